@@ -1,0 +1,79 @@
+"""The command `attendance` and where each of its sub-commands lives."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+# Command: (module, attribute, one line of help, the extra that brings its packages). The help stands here so that
+# `attendance --help` imports no room.
+COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
+    "camera": ("attendance_cli.camera", "camera", "Run a camera, or register and revoke cameras.", ""),
+    "config": ("settings.cli", "config", "List every setting, its value and where it comes from.", ""),
+    "db": ("database.cli", "db", "Create, upgrade and inspect the database.", "database"),
+    "demo": ("demo.cli", "demo", "Run the whole system on a small class of real faces.", "all"),
+    "engine": ("face_engine.cli", "engine", "Show what the face engine runs on.", "service"),
+    "enrol": ("index_builder.cli", "enrol", "Make or extend the store of encodings from photos.", "service"),
+    "index": ("index_builder.cli", "index", "Build and inspect the index that the service searches.", "service"),
+    "lecturer": ("database.people_cli", "lecturer", "Add lecturers and administrators; reset passwords.", "database"),
+    "serve": ("recognition_service.cli", "serve", "Run the recognition service.", "service"),
+    "token": ("database.token_cli", "token", "Issue and revoke tokens for enrolment tools and monitoring.", "database"),
+    "web": ("webapp.cli", "web", "Run the dashboard.", "web"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a sub-command when the sub-command is asked for."""
+
+    commands_at: Mapping[str, tuple[str, str, str, str]]
+
+    def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str, str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands_at = commands_at
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        return sorted(self.commands_at)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The sub-command, imported now."""
+        if cmd_name not in self.commands_at:
+            return None
+        module, attribute, _, extra = self.commands_at[cmd_name]
+        try:
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] == module.split(".")[0]:
+                raise
+            raise click.ClickException(
+                f"`attendance {cmd_name}` needs the package {error.name}, which is not installed here: "
+                f"pip install 'class-attendance[{extra or 'all'}]'"
+            ) from None
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the sub-commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands_at[name][2]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="class-attendance")
+def attendance() -> None:
+    """Class attendance from lecture-room cameras.
+
+    Settings come from environment variables and an optional file; `attendance config` lists them.
+    """
+
+
+def main() -> None:
+    """Run the command; a wrong setting is one line on standard error and exit status 2, never a traceback."""
+    from settings import SettingsError  # noqa: PLC0415 - `attendance --help` should not wait for pydantic
+
+    try:
+        attendance()
+    except SettingsError as error:
+        click.echo(f"Error: wrong settings\n{error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""A small program beside a camera: capture, JPEG, stream, survive."""

@@ -1,0 +1,1 @@
+"""The one schema that the recognition service and the dashboard share, on SQLite, MySQL and MariaDB."""

@@ -1,0 +1,139 @@
+"""What an engine is: the types that every engine takes and gives, batches first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+"""RGB, uint8, shape (height, width, 3)."""
+
+
+class EngineError(Exception):
+    """The root of what an engine raises; the message is for people."""
+
+
+class ImageError(EngineError):
+    """An image that the engine cannot take: not uint8 RGB, empty, or larger than `max_pixels`. The caller's fault."""
+
+
+class ModelError(EngineError):
+    """A model file is missing, cut short or not what it should be, or a runtime cannot start. The operator's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBoxes:
+    """The faces of one image, best first."""
+
+    boxes: NDArray[np.float32]
+    """Shape (n, 4): left, top, right, bottom in pixels of the image given; may reach outside it."""
+    scores: NDArray[np.float32]
+    """Shape (n,): the detector's raw scores; 0 is its threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedFaces:
+    """The faces of one image, cut out and turned upright, in the order of their boxes."""
+
+    chips: NDArray[np.uint8]
+    """Shape (n, side, side, 3), RGB; the side is the encoder's (150 for dlib's)."""
+    landmarks: NDArray[np.float32]
+    """Shape (n, 5, 2): x, y in pixels of the image, in the order of dlib's five-point predictor."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file in use."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine runs on, for GetStatus, the log and `attendance engine info`."""
+
+    name: str
+    """As in the settings, e.g. "reference"."""
+    detector: str
+    """cnn or hog."""
+    runtime: str
+    """With its version, e.g. "dlib 20.0.1"."""
+    device: str
+    """E.g. "CPU"."""
+    precision: str
+    """E.g. "fp32"."""
+    model: str
+    """Name of the embedding model, which galleries remember, e.g. "dlib-resnet-v1"."""
+    encoding_size: int
+    """Length of an encoding, 128 for dlib's."""
+    models: tuple[ModelFile, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One face of an image, through all three steps."""
+
+    box: NDArray[np.float32]
+    """Shape (4,): left, top, right, bottom, pixels."""
+    score: float
+    landmarks: NDArray[np.float32]
+    """Shape (5, 2), pixels."""
+    encoding: NDArray[np.float32]
+    """Shape (encoding_size,)."""
+    sharpness: float
+    """Variance of the Laplacian of the grey chip; larger is sharper (Pech-Pacheco et al., ICPR 2000)."""
+
+
+class FaceEngine(Protocol):
+    """Detect, align and encode. Every method takes a batch and answers in its order.
+
+    An engine is used by one thread at a time.
+    """
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine runs on."""
+
+    @property
+    def blocks_interpreter(self) -> bool:
+        """Whether the engine's calls hold Python's global lock, so that a server should run it in a process of its own."""
+
+    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+        """Find the faces of each image.
+
+        Args:
+            images: RGB; sizes may differ; an empty batch gives an empty list.
+            upsample: times each image is doubled first, to find faces below the detector's size; None: the engine's
+                setting.
+
+        Raises:
+            ImageError: an image is not uint8 RGB, is empty, or has more than `max_pixels` pixels; the message names
+                its place in the batch.
+        """
+
+    def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
+        """Find five landmarks of every face and cut its chip.
+
+        Raises:
+            ValueError: there are not as many `faces` as `images`.
+            ImageError: as for `detect`.
+        """
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode aligned faces, whatever images they came from.
+
+        Args:
+            chips: uint8, shape (n, side, side, 3), RGB.
+
+        Returns:
+            Encodings, float32, shape (n, encoding_size).
+
+        Raises:
+            ImageError: `chips` is not uint8 of that shape.
+        """
+
+    def close(self) -> None:
+        """Give back what the engine holds. Calling it again does nothing."""

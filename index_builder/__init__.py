@@ -1,0 +1,1 @@
+"""Photos and pickle stores in, a versioned FAISS index out."""

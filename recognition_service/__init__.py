@@ -1,0 +1,1 @@
+"""The gRPC service: receive, decode, batch, recognise, track, commit."""

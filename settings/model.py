@@ -1,0 +1,227 @@
+"""Every setting of the system, with its type, bounds, default and meaning.
+
+A setting `key` of section `section` is the environment variable `ATTENDANCE_<SECTION>_<KEY>` or `key` under
+`[section]` in the TOML file. Wrong values and unknown names are refused at start.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+
+class LogFormat(StrEnum):
+    """How log events are written: for people at a terminal, or one JSON object a line for machines."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class EngineName(StrEnum):
+    """The engines that `face_engine` can build."""
+
+    REFERENCE = "reference"
+
+
+class Detector(StrEnum):
+    """dlib's two face detectors: the convolutional one, and the older histogram-of-gradients one."""
+
+    CNN = "cnn"
+    HOG = "hog"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class InstitutionSettings(_Section):
+    """Who runs the system."""
+
+    name: str = Field("Class attendance", min_length=1, max_length=120, description="Shown at the top of every page.")
+    timezone: str = Field("UTC", description="IANA zone in which times are shown and typed, e.g. Europe/Warsaw.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone (e.g. Europe/Warsaw)") from error
+        return value
+
+
+class DataSettings(_Section):
+    """Where the system keeps its files."""
+
+    directory: Path = Field(Path("attendance-data"), description="Folder of the database, store, index and outbox.")
+
+
+class DatabaseSettings(_Section):
+    """The shared database."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy address, e.g. mysql+pymysql://user:password@host/name. Default: SQLite in data.",
+    )
+    pool_size: int = Field(5, ge=1, le=100, description="Connections kept open by one process (MySQL and MariaDB).")
+
+
+class EngineSettings(_Section):
+    """How faces are found and encoded."""
+
+    name: EngineName = Field(EngineName.REFERENCE, description="Which engine: reference (dlib itself).")
+    detector: Detector = Field(
+        Detector.HOG, description="cnn finds more faces; hog is far cheaper on the reference engine."
+    )
+    upsample: int = Field(
+        1, ge=0, le=3, description="Times a frame is doubled before detection, unless its camera says otherwise."
+    )
+    max_pixels: int = Field(
+        16_000_000, ge=10_000, le=200_000_000, description="Largest image accepted, in pixels (width x height)."
+    )
+
+
+class GallerySettings(_Section):
+    """The enrolled students' encodings and the index built from them."""
+
+    store: Path | None = Field(
+        None, description="Pickle store of encodings. Default: gallery/encodings.pickle in the data folder."
+    )
+    index: Path | None = Field(
+        None, description="Folder of published indexes. Default: gallery/index in the data folder."
+    )
+
+
+class MatchingSettings(_Section):
+    """When a face is a student, and when a student is present."""
+
+    threshold: float = Field(
+        0.55, gt=0, le=2, description="Largest Euclidean distance at which a face may be a student of the roster."
+    )
+    campus_threshold: float = Field(
+        0.5, gt=0, le=2, description="The same for a search among all enrolled students (Recognize, not-on-roster)."
+    )
+    margin: float = Field(0.04, ge=0, le=1, description="How much nearer the best student must be than the runner-up.")
+    confirm_frames: int = Field(3, ge=1, le=50, description="Agreeing frames of one track that confirm a student.")
+    confirm_share: float = Field(
+        0.6, gt=0.5, le=1, description="Share of a track's named frames that must agree on the student."
+    )
+
+
+class ServiceSettings(_Section):
+    """The recognition service."""
+
+    listen: str = Field("127.0.0.1:50051", description="Address and port of the gRPC service; port 0 takes a free one.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM certificate chain; with tls_key the service speaks TLS only."
+    )
+    tls_key: Path | None = Field(None, description="PEM private key of tls_certificate.")
+    max_batch: int = Field(8, ge=1, le=256, description="Most frames in one engine call.")
+    max_delay_ms: int = Field(
+        50, ge=0, le=10_000, description="Longest a frame waits for its batch to fill, in milliseconds."
+    )
+    max_queue: int = Field(
+        64, ge=1, le=100_000, description="Most frames waiting; further ones are refused as overloaded."
+    )
+    frame_deadline_ms: int = Field(
+        10_000,
+        ge=100,
+        le=600_000,
+        description="A frame that waited longer than this is dropped before work is spent on it.",
+    )
+    window: int = Field(4, ge=1, le=64, description="Frames one camera may have in flight.")
+    max_message_bytes: int = Field(8_000_000, ge=10_000, le=100_000_000, description="Largest gRPC message accepted.")
+    decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode JPEG.")
+    outbox: Path | None = Field(
+        None, description="SQLite file of confirmed, not yet committed sightings. Default: in the data folder."
+    )
+    timetable_refresh_s: float = Field(
+        5, gt=0, le=3600, description="How often rooms, sessions and rosters are read again."
+    )
+    close_interval_s: float = Field(
+        5, gt=0, le=3600, description="How often ended sessions are closed (absences written)."
+    )
+
+
+class CameraSettings(_Section):
+    """The camera client."""
+
+    server: str = Field("127.0.0.1:50051", description="Address and port of the recognition service.")
+    name: str | None = Field(None, description="The camera's name, as `attendance camera add` was given it.")
+    token: SecretStr | None = Field(None, description="The camera's token, as `attendance camera add` printed it.")
+    tls_ca: Path | None = Field(
+        None, description="PEM certificate authority of the service; set, the camera speaks TLS."
+    )
+    rate: float = Field(2.0, gt=0, le=60, description="Frames sampled a second.")
+    quality: int = Field(90, ge=30, le=100, description="JPEG quality.")
+
+
+class WebSettings(_Section):
+    """The dashboard."""
+
+    listen: str = Field("127.0.0.1:8000", description="Address and port of the dashboard.")
+    workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
+    threads: int = Field(
+        16, ge=2, le=256, description="Threads of each worker; a register that is watched live holds one."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs sessions, 32 characters or more. Default: made once and kept in the data folder.",
+    )
+    secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it behind TLS.")
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="Reverse proxies in front whose X-Forwarded-* headers are believed."
+    )
+    signin_hours: int = Field(12, ge=1, le=720, description="Hours after which a lecturer signs in again.")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:  # noqa: PLR2004 - the sentence names the bound
+            raise ValueError("must have 32 characters or more")
+        return value
+
+
+class LogSettings(_Section):
+    """What the programs write about themselves."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    format: LogFormat = Field(LogFormat.JSON, description="json (one object a line) or console.")
+
+
+class Settings(_Section):
+    """All sections; frozen once read."""
+
+    institution: InstitutionSettings = InstitutionSettings()
+    data: DataSettings = DataSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    engine: EngineSettings = EngineSettings()
+    gallery: GallerySettings = GallerySettings()
+    matching: MatchingSettings = MatchingSettings()
+    service: ServiceSettings = ServiceSettings()
+    camera: CameraSettings = CameraSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy address, SQLite in the data folder unless set. Holds the password: never log it."""
+        if self.database.url is not None:
+            return self.database.url.get_secret_value()
+        return f"sqlite:///{self.data.directory.absolute() / 'attendance.db'}"
+
+    @property
+    def store_path(self) -> Path:
+        """The pickle store of encodings."""
+        return self.gallery.store or self.data.directory / "gallery" / "encodings.pickle"
+
+    @property
+    def index_path(self) -> Path:
+        """The folder of published indexes."""
+        return self.gallery.index or self.data.directory / "gallery" / "index"
+
+    @property
+    def outbox_path(self) -> Path:
+        """The outbox's SQLite file."""
+        return self.service.outbox or self.data.directory / "outbox.db"

@@ -1,0 +1,1 @@
+"""The dashboard for lecturers and administrators."""
