@@ -1,13 +1,60 @@
-# Every command of the project for people and for CI. `make help` lists them.
+# Every command of the project, for people and for CI. `make` lists them.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-LOCKS  := build camera runtime dev
+PIP    := $(BIN)/pip --disable-pip-version-check --quiet install
+PINNED := $(PIP) --no-deps --require-hashes
+UV     := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+          --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-.PHONY: help install install-dev lock
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test check format protos lock debian-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-lock:  ## Renew the lock files (names, versions and hashes only)
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --extra dev -o locks/dev.txt pyproject.toml
+install: $(VENV)/installed  ## Install the system into .venv
+install-dev: $(VENV)/installed-dev  ## Install the system and what tests and checks need into .venv
+
+$(VENV)/installed: locks/build.txt locks/runtime.txt pyproject.toml
+	@echo "Installing the system into $(VENV) (about a minute, once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(PINNED) -r locks/build.txt
+	@$(PINNED) --no-build-isolation -r locks/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed locks/dev.txt
+	@echo "Installing what tests and checks need into $(VENV)"
+	@$(PINNED) --no-build-isolation -r locks/dev.txt
+	@touch $@
+
+demo: install  ## Run everything on a small class of real faces; ONCE=1: one class session, print the register, stop
+	@$(BIN)/attendance demo $(if $(ONCE),--once)
+
+test: install-dev debian-packages  ## Run every test (unit, integration on SQLite and MariaDB, browser)
+	@echo "Running the tests"
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: install-dev  ## Formatting, linting, types, import rules, generated code up to date
+	@echo "Formatting and linting" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@echo "Types" && $(BIN)/mypy
+	@echo "Import rules" && $(BIN)/lint-imports --no-logo
+	@echo "Generated code" && $(BIN)/python -m protos.generate --check
+
+format: install-dev  ## Format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+protos: install-dev  ## Generate the gRPC code from protos/
+	@$(BIN)/python -m protos.generate
+
+lock: install-dev  ## Renew the lock files (names, versions and hashes only)
+	@$(UV) locks/build.in -o locks/build.txt
+	@$(UV) --extra dev -o locks/dev.txt pyproject.toml
+	@$(UV) --extra all -c locks/dev.txt -o locks/runtime.txt pyproject.toml
+	@$(UV) --extra camera -c locks/dev.txt -o locks/camera.txt pyproject.toml
+	@$(UV) --no-deps demo/pictures.in -o demo/pictures.lock
+
+debian-packages:
+	@sh tests/install-debian-packages
