@@ -150,11 +150,37 @@ class CameraSettings(_Section):
     server: str = Field("127.0.0.1:50051", description="Address and port of the recognition service.")
     name: str | None = Field(None, description="The camera's name, as `attendance camera add` was given it.")
     token: SecretStr | None = Field(None, description="The camera's token, as `attendance camera add` printed it.")
+    token_file: Path | None = Field(
+        None, description="File that holds the token alone; read again at every connection. Used when token is not set."
+    )
     tls_ca: Path | None = Field(
         None, description="PEM certificate authority of the service; set, the camera speaks TLS."
     )
+    allow_plaintext: bool = Field(
+        False, description="Send the token and faces unencrypted to a service on another machine."
+    )
+    source: SecretStr | None = Field(
+        None,
+        description="Webcam number, rtsp:// or http:// address, video file or folder of images. "
+        "A secret, because an address may hold the password of a network camera.",
+    )
     rate: float = Field(2.0, gt=0, le=60, description="Frames sampled a second.")
     quality: int = Field(90, ge=30, le=100, description="JPEG quality.")
+    max_width: int | None = Field(
+        None, ge=160, le=16_384, description="Wider frames are scaled down to this many pixels."
+    )
+    max_frame_bytes: int = Field(
+        4_000_000,
+        ge=10_000,
+        le=100_000_000,
+        description="Larger JPEGs are compressed further; keep it below the service's max_message_bytes.",
+    )
+    answer_timeout_s: float = Field(
+        60, ge=1, le=3600, description="A connection on which no frame is answered for this long is given up."
+    )
+    resend_limit: int = Field(
+        20, ge=0, le=10_000, description="Times one frame is sent again when no frame may be lost (files played fast)."
+    )
 
 
 class WebSettings(_Section):
