@@ -99,7 +99,7 @@ class FaceEngine(Protocol):
 
     @property
     def blocks_interpreter(self) -> bool:
-        """Whether the engine's calls hold Python's global lock, so that a server should run it in a process of its own."""
+        """Whether calls hold Python's global lock, so that a server should run the engine in a process of its own."""
 
     def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
         """Find the faces of each image.
