@@ -1,0 +1,70 @@
+"""The application, put together."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g
+from flask_wtf.csrf import CSRFProtect
+
+from settings import Settings, load_settings
+from webapp import account, courses
+from webapp.admin import blueprint as admin_blueprint
+from webapp.errors import init_errors
+from webapp.identity import init_identity, is_admin, signed_in_lecturer
+from webapp.secret_key import secret_key
+from webapp.security import init_security
+from webapp.storage import init_storage
+from webapp.template_tools import init_template_tools
+from webapp.times import init_times
+
+_STATIC = Path(__file__).parent / "static"
+_YEAR_S = 31_536_000
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the dashboard.
+
+    Args:
+        settings: read from the environment when not given.
+
+    Raises:
+        SecretKeyError: the session key can neither be read nor made.
+    """
+    settings = load_settings() if settings is None else settings
+    # The address of a static file changes with any of them, so browsers may keep what they have for ever.
+    app = Flask(__name__, static_url_path=f"/static/{_static_version()}")
+    configured = settings.web.secret_key
+    app.secret_key = secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR_S
+    app.config["ATTENDANCE"] = settings
+    init_template_tools(app)
+
+    init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
+    init_storage(app, settings.database_url, pool_size=settings.database.pool_size)
+    init_times(app, settings.institution.timezone)
+    init_identity(app, signin_hours=settings.web.signin_hours)
+    CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
+    init_errors(app)
+    app.context_processor(_page_context)
+
+    for room in (account, courses):
+        app.register_blueprint(room.blueprint)
+    app.register_blueprint(admin_blueprint, url_prefix="/admin")
+    app.config["INSTITUTION_NAME"] = settings.institution.name
+    return app
+
+
+def _page_context() -> dict[str, Any]:
+    # A page about a failure must not ask the database again.
+    bare = bool(g.get("bare_page"))
+    return {"me": None if bare else signed_in_lecturer(), "i_am_admin": not bare and is_admin()}
+
+
+def _static_version() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(_STATIC).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,90 @@
+"""Pages of a long list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from flask import abort, request, url_for
+from sqlalchemy.orm import Session
+
+T = TypeVar("T")
+
+MAX_PAGE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some items of a list, and where they stand in it.
+
+    Attributes:
+        items: the page's items.
+        number: which page, from 1.
+        size: items on a full page.
+        total: items of the whole list, or at least this many when `more_than_total`.
+        more_than_total: counting stopped at `total`.
+    """
+
+    items: Sequence[T]
+    number: int
+    size: int
+    total: int
+    more_than_total: bool = False
+
+    @property
+    def first(self) -> int:
+        """Position of the page's first item in the list, from 1; 0 for an empty list."""
+        return (self.number - 1) * self.size + 1 if self.items else 0
+
+    @property
+    def last(self) -> int:
+        """Position of the page's last item."""
+        return (self.number - 1) * self.size + len(self.items)
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are (at least)."""
+        return max(1, -(-self.total // self.size))
+
+    @property
+    def has_next(self) -> bool:
+        """Whether a page follows."""
+        return self.number < self.pages or (self.more_than_total and len(self.items) == self.size)
+
+    @property
+    def has_previous(self) -> bool:
+        """Whether a page goes before."""
+        return self.number > 1
+
+
+def page_number() -> int:
+    """The page that the address asks for: `?page=`, 1 without one; anything but a positive number is 404."""
+    text = request.args.get("page", "1")
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MAX_PAGE:
+        abort(404)
+    return int(text[:9])
+
+
+def page_address(number: int) -> str:
+    """This page's address with another page number; everything else in it stays."""
+    arguments: dict[str, Any] = request.args.to_dict(flat=False)
+    arguments.pop("page", None)
+    if number > 1:
+        arguments["page"] = [str(number)]
+    return url_for(request.endpoint or "", **(request.view_args or {}), **arguments)
+
+
+def paginate(db: Session, query: sa.Select[Any], *, size: int, number: int | None = None) -> Page[Any]:
+    """One page of a query's rows; two statements, whatever the size of the list.
+
+    Args:
+        db: the request's session.
+        query: ordered; a query for one entity or column gives those, another gives rows.
+        size: rows on a page.
+        number: which page, from 1; the address's by default.
+    """
+    number = page_number() if number is None else number
+    total = db.scalar(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())) or 0
+    rows = db.execute(query.limit(size).offset((number - 1) * size)).all()
+    items = [row[0] if len(row) == 1 else row for row in rows]
+    return Page(items=items, number=number, size=size, total=total)

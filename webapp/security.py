@@ -1,0 +1,82 @@
+"""Headers that keep a page to itself, upload limits, and who is believed about the client's address."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Flask, current_app, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response
+
+_UPLOAD_BYTES = "upload_bytes"
+_DEFAULT_UPLOAD_BYTES = 1_000_000  # plain forms
+_YEAR_S = 31_536_000
+
+# Everything comes from here and nothing is inline, so injected markup can neither run nor phone home.
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+V = TypeVar("V", bound=Callable[..., object])
+
+
+def upload_limit(max_bytes: int) -> Callable[[V], V]:
+    """Let a view's request be larger than a plain form, up to `max_bytes`; beyond it the answer is 413."""
+
+    def mark(view: V) -> V:
+        setattr(view, _UPLOAD_BYTES, max_bytes)
+        return view
+
+    return mark
+
+
+def init_security(app: Flask, *, trusted_proxies: int, secure_cookies: bool) -> None:
+    """Set cookie flags and headers, and believe `trusted_proxies` reverse proxies about address, host and scheme."""
+    app.config.update(
+        SESSION_COOKIE_NAME="attendance_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=secure_cookies,
+        MAX_CONTENT_LENGTH=_DEFAULT_UPLOAD_BYTES,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the sign-in: a register is left open through a lecture
+        WTF_CSRF_SSL_STRICT=True,
+    )
+    if trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
+        )
+    app.before_request(_apply_upload_limit)
+    app.after_request(_add_headers)
+
+
+def _apply_upload_limit() -> None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    limit: int | None = getattr(view, _UPLOAD_BYTES, None)
+    if limit is not None:
+        request.max_content_length = limit
+
+
+def _add_headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        headers.setdefault("Strict-Transport-Security", f"max-age={_YEAR_S}")
+    if request.endpoint != "static" and "Cache-Control" not in headers:
+        # The next person at a lecture room's computer must not find a register with the Back button.
+        headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,71 @@
+"""Moments as people read them: in the institution's zone, and never to be taken for another date."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from flask import Flask, current_app
+from markupsafe import Markup
+
+_ZONE = "INSTITUTION_ZONE"
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def init_times(app: Flask, timezone: str) -> None:
+    """Set the zone and the template filters `day`, `clock`, `moment` and `clock_s`."""
+    app.config[_ZONE] = ZoneInfo(timezone)
+    app.jinja_env.filters.update(
+        day=lambda value: _tag(value, day_text(value)),
+        clock=lambda value: _tag(value, clock_text(value)),
+        clock_s=lambda value: _tag(value, clock_text(value, seconds=True)),
+        moment=lambda value: _tag(value, moment_text(value)),
+    )
+
+
+def zone() -> ZoneInfo:
+    """The institution's zone."""
+    value: ZoneInfo = current_app.config[_ZONE]
+    return value
+
+
+def local(moment: datetime) -> datetime:
+    """The moment in the institution's zone."""
+    return moment.astimezone(zone())
+
+
+def today() -> date:
+    """The date at the institution now."""
+    return datetime.now(zone()).date()
+
+
+def start_of_day(day: date) -> datetime:
+    """The first moment of the day at the institution, in UTC."""
+    return datetime.combine(day, time(), tzinfo=zone()).astimezone(UTC)
+
+
+def day_bounds(day: date) -> tuple[datetime, datetime]:
+    """First moment of the day and of the next one, in UTC; 23 to 25 hours apart."""
+    return start_of_day(day), start_of_day(day + timedelta(days=1))
+
+
+def day_text(moment: datetime | date) -> str:
+    """A date like "Mon 23 Nov 2026"."""
+    day = local(moment).date() if isinstance(moment, datetime) else moment
+    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def clock_text(moment: datetime, *, seconds: bool = False) -> str:
+    """A time of day like "09:05", or "09:05:30"."""
+    return local(moment).strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def moment_text(moment: datetime) -> str:
+    """A date and time like "Mon 23 Nov 2026, 09:05"."""
+    return f"{day_text(moment)}, {clock_text(moment)}"
+
+
+def _tag(value: datetime | date | None, text: str) -> Markup:
+    if value is None:
+        return Markup("")
+    stamp = local(value).isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()
+    return Markup('<time datetime="{}">{}</time>').format(stamp, text)
