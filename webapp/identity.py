@@ -105,9 +105,9 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def safe_path(target: str | None) -> str | None:
-    """`target` when it is a path on this site, else None: a sign-in must not send people elsewhere.
+    r"""`target` when it is a path on this site, else None: a sign-in must not send people elsewhere.
 
-    Browsers read a backslash as a slash and drop tabs and line ends, so "/\\host" and "/<tab>/host" leave the site too.
+    Browsers read a backslash as a slash and drop tabs and line ends, so "/\host" and "/<tab>/host" leave the site too.
     """
     if not target or not target.startswith("/") or target.startswith("//"):
         return None

@@ -1,5 +1,6 @@
 """The key that signs sessions: set by the operator, or made once and kept in the data folder."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -44,9 +45,7 @@ def _make(path: Path) -> None:
             file.write(secrets.token_urlsafe(48))
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
             os.link(draft, path)
-        except FileExistsError:
-            pass  # another process was first: its key counts
     finally:
         draft.unlink()

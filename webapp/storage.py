@@ -15,7 +15,7 @@ from database.models import Student
 _EXTENSION = "attendance_sessions"
 _NAME_COLLATION = "attendance_name"
 # Letters that Unicode does not decompose into a base letter and a mark.
-_BASE_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+_BASE_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th"})
 
 
 def init_storage(app: Flask, url: str, *, pool_size: int) -> None:
@@ -44,7 +44,8 @@ def database() -> Session:
 def by_student_name(db: Session) -> tuple[sa.ColumnElement[Any], ...]:
     """Columns to order students by: as a person reads a list, and always in the same order.
 
-    MySQL and MariaDB compare names by the rules of Unicode; SQLite would put "Łukasz" after "Zoe", so it gets a collation.
+    MySQL and MariaDB compare names by the rules of Unicode; SQLite would put "Łukasz" after "Zoe", so it gets a
+    collation.
     """
     name: sa.ColumnElement[Any] = Student.name.expression
     if db.get_bind().dialect.name == "sqlite":
