@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from face_engine.interface import FaceBoxes, Image, ImageError
+from face_engine.interface import FaceBoxes, Image, ImageError, ImageTooLargeError
 
 MOST_UPSAMPLE = 3
 """Doublings: a face of 10 pixels. Beyond it there is nothing left to recognise."""
@@ -49,11 +49,11 @@ def _check_image(image: Image, place: int, max_pixels: int, upsample: int) -> Im
     if height == 0 or width == 0:
         raise ImageError(f"{size}: it is empty")
     if height * width > max_pixels:
-        raise ImageError(f"{size}; at most {max_pixels:,} in all are accepted")
+        raise ImageTooLargeError(f"{size}; at most {max_pixels:,} in all are accepted")
     if max(height, width) > LONGEST_SIDE:
-        raise ImageError(f"{size}; a side has at most {LONGEST_SIDE:,}")
+        raise ImageTooLargeError(f"{size}; a side has at most {LONGEST_SIDE:,}")
     if height * width * 4**upsample > WORK_FACTOR * max_pixels:
-        raise ImageError(
+        raise ImageTooLargeError(
             f"{size}; doubled {upsample} times that is more than the {WORK_FACTOR * max_pixels:,} an engine works on"
         )
     return np.ascontiguousarray(image)

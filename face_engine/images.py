@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from face_engine.containers import read_container
-from face_engine.interface import Image, ImageError
+from face_engine.interface import Image, ImageError, ImageTooLargeError
 
 # EXIF 2.3, tag 0x0112: what turns the stored rows and columns into the picture as it was seen.
 _UPRIGHT = {
@@ -78,7 +78,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise ImageError(f"the image declares {width} x {height} pixels: it is empty")
     limit = min(max_pixels, Pillow.MAX_IMAGE_PIXELS or max_pixels)
     if width * height > limit:
-        raise ImageError(
+        raise ImageTooLargeError(
             f"the image declares {width} x {height} pixels, {width * height:,} in all; at most {limit:,} are accepted"
         )
 

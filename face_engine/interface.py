@@ -19,6 +19,10 @@ class ImageError(EngineError):
     """An image that the engine cannot take: not uint8 RGB, empty, or larger than `max_pixels`. The caller's fault."""
 
 
+class ImageTooLargeError(ImageError):
+    """An image with more pixels, or a longer side, than the engine works on."""
+
+
 class ModelError(EngineError):
     """A model file is missing, cut short or not what it should be, or a runtime cannot start. The operator's fault."""
 
