@@ -1,0 +1,68 @@
+"""Files that appear whole or not at all, and folders that one writer at a time may change."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Encodings are biometric data: their files are for the account that runs the system, and nobody else.
+_PRIVATE_FILE = 0o600
+_PRIVATE_FOLDER = 0o700
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it, for this account only; one that is there is left as it is."""
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` while the block runs, waiting for whoever holds it.
+
+    The lock belongs to the process: killed, it lets go. The empty file stays behind. Not to be nested.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file for this account only and wait until the disk has it."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE_FILE)
+    with os.fdopen(handle, "wb") as file:
+        # The mode above counts for a new file only.
+        os.fchmod(file.fileno(), _PRIVATE_FILE)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_durably(path: Path, data: bytes) -> None:
+    """Put `data` in the place of a file at once: a reader, or a machine that lost power, finds the old or the new.
+
+    The caller holds a lock: the new file is first written beside it under a fixed name, so that one left by a killed
+    writer is overwritten by the next and no biometric data lie about.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        write_durably(new, data)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
