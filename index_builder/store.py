@@ -1,0 +1,137 @@
+"""The store: students' encodings in a pickle, in the layouts that face_recognition users have, read without trust.
+
+Two layouts are read: {"encodings": [...], "names": [...]}, of equal length, and a mapping from a name to an encoding or
+to several. The first is written, with the embedding model's name beside it. A name is a student's index number.
+"""
+
+import pickle
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_builder.files import locked, make_private_folder, replace_durably
+from index_builder.layouts import LayoutError, read_layout, read_model
+from index_builder.unpickling import UnpicklingError, unpickle
+
+DEFAULT_MODEL = "dlib-resnet-v1"
+"""What made the encodings of a store that does not say: face_recognition's encoder, as `face_engine` names it."""
+ENCODING_SIZE = 128
+"""Numbers in an encoding of `DEFAULT_MODEL`."""
+MOST_BYTES = 256 * 1024 * 1024
+"""The largest store read: some 200,000 encodings."""
+
+# Read by every Python 3 since 3.4.
+_PROTOCOL = 4
+
+
+class StoreError(Exception):
+    """A store cannot be read or written, or what it holds cannot be used; the message names what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    """Encodings of students, checked."""
+
+    encodings: Mapping[str, NDArray[np.float64]]
+    """For each index number an array of shape (k, encoding_size), k at least 1."""
+    model: str = DEFAULT_MODEL
+    """The embedding model that made them."""
+    encoding_size: int = ENCODING_SIZE
+
+    @property
+    def count(self) -> int:
+        """How many encodings there are in all."""
+        return sum(len(rows) for rows in self.encodings.values())
+
+
+def read_store(path: Path, *, encoding_size: int = ENCODING_SIZE, most_bytes: int = MOST_BYTES) -> Store:
+    """Read a store of any pickle protocol, running no code of it.
+
+    Args:
+        path: the file.
+        encoding_size: how many numbers an encoding must have.
+        most_bytes: the largest file read.
+
+    Raises:
+        StoreError: it is missing, too large, no pickle, holds code, or its contents are not names and encodings.
+    """
+    data = _read_file(path, most_bytes)
+    try:
+        content = unpickle(data)
+        # Every number of an encoding takes a byte of the file at least, unless the file refers to one over and over.
+        encodings = read_layout(content, encoding_size=encoding_size, most=len(data) // encoding_size)
+        model = read_model(content)
+    except UnpicklingError as error:
+        raise StoreError(f"the store {path} cannot be used: it holds {error}") from error
+    except LayoutError as error:
+        raise StoreError(f"the store {path} cannot be used: {error}") from error
+    return Store(encodings, model or DEFAULT_MODEL, encoding_size)
+
+
+def write_store(path: Path, store: Store) -> None:
+    """Write a store whole or not at all, for this account only; wait for another writer.
+
+    Raises:
+        StoreError: the disk refuses; what was there before is untouched.
+    """
+    with _writing(path):
+        _replace(path, store)
+
+
+def update_store(path: Path, change: Callable[[Store | None], Store]) -> Store:
+    """Read a store, change it and write it, while no other writer can.
+
+    Args:
+        path: the file; it need not be there.
+        change: given the store, or None if there is none, returns the one to write.
+
+    Returns:
+        What was written.
+
+    Raises:
+        StoreError: the store there cannot be used, or the disk refuses; it is untouched.
+    """
+    with _writing(path):
+        store = change(read_store(path) if path.exists() else None)
+        _replace(path, store)
+        return store
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Hold the store's lock; the disk's refusals become StoreError."""
+    try:
+        make_private_folder(path.parent)
+        with locked(path.with_name(f".{path.name}.lock")):
+            yield
+    except OSError as error:
+        raise StoreError(f"cannot write the store {path}: {error.strerror}") from error
+
+
+def _replace(path: Path, store: Store) -> None:
+    names = [name for name, rows in store.encodings.items() for _ in rows]
+    encodings = [np.array(row, np.float64) for rows in store.encodings.values() for row in rows]
+    content = {"encodings": encodings, "names": names, "model": store.model}
+    # A store may be a link to where the data are kept: the file it leads to is replaced, not the link.
+    replace_durably(path.resolve(), pickle.dumps(content, protocol=_PROTOCOL))
+
+
+def _read_file(path: Path, most_bytes: int) -> bytes:
+    try:
+        # Looked at before it is opened: opening a named pipe would wait for its writer.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise StoreError(f"the store {path} is not a file")
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise StoreError(f"there is no store {path}: run `attendance enrol`, or name the file") from None
+    except OSError as error:
+        raise StoreError(f"cannot read the store {path}: {error.strerror}") from None
+    if len(data) > most_bytes:
+        raise StoreError(f"the store {path} is larger than {most_bytes:,} bytes")
+    return data
