@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from database.types import UtcDateTime, enum_column_type, identifier_type, picture_type
+
+_UTF8 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 
 
 def utc_now() -> datetime:
@@ -16,6 +19,9 @@ def utc_now() -> datetime:
 
 class Base(DeclarativeBase):
     """Names every constraint, so that migrations can change them on any database."""
+
+    # Names are in any script, whatever the server's default character set is.
+    __table_args__: Any = _UTF8
 
     metadata = sa.MetaData(
         naming_convention={
@@ -172,6 +178,7 @@ class ClassSession(Base):
         sa.Index("ix_class_session_room_id_starts_at", "room_id", "starts_at"),
         sa.Index("ix_class_session_course_id_starts_at", "course_id", "starts_at"),
         sa.Index("ix_class_session_closed_at_ends_at", "closed_at", "ends_at"),
+        _UTF8,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -191,7 +198,7 @@ class Attendance(Base):
     """A student's attendance of a session: one row at most."""
 
     __tablename__ = "attendance"
-    __table_args__ = (sa.UniqueConstraint("session_id", "student_id"),)
+    __table_args__ = (sa.UniqueConstraint("session_id", "student_id"), _UTF8)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))

@@ -48,7 +48,7 @@ def enum_column_type(kind: type[StrEnum]) -> sa.Enum:
     )
 
 
-# Identifiers compare byte by byte: MySQL's default collation would take "ab1" and "AB1", or "é" and "e", for one student.
+# MySQL's default collation would take "ab1" and "AB1", or "é" and "e", for one student.
 def identifier_type(length: int) -> sa.types.TypeEngine[str]:
     """A string column whose values are told apart exactly."""
     return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")

@@ -1,0 +1,147 @@
+"""Connections to the database, and bringing its schema up to date."""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the message says why and what to do, and holds no password."""
+
+
+def create_database_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
+    """Connect to SQLite, MySQL or MariaDB; nothing is opened yet.
+
+    Args:
+        url: SQLAlchemy's form, e.g. "sqlite:///attendance.db", "mysql+pymysql://user:password@host/name".
+        pool_size: connections kept open (MySQL and MariaDB).
+
+    Raises:
+        DatabaseError: the address is not one, or names another kind of database.
+    """
+    try:
+        address = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise DatabaseError("ATTENDANCE_DATABASE_URL is no database address") from None
+    if address.drivername in ("sqlite", "sqlite+pysqlite"):
+        return _sqlite(address)
+    if address.drivername in ("mysql+pymysql", "mariadb+pymysql"):
+        return _mysql(address, pool_size)
+    raise DatabaseError(
+        f"ATTENDANCE_DATABASE_URL begins with {address.drivername}://; use sqlite:/// or mysql+pymysql://"
+    )
+
+
+def session_factory(engine: sa.Engine) -> sessionmaker[Session]:
+    """Sessions whose objects may be read after the commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def upgrade(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring the schema to a revision, the newest unless told otherwise; does nothing when it is there already.
+
+    Raises:
+        DatabaseError: the database cannot be reached.
+    """
+    _migrate(engine, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(engine: sa.Engine, revision: str) -> None:
+    """Take the schema back to a revision; "base" removes every table.
+
+    Raises:
+        DatabaseError: the database cannot be reached.
+    """
+    _migrate(engine, lambda config: command.downgrade(config, revision))
+
+
+def current_revision(engine: sa.Engine) -> str | None:
+    """The revision of the schema, None before the first upgrade.
+
+    Raises:
+        DatabaseError: the database cannot be reached.
+    """
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except sa.exc.DBAPIError as error:
+        raise DatabaseError(_unreachable(engine, error)) from None
+
+
+def newest_revision() -> str:
+    """The revision that this version of the product needs."""
+    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    if head is None:
+        raise DatabaseError("this installation holds no migrations")
+    return head
+
+
+def require_current_schema(engine: sa.Engine) -> None:
+    """Check that the schema is the one that this version needs.
+
+    Raises:
+        DatabaseError: it is not, or the database cannot be reached.
+    """
+    current, newest = current_revision(engine), newest_revision()
+    if current is None:
+        raise DatabaseError("the database has no tables yet: run `attendance db upgrade`")
+    if current != newest:
+        raise DatabaseError(
+            f"the database's schema is {current}, this version needs {newest}: run `attendance db upgrade`"
+        )
+
+
+def _sqlite(address: sa.URL) -> sa.Engine:
+    if address.database and address.database != ":memory:":
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(address, connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        # WAL: the dashboard reads while the service writes. FULL: what was committed survives a power cut.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def _mysql(address: sa.URL, pool_size: int) -> sa.Engine:
+    address = address.update_query_dict({"charset": "utf8mb4"})
+    return sa.create_engine(
+        address,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,  # a restarted server costs one ping, not a failed request
+        pool_recycle=1800,  # below MySQL's wait_timeout
+        # READ COMMITTED: a retry after a lost race must see the row that won it.
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60},
+    )
+
+
+def _migrate(engine: sa.Engine, work: Any) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            work(config)
+    except sa.exc.DBAPIError as error:
+        raise DatabaseError(_unreachable(engine, error)) from None
+
+
+def _unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> str:
+    where = engine.url.render_as_string(hide_password=True)
+    return f"the database {where} cannot be used: {error.orig}"

@@ -1,0 +1,34 @@
+"""Lecturers' passwords: argon2id hashes, and what makes a password too weak."""
+
+import argon2
+
+_MIN_LENGTH = 10
+_MAX_LENGTH = 200
+_MIN_DIFFERENT = 5
+
+# RFC 9106's second recommended setting ("low memory"): argon2id, 64 MiB, 3 passes, 4 lanes; argon2-cffi's default.
+_HASHER = argon2.PasswordHasher()
+
+
+def hash_password(password: str) -> str:
+    """The password's argon2id hash, with its salt and cost in it."""
+    return _HASHER.hash(password)
+
+
+def verify_password(password_hash: str, password: str) -> bool:
+    """Whether the password is the hash's; False also for a hash that is none."""
+    try:
+        return _HASHER.verify(password_hash, password)
+    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+        return False
+
+
+def password_problem(password: str) -> str | None:
+    """What is wrong with a password that somebody wants to set, in one sentence; None when nothing is."""
+    if len(password) < _MIN_LENGTH:
+        return f"A password has at least {_MIN_LENGTH} characters."
+    if len(password) > _MAX_LENGTH:
+        return f"A password has at most {_MAX_LENGTH} characters."
+    if len(set(password)) < _MIN_DIFFERENT:
+        return f"A password has at least {_MIN_DIFFERENT} different characters."
+    return None
