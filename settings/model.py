@@ -103,9 +103,35 @@ class MatchingSettings(_Section):
         0.5, gt=0, le=2, description="The same for a search among all enrolled students (Recognize, not-on-roster)."
     )
     margin: float = Field(0.04, ge=0, le=1, description="How much nearer the best student must be than the runner-up.")
-    confirm_frames: int = Field(3, ge=1, le=50, description="Agreeing frames of one track that confirm a student.")
+    vote_span: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="A face nearer than the threshold by this much is one whole vote; between the two, a part of one.",
+    )
+    vote_interval_s: float = Field(
+        0.25,
+        ge=0,
+        le=60,
+        description="Frames of a face nearer in time than this are one piece of evidence, however many they are.",
+    )
+    confirm_frames: int = Field(
+        3, ge=1, le=50, description="Votes of one face that confirm a student; at least as many frames."
+    )
     confirm_share: float = Field(
-        0.6, gt=0.5, le=1, description="Share of a track's named frames that must agree on the student."
+        0.6, gt=0.5, le=1, description="Share of a face's votes that must be for the student who is confirmed."
+    )
+    track_gap_s: float = Field(
+        3.0, gt=0, le=60, description="How long a face may be out of sight and still go on as the same track."
+    )
+    rejoin_distance: float = Field(
+        0.45,
+        ge=0,
+        le=1,
+        description="Largest Euclidean distance at which faces of one stream are one person wherever they appear.",
+    )
+    last_seen_interval_s: float = Field(
+        30, ge=0, le=3600, description="How often the last sighting of a present student is stored."
     )
 
 
@@ -164,6 +190,8 @@ class CameraSettings(_Section):
         description="Webcam number, rtsp:// or http:// address, video file or folder of images. "
         "A secret, because an address may hold the password of a network camera.",
     )
+    webcam_width: int = Field(1280, ge=160, le=16_384, description="Width asked of a webcam, in pixels.")
+    webcam_height: int = Field(720, ge=120, le=16_384, description="Height asked of a webcam, in pixels.")
     rate: float = Field(2.0, gt=0, le=60, description="Frames sampled a second.")
     quality: int = Field(90, ge=30, le=100, description="JPEG quality.")
     max_width: int | None = Field(
@@ -176,7 +204,7 @@ class CameraSettings(_Section):
         description="Larger JPEGs are compressed further; keep it below the service's max_message_bytes.",
     )
     answer_timeout_s: float = Field(
-        60, ge=1, le=3600, description="A connection on which no frame is answered for this long is given up."
+        60, ge=1, le=3600, description="A connection that leaves a frame unanswered for this long is replaced."
     )
     resend_limit: int = Field(
         20, ge=0, le=10_000, description="Times one frame is sent again when no frame may be lost (files played fast)."

@@ -1,0 +1,150 @@
+"""Sources that show now: a webcam and a network camera. Read without pause, so that what is sent is new."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import structlog
+
+from camera_client.backoff import Backoff
+from camera_client.frames import CapturedFrame, SampleGrid, SourceError
+from camera_client.jpeg import JpegEncoder, PictureError
+
+# OpenCV's own bounds are 30 s; a camera that is silent for this long is gone, and opening it again may help.
+_OPEN_TIMEOUT_MS = 10_000
+_READ_TIMEOUT_MS = 10_000
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class LiveCamera:
+    """A webcam or a network camera: every frame is taken from it, the sampled ones are encoded, the rest forgotten.
+
+    Neither the driver nor the network can build up a queue of old frames that way. A camera that dies is opened again,
+    after waits that grow (see `Backoff`).
+    """
+
+    def __init__(
+        self,
+        address: int | str,
+        *,
+        encoder: JpegEncoder,
+        rate: float,
+        webcam_size: tuple[int, int] | None = None,
+        ends: bool = False,
+        give_up_after_s: float | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Name the camera; it is opened when frames are asked for.
+
+        Args:
+            address: a webcam's number, or an address that FFmpeg can read, such as rtsp://host/path.
+            encoder: makes the JPEGs.
+            rate: frames sampled a second.
+            webcam_size: width and height asked of a webcam, which may choose the nearest it has.
+            ends: the end of the stream is the end of the source; otherwise it is opened again.
+            give_up_after_s: a network camera that cannot be opened for this long is an error; None: never.
+            backoff: the waits between attempts to open it.
+        """
+        self._address = address
+        self._encoder = encoder
+        self._rate = rate
+        self._webcam_size = webcam_size
+        self._ends = ends
+        self._give_up_after_s = give_up_after_s
+        self._backoff = Backoff() if backoff is None else backoff
+
+    @property
+    def name(self) -> str:
+        """The webcam's number, or the address without its password and query, which may hold one too."""
+        return f"webcam {self._address}" if isinstance(self._address, int) else without_secrets(self._address)
+
+    def frames(self, stop: threading.Event) -> Iterator[CapturedFrame]:
+        """See `FrameSource.frames`.
+
+        Raises:
+            SourceError: a webcam is missing at the start, or a network camera could not be opened for too long.
+        """
+        grid = SampleGrid(self._rate)
+        opened_before = False
+        while (capture := self._open_patiently(stop, opened_before)) is not None:
+            opened_before = True
+            log.info("source_opened", source=self.name)
+            try:
+                yield from self._read(capture, grid, stop)
+            finally:
+                capture.release()
+            if stop.is_set() or self._ends:
+                return
+            wait = self._backoff.next_wait()
+            log.warning("source_lost", source=self.name, retry_in_s=round(wait, 2))
+            stop.wait(wait)
+
+    def _open_patiently(self, stop: threading.Event, opened_before: bool) -> cv2.VideoCapture | None:
+        failing_since = time.monotonic()
+        while not stop.is_set():
+            capture = self._open()
+            if capture.isOpened():
+                return capture
+            reason = self._why_closed()
+            if isinstance(self._address, int) and not opened_before:
+                raise SourceError(reason)
+            wait = self._backoff.next_wait()
+            failing = time.monotonic() - failing_since
+            if self._give_up_after_s is not None and failing + wait > self._give_up_after_s:
+                raise SourceError(f"{reason}; gave up after {failing:.0f} s")
+            log.warning("source_unavailable", source=self.name, reason=reason, retry_in_s=round(wait, 2))
+            stop.wait(wait)
+        return None
+
+    def _open(self) -> cv2.VideoCapture:
+        if isinstance(self._address, str):
+            bounds = [
+                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                _OPEN_TIMEOUT_MS,
+                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                _READ_TIMEOUT_MS,
+            ]
+            return cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, bounds)
+        capture = cv2.VideoCapture(self._address, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
+        if self._webcam_size is not None:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._webcam_size[0])
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._webcam_size[1])
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return capture
+
+    def _why_closed(self) -> str:
+        if isinstance(self._address, str):
+            return f"{self.name}: cannot be opened (is the camera on, and are address, user name and password right?)"
+        device = Path(f"/dev/video{self._address}")
+        if sys.platform == "linux" and not device.exists():
+            present = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"
+            return f"webcam {self._address}: there is no {device} (present: {present})"
+        return f"webcam {self._address}: cannot be opened; another program may hold it, or this user may not use it"
+
+    def _read(self, capture: cv2.VideoCapture, grid: SampleGrid, stop: threading.Event) -> Iterator[CapturedFrame]:
+        while not stop.is_set() and capture.grab():
+            captured_at = datetime.now(UTC)
+            if not grid.takes(time.monotonic()):
+                continue
+            whole, image = capture.retrieve()
+            if not whole:
+                continue
+            self._backoff.reset()
+            try:
+                yield CapturedFrame(captured_at, self._encoder.encode(image))  # type: ignore[arg-type]
+            except PictureError as error:
+                log.warning("picture_skipped", file=self.name, reason=str(error))
+
+
+def without_secrets(address: str) -> str:
+    """An address as logs may show it: without password and query."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    user = f"{parts.username}:***@" if parts.password is not None else f"{parts.username}@" if parts.username else ""
+    return f"{parts.scheme}://{user}{host}{parts.path}{'?***' if parts.query else ''}"

@@ -1,0 +1,122 @@
+"""Frames between the source's thread and the stream: the one that is newest, or every one."""
+
+import asyncio
+import bisect
+import contextlib
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from camera_client.frames import CapturedFrame
+
+
+@dataclass(slots=True)
+class WaitingFrame:
+    """A frame that is to be sent.
+
+    Attributes:
+        order: its place in the order of capture.
+        frame: the frame.
+        attempts: times it was sent without being dealt with.
+    """
+
+    order: int
+    frame: CapturedFrame
+    attempts: int = 0
+
+
+class WaitingFrames:
+    """Takes frames from the source's thread and hands them to the event loop's stream.
+
+    Either only the newest waits, as a live camera wants it, and one that it replaces is dropped; or every frame waits,
+    and the source with it when there are `capacity` of them, as for a recording that is to be sent whole.
+
+    `put` and `finish` belong to the source's thread, the rest to the event loop's.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, keep_all: bool, capacity: int = 8) -> None:
+        """Start empty.
+
+        Args:
+            loop: the event loop of the stream.
+            keep_all: every frame waits, instead of the newest only.
+            capacity: frames that wait before the source has to (with keep_all).
+        """
+        self.keep_all = keep_all
+        self.changed = asyncio.Event()
+        self._loop = loop
+        self._capacity = capacity
+        self._frames: list[WaitingFrame] = []
+        self._room = threading.Condition()
+        self._source_ended = False
+        self._closed = False
+        self._captured = 0
+        self._dropped = 0
+
+    @property
+    def captured(self) -> int:
+        """Frames that the source gave so far."""
+        return self._captured
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one replaced before they were sent."""
+        return self._dropped
+
+    @property
+    def depth(self) -> int:
+        """Frames that wait now."""
+        return len(self._frames)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the source has ended and no frame waits."""
+        with self._room:
+            return self._source_ended and not self._frames
+
+    def put(self, frame: CapturedFrame) -> bool:
+        """Add a frame, waiting for room if every frame is kept; False when nobody wants frames any more."""
+        with self._room:
+            if self.keep_all:
+                self._room.wait_for(lambda: self._closed or len(self._frames) < self._capacity)
+            if self._closed:
+                return False
+            if not self.keep_all:
+                self._dropped += len(self._frames)
+                self._frames.clear()
+            self._frames.append(WaitingFrame(self._captured, frame))
+            self._captured += 1
+        self._tell()
+        return True
+
+    def finish(self) -> None:
+        """Say that the source has ended."""
+        with self._room:
+            self._source_ended = True
+        self._tell()
+
+    def take(self) -> WaitingFrame | None:
+        """The oldest frame that waits, which waits no more."""
+        with self._room:
+            if not self._frames:
+                return None
+            self._room.notify_all()
+            return self._frames.pop(0)
+
+    def put_back(self, frames: Iterable[WaitingFrame]) -> None:
+        """Let frames that were taken wait again, in their old order and before later ones."""
+        with self._room:
+            for frame in frames:
+                bisect.insort(self._frames, frame, key=lambda waiting: waiting.order)
+        self.changed.set()
+
+    def close(self) -> None:
+        """Let no source wait for room any more; what it still gives is forgotten."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+        self.changed.set()
+
+    def _tell(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the program ends, nobody waits
+            self._loop.call_soon_threadsafe(self.changed.set)
