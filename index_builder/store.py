@@ -83,12 +83,13 @@ def write_store(path: Path, store: Store) -> None:
         _replace(path, store)
 
 
-def update_store(path: Path, change: Callable[[Store | None], Store]) -> Store:
+def update_store(path: Path, change: Callable[[Store | None], Store], *, encoding_size: int = ENCODING_SIZE) -> Store:
     """Read a store, change it and write it, while no other writer can.
 
     Args:
         path: the file; it need not be there.
         change: given the store, or None if there is none, returns the one to write.
+        encoding_size: how many numbers an encoding must have.
 
     Returns:
         What was written.
@@ -97,7 +98,7 @@ def update_store(path: Path, change: Callable[[Store | None], Store]) -> Store:
         StoreError: the store there cannot be used, or the disk refuses; it is untouched.
     """
     with _writing(path):
-        store = change(read_store(path) if path.exists() else None)
+        store = change(read_store(path, encoding_size=encoding_size) if path.exists() else None)
         _replace(path, store)
         return store
 
