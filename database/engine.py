@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_BEGIN = "sqlite_begin"
 
 
 class DatabaseError(Exception):
@@ -45,6 +46,23 @@ def create_database_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
 def session_factory(engine: sa.Engine) -> sessionmaker[Session]:
     """Sessions whose objects may be read after the commit."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def begin_writing(db: Session) -> None:
+    """Begin a transaction that reads and then writes; must come first in it.
+
+    On SQLite it takes the write lock at once and waits for it. A transaction that has read and then wants to write is
+    refused at once when another process has written meanwhile (https://www.sqlite.org/rescode.html#busy_snapshot).
+    Elsewhere it changes nothing.
+    """
+    db.connection(execution_options={_BEGIN: "IMMEDIATE"})
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether a failed transaction may well succeed when it is run again: a lock, a deadlock, a lost connection."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
@@ -106,8 +124,14 @@ def _sqlite(address: sa.URL) -> sa.Engine:
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(address, connect_args={"timeout": 30})
 
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
+
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # The driver begins no transaction of its own: `_begin` does, in the right mode, and savepoints work.
+        connection.isolation_level = None
         cursor = connection.cursor()
         # WAL: the dashboard reads while the service writes. FULL: what was committed survives a power cut.
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

@@ -4,6 +4,8 @@ Revision: 0001
 Before it: nothing
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -16,7 +18,7 @@ depends_on = None
 
 _UTC = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 _PICTURE = sa.LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
-_UTF8 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+_UTF8: Any = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 
 
 def _exact(length: int) -> sa.types.TypeEngine[str]:
