@@ -1,0 +1,159 @@
+"""Enrolments from a CSV file; students that are not there yet are added when their name is given."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from database.models import Course, Enrolment, Student
+from webapp.imports.reading import Column, Line, LineError
+from webapp.imports.report import Outcome, Result
+from webapp.imports.run import Importer, Numbered, refused, require
+from webapp.imports.students import INDEX_NUMBER, index_number_of, write_rows
+from webapp.imports.values import LONGEST_COURSE_CODE, LONGEST_NAME, text_problem
+
+COURSE_CODE = Column(
+    "course_code", "The code of a course that is there already, exactly as written there.", aliases=("course", "code")
+)
+_NAME = Column(
+    "name",
+    "Needed for students who are not there yet: they are added. The names of others stay as they are.",
+    required=False,
+    aliases=("student", "student_name", "full_name"),
+)
+
+
+@dataclass(frozen=True)
+class EnrolmentRecord:
+    """A line of the file."""
+
+    course_code: str
+    index_number: str
+    name: str
+
+
+class EnrolmentImporter(Importer[EnrolmentRecord]):
+    """Enrols students in courses."""
+
+    columns: ClassVar[tuple[Column, ...]] = (COURSE_CODE, INDEX_NUMBER, _NAME)
+
+    def __init__(self) -> None:
+        self._courses = CourseFinder()
+        # Students whom an earlier line adds, which trying a file does not write.
+        self._added: set[str] = set()
+        self._adding: set[str] = set()
+
+    def parse(self, line: Line, present: frozenset[str]) -> EnrolmentRecord:
+        """Check the fields of a line."""
+        name = line.values.get("name", "")
+        return EnrolmentRecord(
+            course_code=course_code_of(line),
+            index_number=index_number_of(line),
+            name=require(name, "name", text_problem(name, longest=LONGEST_NAME)) if name else "",
+        )
+
+    def key(self, record: EnrolmentRecord) -> tuple[Hashable, str, str]:
+        """Course and student."""
+        words = f"Index number {record.index_number} in {record.course_code}"
+        return (record.course_code, record.index_number), words, "index_number"
+
+    def handle(self, db: Session, batch: Sequence[Numbered[EnrolmentRecord]], *, apply: bool) -> list[Outcome]:
+        """At most six statements, whatever the size of the batch."""
+        self._adding = set()
+        courses = self._courses.find(db, (item.record.course_code for item in batch))
+        numbers = {item.record.index_number for item in batch}
+        students = _ids(db, numbers)
+        there = _enrolled(db, courses.values(), students.values())
+        outcomes, names, enrol = [], dict[str, str](), list[tuple[int, str]]()
+        for item in batch:
+            record = item.record
+            try:
+                course_id = self._courses.require(courses, record.course_code)
+                self._require_student(record, students, names)
+            except LineError as error:
+                outcomes.append(refused(item.line, error))
+                continue
+            if (course_id, students.get(record.index_number)) in there:
+                outcomes.append(Outcome(item.line, Result.UNCHANGED))
+                continue
+            enrol.append((course_id, record.index_number))
+            outcomes.append(Outcome(item.line, Result.ADDED, records=1))
+        self._adding = set(names)
+        if apply:
+            _write(db, students, names, enrol)
+        return outcomes
+
+    def settle(self) -> None:
+        """Remember the students of the last batch."""
+        self._added |= self._adding
+
+    def _require_student(self, record: EnrolmentRecord, students: dict[str, int], names: dict[str, str]) -> None:
+        known = record.index_number in students or record.index_number in names or record.index_number in self._added
+        if known:
+            return
+        if not record.name:
+            raise LineError(
+                f"There is no student with index number {record.index_number}. Give a name to add one.", "index_number"
+            )
+        names[record.index_number] = record.name
+
+
+class CourseFinder:
+    """Courses by their codes, with a hint for a code that differs in capitals only."""
+
+    def __init__(self) -> None:
+        self._hints: dict[str, str] = {}
+
+    def find(self, db: Session, codes: Iterable[str]) -> dict[str, int]:
+        """The ids of the courses that are there, by code."""
+        wanted = set(codes)
+        found = {
+            row.code: row.id for row in db.execute(sa.select(Course.id, Course.code).where(Course.code.in_(wanted)))
+        }
+        missing = {code.lower() for code in wanted - found.keys()}
+        if missing:
+            similar = sa.select(Course.code).where(sa.func.lower(Course.code).in_(missing))
+            self._hints.update({code.lower(): code for code in db.scalars(similar)})
+        return found
+
+    def require(self, found: dict[str, int], code: str) -> int:
+        """The id of a course.
+
+        Raises:
+            LineError: there is none with that code.
+        """
+        if code in found:
+            return found[code]
+        hint = self._hints.get(code.lower())
+        meant = f" Did you mean {hint}?" if hint else ""
+        raise LineError(f"There is no course with the code {code}.{meant}", "course_code")
+
+
+def course_code_of(line: Line) -> str:
+    """The line's course code.
+
+    Raises:
+        LineError: it is missing or cannot be one.
+    """
+    value = line.values["course_code"]
+    return require(value, "course_code", text_problem(value, longest=LONGEST_COURSE_CODE, identifier=True))
+
+
+def _ids(db: Session, numbers: Iterable[str]) -> dict[str, int]:
+    query = sa.select(Student.index_number, Student.id).where(Student.index_number.in_(set(numbers)))
+    return {row.index_number: row.id for row in db.execute(query)}
+
+
+def _enrolled(db: Session, courses: Iterable[int], students: Iterable[int]) -> set[tuple[int, int]]:
+    query = sa.select(Enrolment.course_id, Enrolment.student_id).where(
+        Enrolment.course_id.in_(set(courses)), Enrolment.student_id.in_(set(students))
+    )
+    return {(row.course_id, row.student_id) for row in db.execute(query)}
+
+
+def _write(db: Session, students: dict[str, int], names: dict[str, str], enrol: Sequence[tuple[int, str]]) -> None:
+    write_rows(db, Student, [{"index_number": number, "name": name} for number, name in names.items()])
+    ids = {**students, **_ids(db, names)} if names else students
+    write_rows(db, Enrolment, [{"course_id": course, "student_id": ids[number]} for course, number in enrol])

@@ -1,0 +1,155 @@
+"""An import, batch by batch: each batch is one transaction, so a register being filled meanwhile never waits long."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import ClassVar, Generic, TypeVar
+
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from webapp.imports.reading import Column, Line, LineError, Table
+from webapp.imports.report import Outcome, Report, Result
+
+R = TypeVar("R")
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Numbered(Generic[R]):
+    """A line that could be read, as a record of its kind."""
+
+    line: int
+    record: R
+
+
+class Importer(ABC, Generic[R]):
+    """One kind of file. An importer serves one run; trying first and importing then takes two."""
+
+    columns: ClassVar[tuple[Column, ...]]
+    batch_size: ClassVar[int] = 500
+
+    @abstractmethod
+    def parse(self, line: Line, present: frozenset[str]) -> R:
+        """The record that a line describes, without a look into the database.
+
+        Raises:
+            LineError: a value is missing or makes no sense.
+        """
+
+    @abstractmethod
+    def key(self, record: R) -> tuple[Hashable, str, str]:
+        """What only one line of a file may describe: the key, its words in a sentence, the column that holds it."""
+
+    @abstractmethod
+    def handle(self, db: Session, batch: Sequence[Numbered[R]], *, apply: bool) -> list[Outcome]:
+        """Decide about each record and, if `apply`, write. May be called again with a batch whose writing failed."""
+
+    def settle(self) -> None:
+        """The last batch is done: what it would add counts as there for the next ones."""
+
+    def notes(self) -> list[str]:
+        """What should be known about the file as a whole."""
+        return []
+
+
+def run_import(
+    db: Session,
+    table: Table,
+    importer: Importer[R],
+    *,
+    apply: bool,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> Report:
+    """Import the good lines of a file and report the others. Doing it twice changes nothing.
+
+    Args:
+        db: a session with nothing pending; committed after each batch.
+        table: the file.
+        importer: its kind.
+        apply: False tries: the same report, nothing written.
+        on_outcome: called with what became of each line, by batches.
+
+    Raises:
+        ImportRefused: the file is too long. What stood before is imported.
+    """
+    report = Report()
+    first_lines: dict[Hashable, int] = {}
+    db.commit()
+    for batch in _batches(table.lines(), importer.batch_size):
+        contents = {line.number: line.content for line in batch}
+        good, outcomes = _read(batch, table.present, importer, first_lines)
+        outcomes += _written(db, good, importer, apply=apply)
+        importer.settle()
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.line):
+            told = outcome
+            if outcome.result is Result.REFUSED:
+                told = replace(outcome, content=contents[outcome.line])
+            report.count(told)
+            if on_outcome is not None:
+                on_outcome(told)
+    report.notes = importer.notes()
+    if table.unused:
+        columns = ", ".join(table.unused[:10])
+        report.notes.append(f"Not used, because nothing here is called so: {columns}.")
+    return report
+
+
+def _read(
+    batch: Sequence[Line], present: frozenset[str], importer: Importer[R], first_lines: dict[Hashable, int]
+) -> tuple[list[Numbered[R]], list[Outcome]]:
+    good: list[Numbered[R]] = []
+    outcomes: list[Outcome] = []
+    for line in batch:
+        try:
+            if line.error is not None:
+                raise line.error
+            record = importer.parse(line, present)
+            _refuse_second(importer, record, line.number, first_lines)
+            good.append(Numbered(line.number, record))
+        except LineError as error:
+            outcomes.append(refused(line.number, error))
+    return good, outcomes
+
+
+def _refuse_second(importer: Importer[R], record: R, line: int, first_lines: dict[Hashable, int]) -> None:
+    key, words, column = importer.key(record)
+    first = first_lines.setdefault(key, line)
+    if first != line:
+        raise LineError(f"{words} is already on line {first}; that line counts.", column)
+
+
+def _written(db: Session, good: Sequence[Numbered[R]], importer: Importer[R], *, apply: bool) -> list[Outcome]:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            outcomes = importer.handle(db, good, apply=apply) if good else []
+            db.commit()
+            return outcomes
+        except (IntegrityError, OperationalError):
+            # Somebody added the same meanwhile, or two writers blocked each other: look again.
+            db.rollback()
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
+    while batch := list(islice(lines, size)):
+        yield batch
+
+
+def refused(line: int, error: LineError) -> Outcome:
+    """The outcome of a line that cannot be imported."""
+    return Outcome(line, Result.REFUSED, error.message, error.column)
+
+
+def require(value: str, column: str, problem: str | None) -> str:
+    """The value, or the error that names its column.
+
+    Raises:
+        LineError: there is a problem.
+    """
+    if problem is not None:
+        raise LineError(f"{column} {problem}.", column)
+    return value

@@ -1,0 +1,156 @@
+"""Students from a CSV file."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from database.models import Student
+from webapp.imports.dates import parse_date
+from webapp.imports.reading import Column, Line, LineError
+from webapp.imports.report import Outcome, Result
+from webapp.imports.run import Importer, Numbered, require
+from webapp.imports.values import LONGEST_INDEX_NUMBER, LONGEST_MEANS, LONGEST_NAME, text_problem
+
+INDEX_NUMBER = Column(
+    "index_number",
+    "The number that tells students apart, up to 64 characters; also the name of the student's folder of photos.",
+    aliases=("index", "student_number", "student_id", "album_number"),
+)
+NAME = Column("name", "Given name and surname, up to 120 characters.", aliases=("student", "student_name", "full_name"))
+
+
+@dataclass(frozen=True)
+class StudentRecord:
+    """A line of the file; None leaves what is recorded as it is."""
+
+    index_number: str
+    name: str
+    consent_given_on: date | None
+    consent_means: str | None
+
+
+class StudentImporter(Importer[StudentRecord]):
+    """Adds students; gives those already there the name (and consent) of the file."""
+
+    columns: ClassVar[tuple[Column, ...]] = (
+        INDEX_NUMBER,
+        NAME,
+        Column(
+            "consent_given",
+            "Day on which the student agreed to be recognised, like 2026-10-01. Empty leaves what is recorded.",
+            required=False,
+            aliases=("consent", "consent_given_at", "consent_date"),
+        ),
+        Column("consent_means", "How the consent was given, e.g. signed form, student portal.", required=False),
+    )
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+
+    def parse(self, line: Line, present: frozenset[str]) -> StudentRecord:
+        """Check the fields of a line."""
+        given = line.values.get("consent_given", "")
+        means = line.values.get("consent_means", "")
+        if means and not given:
+            raise LineError("consent_means is given without the day in consent_given.", "consent_given")
+        return StudentRecord(
+            index_number=index_number_of(line),
+            name=name_of(line),
+            consent_given_on=self._day(given) if given else None,
+            consent_means=require(means, "consent_means", text_problem(means, longest=LONGEST_MEANS))
+            if means
+            else None,
+        )
+
+    def _day(self, text: str) -> date:
+        day = parse_date(text, "consent_given")
+        if day > datetime.now(self._zone).date():
+            raise LineError(f"consent_given {day} is in the future.", "consent_given")
+        return day
+
+    def _moment(self, day: date | None) -> datetime | None:
+        return None if day is None else datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
+
+    def key(self, record: StudentRecord) -> tuple[Hashable, str, str]:
+        """The index number."""
+        return record.index_number, f"Index number {record.index_number}", "index_number"
+
+    def handle(self, db: Session, batch: Sequence[Numbered[StudentRecord]], *, apply: bool) -> list[Outcome]:
+        """Two or three statements, whatever the size of the batch."""
+        wanted = (Student.index_number, Student.id, Student.name, Student.consent_given_at, Student.consent_means)
+        query = sa.select(*wanted).where(Student.index_number.in_([item.record.index_number for item in batch]))
+        known = {row.index_number: row for row in db.execute(query)}
+        outcomes: list[Outcome] = []
+        new: list[dict[str, Any]] = []
+        changed: list[dict[str, Any]] = []
+        for item in batch:
+            row, record = known.get(item.record.index_number), item.record
+            if row is None:
+                new.append(
+                    {
+                        "index_number": record.index_number,
+                        "name": record.name,
+                        "consent_given_at": self._moment(record.consent_given_on),
+                        "consent_means": record.consent_means,
+                    }
+                )
+                outcomes.append(Outcome(item.line, Result.ADDED, records=1))
+                continue
+            changes, words = self._difference(row, record)
+            if changes:
+                changed.append({"id": row.id, **changes})
+            message = f"{record.index_number} was already there; {'; '.join(words)}" if words else ""
+            outcomes.append(Outcome(item.line, Result.UPDATED if changes else Result.UNCHANGED, message))
+        if apply:
+            write_rows(db, Student, new, changed)
+        return outcomes
+
+    def _difference(self, row: sa.Row[Any], record: StudentRecord) -> tuple[dict[str, Any], list[str]]:
+        # Every row of a bulk update has the same columns, so that they go in one statement.
+        after = {"name": record.name, "consent_given_at": row.consent_given_at, "consent_means": row.consent_means}
+        words = []
+        if record.name != row.name:
+            words.append(f"the name was {row.name}, is now {record.name}")
+        if record.consent_given_on is not None:
+            recorded = row.consent_given_at and row.consent_given_at.astimezone(self._zone).date()
+            if recorded != record.consent_given_on:
+                after["consent_given_at"] = self._moment(record.consent_given_on)
+                words.append(f"consent given on {record.consent_given_on}")
+            if record.consent_means and record.consent_means != row.consent_means:
+                after["consent_means"] = record.consent_means
+                words.append(f"consent by {record.consent_means}")
+        return (after, words) if words else ({}, [])
+
+
+def index_number_of(line: Line) -> str:
+    """The line's index number.
+
+    Raises:
+        LineError: it is missing or cannot be one.
+    """
+    value = line.values["index_number"]
+    return require(value, "index_number", text_problem(value, longest=LONGEST_INDEX_NUMBER, identifier=True))
+
+
+def name_of(line: Line) -> str:
+    """The line's name.
+
+    Raises:
+        LineError: it is missing or cannot be one.
+    """
+    return require(line.values["name"], "name", text_problem(line.values["name"], longest=LONGEST_NAME))
+
+
+def write_rows(
+    db: Session, model: type[Any], new: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Insert rows and update others by their id, one statement each."""
+    if new:
+        db.execute(sa.insert(model), list(new))
+    if changed:
+        db.execute(sa.update(model), list(changed))
