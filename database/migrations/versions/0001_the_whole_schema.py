@@ -233,35 +233,19 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("attendance_change", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_attendance_change_attendance_id"))
-
-    op.drop_table("attendance_change")
-    with op.batch_alter_table("attendance", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_attendance_student_id"))
-
-    op.drop_table("attendance")
-    with op.batch_alter_table("enrolment", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_enrolment_student_id"))
-
-    op.drop_table("enrolment")
-    with op.batch_alter_table("course_lecturer", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_course_lecturer_lecturer_id"))
-
-    op.drop_table("course_lecturer")
-    with op.batch_alter_table("class_session", schema=None) as batch_op:
-        batch_op.drop_index("ix_class_session_room_id_starts_at")
-        batch_op.drop_index("ix_class_session_course_id_starts_at")
-        batch_op.drop_index("ix_class_session_closed_at_ends_at")
-
-    op.drop_table("class_session")
-    with op.batch_alter_table("camera", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_camera_room_id"))
-
-    op.drop_table("camera")
-    op.drop_table("student")
-    op.drop_table("room")
-    op.drop_table("lecturer")
-    op.drop_table("index_version")
-    op.drop_table("course")
-    op.drop_table("api_token")
+    # Their indexes go with them; MariaDB would not let go of one that a foreign key uses.
+    for table in (
+        "attendance_change",
+        "attendance",
+        "enrolment",
+        "course_lecturer",
+        "class_session",
+        "camera",
+        "student",
+        "room",
+        "lecturer",
+        "index_version",
+        "course",
+        "api_token",
+    ):
+        op.drop_table(table)

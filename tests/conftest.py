@@ -1,0 +1,174 @@
+"""What every room's tests share: a clean environment, databases of both kinds, and programs that may be missing."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from database.engine import create_database_engine, session_factory, upgrade
+from demo.pictures import fetch_pictures
+from settings import Settings
+
+SHARED_FACES = Path(__file__).parents[2] / "shared" / "faces"
+
+
+def require_program(names: list[str], debian_package: str) -> str:
+    """Give the path of the first of these programs, or skip the test with what to install; CI fails instead."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    for name in names:
+        found = shutil.which(name, path=path)
+        if found:
+            return found
+    reason = f"needs {names[0]}: sudo apt-get install {debian_package}"
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason} (CI skips nothing)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(name="require_program", scope="session")
+def require_program_fixture() -> Callable[[list[str], str], str]:
+    """`require_program(names, debian_package)` for tests, which cannot import this file."""
+    return require_program
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """The folder of pictures of real faces that `demo.pictures` names."""
+    return fetch_pictures()
+
+
+@pytest.fixture(scope="session")
+def shared_faces() -> Path:
+    """A folder of further faces beside the repository; tests of it are extra."""
+    if not SHARED_FACES.is_dir():
+        pytest.skip("no folder of further faces beside the repository")
+    return SHARED_FACES
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("ATTENDANCE_"):
+            monkeypatch.delenv(name)
+
+
+@dataclass(frozen=True)
+class MariaDb:
+    """A private MariaDB server."""
+
+    host: str
+    port: int
+    password: str
+
+    def url(self, database: str) -> str:
+        """The address of one of its databases, over TCP."""
+        return f"mysql+pymysql://attendance:{self.password}@{self.host}:{self.port}/{database}"
+
+    def execute(self, *statements: str) -> None:
+        """Run statements as its administrator."""
+        with (
+            pymysql.connect(host=self.host, port=self.port, user="attendance", password=self.password) as connection,
+            connection.cursor() as cursor,
+        ):
+            for statement in statements:
+                cursor.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
+    """A MariaDB server of this test run's own, on a free port of loopback."""
+    server = require_program(["mariadbd"], "mariadb-server-core")
+    install = require_program(["mariadb-install-db"], "mariadb-server-core")
+    folder = tmp_path_factory.mktemp("mariadb")
+    own = MariaDb("127.0.0.1", _free_port(), secrets.token_urlsafe(12))
+    me = ["--user=root"] if os.geteuid() == 0 else []
+    common = ["--no-defaults", f"--datadir={folder / 'data'}", *me]
+    subprocess.run([install, *common, "--skip-test-db"], check=True, capture_output=True)
+    setup = folder / "setup.sql"
+    setup.write_text(
+        f"CREATE USER attendance@'127.0.0.1' IDENTIFIED BY '{own.password}';\n"
+        "GRANT ALL ON *.* TO attendance@'127.0.0.1';\n"
+    )
+    options = [f"--port={own.port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", "--skip-name-resolve"]
+    options += [f"--pid-file={folder / 'pid'}", f"--init-file={setup}", "--innodb-buffer-pool-size=64M"]
+    # The tests are about what is written, not about power cuts of this machine.
+    options += ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--innodb-log-file-size=16M"]
+    with (folder / "log").open("wb") as log, subprocess.Popen([server, *common, *options], stderr=log) as process:
+        try:
+            _wait_until_answers(own, process, folder / "log")
+            yield own
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a fresh, empty database; each test runs on SQLite and on MariaDB."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'attendance.db'}"
+        return
+    server: MariaDb = request.getfixturevalue("mariadb_server")
+    name = f"test_{secrets.token_hex(6)}"
+    server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    yield server.url(name)
+    server.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    """A database with every table and no rows."""
+    engine = create_database_engine(database_url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: sa.Engine) -> sessionmaker[Session]:
+    """Makes sessions of `engine`."""
+    return session_factory(engine)
+
+
+@pytest.fixture
+def db(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """One session of `engine`."""
+    with sessions() as session:
+        yield session
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings with their own data folder and database (which `engine` gives its tables)."""
+    return Settings.model_validate(
+        {"data": {"directory": tmp_path / "data"}, "database": {"url": database_url}, "log": {"format": "console"}}
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_answers(server: MariaDb, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            server.execute("SELECT 1")
+        except pymysql.err.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"MariaDB did not start: {log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.1)
+        else:
+            return
