@@ -53,7 +53,7 @@ def test_a_database_without_tables_says_what_to_do(database_url: str) -> None:
 def test_an_older_schema_says_what_to_do(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
-    with pytest.raises(DatabaseError, match="0000.*attendance db upgrade"):
+    with pytest.raises(DatabaseError, match=r"0000.*attendance db upgrade"):
         require_current_schema(engine)
 
 
