@@ -1,0 +1,5 @@
+"""`python -m attendance_cli` is the command `attendance`."""
+
+from attendance_cli.main import main
+
+main()
