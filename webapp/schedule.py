@@ -10,13 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database.models import ClassSession, Course, Room
+from webapp.times import day_text
 
 LONGEST_SESSION = timedelta(hours=12)
 LONGEST_SERIES_WEEKS = 60
 MOST_MINUTES = 240
 _WEEK = timedelta(days=7)
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class ScheduleError(ValueError):
@@ -44,11 +43,6 @@ class Booking:
     session_id: int | None = None
 
 
-def date_text(day: date) -> str:
-    """A date like "Mon 29 Mar 2027"."""
-    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
 def to_utc(day: date, clock: time, zone: ZoneInfo) -> datetime:
     """The moment at which clocks of the zone show `clock` on `day`, in UTC.
 
@@ -60,7 +54,7 @@ def to_utc(day: date, clock: time, zone: ZoneInfo) -> datetime:
     wall = datetime.combine(day, clock)
     moment = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) != wall:
-        raise ScheduleError(f"{clock:%H:%M} does not exist on {date_text(day)}: the clocks go forward over it.")
+        raise ScheduleError(f"{clock:%H:%M} does not exist on {day_text(day)}: the clocks go forward over it.")
     return moment
 
 
@@ -90,7 +84,7 @@ def slot_on(day: date, start: time, end: time, zone: ZoneInfo) -> Slot:
         )
     if length <= timedelta(0):
         raise ScheduleError(
-            f"Between {start:%H:%M} and {end:%H:%M} on {date_text(day)} the clocks change: no time is left."
+            f"Between {start:%H:%M} and {end:%H:%M} on {day_text(day)} the clocks change: no time is left."
         )
     return slot
 
@@ -113,7 +107,7 @@ def weekly_days(first: date, until: date | None) -> list[date]:
 def slot_text(slot: Slot, zone: ZoneInfo) -> str:
     """A slot like "Mon 5 Oct 2026, 09:00\u201310:30"."""
     start, end = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-    return f"{date_text(start.date())}, {start:%H:%M}\u2013{end:%H:%M}"
+    return f"{day_text(start.date())}, {start:%H:%M}\u2013{end:%H:%M}"
 
 
 class RoomCalendar:
@@ -177,10 +171,10 @@ def load_calendar(db: Session, room_ids: Iterable[int], slots: Sequence[Slot], z
 
 
 def lock_room(db: Session, room_id: int) -> None:
-    """Keep other transactions from booking the room until this one ends, on every database.
+    """Keep other transactions from booking the room until this one ends; `begin_writing` must have begun it.
 
-    No constraint can forbid overlaps portably; an update that changes nothing takes the row's lock (MySQL, MariaDB) or
-    the file's (SQLite) before the clash check reads.
+    No constraint can forbid overlaps portably. An update that changes nothing takes the row's lock on MySQL and MariaDB
+    before the clash check reads; on SQLite the transaction holds the only write lock already.
     """
     db.execute(
         sa.update(Room).where(Room.id == room_id).values(name=Room.name),

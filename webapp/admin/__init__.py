@@ -1,8 +1,5 @@
-"""The administrator's pages."""
+"""The administrator's pages: people, courses, rooms, cameras, the timetable, and CSV imports."""
 
-from flask import Blueprint
+from webapp.admin.blueprint import blueprint
 
-from webapp.identity import require_admin
-
-blueprint = Blueprint("admin", __name__)
-blueprint.before_request(require_admin)
+__all__ = ["blueprint"]

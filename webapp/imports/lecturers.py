@@ -140,7 +140,7 @@ def email_of(line: Line) -> str:
     return value
 
 
-def _known(db: Session, emails: Sequence[str]) -> dict[str, sa.Row[Any]]:
+def _known(db: Session, emails: Sequence[str]) -> dict[str, Any]:
     query = sa.select(Lecturer.email, Lecturer.id, Lecturer.name).where(Lecturer.email.in_(set(emails)))
     return {row.email: row for row in db.execute(query)}
 

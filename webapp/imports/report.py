@@ -1,14 +1,9 @@
 """What an import did with each line, and the same as a file to download."""
 
-import csv
-import io
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-# A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 SHOWN = 200
 
 
@@ -84,18 +79,6 @@ class Report:
             for name in ("refused", "changes")
         }
         return cls(**{**values, **lists})
-
-
-def safe_cell(text: str) -> str:
-    """The text as a spreadsheet shows it and never runs it: an apostrophe goes before what looks like a formula."""
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
-
-
-def csv_text(rows: Iterable[Iterable[str]]) -> str:
-    """Rows as CSV lines that no spreadsheet takes for formulas."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([safe_cell(cell) for cell in row] for row in rows)
-    return text.getvalue()
 
 
 REPORT_HEADER = ("line", "result", "column", "message", "content")

@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from database.engine import begin_writing, is_transient
 from webapp.imports.reading import Column, Line, LineError, Table
 from webapp.imports.report import Outcome, Report, Result
 
@@ -123,13 +124,15 @@ def _refuse_second(importer: Importer[R], record: R, line: int, first_lines: dic
 def _written(db: Session, good: Sequence[Numbered[R]], importer: Importer[R], *, apply: bool) -> list[Outcome]:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
+            if apply:
+                begin_writing(db)
             outcomes = importer.handle(db, good, apply=apply) if good else []
             db.commit()
             return outcomes
-        except (IntegrityError, OperationalError):
+        except (IntegrityError, OperationalError) as error:
             # Somebody added the same meanwhile, or two writers blocked each other: look again.
             db.rollback()
-            if attempt == _ATTEMPTS:
+            if attempt == _ATTEMPTS or not (isinstance(error, IntegrityError) or is_transient(error)):
                 raise
     raise AssertionError("unreachable")
 

@@ -110,7 +110,7 @@ class StudentImporter(Importer[StudentRecord]):
             write_rows(db, Student, new, changed)
         return outcomes
 
-    def _difference(self, row: sa.Row[Any], record: StudentRecord) -> tuple[dict[str, Any], list[str]]:
+    def _difference(self, row: Any, record: StudentRecord) -> tuple[dict[str, Any], list[str]]:
         # Every row of a bulk update has the same columns, so that they go in one statement.
         after = {"name": record.name, "consent_given_at": row.consent_given_at, "consent_means": row.consent_means}
         words = []

@@ -24,7 +24,6 @@ from webapp.schedule import (
     RoomCalendar,
     ScheduleError,
     Slot,
-    date_text,
     is_ambiguous,
     load_calendar,
     lock_room,
@@ -32,6 +31,7 @@ from webapp.schedule import (
     slot_text,
     weekly_days,
 )
+from webapp.times import day_text
 
 DEFAULT_MINUTES = 10
 
@@ -100,7 +100,7 @@ class TimetableImporter(Importer[SessionRecord]):
         except ScheduleError as error:
             raise LineError(str(error)) from None
         self._twice += [
-            f"Line {line.number}: clocks show {clock:%H:%M} twice on {date_text(each)}; the first is meant."
+            f"Line {line.number}: clocks show {clock:%H:%M} twice on {day_text(each)}; the first is meant."
             for each in days
             for clock in (start, end)
             if is_ambiguous(each, clock, self._zone)
@@ -118,7 +118,7 @@ class TimetableImporter(Importer[SessionRecord]):
 
     def key(self, record: SessionRecord) -> tuple[Hashable, str, str]:
         """Course, room and start."""
-        words = f"{record.course_code} in room {record.room} on {date_text(record.day)} at {record.start:%H:%M}"
+        words = f"{record.course_code} in room {record.room} on {day_text(record.day)} at {record.start:%H:%M}"
         return (record.course_code, record.room, record.day, record.start), words, "date"
 
     def handle(self, db: Session, batch: Sequence[Numbered[SessionRecord]], *, apply: bool) -> list[Outcome]:
@@ -164,7 +164,7 @@ class TimetableImporter(Importer[SessionRecord]):
         self,
         item: Numbered[SessionRecord],
         place: tuple[int, int],
-        there: dict[tuple[int, int, datetime], sa.Row[Any]],
+        there: dict[tuple[int, int, datetime], Any],
         calendars: tuple[RoomCalendar, RoomCalendar, RoomCalendar],
         plan: _Plan,
     ) -> Outcome:
@@ -214,7 +214,7 @@ def _new_row(record: SessionRecord, place: tuple[int, int], slot: Slot) -> dict[
     }
 
 
-def _changes(row: sa.Row[Any], record: SessionRecord, slot: Slot) -> dict[str, Any]:
+def _changes(row: Any, record: SessionRecord, slot: Slot) -> dict[str, Any]:
     wanted = {
         "ends_at": slot.ends_at,
         "early_minutes": record.early_minutes,
@@ -232,7 +232,7 @@ def _rooms(db: Session, names: Iterable[str]) -> dict[str, int]:
     return {row.name: row.id for row in db.execute(sa.select(Room.id, Room.name).where(Room.name.in_(set(names))))}
 
 
-def _there(db: Session, rooms: Iterable[int], slots: Sequence[Slot]) -> dict[tuple[int, int, datetime], sa.Row[Any]]:
+def _there(db: Session, rooms: Iterable[int], slots: Sequence[Slot]) -> dict[tuple[int, int, datetime], Any]:
     query = sa.select(
         ClassSession.id,
         ClassSession.course_id,
