@@ -8,7 +8,7 @@ from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
 from settings import Settings, load_settings
-from webapp import account, courses
+from webapp import account, courses, health, profile, records, register, students
 from webapp.admin import blueprint as admin_blueprint
 from webapp.errors import init_errors
 from webapp.identity import init_identity, is_admin, signed_in_lecturer
@@ -48,7 +48,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_errors(app)
     app.context_processor(_page_context)
 
-    for room in (account, courses):
+    account.init_account(app, settings)
+    register.init_register(app, max_streams=max(1, settings.web.threads // 2))
+    for room in (account, courses, health, profile, records, register, students):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.config["INSTITUTION_NAME"] = settings.institution.name

@@ -1,6 +1,7 @@
 """What a person sees when something is wrong: one sentence, and what to do."""
 
 import secrets
+from typing import cast
 
 import structlog
 from flask import Flask, g, jsonify, render_template, request
@@ -58,10 +59,11 @@ def _csrf_error(_error: CSRFError) -> ResponseReturnValue:
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < 400:  # noqa: PLR2004 - redirects
         return error.get_response()
-    body, code = error_page(error.code), error.code
+    own_words = error.description if error.description != type(error).description else None
+    body, code = error_page(error.code, own_words), error.code
     response = error.get_response()
     extra = [(k, v) for k, v in response.headers if k.lower() in ("allow", "retry-after")]
-    return body[0] if isinstance(body, tuple) else body, code, extra
+    return cast(ResponseReturnValue, (body[0] if isinstance(body, tuple) else body, code, extra))
 
 
 def _database_error(error: Exception) -> ResponseReturnValue:

@@ -6,13 +6,30 @@ from typing import Any
 from flask import Flask, current_app
 from wtforms import Field
 
+from database.models import Source, Status
+from webapp.names import name_key
 from webapp.paging import page_address
+
+# A `Status`, or what a register shows of a student who has none.
+STATE_WORDS = {
+    "present": "Present",
+    "late": "Late",
+    "absent": "Absent",
+    "excused": "Excused",
+    "unseen": "Not yet seen",
+    "scheduled": "Scheduled",
+    "unrecorded": "Not recorded",
+}
+
+STATUS_VALUES = frozenset(status.value for status in Status)
 
 
 def init_template_tools(app: Flask) -> None:
     """Add the filters and functions, also to macros imported without context."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(initials=initials, percent=percent, confidence=confidence_text)
+    app.jinja_env.filters.update(
+        initials=initials, percent=percent, confidence=confidence_text, name_key=name_key, source_word=source_word
+    )
     app.jinja_env.globals.update(current_app=current_app, field_attributes=field_attributes, page_address=page_address)
 
 
@@ -36,6 +53,15 @@ def confidence_text(value: float | None) -> str:
         return ""
     word = "High" if value >= 0.8 else "Medium" if value >= 0.6 else "Low"  # noqa: PLR2004
     return f"{word} · {percent(value)}"
+
+
+def source_word(row: Any) -> str:
+    """Who decided a status, in a word: for anything with `source` and `first_seen`."""
+    if row.source is None:
+        return ""
+    if row.source is Source.PERSON:
+        return "Person"
+    return "Camera" if row.first_seen else "Automatic"
 
 
 def field_attributes(field: Field, described_by: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""Profile pictures: what was sent is checked, decoded and encoded anew, so that only pixels are kept."""
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_BYTES = 5_000_000
+MAX_PIXELS = 50_000_000
+SIDE = 256
+_FORMATS = ("JPEG", "PNG", "WEBP")
+_QUALITY = 88
+
+
+class PictureError(Exception):
+    """The file is no picture that can be used; the message says why, for the person who sent it."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A square JPEG of `SIDE` pixels and the SHA-256 (hex) of its bytes."""
+
+    data: bytes
+    digest: str
+
+
+def prepare_picture(data: bytes) -> Picture:
+    """Make a profile picture: upright, cut to its middle square, without the original's metadata.
+
+    Args:
+        data: a JPEG, PNG or WebP file.
+
+    Raises:
+        PictureError: the file is too large, is no such picture, is damaged, or has too many pixels (judged from its
+            header, before anything is decoded).
+    """
+    if len(data) > MAX_BYTES:
+        raise PictureError(f"The picture is larger than {MAX_BYTES // 1_000_000} MB. Choose a smaller one.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is the stricter one
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+                if opened.width * opened.height > MAX_PIXELS:
+                    raise PictureError("The picture has too many pixels. Choose a smaller one.")
+                opened.draft("RGB", (SIDE * 2, SIDE * 2))
+                upright = ImageOps.exif_transpose(opened)
+                square = ImageOps.fit(_opaque(upright), (SIDE, SIDE), Image.Resampling.LANCZOS)
+    except UnidentifiedImageError:
+        raise PictureError("The file is no JPEG, PNG or WebP picture.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise PictureError("The picture is damaged and cannot be read.") from None
+    buffer = io.BytesIO()
+    square.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    encoded = buffer.getvalue()
+    return Picture(encoded, hashlib.sha256(encoded).hexdigest())
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """RGB, with white behind what is transparent."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    return Image.alpha_composite(ground, rgba).convert("RGB")

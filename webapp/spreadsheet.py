@@ -1,0 +1,45 @@
+"""CSV that spreadsheets open as it is meant."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+BYTE_ORDER_MARK = "\ufeff"
+# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The file in pieces, a line each: UTF-8 text that starts with a byte order mark, by which Excel knows it.
+
+    A cell that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    buffer.write(BYTE_ORDER_MARK)
+    writer.writerow(header)
+    yield _drained(buffer)
+    for row in rows:
+        writer.writerow([neutral(cell) for cell in row])
+        yield _drained(buffer)
+
+
+def neutral(cell: str) -> str:
+    """The cell, made text if it could be a formula."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_STARTS) else cell
+
+
+def file_name(parts: Iterable[str]) -> str:
+    """A file name from words: "attendance", "CS 101/ä" becomes "attendance_CS-101-a.csv"."""
+    ascii_parts = (unicodedata.normalize("NFKD", part).encode("ascii", "ignore").decode() for part in parts)
+    cleaned = (re.sub(r"[^A-Za-z0-9.]+", "-", part).strip("-.") for part in ascii_parts)
+    return "_".join(part for part in cleaned if part)[:120] + ".csv"
+
+
+def _drained(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text

@@ -1,0 +1,20 @@
+// The records' filter: choosing a course offers its sessions; an unused field does not go into the address.
+
+const form = document.querySelector("[data-records-filter]");
+const { course, session } = form.elements;
+
+course.addEventListener("change", async () => {
+  session.replaceChildren(new Option(course.value ? "All sessions" : "Choose a course first", ""));
+  session.disabled = !course.value;
+  if (!course.value) return;
+  const asked = course.value;
+  const answer = await fetch(`${form.dataset.sessions}?course=${encodeURIComponent(asked)}`, {
+    headers: { "X-Requested-With": "fetch" },
+  });
+  if (!answer.ok || course.value !== asked) return;
+  for (const { id, name } of await answer.json()) session.append(new Option(name, id));
+});
+
+form.addEventListener("formdata", (event) => {
+  for (const [name, value] of Array.from(event.formData.entries())) if (!value) event.formData.delete(name);
+});

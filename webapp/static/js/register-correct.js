@@ -1,0 +1,67 @@
+// Correcting an entry in a dialog over the register; the link behind it leads to the same form on its own page.
+import { toast } from "./toast.js";
+
+const FETCH = { "X-Requested-With": "fetch" };
+
+// onSaved({html, counts}) puts the new row in place.
+export function setUpCorrections(onSaved) {
+  const dialog = document.querySelector("[data-dialog]");
+  let opener = null;
+
+  async function open(link) {
+    opener = link.closest("tr").id;
+    const answer = await fetch(link.href, { headers: FETCH });
+    if (!answer.ok) throw new Error(`the form answers ${answer.status}`);
+    fill(await answer.text());
+    dialog.showModal();
+    dialog.querySelector("[data-entry-form] input:checked, [data-entry-form] input[type=radio]").focus();
+  }
+
+  function fill(html) {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    dialog.replaceChildren(document.adoptNode(page.querySelector("[data-entry]")));
+  }
+
+  async function save(form) {
+    const button = form.querySelector("[type=submit]");
+    button.disabled = true;
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: FETCH });
+      if (answer.status === 422) {
+        fill(await answer.text());
+        dialog.querySelector("[aria-invalid=true], .field-wrong input")?.focus();
+        return;
+      }
+      const data = await answer.json();
+      if (!answer.ok) {
+        toast(data.error);
+        return;
+      }
+      dialog.close();
+      onSaved(data);
+      toast(data.message);
+    } catch {
+      toast("Not saved: no connection. Try again.");
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const plain = event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    const link = event.target.closest("[data-correct]");
+    if (link && plain) {
+      event.preventDefault();
+      open(link).catch(() => window.location.assign(link.href));
+    }
+    if (event.target.closest("[data-dialog] [data-close]") || event.target === dialog) {
+      event.preventDefault();
+      dialog.close();
+    }
+  });
+  dialog.addEventListener("submit", (event) => {
+    event.preventDefault();
+    save(event.target);
+  });
+  dialog.addEventListener("close", () => document.getElementById(opener)?.querySelector("[data-correct]")?.focus());
+}

@@ -1,0 +1,109 @@
+// The register: rows change while one watches, the search narrows at once, entries are corrected in a dialog.
+// Without this script the same page works by reloading, and the same form stands on a page of its own.
+import { Watcher } from "./live.js";
+import { filterRows, setUpFilter } from "./register-filter.js";
+import { setUpCorrections } from "./register-correct.js";
+
+const LATER_THAN_A_DAY_MS = 24 * 60 * 60 * 1000;
+const SAID_AT_ONCE = 3;
+const announcer = () => document.querySelector("[data-announce]");
+
+function rowFromHtml(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html.trim();
+  return template.content.firstElementChild;
+}
+
+function replaceRow(html, { fresh = true } = {}) {
+  const row = rowFromHtml(html);
+  const old = document.getElementById(row.id);
+  if (!old) return; // on another page of a long register
+  const hadFocus = old.contains(document.activeElement);
+  old.replaceWith(row);
+  if (fresh) row.classList.add("row-fresh");
+  if (hadFocus) row.querySelector("[data-correct]")?.focus();
+}
+
+function showCounts(counts) {
+  for (const place of document.querySelectorAll("[data-count]")) place.textContent = counts[place.dataset.count] ?? 0;
+}
+
+function announce(sayings) {
+  const said = sayings.filter(Boolean);
+  if (!said.length) return;
+  announcer().textContent = said.length > SAID_AT_ONCE ? `${said.length} students changed` : said.join(". ");
+}
+
+// Puts the page as it is now in place of the page as it was; rows that are the same stay untouched.
+async function readPageAgain() {
+  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
+  if (answer.redirected || !answer.ok) throw new Error(`the page answers ${answer.status}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const [now, was] = [page.querySelector("[data-register]"), document.querySelector("[data-register]")];
+  const sameShape = now.dataset.phase === was.dataset.phase && rowIds(now) === rowIds(was);
+  if (!sameShape) {
+    const typed = document.querySelector("[data-filter]") ? new FormData(document.querySelector("[data-filter]")) : null;
+    was.replaceWith(document.adoptNode(now));
+    start(typed);
+    return;
+  }
+  was.dataset.revision = now.dataset.revision;
+  const sayings = [];
+  for (const row of now.querySelectorAll("[data-rows] > tr")) {
+    const old = document.getElementById(row.id);
+    if (old.dataset.version === row.dataset.version) continue;
+    if (old.dataset.state !== row.dataset.state) sayings.push(sayingOf(row));
+    replaceRow(row.outerHTML);
+  }
+  for (const place of now.querySelectorAll("[data-count]")) showCounts({ [place.dataset.count]: place.textContent });
+  announce(sayings);
+  filterRows();
+}
+
+const rowIds = (page) => Array.from(page.querySelectorAll("[data-rows] > tr"), (row) => row.id).join();
+const sayingOf = (row) => `${row.querySelector("th a").textContent}: ${row.querySelector(".chip").textContent.trim()}`;
+
+function showState(kind, text) {
+  const place = document.querySelector("[data-live-state]");
+  if (!place) return;
+  place.hidden = false;
+  place.dataset.kind = kind;
+  place.querySelector("[data-live-text]").textContent = text;
+}
+
+let watcher = null;
+
+function start(typed = null) {
+  const register = document.querySelector("[data-register]");
+  watcher?.stop();
+  watcher = null;
+  setUpFilter(typed);
+  if (register.dataset.live) {
+    watcher = new Watcher({
+      address: register.dataset.live,
+      revision: () => document.querySelector("[data-register]").dataset.revision,
+      onRows({ rows, counts }, revision) {
+        register.dataset.revision = revision;
+        for (const { html } of rows) replaceRow(html);
+        showCounts(counts);
+        announce(rows.map((row) => row.say));
+        filterRows();
+      },
+      onStale: readPageAgain,
+      onState: showState,
+    });
+    watcher.start();
+  } else if (register.dataset.opensAt) {
+    const wait = new Date(register.dataset.opensAt) - Date.now();
+    if (wait < LATER_THAN_A_DAY_MS) window.setTimeout(() => readPageAgain().catch(() => {}), Math.max(wait, 0) + 1000);
+  }
+}
+
+if (document.querySelector("[data-register]")) {
+  start();
+  setUpCorrections(({ html, counts }) => {
+    replaceRow(html);
+    showCounts(counts);
+    filterRows();
+  });
+}
