@@ -55,7 +55,7 @@ class Dashboard:
         Raises:
             DashboardError: not served.
         """
-        text = self._get(f"/sessions/{session_id}.csv")
+        text = self._get(f"/sessions/{session_id}/register.csv")
         return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
 
     def _get(self, path: str, form: bytes | None = None) -> str:

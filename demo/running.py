@@ -67,11 +67,11 @@ def is_right(rows: list[dict[str, str]], tell: Tell) -> bool:
     expected = {person.name: "present" for person in ON_TIME}
     expected |= {person.name: "late" for person in LATE}
     expected |= {person.name: "absent" for person in ABSENT}
-    found = {row["Name"]: row["Status"].lower() for row in rows}
+    found = {row["Student"]: row["Status"].lower() for row in rows}
     tell("\nRegister of CS101, as the dashboard serves it:\n")
     for row in rows:
         seen = f"first seen {row['First seen']}" if row["First seen"] else "not seen"
-        tell(f"    {row['Index number']:<8} {row['Name']:<18} {row['Status']:<8} {seen}")
+        tell(f"    {row['Index number']:<8} {row['Student']:<18} {row['Status']:<8} {seen}")
     if found == expected:
         tell("\nExactly the right people are present: everybody on the roster who came, and nobody else.")
         return True

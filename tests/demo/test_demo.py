@@ -13,7 +13,7 @@ from demo.running import DemoError, is_right, run_demo
 
 def _rows(statuses: dict[str, tuple[Person, ...]]) -> list[dict[str, str]]:
     return [
-        {"Index number": person.index_number, "Name": person.name, "Status": status, "First seen": ""}
+        {"Index number": person.index_number, "Student": person.name, "Status": status, "First seen": ""}
         for status, people in statuses.items()
         for person in people
     ]
