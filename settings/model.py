@@ -168,6 +168,9 @@ class ServiceSettings(_Section):
     close_interval_s: float = Field(
         5, gt=0, le=3600, description="How often ended sessions are closed (absences written)."
     )
+    drain_s: float = Field(
+        20, ge=0, le=600, description="Longest wait for frames in flight when the service is stopped, in seconds."
+    )
 
 
 class CameraSettings(_Section):

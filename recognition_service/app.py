@@ -1,0 +1,229 @@
+"""The whole service, composed from its parts: started, drained and stopped here, by the command and by tests alike."""
+
+import asyncio
+import functools
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import Any
+
+import grpc
+import structlog
+from grpc_health.v1.health import aio as health_aio
+from sqlalchemy.orm import Session, sessionmaker
+
+from database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
+from face_engine.factory import create_engine
+from face_engine.interface import EngineError, EngineInfo, Face, Image
+from index_builder.gallery import Gallery
+from recognition_service.attendance_flow import CameraFlow
+from recognition_service.auth import AuthInterceptor, CameraIdentity, TokenDirectory
+from recognition_service.batcher import Batcher
+from recognition_service.camera_stream import StreamTools
+from recognition_service.camera_watch import CameraWatch
+from recognition_service.closer import Closer
+from recognition_service.committer import Committer
+from recognition_service.engine_work import BuildEngine
+from recognition_service.engine_worker import EngineWorker
+from recognition_service.gallery_watch import GalleryWatch
+from recognition_service.outbox import Outbox, OutboxError
+from recognition_service.pipeline import Pipeline
+from recognition_service.server import ServerSetupError, build_server
+from recognition_service.servicer import RecognitionServicer
+from recognition_service.status import Readiness, Statistics
+from recognition_service.streams import StreamHub
+from recognition_service.timetable import Timetable
+from settings import Settings
+
+_FLOW_THREADS = 16
+_LOOKUP_THREADS = 2
+_BATCHES_END_S = 10.0
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The service cannot start; the message says why and what to do, for people."""
+
+
+class RecognitionService:
+    """One service process. `start` once, then `stop` once."""
+
+    def __init__(self, settings: Settings, *, build_engine: BuildEngine | None = None) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            settings: all of them.
+            build_engine: makes the engine; the one of the settings unless given.
+        """
+        self._settings = settings
+        self._build_engine = build_engine or functools.partial(
+            create_engine,
+            name=settings.engine.name.value,
+            detector=settings.engine.detector.value,
+            upsample=settings.engine.upsample,
+            max_pixels=settings.engine.max_pixels,
+        )
+        self._parts = AsyncExitStack()  # closes in reverse: calls, batches, engine, commits, files
+        self._statistics = Statistics()
+        self._server: grpc.aio.Server | None = None
+        self._health = health_aio.HealthServicer()
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """The port it is bound to."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """Where it listens, with the port chosen."""
+        return f"{self._settings.service.listen.rpartition(':')[0]}:{self._port}"
+
+    @property
+    def engine(self) -> EngineInfo | None:
+        """What the engine runs on; None until it is warm."""
+        return self._worker.info
+
+    @property
+    def gallery(self) -> Gallery | None:
+        """The index in use; None while there is none."""
+        return self._gallery.gallery
+
+    async def start(self) -> None:
+        """Open everything, begin to answer calls, and return when the engine is warm and an index was looked for.
+
+        Raises:
+            StartError: something cannot be used; what had been started is stopped again by `stop`.
+        """
+        try:
+            await self._start()
+        except (DatabaseError, OutboxError, ServerSetupError) as error:
+            raise StartError(str(error)) from None
+        except EngineError as error:
+            raise StartError(f"the face engine cannot be used: {error}") from None
+        except OSError as error:
+            raise StartError(f"the data folder cannot be used: {error}") from None
+
+    async def stop(self) -> None:
+        """Tell the streams, finish what is in flight, store and commit what was seen, and close everything."""
+        await self._parts.aclose()
+
+    async def hurry(self) -> None:
+        """Wait no longer for calls in flight; for an operator who asks twice."""
+        if self._server is not None:
+            await self._server.stop(0)
+
+    async def _start(self) -> None:
+        settings = self._settings
+        sessions = await self._open_database()
+        lookups = self._executor(_LOOKUP_THREADS, "lookup")
+        flows = self._executor(_FLOW_THREADS, "flow")
+        outbox = await asyncio.to_thread(Outbox, settings.outbox_path)
+        self._parts.callback(outbox.close)
+        timetable = await self._start_attendance(sessions, outbox)
+
+        self._gallery = GalleryWatch(settings.index_path, settings.matching)
+        self._worker = EngineWorker(self._build_engine)
+        self._parts.push_async_callback(self._worker.close)
+        batcher = self._start_batcher()
+        pipeline = Pipeline(
+            batcher,
+            self._executor(settings.service.decode_threads, "decode"),
+            max_bytes=settings.service.max_message_bytes,
+            max_pixels=settings.engine.max_pixels,
+        )
+        deadline_s = settings.service.frame_deadline_ms / 1000
+
+        def flow_of(camera: CameraIdentity) -> CameraFlow:
+            if camera.room_id is None:
+                raise ValueError(f"camera {camera.name} stands in no room")
+            return CameraFlow(
+                camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, settings.matching
+            )
+
+        hub = StreamHub(StreamTools(pipeline, flow_of, flows, self._statistics, settings.service.window, deadline_s))
+        tokens = TokenDirectory(sessions, lookups)
+        readiness = Readiness(
+            self._health, outbox, lookups, engine_ready=lambda: self._worker.ready, gallery=lambda: self.gallery
+        )
+        await readiness.begin()
+        servicer = RecognitionServicer(
+            hub=hub,
+            pipeline=pipeline,
+            batcher=batcher,
+            engine=self._worker,
+            gallery=self._gallery,
+            outbox=outbox,
+            statistics=self._statistics,
+            executor=flows,
+            deadline_s=deadline_s,
+        )
+        self._server, self._port = build_server(settings.service, servicer, AuthInterceptor(tokens), self._health)
+        self._parts.push_async_callback(self._drain, self._server, hub)
+        await self._server.start()
+        # Bound and answering NOT_SERVING first: a wrong port is told at once, and models may take a while.
+        await self._gallery.load(await self._worker.start())
+        self._watch("readiness", readiness.watch())
+        self._watch("gallery", self._gallery.watch())
+        self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
+
+    async def _open_database(self) -> sessionmaker[Session]:
+        self._settings.data.directory.mkdir(parents=True, exist_ok=True)
+        engine = create_database_engine(self._settings.database_url, pool_size=self._settings.database.pool_size)
+        self._parts.callback(engine.dispose)
+        await asyncio.to_thread(require_current_schema, engine)
+        return session_factory(engine)
+
+    async def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:
+        committer = Committer(outbox, sessions)
+        committer.start()
+        self._parts.push_async_callback(asyncio.to_thread, committer.stop, flush=True)
+        closer = Closer(sessions, self._settings.service.close_interval_s)
+        closer.start()
+        self._parts.push_async_callback(asyncio.to_thread, closer.stop)
+        timetable = Timetable(sessions, self._settings.service.timetable_refresh_s)
+        self._parts.callback(timetable.close)
+        return timetable
+
+    def _start_batcher(self) -> Batcher[Image, list[Face]]:
+        service = self._settings.service
+        batcher = Batcher(
+            self._worker.find,
+            max_batch=service.max_batch,
+            max_delay_s=service.max_delay_ms / 1000,
+            max_queue=service.max_queue,
+        )
+        batcher.start()
+
+        async def end() -> None:
+            try:
+                await asyncio.wait_for(batcher.close(), _BATCHES_END_S)
+            except TimeoutError:
+                log.error("batch_abandoned")
+
+        self._parts.push_async_callback(end)
+        return batcher
+
+    async def _drain(self, server: grpc.aio.Server, hub: StreamHub) -> None:
+        log.info("draining", streams=len(hub.streams))
+        await self._health.enter_graceful_shutdown()
+        hub.drain("the service is stopping")
+        await server.stop(self._settings.service.drain_s)
+        await hub.wait_finished()
+
+    def _executor(self, threads: int, name: str) -> ThreadPoolExecutor:
+        executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._parts.callback(executor.shutdown, wait=False, cancel_futures=True)
+        return executor
+
+    def _watch(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+
+        async def end() -> None:
+            task.cancel()
+            (result,) = await asyncio.gather(task, return_exceptions=True)
+            if isinstance(result, Exception):
+                log.error("watch_failed", watch=name, exc_info=result)
+
+        self._parts.push_async_callback(end)

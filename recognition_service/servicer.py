@@ -1,0 +1,163 @@
+"""The calls of the contract. Errors become statuses here and nowhere else; unknown ones are logged and stay unnamed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import numpy as np
+import structlog
+
+from face_engine.interface import EngineInfo
+from protos.attendance.v1 import attendance_pb2 as pb
+from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
+from recognition_service.auth import CameraIdentity, current_identity
+from recognition_service.batcher import Batcher
+from recognition_service.camera_stream import Context, StreamRefusedError
+from recognition_service.engine_worker import EngineWorker
+from recognition_service.errors import ServiceError, UnavailableError
+from recognition_service.gallery_watch import GalleryWatch
+from recognition_service.outbox import Outbox, OutboxError
+from recognition_service.pipeline import FoundFaces, Pipeline
+from recognition_service.replies import encoded_face, recognized_face
+from recognition_service.status import Statistics, status_message
+from recognition_service.streams import StreamHub
+
+_FORMATS = ("JPEG", "PNG")
+
+log = structlog.get_logger()
+
+AnyContext = grpc.aio.ServicerContext[Any, Any]
+
+
+class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
+    """The recognition service; callers have been admitted by `auth.AuthInterceptor`."""
+
+    def __init__(
+        self,
+        *,
+        hub: StreamHub,
+        pipeline: Pipeline,
+        batcher: Batcher[Any, Any],
+        engine: EngineWorker,
+        gallery: GalleryWatch,
+        outbox: Outbox,
+        statistics: Statistics,
+        executor: Executor,
+        deadline_s: float,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            hub: serves the cameras' streams.
+            pipeline: finds faces.
+            batcher: asked for its counts.
+            engine: asked what it is.
+            gallery: whose matcher names faces.
+            outbox: asked for its depth.
+            statistics: counts.
+            executor: for what blocks.
+            deadline_s: longest a picture of a unary call waits, seconds.
+        """
+        self._hub = hub
+        self._pipeline = pipeline
+        self._batcher = batcher
+        self._engine = engine
+        self._gallery = gallery
+        self._outbox = outbox
+        self._statistics = statistics
+        self._executor = executor
+        self._deadline_s = deadline_s
+
+    async def StreamFrames(self, request_iterator: object, context: Context) -> None:  # noqa: N802 - the contract's name
+        """See the contract."""
+        async with _boundary(context):
+            camera = current_identity()
+            if not isinstance(camera, CameraIdentity):
+                raise StreamRefusedError(grpc.StatusCode.PERMISSION_DENIED, "only a camera may stream frames")
+            await self._hub.serve(camera, context)
+
+    async def Recognize(self, request: pb.RecognizeRequest, context: AnyContext) -> pb.RecognizeResponse:  # noqa: N802
+        """See the contract."""
+        async with _boundary(context):
+            matcher = self._gallery.matcher
+            found = await self._find(request.image, context)
+            matches = []
+            if found.faces:
+                encodings = np.stack([face.encoding for face in found.faces])
+                matches = await asyncio.get_running_loop().run_in_executor(
+                    self._executor, matcher.match, encodings, None
+                )
+            pairs = sorted(zip(found.faces, matches, strict=True), key=lambda pair: -pair[0].score)
+            return pb.RecognizeResponse(
+                faces=[recognized_face(face, match) for face, match in pairs],
+                width=found.width,
+                height=found.height,
+                index_version=matcher.gallery.version,
+            )
+
+    async def EncodeFaces(self, request: pb.EncodeFacesRequest, context: AnyContext) -> pb.EncodeFacesResponse:  # noqa: N802
+        """See the contract."""
+        async with _boundary(context):
+            engine = self._engine_info()
+            found = await self._find(request.image, context)
+            return pb.EncodeFacesResponse(
+                faces=[encoded_face(face) for face in sorted(found.faces, key=lambda face: -face.score)],
+                width=found.width,
+                height=found.height,
+                model=engine.model,
+            )
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: AnyContext) -> pb.GetStatusResponse:  # noqa: N802
+        """See the contract."""
+        async with _boundary(context):
+            outbox = await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox_state)
+            return status_message(
+                self._statistics,
+                engine=self._engine.info,
+                gallery=self._gallery.gallery,
+                outbox=outbox,
+                cameras=len(self._hub.streams),
+                waiting=self._batcher.waiting,
+                batches=self._batcher.batches,
+            )
+
+    async def _find(self, image: bytes, context: AnyContext) -> FoundFaces:
+        caller = current_identity()
+        now = asyncio.get_running_loop().time()
+        remaining = context.time_remaining()
+        wait = self._deadline_s if remaining is None else min(self._deadline_s, remaining)
+        return await self._pipeline.find(
+            image, lane=("operator", caller.id), upsample=None, deadline=now + wait, formats=_FORMATS
+        )
+
+    def _engine_info(self) -> EngineInfo:
+        if self._engine.info is None:
+            raise UnavailableError("the face engine is starting; try again shortly")
+        return self._engine.info
+
+    def _outbox_state(self) -> tuple[int, timedelta]:
+        try:
+            return self._outbox.depth(), self._outbox.oldest_age(datetime.now(UTC))
+        except OutboxError as error:
+            log.error("outbox_not_read", reason=str(error))
+            raise UnavailableError("the outbox cannot be read; the service's log says why") from None
+
+
+@asynccontextmanager
+async def _boundary(context: AnyContext) -> AsyncIterator[None]:
+    """End the call with the status of what was raised."""
+    try:
+        yield
+    except ServiceError as error:
+        await context.abort(error.status, str(error))
+    except StreamRefusedError as error:
+        await context.abort(error.status, str(error))
+    except grpc.aio.AbortError:
+        raise
+    except Exception:
+        log.exception("call_failed")
+        await context.abort(grpc.StatusCode.INTERNAL, "the service failed on this call; its log says why")
