@@ -56,6 +56,12 @@ class Programs:
             process.kill()
             process.wait()
 
+    def kill(self, name: str) -> None:
+        """End a program at once, as a power cut would."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
     def wait_until(self, ready: Callable[[], bool], what: str, *, timeout_s: float) -> None:
         """Wait until `ready()` is true.
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
-from database.engine import create_database_engine, session_factory, upgrade
-from database.tokens import new_token
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy.orm import Session, sessionmaker
 
+from database.engine import create_database_engine, session_factory, upgrade
+from database.tokens import new_token
 from demo.classroom import write_frames, write_photos
 from demo.dashboard import Dashboard, DashboardError
 from demo.people import ABSENT, FRAMES_PER_SECOND, LATE, LENGTH_S, ON_TIME, ROSTER
@@ -201,7 +201,8 @@ Stop with Ctrl-C.""")
 def _serves(address: str) -> bool:
     with grpc.insecure_channel(address) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5)  # type: ignore[attr-defined] # stubs lack it
         except grpc.RpcError:
             return False
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -4,8 +4,6 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from database.passwords import hash_password
-from database.tokens import hash_token
 from sqlalchemy.orm import Session
 
 from database.models import (
@@ -22,6 +20,8 @@ from database.models import (
     Status,
     Student,
 )
+from database.passwords import hash_password
+from database.tokens import hash_token
 from demo.people import ENROLLED, GRACE_ENDS_S, OTHER_COURSE, ROSTER
 
 LECTURER_EMAIL = "lecturer@demo.example"
