@@ -1,0 +1,153 @@
+"""The accelerated engine: dlib's weights and dlib's steps, run by an inference runtime."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_engine.alignment import DlibAligner
+from face_engine.checks import check_chips, check_faces, check_images
+from face_engine.detection import DetectorGeometry, TileDetector
+from face_engine.dlib_file import Network, read_network
+from face_engine.interface import AlignedFaces, EngineError, EngineInfo, FaceBoxes, Image, ModelError
+from face_engine.model_cache import cached, default_cache_folder
+from face_engine.onnx_export import EXPORT_VERSION, export_detector, export_encoder
+from face_engine.runtimes import PRECISIONS, Runtime, start_runtime
+from face_engine.weights import (
+    CHIP_PADDING,
+    CHIP_SIDE,
+    CNN_DETECTOR,
+    ENCODER,
+    ENCODER_MODEL,
+    ENCODING_SIZE,
+    LANDMARKS,
+    model_file,
+    weights_file,
+)
+
+DEFAULT_WORK_PIXELS = 12_000_000
+_MOST_CHIPS = 64
+"""Faces in one call of the encoder; more gain nothing and cost memory."""
+
+
+class AcceleratedEngine:
+    """dlib's CNN detector, five-point landmarks and ResNet encoder; an engine of `face_engine.interface`.
+
+    Boxes and landmarks are dlib's own, as the reference engine's are.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: str = "cnn",
+        upsample: int = 0,
+        max_pixels: int = 16_000_000,
+        runtime: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        work_pixels: int = DEFAULT_WORK_PIXELS,
+        cache: Path | None = None,
+    ) -> None:
+        """Start the runtime and load the models, exporting them at the first use of their files.
+
+        Args:
+            detector: "cnn"; dlib's HOG detector stays with the reference engine.
+            upsample: times an image is doubled before detection when a call does not say.
+            max_pixels: the largest image accepted.
+            runtime: one of `face_engine.runtimes.RUNTIMES`.
+            precision: of the detector, one of `PRECISIONS`; auto is the fastest that decides as dlib does.
+            threads: of the runtime on a CPU; 0: as many as there are cores.
+            work_pixels: bounds memory: most pixels of pyramids in one call of the detector's network.
+            cache: folder of exported models; None: in the user's cache folder.
+
+        Raises:
+            ModelError: a model file is missing or damaged, or the runtime cannot start.
+            ValueError: an argument is none of the known ones.
+        """
+        if detector != "cnn":
+            raise ValueError(f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)")
+        if precision not in PRECISIONS:
+            raise ValueError(f"there is no precision {precision!r}; there are {', '.join(PRECISIONS)}")
+        self._upsample = upsample
+        self._max_pixels = max_pixels
+        started = start_runtime(runtime, threads=threads)
+        chosen = _choose_precision(started, precision)
+        folder = cache or default_cache_folder()
+        files = [weights_file(name) for name in (LANDMARKS, ENCODER, CNN_DETECTOR)]
+        network = read_network(files[2])
+        self._detector: TileDetector | None = TileDetector(
+            started.load(_exported(folder, network, "detector"), precision=chosen),
+            DetectorGeometry.of(network),
+            work_pixels=work_pixels,
+        )
+        self._aligner = DlibAligner(files[0], side=CHIP_SIDE, padding=CHIP_PADDING)
+        self._encoder = started.load(_exported(folder, read_network(files[1]), "encoder"), precision="fp32")
+        self._info = EngineInfo(
+            name="accelerated",
+            detector=detector,
+            runtime=started.title,
+            device=started.device,
+            precision=chosen if chosen == "fp32" else f"{chosen} detector, fp32 encoder",
+            model=ENCODER_MODEL,
+            encoding_size=ENCODING_SIZE,
+            models=tuple(model_file(path) for path in files),
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine runs on."""
+        return self._info
+
+    @property
+    def blocks_interpreter(self) -> bool:
+        """False: the networks run with Python's global lock released; landmarks hold it for a millisecond a face."""
+        return False
+
+    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+        """Find the faces of each image; see `FaceEngine.detect`. Images of one size share one call of the network."""
+        doublings = self._upsample if upsample is None else upsample
+        checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings)
+        return self._open().detect(checked, doublings)
+
+    def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
+        """Find five landmarks of every face and cut its chip; see `FaceEngine.align`."""
+        check_faces(images, faces)
+        checked = check_images(images, max_pixels=self._max_pixels)
+        self._open()
+        return [self._aligner.align(image, found.boxes) for image, found in zip(checked, faces, strict=True)]
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode aligned faces; see `FaceEngine.encode`."""
+        checked = check_chips(chips, CHIP_SIDE)
+        self._open()
+        encodings = np.empty((len(checked), ENCODING_SIZE), np.float32)
+        for start in range(0, len(checked), _MOST_CHIPS):
+            part = slice(start, start + _MOST_CHIPS)
+            encodings[part] = self._encoder.run(checked[part])
+        return encodings
+
+    def close(self) -> None:
+        """Let go of the models; every later call but this one raises EngineError."""
+        self._detector = None
+
+    def _open(self) -> TileDetector:
+        if self._detector is None:
+            raise EngineError("the engine is closed")
+        return self._detector
+
+
+def _choose_precision(runtime: Runtime, wanted: str) -> str:
+    if wanted == "auto":
+        return runtime.precisions[0]
+    if wanted not in runtime.precisions:
+        raise ModelError(
+            f"the precision {wanted} was asked for, but {runtime.title} on {runtime.device} has "
+            f"{', '.join(runtime.precisions)}"
+        )
+    return wanted
+
+
+def _exported(folder: Path, network: Network, part: str) -> bytes:
+    export = export_detector if part == "detector" else export_encoder
+    return cached(folder, f"{part}-{network.file.sha256}-v{EXPORT_VERSION}", lambda: export(network))

@@ -1,0 +1,110 @@
+"""dlib's CNN detector over batches: frames of one size together, as many at a time as memory allows."""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_engine.decoding import decode_scores
+from face_engine.dlib_file import Network
+from face_engine.interface import FaceBoxes, Image
+from face_engine.pyramid import TileLayout, tile_layout
+from face_engine.runtimes import Session
+from face_engine.tiles import fill_tile, upsample_image, upsampled_size
+
+_SMALLEST_SIDE = 12
+"""Pixels. Below it dlib's network does not fit into the tile, and no face into the image."""
+_KEPT_BUFFERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorGeometry:
+    """What the detector's weights file says beside its weights."""
+
+    means: NDArray[np.float32]
+    """Shape (3,): mean red, green, blue."""
+    window: tuple[int, int]
+    """Width and height of the detection window, pixels."""
+    overlap: float
+    """Boxes that overlap more than this are one face."""
+
+    @classmethod
+    def of(cls, network: Network) -> "DetectorGeometry":
+        """The geometry of a detector's file."""
+        width, height, overlap, _ = network.loss_numbers
+        return cls(np.array(network.means, np.float32), (int(width), int(height)), overlap)
+
+
+class TileDetector:
+    """Finds faces with a session that maps tiles to score maps."""
+
+    def __init__(
+        self, session: Session, geometry: DetectorGeometry, *, work_pixels: int, threshold: float = 0.0
+    ) -> None:
+        """Use a session.
+
+        Args:
+            session: tile, float32 (n, height, width, 3), to scores, float32 (n, 1, rows, columns).
+            geometry: of the weights in the session.
+            work_pixels: most pixels of tiles in one call of the session; at least one tile is always taken.
+            threshold: raw score above which a window is a face.
+        """
+        self._session = session
+        self._geometry = geometry
+        self._work_pixels = work_pixels
+        self._threshold = threshold
+        self._buffers: OrderedDict[tuple[TileLayout, int], NDArray[np.float32]] = OrderedDict()
+
+    def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
+        """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
+        found: list[FaceBoxes] = [_no_faces()] * len(images)
+        for layout, places in self._batches(images, upsample):
+            for place, boxes in zip(
+                places, self._run([images[place] for place in places], layout, upsample), strict=True
+            ):
+                found[place] = boxes
+        return found
+
+    def _batches(self, images: Sequence[Image], upsample: int) -> Iterator[tuple[TileLayout, list[int]]]:
+        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for place, image in enumerate(images):
+            if min(image.shape[:2]) << upsample >= _SMALLEST_SIDE:
+                by_size[upsampled_size(image.shape[0], image.shape[1], upsample)].append(place)
+        for (height, width), places in by_size.items():
+            layout = tile_layout(width, height)
+            together = max(1, self._work_pixels // (layout.width * layout.height))
+            for start in range(0, len(places), together):
+                yield layout, places[start : start + together]
+
+    def _run(self, images: list[Image], layout: TileLayout, upsample: int) -> list[FaceBoxes]:
+        tiles = self._buffer(layout, len(images))
+        for image, tile in zip(images, tiles, strict=True):
+            fill_tile(upsample_image(image, upsample), layout, self._geometry.means, tile)
+        scores = self._session.run(tiles)
+        return [
+            decode_scores(
+                one[0],
+                layout,
+                window=self._geometry.window,
+                overlap=self._geometry.overlap,
+                upsample=upsample,
+                threshold=self._threshold,
+            )
+            for one in scores
+        ]
+
+    def _buffer(self, layout: TileLayout, count: int) -> NDArray[np.float32]:
+        """Tiles with zeros between the levels, used again: only the levels are ever written."""
+        key = (layout, count)
+        if key not in self._buffers:
+            while len(self._buffers) >= _KEPT_BUFFERS:
+                self._buffers.popitem(last=False)
+            self._buffers[key] = np.zeros((count, layout.height, layout.width, 3), np.float32)
+        self._buffers.move_to_end(key)
+        return self._buffers[key]
+
+
+def _no_faces() -> FaceBoxes:
+    return FaceBoxes(np.empty((0, 4), np.float32), np.empty(0, np.float32))

@@ -1,0 +1,125 @@
+"""What runs the networks: one small protocol over OpenVINO and ONNX Runtime, and the choice between them."""
+
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_engine.interface import ModelError
+
+RUNTIMES = ("auto", "openvino", "onnxruntime", "cuda", "tensorrt")
+"""`openvino` and `onnxruntime` compute on the CPU, `cuda` and `tensorrt` through ONNX Runtime on an NVIDIA GPU."""
+PRECISIONS = ("auto", "fp32", "bf16", "int8", "fp16")
+
+_CPU_FLAGS = Path("/proc/cpuinfo")
+_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+
+
+class Session(Protocol):
+    """A network ready to run."""
+
+    def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Compute the network's one output for its one input; the answer is the caller's to keep."""
+
+
+class Runtime(Protocol):
+    """A library and a device that run networks."""
+
+    @property
+    def title(self) -> str:
+        """The library with its version."""
+
+    @property
+    def device(self) -> str:
+        """What it computes on, in words."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether that is a GPU."""
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What it can compute the detector in, the one it prefers first."""
+
+    def load(self, model: bytes, *, precision: str) -> Session:
+        """Make an ONNX model ready.
+
+        Args:
+            model: the ONNX file's bytes: float32 for fp32 and bf16, float16 inside for fp16, quantised for int8.
+            precision: one of `precisions`.
+
+        Raises:
+            ModelError: the runtime cannot run the model.
+        """
+
+
+def start_runtime(name: str, *, threads: int = 0) -> Runtime:
+    """Start a runtime.
+
+    Args:
+        name: one of `RUNTIMES`; auto takes a GPU if ONNX Runtime has one, else OpenVINO, else ONNX Runtime's CPU.
+        threads: on the CPU; 0: as many as this process may use cores.
+
+    Raises:
+        ModelError: the runtime is not installed or finds no device; the message says what is missing.
+        ValueError: there is no such runtime.
+    """
+    if name not in RUNTIMES:
+        raise ValueError(f"there is no runtime {name!r}; there are {', '.join(RUNTIMES)}")
+    threads = threads or usable_cores()
+    if name == "auto":
+        name = _best_installed()
+    if name == "openvino":
+        _require("openvino")
+        return _runtime("face_engine.openvino_runtime", "OpenVinoRuntime", threads=threads)
+    _require("onnxruntime")
+    return _runtime("face_engine.onnx_runtime", "OnnxRuntime", provider=name, threads=threads)
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX), so that it gains from it."""
+    try:
+        text = _CPU_FLAGS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return not _BFLOAT16_FLAGS.isdisjoint(flags.split())
+
+
+def processor_name() -> str:
+    """The processor's name as the system gives it, or an empty text."""
+    try:
+        text = _CPU_FLAGS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    line = next((line for line in text.splitlines() if line.startswith("model name")), "")
+    return line.partition(":")[2].strip()
+
+
+def _best_installed() -> str:
+    if importlib.util.find_spec("onnxruntime") is not None:
+        available = importlib.import_module("onnxruntime").get_available_providers()
+        if "CUDAExecutionProvider" in available and Path("/dev/nvidiactl").exists():
+            return "cuda"
+    return "openvino" if importlib.util.find_spec("openvino") is not None else "onnxruntime"
+
+
+def _runtime(module: str, constructor: str, **options: Any) -> Runtime:
+    runtime: Runtime = getattr(importlib.import_module(module), constructor)(**options)
+    return runtime
+
+
+def _require(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise ModelError(f"the runtime {package} is not installed: pip install 'class-attendance[service]'")
