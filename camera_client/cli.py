@@ -81,7 +81,7 @@ class _Choices:
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path),
-    help="File that holds the camera's token alone. (The token itself is not given here, where all users could see it.)",
+    help="File that holds the camera's token alone. (Never given on the command line, which all users can see.)",
 )
 @click.option("--tls-ca", type=click.Path(path_type=Path), help="PEM certificate authority of the service.")
 @click.option("--quality", type=click.IntRange(30, 100), help="JPEG quality.")

@@ -62,7 +62,7 @@ class CameraClient:
         """
         while not self._run.stopping.is_set() and not self._run.waiting.finished:
             wait = await self._call_once()
-            if wait is None:
+            if wait is None or self._run.waiting.finished:
                 continue
             if self._run.given_up:
                 raise GaveUpError(f"the service at {self._connection.address} could not be used for too long")
@@ -139,7 +139,8 @@ _ADVICE = {
 def _advice(error: StreamError, camera: str, connection: Connection) -> str | None:
     """What a person must do before trying again can help; None when waiting may help by itself."""
     advice = _ADVICE.get(error.code)
-    if advice is None and connection.encrypted and "CERTIFICATE_VERIFY_FAILED" in error.details:
+    # gRPC has no status for it: OpenSSL's CERTIFICATE_VERIFY_FAILED, or "Hostname Verification Check failed".
+    if advice is None and connection.encrypted and "verif" in error.details.lower():
         advice = (
             "its certificate is not signed by the authority in ATTENDANCE_CAMERA_TLS_CA, has expired, or is for "
             "another name"

@@ -1,0 +1,117 @@
+"""Moving pictures made here, and a scripted service to send them to."""
+
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cv2
+import grpc
+import pytest
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.camera_client.moving_pictures import picture, write_video
+from tests.camera_client.scripted_service import Proxy, ScriptedService, serve
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds at 10 frames/s, Motion JPEG in AVI."""
+    return write_video(tmp_path_factory.mktemp("video") / "clip.avi", 30, codec="MJPG")
+
+
+@pytest.fixture(scope="session")
+def mp4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds at 10 frames/s, MPEG-4."""
+    return write_video(tmp_path_factory.mktemp("video") / "clip.mp4", 30, codec="mp4v")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Six pictures, of three kinds."""
+    path = tmp_path / "pictures"
+    path.mkdir()
+    for number in range(6):
+        assert cv2.imwrite(str(path / f"{number:02}{('.jpg', '.png', '.bmp')[number % 3]}"), picture(number))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _plain_logging() -> Iterator[None]:
+    """Tests that configure logging leave none of it behind."""
+    yield
+    structlog.reset_defaults()
+
+
+Serve = Callable[..., Awaitable[int]]
+
+
+@pytest.fixture
+async def start_service() -> AsyncIterator[Serve]:
+    """Starts services, `await start_service(service, port=0, credentials=None)`, and stops them after the test."""
+    servers: list[grpc.aio.Server] = []
+
+    async def start(service: ScriptedService, port: int = 0, credentials: grpc.ServerCredentials | None = None) -> int:
+        server, bound = await serve(service, port, credentials)
+        servers.append(server)
+        return bound
+
+    yield start
+    for server in servers:
+        await server.stop(0)
+
+
+@pytest.fixture
+async def start_proxy() -> AsyncIterator[Callable[[int], Awaitable[tuple[Proxy, int]]]]:
+    """Starts proxies in front of a port and stops them after the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(target: int) -> tuple[Proxy, int]:
+            proxy = Proxy(target)
+            stack.push_async_callback(proxy.stop)
+            return proxy, await proxy.start()
+
+        yield start
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """A service's credentials for 127.0.0.1, the authority that signed them, and another authority."""
+
+    server: grpc.ServerCredentials
+    authority: Path
+    other_authority: Path
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    folder = tmp_path_factory.mktemp("certificates")
+    key, certificate = _self_signed()
+    _, other = _self_signed()
+    (folder / "ca.pem").write_bytes(certificate)
+    (folder / "other.pem").write_bytes(other)
+    return Certificates(grpc.ssl_server_credentials([(key, certificate)]), folder / "ca.pem", folder / "other.pem")
+
+
+def _self_signed() -> tuple[bytes, bytes]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return secret, certificate.public_bytes(serialization.Encoding.PEM)
