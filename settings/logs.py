@@ -44,6 +44,7 @@ def configure_logging(settings: LogSettings, stream: TextIO | None = None) -> No
     root.setLevel(settings.level.upper())
     # At "info" SQLAlchemy writes every statement with its parameters, which hold token hashes and people's data.
     logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of itself whenever the schema is checked
     logging.captureWarnings(True)
     structlog.configure(
         processors=[

@@ -30,7 +30,12 @@ def init_template_tools(app: Flask) -> None:
     app.jinja_env.filters.update(
         initials=initials, percent=percent, confidence=confidence_text, name_key=name_key, source_word=source_word
     )
-    app.jinja_env.globals.update(current_app=current_app, field_attributes=field_attributes, page_address=page_address)
+    app.jinja_env.globals.update(
+        current_app=current_app,
+        field_attributes=field_attributes,
+        page_address=page_address,
+        state_words=STATE_WORDS,
+    )
 
 
 def initials(name: str) -> str:
@@ -40,12 +45,12 @@ def initials(name: str) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share from 0 to 1 as "86 %"; a dash for none. Rounded down, so that only all of them is 100 %."""
-    return "\u2013" if share is None else f"{int(share * 100 + 1e-9)} %"
+    """A share from 0 to 1 as "86%"; a dash for none. Rounded down, so that only all of them is 100%."""
+    return "\u2013" if share is None else f"{int(share * 100 + 1e-9)}%"
 
 
 def confidence_text(value: float | None) -> str:
-    """How sure the machine was, in a word and a percentage: "High · 94 %".
+    """How sure the machine was, in a word and a percentage: "High · 94%".
 
     The bounds (0.8, 0.6) only choose the word; whether a face counts is the matching thresholds' decision.
     """

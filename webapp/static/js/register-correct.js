@@ -22,6 +22,15 @@ export function setUpCorrections(onSaved) {
     dialog.replaceChildren(document.adoptNode(page.querySelector("[data-entry]")));
   }
 
+  // Inside the dialog: what lies behind it cannot be read while it is open.
+  function complain(form, sentence) {
+    const notice = form.querySelector("[role=alert]") ?? document.createElement("p");
+    notice.className = "notice notice-error";
+    notice.setAttribute("role", "alert");
+    notice.textContent = sentence;
+    form.prepend(notice);
+  }
+
   async function save(form) {
     const button = form.querySelector("[type=submit]");
     button.disabled = true;
@@ -34,14 +43,14 @@ export function setUpCorrections(onSaved) {
       }
       const data = await answer.json();
       if (!answer.ok) {
-        toast(data.error);
+        complain(form, data.error);
         return;
       }
       dialog.close();
       onSaved(data);
       toast(data.message);
     } catch {
-      toast("Not saved: no connection. Try again.");
+      complain(form, "Not saved: no connection. Try again.");
     } finally {
       button.disabled = false;
     }

@@ -1,0 +1,54 @@
+"""`attendance web`."""
+
+import os
+
+import click
+
+from database.engine import DatabaseError, create_database_engine, require_current_schema
+from settings import Settings, load_settings
+from settings.logs import configure_logging
+from webapp.app import create_app
+from webapp.secret_key import SecretKeyError, secret_key
+from webapp.server import ListenError, serve, start_closer
+
+
+@click.command()
+@click.option("--debug", is_flag=True, help="Run Flask's own server, with its debugger: for developers only.")
+def web(debug: bool) -> None:
+    """Run the dashboard until Ctrl-C or SIGTERM.
+
+    Needs the database (`attendance db upgrade`). While it runs, sessions that end are closed: whoever was not seen
+    becomes absent.
+    """
+    settings = load_settings()
+    configure_logging(settings.log)
+    try:
+        _check(settings)
+        if debug:
+            _run_debug_server(settings)
+        else:
+            serve(settings, lambda address: click.echo(f"The dashboard is ready: {address}"))
+    except (DatabaseError, SecretKeyError, ListenError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _check(settings: Settings) -> None:
+    """Find out before the first request what would fail each of them."""
+    engine = create_database_engine(settings.database_url)
+    try:
+        require_current_schema(engine)
+    finally:
+        engine.dispose()
+    configured = settings.web.secret_key
+    secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
+
+
+def _run_debug_server(settings: Settings) -> None:
+    app = create_app(settings)
+    app.config["TEMPLATES_AUTO_RELOAD"] = True
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0
+    # The reloader runs this program twice; the child is the one that serves.
+    if os.environ.get("WERKZEUG_RUN_MAIN") == "true":
+        start_closer(app, settings, 1)
+    host, _, port = settings.web.listen.rpartition(":")
+    app.run(host, int(port), debug=True, threaded=True)
