@@ -109,7 +109,8 @@ class Gallery:
         for student, rows in encodings.items():
             if rows.ndim != 2 or rows.shape[1] != encoding_size:  # noqa: PLR2004 - rows and numbers
                 raise GalleryError(f"the encodings of {student!r} are not of shape (k, {encoding_size})")
-            index.add(np.ascontiguousarray(rows, np.float32))
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is refused below
+                index.add(np.ascontiguousarray(rows, np.float32))
         counts = [len(rows) for rows in encodings.values()]
         return cls(
             version=version,

@@ -16,6 +16,17 @@ _LARGEST_NUMBER = 1e6
 _NUMBERS = frozenset((int, float))
 _NUMBER_KINDS = frozenset("iuf")  # of numpy: signed, unsigned, floating
 _SHOWN = 40
+_KINDS: Mapping[type, str] = {
+    list: "a list",
+    tuple: "a tuple",
+    dict: "a mapping",
+    str: "a string",
+    bytes: "bytes",
+    bytearray: "bytes",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 class LayoutError(Exception):
@@ -25,7 +36,7 @@ class LayoutError(Exception):
 def name_problem(name: object) -> str | None:
     """Why something cannot be a student's name in a store, or None if it can."""
     if not isinstance(name, str):
-        return f"a name is a {_kind(name)}, not a string"
+        return f"a name is {_kind(name)}, not a string"
     if not name:
         return "a name is empty"
     if len(name) > LONGEST_NAME:
@@ -52,16 +63,16 @@ def read_layout(content: Any, *, encoding_size: int, most: int) -> dict[str, NDA
         LayoutError: it is something else.
     """
     if not isinstance(content, dict):
-        raise LayoutError(f'it holds a {_kind(content)}, not {{"encodings": [...], "names": [...]}} or a mapping')
+        raise LayoutError(f'it holds {_kind(content)}, not {{"encodings": [...], "names": [...]}} or a mapping')
     pairs = _paired(content) if "encodings" in content or "names" in content else _mapped(content)
     grouped: dict[str, list[NDArray[np.float64]]] = {}
     for place, (name, value) in enumerate(pairs):
-        if place >= most:
-            raise LayoutError("it repeats the same encodings over and over")
         problem = name_problem(name)
         if problem is not None:
             raise LayoutError(f"{problem} (entry {place})")
         row = _read_encoding(value, encoding_size, f"encoding {place} (of {_shown(name)})")
+        if place >= most:
+            raise LayoutError("it repeats the same encodings over and over")
         grouped.setdefault(name, []).append(row)
     return {name: np.stack(rows) for name, rows in grouped.items()}
 
@@ -124,7 +135,7 @@ def _items(value: Any, what: str) -> Sequence[Any]:
         return [PickledArray(row) for row in value.array]
     if isinstance(value, (list, tuple)):
         return value
-    raise LayoutError(f"its {what} are a {_kind(value)}, not a list")
+    raise LayoutError(f"its {what} are {_kind(value)}, not a list")
 
 
 def _read_encoding(value: Any, encoding_size: int, what: str) -> NDArray[np.float64]:
@@ -134,8 +145,7 @@ def _read_encoding(value: Any, encoding_size: int, what: str) -> NDArray[np.floa
             raise LayoutError(f"{what} holds something else than numbers")
         if length == encoding_size:
             try:
-                numbers = [number.array if isinstance(number, PickledArray) else float(number) for number in value]
-                row = np.array(numbers, np.float64)
+                row = np.array([_float(number) for number in value], np.float64)
             except OverflowError:
                 raise LayoutError(f"{what} holds a number that is too large") from None
     elif isinstance(value, PickledArray) and value.array is not None:
@@ -144,9 +154,9 @@ def _read_encoding(value: Any, encoding_size: int, what: str) -> NDArray[np.floa
         if value.array.ndim != 1:
             raise LayoutError(f"{what} is an array of shape {value.array.shape}, not ({encoding_size},)")
         length = len(value.array)
-        row = value.array.astype(np.float64)
+        row = _as_float64(value.array)
     else:
-        raise LayoutError(f"{what} is a {_kind(value)}, not an array")
+        raise LayoutError(f"{what} is {_kind(value)}, not an array")
     if length != encoding_size:
         raise LayoutError(f"{what} has {length} numbers, not {encoding_size}")
     if not np.isfinite(row).all():
@@ -156,15 +166,25 @@ def _read_encoding(value: Any, encoding_size: int, what: str) -> NDArray[np.floa
     return row
 
 
+def _float(number: Any) -> float:
+    if isinstance(number, PickledArray) and number.array is not None:
+        return float(_as_float64(number.array))
+    return float(number)
+
+
+def _as_float64(array: NDArray[Any]) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):  # numpy warns of some kinds of NaN; all kinds are refused later
+        return array.astype(np.float64)
+
+
 def _kind(value: object) -> str:
     if isinstance(value, PickledArray):
-        return "numpy array" if value.array is None or value.array.ndim else "numpy number"
-    known = (list, tuple, dict, str, bytes, bytearray, int, float, bool)
-    return type(value).__name__ if type(value) in known else "something else"
+        return "a numpy array" if value.array is None or value.array.ndim else "a numpy number"
+    return _KINDS.get(type(value), "something else")
 
 
 def _shown(name: object) -> str:
     """A name for a message: quoted, and not at full length."""
     if not isinstance(name, str):
-        return f"a {_kind(name)}"
+        return _kind(name)
     return repr(name) if len(name) <= _SHOWN else repr(name[:_SHOWN]) + "..."

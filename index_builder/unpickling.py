@@ -204,8 +204,7 @@ class _Machine:
             raise UnpicklingError("an entry for something that is no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if type(key) is not str:
-                kind = "an array or number" if isinstance(key, PickledArray) else f"a {type(key).__name__}"
-                raise UnpicklingError(f"a dict key that is {kind}, not a string")
+                raise UnpicklingError("a mapping from something else than strings")
             target[key] = value
 
     def push_dict(self, items: list[Any]) -> None:
@@ -364,7 +363,8 @@ def unpickle(data: bytes) -> Any:
 
     Returns:
         Lists, dicts with strings as keys, tuples, strings, bytes, numbers, booleans, None, and `PickledArray`s, at any
-        depth and possibly holding themselves: walk it to a known depth only.
+        depth and possibly holding themselves: walk it to a known depth only. A pickle can leave the names and types
+        from which arrays are made lying in it too; they do nothing, and are none of the classes above.
 
     Raises:
         UnpicklingError: it holds anything else, or is damaged.
