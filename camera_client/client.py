@@ -65,7 +65,7 @@ class CameraClient:
             if wait is None or self._run.waiting.finished:
                 continue
             if self._run.given_up:
-                raise GaveUpError(f"the service at {self._connection.address} could not be used for too long")
+                raise self._gave_up()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._run.stopping.wait(), wait)
 
@@ -81,8 +81,8 @@ class CameraClient:
         except StreamError as error:
             advice = _advice(error, run.camera, self._connection)
             return self._failed(error) if advice is None else self._refused(advice)
-        except GaveUpError as error:
-            raise GaveUpError(f"{error} by the service at {self._connection.address}") from None
+        except GaveUpError:
+            raise self._gave_up() from None
         if closing is None:
             return None
         named = min(closing.reconnect_after.ToTimedelta().total_seconds(), _LONGEST_NAMED_WAIT_S)
@@ -90,6 +90,11 @@ class CameraClient:
         wait = max(named * (1 + self._rng.uniform(0, _SPREAD)), run.backoff.next_wait())
         log.warning("service_closes_stream", reason=run.clean(closing.reason), retry_in_s=round(wait, 2))
         return wait
+
+    def _gave_up(self) -> GaveUpError:
+        failed = "has dealt with no frame" if self._run.counts.connections else "could not be reached"
+        waited = self._run.limits.give_up_s
+        return GaveUpError(f"the service at {self._connection.address} {failed} for {waited:g} s: gave up")
 
     def _failed(self, error: StreamError) -> float:
         self._run.trouble()

@@ -42,7 +42,7 @@ class StreamError(Exception):
 
 
 class GaveUpError(Exception):
-    """Nothing has come of the frames for as long as the user wanted to wait; one sentence for a person."""
+    """Nothing has come of the frames for as long as the user wanted to wait; the message is a sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,5 +309,5 @@ class FrameStream:
                     StreamError(grpc.StatusCode.DEADLINE_EXCEEDED, f"a frame had no answer for {limits.answer_s:.0f} s")
                 )
             if self._run.given_up:
-                self._cancel(GaveUpError(f"no frame could be dealt with for {limits.give_up_s:.0f} s"))
+                self._cancel(GaveUpError())
             await asyncio.sleep(_WATCH_INTERVAL_S)

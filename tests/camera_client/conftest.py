@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,8 +46,13 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _plain_logging() -> Iterator[None]:
     """Tests that configure logging leave none of it behind."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
     structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
 
 
 Serve = Callable[..., Awaitable[int]]

@@ -214,7 +214,10 @@ async def unused_port() -> int:
 
 async def test_an_absent_service_is_given_up_when_asked(unused_port: int) -> None:
     it = camera(unused_port, ListedFrames(3), give_up_s=0.5)
-    with capture_logs() as events, pytest.raises(GaveUpError, match=f"127.0.0.1:{unused_port}"):
+    with (
+        capture_logs() as events,
+        pytest.raises(GaveUpError, match=f"127.0.0.1:{unused_port} could not be reached for"),
+    ):
         await it.stream()
     attempts = [event["attempt"] for event in events if event["event"] == "service_unreachable"]
     assert attempts == list(range(1, len(attempts) + 1))
@@ -292,7 +295,7 @@ async def test_sending_again_is_bounded(start_service: Any) -> None:
 async def test_a_service_that_cannot_deal_with_any_frame_is_given_up(start_service: Any) -> None:
     service = ScriptedService([Behaviour(outcome=lambda _: pb.FRAME_OUTCOME_UNAVAILABLE)])
     it = camera(await start_service(service), ListedFrames(3), resends=10_000, give_up_s=0.5)
-    with pytest.raises(GaveUpError, match="no frame could be dealt with"):
+    with pytest.raises(GaveUpError, match="has dealt with no frame for"):
         await it.stream()
     assert it.run.waiting.depth == 3
 
