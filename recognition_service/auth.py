@@ -20,6 +20,7 @@ from database.tokens import api_token_of, camera_of, hash_token
 from recognition_service.errors import UnavailableError
 
 SERVICE = "attendance.v1.RecognitionService"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 _LONGEST_TOKEN = 512
@@ -182,9 +183,9 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+    ) -> "Handler | None":
         """The call's handler, or one of the same kind that refuses it."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
@@ -223,9 +224,7 @@ def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | N
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _refusal(
-    handler: grpc.RpcMethodHandler[Any, Any], status: grpc.StatusCode, details: str
-) -> grpc.RpcMethodHandler[Any, Any]:
+def _refusal(handler: "Handler", status: grpc.StatusCode, details: str) -> "Handler":
     """A handler of the same kind that ends the call at once.
 
     A unary handler on a streaming call would wait for a request that a silent client never sends.
@@ -240,5 +239,5 @@ def _refusal(
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }
-    make: Callable[..., grpc.RpcMethodHandler[Any, Any]] = kinds[handler.request_streaming, handler.response_streaming]
+    make: Callable[..., Handler] = kinds[handler.request_streaming, handler.response_streaming]
     return make(refuse)

@@ -152,12 +152,17 @@ async def _boundary(context: AnyContext) -> AsyncIterator[None]:
     """End the call with the status of what was raised."""
     try:
         yield
-    except ServiceError as error:
-        await context.abort(error.status, str(error))
-    except StreamRefusedError as error:
-        await context.abort(error.status, str(error))
-    except grpc.aio.AbortError:
-        raise
+    except (ServiceError, StreamRefusedError) as error:
+        await _abort(context, error.status, str(error))
+    except grpc.aio.InternalError:
+        log.info("call_broken_off", peer=context.peer())
     except Exception:
         log.exception("call_failed")
-        await context.abort(grpc.StatusCode.INTERNAL, "the service failed on this call; its log says why")
+        await _abort(context, grpc.StatusCode.INTERNAL, "the service failed on this call; its log says why")
+
+
+async def _abort(context: AnyContext, status: grpc.StatusCode, details: str) -> None:
+    try:
+        await context.abort(status, details)
+    except grpc.aio.InternalError:  # gRPC's word for a client that is gone
+        log.info("call_broken_off", peer=context.peer())
