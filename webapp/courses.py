@@ -155,4 +155,4 @@ def _next_starts(db: Session, course_ids: Sequence[int], now: datetime) -> dict[
         .where(ClassSession.course_id.in_(course_ids), ClassSession.starts_at > now)
         .group_by(ClassSession.course_id)
     )
-    return dict(db.execute(query).tuples().all())
+    return dict(db.execute(query).all())

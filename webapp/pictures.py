@@ -12,6 +12,7 @@ MAX_PIXELS = 50_000_000
 SIDE = 256
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _QUALITY = 88
+_TOO_MANY = "The picture has too many pixels. Choose a smaller one."
 
 
 class PictureError(Exception):
@@ -43,13 +44,15 @@ def prepare_picture(data: bytes) -> Picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is the stricter one
             with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                 if opened.width * opened.height > MAX_PIXELS:
-                    raise PictureError("The picture has too many pixels. Choose a smaller one.")
+                    raise PictureError(_TOO_MANY)
                 opened.draft("RGB", (SIDE * 2, SIDE * 2))
                 upright = ImageOps.exif_transpose(opened)
                 square = ImageOps.fit(_opaque(upright), (SIDE, SIDE), Image.Resampling.LANCZOS)
     except UnidentifiedImageError:
         raise PictureError("The file is no JPEG, PNG or WebP picture.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise PictureError(_TOO_MANY) from None
+    except (OSError, SyntaxError, ValueError):
         raise PictureError("The picture is damaged and cannot be read.") from None
     buffer = io.BytesIO()
     square.save(buffer, "JPEG", quality=_QUALITY, optimize=True)

@@ -144,7 +144,7 @@ class RecordQuery:
             same_start = sa.and_(ClassSession.starts_at == starts_at, ClassSession.id < session_id)
             query = query.where(sa.or_(ClassSession.starts_at < starts_at, same_start))
         query = query.order_by(ClassSession.starts_at.desc(), ClassSession.id.desc()).limit(size)
-        return self._db.execute(query).tuples().all()
+        return self._db.execute(query).all()
 
     def _counts(self, session_ids: Sequence[int]) -> dict[int, int]:
         query = (
@@ -152,7 +152,7 @@ class RecordQuery:
             .where(Attendance.session_id.in_(session_ids), *self._row_conditions)
             .group_by(Attendance.session_id)
         )
-        return dict(self._db.execute(query).tuples().all())
+        return dict(self._db.execute(query).all())
 
     def _records_of(self, session_ids: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
         return (

@@ -15,6 +15,7 @@ from webapp.times import day_text
 LONGEST_SESSION = timedelta(hours=12)
 LONGEST_SERIES_WEEKS = 60
 MOST_MINUTES = 240
+DEFAULT_MINUTES = 10  # early and grace, as database.models has them
 _WEEK = timedelta(days=7)
 
 

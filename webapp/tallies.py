@@ -108,7 +108,7 @@ def roster_sizes(db: Session, course_ids: Collection[int]) -> dict[int, int]:
         .where(Enrolment.course_id.in_(course_ids))
         .group_by(Enrolment.course_id)
     )
-    return dict.fromkeys(course_ids, 0) | dict(db.execute(query).tuples().all())
+    return dict.fromkeys(course_ids, 0) | dict(db.execute(query).all())
 
 
 def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[int]) -> dict[int, Tally]:

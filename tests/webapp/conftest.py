@@ -1,0 +1,155 @@
+"""A dashboard for tests: through Flask's client, and as a real server with a real browser."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy.orm import Session, sessionmaker
+
+from database.engine import create_database_engine, session_factory, upgrade
+from database.models import Lecturer
+from settings import Settings
+from tests.factories import PASSWORD
+from tests.webapp.running import environ_for, running_dashboard
+from tests.webapp.visiting import Site, make_settings
+from webapp.app import create_app
+from webapp.storage import sessions_of
+
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with every table and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "attendance.db"
+    engine = create_database_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def site_settings(tmp_path: Path, migrated_file: Path) -> Settings:
+    """Settings of a site in Warsaw with its own data folder and tables."""
+    return make_settings(tmp_path / "site", migrated_file)
+
+
+@pytest.fixture
+def site(site_settings: Settings) -> Iterator[Site]:
+    """The dashboard on a fresh SQLite database; `site.statements` collects the SQL that pages run."""
+    app = create_app(site_settings)
+    app.testing = False  # errors are answered as for people
+    made = Site(site_settings, app, sessions_of(app))
+    engine = made.sessions.kw["bind"]
+    sa.event.listen(engine, "before_cursor_execute", lambda *call: made.statements.append(call[2]))
+    yield made
+    engine.dispose()
+
+
+@pytest.fixture
+def site_db(site: Site) -> Iterator[Session]:
+    """One session of the site's database."""
+    with site.sessions() as db:
+        yield db
+
+
+# A real server and a real browser. They live for one module: Playwright keeps an event loop running while it is open.
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A running `attendance web` on SQLite."""
+
+    address: str
+    settings: Settings
+    sessions: sessionmaker[Session]
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Dashboard]:
+    """A running dashboard that tests of a module share; each test adds rows of its own."""
+    folder = tmp_path_factory.mktemp("dashboard") / "data"
+    settings = make_settings(folder, migrated_file)
+    engine = create_database_engine(settings.database_url)
+    with running_dashboard(environ_for(settings), folder.parent / "log") as address:
+        yield Dashboard(address, settings, session_factory(engine))
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def browser(require_program: Callable[[list[str], str], str]) -> Iterator[Browser]:
+    """Debian's Chromium."""
+    path = require_program(["chromium", "chromium-browser", "google-chrome"], "chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, dashboard: Dashboard) -> Iterator[Callable[..., Page]]:
+    """`open_page(lecturer, path="/", size=WIDE, **context)`: a page, signed in; any script error fails the test."""
+    contexts = []
+    complaints: list[str] = []
+
+    def open_(lecturer: Lecturer | None, path: str = "/", *, size: Any = None, **context: Any) -> Page:
+        made = browser.new_context(viewport=size or WIDE, base_url=dashboard.address, **context)
+        contexts.append(made)
+        page = made.new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: _note(complaints, message))
+        if lecturer is not None:
+            page.goto("/signin")
+            page.fill("#email", lecturer.email)
+            page.fill("#password", PASSWORD)
+            page.click("main button[type=submit]")
+            page.wait_for_url("**/")
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _note(complaints: list[str], message: Any) -> None:
+    # A refused form is reported as a failed load; what matters is scripts and the content security policy.
+    if message.type == "error" and "Failed to load resource" not in message.text:
+        complaints.append(message.text)
+
+
+@pytest.fixture
+def assert_accessible() -> Callable[[Page], None]:
+    """`assert_accessible(page)`: axe finds no violation of WCAG 2.1 A and AA, and the page is not wider than it."""
+
+    def check(page: Page) -> None:
+        # Colours in the middle of a transition are no colours of the page.
+        page.emulate_media(reduced_motion="reduce")
+        page.wait_for_function("document.fonts.status === 'loaded'")
+        page.wait_for_function("document.getAnimations().every((a) => a.playState !== 'running')")
+        options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+        found = Axe().run(page, options=options)
+        report = [
+            f"{v['id']}: {v['help']}: {[node['target'] for node in v['nodes']]}" for v in found.response["violations"]
+        ]
+        assert report == [], page.url
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= page.viewport_size["width"], f"{page.url} is {width} wide"  # type: ignore[index]
+
+    return check

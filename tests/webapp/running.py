@@ -1,0 +1,48 @@
+"""A real `attendance web` for tests."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from settings import Settings
+
+
+def environ_for(settings: Settings, **more: str) -> dict[str, str]:
+    """The environment of a dashboard with these settings' data, on a free port."""
+    return {
+        "ATTENDANCE_DATA_DIRECTORY": str(settings.data.directory),
+        "ATTENDANCE_WEB_LISTEN": "127.0.0.1:0",
+        "ATTENDANCE_WEB_WORKERS": "1",
+        "ATTENDANCE_INSTITUTION_NAME": settings.institution.name,
+        "ATTENDANCE_INSTITUTION_TIMEZONE": settings.institution.timezone,
+        "ATTENDANCE_SERVICE_CLOSE_INTERVAL_S": "0.5",
+        **more,
+    }
+
+
+@contextmanager
+def running_dashboard(environ: Mapping[str, str], log: Path) -> Iterator[str]:
+    """Run the dashboard; gives its address once it is ready, and stops it at the end as an operator would."""
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "attendance_cli", "web"],
+            env={"PATH": "/usr/bin:/bin", **environ},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, f"the dashboard did not start: {line!r} {log.read_text(errors='replace')[-2000:]}"
+        yield found[0]
+        process.terminate()
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
