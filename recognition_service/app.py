@@ -38,6 +38,7 @@ from settings import Settings
 _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2
 _BATCHES_END_S = 10.0
+_LAST_WORDS_S = 0.5
 
 log = structlog.get_logger()
 
@@ -160,7 +161,7 @@ class RecognitionService:
             deadline_s=deadline_s,
         )
         self._server, self._port = build_server(settings.service, servicer, AuthInterceptor(tokens), self._health)
-        self._parts.push_async_callback(self._drain, self._server, hub)
+        self._parts.push_async_callback(self._drain, self._server, hub, servicer)
         await self._server.start()
         # Bound and answering NOT_SERVING first: a wrong port is told at once, and models may take a while.
         await self._gallery.load(await self._worker.start())
@@ -205,11 +206,17 @@ class RecognitionService:
         self._parts.push_async_callback(end)
         return batcher
 
-    async def _drain(self, server: grpc.aio.Server, hub: StreamHub) -> None:
+    async def _drain(self, server: grpc.aio.Server, hub: StreamHub, servicer: RecognitionServicer) -> None:
         log.info("draining", streams=len(hub.streams))
         await self._health.enter_graceful_shutdown()
         hub.drain("the service is stopping")
-        await server.stop(self._settings.service.drain_s)
+        stopping = asyncio.create_task(server.stop(self._settings.service.drain_s))
+        idle = asyncio.create_task(servicer.wait_idle())
+        await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        # Those who watch the health service would stay for ever: once our calls are over, they get a moment.
+        await server.stop(_LAST_WORDS_S)
+        await stopping
         await hub.wait_finished()
 
     def _executor(self, threads: int, name: str) -> ThreadPoolExecutor:

@@ -71,10 +71,17 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._statistics = statistics
         self._executor = executor
         self._deadline_s = deadline_s
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Wait until no call of this contract is open."""
+        await self._idle.wait()
 
     async def StreamFrames(self, request_iterator: object, context: Context) -> None:  # noqa: N802 - the contract's name
         """See the contract."""
-        async with _boundary(context):
+        async with self._boundary(context):
             camera = current_identity()
             if not isinstance(camera, CameraIdentity):
                 raise StreamRefusedError(grpc.StatusCode.PERMISSION_DENIED, "only a camera may stream frames")
@@ -82,7 +89,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
 
     async def Recognize(self, request: pb.RecognizeRequest, context: AnyContext) -> pb.RecognizeResponse:  # noqa: N802
         """See the contract."""
-        async with _boundary(context):
+        async with self._boundary(context):
             matcher = self._gallery.matcher
             found = await self._find(request.image, context)
             matches = []
@@ -101,7 +108,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
 
     async def EncodeFaces(self, request: pb.EncodeFacesRequest, context: AnyContext) -> pb.EncodeFacesResponse:  # noqa: N802
         """See the contract."""
-        async with _boundary(context):
+        async with self._boundary(context):
             engine = self._engine_info()
             found = await self._find(request.image, context)
             return pb.EncodeFacesResponse(
@@ -113,7 +120,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: AnyContext) -> pb.GetStatusResponse:  # noqa: N802
         """See the contract."""
-        async with _boundary(context):
+        async with self._boundary(context):
             outbox = await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox_state)
             return status_message(
                 self._statistics,
@@ -124,6 +131,25 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
                 waiting=self._batcher.waiting,
                 batches=self._batcher.batches,
             )
+
+    @asynccontextmanager
+    async def _boundary(self, context: AnyContext) -> AsyncIterator[None]:
+        """Count the call while it is open, and end it with the status of what was raised."""
+        self._calls += 1
+        self._idle.clear()
+        try:
+            yield
+        except (ServiceError, StreamRefusedError) as error:
+            await _abort(context, error.status, str(error))
+        except grpc.aio.InternalError:
+            log.info("call_broken_off", peer=context.peer())
+        except Exception:
+            log.exception("call_failed")
+            await _abort(context, grpc.StatusCode.INTERNAL, "the service failed on this call; its log says why")
+        finally:
+            self._calls -= 1
+            if self._calls == 0:
+                self._idle.set()
 
     async def _find(self, image: bytes, context: AnyContext) -> FoundFaces:
         caller = current_identity()
@@ -145,20 +171,6 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         except OutboxError as error:
             log.error("outbox_not_read", reason=str(error))
             raise UnavailableError("the outbox cannot be read; the service's log says why") from None
-
-
-@asynccontextmanager
-async def _boundary(context: AnyContext) -> AsyncIterator[None]:
-    """End the call with the status of what was raised."""
-    try:
-        yield
-    except (ServiceError, StreamRefusedError) as error:
-        await _abort(context, error.status, str(error))
-    except grpc.aio.InternalError:
-        log.info("call_broken_off", peer=context.peer())
-    except Exception:
-        log.exception("call_failed")
-        await _abort(context, grpc.StatusCode.INTERNAL, "the service failed on this call; its log says why")
 
 
 async def _abort(context: AnyContext, status: grpc.StatusCode, details: str) -> None:

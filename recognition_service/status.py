@@ -108,7 +108,7 @@ class Readiness:
         engine_ready: Callable[[], bool],
         gallery: Callable[[], Gallery | None],
         interval_s: float = 0.5,
-        outbox_every: int = 10,
+        outbox_every: int = 4,
     ) -> None:
         """Prepare; the health service says NOT_SERVING from `begin` on.
 
