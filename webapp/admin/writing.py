@@ -3,7 +3,6 @@
 from typing import Any
 
 import structlog
-from flask import abort
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from wtforms import Field
@@ -35,13 +34,6 @@ def committed(db: Session, field: Field, message: str) -> bool:
         field.errors = [*field.errors, message]
         return False
     return True
-
-
-def found(value: Any) -> Any:
-    """The value, or 404 for None: the thing was deleted, or never was."""
-    if value is None:
-        abort(404)
-    return value
 
 
 def note(event: str, **fields: Any) -> None:

@@ -1,8 +1,7 @@
 """Enrolments from a CSV file; students that are not there yet are added when their name is given."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -35,11 +34,19 @@ class EnrolmentRecord:
 
 
 class EnrolmentImporter(Importer[EnrolmentRecord]):
-    """Enrols students in courses."""
+    """Enrols students in courses, or in one course that the file need not name."""
 
-    columns: ClassVar[tuple[Column, ...]] = (COURSE_CODE, INDEX_NUMBER, _NAME)
+    columns: tuple[Column, ...] = (COURSE_CODE, INDEX_NUMBER, _NAME)
 
-    def __init__(self) -> None:
+    def __init__(self, course_code: str | None = None) -> None:
+        """Take the courses from the file.
+
+        Args:
+            course_code: the only course meant; a line may leave it out, and must not name another.
+        """
+        self._only = course_code
+        if course_code is not None:
+            self.columns = (INDEX_NUMBER, _NAME, replace(COURSE_CODE, required=False))
         self._courses = CourseFinder()
         # Students whom an earlier line adds, which trying a file does not write.
         self._added: set[str] = set()
@@ -49,7 +56,7 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
         """Check the fields of a line."""
         name = line.values.get("name", "")
         return EnrolmentRecord(
-            course_code=course_code_of(line),
+            course_code=self._course_code(line),
             index_number=index_number_of(line),
             name=require(name, "name", text_problem(name, longest=LONGEST_NAME)) if name else "",
         )
@@ -88,6 +95,14 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
     def settle(self) -> None:
         """Remember the students of the last batch."""
         self._added |= self._adding
+
+    def _course_code(self, line: Line) -> str:
+        if self._only is None:
+            return course_code_of(line)
+        named = line.values.get("course_code") or self._only
+        if named != self._only:
+            raise LineError(f"course_code is {named}; this import is for {self._only} only.", "course_code")
+        return named
 
     def _require_student(self, record: EnrolmentRecord, students: dict[str, int], names: dict[str, str]) -> None:
         known = record.index_number in students or record.index_number in names or record.index_number in self._added

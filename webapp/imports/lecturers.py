@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import sqlalchemy as sa
 from email_validator import EmailNotValidError, validate_email
@@ -31,7 +31,7 @@ class LecturerRecord:
 class LecturerImporter(Importer[LecturerRecord]):
     """Adds lecturers, with a password that nobody knows, and joins them to courses. None becomes administrator."""
 
-    columns: ClassVar[tuple[Column, ...]] = (
+    columns = (
         Column("email", "With it the lecturer signs in.", aliases=("e_mail", "mail")),
         Column("name", "As students know the lecturer, up to 120 characters.", aliases=("lecturer", "full_name")),
         Column(

@@ -28,7 +28,7 @@ class Numbered(Generic[R]):
 class Importer(ABC, Generic[R]):
     """One kind of file. An importer serves one run; trying first and importing then takes two."""
 
-    columns: ClassVar[tuple[Column, ...]]
+    columns: tuple[Column, ...]
     batch_size: ClassVar[int] = 500
 
     @abstractmethod

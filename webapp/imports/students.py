@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -37,7 +37,7 @@ class StudentRecord:
 class StudentImporter(Importer[StudentRecord]):
     """Adds students; gives those already there the name (and consent) of the file."""
 
-    columns: ClassVar[tuple[Column, ...]] = (
+    columns = (
         INDEX_NUMBER,
         NAME,
         Column(

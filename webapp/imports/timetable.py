@@ -19,6 +19,7 @@ from webapp.imports.run import Importer, Numbered, refused, require
 from webapp.imports.students import write_rows
 from webapp.imports.values import LONGEST_ROOM_NAME, text_problem
 from webapp.schedule import (
+    DEFAULT_MINUTES,
     MOST_MINUTES,
     Booking,
     RoomCalendar,
@@ -32,8 +33,6 @@ from webapp.schedule import (
     weekly_days,
 )
 from webapp.times import day_text
-
-DEFAULT_MINUTES = 10
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class _Plan:
 class TimetableImporter(Importer[SessionRecord]):
     """Adds sessions; a session that is there (same course, room and start) gets the end and minutes of the file."""
 
-    columns: ClassVar[tuple[Column, ...]] = (
+    columns = (
         COURSE_CODE,
         Column("room", "The name of a room that is there already.", aliases=("room_name",)),
         Column("date", "Day of the (first) session, like 2026-10-05.", aliases=("day", "first_date")),

@@ -1,0 +1,191 @@
+"""Cameras: where they stand, when they were last seen, and their tokens, each shown once."""
+
+import json
+
+import sqlalchemy as sa
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import joinedload
+from wtforms import SelectField
+
+from database.models import Camera, Room
+from database.tokens import hash_token, new_token
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm, text_field
+from webapp.admin.lookup import chosen_id, fetch
+from webapp.admin.questions import Question, ask
+from webapp.admin.search import matches, searched
+from webapp.admin.writing import begin_change, committed, note
+from webapp.imports.values import LONGEST_CAMERA_NAME
+from webapp.paging import paginate
+from webapp.storage import database
+
+_A_PAGE = 50
+_TAKEN = "Another camera has this name."
+_MOST_UPSAMPLE = 3  # as the setting engine.upsample
+
+
+class CameraForm(AdminForm):
+    """A camera. `choices_from` must fill the rooms first."""
+
+    name = text_field("Name", LONGEST_CAMERA_NAME, identifier=True)
+    room = SelectField("Room")
+    upsample = SelectField("Enlarge the picture before looking for faces", choices=[])
+
+    def offer_choices(self) -> "CameraForm":
+        """Fill the lists; returns the form."""
+        rooms = database().execute(sa.select(Room.id, Room.name).order_by(Room.name))
+        self.room.choices = [("", "No room"), *((str(room_id), name) for room_id, name in rooms)]
+        self.upsample.choices = [("", "As set for all cameras"), ("0", "Not at all")]
+        self.upsample.choices += [(str(times), f"{2**times} times") for times in range(1, _MOST_UPSAMPLE + 1)]
+        for field in (self.room, self.upsample):
+            field.validate_choice = False  # the sentence comes from below
+        return self
+
+    def validate_room(self, field: SelectField) -> None:
+        """One of the list."""
+        _one_of(field)
+
+    def validate_upsample(self, field: SelectField) -> None:
+        """One of the list."""
+        _one_of(field)
+
+    def values(self) -> dict[str, str | int | None]:
+        """What the camera's columns become."""
+        return {
+            "name": self.name.data,
+            "room_id": int(self.room.data) if self.room.data else None,
+            "upsample": int(self.upsample.data) if self.upsample.data else None,
+        }
+
+
+@blueprint.get("/cameras")
+def cameras() -> str:
+    """The list; `?q=` searches names and rooms."""
+    db, text = database(), searched()
+    query = (
+        sa.select(Camera)
+        .outerjoin(Camera.room)
+        .options(joinedload(Camera.room))
+        .where(matches(text, Camera.name, sa.func.coalesce(Room.name, "")))
+        .order_by(Camera.name)
+    )
+    return render_template("admin/cameras.html", page=paginate(db, query, size=_A_PAGE), text=text)
+
+
+@blueprint.route("/cameras/new", methods=["GET", "POST"])
+def new_camera() -> ResponseReturnValue:
+    """Add a camera; the answer shows its token."""
+    form = CameraForm(data={"room": str(chosen_id("room") or "")}).offer_choices()
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, None):
+            token = new_token("cam")
+            camera = Camera(**form.values(), token_hash=hash_token(token))
+            db.add(camera)
+            if committed(db, form.name, _TAKEN):
+                note("camera_added", camera=camera.id)
+                return _token_page(camera, token, "is added")
+        db.rollback()
+    return render_template("admin/camera_form.html", form=form, camera=None), 422 if form.errors else 200
+
+
+@blueprint.route("/cameras/<int:camera_id>", methods=["GET", "POST"])
+def camera(camera_id: int) -> ResponseReturnValue:
+    """A camera: its details and its token's state."""
+    camera = fetch(Camera, camera_id)
+    values = {"room": str(camera.room_id or ""), "upsample": "" if camera.upsample is None else str(camera.upsample)}
+    form = CameraForm(data={"name": camera.name, **values}).offer_choices()
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, camera_id):
+            for name, value in form.values().items():
+                setattr(camera, name, value)
+            if committed(db, form.name, _TAKEN):
+                note("camera_changed", camera=camera_id, room=camera.room_id)
+                flash(f"{camera.name} is saved.", "success")
+                return redirect(url_for("admin.cameras"))
+        db.rollback()
+    return render_template("admin/camera_form.html", form=form, camera=camera), 422 if form.errors else 200
+
+
+@blueprint.route("/cameras/<int:camera_id>/token", methods=["GET", "POST"])
+def rotate_token(camera_id: int) -> ResponseReturnValue:
+    """Give the camera a new token, which the answer shows; the old one ends."""
+    camera = fetch(Camera, camera_id)
+    had_one = camera.token_hash is not None
+    consequence = "The present token ends at once; the camera stops until it gets the new one." if had_one else ""
+    answer = ask(
+        _question(camera, f"New token for {camera.name}?", [consequence] if had_one else [], "Make a new token")
+    )
+    if answer is not None:
+        return answer
+    token = new_token("cam")
+    db = begin_change()
+    camera.token_hash = hash_token(token)
+    db.commit()
+    note("camera_token_rotated", camera=camera_id)
+    return _token_page(camera, token, "has a new token")
+
+
+@blueprint.route("/cameras/<int:camera_id>/revoke", methods=["GET", "POST"])
+def revoke_token(camera_id: int) -> ResponseReturnValue:
+    """End the camera's token."""
+    camera = fetch(Camera, camera_id)
+    consequences = ["The service refuses the camera from now on. A new token lets it in again."]
+    answer = ask(_question(camera, f"Revoke the token of {camera.name}?", consequences, "Revoke the token"))
+    if answer is not None:
+        return answer
+    db = begin_change()
+    camera.token_hash = None
+    db.commit()
+    note("camera_token_revoked", camera=camera_id)
+    flash(f"The token of {camera.name} is revoked.", "success")
+    return redirect(url_for("admin.camera", camera_id=camera_id))
+
+
+@blueprint.route("/cameras/<int:camera_id>/delete", methods=["GET", "POST"])
+def delete_camera(camera_id: int) -> ResponseReturnValue:
+    """Delete a camera; registers keep what it saw."""
+    camera = fetch(Camera, camera_id)
+    consequences = [
+        "The service refuses the camera from now on. Registers keep what it saw, but not that it was this one."
+    ]
+    answer = ask(_question(camera, f"Delete {camera.name}?", consequences, "Delete the camera"))
+    if answer is not None:
+        return answer
+    db = begin_change()
+    db.execute(sa.delete(Camera).where(Camera.id == camera_id))
+    db.commit()
+    note("camera_deleted", camera=camera_id)
+    flash(f"{camera.name} is deleted.", "success")
+    return redirect(url_for("admin.cameras"))
+
+
+def _question(camera: Camera, title: str, consequences: list[str], button: str) -> Question:
+    back = url_for("admin.camera", camera_id=camera.id)
+    crumbs = [("Cameras", url_for("admin.cameras")), (camera.name, back)]
+    return Question(title=title, consequences=consequences, button=button, back=back, crumbs=crumbs)
+
+
+def _token_page(camera: Camera, token: str, done: str) -> ResponseReturnValue:
+    # The answer to the POST itself: a token in a cookie or an address would outlive this page.
+    lines = f"[camera]\nname = {_toml(camera.name)}\ntoken = {_toml(token)}\n"
+    return render_template("admin/camera_token.html", camera=camera, token=token, lines=lines, done=done)
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a TOML basic string, for text without control characters
+
+
+def _one_of(field: SelectField) -> None:
+    if field.data not in {choice[0] for choice in field.choices or []}:
+        raise ValueError(f"{field.label.text}: choose one of the list.")
+
+
+def _taken(form: CameraForm, camera_id: int | None) -> bool:
+    query = sa.select(Camera.id).where(Camera.name == form.name.data, Camera.id != (camera_id or 0))
+    if database().scalar(query) is None:
+        return False
+    form.name.errors = [_TAKEN]
+    return True

@@ -1,0 +1,215 @@
+"""Courses and who teaches them."""
+
+import sqlalchemy as sa
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import selectinload
+from wtforms import StringField
+
+from database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Lecturer, utc_now
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm, given, text_field
+from webapp.admin.lookup import count, counts_by, fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.search import matches, searched
+from webapp.admin.writing import begin_change, committed, note
+from webapp.imports.values import LONGEST_COURSE_CODE, LONGEST_COURSE_NAME, clean
+from webapp.paging import paginate
+from webapp.storage import database
+
+_A_PAGE = 50
+_TAKEN = "Another course has this code."
+_LISTS = ("", "no-lecturer", "no-student")
+
+
+class CourseForm(AdminForm):
+    """A course."""
+
+    code = text_field("Code", LONGEST_COURSE_CODE, identifier=True)
+    name = text_field("Name", LONGEST_COURSE_NAME)
+
+
+class TeacherForm(AdminForm):
+    """A lecturer to add to a course, by e-mail address."""
+
+    lecturer = StringField("Lecturer\u2019s e-mail address", validators=[given("Type an e-mail address.")])
+
+
+@blueprint.get("/courses")
+def courses() -> str:
+    """The list; `?q=` searches codes and names, `?list=` shows those without lecturer or student."""
+    db, text = database(), searched()
+    shown = request.args.get("list", "")
+    shown = shown if shown in _LISTS else ""
+    query = sa.select(Course).where(matches(text, Course.code, Course.name))
+    if shown == "no-lecturer":
+        query = query.where(without_lecturer())
+    elif shown == "no-student":
+        query = query.where(~sa.exists().where(Enrolment.course_id == Course.id))
+    page = paginate(db, query.options(selectinload(Course.lecturers)).order_by(Course.code), size=_A_PAGE)
+    ids = [course.id for course in page.items]
+    return render_template(
+        "admin/courses.html",
+        page=page,
+        text=text,
+        shown=shown,
+        students=counts_by(Enrolment.course_id, Enrolment.course_id.in_(ids)),
+        sessions=counts_by(ClassSession.course_id, ClassSession.course_id.in_(ids), ClassSession.ends_at > utc_now()),
+    )
+
+
+@blueprint.route("/courses/new", methods=["GET", "POST"])
+def new_course() -> ResponseReturnValue:
+    """Add a course."""
+    form = CourseForm()
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, None):
+            course = Course(code=form.code.data, name=form.name.data)
+            db.add(course)
+            if committed(db, form.code, _TAKEN):
+                note("course_added", course=course.id)
+                flash(f"{course.code} is added. Now say who teaches it and who takes it.", "success")
+                return redirect(url_for("admin.course", course_id=course.id))
+        db.rollback()
+    return render_template("admin/course_form.html", form=form, course=None), 422 if form.errors else 200
+
+
+@blueprint.get("/courses/<int:course_id>")
+def course(course_id: int) -> ResponseReturnValue:
+    """A course: its lecturers, and the ways to its students and sessions."""
+    return _course_page(fetch(Course, course_id), TeacherForm(formdata=None))
+
+
+@blueprint.route("/courses/<int:course_id>/edit", methods=["GET", "POST"])
+def edit_course(course_id: int) -> ResponseReturnValue:
+    """Change code and name."""
+    course = fetch(Course, course_id)
+    form = CourseForm(obj=course)
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, course_id):
+            course.code, course.name = form.code.data, form.name.data
+            if committed(db, form.code, _TAKEN):
+                note("course_changed", course=course_id)
+                flash(f"{course.code} is saved.", "success")
+                return redirect(url_for("admin.course", course_id=course_id))
+        db.rollback()
+    return render_template("admin/course_form.html", form=form, course=course), 422 if form.errors else 200
+
+
+@blueprint.route("/courses/<int:course_id>/delete", methods=["GET", "POST"])
+def delete_course(course_id: int) -> ResponseReturnValue:
+    """Delete a course with its sessions and their registers."""
+    course = fetch(Course, course_id)
+    students = count(Enrolment, Enrolment.course_id == course_id)
+    sessions = count(ClassSession, ClassSession.course_id == course_id)
+    of_course = sa.select(ClassSession.id).where(ClassSession.course_id == course_id)
+    entries = count(Attendance, Attendance.session_id.in_(of_course)) or 0
+    consequences = [f"{count_text(students, 'student')} will not be enrolled in it any more; the students stay."]
+    consequences.append(f"{count_text(sessions, 'session')} of the timetable will be deleted.")
+    if entries:
+        consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
+    back = url_for("admin.course", course_id=course_id)
+    answer = ask(
+        Question(
+            title=f"Delete {course.code} {course.name}?",
+            consequences=consequences,
+            button="Delete the course",
+            back=back,
+            crumbs=[("Courses", url_for("admin.courses")), (course.code, back)],
+            must_type=course.code if entries else None,
+        )
+    )
+    if answer is not None:
+        return answer
+    db = begin_change()
+    db.execute(sa.delete(Course).where(Course.id == course_id))
+    db.commit()
+    note("course_deleted", course=course_id, sessions=sessions, entries=entries)
+    flash(f"{course.code} is deleted.", "success")
+    return redirect(url_for("admin.courses"))
+
+
+@blueprint.post("/courses/<int:course_id>/lecturers")
+def add_teacher(course_id: int) -> ResponseReturnValue:
+    """Let a lecturer teach the course."""
+    course, form = fetch(Course, course_id), TeacherForm()
+    if not form.validate():
+        return _course_page(course, form)
+    db = begin_change()
+    email = _email_in(form.lecturer.data or "")
+    lecturer = db.scalar(sa.select(Lecturer).where(Lecturer.email == email))
+    if lecturer is None:
+        db.rollback()
+        form.lecturer.errors = [f"There is no lecturer with the e-mail address {email}."]
+        return _course_page(course, form)
+    if db.get(CourseLecturer, (course_id, lecturer.id)) is None:
+        db.add(CourseLecturer(course_id=course_id, lecturer_id=lecturer.id))
+        if not committed(db, form.lecturer, "The course or the lecturer was changed meanwhile. Try again."):
+            return _course_page(course, form)
+        note("course_lecturer_added", course=course_id, lecturer=lecturer.id)
+    flash(f"{lecturer.name} teaches {course.code}.", "success")
+    return redirect(url_for("admin.course", course_id=course_id))
+
+
+@blueprint.post("/courses/<int:course_id>/lecturers/<int:lecturer_id>/remove")
+def remove_teacher(course_id: int, lecturer_id: int) -> ResponseReturnValue:
+    """Take a lecturer off the course; registers keep what the lecturer corrected."""
+    course, lecturer = fetch(Course, course_id), fetch(Lecturer, lecturer_id)
+    db = begin_change()
+    db.execute(
+        sa.delete(CourseLecturer).where(
+            CourseLecturer.course_id == course_id, CourseLecturer.lecturer_id == lecturer_id
+        )
+    )
+    db.commit()
+    note("course_lecturer_removed", course=course_id, lecturer=lecturer_id)
+    flash(f"{lecturer.name} does not teach {course.code} any more.", "success")
+    return redirect(url_for("admin.course", course_id=course_id))
+
+
+def without_lecturer() -> sa.ColumnElement[bool]:
+    """The condition that nobody who may sign in teaches a course: nobody could see its registers."""
+    return ~sa.exists().where(
+        CourseLecturer.course_id == Course.id, CourseLecturer.lecturer_id == Lecturer.id, Lecturer.active
+    )
+
+
+def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
+    db = database()
+    teachers = sa.select(Lecturer).join(CourseLecturer).where(CourseLecturer.course_id == course.id)
+    others = (
+        sa.select(Lecturer.email, Lecturer.name)
+        .where(Lecturer.active, Lecturer.id.not_in(teachers.with_only_columns(Lecturer.id)))
+        .order_by(Lecturer.name)
+        .limit(1000)
+    )
+    upcoming = sa.select(ClassSession).where(ClassSession.course_id == course.id, ClassSession.ends_at > utc_now())
+    page = render_template(
+        "admin/course.html",
+        course=course,
+        form=form,
+        teachers=db.scalars(teachers.order_by(Lecturer.name)).all(),
+        others=db.execute(others).all(),
+        students=count(Enrolment, Enrolment.course_id == course.id),
+        sessions=count(ClassSession, ClassSession.course_id == course.id),
+        upcoming=db.scalars(
+            upcoming.options(selectinload(ClassSession.room)).order_by(ClassSession.starts_at).limit(5)
+        ).all(),
+    )
+    return page, 422 if form.errors else 200
+
+
+def _email_in(text: str) -> str:
+    """The address in what was typed or taken from the list of suggestions: "Ada Lovelace <ada@university.edu>"."""
+    text = clean(text).lower()
+    return text[text.rindex("<") + 1 : -1].strip() if text.endswith(">") and "<" in text else text
+
+
+def _taken(form: CourseForm, course_id: int | None) -> bool:
+    query = sa.select(Course.id).where(Course.code == form.code.data, Course.id != (course_id or 0))
+    if database().scalar(query) is None:
+        return False
+    form.code.errors = [_TAKEN]
+    return True

@@ -1,0 +1,107 @@
+"""A course's roster: who takes it."""
+
+import sqlalchemy as sa
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from database.models import Attendance, ClassSession, Course, Enrolment, Student
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm, text_field
+from webapp.admin.lookup import fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.search import matches, searched
+from webapp.admin.writing import begin_change, committed, note
+from webapp.imports.values import LONGEST_INDEX_NUMBER
+from webapp.names import by_student_name
+from webapp.paging import paginate
+from webapp.storage import database
+
+_A_PAGE = 50
+
+
+class EnrolForm(AdminForm):
+    """A student to enrol."""
+
+    index_number = text_field("Index number", LONGEST_INDEX_NUMBER, identifier=True)
+
+
+@blueprint.get("/courses/<int:course_id>/students")
+def roster(course_id: int) -> ResponseReturnValue:
+    """The students of the course; `?q=` searches names and index numbers."""
+    return _roster_page(fetch(Course, course_id), EnrolForm(formdata=None))
+
+
+@blueprint.post("/courses/<int:course_id>/students")
+def enrol(course_id: int) -> ResponseReturnValue:
+    """Enrol a student by index number."""
+    course, form = fetch(Course, course_id), EnrolForm()
+    if not form.validate():
+        return _roster_page(course, form)
+    db = begin_change()
+    student = db.scalar(sa.select(Student).where(Student.index_number == form.index_number.data))
+    problem = None
+    if student is None:
+        problem = f"There is no student with index number {form.index_number.data}."
+    elif db.get(Enrolment, (course_id, student.id)) is not None:
+        problem = f"{student.name} is enrolled already."
+    if student is None or problem:
+        db.rollback()
+        form.index_number.errors = [problem]
+        return _roster_page(course, form)
+    db.add(Enrolment(course_id=course_id, student_id=student.id))
+    if not committed(db, form.index_number, f"{student.name} is enrolled already."):
+        return _roster_page(course, form)
+    note("student_enrolled", course=course_id, student=student.id)
+    flash(f"{student.name} takes {course.code}.", "success")
+    return redirect(url_for("admin.roster", course_id=course_id))
+
+
+@blueprint.route("/courses/<int:course_id>/students/<int:student_id>/remove", methods=["GET", "POST"])
+def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
+    """Take a student off the roster; what is recorded stays."""
+    course, student = fetch(Course, course_id), fetch(Student, student_id)
+    back = url_for("admin.roster", course_id=course_id)
+    entries = database().scalar(
+        sa.select(sa.func.count())
+        .select_from(Attendance)
+        .join(ClassSession)
+        .where(ClassSession.course_id == course_id, Attendance.student_id == student_id)
+    )
+    consequences = ["Cameras will not look for the student in sessions of this course any more."]
+    if entries:
+        consequences.append(f"{count_text(entries, 'entry', 'entries')} of past registers stay.")
+    answer = ask(
+        Question(
+            title=f"Remove {student.name} from {course.code}?",
+            consequences=consequences,
+            button="Remove the student",
+            back=back,
+            crumbs=[
+                ("Courses", url_for("admin.courses")),
+                (course.code, url_for("admin.course", course_id=course_id)),
+                ("Students", back),
+            ],
+        )
+    )
+    if answer is not None:
+        return answer
+    db = begin_change()
+    db.execute(sa.delete(Enrolment).where(Enrolment.course_id == course_id, Enrolment.student_id == student_id))
+    db.commit()
+    note("student_unenrolled", course=course_id, student=student_id)
+    flash(f"{student.name} does not take {course.code} any more.", "success")
+    return redirect(back)
+
+
+def _roster_page(course: Course, form: EnrolForm) -> ResponseReturnValue:
+    db, text = database(), searched()
+    query = (
+        sa.select(Student)
+        .join(Enrolment)
+        .where(Enrolment.course_id == course.id, matches(text, Student.name, Student.index_number))
+        .order_by(*by_student_name(db))
+    )
+    page = render_template(
+        "admin/roster.html", course=course, form=form, page=paginate(db, query, size=_A_PAGE), text=text
+    )
+    return page, 422 if form.errors else 200

@@ -1,0 +1,151 @@
+"""The overview: what runs now, what is missing, and how much there is."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask import render_template
+from sqlalchemy.orm import Session, joinedload
+
+from database.models import (
+    Attendance,
+    Camera,
+    ClassSession,
+    Course,
+    Enrolment,
+    Lecturer,
+    Room,
+    Status,
+    Student,
+    utc_now,
+)
+from webapp.admin.blueprint import blueprint
+from webapp.admin.courses import without_lecturer
+from webapp.admin.lookup import count, counts_by
+from webapp.admin.sessions import watched_rooms
+from webapp.storage import database
+
+_AHEAD = timedelta(days=7)
+_RECENT = timedelta(minutes=2)
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Running:
+    """A session that takes place now."""
+
+    session: ClassSession
+    attended: int
+    enrolled: int
+    watched: bool
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A room in which sessions will take place and no camera looks."""
+
+    room: Room
+    sessions: int
+    first: datetime
+
+
+@blueprint.get("")
+def home() -> str:
+    """The overview."""
+    db, now = database(), utc_now()
+    watched = watched_rooms(db)
+    counts = {
+        name: count(model)
+        for name, model in (
+            ("students", Student),
+            ("courses", Course),
+            ("lecturers", Lecturer),
+            ("rooms", Room),
+            ("cameras", Camera),
+            ("sessions", ClassSession),
+        )
+    }
+    enrolled = db.scalar(sa.select(Enrolment.course_id).limit(1)) is not None
+    return render_template(
+        "admin/home.html",
+        now=now,
+        counts=counts,
+        enrolled=enrolled,
+        set_up=all(counts[name] for name in ("students", "courses", "rooms", "cameras", "sessions")) and enrolled,
+        running=_running(db, now, watched),
+        gaps=_gaps(db, now, watched),
+        cameras=_cameras(db),
+        orphans=_some(db, sa.select(Course).where(without_lecturer()).order_by(Course.code)),
+        empty_courses=_some(db, _without_students()),
+    )
+
+
+@blueprint.app_template_filter("ago")
+def ago(moment: datetime | None) -> str:
+    """How long ago a moment was, in words that stay short: "12 s ago", "3 h ago", "5 days ago"."""
+    if moment is None:
+        return "never"
+    seconds = max(0, int((utc_now() - moment).total_seconds()))
+    for size, word in ((86_400, "day"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {word}{'s' if word == 'day' and count > 1 else ''} ago"
+    return f"{seconds} s ago"
+
+
+@blueprint.app_template_test("recent")
+def is_recent(moment: datetime | None) -> bool:
+    """Whether a camera seen then counts as connected."""
+    return moment is not None and utc_now() - moment < _RECENT
+
+
+def _running(db: Session, now: datetime, watched: set[int]) -> list[Running]:
+    query = (
+        sa.select(ClassSession)
+        .options(joinedload(ClassSession.course), joinedload(ClassSession.room))
+        .where(ClassSession.starts_at <= now, ClassSession.ends_at > now)
+        .order_by(ClassSession.starts_at, ClassSession.id)
+    )
+    sessions = db.scalars(query).all()
+    attended = counts_by(
+        Attendance.session_id,
+        Attendance.session_id.in_([session.id for session in sessions]),
+        Attendance.status.in_([Status.PRESENT, Status.LATE]),
+    )
+    courses = {session.course_id for session in sessions}
+    enrolled = counts_by(Enrolment.course_id, Enrolment.course_id.in_(courses))
+    return [
+        Running(session, attended.get(session.id, 0), enrolled.get(session.course_id, 0), session.room_id in watched)
+        for session in sessions
+    ]
+
+
+def _gaps(db: Session, now: datetime, watched: set[int]) -> list[Gap]:
+    query = (
+        sa.select(Room, sa.func.count(), sa.func.min(ClassSession.starts_at, type_=ClassSession.starts_at.type))
+        .join(ClassSession, ClassSession.room_id == Room.id)
+        .where(ClassSession.ends_at > now, ClassSession.starts_at < now + _AHEAD, Room.id.not_in(watched))
+        .group_by(Room.id)
+        .order_by(Room.name)
+    )
+    return [Gap(room, sessions, first) for room, sessions, first in db.execute(query)]
+
+
+def _cameras(db: Session) -> dict[str, Any]:
+    """Every camera that may connect, those that are away first; and how many there are of each."""
+    query = sa.select(Camera).options(joinedload(Camera.room)).where(Camera.token_hash.is_not(None))
+    groups: defaultdict[bool, list[Camera]] = defaultdict(list)
+    for camera in db.scalars(query.order_by(Camera.name)):
+        groups[is_recent(camera.last_seen_at)].append(camera)
+    return {"shown": [*groups[False], *groups[True]][:_SHOWN], "away": len(groups[False]), "here": len(groups[True])}
+
+
+def _without_students() -> sa.Select[Any]:
+    return sa.select(Course).where(~sa.exists().where(Enrolment.course_id == Course.id)).order_by(Course.code)
+
+
+def _some(db: Session, query: sa.Select[Any]) -> dict[str, Any]:
+    total = db.scalar(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())) or 0
+    return {"total": total, "shown": db.scalars(query.limit(_SHOWN)).all()}

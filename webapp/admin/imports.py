@@ -1,0 +1,197 @@
+"""Importing CSV files: choose a file, see what it would do, then let it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from flask import Response, abort, current_app, flash, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.file import FileField, FileRequired
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from database.models import Course
+from settings import Settings
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm
+from webapp.admin.import_files import ImportFiles, Upload
+from webapp.admin.lookup import chosen_id, fetch
+from webapp.admin.questions import count_text
+from webapp.admin.writing import note
+from webapp.errors import error_page
+from webapp.identity import current_lecturer
+from webapp.imports.kinds import KINDS, Kind
+from webapp.imports.reading import MAX_BYTES, ImportRefused, read_table
+from webapp.imports.report import REPORT_HEADER, Outcome, Report, Result, report_row
+from webapp.imports.run import run_import
+from webapp.security import upload_limit
+from webapp.spreadsheet import csv_lines
+from webapp.storage import database
+from webapp.times import zone
+
+_LONGEST_FILE_NAME = 120
+# The form around a file that is just small enough.
+_ROOM_FOR_FORM = 100_000
+# How much of a request that is refused for its size is still read: a browser shows the answer only after it has sent
+# what it wanted to send.
+_MOST_DRAINED = 8 * MAX_BYTES
+
+
+class UploadForm(AdminForm):
+    """A file to import."""
+
+    file = FileField("CSV file", validators=[FileRequired("Choose a file first.")])
+
+
+@blueprint.get("/import")
+def imports() -> str:
+    """The kinds of files."""
+    return render_template("admin/imports.html", kinds=KINDS.values())
+
+
+@blueprint.get("/import/<kind_name>")
+def import_page(kind_name: str) -> ResponseReturnValue:
+    """Choose a file; `?course=` takes an enrolment file without a column for the course."""
+    return _upload_page(_kind(kind_name), _course_meant(kind_name), UploadForm(formdata=None))
+
+
+@blueprint.post("/import/<kind_name>")
+@upload_limit(MAX_BYTES + _ROOM_FOR_FORM)
+def upload(kind_name: str) -> ResponseReturnValue:
+    """Try the file: nothing is written but the report."""
+    kind, course, form = _kind(kind_name), _course_meant(kind_name), UploadForm()
+    if not form.validate():
+        return _upload_page(kind, course, form)
+    data = form.file.data.read(MAX_BYTES + 1)
+    token = _files().new(data)
+    try:
+        report = _run(token, kind, course, data, apply=False)
+    except ImportRefused as error:
+        _files().drop(token)
+        form.file.errors = [str(error)]
+        return _upload_page(kind, course, form)
+    name = Path(form.file.data.filename or "").name[:_LONGEST_FILE_NAME] or "file.csv"
+    course_id = course.id if course else None
+    _files().save(token, Upload(kind_name, current_lecturer().id, name, course_id, done=False, report=report))
+    return redirect(url_for("admin.import_report", token=token))
+
+
+@blueprint.get("/import/runs/<token>")
+def import_report(token: str) -> str:
+    """What the file would do, or did."""
+    upload = _upload(token)
+    return render_template(
+        "admin/import_report.html",
+        token=token,
+        upload=upload,
+        kind=_kind(upload.kind),
+        course=fetch(Course, upload.course_id) if upload.course_id else None,
+        report=upload.report,
+        changes=upload.report.counts[Result.ADDED] + upload.report.counts[Result.UPDATED],
+    )
+
+
+@blueprint.post("/import/runs/<token>")
+def import_now(token: str) -> ResponseReturnValue:
+    """Import the good lines."""
+    upload, files = _upload(token), _files()
+    data = files.data(token)
+    if upload.done or data is None:
+        flash("This file has been imported already.", "info")
+        return redirect(url_for("admin.import_report", token=token))
+    kind, course = _kind(upload.kind), fetch(Course, upload.course_id) if upload.course_id else None
+    report = _run(token, kind, course, data, apply=True)
+    files.save(token, replace(upload, done=True, report=report))
+    note("file_imported", kind=kind.slug, lines=report.lines, **report.counts)
+    return redirect(url_for("admin.import_report", token=token))
+
+
+@blueprint.get("/import/runs/<token>/report.csv")
+def download_report(token: str) -> ResponseReturnValue:
+    """Every line that was refused or changed something, as a file."""
+    upload, path = _upload(token), _files().report_path(token)
+    if not path.is_file():
+        abort(404)
+    name = f"import-report_{upload.kind}.csv"
+    return send_file(path.absolute(), mimetype="text/csv", as_attachment=True, download_name=name, max_age=0)
+
+
+@blueprint.get("/import/<kind_name>/template.csv")
+def download_template(kind_name: str) -> ResponseReturnValue:
+    """A file with the columns and no lines."""
+    columns = [column.name for column in _kind(kind_name).importer(zone()).columns]
+    response = Response("".join(csv_lines(columns, [])), content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{kind_name}.csv")
+    return response
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
+    stream, left = request.environ["wsgi.input"], min(request.content_length or 0, _MOST_DRAINED)
+    while left > 0 and (read := len(stream.read(min(left, 65_536)))):
+        left -= read
+    if request.endpoint != "admin.upload":
+        return error_page(413)
+    return error_page(
+        413, f"The file is larger than {MAX_BYTES // 1_000_000} MB. Split it into parts and import one after the other."
+    )
+
+
+def _run(token: str, kind: Kind, course: Course | None, data: bytes, *, apply: bool) -> Report:
+    importer = kind.importer(zone(), course.code if course else None)
+    table = read_table(data, importer.columns)
+    with _files().report(token) as file:
+        file.writelines(csv_lines(REPORT_HEADER, []))
+        return run_import(database(), table, importer, apply=apply, on_outcome=_writer(file))
+
+
+def _writer(file: IO[str]) -> Any:
+    def write(outcome: Outcome) -> None:
+        if outcome.message:
+            file.writelines(_without_mark(csv_lines(REPORT_HEADER, [report_row(outcome)])))
+
+    return write
+
+
+def _without_mark(lines: Iterator[str]) -> Iterator[str]:
+    next(lines)  # the mark and the header, which the file has
+    return lines
+
+
+def _upload_page(kind: Kind, course: Course | None, form: UploadForm) -> ResponseReturnValue:
+    page = render_template(
+        "admin/import.html",
+        kind=kind,
+        course=course,
+        form=form,
+        columns=kind.importer(zone(), course.code if course else None).columns,
+        max_bytes=MAX_BYTES,
+    )
+    return page, 422 if form.errors else 200
+
+
+def _upload(token: str) -> Upload:
+    try:
+        upload = _files().load(token)
+    except FileNotFoundError:
+        upload = None
+    if upload is None or upload.by != current_lecturer().id:
+        abort(404)
+    return upload
+
+
+def _kind(name: str) -> Kind:
+    return KINDS.get(name) or abort(404)
+
+
+def _course_meant(kind_name: str) -> Course | None:
+    course_id = chosen_id("course")
+    return fetch(Course, course_id) if course_id is not None and kind_name == "enrolments" else None
+
+
+def _files() -> ImportFiles:
+    settings: Settings = current_app.config["ATTENDANCE"]
+    return ImportFiles(settings.data.directory / "imports")
+
+
+blueprint.add_app_template_filter(count_text, "counted")

@@ -1,0 +1,234 @@
+"""Lecturers and administrators: who may sign in, and as what."""
+
+import secrets
+
+import sqlalchemy as sa
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from wtforms import BooleanField, RadioField
+
+from database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
+from database.passwords import hash_password
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm, email_field, text_field
+from webapp.admin.lookup import count, counts_by, fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.search import matches, searched
+from webapp.admin.writing import begin_change, committed, note
+from webapp.identity import current_lecturer
+from webapp.imports.values import LONGEST_NAME
+from webapp.paging import paginate
+from webapp.storage import database
+
+_A_PAGE = 50
+_TAKEN = "Somebody else has this e-mail address."
+_LISTS = ("", "admins", "inactive")
+# Without 0 and o, 1 and l and i: a password that is read out or copied by hand. 31 letters, 16 of them: 79 bits.
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+_GROUPS, _GROUP = 4, 4
+
+
+class LecturerForm(AdminForm):
+    """A lecturer."""
+
+    name = text_field("Name", LONGEST_NAME)
+    email = email_field("E-mail address")
+    role = RadioField(
+        "Role", choices=[(Role.LECTURER.value, "Lecturer"), (Role.ADMIN.value, "Administrator")], default="lecturer"
+    )
+    active = BooleanField("May sign in", default=True)
+
+
+@blueprint.get("/lecturers")
+def lecturers() -> str:
+    """The list; `?q=` searches names and addresses, `?list=` shows administrators or those who may not sign in."""
+    db, text = database(), searched()
+    shown = request.args.get("list", "")
+    shown = shown if shown in _LISTS else ""
+    query = sa.select(Lecturer).where(matches(text, Lecturer.name, Lecturer.email))
+    if shown == "admins":
+        query = query.where(Lecturer.role == Role.ADMIN)
+    elif shown == "inactive":
+        query = query.where(~Lecturer.active)
+    page = paginate(db, query.order_by(Lecturer.name, Lecturer.id), size=_A_PAGE)
+    shown_ids = [lecturer.id for lecturer in page.items]
+    courses = counts_by(CourseLecturer.lecturer_id, CourseLecturer.lecturer_id.in_(shown_ids))
+    return render_template("admin/lecturers.html", page=page, text=text, shown=shown, courses=courses)
+
+
+@blueprint.route("/lecturers/new", methods=["GET", "POST"])
+def new_lecturer() -> ResponseReturnValue:
+    """Add a lecturer; the answer shows the first password."""
+    form = LecturerForm()
+    if form.validate_on_submit():
+        password = generate_password()
+        hashed = hash_password(password)
+        db = begin_change()
+        if not _taken(form, None):
+            lecturer = Lecturer(
+                name=form.name.data, email=form.email.data, role=Role(form.role.data), password_hash=hashed
+            )
+            db.add(lecturer)
+            if committed(db, form.email, _TAKEN):
+                note("lecturer_added", lecturer=lecturer.id, role=lecturer.role.value)
+                return render_template("admin/password.html", lecturer=lecturer, password=password, new=True)
+        db.rollback()
+    return render_template("admin/lecturer_form.html", form=form, lecturer=None), 422 if form.errors else 200
+
+
+@blueprint.get("/lecturers/<int:lecturer_id>")
+def lecturer(lecturer_id: int) -> ResponseReturnValue:
+    """A lecturer's details and courses."""
+    lecturer = fetch(Lecturer, lecturer_id)
+    return _lecturer_page(lecturer, LecturerForm(formdata=None, obj=lecturer, data={"role": lecturer.role.value}))
+
+
+@blueprint.post("/lecturers/<int:lecturer_id>")
+def save_lecturer(lecturer_id: int) -> ResponseReturnValue:
+    """Keep changed details; nobody takes away their own rights."""
+    lecturer, form = fetch(Lecturer, lecturer_id), LecturerForm()
+    if lecturer_id == current_lecturer().id:
+        # Their own role and access are not in the form: another administrator may change them.
+        form.role.data, form.active.data = lecturer.role.value, lecturer.active
+    if not form.validate():
+        return _lecturer_page(lecturer, form)
+    db = begin_change()
+    _still_admin(db)
+    if _taken(form, lecturer_id):
+        db.rollback()
+        return _lecturer_page(lecturer, form)
+    role, active = Role(form.role.data), bool(form.active.data)
+    if (role, active) != (lecturer.role, lecturer.active):
+        note("lecturer_rights_changed", lecturer=lecturer_id, role=role.value, active=active)
+    lecturer.name, lecturer.email = form.name.data, form.email.data
+    lecturer.role, lecturer.active = role, active
+    if not committed(db, form.email, _TAKEN):
+        return _lecturer_page(lecturer, form)
+    note("lecturer_changed", lecturer=lecturer_id)
+    flash(f"{lecturer.name} is saved.", "success")
+    return redirect(url_for("admin.lecturer", lecturer_id=lecturer_id))
+
+
+@blueprint.route("/lecturers/<int:lecturer_id>/password", methods=["GET", "POST"])
+def reset_password(lecturer_id: int) -> ResponseReturnValue:
+    """Give a lecturer a new password, which the answer shows."""
+    lecturer = fetch(Lecturer, lecturer_id)
+    itself = lecturer_id == current_lecturer().id
+    answer = ask(
+        _question(
+            lecturer,
+            title=f"New password for {lecturer.name}?",
+            consequences=["The present password ends at once, and so does every sign-in made with it."],
+            button="Make a new password",
+            refused="Change your own password on your profile page." if itself else None,
+        )
+    )
+    if answer is not None:
+        return answer
+    password = generate_password()
+    hashed = hash_password(password)
+    db = begin_change()
+    db.refresh(lecturer)
+    lecturer.password_hash = hashed
+    lecturer.sign_in_epoch += 1
+    db.commit()
+    note("lecturer_password_reset", lecturer=lecturer_id)
+    return render_template("admin/password.html", lecturer=lecturer, password=password, new=False)
+
+
+@blueprint.route("/lecturers/<int:lecturer_id>/delete", methods=["GET", "POST"])
+def delete_lecturer(lecturer_id: int) -> ResponseReturnValue:
+    """Delete a lecturer; the corrections stay, without a name."""
+    lecturer = fetch(Lecturer, lecturer_id)
+    itself = lecturer_id == current_lecturer().id
+    courses = count(CourseLecturer, CourseLecturer.lecturer_id == lecturer_id)
+    changes = count(AttendanceChange, AttendanceChange.lecturer_id == lecturer_id)
+    consequences = [f"{lecturer.name} leaves {count_text(courses, 'course')} and cannot sign in any more."]
+    if changes:
+        consequences.append(
+            f"{count_text(changes, 'correction')} of registers will not say any more who made them. To keep that, take "
+            "away the right to sign in instead."
+        )
+    answer = ask(
+        _question(
+            lecturer,
+            title=f"Delete {lecturer.name}?",
+            consequences=consequences,
+            button="Delete the lecturer",
+            must_type=lecturer.email if changes else None,
+            refused="You cannot delete yourself. Another administrator can." if itself else None,
+        )
+    )
+    if answer is not None:
+        return answer
+    db = begin_change()
+    _still_admin(db)
+    db.execute(sa.delete(Lecturer).where(Lecturer.id == lecturer_id))
+    db.commit()
+    note("lecturer_deleted", lecturer=lecturer_id)
+    flash(f"{lecturer.name} is deleted.", "success")
+    return redirect(url_for("admin.lecturers"))
+
+
+def generate_password() -> str:
+    """A password that is easy to read out and that nobody can guess: "k7mq-9xwd-2hfr-p4tn"."""
+    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
+    return "-".join(groups)
+
+
+def _still_admin(db: Session) -> None:
+    """Refuse (403) somebody whose rights another administrator took away since the request began.
+
+    Nobody changes their own rights, so as long as each change is made by an administrator, one remains. The locked rows
+    keep two administrators from demoting each other at once.
+    """
+    admins = db.execute(
+        sa.select(Lecturer.id)
+        .where(Lecturer.role == Role.ADMIN, Lecturer.active)
+        .order_by(Lecturer.id)
+        .with_for_update()
+    )
+    if current_lecturer().id not in set(admins.scalars()):
+        abort(403)
+
+
+def _question(
+    lecturer: Lecturer,
+    *,
+    title: str,
+    consequences: list[str],
+    button: str,
+    must_type: str | None = None,
+    refused: str | None = None,
+) -> Question:
+    back = url_for("admin.lecturer", lecturer_id=lecturer.id)
+    return Question(
+        title=title,
+        consequences=consequences,
+        button=button,
+        back=back,
+        crumbs=[("Lecturers", url_for("admin.lecturers")), (lecturer.name, back)],
+        must_type=must_type,
+        refused=refused,
+    )
+
+
+def _lecturer_page(lecturer: Lecturer, form: LecturerForm) -> ResponseReturnValue:
+    courses = sa.select(Course).join(CourseLecturer).where(CourseLecturer.lecturer_id == lecturer.id)
+    page = render_template(
+        "admin/lecturer.html",
+        form=form,
+        lecturer=lecturer,
+        itself=lecturer.id == current_lecturer().id,
+        courses=database().scalars(courses.order_by(Course.code)).all(),
+    )
+    return page, 422 if form.errors else 200
+
+
+def _taken(form: LecturerForm, lecturer_id: int | None) -> bool:
+    query = sa.select(Lecturer.id).where(Lecturer.email == form.email.data, Lecturer.id != (lecturer_id or 0))
+    if database().scalar(query) is None:
+        return False
+    form.email.errors = [_TAKEN]
+    return True

@@ -1,0 +1,37 @@
+"""Finding what an address names, and counting."""
+
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from flask import abort, request
+
+from webapp.storage import database
+
+T = TypeVar("T")
+# Beyond the largest key of an INTEGER column a database refuses to look.
+_MOST = 2**31 - 1
+
+
+def fetch(model: type[T], identifier: int) -> T:
+    """The row with that id, or 404."""
+    row = database().get(model, identifier) if identifier <= _MOST else None
+    if row is None:
+        abort(404)
+    return row
+
+
+def chosen_id(name: str) -> int | None:
+    """The id that a filter of the address holds; None for none, and for what cannot be one."""
+    text = request.args.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= _MOST else None  # noqa: PLR2004
+
+
+def count(model: type[Any], *conditions: sa.ColumnElement[bool]) -> int:
+    """How many rows there are that meet the conditions."""
+    return database().scalar(sa.select(sa.func.count()).select_from(model).where(*conditions)) or 0
+
+
+def counts_by(key: Any, *conditions: sa.ColumnElement[bool]) -> dict[int, int]:
+    """How many rows there are for each value of a column; values without rows are left out."""
+    rows = database().execute(sa.select(key, sa.func.count()).where(*conditions).group_by(key))
+    return {value: number for value, number in rows if value is not None}

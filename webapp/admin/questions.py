@@ -1,0 +1,56 @@
+"""Asking before something is deleted: a page of its own, which needs no JavaScript."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from wtforms import StringField
+
+from webapp.admin.forms import AdminForm
+from webapp.imports.values import clean
+
+
+@dataclass(frozen=True)
+class Question:
+    """What will happen, and what the person must do to let it.
+
+    Attributes:
+        title: the question.
+        consequences: what will be gone, a sentence each.
+        button: the word that does it.
+        back: where one goes who does not.
+        crumbs: (name, address) of the pages above.
+        must_type: what has to be typed, because what goes cannot be had back; None when pressing is enough.
+        refused: why it cannot be done at all; the button is left out.
+    """
+
+    title: str
+    consequences: Sequence[str]
+    button: str
+    back: str
+    crumbs: Sequence[tuple[str, str]]
+    must_type: str | None = None
+    refused: str | None = None
+
+
+class _ConfirmForm(AdminForm):
+    typed = StringField("Confirmation")
+
+
+def ask(question: Question) -> ResponseReturnValue | None:
+    """The page that asks, or None once the question is answered with yes."""
+    form = _ConfirmForm()
+    if question.must_type:
+        form.typed.label.text = f"Type {question.must_type} to confirm"
+    if request.method == "POST" and question.refused is None and form.validate():
+        if question.must_type is None or clean(form.typed.data or "") == clean(question.must_type):
+            return None
+        form.typed.errors = [f"This is not {question.must_type}."]
+    page = render_template("admin/question.html", question=question, form=form)
+    return page, 422 if request.method == "POST" else 200
+
+
+def count_text(count: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: "1 student", "1,200 students"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

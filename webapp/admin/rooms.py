@@ -1,0 +1,122 @@
+"""Rooms."""
+
+import sqlalchemy as sa
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import IntegrityError
+
+from database.models import Camera, ClassSession, Room, utc_now
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm, text_field
+from webapp.admin.lookup import count, counts_by, fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.search import matches, searched
+from webapp.admin.writing import begin_change, committed, note
+from webapp.imports.values import LONGEST_ROOM_NAME
+from webapp.paging import paginate
+from webapp.storage import database
+
+_A_PAGE = 50
+_TAKEN = "Another room has this name."
+
+
+class RoomForm(AdminForm):
+    """A room."""
+
+    name = text_field("Name", LONGEST_ROOM_NAME, identifier=True)
+
+
+@blueprint.get("/rooms")
+def rooms() -> str:
+    """The list; `?q=` searches names."""
+    db, text = database(), searched()
+    page = paginate(db, sa.select(Room).where(matches(text, Room.name)).order_by(Room.name), size=_A_PAGE)
+    ids = [room.id for room in page.items]
+    cameras: dict[int, list[Camera]] = {}
+    for camera in db.scalars(sa.select(Camera).where(Camera.room_id.in_(ids)).order_by(Camera.name)):
+        cameras.setdefault(camera.room_id or 0, []).append(camera)
+    sessions = counts_by(ClassSession.room_id, ClassSession.room_id.in_(ids), ClassSession.ends_at > utc_now())
+    return render_template("admin/rooms.html", page=page, text=text, cameras=cameras, sessions=sessions)
+
+
+@blueprint.route("/rooms/new", methods=["GET", "POST"])
+def new_room() -> ResponseReturnValue:
+    """Add a room."""
+    form = RoomForm()
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, None):
+            room = Room(name=form.name.data)
+            db.add(room)
+            if committed(db, form.name, _TAKEN):
+                note("room_added", room=room.id)
+                flash(f"{room.name} is added.", "success")
+                return redirect(url_for("admin.rooms"))
+        db.rollback()
+    return render_template("admin/room_form.html", form=form, room=None), 422 if form.errors else 200
+
+
+@blueprint.route("/rooms/<int:room_id>", methods=["GET", "POST"])
+def room(room_id: int) -> ResponseReturnValue:
+    """A room: its name and its cameras."""
+    room = fetch(Room, room_id)
+    form = RoomForm(obj=room)
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, room_id):
+            room.name = form.name.data
+            if committed(db, form.name, _TAKEN):
+                note("room_changed", room=room_id)
+                flash(f"{room.name} is saved.", "success")
+                return redirect(url_for("admin.rooms"))
+        db.rollback()
+    cameras = database().scalars(sa.select(Camera).where(Camera.room_id == room_id).order_by(Camera.name)).all()
+    page = render_template("admin/room_form.html", form=form, room=room, cameras=cameras)
+    return page, 422 if form.errors else 200
+
+
+@blueprint.route("/rooms/<int:room_id>/delete", methods=["GET", "POST"])
+def delete_room(room_id: int) -> ResponseReturnValue:
+    """Delete a room that no session needs."""
+    room = fetch(Room, room_id)
+    sessions = count(ClassSession, ClassSession.room_id == room_id)
+    cameras = count(Camera, Camera.room_id == room_id)
+    refused = None
+    if sessions:
+        refused = (
+            f"{count_text(sessions, 'session')} of the timetable, past ones included, took or will take place here. "
+            "A room can be deleted once no session is in it."
+        )
+    back = url_for("admin.room", room_id=room_id)
+    question = Question(
+        title=f"Delete {room.name}?",
+        consequences=[f"{count_text(cameras, 'camera')} will stand in no room and write no attendance."]
+        if cameras
+        else [],
+        button="Delete the room",
+        back=back,
+        crumbs=[("Rooms", url_for("admin.rooms")), (room.name, back)],
+        refused=refused,
+    )
+    answer = ask(question)
+    if answer is not None:
+        return answer
+    db = begin_change()
+    try:
+        db.execute(sa.delete(Room).where(Room.id == room_id))
+        db.commit()
+    except IntegrityError:  # a session was put there since the question
+        db.rollback()
+        flash(f"{room.name} is not deleted: a session takes place there.", "error")
+        return redirect(back)
+    note("room_deleted", room=room_id)
+    flash(f"{room.name} is deleted.", "success")
+    return redirect(url_for("admin.rooms"))
+
+
+def _taken(form: RoomForm, room_id: int | None) -> bool:
+    query = sa.select(Room.id).where(Room.name == form.name.data, Room.id != (room_id or 0))
+    if database().scalar(query) is None:
+        return False
+    form.name.errors = [_TAKEN]
+    return True

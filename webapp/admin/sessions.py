@@ -1,0 +1,254 @@
+"""The timetable: sessions, single and weekly."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session, joinedload
+
+from database.models import Attendance, Camera, ClassSession, Course, Room, utc_now
+from database.register import apply_session_times
+from webapp.admin.blueprint import blueprint
+from webapp.admin.lookup import chosen_id, counts_by, fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.session_form import Series, SessionForm, plan_series
+from webapp.admin.writing import begin_change, note
+from webapp.paging import paginate
+from webapp.schedule import DEFAULT_MINUTES, Slot, lock_room, slot_text
+from webapp.storage import database
+from webapp.times import day_bounds, day_text, local, start_of_day, today, zone
+
+_A_PAGE = 100
+
+
+@blueprint.get("/timetable")
+def sessions() -> str:
+    """The sessions from a day on, today unless told; `?course=`, `?room=`, `?from=` and `?to=` narrow them."""
+    db = database()
+    first, last = _day("from") or today(), _day("to")
+    course_id, room_id = chosen_id("course"), chosen_id("room")
+    query = sa.select(ClassSession).options(joinedload(ClassSession.course), joinedload(ClassSession.room))
+    query = query.where(ClassSession.ends_at > start_of_day(first))
+    if last is not None:
+        query = query.where(ClassSession.starts_at < day_bounds(last)[1])
+    if course_id is not None:
+        query = query.where(ClassSession.course_id == course_id)
+    if room_id is not None:
+        query = query.where(ClassSession.room_id == room_id)
+    page = paginate(db, query.order_by(ClassSession.starts_at, ClassSession.id), size=_A_PAGE)
+    days = [(day, list(items)) for day, items in groupby(page.items, key=lambda item: local(item.starts_at).date())]
+    return render_template(
+        "admin/timetable.html",
+        page=page,
+        days=days,
+        first=first,
+        last=last,
+        course_id=course_id,
+        room_id=room_id,
+        courses=db.execute(sa.select(Course.id, Course.code, Course.name).order_by(Course.code)).all(),
+        rooms=db.execute(sa.select(Room.id, Room.name).order_by(Room.name)).all(),
+        watched=watched_rooms(db),
+        now=utc_now(),
+        zone_name=zone().key,
+        narrowed=any(request.args.get(name) for name in ("course", "room", "from", "to")),
+    )
+
+
+@blueprint.route("/timetable/new", methods=["GET", "POST"])
+def new_session() -> ResponseReturnValue:
+    """Add a session, or one a week until a day."""
+    form = SessionForm(data=_suggested()).offer_choices()
+    series = Series()
+    if form.validate_on_submit():
+        db = begin_change()
+        lock_room(db, int(form.room.data))
+        series = plan_series(db, form, zone())
+        wanted = bool(series.slots) and (not series.problems or bool(form.leave_out.data))
+        if wanted and _still_there(db, form):
+            values = _values(form)
+            db.add_all(ClassSession(**values, starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in series.slots)
+            db.commit()
+            note("sessions_added", course=values["course_id"], room=values["room_id"], sessions=len(series.slots))
+            return _after_adding(form, series)
+        db.rollback()
+    failed = bool(form.errors or series.problems)
+    return render_template("admin/session_form.html", form=form, session=None, series=series), 422 if failed else 200
+
+
+@blueprint.route("/timetable/<int:session_id>", methods=["GET", "POST"])
+def session(session_id: int) -> ResponseReturnValue:
+    """Change a session; the register follows its new times."""
+    session, db = fetch(ClassSession, session_id), database()
+    entries = _entries([session_id])
+    form = SessionForm(data=_present(session)).offer_choices()
+    series = Series()
+    if form.validate_on_submit():
+        if entries and int(form.course.data) != session.course_id:
+            form.course.errors = ["The register has entries already, so the course stays. Delete the session instead."]
+        else:
+            begin_change()
+            lock_room(db, int(form.room.data))
+            series = plan_series(db, form, zone(), moving=session)
+            if series.slots and not series.problems and _still_there(db, form):
+                _move(db, session, form, series.slots[0])
+                flash(_moved_text(entries), "success")
+                return redirect(_list_from(local(session.starts_at).date()))
+            db.rollback()
+    failed = bool(form.errors or series.problems)
+    page = render_template(
+        "admin/session_form.html",
+        form=form,
+        session=session,
+        series=series,
+        entries=sum(entries.values()),
+        following=len(_following(db, session)),
+    )
+    return page, 422 if failed else 200
+
+
+@blueprint.route("/timetable/<int:session_id>/delete", methods=["GET", "POST"])
+def delete_session(session_id: int) -> ResponseReturnValue:
+    """Delete a session; with `?following=1`, also those at the same time of the later weeks."""
+    session, db = fetch(ClassSession, session_id), database()
+    following = _following(db, session)
+    chosen = [session, *following] if request.args.get("following") else [session]
+    entries = sum(_entries([each.id for each in chosen]).values())
+    name = f"{session.course.code}, {slot_text(Slot(session.starts_at, session.ends_at), zone())}"
+    back = url_for("admin.session", session_id=session_id)
+    consequences = [f"{count_text(len(chosen), 'session')} in {session.room.name} will be deleted."]
+    if entries:
+        consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
+    title = f"Delete {name}?" if len(chosen) == 1 else f"Delete {name}, and {len(chosen) - 1} later weeks?"
+    answer = ask(
+        Question(
+            title=title,
+            consequences=consequences,
+            button="Delete the session" if len(chosen) == 1 else f"Delete {len(chosen)} sessions",
+            back=back,
+            crumbs=[("Timetable", url_for("admin.sessions")), (name, back)],
+            must_type=session.course.code if entries else None,
+        )
+    )
+    if answer is not None:
+        return answer
+    ids = [each.id for each in chosen]
+    db = begin_change()
+    db.execute(sa.delete(ClassSession).where(ClassSession.id.in_(ids)))
+    db.commit()
+    note("sessions_deleted", course=session.course_id, first=session_id, sessions=len(ids), entries=entries)
+    flash(f"{name} is deleted." if len(ids) == 1 else f"{len(ids)} sessions are deleted.", "success")
+    return redirect(url_for("admin.sessions", course=session.course_id))
+
+
+def watched_rooms(db: Session) -> set[int]:
+    """The rooms in which a camera stands that the service lets in."""
+    query = sa.select(Camera.room_id).where(Camera.room_id.is_not(None), Camera.token_hash.is_not(None))
+    return {room_id for room_id in db.scalars(query) if room_id is not None}
+
+
+def _day(name: str) -> date | None:
+    try:
+        day = date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+    return day if 1970 <= day.year < 2200 else None  # noqa: PLR2004 - days next to it exist in every zone
+
+
+def _list_from(day: date, **narrowing: Any) -> str:
+    return url_for("admin.sessions", **narrowing, **{"from": day.isoformat()})  # type: ignore[arg-type]
+
+
+def _suggested() -> dict[str, Any]:
+    """What an empty form starts with: what the address names, and the usual minutes."""
+    return {
+        "course": str(chosen_id("course") or ""),
+        "room": str(chosen_id("room") or ""),
+        "day": _day("day"),
+        "early_minutes": DEFAULT_MINUTES,
+        "grace_minutes": DEFAULT_MINUTES,
+    }
+
+
+def _present(session: ClassSession) -> dict[str, Any]:
+    start, end = local(session.starts_at), local(session.ends_at)
+    return {
+        "course": str(session.course_id),
+        "room": str(session.room_id),
+        "day": start.date(),
+        "start": start.time(),
+        "end": end.time(),
+        "early_minutes": session.early_minutes,
+        "grace_minutes": session.grace_minutes,
+    }
+
+
+def _values(form: SessionForm) -> dict[str, Any]:
+    return {
+        "course_id": int(form.course.data),
+        "room_id": int(form.room.data),
+        "early_minutes": form.early_minutes.data,
+        "grace_minutes": form.grace_minutes.data,
+    }
+
+
+def _still_there(db: Session, form: SessionForm) -> bool:
+    """Whether nobody deleted the course or the room since the lists were read."""
+    for model, field in ((Course, form.course), (Room, form.room)):
+        query = sa.select(sa.literal(1)).select_from(model).where(model.id == int(field.data))
+        if db.scalar(query.with_for_update()) is None:
+            field.errors = [f"{field.label.text}: this one was deleted meanwhile."]
+            return False
+    return True
+
+
+def _move(db: Session, session: ClassSession, form: SessionForm, slot: Slot) -> None:
+    for name, value in _values(form).items():
+        setattr(session, name, value)
+    session.starts_at, session.ends_at = slot.starts_at, slot.ends_at
+    apply_session_times(db, session)
+    db.commit()
+    note("session_changed", session=session.id)
+
+
+def _moved_text(entries: dict[int, int]) -> str:
+    if not entries:
+        return "The session is saved."
+    return "The session is saved, and its register was worked out again. What a person decided is kept."
+
+
+def _after_adding(form: SessionForm, series: Series) -> ResponseReturnValue:
+    first = local(series.slots[0].starts_at).date()
+    count = len(series.slots)
+    if count == 1:
+        flash(f"The session on {day_text(first)} is added.", "success")
+    else:
+        last = local(series.slots[-1].starts_at).date()
+        flash(f"{count} sessions are added, from {day_text(first)} to {day_text(last)}.", "success")
+    for text in series.notes:
+        flash(text, "info")
+    return redirect(_list_from(first, course=form.course.data))
+
+
+def _following(db: Session, session: ClassSession) -> Sequence[ClassSession]:
+    """The later sessions of the course in the room on the same weekday at the same local time."""
+    start, end = local(session.starts_at), local(session.ends_at)
+    query = sa.select(ClassSession).where(
+        ClassSession.course_id == session.course_id,
+        ClassSession.room_id == session.room_id,
+        ClassSession.starts_at > session.starts_at,
+        ClassSession.starts_at < session.starts_at + timedelta(weeks=61),
+    )
+    return [
+        later
+        for later in db.scalars(query.order_by(ClassSession.starts_at))
+        if (local(later.starts_at).weekday(), local(later.starts_at).time(), local(later.ends_at).time())
+        == (start.weekday(), start.time(), end.time())
+    ]
+
+
+def _entries(ids: Sequence[int]) -> dict[int, int]:
+    return counts_by(Attendance.session_id, Attendance.session_id.in_(ids))

@@ -1,0 +1,77 @@
+"""The kinds of files that can be imported, and what the page says about each."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from webapp.imports.enrolments import EnrolmentImporter
+from webapp.imports.lecturers import LecturerImporter
+from webapp.imports.run import Importer
+from webapp.imports.students import StudentImporter
+from webapp.imports.timetable import TimetableImporter
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        slug: its word in addresses.
+        title: what it holds.
+        records: the plural noun of what a line adds.
+        summary: what importing does, for people.
+        example: a few lines of such a file.
+        make: an importer for one run, given the institution's zone and the code of the only course meant, or None.
+    """
+
+    slug: str
+    title: str
+    records: str
+    summary: str
+    example: str
+    make: Callable[[ZoneInfo, str | None], Importer[Any]]
+
+    def importer(self, zone: ZoneInfo, course_code: str | None = None) -> Importer[Any]:
+        """An importer for one run."""
+        return self.make(zone, course_code)
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.slug: kind
+    for kind in (
+        Kind(
+            "students",
+            "Students",
+            "students",
+            "Adds students. A student who is there already gets the name of the file.",
+            "index_number,name\n123456,Maria Nowak\n123457,Łukasz Żak\n",
+            lambda zone, _: StudentImporter(zone),
+        ),
+        Kind(
+            "enrolments",
+            "Enrolments",
+            "enrolments",
+            "Puts students on the rosters of courses. Nobody is taken off a roster.",
+            "course_code,index_number,name\nMAT101,123456,Maria Nowak\nPHY200,123456,Maria Nowak\n",
+            lambda _, course: EnrolmentImporter(course),
+        ),
+        Kind(
+            "timetable",
+            "Timetable",
+            "sessions",
+            "Adds sessions, single or weekly. A session that is there already (same course, room and start) gets the "
+            "end and the minutes of the file.",
+            "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
+            lambda zone, _: TimetableImporter(zone),
+        ),
+        Kind(
+            "lecturers",
+            "Lecturers",
+            "lecturers",
+            "Adds lecturers and the courses that they teach. Nobody becomes an administrator or loses a course.",
+            "email,name,course_code\nada@university.edu,Ada Lovelace,MAT101\nada@university.edu,Ada Lovelace,PHY200\n",
+            lambda _zone, _course: LecturerImporter(),
+        ),
+    )
+}
