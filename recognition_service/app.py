@@ -39,6 +39,8 @@ _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2
 _BATCHES_END_S = 10.0
 _LAST_WORDS_S = 0.5
+_FLUSH_S = 10.0
+"""Longest wait for the database at the end; what it does not take stays in the outbox for the next start."""
 
 log = structlog.get_logger()
 
@@ -179,7 +181,8 @@ class RecognitionService:
     async def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:
         committer = Committer(outbox, sessions)
         committer.start()
-        self._parts.push_async_callback(asyncio.to_thread, committer.stop, flush=True)
+        flush_s = min(_FLUSH_S, self._settings.service.drain_s)
+        self._parts.push_async_callback(asyncio.to_thread, committer.stop, flush=True, timeout=flush_s)
         closer = Closer(sessions, self._settings.service.close_interval_s)
         closer.start()
         self._parts.push_async_callback(asyncio.to_thread, closer.stop)

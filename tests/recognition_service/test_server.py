@@ -1,0 +1,162 @@
+"""The server's socket: TLS, addresses, ports in use."""
+
+import datetime
+import ipaddress
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from protos.attendance.v1 import attendance_pb2 as pb
+from recognition_service.app import RecognitionService, StartError
+from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running
+from tests.recognition_service.engines import ColourEngine
+
+Pair = tuple[Path, Path]
+
+
+def make_pair(folder: Path, *, password: bytes | None = None) -> Pair:
+    """A self-signed certificate of localhost and its key."""
+    folder.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encryption: Any = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    chain, private = folder / "chain.pem", folder / "key.pem"
+    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+    return chain, private
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return make_pair(tmp_path / "pair")
+
+
+async def start_error(campus: Campus, build: Callable[[], ColourEngine] = ColourEngine, **changes: Any) -> str:
+    """The sentence with which the service refuses to start."""
+    service_settings = campus.settings.service.model_copy(update=changes)
+    service = RecognitionService(campus.settings.model_copy(update={"service": service_settings}), build_engine=build)
+    try:
+        with pytest.raises(StartError) as caught:
+            await service.start()
+    finally:
+        await service.stop()
+    return str(caught.value)
+
+
+async def test_with_certificate_and_key_it_speaks_tls_only(campus: Campus, pair: Pair) -> None:
+    service_settings = campus.settings.service.model_copy(update={"tls_certificate": pair[0], "tls_key": pair[1]})
+    async with running(campus.settings.model_copy(update={"service": service_settings})) as service:
+        async with calling(service, grpc.ssl_channel_credentials(pair[0].read_bytes())) as stub:
+            call = CameraCall(stub, campus.front, "front", campus.now)
+            await call.opened()
+            assert (await call.ask(face_of("red"))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+            call.call.cancel()
+        async with calling(service) as stub:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(campus.monitoring), timeout=10)
+            assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize(("given", "missing"), [("tls_certificate", "TLS_KEY"), ("tls_key", "TLS_CERTIFICATE")])
+async def test_a_certificate_needs_a_key_and_a_key_a_certificate(
+    campus: Campus, pair: Pair, given: str, missing: str
+) -> None:
+    sentence = await start_error(campus, **{given: pair[0]})
+    assert f"ATTENDANCE_SERVICE_{given.upper()} is set" in sentence
+    assert f"ATTENDANCE_SERVICE_{missing} is not" in sentence
+
+
+async def test_a_key_of_another_certificate_is_refused_at_the_start(campus: Campus, pair: Pair, tmp_path: Path) -> None:
+    _, other = make_pair(tmp_path / "other")
+    sentence = await start_error(campus, tls_certificate=pair[0], tls_key=other)
+    assert "ATTENDANCE_SERVICE_TLS_KEY" in sentence
+    assert "mismatch" in sentence.lower()
+
+
+async def test_an_encrypted_key_is_refused_without_asking_for_its_password(campus: Campus, tmp_path: Path) -> None:
+    chain, private = make_pair(tmp_path / "locked", password=b"secret")
+    assert "unencrypted" in await start_error(campus, tls_certificate=chain, tls_key=private)
+
+
+async def test_files_that_are_none_are_named(campus: Campus, pair: Pair, tmp_path: Path) -> None:
+    sentence = await start_error(campus, tls_certificate=tmp_path / "absent.pem", tls_key=pair[1])
+    assert "ATTENDANCE_SERVICE_TLS_CERTIFICATE: cannot read" in sentence
+    assert "absent.pem" in sentence
+    sentence = await start_error(campus, tls_certificate=pair[0], tls_key=tmp_path)
+    assert "ATTENDANCE_SERVICE_TLS_KEY: cannot read" in sentence
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("no PEM")
+    assert "no PEM certificate" in await start_error(campus, tls_certificate=nonsense, tls_key=pair[1])
+
+
+async def test_a_port_in_use_is_an_error_that_names_the_setting(campus: Campus) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        sentence = await start_error(campus, listen=address)
+    assert "ATTENDANCE_SERVICE_LISTEN" in sentence
+    assert address in sentence
+
+
+async def test_two_services_do_not_share_a_port(campus: Campus) -> None:
+    async with running(campus.settings) as service:
+        assert "another program" in await start_error(campus, listen=service.address)
+
+
+@pytest.mark.parametrize(
+    "listen", ["", "localhost", "localhost:", ":50051", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1"]
+)
+async def test_an_address_that_is_none_is_refused(campus: Campus, listen: str) -> None:
+    sentence = await start_error(campus, listen=listen)
+    assert "ATTENDANCE_SERVICE_LISTEN" in sentence
+    assert repr(listen) in sentence
+
+
+async def test_a_database_that_was_not_upgraded_is_said_with_what_to_do(campus: Campus) -> None:
+    with campus.engine.connect() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        connection.commit()
+    assert "attendance db upgrade" in await start_error(campus)
+
+
+async def test_an_outbox_that_is_something_else_is_said(campus: Campus) -> None:
+    campus.settings.outbox_path.write_bytes(b"something else entirely" * 100)
+    assert str(campus.settings.outbox_path) in await start_error(campus)
+
+
+async def test_an_engine_that_cannot_be_built_is_said(campus: Campus) -> None:
+    from tests.recognition_service.engines import build_broken  # noqa: PLC0415
+
+    assert "colours.dat is missing" in await start_error(campus, build_broken)
+
+
+async def test_a_data_folder_that_cannot_be_made_is_said(campus: Campus, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    data = campus.settings.data.model_copy(update={"directory": tmp_path / "file" / "data"})
+    service = RecognitionService(campus.settings.model_copy(update={"data": data}), build_engine=ColourEngine)
+    with pytest.raises(StartError, match="data folder"):
+        await service.start()
+    await service.stop()
