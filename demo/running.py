@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -159,6 +160,7 @@ Stop with Ctrl-C.""")
         own = {
             "DATA_DIRECTORY": str(self._folder / "data"),
             "INSTITUTION_NAME": "Demo University",
+            "INSTITUTION_TIMEZONE": _zone_of_this_machine(),
             "SERVICE_LISTEN": self._service,
             "SERVICE_TIMETABLE_REFRESH_S": "1",
             "SERVICE_CLOSE_INTERVAL_S": "1",
@@ -196,6 +198,12 @@ Stop with Ctrl-C.""")
     def _start_camera(self, programs: Programs, *options: str) -> None:
         frames = str(self._folder / "frames")
         programs.start("camera", ["camera", "run", "--source", frames, *options], self._environ)
+
+
+def _zone_of_this_machine() -> str:
+    """The IANA name of the clock on the wall, UTC where it cannot be told."""
+    _, found, name = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
+    return name if found and name in available_timezones() else "UTC"
 
 
 def _serves(address: str) -> bool:
