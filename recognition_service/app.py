@@ -165,6 +165,7 @@ class RecognitionService:
         self._server, self._port = build_server(settings.service, servicer, AuthInterceptor(tokens), self._health)
         self._parts.push_async_callback(self._drain, self._server, hub, servicer)
         await self._server.start()
+        log.info("listening", address=self.address, engine=settings.engine.name.value)
         # Bound and answering NOT_SERVING first: a wrong port is told at once, and models may take a while.
         await self._gallery.load(await self._worker.start())
         self._watch("readiness", readiness.watch())

@@ -57,7 +57,7 @@ def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes * _SLACK),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.max_concurrent_streams", 100),
+        ("grpc.max_concurrent_streams", 1_000),
         ("grpc.max_metadata_size", 8_192),
         # A port in use is an error, not a second server that shares it.
         ("grpc.so_reuseport", 0),

@@ -157,7 +157,12 @@ class ServiceSettings(_Section):
         description="A frame that waited longer than this is dropped before work is spent on it.",
     )
     window: int = Field(4, ge=1, le=64, description="Frames one camera may have in flight.")
-    max_message_bytes: int = Field(8_000_000, ge=10_000, le=100_000_000, description="Largest gRPC message accepted.")
+    max_message_bytes: int = Field(
+        8_000_000,
+        ge=10_000,
+        le=100_000_000,
+        description="Largest image accepted, in bytes; a message of more than twice that ends its call.",
+    )
     decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode JPEG.")
     outbox: Path | None = Field(
         None, description="SQLite file of confirmed, not yet committed sightings. Default: in the data folder."
