@@ -127,7 +127,7 @@ _ADVICE = {
     ),
     grpc.StatusCode.PERMISSION_DENIED: (
         "the token does not belong to the camera {camera!r}; the name (setting ATTENDANCE_CAMERA_NAME or --name) must "
-        "be the one that the token was made for"
+        "be the one that the token was made for, and the token a camera's"
     ),
     grpc.StatusCode.FAILED_PRECONDITION: (
         "the camera may stand in no room; put it in one on the dashboard's page of cameras, or with "
