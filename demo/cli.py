@@ -1,5 +1,6 @@
 """`attendance demo`: the whole system on this machine, seen working."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -22,6 +23,10 @@ def demo(once: bool, folder: Path) -> None:
     """
     from demo.running import DemoError, run_demo  # noqa: PLC0415 - `--help` need not load everything
 
+    # A closed terminal or a `kill` stops the demo as Ctrl-C does: its programs must not outlive it. Ctrl-C is set too,
+    # since a shell starts programs in the background with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         right = run_demo(folder, once=once, tell=click.echo)
     except DemoError as error:

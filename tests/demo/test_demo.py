@@ -60,3 +60,29 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DemoError, match="no demo made"):
         run_demo(tmp_path, once=True, tell=print)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.timeout(300)
+def test_demo_stops_its_programs_with_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    command = [sys.executable, "-m", "attendance_cli", "demo", "--folder", str(folder)]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environ) as running:
+        assert running.stdout is not None
+        said = []
+        for line in running.stdout:
+            said.append(line)
+            if "Stop with Ctrl-C" in line:
+                running.terminate()
+        assert running.wait(timeout=60) == 0
+    assert "Stopped" in said[-1], "".join(said)
+    # Every program holds its log open; none is left that does.
+    held = [link for link in Path("/proc").glob("[0-9]*/fd/*") if _points_into(link, folder)]
+    assert held == []
+
+
+def _points_into(link: Path, folder: Path) -> bool:
+    try:
+        return link.readlink().is_relative_to(folder)
+    except OSError:
+        return False
