@@ -65,12 +65,15 @@ class EngineProcess:
         # Else spawning would start it, which unblocks the signals blocked here.
         resource_tracker.ensure_running()
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._build), name="face-engine", daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self._build), name="face-engine", daemon=True)
         try:
             with _stop_signals_blocked():
-                self._process.start()
+                process.start()
+        except OSError as error:
+            raise EngineDiedError(f"no process can be started for the engine: {error.strerror}") from None
         finally:
             theirs.close()
+        self._process = process
         answer = self._receive(self._start_timeout_s)
         if isinstance(answer, EngineInfo):
             return answer

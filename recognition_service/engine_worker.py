@@ -146,6 +146,8 @@ class EngineWorker:
                     self._info = await loop.run_in_executor(self._thread, process.start)
                 except (EngineError, EngineDiedError) as error:
                     log.error("engine_start_failed", reason=str(error))
+                except Exception:  # whatever it is, trying again is all that can help
+                    log.exception("engine_start_failed")
                 else:
                     self._died.clear()
                     self._ready = True

@@ -1,8 +1,10 @@
-"""The watch over cameras, on SQLite and on MariaDB, with streams that only remember what they are told."""
+"""The watch over cameras, with streams that only remember what they are told."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.testing import capture_logs
 
-from database.models import Base, Camera
+from database.engine import create_database_engine, session_factory, upgrade
+from database.models import Camera
 from recognition_service.auth import CameraIdentity, TokenDirectory
 from recognition_service.camera_stream import StreamRefusedError
 from recognition_service.camera_watch import CameraWatch
@@ -58,8 +61,8 @@ class Bench:
             return db.scalars(sa.select(Camera.last_seen_at).where(Camera.name == "front")).one() is not None
 
 
-@pytest.fixture
-def bench(sessions: sessionmaker[Session]) -> Iterator[Bench]:
+@contextmanager
+def bench_of(sessions: sessionmaker[Session]) -> Iterator[Bench]:
     with sessions.begin() as db:
         make_camera(db, name="front", room=make_room(db, "Hall"), token=TOKEN, upsample=1)
     hub: Any = SimpleNamespace(streams={})
@@ -68,11 +71,21 @@ def bench(sessions: sessionmaker[Session]) -> Iterator[Bench]:
         yield Bench(sessions, tokens, CameraWatch(hub, tokens, sessions, executor, seen_every_s=3600), hub)
 
 
-async def test_an_unchanged_camera_is_left_alone_and_its_time_written(bench: Bench) -> None:
-    stream = await bench.open()
-    await bench.watch.look()
-    assert (stream.closings, stream.refusals, stream.heard) == ([], [], False)
-    assert bench.seen()
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'attendance.db'}")
+    upgrade(engine)
+    with bench_of(session_factory(engine)) as bench:
+        yield bench
+    engine.dispose()
+
+
+async def test_an_unchanged_camera_is_left_alone_and_its_time_written(sessions: sessionmaker[Session]) -> None:
+    with bench_of(sessions) as bench:
+        stream = await bench.open()
+        await bench.watch.look()
+        assert (stream.closings, stream.refusals, stream.heard) == ([], [], False)
+        assert bench.seen()
 
 
 async def test_the_time_is_written_once_in_a_while(bench: Bench) -> None:
@@ -121,9 +134,10 @@ async def test_a_removed_camera_s_stream_ends(bench: Bench) -> None:
     assert len(stream.refusals) == 1
 
 
-async def test_a_database_that_is_away_ends_no_stream_and_is_said_once(bench: Bench, engine: sa.Engine) -> None:
+async def test_a_database_that_is_away_ends_no_stream_and_is_said_once(bench: Bench) -> None:
     stream = await bench.open()
-    Base.metadata.drop_all(engine)
+    with bench.sessions.begin() as db:
+        db.execute(sa.text("ALTER TABLE camera RENAME TO gone"))
     with capture_logs() as logs:
         await bench.watch.look()
         await bench.watch.look()
