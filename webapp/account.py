@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, current_app, flash, make_response, redirect,
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from database.models import Lecturer
 from database.passwords import hash_password, verify_password
@@ -29,9 +29,9 @@ _CHECKS_AT_ONCE = threading.BoundedSemaphore(4)
 class SignInForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """E-mail address and password."""
 
-    email = EmailField("E-mail address", filters=[lower_case], validators=[InputRequired("Type your e-mail address.")])
+    email = EmailField("E-mail address", filters=[lower_case], validators=[DataRequired("Type your e-mail address.")])
     password = PasswordField(
-        "Password", validators=[InputRequired("Type your password."), Length(max=_MAX_PASSWORD, message=_WRONG)]
+        "Password", validators=[DataRequired("Type your password."), Length(max=_MAX_PASSWORD, message=_WRONG)]
     )
     next = HiddenField()
 

@@ -1,7 +1,7 @@
 """Ordering and searching names as people do: "Łukasz" comes before "Maria", and "lukasz" finds him.
 
-MySQL and MariaDB compare by the rules of Unicode. SQLite knows capitals of the Latin alphabet's 26 letters only, so its
-connections get a collation and a function from here.
+MySQL and MariaDB can compare by the rules of Unicode. SQLite knows capitals of the Latin alphabet's 26 letters only, so
+its connections get a collation and a function from here.
 """
 
 import sqlite3
@@ -18,6 +18,8 @@ from database.models import Student
 
 _COLLATION = "attendance_name"
 _FOLD = "attendance_fold"
+# Of MySQL and MariaDB alike, whatever the server's default: Unicode's own order, version 5.2, marks and capitals aside.
+_UNICODE = "utf8mb4_unicode_520_ci"
 _ESCAPE = "/"
 # Letters that Unicode does not decompose into a base letter and a mark.
 _BASE_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "þ": "th"})
@@ -38,16 +40,14 @@ def teach_sqlite(engine: sa.Engine) -> None:
 
 def by_student_name(db: Session) -> tuple[sa.ColumnElement[Any], ...]:
     """Columns to order students by: as a person reads a list, and always in the same order."""
-    name: sa.ColumnElement[Any] = sa.type_coerce(Student.name, sa.String)
-    if db.get_bind().dialect.name == "sqlite":
-        name = sa.collate(Student.name, _COLLATION)
+    name = sa.collate(Student.name, _COLLATION if db.get_bind().dialect.name == "sqlite" else _UNICODE)
     return (name, Student.index_number.expression)
 
 
 def contains_text(column: Any, text: str) -> sa.ColumnElement[bool]:
-    """The condition that a string column contains what a person typed, capitals aside; `%` and `_` mean themselves.
+    """The condition that a string column contains what a person typed; marks and capitals aside.
 
-    On SQLite marks are ignored too; elsewhere the column's collation decides.
+    `%` and `_` mean themselves.
     """
     escaped = text
     for special in (_ESCAPE, "%", "_"):
@@ -64,9 +64,8 @@ class _Folded(FunctionElement[str]):
 
 
 @compiles(_Folded)
-def _lower(element: _Folded, compiler: sa.sql.compiler.SQLCompiler, **arguments: Any) -> str:
-    # Identifiers compare byte by byte on MySQL and MariaDB.
-    return f"lower({compiler.process(element.clauses, **arguments)})"
+def _collate(element: _Folded, compiler: sa.sql.compiler.SQLCompiler, **arguments: Any) -> str:
+    return f"({compiler.process(element.clauses, **arguments)}) COLLATE {_UNICODE}"
 
 
 @compiles(_Folded, "sqlite")

@@ -7,7 +7,7 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from sqlalchemy.exc import IntegrityError
 from wtforms import EmailField, PasswordField, StringField, ValidationError
-from wtforms.validators import Email, EqualTo, InputRequired, Length
+from wtforms.validators import DataRequired, Email, EqualTo, Length
 
 from database.models import Lecturer
 from database.passwords import hash_password, password_problem
@@ -30,13 +30,13 @@ class DetailsForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     name = StringField(
         "Name",
         filters=[squeezed],
-        validators=[InputRequired("Type your name."), Length(max=120, message="At most 120 characters."), printable],
+        validators=[DataRequired("Type your name."), Length(max=120, message="At most 120 characters."), printable],
     )
     email = EmailField(
         "E-mail address",
         filters=[lower_case],
         validators=[
-            InputRequired("Type your e-mail address."),
+            DataRequired("Type your e-mail address."),
             Length(max=254, message="At most 254 characters."),
             Email("This is no e-mail address, like name@university.edu."),
         ],
@@ -52,8 +52,8 @@ class PictureForm(FlaskForm):  # type: ignore[misc]
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password."""
 
-    current_password = PasswordField("Current password", validators=[InputRequired("Type your current password.")])
-    new_password = PasswordField("New password", validators=[InputRequired("Type a new password.")])
+    current_password = PasswordField("Current password", validators=[DataRequired("Type your current password.")])
+    new_password = PasswordField("New password", validators=[DataRequired("Type a new password.")])
     repeat = PasswordField(
         "New password again", validators=[EqualTo("new_password", "The two new passwords are not the same.")]
     )

@@ -24,7 +24,8 @@ from flask_wtf import FlaskForm
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import joinedload
 from wtforms import HiddenField, RadioField, TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import AnyOf, DataRequired, Length
 
 from database.engine import is_transient
 from database.models import Attendance, AttendanceChange, ClassSession, Status, utc_now
@@ -54,14 +55,15 @@ class CorrectionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
     status = RadioField(
         "Status",
-        choices=[(status.value, STATE_WORDS[status.value]) for status in Status],
-        validators=[InputRequired("Choose a status.")],
+        choices=[SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status],
+        validate_choice=False,
+        validators=[AnyOf(STATUS_VALUES, "Choose a status.")],
     )
     reason = TextAreaField(
         "Reason",
         filters=[squeezed],
         validators=[
-            InputRequired("Say why, so that it can be understood later."),
+            DataRequired("Say why, so that it can be understood later."),
             Length(max=_REASON_LENGTH, message=f"At most {_REASON_LENGTH} characters."),
             printable,
         ],

@@ -28,8 +28,7 @@ def test_names_are_ordered_as_people_read_them(taught_db):
         make_student(taught_db, name=name)
     ordered = list(taught_db.scalars(sa.select(Student.name).order_by(*by_student_name(taught_db))))
     keys = [name_key(name) for name in ordered]
-    if taught_db.get_bind().dialect.name == "sqlite":
-        assert keys == sorted(keys)
+    assert keys == sorted(keys)
     assert sorted(ordered.index(name) for name in ("adam", "Adam")) == [0, 1]
     assert ordered.index("Émile") < ordered.index("Frank") < ordered.index("Zoe")
 
@@ -46,6 +45,7 @@ def test_what_is_typed_is_found_whatever_its_capitals(taught_db):
     make_student(taught_db, "s2", name="Олена Шевченко")
     make_student(taught_db, "S3", name="O'Connor")
     assert found(taught_db, Student.name, "łUKASZ") == ["s1"]
+    assert found(taught_db, Student.name, "lukasz zak") == ["s1"]
     assert found(taught_db, Student.name, "шевч") == ["s2"]
     assert found(taught_db, Student.name, "o'c") == ["S3"]
     assert found(taught_db, Student.index_number, "s") == ["s1", "s2", "S3"]

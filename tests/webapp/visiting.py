@@ -55,6 +55,7 @@ class Visitor:
 def plain(html: str) -> str:
     """What a page says, without markup."""
     html = re.sub(r"(?s)<(script|style|head)\b.*?</\1>", " ", html)
+    html = re.sub(r"</?time\b[^>]*>", "", html)
     return " ".join(re.sub(r"(?s)<[^>]+>", " ", html).split())
 
 
