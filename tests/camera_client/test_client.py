@@ -1,8 +1,5 @@
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Iterator
 from threading import Event
 from typing import Any
 
@@ -11,119 +8,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from camera_client.backoff import Backoff
-from camera_client.client import CameraClient, CaptureThread, RefusedError
-from camera_client.connection import Connection, Token
-from camera_client.counts import Counts
-from camera_client.frames import CapturedFrame, SourceError
-from camera_client.stream import GaveUpError, Run, StreamLimits
-from camera_client.waiting import WaitingFrames
+from camera_client.client import RefusedError
+from camera_client.frames import CapturedFrame
+from camera_client.stream import GaveUpError
 from protos.attendance.v1 import attendance_pb2 as pb
+from tests.camera_client.cameras import SECRET, ListedFrames, camera, numbers
 from tests.camera_client.scripted_service import Behaviour, ScriptedService, serve
-
-START = datetime(2026, 3, 2, 8, tzinfo=UTC)
-SECRET = "cam_never_to_be_seen"
-
-
-@dataclass
-class ListedFrames:
-    """A source of numbered frames, `interval_s` apart; it may end badly."""
-
-    count: int
-    interval_s: float = 0.0
-    error: str | None = None
-    name: str = "a list"
-
-    def frames(self, stop: Event) -> Iterator[CapturedFrame]:
-        for number in range(self.count):
-            if self.interval_s and stop.wait(self.interval_s):
-                return
-            yield CapturedFrame(START + timedelta(seconds=number), b"\xff\xd8%d" % number, str(number))
-        if self.error is not None:
-            raise SourceError(self.error)
-
-
-@dataclass
-class Camera:
-    """A client at work, with all that a test looks at."""
-
-    run: Run
-    client: CameraClient
-    capture: CaptureThread
-
-    async def stream(self) -> None:
-        self.capture.start()
-        try:
-            await asyncio.wait_for(self.client.stream(), 60)
-        finally:
-            self.capture.stop()
-            self.run.waiting.close()
-            await asyncio.to_thread(self.capture.join, 10)
-            assert not self.capture.is_alive()
-
-
-def camera(
-    port: int,
-    source: ListedFrames,
-    *,
-    keep_all: bool = True,
-    patient: bool = True,
-    address: str | None = None,
-    tls_ca: Path | None = None,
-    **limits: Any,
-) -> Camera:
-    token = Token.of_value(SECRET)
-    connection = Connection(address or f"127.0.0.1:{port}", token=token, tls_ca=tls_ca)
-    run = Run(
-        camera="c1",
-        waiting=WaitingFrames(asyncio.get_running_loop(), keep_all=keep_all),
-        counts=Counts(),
-        limits=StreamLimits(**limits),
-        backoff=Backoff(0.05, 0.2),
-        clean=connection.without_token,
-    )
-    client = CameraClient(connection, run, patient=patient, refused_wait_s=0.1)
-    return Camera(run, client, CaptureThread(source, run))
-
-
-def numbers(frames: Sequence[pb.StreamFramesRequest]) -> list[int]:
-    return [int(frame.jpeg[2:]) for frame in frames]
-
-
-async def test_frames_arrive_whole_and_are_counted(start_service: Any) -> None:
-    service = ScriptedService()
-    it = camera(await start_service(service), ListedFrames(12))
-    await it.stream()
-    assert numbers(service.frames) == list(range(12))
-    assert [frame.sequence for frame in service.frames] == list(range(1, 13))
-    assert {frame.camera for frame in service.frames} == {"c1"}
-    assert service.frames[5].capture_time.ToDatetime(tzinfo=UTC) == START + timedelta(seconds=5)
-    assert service.authorizations == [f"Bearer {SECRET}"]
-    assert service.half_closed == 1
-    counts = it.run.counts
-    assert (counts.sent, counts.resent, counts.lost, counts.reconnects) == (12, 0, 0, 0)
-    assert counts.outcomes == {"recognized": 12}
-    assert (counts.faces, counts.recognized, counts.confirmed) == (24, 12, {"s1"})
-
-
-@pytest.mark.parametrize("window", [1, 3])
-async def test_no_more_frames_than_the_window_are_in_flight(start_service: Any, window: int) -> None:
-    service = ScriptedService([Behaviour(window=window, latency_s=0.02)])
-    it = camera(await start_service(service), ListedFrames(15))
-    await it.stream()
-    assert numbers(service.frames) == list(range(15))
-    assert service.most_in_flight <= window
-
-
-async def test_a_live_camera_sends_the_newest_to_a_slow_service(start_service: Any) -> None:
-    service = ScriptedService([Behaviour(window=1, latency_s=0.2)])
-    it = camera(await start_service(service), ListedFrames(60, interval_s=0.02), keep_all=False)
-    await it.stream()
-    sent = numbers(service.frames)
-    assert sent == sorted(set(sent))
-    assert sent[-1] == 59
-    assert len(sent) < 30
-    assert it.run.waiting.dropped == 60 - len(sent)
-    assert it.run.counts.answered == len(sent)
 
 
 @pytest.mark.parametrize("ending", [{"abort_after": 3}, {"leave_after": 3}, {"close_after": 3}])
@@ -254,118 +144,12 @@ async def test_a_patient_camera_comes_back_after_a_refusal(start_service: Any) -
     assert [event["event"] for event in events].count("camera_refused") == 2
 
 
-@pytest.mark.parametrize(
-    "outcome", [pb.FRAME_OUTCOME_UNAVAILABLE, pb.FRAME_OUTCOME_OVERLOADED, pb.FRAME_OUTCOME_EXPIRED]
-)
-async def test_frames_that_could_not_be_dealt_with_are_sent_again(start_service: Any, outcome: int) -> None:
-    seen: set[int] = set()
-
-    def first_time_fails(frame: pb.StreamFramesRequest) -> int:
-        number = int(frame.jpeg[2:])
-        again = number in seen
-        seen.add(number)
-        return pb.FRAME_OUTCOME_RECOGNIZED if again or number % 3 else outcome
-
-    service = ScriptedService([Behaviour(outcome=first_time_fails)])
-    it = camera(await start_service(service), ListedFrames(9))
-    await it.stream()
-    counts = it.run.counts
-    assert counts.outcomes["recognized"] == 9
-    assert counts.resent == 3
-    assert counts.answered == 12
-    assert [frame.sequence for frame in service.frames] == list(range(1, 13))
-
-
-async def test_sending_again_is_bounded(start_service: Any) -> None:
-    never = Behaviour(
-        outcome=lambda frame: (
-            pb.FRAME_OUTCOME_UNAVAILABLE if frame.jpeg == b"\xff\xd81" else pb.FRAME_OUTCOME_RECOGNIZED
-        )
-    )
-    service = ScriptedService([never])
-    it = camera(await start_service(service), ListedFrames(3), resends=2)
-    with capture_logs() as events:
-        await it.stream()
-    assert numbers(service.frames).count(1) == 3
-    assert it.run.counts.given_up == 1
-    assert it.run.counts.outcomes == {"unavailable": 3, "recognized": 2}
-    assert {"event": "frame_given_up", "log_level": "error", "frame": "1", "attempts": 3} in events
-
-
 async def test_a_service_that_cannot_deal_with_any_frame_is_given_up(start_service: Any) -> None:
     service = ScriptedService([Behaviour(outcome=lambda _: pb.FRAME_OUTCOME_UNAVAILABLE)])
     it = camera(await start_service(service), ListedFrames(3), resends=10_000, give_up_s=0.5)
     with pytest.raises(GaveUpError, match="has dealt with no frame for"):
         await it.stream()
     assert it.run.waiting.depth == 3
-
-
-async def test_bad_frames_are_told_once_and_not_sent_again(start_service: Any) -> None:
-    service = ScriptedService([Behaviour(outcome=lambda _: pb.FRAME_OUTCOME_INVALID_IMAGE)])
-    it = camera(await start_service(service), ListedFrames(5))
-    with capture_logs() as events:
-        await it.stream()
-    assert it.run.counts.outcomes == {"invalid_image": 5}
-    told = [event for event in events if event["event"] == "frames_answered"]
-    assert [(event["outcome"], event["detail"]) for event in told] == [
-        ("invalid_image", "because of FRAME_OUTCOME_INVALID_IMAGE")
-    ]
-
-
-async def test_a_service_that_never_answers_is_called_anew(start_service: Any) -> None:
-    service = ScriptedService([Behaviour(answers=False), Behaviour()])
-    it = camera(await start_service(service), ListedFrames(6), answer_s=0.3)
-    with capture_logs() as events:
-        await it.stream()
-    assert it.run.counts.outcomes == {"recognized": 6}
-    reasons = [event["reason"] for event in events if event["event"] == "service_unreachable"]
-    assert reasons == ["a frame had no answer for 0 s"]
-
-
-async def test_a_service_that_never_admits_is_called_anew(start_service: Any) -> None:
-    service = ScriptedService([Behaviour(opens=False), Behaviour()])
-    it = camera(await start_service(service), ListedFrames(3), open_s=0.3)
-    await it.stream()
-    assert it.run.counts.outcomes == {"recognized": 3}
-    assert it.run.counts.reconnects == 0
-
-
-async def test_a_frozen_line_is_replaced(start_service: Any, start_proxy: Any) -> None:
-    service = ScriptedService()
-    proxy, port = await start_proxy(await start_service(service))
-    it = camera(port, ListedFrames(30, interval_s=0.02), answer_s=0.5, open_s=1.0)
-    streaming = asyncio.create_task(it.stream())
-    await service.got_frame.wait()
-    proxy.frozen.set()
-    while it.run.counts.failures == 0:
-        await asyncio.sleep(0.02)
-    proxy.frozen.clear()
-    await streaming
-    assert it.run.counts.answered >= 30
-    assert it.run.counts.lost == 0
-
-
-async def test_stopping_half_closes_and_takes_the_last_answers(start_service: Any) -> None:
-    service = ScriptedService([Behaviour(latency_s=0.3)])
-    it = camera(await start_service(service), ListedFrames(1000, interval_s=0.02), keep_all=False)
-    streaming = asyncio.create_task(it.stream())
-    await service.got_frame.wait()
-    it.client.stop()
-    await streaming
-    assert service.half_closed == 1
-    assert it.run.counts.answered == len(service.frames) >= 1
-    assert it.run.counts.lost == 0
-
-
-@pytest.mark.parametrize("behaviour", [Behaviour(opens=False), Behaviour(answers=False)])
-async def test_stopping_does_not_wait_for_a_silent_service(start_service: Any, behaviour: Behaviour) -> None:
-    service = ScriptedService([behaviour])
-    it = camera(await start_service(service), ListedFrames(1000, interval_s=0.02), drain_s=0.3)
-    streaming = asyncio.create_task(it.stream())
-    while not service.frames_of_call or (behaviour.opens and not service.frames):
-        await asyncio.sleep(0.01)
-    it.client.stop()
-    await asyncio.wait_for(streaming, 10)
 
 
 async def test_stopping_ends_the_wait_between_attempts(unused_port: int) -> None:
@@ -403,15 +187,6 @@ async def test_a_bug_in_a_source_is_one_sentence(start_service: Any) -> None:
         await it.stream()
     assert it.capture.error == "a list: capturing failed (ZeroDivisionError); the log says where"
     assert "capture_failed" in [event["event"] for event in events]
-
-
-async def test_a_clock_that_differs_is_warned_of(start_service: Any) -> None:
-    service = ScriptedService([Behaviour(clock=lambda: datetime.now(UTC) + timedelta(hours=1))])
-    it = camera(await start_service(service), ListedFrames(1))
-    with capture_logs() as events:
-        await it.stream()
-    warned = next(event for event in events if event["event"] == "clock_differs")
-    assert warned["clock_ahead_s"] == pytest.approx(-3600, abs=5)
 
 
 async def test_the_token_is_in_no_event(start_service: Any) -> None:
