@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import create_database_engine, session_factory, upgrade
+from database.engine import begin_writing, create_database_engine, session_factory, upgrade
 from database.models import ApiToken, Attendance, Camera, Course, Student, TokenRole
 from database.tokens import hash_token, new_token
 from face_engine.interface import Image
@@ -116,6 +116,7 @@ def publish_index(settings: Settings, students: tuple[str, ...] = tuple(COLOURS)
 def add_session(campus: Campus, room: str, starts_at: datetime) -> int:
     """One more session of the course, an hour long."""
     with campus.sessions.begin() as db:
+        begin_writing(db)
         course = db.scalars(sa.select(Course).where(Course.code == "PHY1")).one()
         camera = db.scalars(sa.select(Camera).where(Camera.name == room)).one()
         assert camera.room is not None

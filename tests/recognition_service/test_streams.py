@@ -11,6 +11,7 @@ import grpc
 import pytest
 import sqlalchemy as sa
 
+from database.engine import begin_writing
 from database.models import Camera, Room
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service import camera_stream
@@ -363,6 +364,7 @@ async def test_a_moved_cameras_stream_is_closed_and_its_next_is_of_the_new_room(
     stub = await start()
     call = await open_stream(stub)
     with campus.sessions.begin() as db:
+        begin_writing(db)
         attic = db.scalars(sa.select(Room).where(Room.name == "Attic")).one()
         db.execute(sa.update(Camera).where(Camera.name == "front").values(room_id=attic.id))
     assert "moved" in (await call.read()).closing.reason
