@@ -1,5 +1,7 @@
 """From the detector's scores to boxes: dlib's windows, its rounding and its suppression."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,72 +16,120 @@ _UPSAMPLE_OFFSET = np.array([1.25, 0.75, 1.25, 0.75])
 """`pyramid_down<2>::point_down` moves a point by this much."""
 
 
-def decode_scores(
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The cells of one tile's score map that may be faces."""
+
+    rows: NDArray[np.int64]
+    """Shape (n,)."""
+    columns: NDArray[np.int64]
+    """Shape (n,)."""
+    scores: NDArray[np.float32]
+    """Shape (n,), raw; refinement writes into it."""
+    exact: NDArray[np.bool_]
+    """Shape (n,): whether the score is float32's; refinement writes into it."""
+    boxes: NDArray[np.float64]
+    """Shape (n, 4): left, top, right, bottom in the image that was searched, whole numbers."""
+    overlap: float
+    """Two boxes that share more than this are one face; see `suppressed_by`."""
+
+
+def find_candidates(
     scores: NDArray[np.float32],
     layout: TileLayout,
     *,
     window: tuple[int, int],
     overlap: float,
-    upsample: int,
-    threshold: float = 0.0,
-) -> FaceBoxes:
-    """The faces in the score map of one tile, as `dlib.cnn_face_detection_model_v1` gives them.
+    threshold: float,
+    exact: bool = True,
+) -> Candidates:
+    """The cells of a score map above a threshold, with their windows' places in the image.
 
     Args:
         scores: shape (rows, columns), raw.
         layout: the tile's.
         window: width and height of the detection window, pixels of the tile.
-        overlap: two boxes that share more than this are one face; see `suppress`.
-        upsample: how often the image was doubled before.
+        overlap: see `Candidates`.
         threshold: cells must be above it.
+        exact: whether the scores are float32's.
+    """
+    rows, columns = np.nonzero(scores > threshold)
+    centres = np.stack([columns, rows], axis=1).astype(np.float64) * CELL_STRIDE + CELL_OFFSET
+    boxes = round_half_away(boxes_in_image(layout, centres, *window))
+    return Candidates(rows, columns, scores[rows, columns], np.full(len(rows), exact), boxes, overlap)
+
+
+def decide(candidates: Candidates, *, upsample: int, threshold: float = 0.0) -> FaceBoxes:
+    """The faces among the candidates, as `dlib.cnn_face_detection_model_v1` gives them.
+
+    Args:
+        candidates: of one tile.
+        upsample: how often the image was doubled before.
+        threshold: faces' scores are above it.
 
     Returns:
         Boxes of whole numbers in the image before doubling; the right and bottom edges belong to the box.
     """
-    rows, columns = np.nonzero(scores > threshold)
-    found = scores[rows, columns]
-    best_first = np.argsort(-found, kind="stable")
-    centres = np.stack([columns, rows], axis=1)[best_first].astype(np.float64) * CELL_STRIDE + CELL_OFFSET
-    boxes = round_half_away(boxes_in_image(layout, centres, *window))
-    kept = suppress(boxes, overlap)
-    boxes = boxes[kept]
+    faces = np.nonzero(candidates.scores > threshold)[0]
+    faces = faces[np.argsort(-candidates.scores[faces], kind="stable")]
+    kept = faces[suppress(candidates.boxes[faces], candidates.overlap)]
+    boxes = candidates.boxes[kept]
     for _ in range(upsample):
         boxes = boxes / 2 - _UPSAMPLE_OFFSET
-    return FaceBoxes(round_half_away(boxes).astype(np.float32), found[best_first][kept].astype(np.float32))
+    return FaceBoxes(round_half_away(boxes).astype(np.float32), candidates.scores[kept].astype(np.float32))
 
 
 def suppress(boxes: NDArray[np.float64], overlap: float) -> NDArray[np.int64]:
-    """Keep the best of boxes that overlap (`dlib::test_box_overlap`).
-
-    dlib divides the common area by that of the smallest box around both, not by that of their union.
+    """Keep the best of boxes that overlap.
 
     Args:
         boxes: shape (n, 4), whole numbers, best first.
-        overlap: the share above which two boxes are one face.
+        overlap: see `suppressed_by`.
 
     Returns:
         Indices of the kept boxes, int64, best first.
     """
-    left, top, right, bottom = boxes.T
     waiting = np.arange(len(boxes))
     kept = []
     while len(waiting):
-        best, waiting = waiting[0], waiting[1:]
+        best, waiting = int(waiting[0]), waiting[1:]
         kept.append(best)
-        common = _area(
-            np.maximum(left[best], left[waiting]),
-            np.maximum(top[best], top[waiting]),
-            np.minimum(right[best], right[waiting]),
-            np.minimum(bottom[best], bottom[waiting]),
-        )
-        around = _area(
-            np.minimum(left[best], left[waiting]),
-            np.minimum(top[best], top[waiting]),
-            np.maximum(right[best], right[waiting]),
-            np.maximum(bottom[best], bottom[waiting]),
-        )
-        waiting = waiting[~(common / around > overlap)]
+        waiting = waiting[~suppressed_by(boxes, best, waiting, overlap)]
     return np.array(kept, np.int64)
+
+
+def suppressed_by(
+    boxes: NDArray[np.float64], best: int, others: NDArray[np.int64], overlap: float
+) -> NDArray[np.bool_]:
+    """Which boxes a better one suppresses (`dlib::test_box_overlap`).
+
+    dlib divides the common area by that of the smallest box around both, not by that of their union.
+
+    Args:
+        boxes: shape (n, 4), whole numbers.
+        best: index of the better one.
+        others: indices of the boxes in question.
+        overlap: the share above which two boxes are one face.
+
+    Returns:
+        Shape of `others`.
+    """
+    left, top, right, bottom = boxes[others].T
+    own_left, own_top, own_right, own_bottom = boxes[best]
+    common = _area(
+        np.maximum(own_left, left),
+        np.maximum(own_top, top),
+        np.minimum(own_right, right),
+        np.minimum(own_bottom, bottom),
+    )
+    around = _area(
+        np.minimum(own_left, left),
+        np.minimum(own_top, top),
+        np.maximum(own_right, right),
+        np.maximum(own_bottom, bottom),
+    )
+    suppressed: NDArray[np.bool_] = common / around > overlap
+    return suppressed
 
 
 def round_half_away(values: NDArray[np.float64]) -> NDArray[np.float64]:

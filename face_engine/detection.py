@@ -7,15 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from face_engine.decoding import decode_scores
+from face_engine.decoding import Candidates, decide, find_candidates
 from face_engine.dlib_file import Network
 from face_engine.interface import FaceBoxes, Image
 from face_engine.pyramid import TileLayout, tile_layout
+from face_engine.refinement import Refiner
 from face_engine.runtimes import Session
 from face_engine.tiles import fill_tile, upsample_image, upsampled_size
 
 _SMALLEST_SIDE = 12
 """Pixels. Below it dlib's network does not fit into the tile, and no face into the image."""
+_THRESHOLD = 0.0
+"""A window with a raw score above it is a face, as for dlib's Python module."""
 _KEPT_BUFFERS = 4
 
 
@@ -41,7 +44,7 @@ class TileDetector:
     """Finds faces with a session that maps tiles to score maps."""
 
     def __init__(
-        self, session: Session, geometry: DetectorGeometry, *, work_pixels: int, threshold: float = 0.0
+        self, session: Session, geometry: DetectorGeometry, *, work_pixels: int, refiner: Refiner | None = None
     ) -> None:
         """Use a session.
 
@@ -49,12 +52,12 @@ class TileDetector:
             session: tile, float32 (n, height, width, 3), to scores, float32 (n, 1, rows, columns).
             geometry: of the weights in the session.
             work_pixels: most pixels of tiles in one call of the session; at least one tile is always taken.
-            threshold: raw score above which a window is a face.
+            refiner: makes the session's scores exact where they matter; None: they are.
         """
         self._session = session
         self._geometry = geometry
         self._work_pixels = work_pixels
-        self._threshold = threshold
+        self._refiner = refiner
         self._buffers: OrderedDict[tuple[TileLayout, int], NDArray[np.float32]] = OrderedDict()
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
@@ -82,18 +85,23 @@ class TileDetector:
         tiles = self._buffer(layout, len(images))
         for image, tile in zip(images, tiles, strict=True):
             fill_tile(upsample_image(image, upsample), layout, self._geometry.means, tile)
-        scores = self._session.run(tiles)
-        return [
-            decode_scores(
-                one[0],
-                layout,
-                window=self._geometry.window,
-                overlap=self._geometry.overlap,
-                upsample=upsample,
-                threshold=self._threshold,
-            )
-            for one in scores
-        ]
+        scores = self._session.run(tiles)[:, 0]
+        margin = self._refiner.margin if self._refiner is not None else 0.0
+        candidates = [self._candidates(one, layout, margin) for one in scores]
+        if self._refiner is not None:
+            rows, columns = scores.shape[1:]
+            self._refiner.refine(tiles, (rows, columns), candidates, threshold=_THRESHOLD)
+        return [decide(one, upsample=upsample, threshold=_THRESHOLD) for one in candidates]
+
+    def _candidates(self, scores: NDArray[np.float32], layout: TileLayout, margin: float) -> Candidates:
+        return find_candidates(
+            scores,
+            layout,
+            window=self._geometry.window,
+            overlap=self._geometry.overlap,
+            threshold=_THRESHOLD - margin,
+            exact=self._refiner is None,
+        )
 
     def _buffer(self, layout: TileLayout, count: int) -> NDArray[np.float32]:
         """Tiles with zeros between the levels, used again: only the levels are ever written."""

@@ -23,7 +23,7 @@ class OpenVinoRuntime:
         self._threads = threads
         self.title = f"OpenVINO {openvino.__version__.split('-')[0]}"
         self.device = f"CPU ({processor_name() or 'unnamed'}, {threads} threads)"
-        self.precisions = ("fp32", "bf16") if has_fast_bfloat16() else ("fp32",)
+        self.precisions = ("bf16", "fp32") if has_fast_bfloat16() else ("fp32", "bf16")
 
     def load(self, model: bytes, *, precision: str) -> "OpenVinoSession":
         """Make an ONNX model ready; see `Runtime.load`."""

@@ -4,10 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from face_engine.decoding import decode_scores, round_half_away, suppress
+from face_engine.decoding import decide, find_candidates, round_half_away, suppress
+from face_engine.interface import FaceBoxes
 from face_engine.pyramid import tile_layout
 
 OVERLAP = 0.3382761351109955
+
+
+def decode_scores(scores: NDArray[np.float32]) -> FaceBoxes:
+    layout = tile_layout(640, 480)
+    return decide(find_candidates(scores, layout, window=(80, 80), overlap=OVERLAP, threshold=0), upsample=0)
 
 
 def kept_one_by_one(boxes: NDArray[np.float64]) -> list[int]:
@@ -35,17 +41,15 @@ def test_halves_go_away_from_zero() -> None:
 
 
 def test_no_score_no_face() -> None:
-    layout = tile_layout(640, 480)
-    found = decode_scores(np.full((220, 80), -1, np.float32), layout, window=(80, 80), overlap=OVERLAP, upsample=0)
+    found = decode_scores(np.full((220, 80), -1, np.float32))
     assert found.boxes.shape == (0, 4)
     assert found.scores.shape == (0,)
 
 
 def test_best_first() -> None:
-    layout = tile_layout(640, 480)
     scores = np.full((220, 80), -1, np.float32)
     scores[10, 10], scores[10, 11], scores[40, 50] = 0.5, 0.4, 0.9
-    found = decode_scores(scores, layout, window=(80, 80), overlap=OVERLAP, upsample=0)
+    found = decode_scores(scores)
     assert found.scores.tolist() == [np.float32(0.9), np.float32(0.5)]
     # Cell (10, 10) is centred on pixel 94 of the tile, 83 of the image; a window reaches 39.5 pixels to each side.
     assert found.boxes[1].tolist() == [44, 44, 123, 123]

@@ -1,0 +1,148 @@
+"""Exact decisions from inexact scores: a fast pass proposes, exact arithmetic decides.
+
+bfloat16 or 8-bit scores are off by a little. That is enough to take the neighbouring window for the better one, or to
+lose a face that is barely one. So the fast pass only narrows the choice: every window that could be a winner, given the
+most that a score is off, is computed again in float32 from its own patch of the tile, and the suppression uses the
+exact scores. What comes out is what float32 gives for the whole tile, at a fraction of its cost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_engine.decoding import CELL_STRIDE, Candidates, suppressed_by
+from face_engine.runtimes import Session
+
+_REACH = 10
+"""Cells of the third convolution's output around a cell that its score depends on: paddings 2 + 2 + 2 + 4."""
+_FIRST_CELL = 29
+"""Pixels that one cell of the third convolution sees: 5 + 4 * 2 + 4 * 4."""
+_WINDOW = 3
+"""Cells a side that one patch makes exact."""
+_PATCH_CELLS = 2 * _REACH + _WINDOW
+PATCH_SIDE = CELL_STRIDE * (_PATCH_CELLS - 1) + _FIRST_CELL
+"""Pixels."""
+_MOST_PATCHES = 16
+"""In one call of the network; more gain nothing and cost memory."""
+_WHOLE_TILE_SHARE = 0.7
+"""Patches of more than this share of a tile's pixels cost more than the tile itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    """A square of cells of one tile to be made exact."""
+
+    tile: int
+    row: int
+    column: int
+    """The first cell of the window."""
+    top: int
+    left: int
+    """The first cell of the patch around it."""
+    members: tuple[int, ...]
+    """Which candidates of the tile lie in the window."""
+
+
+class Refiner:
+    """Makes exact whatever could change a decision."""
+
+    def __init__(self, exact: Session, *, margin: float) -> None:
+        """Use an exact session.
+
+        Args:
+            exact: the detector in float32: tile to scores, of any size.
+            margin: the most by which an inexact score may be off.
+        """
+        self._exact = exact
+        self.margin = margin
+
+    def refine(
+        self, tiles: NDArray[np.float32], shape: tuple[int, int], candidates: Sequence[Candidates], *, threshold: float
+    ) -> None:
+        """Make the scores of all candidates that matter exact, in place.
+
+        Args:
+            tiles: float32, shape (n, height, width, 3).
+            shape: rows and columns of the score map of such a tile.
+            candidates: of each tile: the cells with inexact scores above `threshold` - margin.
+            threshold: exact scores must be above it.
+        """
+        while True:
+            wanted = [undecided(one, margin=self.margin, threshold=threshold) for one in candidates]
+            patches: list[_Patch] = []
+            for place, members in enumerate(wanted):
+                if len(members) == 0:
+                    continue
+                own = _patches(place, candidates[place], members, shape)
+                if len(own) * PATCH_SIDE**2 > _WHOLE_TILE_SHARE * tiles[0].size / 3 or min(shape) < _PATCH_CELLS:
+                    self._refine_whole(tiles[place], candidates[place])
+                else:
+                    patches += own
+            if not patches:
+                return
+            for start in range(0, len(patches), _MOST_PATCHES):
+                self._refine_patches(tiles, candidates, patches[start : start + _MOST_PATCHES])
+
+    def _refine_whole(self, tile: NDArray[np.float32], candidates: Candidates) -> None:
+        scores = self._exact.run(tile[None])[0, 0]
+        candidates.scores[:] = scores[candidates.rows, candidates.columns]
+        candidates.exact[:] = True
+
+    def _refine_patches(
+        self, tiles: NDArray[np.float32], candidates: Sequence[Candidates], patches: list[_Patch]
+    ) -> None:
+        cut = np.empty((len(patches), PATCH_SIDE, PATCH_SIDE, 3), np.float32)
+        for pixels, patch in zip(cut, patches, strict=True):
+            top, left = patch.top * CELL_STRIDE, patch.left * CELL_STRIDE
+            pixels[:] = tiles[patch.tile, top : top + PATCH_SIDE, left : left + PATCH_SIDE]
+        for scores, patch in zip(self._exact.run(cut), patches, strict=True):
+            own = candidates[patch.tile]
+            for member in patch.members:
+                own.scores[member] = scores[0, own.rows[member] - patch.top, own.columns[member] - patch.left]
+                own.exact[member] = True
+
+
+def undecided(candidates: Candidates, *, margin: float, threshold: float) -> NDArray[np.int64]:
+    """The candidates whose exact scores could change what the suppression keeps.
+
+    It walks as the suppression walks. The best of what is left is decided once it is exact and no window that overlaps
+    it could, being off by `margin`, be better.
+
+    Returns:
+        Indices, int64; empty when all is decided.
+    """
+    slack = np.where(candidates.exact, 0.0, margin)
+    waiting = np.argsort(-candidates.scores, kind="stable")
+    wanted: list[NDArray[np.int64]] = []
+    while len(waiting):
+        best, waiting = waiting[0], waiting[1:]
+        if candidates.exact[best] and candidates.scores[best] <= threshold:
+            continue
+        overlapping = suppressed_by(candidates.boxes, best, waiting, candidates.overlap)
+        rivals = waiting[overlapping]
+        close = rivals[candidates.scores[rivals] + slack[rivals] >= candidates.scores[best] - slack[best]]
+        near = np.append(close, best)
+        wanted.append(near[~candidates.exact[near]])
+        waiting = waiting[~overlapping]
+    return np.concatenate(wanted) if wanted else np.empty(0, np.int64)
+
+
+def _patches(tile: int, candidates: Candidates, members: NDArray[np.int64], shape: tuple[int, int]) -> list[_Patch]:
+    """Windows that cover the members' cells, greedily from the top left."""
+    cells = sorted((int(candidates.rows[member]), int(candidates.columns[member]), int(member)) for member in members)
+    patches = []
+    while cells:
+        row, column, _ = cells[0]
+        # The window begins in the row of the topmost cell, and as far left as a cell near it asks for.
+        column = min(c for r, c, _ in cells if r < row + _WINDOW and column - _WINDOW < c <= column)
+        inside = [cell for cell in cells if cell[0] < row + _WINDOW and column <= cell[1] < column + _WINDOW]
+        top, left = (
+            int(np.clip(first - _REACH, 0, side - _PATCH_CELLS))
+            for first, side in zip((row, column), shape, strict=True)
+        )
+        patches.append(_Patch(tile, row, column, top, left, tuple(member for _, _, member in inside)))
+        taken = set(patches[-1].members)
+        cells = [cell for cell in cells if cell[2] not in taken]
+    return patches
