@@ -158,37 +158,44 @@ class Committer:
 
     def _commit_one_by_one(self, rows: Sequence[_Row]) -> None:
         done: list[int] = []
-        # A row that failed as if the database did. If the next one goes through, it was the row; if not, the database.
+        # A row that failed as if the database did. If the next one fails too, it is the database; if that goes through,
+        # the row is tried once more, as the database may just have come back.
         doubtful: tuple[_Row, Exception] | None = None
-        for row in rows:
+        for row in random.sample(rows, len(rows)):  # whichever two fail, the others have their turn in time
             if self._abandon.is_set():
                 break
-            try:
-                self._commit_one(row[1])
-            except Exception as error:
-                if not _is_databases_fault(error):
-                    self._refuse(row, error)
-                elif doubtful is None:
-                    doubtful = row, error
-                else:
-                    break
-                continue
-            done.append(row[0])
-            if doubtful is not None:
-                self._refuse(*doubtful)
+            error = self._commit_one(row)
+            if error is None:
+                done.append(row[0])
+                if doubtful is not None and self._commit_one(doubtful[0]) is None:
+                    done.append(doubtful[0][0])
+                elif doubtful is not None:
+                    self._refuse(*doubtful)
                 doubtful = None
+            elif not _is_databases_fault(error):
+                self._refuse(row, error)
+            elif doubtful is None:
+                doubtful = row, error
+            else:
+                break
         self._outbox.discard(done)
         if doubtful is not None:
             raise doubtful[1]
 
-    def _commit_one(self, sighting: Sighting) -> None:
-        try:
-            self._record(sighting)
-        except Exception as error:
-            if _is_databases_fault(error) or sighting.camera_id is None:
-                raise
-            # The camera may have been removed since. Who was there matters more than which camera saw it.
-            self._record(replace(sighting, camera_id=None))
+    def _commit_one(self, row: _Row) -> Exception | None:
+        """Commit one row; why it failed, or None."""
+        failure: Exception | None = None
+        # The camera may have been removed since. Who was there matters more than which camera saw it.
+        for sighting in (row[1], replace(row[1], camera_id=None)):
+            try:
+                self._record(sighting)
+            except Exception as error:
+                if _is_databases_fault(error):
+                    return error
+                failure = error
+            else:
+                return None
+        return failure
 
     def _record(self, sighting: Sighting) -> None:
         with self._sessions.begin() as db:
