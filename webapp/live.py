@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from database.models import ClassSession, utc_now
 from webapp.register_rows import Register, RegisterRow, read_register
+from webapp.template_tools import STATE_WORDS
 
 log = structlog.get_logger()
 
@@ -118,7 +119,7 @@ def _event(watch: Watch, shown: Register | None, current: Register) -> str | Non
         {
             "id": row.student_id,
             "html": watch.render(current.session, row),
-            "say": f"{row.name}: {row.state}" if row.state != before[row.student_id].state else "",
+            "say": f"{row.name}: {STATE_WORDS[row.state]}" if row.state != before[row.student_id].state else "",
         }
         for row in changed
     ]

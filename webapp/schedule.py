@@ -167,7 +167,7 @@ def load_calendar(db: Session, room_ids: Iterable[int], slots: Sequence[Slot], z
     )
     for session_id, room_id, starts_at, ends_at, code, room in db.execute(query):
         slot = Slot(starts_at, ends_at)
-        calendar.add(room_id, Booking(slot, f"{code}, {slot_text(slot, zone)}, room {room}", session_id))
+        calendar.add(room_id, Booking(slot, f"{code}, {slot_text(slot, zone)}, in {room}", session_id))
     return calendar
 
 
