@@ -74,6 +74,24 @@ def test_two_faces_of_one_student_in_one_frame_are_one_student(scene: Scene) -> 
         assert (near.match.student, far.match.kind, far.confirmed) == ("anna", MatchKind.AMBIGUOUS, False)
 
 
+def test_a_student_seen_for_a_moment_now_and_then_is_recorded(scene: Scene) -> None:
+    session = scene.add()
+    for place, second in enumerate((0, 40, 90)):
+        looks = face(0, 0.25, left=10.0 + 300.0 * place)
+        [seen] = scene.see(NINE + timedelta(seconds=second), looks)
+        assert seen.track == place + 1
+    assert scene.stored()[session, "anna"].first_seen == NINE
+
+
+def test_several_strangers_who_look_like_a_student_for_a_moment_are_not(scene: Scene) -> None:
+    scene.add()
+    for place in range(12):
+        stranger = face(0, 0.48, left=300.0 * place)  # each near to Anna's encoding, but from another side
+        [seen] = scene.see(NINE + timedelta(seconds=20 * place), stranger)
+        assert (seen.match.student, seen.confirmed) == ("anna", False)
+    assert scene.stored() == {}
+
+
 def test_last_seen_is_stored_at_an_interval_and_at_the_end(scene: Scene) -> None:
     session = scene.add()
     scene.confirm(0)
