@@ -1,13 +1,15 @@
 """Connections to the database, and bringing its schema up to date."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -28,11 +30,12 @@ def create_database_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
         pool_size: connections kept open (MySQL and MariaDB).
 
     Raises:
-        DatabaseError: the address is not one, or names another kind of database.
+        DatabaseError: the address is not one, or names another kind of database, or the folder of an SQLite file
+            cannot be made.
     """
     try:
         address = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise DatabaseError("ATTENDANCE_DATABASE_URL is no database address") from None
     if address.drivername in ("sqlite", "sqlite+pysqlite"):
         return _sqlite(address)
@@ -69,7 +72,7 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the schema to a revision, the newest unless told otherwise; does nothing when it is there already.
 
     Raises:
-        DatabaseError: the database cannot be reached.
+        DatabaseError: the database cannot be reached, or it or this version does not know the revision.
     """
     _migrate(engine, lambda config: command.upgrade(config, revision))
 
@@ -78,7 +81,7 @@ def downgrade(engine: sa.Engine, revision: str) -> None:
     """Take the schema back to a revision; "base" removes every table.
 
     Raises:
-        DatabaseError: the database cannot be reached.
+        DatabaseError: the database cannot be reached, or it or this version does not know the revision.
     """
     _migrate(engine, lambda config: command.downgrade(config, revision))
 
@@ -113,6 +116,10 @@ def require_current_schema(engine: sa.Engine) -> None:
     current, newest = current_revision(engine), newest_revision()
     if current is None:
         raise DatabaseError("the database has no tables yet: run `attendance db upgrade`")
+    if current not in {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}:
+        raise DatabaseError(
+            f"the database's schema is {current}, which this version does not know: install the version that made it"
+        )
     if current != newest:
         raise DatabaseError(
             f"the database's schema is {current}, this version needs {newest}: run `attendance db upgrade`"
@@ -121,7 +128,11 @@ def require_current_schema(engine: sa.Engine) -> None:
 
 def _sqlite(address: sa.URL) -> sa.Engine:
     if address.database and address.database != ":memory:":
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(address.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"cannot make the folder {folder} of the database: {error.strerror}") from None
     engine = sa.create_engine(address, connect_args={"timeout": 30})
 
     @sa.event.listens_for(engine, "begin")
@@ -155,15 +166,38 @@ def _mysql(address: sa.URL, pool_size: int) -> sa.Engine:
     )
 
 
-def _migrate(engine: sa.Engine, work: Any) -> None:
+def _migrate(engine: sa.Engine, work: Callable[[Config], None]) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
-        with engine.connect() as connection:
+        with engine.connect() as connection, _foreign_keys_off(connection):
             config.attributes["connection"] = connection
             work(config)
     except sa.exc.DBAPIError as error:
         raise DatabaseError(_unreachable(engine, error)) from None
+    except CommandError as error:
+        raise DatabaseError(f"{error}; this version knows revisions up to {newest_revision()}") from None
+
+
+@contextmanager
+def _foreign_keys_off(connection: sa.Connection) -> Iterator[None]:
+    """Let a migration copy and drop an SQLite table without the rows that refer to it going too.
+
+    SQLite deletes a table's rows when it drops the table, and what refers to them "on delete cascade" with them:
+    https://www.sqlite.org/lang_altertable.html#otheralter begins by switching foreign keys off, outside a transaction.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    # Past SQLAlchemy, which would begin a transaction first.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
 
 
 def _unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> str:

@@ -1,11 +1,15 @@
 """The schema is the same on both databases as in the models, and addresses are refused by name."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.orm import Session
 
+import database
 from database.engine import (
     DatabaseError,
     create_database_engine,
@@ -13,9 +17,12 @@ from database.engine import (
     downgrade,
     newest_revision,
     require_current_schema,
+    session_factory,
     upgrade,
 )
-from database.models import Base, Student
+from database.models import Attendance, Base, ClassSession, Student
+from database.register import Sighting, record_sighting
+from tests.factories import NINE, enrol, make_course, make_session, make_student
 
 
 def test_migrations_make_the_tables_of_the_models(engine: sa.Engine) -> None:
@@ -50,11 +57,90 @@ def test_a_database_without_tables_says_what_to_do(database_url: str) -> None:
         require_current_schema(create_database_engine(database_url))
 
 
-def test_an_older_schema_says_what_to_do(engine: sa.Engine) -> None:
+def test_a_schema_of_a_newer_version_is_not_touched(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
-    with pytest.raises(DatabaseError, match=r"0000.*attendance db upgrade"):
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match=r"9999, which this version does not know"):
         require_current_schema(engine)
+    with pytest.raises(DatabaseError, match=r"9999.*this version knows revisions up to 0"):
+        upgrade(engine)
+
+
+def test_a_later_migration_up_and_down_keeps_every_row(
+    engine: sa.Engine, db: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _fill(db)
+    _add_migration(tmp_path, monkeypatch, batch="class_session")
+    with pytest.raises(DatabaseError, match=r"0001, this version needs later: run `attendance db upgrade`"):
+        require_current_schema(engine)
+
+    upgrade(engine)
+    require_current_schema(engine)
+    assert "note" in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
+    assert _register(db) == before
+
+    downgrade(engine, "0001")
+    assert "note" not in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
+    assert _register(db) == before
+    with pytest.raises(sa.exc.IntegrityError):  # foreign keys hold again
+        db.execute(sa.update(ClassSession).values(room_id=424_242))
+
+
+def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'attendance.db'}")
+    upgrade(engine)
+    with session_factory(engine)() as db:
+        before = _fill(db)
+        _add_migration(tmp_path, monkeypatch, batch="class_session", then="DELETE FROM room")
+        with pytest.raises(DatabaseError, match="rows that refer to nothing"):
+            upgrade(engine)
+        assert current_revision(engine) == "0001"
+        assert _register(db) == before
+    engine.dispose()
+
+
+_LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "later"
+down_revision = "0001"
+
+def upgrade():
+    with op.batch_alter_table({batch!r}, recreate="auto") as table:
+        table.add_column(sa.Column("note", sa.String(20)))
+        table.alter_column("early_minutes", existing_type=sa.SmallInteger(), type_=sa.Integer(), nullable=False)
+    op.execute({then!r})
+
+def downgrade():
+    with op.batch_alter_table({batch!r}) as table:
+        table.alter_column("early_minutes", existing_type=sa.Integer(), type_=sa.SmallInteger(), nullable=False)
+        table.drop_column("note")
+"""
+
+
+def _add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, batch: str, then: str = "SELECT 1") -> None:
+    """Let this version have one more migration than it has, of a table that others refer to."""
+    folder = shutil.copytree(Path(database.__file__).with_name("migrations"), tmp_path / "migrations")
+    (folder / "versions" / "later.py").write_text(_LATER.format(batch=batch, then=then))
+    monkeypatch.setattr("database.engine._MIGRATIONS", folder)
+
+
+def _fill(db: Session) -> list[tuple[str, str]]:
+    course = make_course(db)
+    student = make_student(db, "s1", name="Zoë Łuczak 学生")
+    enrol(db, course, student)
+    session = make_session(db, course)
+    record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 0.9, None))
+    db.commit()
+    return _register(db)
+
+
+def _register(db: Session) -> list[tuple[str, str]]:
+    rows = db.execute(sa.select(Student.name, Attendance.status).join(Attendance).join(ClassSession)).all()
+    db.rollback()
+    assert len(rows) == 1
+    return [(name, status) for name, status in rows]
 
 
 @pytest.mark.parametrize(
@@ -62,12 +148,21 @@ def test_an_older_schema_says_what_to_do(engine: sa.Engine) -> None:
     [
         ("postgresql://u:secret@h/d", r"postgresql://; use sqlite:/// or mysql\+pymysql://"),
         ("no address", "no database address"),
+        ("mysql+pymysql://u:secret@h:port/d", "no database address"),
+        ("sqlite:////dev/null/secret-free/attendance.db", "cannot make the folder /dev/null/secret-free"),
     ],
 )
 def test_a_wrong_address_is_refused_without_its_password(url: str, says: str) -> None:
     with pytest.raises(DatabaseError, match=says) as caught:
         create_database_engine(url)
-    assert "secret" not in str(caught.value)
+    assert "secret@" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing of a database " * 100)
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'notes.txt'}")
+    with pytest.raises(DatabaseError, match=r"notes\.txt cannot be used: file is not a database"):
+        upgrade(engine)
 
 
 def test_a_server_that_is_away_is_named_without_its_password() -> None:
