@@ -8,7 +8,17 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from database.engine import begin_writing, is_transient
-from database.models import Attendance, AttendanceChange, ClassSession, Enrolment, Source, Status, Student, utc_now
+from database.models import (
+    Attendance,
+    AttendanceChange,
+    Camera,
+    ClassSession,
+    Enrolment,
+    Source,
+    Status,
+    Student,
+    utc_now,
+)
 
 log = structlog.get_logger()
 
@@ -46,15 +56,16 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
         The row; None when there is nothing to enter it for: the session or the student is gone, the student has left
         the roster, or the session's times have changed so that the sighting is outside it.
     """
-    session = db.get(ClassSession, sighting.session_id)
-    student_id = _student_on_roster(db, session, sighting.index_number) if session else None
-    if session is None or student_id is None or not _counts(session, sighting.first_seen, sighting.last_seen):
-        log.warning("sighting_without_place", session=sighting.session_id, student=sighting.index_number)
-        return None
     for _ in range(_RACES):
+        session = _session_in_force(db, sighting.session_id)
+        student_id = _student_on_roster(db, session, sighting.index_number) if session else None
+        if session is None or student_id is None or not _counts(session, sighting.first_seen, sighting.last_seen):
+            log.warning("sighting_without_place", session=sighting.session_id, student=sighting.index_number)
+            return None
+        camera_id = _known_camera(db, sighting.camera_id)
         row = _locked_row(db, session.id, student_id)
         if row is not None:
-            _merge(db, session, row, sighting)
+            _merge(db, session, row, sighting, camera_id)
             return row
         row = Attendance(
             session_id=session.id,
@@ -64,11 +75,11 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
             first_seen=sighting.first_seen,
             last_seen=sighting.last_seen,
             confidence=sighting.confidence,
-            camera_id=sighting.camera_id,
+            camera_id=camera_id,
         )
         if _inserted(db, row):
             return row
-    raise RuntimeError(f"session {session.id}, student {student_id}: the row appears and disappears")
+    raise RuntimeError(f"session {sighting.session_id}: a student's row appears and disappears")
 
 
 def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
@@ -166,6 +177,26 @@ def _counts(session: ClassSession, first_seen: datetime, last_seen: datetime) ->
     return first_seen < session.ends_at and last_seen >= opens_at
 
 
+def _session_in_force(db: Session, session_id: int) -> ClassSession | None:
+    """The session, whose times nobody changes until the transaction ends.
+
+    Without the lock a sighting judged by the old times could be written after `apply_session_times` has looked.
+    """
+    return db.scalar(
+        sa.select(ClassSession)
+        .where(ClassSession.id == session_id)
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _known_camera(db: Session, camera_id: int | None) -> int | None:
+    """The camera, None when it was removed: that somebody was seen outlives what saw it."""
+    if camera_id is None:
+        return None
+    return db.scalar(sa.select(Camera.id).where(Camera.id == camera_id))
+
+
 def _student_on_roster(db: Session, session: ClassSession, index_number: str) -> int | None:
     return db.scalar(
         sa.select(Student.id)
@@ -193,15 +224,22 @@ def _inserted(db: Session, row: Attendance) -> bool:
     return True
 
 
-def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting) -> None:
-    # The smaller camera number on a tie, so that the order of arrival does not matter.
-    known = (row.first_seen or sighting.first_seen, _place(row.camera_id) if row.first_seen else _place(None))
-    if (sighting.first_seen, _place(sighting.camera_id)) < known or row.first_seen is None:
-        row.first_seen, row.camera_id = sighting.first_seen, sighting.camera_id
-    row.last_seen = max(row.last_seen or sighting.last_seen, sighting.last_seen)
-    row.confidence = max(row.confidence or 0.0, sighting.confidence)
-    if row.source is Source.MACHINE and row.first_seen is not None:
-        _decide(db, row, status_for(session, row.first_seen), "A sighting arrived after this had been decided.")
+def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None) -> None:
+    first_seen, last_seen, confidence, seen_by = (
+        sighting.first_seen,
+        sighting.last_seen,
+        sighting.confidence,
+        camera_id,
+    )
+    # Times that are the session's no more, since it was moved, say nothing of this one.
+    if row.first_seen is not None and row.last_seen is not None and _counts(session, row.first_seen, row.last_seen):
+        # The smaller camera number on a tie, so that the order of arrival does not matter.
+        if (row.first_seen, _place(row.camera_id)) < (first_seen, _place(camera_id)):
+            first_seen, seen_by = row.first_seen, row.camera_id
+        last_seen, confidence = max(row.last_seen, last_seen), max(row.confidence or 0.0, confidence)
+    row.first_seen, row.last_seen, row.confidence, row.camera_id = first_seen, last_seen, confidence, seen_by
+    if row.source is Source.MACHINE:
+        _decide(db, row, status_for(session, first_seen), "A sighting arrived after this had been decided.")
     db.flush()
 
 
@@ -230,19 +268,24 @@ def _close(sessions: sessionmaker[Session], session_id: int, now: datetime) -> b
         try:
             with sessions.begin() as db:
                 begin_writing(db)
-                return _close_in(db, session_id, now)
+                absent = _close_in(db, session_id, now)
         except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
             # A sighting of the same student was committed meanwhile, or the two waited for each other.
             lost_race = isinstance(error, sa.exc.IntegrityError) or is_transient(error)
             if not lost_race or attempt == _RACES - 1:
                 raise
+            continue
+        if absent is not None:
+            log.info("session_closed", session=session_id, absent=absent)
+        return absent is not None
     return False
 
 
-def _close_in(db: Session, session_id: int, now: datetime) -> bool:
+def _close_in(db: Session, session_id: int, now: datetime) -> int | None:
+    """Close the session if it is to be closed; how many are absent, None when it is not."""
     session = db.scalar(sa.select(ClassSession).where(ClassSession.id == session_id).with_for_update())
     if session is None or session.closed_at is not None or session.ends_at > now:
-        return False
+        return None
     has_row = (
         sa.select(Attendance.id)
         .where(Attendance.session_id == session_id, Attendance.student_id == Enrolment.student_id)
@@ -256,5 +299,4 @@ def _close_in(db: Session, session_id: int, now: datetime) -> bool:
         for student_id in missing
     )
     session.closed_at = now
-    log.info("session_closed", session=session_id, absent=len(missing))
-    return True
+    return len(missing)

@@ -79,6 +79,18 @@ def test_who_is_unknown_or_not_on_the_roster_is_not_entered(db: Session, course_
     assert db.scalars(sa.select(Attendance)).all() == []
 
 
+def test_a_sighting_outlives_its_camera(db: Session, course_session: ClassSession) -> None:
+    camera = make_camera(db)
+    record_sighting(db, Sighting(course_session.id, "s1", at(5), at(6), 0.7, camera.id))
+    db.commit()
+    removed, _ = camera.id, db.delete(camera)
+    db.commit()
+    record_sighting(db, Sighting(course_session.id, "s1", at(4), at(4), 0.7, removed))
+    record_sighting(db, Sighting(course_session.id, "s2", at(4), at(4), 0.7, removed))
+    db.commit()
+    assert [(row_of(db, s).first_seen, row_of(db, s).camera_id) for s in ("s1", "s2")] == [(at(4), None)] * 2
+
+
 def test_an_earlier_sighting_that_comes_later_makes_late_present(db: Session, course_session: ClassSession) -> None:
     camera = make_camera(db)
     record_sighting(db, seen(course_session, at(20)))
@@ -236,3 +248,15 @@ def test_new_times_decide_again_what_the_machine_decided(
     apply_session_times(db, course_session, END - SECOND)
     db.commit()
     assert row_of(db).status is Status.PRESENT  # nothing seen was lost
+
+
+def test_what_was_seen_before_a_session_was_moved_makes_nobody_present_in_it(
+    db: Session, course_session: ClassSession
+) -> None:
+    record_sighting(db, seen(course_session, at(5)))
+    course_session.starts_at, course_session.ends_at = at(60), at(150)
+    apply_session_times(db, course_session, at(10))
+    record_sighting(db, seen(course_session, at(100)))
+    db.commit()
+    row = row_of(db)
+    assert (row.status, row.first_seen, row.last_seen) == (Status.LATE, at(100), at(100))

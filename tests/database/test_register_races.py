@@ -2,7 +2,8 @@
 
 import multiprocessing
 import random
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from database.engine import begin_writing, create_database_engine, is_transient, session_factory, upgrade
 from database.models import Attendance, ClassSession, Source, Status, Student
-from database.register import Sighting, close_ended_sessions, correct_status, record_sighting
+from database.register import (
+    Sighting,
+    apply_session_times,
+    close_ended_sessions,
+    correct_status,
+    record_sighting,
+)
 from tests.factories import NINE, enrol, make_camera, make_course, make_lecturer, make_session, make_student
 
 END = NINE + timedelta(minutes=90)
@@ -161,3 +168,64 @@ def test_readers_do_not_wait_for_a_writer(sessions: sessionmaker[Session]) -> No
         writer.commit()
         reader.rollback()
         assert len(reader.scalars(sa.select(Student)).all()) == 1
+
+
+def test_a_sighting_waits_for_new_times_and_follows_them(
+    db: Session, sessions: sessionmaker[Session], database_url: str
+) -> None:
+    """A timetable edit under way decides about a sighting that arrives meanwhile, not the times before it."""
+    course = make_course(db)
+    enrol(db, course, make_student(db, "s1"))
+    session = make_session(db, course, grace_minutes=10)
+    db.commit()
+    sighting = Sighting(session.id, "s1", NINE + timedelta(minutes=20), NINE + timedelta(minutes=21), 0.9, None)
+    db.rollback()
+    with ThreadPoolExecutor(1) as pool, sessions() as editor:
+        begin_writing(editor)
+        edited = editor.get_one(ClassSession, session.id)
+        edited.grace_minutes = 30
+        apply_session_times(editor, edited)
+        arriving = pool.submit(_committed, sessions, sighting)
+        # Time for it to read the old times, were it not made to wait.
+        assert not wait([arriving], timeout=0.5).done
+        editor.commit()
+        arriving.result(timeout=60)
+    assert db.scalars(sa.select(Attendance.status)).all() == [Status.PRESENT]
+
+
+def test_a_correction_and_a_sighting_at_once_leave_the_persons_status(
+    db: Session, sessions: sessionmaker[Session]
+) -> None:
+    course, lecturer_id = make_course(db), make_lecturer(db).id
+    numbers = [f"s{number}" for number in range(10)]
+    enrol(db, course, *[make_student(db, number) for number in numbers])
+    session_id = make_session(db, course).id
+    db.commit()
+    students = dict(db.execute(sa.select(Student.index_number, Student.id)).all())
+    db.rollback()
+    together = threading.Barrier(2)
+
+    def see() -> None:
+        for number in numbers:
+            together.wait(60)
+            _committed(sessions, Sighting(session_id, number, NINE, NINE + timedelta(minutes=1), 0.9, None))
+
+    def correct() -> None:
+        for number in numbers:
+            together.wait(60)
+            with sessions.begin() as own:
+                begin_writing(own)
+                correct_status(
+                    own,
+                    session_id=session_id,
+                    student_id=students[number],
+                    status=Status.EXCUSED,
+                    reason="ill",
+                    lecturer_id=lecturer_id,
+                )
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(see), pool.submit(correct)]:
+            done.result(timeout=120)
+    rows = db.execute(sa.select(Attendance.status, Attendance.source, Attendance.first_seen)).all()
+    assert [tuple(row) for row in rows] == [(Status.EXCUSED, Source.PERSON, NINE)] * len(numbers)
