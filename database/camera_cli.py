@@ -94,6 +94,8 @@ def _room(db: Session, name: str, *, create: bool) -> Room:
     if room is not None:
         return room
     if create:
+        if not name.strip() or len(name) > _NAME_LENGTH:
+            raise click.ClickException(f"A room's name has 1 to {_NAME_LENGTH} characters.")
         room = Room(name=name)
         db.add(room)
         db.flush()

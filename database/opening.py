@@ -27,6 +27,11 @@ def open_engine(url: str) -> Iterator[sa.Engine]:
         yield engine
     except DatabaseError as error:
         raise click.ClickException(str(error)) from None
+    except sa.exc.IntegrityError:
+        raise click.ClickException("Somebody else changed the same thing at this moment; try again.") from None
+    except sa.exc.DBAPIError as error:
+        # `orig` is the driver's sentence: neither the statement nor its values.
+        raise click.ClickException(f"The database refused: {error.orig}") from None
     finally:
         engine.dispose()
 

@@ -12,6 +12,8 @@ from database.opening import open_session
 from database.passwords import hash_password, password_problem
 from settings import load_settings
 
+_NAME_LENGTH = 120
+
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it once, instead of asking.")
 
 
@@ -30,6 +32,8 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
     email = _email(email)
     if not name.strip():
         raise click.ClickException("The name is empty.")
+    if len(name.strip()) > _NAME_LENGTH:
+        raise click.ClickException(f"A name has at most {_NAME_LENGTH} characters.")
     # Asked for before the transaction: nobody else should wait for somebody who types.
     password = _password(generate)
     with open_session(load_settings().database_url) as db:

@@ -82,6 +82,12 @@ def test_a_camera_moves(type_: Type, engine: sa.Engine, db: Session) -> None:
     [
         (("camera", "add", "taken", "--room", "R"), "There is a camera 'taken' already"),
         (("camera", "add", "new", "--room", "X"), "There is no room 'X' (known rooms: R)"),
+        (("camera", "add", "new", "--room", " ", "--create-room"), "A room's name has 1 to 80 characters"),
+        (("db", "downgrade", "nonsense", "--yes"), "Can't locate revision identified by 'nonsense'"),
+        (
+            ("lecturer", "add", "--email", "a@example.edu", "--name", "N" * 121, "--generate"),
+            "A name has at most 120 characters",
+        ),
         (("camera", "add", " ", "--room", "R"), "A camera's name has 1 to 80 characters"),
         (("camera", "move", "nobody", "--room", "R"), "There is no camera 'nobody'"),
         (("camera", "rotate", "nobody"), "There is no camera 'nobody'"),
