@@ -4,9 +4,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from settings.model import Settings
 
@@ -53,6 +53,8 @@ def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
             return tomllib.load(file)
     except OSError as error:
         raise SettingsError(f"{FILE_VARIABLE}: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not TOML: the file is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
@@ -62,6 +64,14 @@ def _sentence(item: Any) -> str:
     name = PREFIX + "_".join(location[:2]).upper()
     if item["type"] == "extra_forbidden":
         return f"{name}: unknown setting (see `attendance config`)"
-    secret = any(word in name.lower() for word in ("token", "secret", "url"))
-    shown = "" if secret or isinstance(item["input"], dict) else f" (got {item['input']!r})"
-    return f"{name}: {item['msg'].removeprefix('Value error, ')}{shown}"
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}{_shown(location, item['input'])}"
+
+
+def _shown(location: list[str], value: object) -> str:
+    """The wrong value, unless it may be or hold a secret: one of a secret setting, or what stands for a section."""
+    section = Settings.model_fields.get(location[0])
+    if section is None or section.annotation is None or len(location) == 1:
+        return ""
+    field = section.annotation.model_fields.get(location[1])
+    secret = field is None or SecretStr in (field.annotation, *get_args(field.annotation))
+    return "" if secret else f" (got {value!r})"

@@ -1,5 +1,8 @@
 """Settings: where they come from, and that a wrong one is named."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,11 +65,47 @@ def test_a_wrong_secret_is_named_but_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('database = "mysql+pymysql://u:hunter2@h/d"', "ATTENDANCE_DATABASE"),
+        ('[database]\nurl = ["mysql+pymysql://u:hunter2@h/d"]', "ATTENDANCE_DATABASE_URL"),
+        ('[camera]\nsource = ["rtsp://u:hunter2@h"]', "ATTENDANCE_CAMERA_SOURCE"),
+        ('[camera]\ntoken = {value = "hunter2"}', "ATTENDANCE_CAMERA_TOKEN"),
+        ('[camera]\ntoken_ = "hunter2"', "ATTENDANCE_CAMERA_TOKEN_"),
+        ('[camra]\ntoken = "hunter2"', "ATTENDANCE_CAMRA"),
+    ],
+)
+def test_a_secret_in_a_wrong_place_of_the_file_is_not_shown(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "attendance.toml").write_text(text)
+    with pytest.raises(SettingsError, match=rf"^{named}: ") as caught:
+        load_settings({})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_wrong_secret_of_the_environment_ends_a_command_with_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "attendance_cli", "config"]
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "ATTENDANCE_WEB_SECRET_KEY": "hunter2",
+    }
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "Error: wrong settings",
+        "ATTENDANCE_WEB_SECRET_KEY: must have 32 characters or more",
+    ]
+
+
 def test_a_wrong_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot read"):
         load_settings({"ATTENDANCE_CONFIG": str(tmp_path / "missing.toml")})
     (tmp_path / "attendance.toml").write_text("[service\n")
     with pytest.raises(SettingsError, match="not TOML"):
+        load_settings({})
+    (tmp_path / "attendance.toml").write_bytes("[institution]\nname = 'Łódź'\n".encode("utf-16"))
+    with pytest.raises(SettingsError, match="not UTF-8"):
         load_settings({})
     (tmp_path / "attendance.toml").write_text("service = 3\n")
     with pytest.raises(SettingsError, match="ATTENDANCE_SERVICE"):

@@ -30,7 +30,7 @@ def test_an_event_is_one_json_object_a_line_with_level_and_utc_time() -> None:
 
 
 def test_the_standard_librarys_loggers_speak_the_same_format() -> None:
-    lines = _lines(LogSettings(), lambda: logging.getLogger("alembic").info("upgrade %s", "0001"))
+    lines = _lines(LogSettings(), lambda: logging.getLogger("another.library").info("upgrade %s", "0001"))
 
     (event,) = (json.loads(line) for line in lines)
     assert event["event"] == "upgrade 0001"
