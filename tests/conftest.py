@@ -103,13 +103,19 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb
     options += [f"--pid-file={folder / 'pid'}", f"--init-file={setup}", "--innodb-buffer-pool-size=64M"]
     # The tests are about what is written, not about power cuts of this machine.
     options += ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--innodb-log-file-size=16M"]
-    with (folder / "log").open("wb") as log, subprocess.Popen([server, *common, *options], stderr=log) as process:
+    # util-linux's setpriv: the server ends with this process, however that ends.
+    with_us = [require_program(["setpriv"], "util-linux"), "--pdeathsig", "TERM"]
+    command = [*with_us, server, *common, *options]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
         try:
             _wait_until_answers(own, process, folder / "log")
             yield own
         finally:
             process.terminate()
-            process.wait(60)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
