@@ -34,7 +34,7 @@ class SessionPlan:
 
 def room_plans(db: Session, room_id: int, since: datetime, until: datetime) -> list[SessionPlan]:
     """The sessions of a room for which attendance counts at some time between `since` and `until`, by start."""
-    sessions = db.scalars(
+    candidates = db.scalars(
         sa.select(ClassSession)
         .where(
             ClassSession.room_id == room_id,
@@ -43,8 +43,9 @@ def room_plans(db: Session, room_id: int, since: datetime, until: datetime) -> l
         )
         .order_by(ClassSession.starts_at, ClassSession.id)
     ).all()
+    sessions = [session for session in candidates if session.starts_at - _early(session) <= until]
     rosters = _rosters(db, {session.course_id for session in sessions})
-    plans = [
+    return [
         SessionPlan(
             session_id=session.id,
             course_id=session.course_id,
@@ -57,7 +58,10 @@ def room_plans(db: Session, room_id: int, since: datetime, until: datetime) -> l
         )
         for session in sessions
     ]
-    return [plan for plan in plans if plan.opens_at <= until]
+
+
+def _early(session: ClassSession) -> timedelta:
+    return timedelta(minutes=session.early_minutes)
 
 
 def _rosters(db: Session, course_ids: set[int]) -> dict[int, frozenset[str]]:
