@@ -93,7 +93,7 @@ def test_good_lines_go_in_and_bad_ones_are_named(db):
     assert said[5] == ("refused", "Index number s1 is already on line 2; that line counts.")
     assert "quotation marks" in said[6][1]
     assert said[7] == ("refused", "name has 121 characters; at most 120 fit.")
-    assert said[8] == ("updated", "s5 was already there; the name was Was There, is now Is There")
+    assert said[8] == ("updated", "s5 is already there; the name changes from Was There to Is There")
     assert said[10] == ("unchanged", "")
     assert said[11] == ("refused", "index_number holds an invisible character (U+200B).")
     assert "NUL" in said[12][1]
@@ -130,7 +130,7 @@ def test_consent_is_recorded_and_an_empty_one_leaves_it(db):
     assert counts(imported(db, students, "index_number,name\ns1,Ann\ns2,Bob\n")[0]) == {"unchanged": 2}
     assert rows(db, *consent) == expected
     _, outcomes = imported(db, students, "index_number,name,consent_given\ns1,Ann,2026-10-02\n")
-    assert outcomes == [(2, "updated", "s1 was already there; consent given on 2026-10-02")]
+    assert outcomes == [(2, "updated", "s1 is already there; consent given on 2026-10-02")]
 
 
 @pytest.mark.parametrize(

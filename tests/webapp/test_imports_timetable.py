@@ -117,7 +117,7 @@ def test_a_taken_room_is_named(db, campus, monkeypatch, apply, batch_size):
         (6, "added"),
     ]
     assert outcomes[0][2] == (
-        "Mon 9 Nov 2026, 09:00\u201310:00: the room is taken by PH1, Mon 9 Nov 2026, 09:30\u201310:30, room 101."
+        "Mon 9 Nov 2026, 09:00\u201310:00: the room is taken by PH1, Mon 9 Nov 2026, 09:30\u201310:30, in 101."
     )
     assert outcomes[3][2] == (
         "Mon 2 Nov 2026, 09:59\u201311:00: the room is taken by line 4 (MA1, Mon 2 Nov 2026, 09:00\u201310:00)."

@@ -11,7 +11,7 @@ from wtforms import SelectField
 from database.models import Camera, Room
 from database.tokens import hash_token, new_token
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, text_field
+from webapp.admin.forms import AdminForm, one_of_the_list, options, text_field
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
@@ -26,29 +26,23 @@ _MOST_UPSAMPLE = 3  # as the setting engine.upsample
 
 
 class CameraForm(AdminForm):
-    """A camera. `choices_from` must fill the rooms first."""
+    """A camera. `offer_choices` must fill the rooms first."""
 
     name = text_field("Name", LONGEST_CAMERA_NAME, identifier=True)
-    room = SelectField("Room")
-    upsample = SelectField("Enlarge the picture before looking for faces", choices=[])
+    room = SelectField("Room", validate_choice=False, validators=[one_of_the_list("Choose a room of the list.")])
+    upsample = SelectField(
+        "Enlarge the picture before looking for faces",
+        validate_choice=False,
+        validators=[one_of_the_list("Choose one of the list.")],
+    )
 
     def offer_choices(self) -> "CameraForm":
         """Fill the lists; returns the form."""
         rooms = database().execute(sa.select(Room.id, Room.name).order_by(Room.name))
-        self.room.choices = [("", "No room"), *((str(room_id), name) for room_id, name in rooms)]
-        self.upsample.choices = [("", "As set for all cameras"), ("0", "Not at all")]
-        self.upsample.choices += [(str(times), f"{2**times} times") for times in range(1, _MOST_UPSAMPLE + 1)]
-        for field in (self.room, self.upsample):
-            field.validate_choice = False  # the sentence comes from below
+        self.room.choices = options([("", "No room"), *((str(room_id), name) for room_id, name in rooms)])
+        times = [(str(times), f"{2**times} times") for times in range(1, _MOST_UPSAMPLE + 1)]
+        self.upsample.choices = options([("", "As set for all cameras"), ("0", "Not at all"), *times])
         return self
-
-    def validate_room(self, field: SelectField) -> None:
-        """One of the list."""
-        _one_of(field)
-
-    def validate_upsample(self, field: SelectField) -> None:
-        """One of the list."""
-        _one_of(field)
 
     def values(self) -> dict[str, str | int | None]:
         """What the camera's columns become."""
@@ -176,11 +170,6 @@ def _token_page(camera: Camera, token: str, done: str) -> ResponseReturnValue:
 
 def _toml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)  # a TOML basic string, for text without control characters
-
-
-def _one_of(field: SelectField) -> None:
-    if field.data not in {choice[0] for choice in field.choices or []}:
-        raise ValueError(f"{field.label.text}: choose one of the list.")
 
 
 def _taken(form: CameraForm, camera_id: int | None) -> bool:

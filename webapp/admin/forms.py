@@ -1,11 +1,12 @@
 """Fields that the administrator's forms are made of; they check what the CSV imports check."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from flask_wtf import FlaskForm
 from wtforms import DateField, Field, Form, IntegerField, StringField, TimeField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import StopValidation
 
 from webapp.imports.values import LONGEST_EMAIL, clean, text_problem
@@ -95,6 +96,22 @@ class MinutesField(IntegerField):
             super().process_formdata(list(valuelist))
         except ValueError:
             raise ValueError(f"{self.label.text}: type a whole number.") from None
+
+
+def options(pairs: Iterable[tuple[str, str]]) -> Any:
+    """The choices of a list, from values and words."""
+    return [SelectChoice(value, words) for value, words in pairs]
+
+
+def one_of_the_list(message: str) -> Callable[[Form, Field], None]:
+    """The value must be one of a list's choices (a validator)."""
+
+    def check(_form: Form, field: Field) -> None:
+        choices = {choice.value for choice in field.choices or []}  # type: ignore[attr-defined]
+        if field.data not in choices:
+            raise StopValidation(message)
+
+    return check
 
 
 def given(message: str) -> Callable[[Form, Field], None]:

@@ -11,7 +11,7 @@ from wtforms import BooleanField, RadioField
 from database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
 from database.passwords import hash_password
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, email_field, text_field
+from webapp.admin.forms import AdminForm, email_field, options, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
@@ -35,7 +35,9 @@ class LecturerForm(AdminForm):
     name = text_field("Name", LONGEST_NAME)
     email = email_field("E-mail address")
     role = RadioField(
-        "Role", choices=[(Role.LECTURER.value, "Lecturer"), (Role.ADMIN.value, "Administrator")], default="lecturer"
+        "Role",
+        choices=options([(Role.LECTURER.value, "Lecturer"), (Role.ADMIN.value, "Administrator")]),
+        default=Role.LECTURER.value,
     )
     active = BooleanField("May sign in", default=True)
 

@@ -10,7 +10,16 @@ from wtforms import BooleanField, SelectField, ValidationError
 from wtforms.validators import Optional
 
 from database.models import ClassSession, Course, Room
-from webapp.admin.forms import AdminForm, ClockField, DayField, MinutesField, between, given
+from webapp.admin.forms import (
+    AdminForm,
+    ClockField,
+    DayField,
+    MinutesField,
+    between,
+    given,
+    one_of_the_list,
+    options,
+)
 from webapp.schedule import (
     MOST_MINUTES,
     ScheduleError,
@@ -27,11 +36,15 @@ from webapp.times import day_text, local
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
+def _choose(label: str, message: str) -> SelectField:
+    return SelectField(label, validate_choice=False, validators=[given(message), one_of_the_list(message)])
+
+
 class SessionForm(AdminForm):
     """A session. `offer_choices` must fill the lists first."""
 
-    course = SelectField("Course", validate_choice=False)
-    room = SelectField("Room", validate_choice=False)
+    course = _choose("Course", "Choose a course.")
+    room = _choose("Room", "Choose a room.")
     day = DayField("Day", validators=[given("Choose a day.")])
     start = ClockField("Starts at", validators=[given("Choose when it starts.")])
     end = ClockField("Ends at", validators=[given("Choose when it ends.")])
@@ -49,8 +62,10 @@ class SessionForm(AdminForm):
         db = database()
         courses = db.execute(sa.select(Course.id, Course.code, Course.name).order_by(Course.code))
         rooms = db.execute(sa.select(Room.id, Room.name).order_by(Room.name))
-        self.course.choices = [("", "Choose a course"), *((str(id_), f"{code} {name}") for id_, code, name in courses)]
-        self.room.choices = [("", "Choose a room"), *((str(id_), name) for id_, name in rooms)]
+        course_words = [(str(course_id), f"{code} {name}") for course_id, code, name in courses]
+        room_words = [(str(room_id), name) for room_id, name in rooms]
+        self.course.choices = options([("", "Choose a course"), *course_words])
+        self.room.choices = options([("", "Choose a room"), *room_words])
         return self
 
     def times(self) -> tuple[date, time, time]:
@@ -58,14 +73,6 @@ class SessionForm(AdminForm):
         if self.day.data is None or self.start.data is None or self.end.data is None:
             raise ValueError("the form is not valid")
         return self.day.data, self.start.data, self.end.data
-
-    def validate_course(self, chosen: SelectField) -> None:
-        """One of the list."""
-        _one_of(chosen)
-
-    def validate_room(self, chosen: SelectField) -> None:
-        """One of the list."""
-        _one_of(chosen)
 
     def validate_day(self, day: DayField) -> None:
         """A year that can be meant."""
@@ -144,8 +151,3 @@ def _kept(moving: ClassSession | None, slot: Slot) -> Slot:
         for old, new in ((before.starts_at, slot.starts_at), (before.ends_at, slot.ends_at))
     )
     return before if same else slot
-
-
-def _one_of(chosen: SelectField) -> None:
-    if not chosen.data or chosen.data not in {choice[0] for choice in chosen.choices or []}:
-        raise ValidationError(f"Choose a {chosen.label.text.lower()}.")

@@ -22,7 +22,7 @@ from webapp.schedule import DEFAULT_MINUTES, Slot, lock_room, slot_text
 from webapp.storage import database
 from webapp.times import day_bounds, day_text, local, start_of_day, today, zone
 
-_A_PAGE = 100
+_A_PAGE = 60
 
 
 @blueprint.get("/timetable")

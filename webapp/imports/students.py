@@ -104,7 +104,7 @@ class StudentImporter(Importer[StudentRecord]):
             changes, words = self._difference(row, record)
             if changes:
                 changed.append({"id": row.id, **changes})
-            message = f"{record.index_number} was already there; {'; '.join(words)}" if words else ""
+            message = f"{record.index_number} is already there; {'; '.join(words)}" if words else ""
             outcomes.append(Outcome(item.line, Result.UPDATED if changes else Result.UNCHANGED, message))
         if apply:
             write_rows(db, Student, new, changed)
@@ -115,7 +115,7 @@ class StudentImporter(Importer[StudentRecord]):
         after = {"name": record.name, "consent_given_at": row.consent_given_at, "consent_means": row.consent_means}
         words = []
         if record.name != row.name:
-            words.append(f"the name was {row.name}, is now {record.name}")
+            words.append(f"the name changes from {row.name} to {record.name}")
         if record.consent_given_on is not None:
             recorded = row.consent_given_at and row.consent_given_at.astimezone(self._zone).date()
             if recorded != record.consent_given_on:
