@@ -119,7 +119,13 @@ class EngineWorker:
         self._thread.shutdown()
 
     def _choose(self) -> EngineThread | EngineProcess:
-        engine = self._build()
+        try:
+            engine = self._build()
+        except (EngineError, ValueError) as error:  # settings that do not go together are a ValueError
+            raise EngineError(str(error)) from None
+        except Exception as error:
+            log.exception("engine_not_built")
+            raise EngineError(f"it cannot be built ({type(error).__name__}: {error})") from None
         if not engine.blocks_interpreter:
             return EngineThread(engine)
         engine.close()

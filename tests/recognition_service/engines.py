@@ -116,6 +116,14 @@ def build_broken() -> ColourEngine:
     raise ModelError("the model file colours.dat is missing")
 
 
+def build_of_unfit_settings() -> ColourEngine:
+    raise ValueError("the engine has no detector 'hog'")
+
+
+def build_with_a_bug() -> ColourEngine:
+    raise TypeError("unexpected argument")
+
+
 def build_dying_in_child() -> ColourEngine:
     """Builds in the test's process, and ends any other that builds it."""
     import multiprocessing  # noqa: PLC0415

@@ -115,7 +115,12 @@ async def test_before_it_is_ready_it_says_so(make_worker: MakeWorker) -> None:
 
 @pytest.mark.parametrize(
     ("build", "sentence"),
-    [(engines.build_broken, "colours.dat is missing"), (engines.build_dying_in_child, "status 3")],
+    [
+        (engines.build_broken, "colours.dat is missing"),
+        (engines.build_of_unfit_settings, "no detector 'hog'"),
+        (engines.build_with_a_bug, "cannot be built"),
+        (engines.build_dying_in_child, "status 3"),
+    ],
 )
 async def test_an_engine_that_cannot_start_says_why(
     make_worker: MakeWorker, build: Callable[[], FaceEngine], sentence: str
