@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from face_engine.alignment import DlibAligner
+from face_engine.alignment import Aligner, ArcFaceAligner, DlibAligner
 from face_engine.checks import check_chips, check_faces, check_images
 from face_engine.detection import DetectorGeometry, TileDetector
 from face_engine.dlib_file import Network, read_network
+from face_engine.embeddings import ArcFaceEmbedder, DlibEmbedder, Embedder
 from face_engine.interface import AlignedFaces, EngineError, EngineInfo, FaceBoxes, Image, ModelError
 from face_engine.model_cache import cached, default_cache_folder
 from face_engine.onnx_export import EXPORT_VERSION, export_detector, export_encoder
@@ -20,8 +21,6 @@ from face_engine.weights import (
     CHIP_SIDE,
     CNN_DETECTOR,
     ENCODER,
-    ENCODER_MODEL,
-    ENCODING_SIZE,
     LANDMARKS,
     model_file,
     weights_file,
@@ -30,8 +29,6 @@ from face_engine.weights import (
 SCORE_MARGINS = {"bf16": 0.03}
 """The most by which a precision's scores are taken to be off; twice the worst seen by `benchmarks.parity`."""
 DEFAULT_WORK_PIXELS = 12_000_000
-_MOST_CHIPS = 64
-"""Faces in one call of the encoder; more gain nothing and cost memory."""
 
 
 class AcceleratedEngine:
@@ -52,6 +49,7 @@ class AcceleratedEngine:
         threads: int = 0,
         work_pixels: int = DEFAULT_WORK_PIXELS,
         cache: Path | None = None,
+        embedding: Path | None = None,
     ) -> None:
         """Start the runtime and load the models, exporting them at the first use of their files.
 
@@ -67,6 +65,7 @@ class AcceleratedEngine:
             threads: of the runtime on a CPU; 0: as many as there are cores.
             work_pixels: bounds memory: most pixels of pyramids in one call of the detector's network.
             cache: folder of exported models; None: in the user's cache folder.
+            embedding: an ONNX face embedding model of the ArcFace family; None: dlib's.
 
         Raises:
             ModelError: a model file is missing or damaged, or the runtime cannot start.
@@ -92,17 +91,25 @@ class AcceleratedEngine:
             work_pixels=work_pixels,
             refiner=Refiner(started.load(graph, precision="fp32"), margin=SCORE_MARGINS[chosen]) if inexact else None,
         )
-        self._aligner = DlibAligner(files[0], side=CHIP_SIDE, padding=CHIP_PADDING)
-        self._encoder = started.load(_exported(folder, read_network(files[1]), "encoder"), precision=encoding)
+        self._aligner: Aligner = DlibAligner(files[0], side=CHIP_SIDE, padding=CHIP_PADDING)
+        self._embedder: Embedder
+        if embedding is None:
+            graph = _exported(folder, read_network(files[1]), "encoder")
+            self._embedder = DlibEmbedder(started.load(graph, precision=encoding))
+            encoder_file = model_file(files[1])
+        else:
+            arcface = ArcFaceEmbedder(embedding, started, precision=encoding)
+            self._embedder, encoder_file = arcface, arcface.file
+            self._aligner = ArcFaceAligner(self._aligner, side=arcface.side)
         self._info = EngineInfo(
             name="accelerated",
             detector=detector,
             runtime=started.title,
             device=started.device,
             precision=_describe(chosen, encoding),
-            model=ENCODER_MODEL,
-            encoding_size=ENCODING_SIZE,
-            models=tuple(model_file(path) for path in files),
+            model=self._embedder.name,
+            encoding_size=self._embedder.size,
+            models=(model_file(files[0]), encoder_file, network.file),
         )
 
     @property
@@ -130,13 +137,9 @@ class AcceleratedEngine:
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode aligned faces; see `FaceEngine.encode`."""
-        checked = check_chips(chips, CHIP_SIDE)
+        checked = check_chips(chips, self._embedder.side)
         self._open()
-        encodings = np.empty((len(checked), ENCODING_SIZE), np.float32)
-        for start in range(0, len(checked), _MOST_CHIPS):
-            part = slice(start, start + _MOST_CHIPS)
-            encodings[part] = self._encoder.run(checked[part])
-        return encodings
+        return self._embedder.encode(checked)
 
     def close(self) -> None:
         """Let go of the models; every later call but this one raises EngineError."""

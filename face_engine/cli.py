@@ -17,9 +17,7 @@ def info() -> None:
     """Load the configured engine and say what it runs on."""
     settings = load_settings().engine
     try:
-        loaded = create_engine(
-            name=settings.name, detector=settings.detector, upsample=settings.upsample, max_pixels=settings.max_pixels
-        )
+        loaded = create_engine(**settings.arguments())
     except (EngineError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     facts = loaded.info

@@ -7,7 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from face_engine.interface import ModelError
-from face_engine.runtimes import processor_name
+from face_engine.runtimes import describe_processor
 
 _PROVIDERS: dict[str, list[Any]] = {
     "onnxruntime": ["CPUExecutionProvider"],
@@ -44,9 +44,7 @@ class OnnxRuntime:
                 f"the runtime {provider} was asked for, but the {self.title} installed has no {first}: "
                 f"{_WHAT_GPUS_NEED}"
             )
-        self.device = (
-            f"GPU ({provider})" if self.on_gpu else f"CPU ({processor_name() or 'unnamed'}, {threads} threads)"
-        )
+        self.device = f"GPU, {provider}" if self.on_gpu else describe_processor(threads)
         self.precisions = ("fp32",)
 
     def load(self, model: bytes, *, precision: str) -> "OnnxSession":

@@ -7,7 +7,7 @@ import openvino
 from numpy.typing import NDArray
 
 from face_engine.interface import ModelError
-from face_engine.runtimes import has_fast_bfloat16, processor_name
+from face_engine.runtimes import describe_processor, has_fast_bfloat16
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
@@ -22,7 +22,7 @@ class OpenVinoRuntime:
         self._core = openvino.Core()
         self._threads = threads
         self.title = f"OpenVINO {openvino.__version__.split('-')[0]}"
-        self.device = f"CPU ({processor_name() or 'unnamed'}, {threads} threads)"
+        self.device = describe_processor(threads)
         self.precisions = ("bf16", "fp32") if has_fast_bfloat16() else ("fp32", "bf16")
 
     def load(self, model: bytes, *, precision: str) -> "OpenVinoSession":

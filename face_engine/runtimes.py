@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,14 +98,15 @@ def has_fast_bfloat16() -> bool:
     return not _BFLOAT16_FLAGS.isdisjoint(flags.split())
 
 
-def processor_name() -> str:
-    """The processor's name as the system gives it, or an empty text."""
+def describe_processor(threads: int) -> str:
+    """The CPU in words, as the system names it, and the threads that are used of it."""
     try:
         text = _CPU_FLAGS.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
+        text = ""
     line = next((line for line in text.splitlines() if line.startswith("model name")), "")
-    return line.partition(":")[2].strip()
+    name = re.sub(r"\((R|TM|C)\)", "", line.partition(":")[2], flags=re.IGNORECASE)
+    return ", ".join(part for part in ("CPU", " ".join(name.split()), f"{threads} threads") if part)
 
 
 def _best_installed() -> str:

@@ -73,9 +73,7 @@ def _errors_for_people() -> Iterator[None]:
 @contextmanager
 def _engine(settings: EngineSettings) -> Iterator[FaceEngine]:
     try:
-        engine = create_engine(
-            name=settings.name, detector=settings.detector, upsample=settings.upsample, max_pixels=settings.max_pixels
-        )
+        engine = create_engine(**settings.arguments())
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     try:

@@ -62,10 +62,7 @@ class RecognitionService:
         self._settings = settings
         self._build_engine = build_engine or functools.partial(
             create_engine,
-            name=settings.engine.name.value,
-            detector=settings.engine.detector.value,
-            upsample=settings.engine.upsample,
-            max_pixels=settings.engine.max_pixels,
+            **settings.engine.arguments(),
         )
         self._parts = AsyncExitStack()  # closes in reverse: calls, batches, engine, commits, files
         self._statistics = Statistics()

@@ -22,3 +22,19 @@ def test_missing_models_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     done = CliRunner().invoke(attendance, ["engine", "info"])
     assert done.exit_code == 1
     assert done.output.startswith("Error: the package face_recognition_models, which carries the face models")
+
+
+def test_the_default_engine_names_runtime_precision_device_and_models() -> None:
+    done = CliRunner().invoke(attendance, ["engine", "info"])
+    assert done.exit_code == 0, done.output
+    assert "accelerated" in done.output
+    assert "OpenVINO 20" in done.output
+    assert "CPU, " in done.output
+    assert done.output.count(".dat") == 3
+
+
+def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_ENGINE_RUNTIME", "cuda")
+    done = CliRunner().invoke(attendance, ["engine", "info"])
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: the runtime cuda was asked for, but")
