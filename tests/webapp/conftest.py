@@ -16,20 +16,10 @@ from database.models import Lecturer
 from settings import Settings
 from tests.factories import PASSWORD
 from tests.webapp.running import environ_for, running_dashboard
+from tests.webapp.screens import CHROMIUM_OPTIONS, WIDE
 from tests.webapp.visiting import Site, make_settings
 from webapp.app import create_app
 from webapp.storage import sessions_of
-
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="session")

@@ -16,3 +16,24 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+
+// <input type="file" data-max-bytes="5000000"> says at once what the server would say after the upload.
+const MEGABYTE = 1_000_000;
+
+document.addEventListener("change", ({ target }) => {
+  if (!target.dataset.maxBytes) return;
+  const limit = Number(target.dataset.maxBytes);
+  const field = target.closest(".field");
+  field.querySelector("[data-too-large]")?.remove();
+  if (Array.from(target.files).every((file) => file.size <= limit)) return;
+  const message = document.createElement("p");
+  message.className = "field-error";
+  message.dataset.tooLarge = "";
+  message.setAttribute("role", "alert");
+  message.textContent = `The file is larger than ${limit / MEGABYTE} MB. Choose a smaller one.`;
+  field.append(message);
+});
+
+document.addEventListener("submit", (event) => {
+  if (event.target.querySelector("[data-too-large]")) event.preventDefault();
+});

@@ -55,7 +55,8 @@ async function readPageAgain() {
     if (old.dataset.state !== row.dataset.state) sayings.push(sayingOf(row));
     replaceRow(row.outerHTML);
   }
-  for (const place of now.querySelectorAll("[data-count]")) showCounts({ [place.dataset.count]: place.textContent });
+  const places = Array.from(now.querySelectorAll("[data-count]"));
+  showCounts(Object.fromEntries(places.map((place) => [place.dataset.count, place.textContent])));
   announce(sayings);
   filterRows();
 }

@@ -1,0 +1,120 @@
+"""Every page a lecturer opens, held against WCAG 2.1 A and AA by axe, wide, narrow and dark."""
+
+from datetime import timedelta
+
+import pytest
+
+from database.models import Status, utc_now
+from database.register import close_ended_sessions, correct_status
+from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
+from tests.webapp.lessons import LONG_AGO, make_lesson, see
+from tests.webapp.screens import NARROW, WIDE
+
+LONG_NAME = "Maria Anna Wilhelmina Theodora Konstantinopolitańczykowianeczkówna-Wolfeschlegelsteinhausenbergerdorff"
+
+
+@pytest.fixture(scope="module")
+def campus(dashboard):
+    """A lecturer with everything that pages can show; a new lecturer with nothing."""
+    with dashboard.sessions() as db:
+        lesson = make_lesson(db, "Ada Byron", "Kurt Gödel", LONG_NAME, "Олена Шевченко", "王小明", course_name="Logic")
+        past = make_session(db, lesson.course, starts_at=LONG_AGO)
+        make_session(db, lesson.course, starts_at=utc_now() + timedelta(days=1))
+        enrol(db, make_course(db, lecturers=(lesson.lecturer,)), make_student(db))
+        empty = make_session(db, make_course(db, lecturers=(lesson.lecturer,)), starts_at=utc_now())
+        for n, student in enumerate(lesson.students[:3]):
+            see(db, lesson, student, minute=n * 9)
+            see(db, lesson, student, minute=n * 9, session=past)
+        newcomer = make_lecturer(db)
+        db.commit()
+        close_ended_sessions(dashboard.sessions, utc_now())
+        correct_status(
+            db,
+            session_id=past.id,
+            student_id=lesson.students[0].id,
+            status=Status.EXCUSED,
+            reason="Seen by the dean's office, " * 15,
+            lecturer_id=lesson.lecturer.id,
+        )
+        db.commit()
+    course, session, student = lesson.course.id, lesson.session.id, lesson.students[0].id
+    pages = [
+        "/",
+        "/?q=zzz",
+        f"/courses/{course}",
+        f"/courses/{course}?show=upcoming",
+        f"/courses/{course}/students",
+        f"/courses/{course}/students?q=zzz",
+        f"/courses/{empty.course_id}",
+        f"/courses/{empty.course_id}/students",
+        f"/sessions/{session}",
+        f"/sessions/{past.id}",
+        f"/sessions/{empty.id}",
+        f"/sessions/{session}?q=zzz",
+        f"/sessions/{past.id}/students/{student}",
+        f"/students/{student}",
+        f"/students/{student}?course={course}",
+        "/records",
+        f"/records?course={course}&status=late&from=2024-01-01",
+        "/records?from=yesterday",
+        "/records?student=zzz",
+        "/profile",
+        "/nothing-here",
+        "/admin/",
+    ]
+    return lesson, newcomer, pages
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(WIDE, "light"), (NARROW, "light"), (WIDE, "dark")], ids=["wide", "narrow", "dark"]
+)
+def test_every_page(campus, open_page, assert_accessible, size, scheme):
+    lesson, newcomer, pages = campus
+    page = open_page(None, "/signin", size=size, color_scheme=scheme)
+    assert_accessible(page)
+    page.get_by_label("E-mail address").fill(lesson.lecturer.email)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    assert_accessible(page)
+    page = open_page(lesson.lecturer, size=size, color_scheme=scheme)
+    # What dark colours change is on every third page already.
+    for path in pages[:: 3 if scheme == "dark" else 1]:
+        page.goto(path)
+        assert_accessible(page)
+    page.goto(f"/sessions/{lesson.session.id}")
+    page.locator("[data-menu] summary").click()
+    assert_accessible(page)
+    page.locator("[data-menu] summary").click()
+    page.get_by_role("link", name="Correct Ada Byron").click()
+    page.get_by_role("dialog").wait_for()
+    assert_accessible(page)
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    page.get_by_text("Say why").wait_for()
+    assert_accessible(page)
+    page.goto("/profile")
+    page.get_by_role("button", name="Change password").click()
+    assert_accessible(page)
+    page = open_page(newcomer, size=size, color_scheme=scheme)
+    for path in ("/", "/records"):
+        page.goto(path)
+        assert_accessible(page)
+
+
+def test_the_keyboard_reaches_the_content_first_and_sees_where_it_is(campus, open_page):
+    lesson, _, _ = campus
+    page = open_page(lesson.lecturer, "/records")
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text() == "Skip to the content"
+    assert focused.bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+    page.locator("[data-menu] summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert not page.locator("[data-menu]").evaluate("menu => menu.open")
+    outline = page.locator("#student").evaluate(
+        "field => { field.focus(); return getComputedStyle(field).outlineStyle }"
+    )
+    assert outline == "solid"
