@@ -21,6 +21,7 @@ from webapp.times import day_bounds, start_of_day
 _COUNT_AT_MOST = 10_000
 _FIRST_CHUNK, _LAST_CHUNK = 100, 2_000
 _FEW_STUDENTS = 500
+_MANY_STUDENTS = 20_000  # with the sessions of a chunk below SQLite's 32,766 parameters of a statement
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,15 @@ class RecordQuery:
         found = sa.select(Student.id).where(
             sa.or_(contains_text(Student.name, text), contains_text(Student.index_number, text))
         )
-        ids = self._db.scalars(found.limit(_FEW_STUDENTS + 1)).all()
-        if len(ids) > _FEW_STUDENTS:
+        # Reading every name takes a while, so it is done once, not in each statement that follows.
+        ids = self._db.scalars(found.limit(_MANY_STUDENTS + 1)).all()
+        if len(ids) > _MANY_STUDENTS:
             self._row_conditions.append(Attendance.student_id.in_(found))
             return
         self._row_conditions.append(Attendance.student_id.in_(ids))
-        theirs = sa.select(Attendance.session_id).where(Attendance.student_id.in_(ids))
-        self._session_conditions.append(ClassSession.id.in_(theirs))
+        if len(ids) <= _FEW_STUDENTS:
+            theirs = sa.select(Attendance.session_id).where(Attendance.student_id.in_(ids))
+            self._session_conditions.append(ClassSession.id.in_(theirs))
 
     def _sessions(self) -> Iterator[tuple[int, int]]:
         """Sessions that have matching records and how many, newest first."""

@@ -113,8 +113,9 @@ def test_small_chunks_and_batches_change_nothing(db, term, monkeypatch):
     assert keys(records(db, page=2, size=7).items) == whole[7:14]
 
 
-def test_many_matching_students_take_the_other_way(db, term, monkeypatch):
-    monkeypatch.setattr(records_query, "_FEW_STUDENTS", 1)
+@pytest.mark.parametrize("bound", ["_FEW_STUDENTS", "_MANY_STUDENTS"])
+def test_many_matching_students_take_another_way(db, term, monkeypatch, bound):
+    monkeypatch.setattr(records_query, bound, 1)
     assert len(records(db, student="z")) == 30
     assert len(records(db, student="Ada")) == 10
 
