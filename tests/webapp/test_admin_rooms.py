@@ -12,6 +12,7 @@ from database.models import Camera, Role, Room, utc_now
 from database.tokens import camera_of
 from tests.factories import make_camera, make_course, make_lecturer, make_room, make_session
 from tests.webapp.visiting import plain
+from webapp.admin import rooms as module
 from webapp.admin.home import ago
 
 
@@ -74,8 +75,6 @@ def test_a_session_put_there_while_deleting_is_kept(admin, site, site_db, monkey
     room = make_room(site_db, "Aula")
     course = make_course(site_db)
     site_db.commit()
-    from webapp.admin import rooms as module  # noqa: PLC0415
-
     begin_change = module.begin_change
 
     def begin_after_a_session():

@@ -67,6 +67,9 @@ class DayField(DateField):
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         """Read the date, with a sentence for what is none."""
+        if not _typed(valuelist):
+            self.data = None
+            return
         try:
             super().process_formdata(list(valuelist))
         except ValueError:
@@ -81,6 +84,9 @@ class ClockField(TimeField):
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         """Read the time, with a sentence for what is none."""
+        if not _typed(valuelist):
+            self.data = None
+            return
         try:
             super().process_formdata(list(valuelist))
         except ValueError:
@@ -92,6 +98,9 @@ class MinutesField(IntegerField):
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         """Read the number, with a sentence for what is none."""
+        if not _typed(valuelist):
+            self.data = None
+            return
         try:
             super().process_formdata(list(valuelist))
         except ValueError:
@@ -132,6 +141,10 @@ def between(least: int, most: int) -> Callable[[Form, Field], None]:
             raise ValidationError(f"{field.label.text}: from {least} to {most}.")
 
     return check
+
+
+def _typed(values: Sequence[str]) -> bool:
+    return any(value.strip() for value in values)
 
 
 def _cleaned(text: str | None) -> str:
