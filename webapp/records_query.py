@@ -122,10 +122,13 @@ class RecordQuery:
         if len(ids) > _MANY_STUDENTS:
             self._row_conditions.append(Attendance.student_id.in_(found))
             return
+        if len(ids) > _FEW_STUDENTS:
+            # As an expression, lest the database look up each student in each session instead of reading the sessions.
+            self._row_conditions.append((Attendance.student_id + 0).in_(ids))
+            return
         self._row_conditions.append(Attendance.student_id.in_(ids))
-        if len(ids) <= _FEW_STUDENTS:
-            theirs = sa.select(Attendance.session_id).where(Attendance.student_id.in_(ids))
-            self._session_conditions.append(ClassSession.id.in_(theirs))
+        theirs = sa.select(Attendance.session_id).where(Attendance.student_id.in_(ids))
+        self._session_conditions.append(ClassSession.id.in_(theirs))
 
     def _sessions(self) -> Iterator[tuple[int, int]]:
         """Sessions that have matching records and how many, newest first."""
