@@ -121,43 +121,21 @@ class RecognitionService:
         flows = self._executor(_FLOW_THREADS, "flow")
         outbox = await asyncio.to_thread(Outbox, settings.outbox_path)
         self._parts.callback(outbox.close)
-        timetable = await self._start_attendance(sessions, outbox)
-
+        timetable = self._start_attendance(sessions, outbox)
         self._gallery = GalleryWatch(settings.index_path, settings.matching)
         self._worker = EngineWorker(self._build_engine)
         self._parts.push_async_callback(self._worker.close)
         batcher = self._start_batcher()
-        pipeline = Pipeline(
-            batcher,
-            self._executor(settings.service.decode_threads, "decode"),
-            max_bytes=settings.service.max_message_bytes,
-            max_pixels=settings.engine.max_pixels,
-        )
-        deadline_s = settings.service.frame_deadline_ms / 1000
-
-        def flow_of(camera: CameraIdentity) -> CameraFlow:
-            if camera.room_id is None:
-                raise ValueError(f"camera {camera.name} stands in no room")
-            return CameraFlow(
-                camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, settings.matching
-            )
-
-        hub = StreamHub(StreamTools(pipeline, flow_of, flows, self._statistics, settings.service.window, deadline_s))
-        tokens = TokenDirectory(sessions, lookups)
         readiness = Readiness(
             self._health, outbox, lookups, engine_ready=lambda: self._worker.ready, gallery=lambda: self.gallery
         )
         await readiness.begin()
+
+        tokens = TokenDirectory(sessions, lookups)
+        tools = self._stream_tools(batcher, flows, timetable, outbox)
+        hub = StreamHub(tools)
         servicer = RecognitionServicer(
-            hub=hub,
-            pipeline=pipeline,
-            batcher=batcher,
-            engine=self._worker,
-            gallery=self._gallery,
-            outbox=outbox,
-            statistics=self._statistics,
-            executor=flows,
-            deadline_s=deadline_s,
+            hub=hub, tools=tools, batcher=batcher, engine=self._worker, gallery=self._gallery, outbox=outbox
         )
         self._server, self._port = build_server(settings.service, servicer, AuthInterceptor(tokens), self._health)
         self._parts.push_async_callback(self._drain, self._server, hub, servicer)
@@ -169,6 +147,30 @@ class RecognitionService:
         self._watch("gallery", self._gallery.watch())
         self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
 
+    def _stream_tools(
+        self, batcher: Batcher[Image, list[Face]], flows: ThreadPoolExecutor, timetable: Timetable, outbox: Outbox
+    ) -> StreamTools:
+        service, matching = self._settings.service, self._settings.matching
+
+        def flow_of(camera: CameraIdentity) -> CameraFlow:
+            if camera.room_id is None:
+                raise ValueError(f"camera {camera.name} stands in no room")
+            return CameraFlow(camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, matching)
+
+        return StreamTools(
+            pipeline=Pipeline(
+                batcher,
+                self._executor(service.decode_threads, "decode"),
+                max_bytes=service.max_message_bytes,
+                max_pixels=self._settings.engine.max_pixels,
+            ),
+            flow_of=flow_of,
+            executor=flows,
+            statistics=self._statistics,
+            window=service.window,
+            deadline_s=service.frame_deadline_ms / 1000,
+        )
+
     async def _open_database(self) -> sessionmaker[Session]:
         self._settings.data.directory.mkdir(parents=True, exist_ok=True)
         engine = create_database_engine(self._settings.database_url, pool_size=self._settings.database.pool_size)
@@ -176,7 +178,7 @@ class RecognitionService:
         await asyncio.to_thread(require_current_schema, engine)
         return session_factory(engine)
 
-    async def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:
+    def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:
         committer = Committer(outbox, sessions)
         committer.start()
         flush_s = min(_FLUSH_S, self._settings.service.drain_s)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,14 +15,14 @@ from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.auth import CameraIdentity, current_identity
 from recognition_service.batcher import Batcher
-from recognition_service.camera_stream import Context, StreamRefusedError
+from recognition_service.camera_stream import Context, StreamRefusedError, StreamTools
 from recognition_service.engine_worker import EngineWorker
 from recognition_service.errors import ServiceError, UnavailableError
 from recognition_service.gallery_watch import GalleryWatch
 from recognition_service.outbox import Outbox, OutboxError
-from recognition_service.pipeline import FoundFaces, Pipeline
+from recognition_service.pipeline import FoundFaces
 from recognition_service.replies import encoded_face, recognized_face
-from recognition_service.status import Statistics, status_message
+from recognition_service.status import status_message
 from recognition_service.streams import StreamHub
 
 _FORMATS = ("JPEG", "PNG")
@@ -40,37 +39,28 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self,
         *,
         hub: StreamHub,
-        pipeline: Pipeline,
+        tools: StreamTools,
         batcher: Batcher[Any, Any],
         engine: EngineWorker,
         gallery: GalleryWatch,
         outbox: Outbox,
-        statistics: Statistics,
-        executor: Executor,
-        deadline_s: float,
     ) -> None:
         """Put the parts together.
 
         Args:
             hub: serves the cameras' streams.
-            pipeline: finds faces.
+            tools: what streams work with; unary calls use the same.
             batcher: asked for its counts.
             engine: asked what it is.
             gallery: whose matcher names faces.
             outbox: asked for its depth.
-            statistics: counts.
-            executor: for what blocks.
-            deadline_s: longest a picture of a unary call waits, seconds.
         """
         self._hub = hub
-        self._pipeline = pipeline
+        self._tools = tools
         self._batcher = batcher
         self._engine = engine
         self._gallery = gallery
         self._outbox = outbox
-        self._statistics = statistics
-        self._executor = executor
-        self._deadline_s = deadline_s
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,7 +86,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             if found.faces:
                 encodings = np.stack([face.encoding for face in found.faces])
                 matches = await asyncio.get_running_loop().run_in_executor(
-                    self._executor, matcher.match, encodings, None
+                    self._tools.executor, matcher.match, encodings, None
                 )
             pairs = sorted(zip(found.faces, matches, strict=True), key=lambda pair: -pair[0].score)
             return pb.RecognizeResponse(
@@ -121,9 +111,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
     async def GetStatus(self, request: pb.GetStatusRequest, context: AnyContext) -> pb.GetStatusResponse:  # noqa: N802
         """See the contract."""
         async with self._boundary(context):
-            outbox = await asyncio.get_running_loop().run_in_executor(self._executor, self._outbox_state)
+            outbox = await asyncio.get_running_loop().run_in_executor(self._tools.executor, self._outbox_state)
             return status_message(
-                self._statistics,
+                self._tools.statistics,
                 engine=self._engine.info,
                 gallery=self._gallery.gallery,
                 outbox=outbox,
@@ -155,8 +145,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         caller = current_identity()
         now = asyncio.get_running_loop().time()
         remaining = context.time_remaining()
-        wait = self._deadline_s if remaining is None else min(self._deadline_s, remaining)
-        return await self._pipeline.find(
+        wait = self._tools.deadline_s if remaining is None else min(self._tools.deadline_s, remaining)
+        return await self._tools.pipeline.find(
             image, lane=("operator", caller.id), upsample=None, deadline=now + wait, formats=_FORMATS
         )
 

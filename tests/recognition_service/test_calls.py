@@ -126,10 +126,9 @@ async def test_an_operator_who_sends_much_keeps_no_camera_out(
     camera = await open_stream(stub)
     engine.gate.clear()
     calls = [asyncio.create_task(call(stub, campus, "Recognize", encoded(picture()))) for _ in range(6)]
-    await until(lambda: len(engine.batches) == 2)
-    await asyncio.sleep(0.3)
+    await until(lambda: sum(task.done() for task in calls) == 1)  # one runs, four wait, one is refused
     await camera.send(face_of("red"))
-    await asyncio.sleep(0.3)
+    await until(lambda: sum(task.done() for task in calls) == 2)  # one more has made room
     engine.gate.set()
     assert (await camera.result()).outcome == pb.FRAME_OUTCOME_RECOGNIZED
     await asyncio.gather(*calls, return_exceptions=True)
