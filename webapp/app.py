@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from settings import Settings, load_settings
 from webapp import account, courses, health, profile, records, register, students
+from webapp.access_log import init_access_log
 from webapp.admin import blueprint as admin_blueprint
 from webapp.errors import init_errors
 from webapp.identity import init_identity, is_admin, signed_in_lecturer
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["ATTENDANCE"] = settings
     init_template_tools(app)
 
+    init_access_log(app)  # first, so that what the others refuse is logged too
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
     init_storage(app, settings.database_url, pool_size=settings.database.pool_size)
     init_times(app, settings.institution.timezone)
