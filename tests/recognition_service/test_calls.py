@@ -125,7 +125,9 @@ async def test_an_operator_who_sends_much_keeps_no_camera_out(
     stub = await start(engine=engine, max_batch=1, max_queue=4)
     camera = await open_stream(stub)
     engine.gate.clear()
-    calls = [asyncio.create_task(call(stub, campus, "Recognize", encoded(picture()))) for _ in range(6)]
+    calls = [asyncio.create_task(call(stub, campus, "Recognize", encoded(picture())))]
+    await until(lambda: len(engine.batches) == 2)
+    calls += [asyncio.create_task(call(stub, campus, "Recognize", encoded(picture()))) for _ in range(5)]
     await until(lambda: sum(task.done() for task in calls) == 1)  # one runs, four wait, one is refused
     await camera.send(face_of("red"))
     await until(lambda: sum(task.done() for task in calls) == 2)  # one more has made room
