@@ -63,7 +63,8 @@ class AcceleratedEngine:
             encoder_precision: fp32 gives dlib's encodings; bf16, three times as fast on processors that have it, moves
                 them by up to 0.015.
             threads: of the runtime on a CPU; 0: as many as there are cores.
-            work_pixels: bounds memory: most pixels of pyramids in one call of the detector's network.
+            work_pixels: bounds memory: most pixels of pyramids in one call of the detector's network. A batch with more
+                is split; a frame with more is searched in overlapping parts.
             cache: folder of exported models; None: in the user's cache folder.
             embedding: an ONNX face embedding model of the ArcFace family; None: dlib's.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from face_engine.decoding import Candidates, decide, find_candidates
 from face_engine.dlib_file import Network
 from face_engine.interface import FaceBoxes, Image
+from face_engine.parts import cut_part, merge_parts, plan_parts, shrink_whole
 from face_engine.pyramid import TileLayout, tile_layout
 from face_engine.refinement import Refiner
 from face_engine.runtimes import Session
@@ -51,7 +52,7 @@ class TileDetector:
         Args:
             session: tile, float32 (n, height, width, 3), to scores, float32 (n, 1, rows, columns).
             geometry: of the weights in the session.
-            work_pixels: most pixels of tiles in one call of the session; at least one tile is always taken.
+            work_pixels: most pixels of tiles in one call of the session; a frame that needs more is searched in parts.
             refiner: makes the session's scores exact where they matter; None: they are.
         """
         self._session = session
@@ -64,11 +65,26 @@ class TileDetector:
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
         found: list[FaceBoxes] = [_no_faces()] * len(images)
         for layout, places in self._batches(images, upsample):
-            for place, boxes in zip(
-                places, self._run([images[place] for place in places], layout, upsample), strict=True
-            ):
+            together = [images[place] for place in places]
+            if layout.width * layout.height > self._work_pixels:
+                answers = [self._detect_in_parts(image, upsample) for image in together]
+            else:
+                answers = self._run(together, layout, upsample)
+            for place, boxes in zip(places, answers, strict=True):
                 found[place] = boxes
         return found
+
+    def _detect_in_parts(self, image: Image, upsample: int) -> FaceBoxes:
+        height, width = image.shape[:2]
+        plan = plan_parts(
+            width, height, upsample=upsample, work_pixels=self._work_pixels, window=min(self._geometry.window)
+        )
+        parts = []
+        for part in plan.parts:
+            layout = tile_layout(*reversed(upsampled_size(part.height, part.width, upsample)))
+            parts += self._run([cut_part(image, part)], layout, upsample)
+        (overview,) = self._run([shrink_whole(image, plan)], tile_layout(*plan.overview), 0)
+        return merge_parts(plan, width, height, parts, overview, overlap=self._geometry.overlap)
 
     def _batches(self, images: Sequence[Image], upsample: int) -> Iterator[tuple[TileLayout, list[int]]]:
         by_size: dict[tuple[int, int], list[int]] = defaultdict(list)

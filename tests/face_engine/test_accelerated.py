@@ -61,7 +61,7 @@ def test_a_batch_of_mixed_sizes_answers_as_its_images_alone(engine: AcceleratedE
 
 def test_a_batch_that_does_not_fit_is_split(engine: AcceleratedEngine, six_people: Image) -> None:
     image = np.ascontiguousarray(six_people[200:450, 200:700])
-    narrow = AcceleratedEngine(precision="fp32", work_pixels=1)
+    narrow = AcceleratedEngine(precision="fp32", work_pixels=700_000)
     for one, other in zip(narrow.detect([image] * 3), engine.detect([image] * 3), strict=True):
         assert np.array_equal(one.boxes, other.boxes)
     narrow.close()
