@@ -32,17 +32,14 @@ _WHOLE_TILE_SHARE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class _Patch:
-    """A square of cells of one tile to be made exact."""
+    """A square of cells of one tile, in whose middle some are made exact."""
 
     tile: int
-    row: int
-    column: int
-    """The first cell of the window."""
     top: int
     left: int
-    """The first cell of the patch around it."""
+    """Its first cell."""
     members: tuple[int, ...]
-    """Which candidates of the tile lie in the window."""
+    """Which candidates of the tile those are."""
 
 
 class Refiner:
@@ -113,7 +110,6 @@ def undecided(candidates: Candidates, *, margin: float, threshold: float) -> NDA
     Returns:
         Indices, int64; empty when all is decided.
     """
-    slack = np.where(candidates.exact, 0.0, margin)
     waiting = np.argsort(-candidates.scores, kind="stable")
     wanted: list[NDArray[np.int64]] = []
     while len(waiting):
@@ -121,28 +117,28 @@ def undecided(candidates: Candidates, *, margin: float, threshold: float) -> NDA
         if candidates.exact[best] and candidates.scores[best] <= threshold:
             continue
         overlapping = suppressed_by(candidates.boxes, best, waiting, candidates.overlap)
-        rivals = waiting[overlapping]
-        close = rivals[candidates.scores[rivals] + slack[rivals] >= candidates.scores[best] - slack[best]]
-        near = np.append(close, best)
-        wanted.append(near[~candidates.exact[near]])
+        if candidates.exact[best]:
+            rivals = waiting[overlapping & ~candidates.exact[waiting]]
+            wanted.append(rivals[candidates.scores[rivals] + margin >= candidates.scores[best]])
+        else:
+            # Its rivals' turn comes when it is exact: then fewer are near enough.
+            wanted.append(np.array([best]))
         waiting = waiting[~overlapping]
     return np.concatenate(wanted) if wanted else np.empty(0, np.int64)
 
 
 def _patches(tile: int, candidates: Candidates, members: NDArray[np.int64], shape: tuple[int, int]) -> list[_Patch]:
-    """Windows that cover the members' cells, greedily from the top left."""
-    cells = sorted((int(candidates.rows[member]), int(candidates.columns[member]), int(member)) for member in members)
+    """Windows around the members' cells, the best first; what else lies in a window is made exact with them."""
+    rows, columns = candidates.rows, candidates.columns
+    left_over = members[np.argsort(-candidates.scores[members], kind="stable")]
     patches = []
-    while cells:
-        row, column, _ = cells[0]
-        # The window begins in the row of the topmost cell, and as far left as a cell near it asks for.
-        column = min(c for r, c, _ in cells if r < row + _WINDOW and column - _WINDOW < c <= column)
-        inside = [cell for cell in cells if cell[0] < row + _WINDOW and column <= cell[1] < column + _WINDOW]
+    while len(left_over):
+        row, column = (int(cells[left_over[0]]) - _WINDOW // 2 for cells in (rows, columns))
+        inside = (rows >= row) & (rows < row + _WINDOW) & (columns >= column) & (columns < column + _WINDOW)
         top, left = (
             int(np.clip(first - _REACH, 0, side - _PATCH_CELLS))
             for first, side in zip((row, column), shape, strict=True)
         )
-        patches.append(_Patch(tile, row, column, top, left, tuple(member for _, _, member in inside)))
-        taken = set(patches[-1].members)
-        cells = [cell for cell in cells if cell[2] not in taken]
+        patches.append(_Patch(tile, top, left, tuple(np.nonzero(inside & ~candidates.exact)[0].tolist())))
+        left_over = left_over[~inside[left_over]]
     return patches

@@ -102,11 +102,14 @@ def test_what_is_decided_is_left_alone() -> None:
     scores = np.full((220, 80), -1, np.float32)
     scores[10, 10], scores[10, 11], scores[40, 50] = 0.5, 0.4, 0.9
     candidates = find_candidates(scores, layout, window=(80, 80), overlap=0.338, threshold=-0.01, exact=False)
-    best = set(undecided(candidates, margin=0.01, threshold=0.0).tolist())
+    best = undecided(candidates, margin=0.06, threshold=0.0)
     assert {(int(candidates.rows[place]), int(candidates.columns[place])) for place in best} == {(10, 10), (40, 50)}
-    assert len(undecided(candidates, margin=0.06, threshold=0.0)) == 3
-    candidates.exact[list(best)] = True
+    candidates.exact[best] = True
     assert len(undecided(candidates, margin=0.01, threshold=0.0)) == 0
+    (rival,) = undecided(candidates, margin=0.11, threshold=0.0)
+    assert int(candidates.columns[rival]) == 11
+    candidates.exact[rival] = True
+    assert len(undecided(candidates, margin=0.11, threshold=0.0)) == 0
 
 
 def test_the_default_engine_decides_as_fp32(six_people: Image) -> None:
