@@ -96,18 +96,16 @@ def save_lecturer(lecturer_id: int) -> ResponseReturnValue:
     if not form.validate():
         return _lecturer_page(lecturer, form)
     db = begin_change()
-    _still_admin(db)
+    _lock_administrators(db)
     if _taken(form, lecturer_id):
         db.rollback()
         return _lecturer_page(lecturer, form)
     role, active = Role(form.role.data), bool(form.active.data)
-    if (role, active) != (lecturer.role, lecturer.active):
-        note("lecturer_rights_changed", lecturer=lecturer_id, role=role.value, active=active)
     lecturer.name, lecturer.email = form.name.data, form.email.data
     lecturer.role, lecturer.active = role, active
     if not committed(db, form.email, _TAKEN):
         return _lecturer_page(lecturer, form)
-    note("lecturer_changed", lecturer=lecturer_id)
+    note("lecturer_changed", lecturer=lecturer_id, role=role.value, active=active)
     flash(f"{lecturer.name} is saved.", "success")
     return redirect(url_for("admin.lecturer", lecturer_id=lecturer_id))
 
@@ -165,7 +163,7 @@ def delete_lecturer(lecturer_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    _still_admin(db)
+    _lock_administrators(db)
     db.execute(sa.delete(Lecturer).where(Lecturer.id == lecturer_id))
     db.commit()
     note("lecturer_deleted", lecturer=lecturer_id)
@@ -179,11 +177,10 @@ def generate_password() -> str:
     return "-".join(groups)
 
 
-def _still_admin(db: Session) -> None:
-    """Refuse (403) somebody whose rights another administrator took away since the request began.
+def _lock_administrators(db: Session) -> None:
+    """Let no two administrators take each other's rights away at once; who came second is refused (403).
 
-    Nobody changes their own rights, so as long as each change is made by an administrator, one remains. The locked rows
-    keep two administrators from demoting each other at once.
+    Nobody changes their own rights, so as long as each change is made by an administrator, one remains.
     """
     admins = db.execute(
         sa.select(Lecturer.id)

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
+from flask import abort
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from wtforms import Field
 
 from database.engine import begin_writing
+from database.models import Lecturer, Role
 from webapp.identity import current_lecturer
 from webapp.storage import database
 
@@ -18,10 +21,14 @@ def begin_change() -> Session:
     """The request's session at the start of a transaction that will write; what was read before is committed.
 
     Without it, on SQLite, a change would be refused whenever the recognition service wrote since the page's first read.
+    Somebody whose rights ended since then is refused (403).
     """
-    db = database()
+    db, person = database(), current_lecturer().id
     db.commit()
     begin_writing(db)
+    still_admin = sa.select(Lecturer.id).where(Lecturer.id == person, Lecturer.role == Role.ADMIN, Lecturer.active)
+    if db.scalar(still_admin) is None:
+        abort(403)
     return db
 
 
