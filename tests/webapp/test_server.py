@@ -1,16 +1,19 @@
 """`attendance web` as a program."""
 
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
 
 from database.engine import create_database_engine, session_factory
 from database.models import ClassSession
+from tests.factories import PASSWORD
 from tests.webapp.lessons import LONG_AGO, make_lesson
 from tests.webapp.running import environ_for, running_dashboard
 from webapp.server import ListenError, check_address
@@ -45,6 +48,24 @@ def test_serves_closes_sessions_and_stops_when_asked(site_settings, tmp_path):
     assert "Traceback" not in log
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=5)  # noqa: S310
+
+
+def test_a_register_that_is_watched_does_not_hold_up_the_stop(site_settings, tmp_path):
+    engine = create_database_engine(site_settings.database_url)
+    with session_factory(engine)() as db:
+        lesson = make_lesson(db)
+    engine.dispose()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with running_dashboard(environ_for(site_settings), tmp_path / "log") as address:
+        page = browser.open(f"{address}/signin", timeout=30).read().decode()
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+        form = {"csrf_token": token, "email": lesson.lecturer.email, "password": PASSWORD}
+        browser.open(f"{address}/signin", urllib.parse.urlencode(form).encode(), timeout=30).close()
+        stream = browser.open(f"{address}/sessions/{lesson.session.id}/live", timeout=30)
+        assert stream.readline() == b"retry: 2000\n"
+        assert b"stale" in stream.readline() + stream.readline()
+    assert b"event:" not in stream.read()  # it ended by itself, whole
+    stream.close()
 
 
 def test_a_database_without_tables_is_one_sentence(tmp_path):
