@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from face_engine.checks import check_chips, check_faces, check_images
 from face_engine.detection import DetectorGeometry, TileDetector
 from face_engine.dlib_file import Network, read_network
 from face_engine.embeddings import ArcFaceEmbedder, DlibEmbedder, Embedder
+from face_engine.frame_detection import FrameDetector
 from face_engine.interface import AlignedFaces, EngineError, EngineInfo, FaceBoxes, Image, ModelError
 from face_engine.model_cache import cached, default_cache_folder
 from face_engine.onnx_export import EXPORT_VERSION, export_detector, export_encoder
@@ -29,6 +31,13 @@ from face_engine.weights import (
 SCORE_MARGINS = {"bf16": 0.03}
 """The most by which a precision's scores are taken to be off; twice the worst seen by `benchmarks.parity`."""
 DEFAULT_WORK_PIXELS = 12_000_000
+
+
+class Detector(Protocol):
+    """What the engine searches with."""
+
+    def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
+        """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
 
 
 class AcceleratedEngine:
@@ -84,14 +93,7 @@ class AcceleratedEngine:
         folder = cache or default_cache_folder()
         files = [weights_file(name) for name in (LANDMARKS, ENCODER, CNN_DETECTOR)]
         network = read_network(files[2])
-        graph = _exported(folder, network, "detector")
-        inexact = chosen in SCORE_MARGINS
-        self._detector: TileDetector | None = TileDetector(
-            started.load(graph, precision=chosen),
-            DetectorGeometry.of(network),
-            work_pixels=work_pixels,
-            refiner=Refiner(started.load(graph, precision="fp32"), margin=SCORE_MARGINS[chosen]) if inexact else None,
-        )
+        self._detector: Detector | None = _build_detector(started, chosen, network, folder, work_pixels)
         self._aligner: Aligner = DlibAligner(files[0], side=CHIP_SIDE, padding=CHIP_PADDING)
         self._embedder: Embedder
         if embedding is None:
@@ -146,10 +148,23 @@ class AcceleratedEngine:
         """Let go of the models; every later call but this one raises EngineError."""
         self._detector = None
 
-    def _open(self) -> TileDetector:
+    def _open(self) -> Detector:
         if self._detector is None:
             raise EngineError("the engine is closed")
         return self._detector
+
+
+def _build_detector(
+    runtime: Runtime, precision: str, network: Network, folder: Path, work_pixels: int
+) -> TileDetector | FrameDetector:
+    if runtime.on_gpu:
+        return FrameDetector(lambda model: runtime.load(model, precision=precision), network, work_pixels=work_pixels)
+    graph = _exported(folder, network, "detector")
+    refiner = None
+    if precision in SCORE_MARGINS:
+        refiner = Refiner(runtime.load(graph, precision="fp32"), margin=SCORE_MARGINS[precision])
+    session = runtime.load(graph, precision=precision)
+    return TileDetector(session, DetectorGeometry.of(network), work_pixels=work_pixels, refiner=refiner)
 
 
 def _choose_precision(runtime: Runtime, wanted: str) -> str:

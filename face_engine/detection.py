@@ -63,7 +63,7 @@ class TileDetector:
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
-        found: list[FaceBoxes] = [_no_faces()] * len(images)
+        found: list[FaceBoxes] = [no_faces()] * len(images)
         for layout, places in self._batches(images, upsample):
             together = [images[place] for place in places]
             if layout.width * layout.height > self._work_pixels:
@@ -130,5 +130,6 @@ class TileDetector:
         return self._buffers[key]
 
 
-def _no_faces() -> FaceBoxes:
+def no_faces() -> FaceBoxes:
+    """The answer for an image without faces."""
     return FaceBoxes(np.empty((0, 4), np.float32), np.empty(0, np.float32))

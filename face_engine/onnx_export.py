@@ -79,10 +79,23 @@ def export_detector(network: Network) -> bytes:
     Raises:
         ModelError: the network is not dlib's face detector.
     """
+    graph = GraphBuilder("dlib-mmod-detector")
+    append_detector(graph, network, graph.node("Transpose", "tile", perm=[0, 3, 1, 2]))
+    return graph.model(
+        [helper.make_tensor_value_info("tile", TensorProto.FLOAT, ["n", "height", "width", 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 1, "rows", "columns"])],
+    )
+
+
+def append_detector(graph: GraphBuilder, network: Network, tile: str) -> None:
+    """Add the detector's layers to a graph, from a tile in NCHW order to the output "scores".
+
+    Raises:
+        ModelError: the network is not dlib's face detector.
+    """
     _require(network, "loss_mmod_", "input_rgb_image_pyramid", "face detector (mmod_human_face_detector.dat)")
     layers = _Layers(network)
-    graph = GraphBuilder("dlib-mmod-detector")
-    value = graph.node("Transpose", "tile", perm=[0, 3, 1, 2])
+    value = tile
     for index, (filters, side, stride, padding) in enumerate(DETECTOR_CONVOLUTIONS):
         last = index == len(DETECTOR_CONVOLUTIONS) - 1
         weights, bias = layers.convolution(filters, side, stride, padding, normalised=not last)
@@ -93,10 +106,6 @@ def export_detector(network: Network) -> bytes:
             layers.next("relu_")
             value = graph.node("Relu", value)
     layers.finish()
-    return graph.model(
-        [helper.make_tensor_value_info("tile", TensorProto.FLOAT, ["n", "height", "width", 3])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 1, "rows", "columns"])],
-    )
 
 
 def export_encoder(network: Network) -> bytes:

@@ -11,7 +11,8 @@ from face_engine.runtimes import describe_processor
 
 _PROVIDERS: dict[str, list[Any]] = {
     "onnxruntime": ["CPUExecutionProvider"],
-    "cuda": ["CUDAExecutionProvider"],
+    # TensorFloat-32 would round what float32 is asked for.
+    "cuda": [("CUDAExecutionProvider", {"use_tf32": "0"})],
     "tensorrt": [("TensorrtExecutionProvider", {"trt_fp16_enable": True}), "CUDAExecutionProvider"],
 }
 _WHAT_GPUS_NEED = (
@@ -45,7 +46,7 @@ class OnnxRuntime:
                 f"{_WHAT_GPUS_NEED}"
             )
         self.device = f"GPU, {provider}" if self.on_gpu else describe_processor(threads)
-        self.precisions = ("fp32",)
+        self.precisions = ("fp32", "fp16") if provider == "tensorrt" else ("fp32",)
 
     def load(self, model: bytes, *, precision: str) -> "OnnxSession":
         """Make an ONNX model ready; see `Runtime.load`."""
