@@ -48,16 +48,18 @@ MATCH_AMBIGUOUS: Match
 MATCH_NOT_ON_ROSTER: Match
 
 class StreamFramesRequest(_message.Message):
-    __slots__ = ("camera", "sequence", "capture_time", "jpeg")
+    __slots__ = ("camera", "sequence", "capture_time", "jpeg", "replayed")
     CAMERA_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
     JPEG_FIELD_NUMBER: _ClassVar[int]
+    REPLAYED_FIELD_NUMBER: _ClassVar[int]
     camera: str
     sequence: int
     capture_time: _timestamp_pb2.Timestamp
     jpeg: bytes
-    def __init__(self, camera: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., jpeg: _Optional[bytes] = ...) -> None: ...
+    replayed: bool
+    def __init__(self, camera: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., jpeg: _Optional[bytes] = ..., replayed: _Optional[bool] = ...) -> None: ...
 
 class StreamFramesResponse(_message.Message):
     __slots__ = ("opened", "result", "closing")
@@ -80,20 +82,22 @@ class StreamOpened(_message.Message):
     def __init__(self, room: _Optional[str] = ..., window: _Optional[int] = ..., service_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class FrameResult(_message.Message):
-    __slots__ = ("sequence", "outcome", "detail", "faces", "session_id", "latency")
+    __slots__ = ("sequence", "outcome", "detail", "faces", "session_id", "latency", "window")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
     FACES_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     LATENCY_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     outcome: FrameOutcome
     detail: str
     faces: _containers.RepeatedCompositeFieldContainer[RecognizedFace]
     session_id: int
     latency: _duration_pb2.Duration
-    def __init__(self, sequence: _Optional[int] = ..., outcome: _Optional[_Union[FrameOutcome, str]] = ..., detail: _Optional[str] = ..., faces: _Optional[_Iterable[_Union[RecognizedFace, _Mapping]]] = ..., session_id: _Optional[int] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    window: int
+    def __init__(self, sequence: _Optional[int] = ..., outcome: _Optional[_Union[FrameOutcome, str]] = ..., detail: _Optional[str] = ..., faces: _Optional[_Iterable[_Union[RecognizedFace, _Mapping]]] = ..., session_id: _Optional[int] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., window: _Optional[int] = ...) -> None: ...
 
 class BoundingBox(_message.Message):
     __slots__ = ("left", "top", "right", "bottom")
