@@ -113,6 +113,11 @@ def test_names_the_missing_column(header, missing):
     assert missing in str(caught.value)
 
 
+def test_a_header_that_cannot_be_read_is_shown_as_such():
+    with pytest.raises(ImportRefused, match="Line 1, which should name the columns, cannot be read: The quotation"):
+        read_table(b'index_number,"name\ns1,A\n', COLUMNS)
+
+
 def test_refuses_a_column_that_is_there_twice():
     with pytest.raises(ImportRefused, match="name is there twice"):
         read_table(b"index_number,name,Name\n", COLUMNS)
