@@ -93,19 +93,32 @@ def append_detector(graph: GraphBuilder, network: Network, tile: str) -> None:
     Raises:
         ModelError: the network is not dlib's face detector.
     """
+    value = tile
+    parameters = detector_parameters(network)
+    for index, (weights, (_, _, stride, padding)) in enumerate(zip(parameters, DETECTOR_CONVOLUTIONS, strict=True)):
+        last = index == len(parameters) - 1
+        value = _convolve(graph, value, weights, stride, padding, output="scores" if last else None)
+        if not last:
+            value = graph.node("Relu", value)
+
+
+def detector_parameters(network: Network) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Weights and bias of the detector's convolutions for pixel values less their means, normalisation folded in.
+
+    Raises:
+        ModelError: the network is not dlib's face detector.
+    """
     _require(network, "loss_mmod_", "input_rgb_image_pyramid", "face detector (mmod_human_face_detector.dat)")
     layers = _Layers(network)
-    value = tile
-    for index, (filters, side, stride, padding) in enumerate(DETECTOR_CONVOLUTIONS):
+    parameters = []
+    for index, shape in enumerate(DETECTOR_CONVOLUTIONS):
         last = index == len(DETECTOR_CONVOLUTIONS) - 1
-        weights, bias = layers.convolution(filters, side, stride, padding, normalised=not last)
-        if index == 0:
-            weights = weights / np.float32(PIXEL_SCALE)
-        value = _convolve(graph, value, (weights, bias), stride, padding, output="scores" if last else None)
+        weights, bias = layers.convolution(*shape, normalised=not last)
+        parameters.append((weights / np.float32(PIXEL_SCALE) if index == 0 else weights, bias))
         if not last:
             layers.next("relu_")
-            value = graph.node("Relu", value)
     layers.finish()
+    return parameters
 
 
 def export_encoder(network: Network) -> bytes:

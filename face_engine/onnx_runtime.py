@@ -15,6 +15,7 @@ _PROVIDERS: dict[str, list[Any]] = {
     "cuda": [("CUDAExecutionProvider", {"use_tf32": "0"})],
     "tensorrt": [("TensorrtExecutionProvider", {"trt_fp16_enable": True}), "CUDAExecutionProvider"],
 }
+_PRECISIONS = {"onnxruntime": ("fp32", "int8"), "cuda": ("fp32",), "tensorrt": ("fp32", "fp16")}
 _WHAT_GPUS_NEED = (
     "a GPU needs the package onnxruntime-gpu in place of onnxruntime, an NVIDIA driver, and the CUDA, cuDNN (and for "
     "tensorrt the TensorRT) libraries of the versions that it names"
@@ -46,7 +47,7 @@ class OnnxRuntime:
                 f"{_WHAT_GPUS_NEED}"
             )
         self.device = f"GPU, {provider}" if self.on_gpu else describe_processor(threads)
-        self.precisions = ("fp32", "fp16") if provider == "tensorrt" else ("fp32",)
+        self.precisions = _PRECISIONS[provider]
 
     def load(self, model: bytes, *, precision: str) -> "OnnxSession":
         """Make an ONNX model ready; see `Runtime.load`."""

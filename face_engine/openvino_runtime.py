@@ -7,9 +7,7 @@ import openvino
 from numpy.typing import NDArray
 
 from face_engine.interface import ModelError
-from face_engine.runtimes import describe_processor, has_fast_bfloat16
-
-_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+from face_engine.runtimes import describe_processor, fast_precisions
 
 
 class OpenVinoRuntime:
@@ -23,12 +21,15 @@ class OpenVinoRuntime:
         self._threads = threads
         self.title = f"OpenVINO {openvino.__version__.split('-')[0]}"
         self.device = describe_processor(threads)
-        self.precisions = ("bf16", "fp32") if has_fast_bfloat16() else ("fp32", "bf16")
+        fast = fast_precisions()
+        self.precisions = (*fast, *(one for one in ("fp32", "bf16", "int8") if one not in fast))
+        # What 8-bit layers leave over: the last convolution, and what lies between.
+        self._hints = {"fp32": "f32", "bf16": "bf16", "int8": "bf16" if "bf16" in fast else "f32"}
 
     def load(self, model: bytes, *, precision: str) -> "OpenVinoSession":
         """Make an ONNX model ready; see `Runtime.load`."""
         settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": self._hints[precision],
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
             "INFERENCE_NUM_THREADS": self._threads,

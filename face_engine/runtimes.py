@@ -18,6 +18,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "int8", "fp16")
 
 _CPU_FLAGS = Path("/proc/cpuinfo")
 _BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+_INT8_FLAGS = {"amx_int8", "avx512_vnni", "avx_vnni"}
 
 
 class Session(Protocol):
@@ -88,14 +89,15 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def has_fast_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself (AVX512-BF16 or AMX), so that it gains from it."""
+def fast_precisions() -> tuple[str, ...]:
+    """What the processor multiplies faster than float32, the best first: bf16 (AVX512-BF16, AMX), int8 (VNNI)."""
     try:
         text = _CPU_FLAGS.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return not _BFLOAT16_FLAGS.isdisjoint(flags.split())
+        return ()
+    flags = set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+    known = {"bf16": _BFLOAT16_FLAGS, "int8": _INT8_FLAGS}
+    return tuple(precision for precision, names in known.items() if flags & names)
 
 
 def describe_processor(threads: int) -> str:

@@ -129,10 +129,10 @@ class EngineSettings(_Section):
         0, ge=0, le=256, description="Accelerated engine: threads of the runtime on a CPU; 0: one a core."
     )
     work_pixels: int = Field(
-        12_000_000,
+        16_000_000,
         ge=1_000_000,
         le=1_000_000_000,
-        description="Accelerated engine: bounds memory, about 80 bytes for each of these pixels; more is split.",
+        description="Accelerated engine: bounds memory, about 40 bytes for each of these pixels; more is split.",
     )
     cache: Path | None = Field(
         None, description="Accelerated engine: folder of converted models. Default: in the user's cache folder."
@@ -283,6 +283,27 @@ class CameraSettings(_Section):
     )
     resend_limit: int = Field(
         20, ge=0, le=10_000, description="Times one frame is sent again when no frame may be lost (files played fast)."
+    )
+    spool: bool = Field(
+        True, description="Keep frames on disk while the service is away, and send them when it is back (live cameras)."
+    )
+    spool_directory: Path | None = Field(
+        None, description="Folder of the spools. Default: camera-spool in systemd's state directory, or in data."
+    )
+    spool_bytes: int = Field(
+        500_000_000,
+        ge=10_000,
+        le=1_000_000_000_000,
+        description="Most that a spool takes of the disk; old frames are thinned out to make room for new ones.",
+    )
+    spool_free_bytes: int = Field(
+        500_000_000, ge=0, le=1_000_000_000_000_000, description="Least that a spool leaves free on its disk, in bytes."
+    )
+    spool_age_h: float = Field(
+        24, gt=0, le=720, description="Hours after which a spooled frame is deleted, sent or not. They show people."
+    )
+    spool_rate: float = Field(
+        2.0, gt=0, le=1000, description="Most spooled frames sent a second, behind those that are captured meanwhile."
     )
 
 

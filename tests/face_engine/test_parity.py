@@ -1,5 +1,6 @@
 """The accelerated engine decides as dlib decides, on every picture of faces that the tests have."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from face_engine.accelerated import AcceleratedEngine
 from face_engine.faces import find_faces
 from face_engine.images import decode_image
 from face_engine.interface import Face, FaceBoxes, Image
+from face_engine.quantisation import RANGES
 from face_engine.reference import ReferenceEngine
 
 SHARED = Path(__file__).parents[2] / "../shared/faces"
@@ -78,7 +80,7 @@ def fp32() -> Iterator[AcceleratedEngine]:
     engine.close()
 
 
-@pytest.fixture(scope="session", params=["auto", "bf16"])
+@pytest.fixture(scope="session", params=["auto", "bf16", "int8"])
 def inexact(request: pytest.FixtureRequest) -> Iterator[AcceleratedEngine]:
     engine = AcceleratedEngine(precision=request.param)
     yield engine
@@ -112,8 +114,11 @@ def test_fp32_gives_dlib_s_faces(cases: dict[str, Case], fp32: AcceleratedEngine
 
 
 def test_lower_precision_decides_the_same(cases: dict[str, Case], inexact: AcceleratedEngine) -> None:
+    calibration = json.loads(RANGES.read_text())["pictures"] if "int8" in inexact.info.precision else []
     gallery = [face for case in cases.values() for face in case.faces]
     for name, case in cases.items():
+        if name in calibration:
+            continue
         (faces,) = find_faces(inexact, [case.image], upsample=case.upsample)
         assert len(faces) == len(case.faces), name
         for ours, theirs in zip(faces, case.faces, strict=True):
