@@ -18,9 +18,12 @@ from camera_client.connection import ConnectError, Connection, Token
 from camera_client.counts import Counts
 from camera_client.frames import FrameSource, SourceError
 from camera_client.jpeg import JpegEncoder
+from camera_client.replay import Replay
 from camera_client.report import Reporter, tell_end
+from camera_client.run import Run, StreamLimits
 from camera_client.sources import SourceOptions, kind_of, open_source
-from camera_client.stream import GaveUpError, Run, StreamLimits
+from camera_client.spool import Spool, SpoolError, SpoolLimits, folder_of
+from camera_client.stream import GaveUpError
 from camera_client.waiting import WaitingFrames
 from settings import Settings, load_settings
 from settings.logs import configure_logging
@@ -196,9 +199,43 @@ class _Ending:
 
 async def _stream(settings: Settings, choices: _Choices, connection: Connection, source: FrameSource) -> _Ending:
     camera = settings.camera
-    run_state = Run(
+    spool = None if choices.one_shot or choices.keep_all else _spool(settings)
+    run_state = _run(settings, choices, connection, spool)
+    client = CameraClient(connection, run_state, patient=not choices.one_shot)
+    capture = CaptureThread(source, run_state, most_frames=choices.frames)
+    _stop_on_signals(client, capture)
+    log.info("camera_starts", camera=run_state.camera, server=camera.server, source=source.name, rate=camera.rate)
+    started = time.monotonic()
+    problem = None
+    helpers = [asyncio.create_task(Reporter(run_state, one_shot=choices.one_shot).report())]
+    if run_state.replay is not None:
+        helpers.append(asyncio.create_task(run_state.replay.tidy()))
+    capture.start()
+    try:
+        await client.stream()
+    except (GaveUpError, RefusedError) as error:
+        problem = str(error)
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        capture.stop()
+        run_state.waiting.close()
+    await asyncio.to_thread(capture.join, _CAPTURE_END_S)
+    if choices.one_shot or capture.error:
+        problem = tell_end(run_state, problem or capture.error, seconds=time.monotonic() - started)
+    log.info("camera_stopped", **run_state.as_event())
+    if spool is not None:
+        spool.close()
+    return _Ending(problem, capture.is_alive())
+
+
+def _run(settings: Settings, choices: _Choices, connection: Connection, spool: Spool | None) -> Run:
+    camera = settings.camera
+    return Run(
         camera=camera.name or "",
-        waiting=WaitingFrames(asyncio.get_running_loop(), keep_all=choices.keep_all),
+        waiting=WaitingFrames(
+            asyncio.get_running_loop(), keep_all=choices.keep_all, store=None if spool is None else spool.keep
+        ),
         counts=Counts(),
         limits=StreamLimits(
             answer_s=camera.answer_timeout_s,
@@ -206,28 +243,34 @@ async def _stream(settings: Settings, choices: _Choices, connection: Connection,
             resends=camera.resend_limit,
         ),
         clean=connection.without_token,
+        replay=None if spool is None else Replay(spool, camera.spool_rate),
     )
-    client = CameraClient(connection, run_state, patient=not choices.one_shot)
-    capture = CaptureThread(source, run_state, most_frames=choices.frames)
-    _stop_on_signals(client, capture)
-    log.info("camera_starts", camera=run_state.camera, server=camera.server, source=source.name, rate=camera.rate)
-    started = time.monotonic()
-    problem = None
-    reporter = asyncio.create_task(Reporter(run_state, one_shot=choices.one_shot).report())
-    capture.start()
+
+
+def _spool(settings: Settings) -> Spool | None:
+    """The camera's spool; None, with a warning, when it cannot be had: a camera that can see goes on."""
+    camera = settings.camera
+    if not camera.spool:
+        return None
+    limits = SpoolLimits(
+        total_bytes=camera.spool_bytes, free_bytes=camera.spool_free_bytes, age_s=3600 * camera.spool_age_h
+    )
     try:
-        await client.stream()
-    except (GaveUpError, RefusedError) as error:
-        problem = str(error)
-    finally:
-        reporter.cancel()
-        capture.stop()
-        run_state.waiting.close()
-    await asyncio.to_thread(capture.join, _CAPTURE_END_S)
-    if choices.one_shot or capture.error:
-        problem = tell_end(run_state, problem or capture.error, seconds=time.monotonic() - started)
-    log.info("camera_stopped", **run_state.counts.as_event())
-    return _Ending(problem, capture.is_alive())
+        spool = Spool(folder_of(_spools_folder(settings), camera.name or ""), limits)
+    except SpoolError as error:
+        log.warning(
+            "no_spool", reason=str(error), advice="set ATTENDANCE_CAMERA_SPOOL_DIRECTORY; until then outages are lost"
+        )
+        return None
+    log.info("spool_opened", **spool.as_event())
+    return spool
+
+
+def _spools_folder(settings: Settings) -> Path:
+    # systemd's StateDirectory= (several are separated by colons): all that a unit with DynamicUser= may write to.
+    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    default = Path(state) if state else settings.data.directory
+    return settings.camera.spool_directory or default / "camera-spool"
 
 
 def _stop_on_signals(client: CameraClient, capture: CaptureThread) -> None:

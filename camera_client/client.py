@@ -10,7 +10,8 @@ import structlog
 
 from camera_client.connection import ConnectError, Connection
 from camera_client.frames import FrameSource, SourceError
-from camera_client.stream import FrameStream, GaveUpError, Run, StreamError
+from camera_client.run import Run
+from camera_client.stream import REFUSALS, FrameStream, GaveUpError, StreamError
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 
 # Until a person changes something, asking again is of little use; a minute keeps the log readable.
@@ -79,6 +80,7 @@ class CameraClient:
         except ConnectError as error:
             return self._refused(str(error))
         except StreamError as error:
+            run.spool_from_now(error.code not in REFUSALS)
             advice = _advice(error, run.camera, self._connection)
             return self._failed(error) if advice is None else self._refused(advice)
         except GaveUpError:

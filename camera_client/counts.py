@@ -29,6 +29,8 @@ class Counts:
         given_up: not dealt with after the allowed number of times.
         connections: streams that the service opened.
         failures: connections that failed, or could not be made.
+        replayed: answers to frames that had been spooled.
+        clock_ahead_s: how far the camera's clock was ahead of the service's when the last stream was opened, seconds.
         faces: faces that the service found.
         recognized: of those, the ones matched with a student.
         confirmed: students that the service confirmed; numbers of students do not belong in logs.
@@ -43,6 +45,8 @@ class Counts:
     given_up: int = 0
     connections: int = 0
     failures: int = 0
+    replayed: int = 0
+    clock_ahead_s: float | None = None
     faces: int = 0
     recognized: int = 0
     confirmed: set[str] = field(default_factory=set)
@@ -83,6 +87,7 @@ class Counts:
             "sent": self.sent,
             "resent": self.resent,
             "outcomes": dict(self.outcomes),
+            "replayed": self.replayed,
             "lost": self.lost,
             "given_up": self.given_up,
             "reconnects": self.reconnects,
@@ -90,6 +95,7 @@ class Counts:
             "recognized": self.recognized,
             "students_confirmed": len(self.confirmed),
             "latency_ms": self._latency_ms(),
+            "clock_ahead_s": self.clock_ahead_s,
         }
 
     def line(self) -> str:
@@ -122,6 +128,7 @@ class Counts:
             f"Faces                {self.faces}, of which {self.recognized} matched with a student",
             f"Students confirmed   {len(self.confirmed)}",
             f"Time to the answer   {shown}",
+            f"Clock                {_clock(self.clock_ahead_s)}",
             *(f"The service on {outcome}: {detail}" for outcome, detail in sorted(self.details.items())),
         ]
         return "\n".join(lines)
@@ -135,6 +142,12 @@ class Counts:
             "p50": round(1000 * statistics.median(ordered)),
             "p95": round(1000 * ordered[min(last, round(0.95 * last))]),
         }
+
+
+def _clock(ahead_s: float | None) -> str:
+    if ahead_s is None:
+        return "not compared with the service's"
+    return f"{abs(ahead_s):.1f} s {'behind' if ahead_s < 0 else 'ahead of'} the service's"
 
 
 def _listed(outcomes: Counter[str]) -> str:

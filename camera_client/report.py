@@ -6,7 +6,7 @@ import sys
 import click
 import structlog
 
-from camera_client.stream import Run
+from camera_client.run import Run
 
 _ONE_SHOT_INTERVAL_S = 5.0
 _SERVICE_INTERVAL_S = 60.0
@@ -37,7 +37,7 @@ class Reporter:
             if self._at_terminal:
                 click.echo(self._run.counts.line(), err=True)
             else:
-                log.info("camera_progress", dropped=self._run.waiting.dropped, **self._run.counts.as_event())
+                log.info("camera_progress", dropped=self._run.waiting.dropped, **self._run.as_event())
 
 
 def tell_end(run: Run, problem: str | None, *, seconds: float) -> str | None:

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,6 +111,7 @@ class Spool:
         self._frames: list[StoredFrame] = []
         self._bytes = 0
         self._troubled = False
+        self._looked_at = self._next_old_at = 0.0
         self.stored = 0
         """Frames stored by this program."""
         self.thinned = 0
@@ -184,14 +185,14 @@ class Spool:
                     return stored, CapturedFrame(
                         stored.captured_at, jpeg, f"spooled {stored.captured_at:%d %b %H:%M:%S}"
                     )
-                self._delete([stored])
+                self._delete_one(stored)
                 self.damaged += 1
         return None
 
     def discard(self, stored: StoredFrame) -> None:
         """Delete a frame that is dealt with. One that is gone already is no matter."""
         with self._guard:
-            self._delete([stored])
+            self._delete_one(stored)
 
     def delete_old(self) -> None:
         """Delete the frames that have been here too long."""
@@ -216,7 +217,7 @@ class Spool:
         self._delete_old(self._now())
 
     def _add(self, stored: StoredFrame) -> None:
-        place = bisect.bisect_left(self._frames, (stored.captured_us, stored.check), key=_identity)
+        place = bisect.bisect_left(self._frames, _identity(stored), key=_identity)
         if place < len(self._frames) and _identity(self._frames[place]) == _identity(stored):
             self._bytes -= self._frames.pop(place).taken_bytes  # the same picture again: its file was replaced
         self._frames.insert(place, stored)
@@ -246,26 +247,34 @@ class Spool:
             log.info("spool_thinned", deleted=len(places), frames=len(self._frames), bytes=self._bytes)
 
     def _delete_old(self, now: float) -> None:
+        if self._looked_at <= now < self._next_old_at:
+            return
         # A time in the future is that of a clock which was set back since; such a frame would never grow old.
         old = [stored for stored in self._frames if abs(now - stored.stored_at) > self._limits.age_s]
         if old:
             self._delete(old)
             self.expired += len(old)
             log.warning("spooled_frames_too_old", deleted=len(old), frames=len(self._frames))
+        first = min((stored.stored_at for stored in self._frames), default=now)
+        self._looked_at, self._next_old_at = now, first + self._limits.age_s
 
-    def _delete(self, those: Iterable[StoredFrame]) -> None:
+    def _delete(self, those: Collection[StoredFrame]) -> None:
         gone = {_identity(stored) for stored in those}
-        left = []
-        for stored in self._frames:
-            if _identity(stored) not in gone:
-                left.append(stored)
-                continue
-            self._bytes -= stored.taken_bytes
-            try:
-                (self._folder / stored.name).unlink(missing_ok=True)
-            except OSError as error:
-                log.error("spooled_frame_not_deleted", file=stored.name, reason=error.strerror)
-        self._frames = left
+        self._frames = [stored for stored in self._frames if _identity(stored) not in gone]
+        for stored in those:
+            self._forget(stored)
+
+    def _delete_one(self, stored: StoredFrame) -> None:
+        place = bisect.bisect_left(self._frames, _identity(stored), key=_identity)
+        if place < len(self._frames) and _identity(self._frames[place]) == _identity(stored):
+            self._forget(self._frames.pop(place))
+
+    def _forget(self, stored: StoredFrame) -> None:
+        self._bytes -= stored.taken_bytes
+        try:
+            (self._folder / stored.name).unlink(missing_ok=True)
+        except OSError as error:
+            log.error("spooled_frame_not_deleted", file=stored.name, reason=error.strerror)
 
     def _write(self, stored: StoredFrame, jpeg: bytes) -> None:
         path = self._folder / stored.name

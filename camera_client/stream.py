@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import grpc
 import structlog
 
-from camera_client.backoff import Backoff
-from camera_client.counts import Counts, outcome_name
-from camera_client.waiting import WaitingFrame, WaitingFrames
+from camera_client.counts import outcome_name
+from camera_client.frames import CapturedFrame
+from camera_client.run import Run
+from camera_client.spool import StoredFrame
+from camera_client.waiting import WaitingFrame
 from protos.attendance.v1 import attendance_pb2 as pb
 
 # Answers after which the same frame may fare better later.
@@ -21,6 +21,18 @@ _WORTH_SENDING_AGAIN = frozenset({pb.FRAME_OUTCOME_OVERLOADED, pb.FRAME_OUTCOME_
 # The capture time decides the class session; grace periods are minutes, so this much is worth a warning.
 _CLOCK_WARNING_S = 30.0
 _WATCH_INTERVAL_S = 0.5
+_SHORTEST_PAUSE_S = 0.01
+
+# Statuses by which the service says that it does not want this camera's frames; any other may be a fault on the way.
+REFUSALS = frozenset(
+    {
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INVALID_ARGUMENT,
+    }
+)
 
 Call = Any  # grpc.aio.StreamStreamCall: its stubs and its code disagree on the type of the end of a stream
 
@@ -46,82 +58,8 @@ class GaveUpError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """How long a camera waits for what, seconds.
-
-    Attributes:
-        open_s: for the service to admit the camera.
-        answer_s: for the answer to any one frame.
-        drain_s: for the last answers, once it sends no more.
-        give_up_s: for progress, while frames or connections fail; None: for ever.
-        resends: times that one frame is sent again (a number, not seconds).
-    """
-
-    open_s: float = 30.0
-    answer_s: float = 60.0
-    drain_s: float = 10.0
-    give_up_s: float | None = None
-    resends: int = 20
-
-
-@dataclass(slots=True)
-class Run:
-    """What the calls of one run share: they follow each other, and go on where the last one ended.
-
-    Attributes:
-        camera: the camera's name.
-        waiting: frames to send.
-        counts: what became of them.
-        limits: how long to wait.
-        backoff: waits after a frame that could not be dealt with.
-        clean: a text of the service as it may be shown.
-        sequence: numbers of frames, rising over all calls.
-        stopping: set by whoever wants the run to end soon.
-        trouble_since: event loop's time since which nothing succeeds; None while all is well.
-    """
-
-    camera: str
-    waiting: WaitingFrames
-    counts: Counts
-    limits: StreamLimits
-    backoff: Backoff = field(default_factory=Backoff)
-    clean: Callable[[str], str] = str
-    sequence: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    trouble_since: float | None = None
-
-    def trouble(self) -> None:
-        """Note that something failed."""
-        if self.trouble_since is None:
-            self.trouble_since = asyncio.get_running_loop().time()
-
-    def progress(self) -> None:
-        """Note that a frame was dealt with."""
-        self.trouble_since = None
-        self.backoff.reset()
-
-    @property
-    def given_up(self) -> bool:
-        """Whether the trouble lasts longer than the user wants to wait."""
-        if self.limits.give_up_s is None or self.trouble_since is None:
-            return False
-        return asyncio.get_running_loop().time() - self.trouble_since > self.limits.give_up_s
-
-    def retry_later(self, frame: WaitingFrame) -> None:
-        """Let a frame that was not dealt with wait again, unless it had its chances or may be lost."""
-        if not self.waiting.keep_all:
-            self.counts.lost += 1
-        elif frame.attempts >= self.limits.resends:
-            self.counts.given_up += 1
-            log.error("frame_given_up", frame=frame.frame.label, attempts=frame.attempts + 1)
-        else:
-            frame.attempts += 1
-            self.waiting.put_back([frame])
-
-
-@dataclass(frozen=True, slots=True)
 class _InFlight:
-    frame: WaitingFrame
+    origin: WaitingFrame | StoredFrame
     sent_at: float
 
 
@@ -134,17 +72,20 @@ class FrameStream:
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._in_flight: dict[int, _InFlight] = {}
-        self._opened: pb.StreamOpened | None = None
+        self._opened = False
+        self._window = 1
+        self._heard_at = self._started_at
         self._closing: pb.StreamClosing | None = None
         self._ending_since: float | None = None
         self._paused_until = 0.0
         self._why_cancelled: Exception | None = None
+        self._refused = False
         self._last_outcome = ""
 
     async def converse(self) -> pb.StreamClosing | None:
         """Send what waits and take the answers, until all is sent and answered, or the run is to stop.
 
-        Frames without an answer wait again, or are lost, as the run wants it.
+        Frames without an answer wait again, or are spooled or lost, as the run wants it.
 
         Returns:
             The service's wish to end the call, if that was why it ended.
@@ -163,6 +104,7 @@ class FrameStream:
             if self._why_cancelled is None:
                 raise
         except grpc.aio.AioRpcError as error:
+            self._refused = error.code() in REFUSALS
             if self._closing is None and not self._nothing_left():
                 raise StreamError(error.code(), self._run.clean(error.details() or "")) from None
         finally:
@@ -171,8 +113,20 @@ class FrameStream:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             for unanswered in self._in_flight.values():
-                self._run.retry_later(unanswered.frame)
+                self._give_back(unanswered.origin)
         return self._verdict()
+
+    def _give_back(self, origin: WaitingFrame | StoredFrame) -> None:
+        """Deal with a frame that the end of the call leaves without an answer."""
+        run = self._run
+        if isinstance(origin, StoredFrame):
+            planned = self._closing is not None or run.stopping.is_set()
+            if not planned and run.replay is not None and run.replay.broke(origin):
+                run.counts.given_up += 1
+        elif self._refused and not run.waiting.keep_all:
+            run.counts.lost += 1  # pictures that the service does not want are not kept
+        else:
+            run.retry_later(origin)
 
     def _verdict(self) -> pb.StreamClosing | None:
         if self._closing is not None and not isinstance(self._why_cancelled, GaveUpError):
@@ -201,15 +155,19 @@ class FrameStream:
         changed = self._run.waiting.changed
         while not self._sent_all():
             changed.clear()
+            looked_at = self._loop.time()
             if self._may_send() and (frame := self._run.waiting.take()) is not None:
-                if not await self._send_one(frame):
+                if not await self._send_one(frame, frame.frame):
+                    return
+                continue
+            if self._may_replay() and self._replay_due_in() == 0:
+                if not await self._replay_one():
                     return
                 continue
             if self._sent_all():
                 break
-            pause = self._paused_until - self._loop.time()
             try:
-                await asyncio.wait_for(changed.wait(), pause if pause > 0 else None)
+                await asyncio.wait_for(changed.wait(), self._pause(looked_at))
             except TimeoutError:
                 continue
         self._ending_since = self._loop.time()
@@ -222,17 +180,46 @@ class FrameStream:
         return self._run.waiting.finished and not self._in_flight
 
     def _may_send(self) -> bool:
-        if self._opened is None or self._loop.time() < self._paused_until:
+        if not self._opened or self._loop.time() < self._paused_until:
             return False
-        return len(self._in_flight) < max(1, self._opened.window)
+        return len(self._in_flight) < self._window
 
-    async def _send_one(self, frame: WaitingFrame) -> bool:
+    def _may_replay(self) -> bool:
+        """Whether an old frame may go: one at a time, and never in the last place that a live frame may need."""
+        if self._run.replay is None or not self._may_send():
+            return False
+        alone = not self._in_flight
+        return alone or (
+            len(self._in_flight) + 1 < self._window
+            and not any(isinstance(sent.origin, StoredFrame) for sent in self._in_flight.values())
+        )
+
+    def _replay_due_in(self) -> float | None:
+        return None if self._run.replay is None else self._run.replay.due_in()
+
+    def _pause(self, looked_at: float) -> float | None:
+        """How long there was nothing to send then unless something changes, seconds; None: for ever."""
+        pauses = [self._paused_until - looked_at] if looked_at < self._paused_until else []
+        if self._may_replay() and (due := self._replay_due_in()) is not None:
+            pauses.append(max(due, _SHORTEST_PAUSE_S))
+        return min(pauses, default=None)
+
+    async def _replay_one(self) -> bool:
+        """Send the oldest frame of the spool; False when the call is over."""
+        found = None if self._run.replay is None else await asyncio.to_thread(self._run.replay.take)
+        # Reading took a while: a live frame may have come, or the end.
+        if found is None or self._sent_all() or not self._may_send() or self._run.waiting.depth:
+            return True
+        return await self._send_one(*found)
+
+    async def _send_one(self, origin: WaitingFrame | StoredFrame, frame: CapturedFrame) -> bool:
         sequence = next(self._run.sequence)
-        request = pb.StreamFramesRequest(camera=self._run.camera, sequence=sequence, jpeg=frame.frame.jpeg)
-        request.capture_time.FromDatetime(frame.frame.captured_at)
-        self._in_flight[sequence] = _InFlight(frame, self._loop.time())
+        replayed = isinstance(origin, StoredFrame)
+        request = pb.StreamFramesRequest(camera=self._run.camera, sequence=sequence, jpeg=frame.jpeg, replayed=replayed)
+        request.capture_time.FromDatetime(frame.captured_at)
+        self._in_flight[sequence] = _InFlight(origin, self._loop.time())
         self._run.counts.sent += 1
-        self._run.counts.resent += frame.attempts > 0
+        self._run.counts.resent += isinstance(origin, WaitingFrame) and origin.attempts > 0
         try:
             await self._call.write(request)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -241,21 +228,25 @@ class FrameStream:
 
     async def _receive(self) -> None:
         while (message := await self._call.read()) is not grpc.aio.EOF:
+            self._heard_at = self._loop.time()
             match message.WhichOneof("event"):
                 case "opened":
                     self._admit(message.opened)
                 case "result":
-                    self._take(message.result)
+                    await self._take(message.result)
                 case "closing":
                     self._closing = message.closing
                     self._ending_since = self._loop.time()
+            self._run.spool_from_now(self._closing is not None)
             self._run.waiting.changed.set()
 
     def _admit(self, opened: pb.StreamOpened) -> None:
-        self._opened = opened
+        self._opened = True
+        self._window = max(1, opened.window)
         self._run.counts.connections += 1
         theirs = opened.service_time.ToDatetime(tzinfo=UTC) if opened.HasField("service_time") else datetime.now(UTC)
         ahead = (datetime.now(UTC) - theirs).total_seconds()
+        self._run.counts.clock_ahead_s = round(ahead, 3)
         log.info("stream_opened", room=opened.room, window=opened.window, clock_ahead_s=round(ahead, 3))
         if abs(ahead) > _CLOCK_WARNING_S:
             log.warning(
@@ -264,7 +255,8 @@ class FrameStream:
                 advice="set this camera's clock (NTP): frames are counted for the class of their capture time",
             )
 
-    def _take(self, result: pb.FrameResult) -> None:
+    async def _take(self, result: pb.FrameResult) -> None:
+        self._window = result.window or self._window
         sent = self._in_flight.pop(result.sequence, None)
         if sent is None:
             log.debug("answer_without_frame", sequence=result.sequence)
@@ -273,13 +265,24 @@ class FrameStream:
         detail = run.clean(result.detail)
         run.counts.answer(result, self._loop.time() - sent.sent_at, detail)
         self._tell_change(outcome_name(result.outcome), detail)
-        if run.waiting.keep_all and result.outcome in _WORTH_SENDING_AGAIN:
+        dealt_with = result.outcome not in _WORTH_SENDING_AGAIN
+        if run.waiting.keep_all and isinstance(sent.origin, WaitingFrame) and not dealt_with:
             run.trouble()
-            run.retry_later(sent.frame)
+            run.retry_later(sent.origin)
             if self._loop.time() >= self._paused_until:
                 self._paused_until = self._loop.time() + run.backoff.next_wait()
-        else:
-            run.progress()
+            return
+        run.progress()
+        if run.replay is None:
+            return
+        if isinstance(sent.origin, WaitingFrame):
+            if result.outcome == pb.FRAME_OUTCOME_UNAVAILABLE:
+                await asyncio.to_thread(run.retry_later, sent.origin)
+        elif dealt_with:
+            run.counts.replayed += 1
+            await asyncio.to_thread(run.replay.answered, sent.origin)
+        if not dealt_with:
+            run.replay.postpone()
 
     def _tell_change(self, outcome: str, detail: str) -> None:
         """Log the first answer and every one that differs from the one before."""
@@ -295,11 +298,11 @@ class FrameStream:
             now = self._loop.time()
             if self._sent_all():
                 self._ending_since = self._ending_since or now
-                if self._opened is None:
+                if not self._opened:
                     self._cancel(StreamError(grpc.StatusCode.CANCELLED, "stopped"))
             if self._ending_since is not None and now - self._ending_since > limits.drain_s:
                 self._cancel(StreamError(grpc.StatusCode.DEADLINE_EXCEEDED, "the last answers did not come"))
-            if self._opened is None and now - self._started_at > limits.open_s:
+            if not self._opened and now - self._started_at > limits.open_s:
                 self._cancel(
                     StreamError(grpc.StatusCode.DEADLINE_EXCEEDED, f"not admitted within {limits.open_s:.0f} s")
                 )
@@ -308,6 +311,8 @@ class FrameStream:
                 self._cancel(
                     StreamError(grpc.StatusCode.DEADLINE_EXCEEDED, f"a frame had no answer for {limits.answer_s:.0f} s")
                 )
+            if now - max(self._heard_at, oldest if self._opened else 0.0) > limits.quiet_s:
+                self._run.spool_from_now(True)
             if self._run.given_up:
                 self._cancel(GaveUpError())
             await asyncio.sleep(_WATCH_INTERVAL_S)

@@ -1,10 +1,10 @@
-"""Frames between the source's thread and the stream: the one that is newest, or every one."""
+"""Frames between the source's thread and the stream: the one that is newest, or every one; or none, to the disk."""
 
 import asyncio
 import bisect
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from camera_client.frames import CapturedFrame
@@ -29,23 +29,34 @@ class WaitingFrames:
     """Takes frames from the source's thread and hands them to the event loop's stream.
 
     Either only the newest waits, as a live camera wants it, and one that it replaces is dropped; or every frame waits,
-    and the source with it when there are `capacity` of them, as for a recording that is to be sent whole.
+    and the source with it when there are `capacity` of them, as for a recording that is to be sent whole. While the
+    service is away, a live camera's frames can be stored elsewhere (see `divert`).
 
     `put` and `finish` belong to the source's thread, the rest to the event loop's.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, keep_all: bool, capacity: int = 8) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        keep_all: bool,
+        capacity: int = 8,
+        store: Callable[[CapturedFrame], bool] | None = None,
+    ) -> None:
         """Start empty.
 
         Args:
             loop: the event loop of the stream.
             keep_all: every frame waits, instead of the newest only.
             capacity: frames that wait before the source has to (with keep_all).
+            store: keeps a frame for later, as fast as a disk does; False when it cannot. Called by both threads.
         """
         self.keep_all = keep_all
         self.changed = asyncio.Event()
         self._loop = loop
         self._capacity = capacity
+        self._store = store
+        self._diverted = False
         self._frames: list[WaitingFrame] = []
         self._room = threading.Condition()
         self._source_ended = False
@@ -81,13 +92,37 @@ class WaitingFrames:
                 self._room.wait_for(lambda: self._closed or len(self._frames) < self._capacity)
             if self._closed:
                 return False
-            if not self.keep_all:
-                self._dropped += len(self._frames)
-                self._frames.clear()
-            self._frames.append(WaitingFrame(self._captured, frame))
+            newest = WaitingFrame(self._captured, frame)
             self._captured += 1
+            diverted = self._diverted
+            if not diverted:
+                self._add(newest)
+        if diverted and not self._stored(frame):  # without the lock: the event loop must not wait for a disk
+            with self._room:
+                self._add(newest)
         self._tell()
         return True
+
+    def divert(self, diverted: bool) -> None:
+        """Store frames instead of letting them wait, those that wait now among them, or no longer do so.
+
+        A frame that cannot be stored waits. Nothing changes without a place to store frames in.
+        """
+        if self._store is None or diverted == self._diverted:
+            return
+        with self._room:
+            self._diverted = diverted
+            waiting = self._frames if diverted else []
+            self._frames = [] if diverted else self._frames
+        for one in waiting:
+            if not self._store(one.frame):
+                with self._room:
+                    self._add(one)
+
+    @property
+    def diverted(self) -> bool:
+        """Whether frames are stored instead of waiting."""
+        return self._diverted
 
     def finish(self) -> None:
         """Say that the source has ended."""
@@ -116,6 +151,15 @@ class WaitingFrames:
             self._closed = True
             self._room.notify_all()
         self.changed.set()
+
+    def _stored(self, frame: CapturedFrame) -> bool:
+        return self._store is not None and self._store(frame)
+
+    def _add(self, frame: WaitingFrame) -> None:
+        if not self.keep_all:
+            self._dropped += len(self._frames)
+            self._frames.clear()
+        self._frames.append(frame)
 
     def _tell(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: the program ends, nobody waits

@@ -13,7 +13,9 @@ from camera_client.client import CameraClient, CaptureThread
 from camera_client.connection import Connection, Token
 from camera_client.counts import Counts
 from camera_client.frames import CapturedFrame, SourceError
-from camera_client.stream import Run, StreamLimits
+from camera_client.replay import Replay
+from camera_client.run import Run, StreamLimits
+from camera_client.spool import Spool
 from camera_client.waiting import WaitingFrames
 from protos.attendance.v1 import attendance_pb2 as pb
 
@@ -66,17 +68,22 @@ def camera(
     patient: bool = True,
     address: str | None = None,
     tls_ca: Path | None = None,
+    spool: Spool | None = None,
+    spool_rate: float = 1000.0,
     **limits: Any,
 ) -> Camera:
     token = Token.of_value(SECRET)
     connection = Connection(address or f"127.0.0.1:{port}", token=token, tls_ca=tls_ca)
     run = Run(
         camera="c1",
-        waiting=WaitingFrames(asyncio.get_running_loop(), keep_all=keep_all),
+        waiting=WaitingFrames(
+            asyncio.get_running_loop(), keep_all=keep_all, store=spool.keep if spool is not None else None
+        ),
         counts=Counts(),
         limits=StreamLimits(**limits),
         backoff=Backoff(0.05, 0.2),
         clean=connection.without_token,
+        replay=None if spool is None else Replay(spool, spool_rate, backoff=Backoff(0.05, 0.2)),
     )
     client = CameraClient(connection, run, patient=patient, refused_wait_s=0.1)
     return Camera(run, client, CaptureThread(source, run))

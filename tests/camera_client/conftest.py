@@ -1,8 +1,11 @@
 """Moving pictures made here, and a scripted service to send them to."""
 
+import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.camera_client.moving_pictures import picture, write_video
+from tests.camera_client.programs import SECRET, Program
 from tests.camera_client.scripted_service import Proxy, ScriptedService, serve
 
 
@@ -84,6 +88,36 @@ async def start_proxy() -> AsyncIterator[Callable[[int], Awaitable[tuple[Proxy, 
             return proxy, await proxy.start()
 
         yield start
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Program]]]:
+    """Starts the program: `await start(port, *arguments)`; none of them outlives the test."""
+    programs: list[Program] = []
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("ATTENDANCE_")}
+
+    async def run(port: int, *arguments: str, **environment: str) -> Program:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "attendance_cli",
+            *("camera", "run", "--server", f"127.0.0.1:{port}", "--name", "c1"),
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
+            env=clean
+            | {"ATTENDANCE_CAMERA_TOKEN": SECRET, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+            | environment,
+        )
+        programs.append(Program(process))
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        with contextlib.suppress(ProcessLookupError):
+            program.process.kill()
+        await program.process.wait()
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Behaviour:
     leave_after: int | None = None  # frames until the call ends OK without a word
     answers: bool = True
     opens: bool = True
+    credits: Callable[[pb.StreamFramesRequest], int] = lambda frame: 0  # the window from this answer on
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -42,6 +43,7 @@ class ScriptedService(pb_grpc.RecognitionServiceServicer):
     authorizations: list[str | None] = field(default_factory=list)
     half_closed: int = 0
     most_in_flight: int = 0
+    in_flight_seen: list[int] = field(default_factory=list)
     got_frame: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def StreamFrames(  # noqa: N802 - the contract's name
@@ -85,6 +87,7 @@ class ScriptedService(pb_grpc.RecognitionServiceServicer):
                 self.frames.append(frame)
                 self.got_frame.set()
                 pending = {task for task in pending if not task.done()}
+                self.in_flight_seen.append(len(pending) + 1)
                 self.most_in_flight = max(self.most_in_flight, len(pending) + 1)
                 if behaviour.abort_after is not None and len(received) >= behaviour.abort_after:
                     raise RuntimeError("asked to fail")
@@ -106,7 +109,7 @@ class ScriptedService(pb_grpc.RecognitionServiceServicer):
     async def _answer(self, frame: pb.StreamFramesRequest, behaviour: Behaviour, answers: "asyncio.Queue[Any]") -> None:
         await asyncio.sleep(behaviour.latency_s)
         outcome = behaviour.outcome(frame)
-        result = pb.FrameResult(sequence=frame.sequence, outcome=outcome, session_id=1)
+        result = pb.FrameResult(sequence=frame.sequence, outcome=outcome, session_id=1, window=behaviour.credits(frame))
         if outcome == pb.FRAME_OUTCOME_RECOGNIZED:
             result.faces.add(match=pb.MATCH_STUDENT, student="s1", distance=0.3, track=1, confirmed=True)
             result.faces.add(match=pb.MATCH_UNKNOWN, distance=0.9, track=2)

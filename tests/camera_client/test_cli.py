@@ -1,11 +1,8 @@
 import asyncio
-import contextlib
-import json
 import os
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,64 +16,10 @@ from protos.attendance.v1 import attendance_pb2 as pb
 from settings import SettingsError
 from tests.camera_client.live_servers import HttpCamera
 from tests.camera_client.moving_pictures import number_of
+from tests.camera_client.programs import SECRET
 from tests.camera_client.scripted_service import Behaviour, ScriptedService
 
-SECRET = "cam_never_to_be_seen"
-
-
-class Program:
-    """`attendance camera run` as a process of its own, with what it wrote."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.out = self.err = ""
-
-    async def end(self, limit_s: float = 60) -> int:
-        out, err = await asyncio.wait_for(self.process.communicate(), limit_s)
-        self.out, self.err = out.decode(), err.decode()
-        assert SECRET not in self.out + self.err
-        assert "Traceback" not in self.err
-        return self.process.returncode or 0
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
-
-    def event(self, name: str) -> dict[str, Any]:
-        return next(event for event in self.events if event["event"] == name)
-
-
 Start = Callable[..., Any]
-
-
-@pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts the program: `await start(port, *arguments)`; none of them outlives the test."""
-    programs: list[Program] = []
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("ATTENDANCE_")}
-
-    async def run(port: int, *arguments: str, **environment: str) -> Program:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "attendance_cli",
-            *("camera", "run", "--server", f"127.0.0.1:{port}", "--name", "c1"),
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=tmp_path,
-            env=clean
-            | {"ATTENDANCE_CAMERA_TOKEN": SECRET, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-            | environment,
-        )
-        programs.append(Program(process))
-        return programs[-1]
-
-    yield run
-    for program in programs:
-        with contextlib.suppress(ProcessLookupError):
-            program.process.kill()
-        await program.process.wait()
 
 
 async def test_a_video_sent_as_fast_as_possible(start: Start, start_service: Any, mp4: Path) -> None:

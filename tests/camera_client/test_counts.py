@@ -28,6 +28,15 @@ def test_answers_are_counted_and_students_not_named() -> None:
     assert "IN-77" not in summary + counts.line() + str(event)
 
 
+def test_the_clock_is_part_of_the_summary() -> None:
+    def shown(ahead_s: float | None) -> str:
+        return Counts(clock_ahead_s=ahead_s).summary(captured=0, dropped=0, left=0, seconds=0)
+
+    assert "Clock                12.3 s behind the service's" in shown(-12.34)
+    assert "Clock                0.0 s ahead of the service's" in shown(0.01)
+    assert "Clock                not compared with the service's" in shown(None)
+
+
 def test_a_run_without_answers_has_a_summary() -> None:
     assert "no answer" in Counts().summary(captured=0, dropped=0, left=0, seconds=0)
     assert "answers: none" in Counts().line()

@@ -35,6 +35,19 @@ async def test_no_more_frames_than_the_window_are_in_flight(start_service: Any, 
     assert service.most_in_flight <= window
 
 
+async def test_a_window_that_changes_during_the_stream_is_kept(start_service: Any) -> None:
+    def credit(frame: pb.StreamFramesRequest) -> int:
+        return {5: 3, 20: 1, 30: 0}.get(int(frame.jpeg[2:]), 0)
+
+    service = ScriptedService([Behaviour(window=1, latency_s=0.02, credits=credit)])
+    it = camera(await start_service(service), ListedFrames(40))
+    await it.stream()
+    assert numbers(service.frames) == list(range(40))
+    assert set(service.in_flight_seen[:6]) == {1}
+    assert max(service.in_flight_seen[6:22]) == 3
+    assert set(service.in_flight_seen[23:]) == {1}  # those that were on the way when it shrank may still be
+
+
 async def test_a_live_camera_sends_the_newest_to_a_slow_service(start_service: Any) -> None:
     service = ScriptedService([Behaviour(window=1, latency_s=0.2)])
     it = camera(await start_service(service), ListedFrames(60, interval_s=0.02), keep_all=False)
@@ -160,3 +173,13 @@ async def test_a_clock_that_differs_is_warned_of(start_service: Any) -> None:
         await it.stream()
     warned = next(event for event in events if event["event"] == "clock_differs")
     assert warned["clock_ahead_s"] == pytest.approx(-3600, abs=5)
+    assert it.run.as_event()["clock_ahead_s"] == pytest.approx(-3600, abs=5)
+
+
+async def test_a_clock_that_is_right_is_reported_too(start_service: Any) -> None:
+    it = camera(await start_service(ScriptedService()), ListedFrames(1))
+    with capture_logs() as events:
+        await it.stream()
+    assert abs(it.run.counts.clock_ahead_s or 0.0) < 5
+    assert it.run.counts.clock_ahead_s is not None
+    assert "clock_differs" not in [event["event"] for event in events]
