@@ -17,7 +17,7 @@ from face_engine.interface import AlignedFaces, EngineError, EngineInfo, FaceBox
 from face_engine.model_cache import cached, default_cache_folder
 from face_engine.onnx_export import EXPORT_VERSION, export_detector, export_encoder
 from face_engine.quantisation import export_int8_detector
-from face_engine.refinement import Refiner
+from face_engine.refinement import Margins, Refiner
 from face_engine.runtimes import PRECISIONS, Runtime, start_runtime
 from face_engine.weights import (
     CHIP_PADDING,
@@ -29,8 +29,8 @@ from face_engine.weights import (
     weights_file,
 )
 
-SCORE_MARGINS = {"bf16": 0.05, "int8": 0.2}
-"""The most by which a precision's scores are taken to be off; about twice the worst seen (`benchmarks.calibrate`)."""
+SCORE_MARGINS = {"bf16": Margins(unclear=0.05, clear=0.016), "int8": Margins(unclear=0.2, clear=0.08)}
+"""How far a precision's scores are taken to be off: twice the worst seen or more (`benchmarks.calibrate`)."""
 DEFAULT_WORK_PIXELS = 16_000_000
 
 
@@ -163,7 +163,7 @@ def _build_detector(
     graph = _exported(folder, network, "detector")
     refiner = None
     if precision in SCORE_MARGINS:
-        refiner = Refiner(runtime.load(graph, precision="fp32"), margin=SCORE_MARGINS[precision])
+        refiner = Refiner(runtime.load(graph, precision="fp32"), SCORE_MARGINS[precision])
     if precision == "int8":
         graph = export_int8_detector(network)
     session = runtime.load(graph, precision=precision)

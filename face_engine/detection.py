@@ -102,7 +102,7 @@ class TileDetector:
         for image, tile in zip(images, tiles, strict=True):
             fill_tile(upsample_image(image, upsample), layout, self._geometry.means, tile)
         scores = self._session.run(tiles)[:, 0]
-        margin = self._refiner.margin if self._refiner is not None else 0.0
+        margin = self._refiner.margins.unclear if self._refiner is not None else 0.0
         candidates = [self._candidates(one, layout, margin) for one in scores]
         if self._refiner is not None:
             rows, columns = scores.shape[1:]

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from face_engine.decoding import CELL_STRIDE, Candidates, suppressed_by
 from face_engine.runtimes import Session
 
+CLEAR_SCORE = 0.8
+"""Raw score from which a window is clearly a face."""
 _REACH = 10
 """Cells of the third convolution's output around a cell that its score depends on: paddings 2 + 2 + 2 + 4."""
 _FIRST_CELL = 29
@@ -42,18 +44,32 @@ class _Patch:
     """Which candidates of the tile those are."""
 
 
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """The most by which inexact scores may be off; clear faces' scores, near 1, are off by less."""
+
+    unclear: float
+    """Of scores below `CLEAR_SCORE`."""
+    clear: float
+    """Of the others."""
+
+    def of(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The margin of each score."""
+        return np.where(scores >= CLEAR_SCORE, self.clear, self.unclear)
+
+
 class Refiner:
     """Makes exact whatever could change a decision."""
 
-    def __init__(self, exact: Session, *, margin: float) -> None:
+    def __init__(self, exact: Session, margins: Margins) -> None:
         """Use an exact session.
 
         Args:
             exact: the detector in float32: tile to scores, of any size.
-            margin: the most by which an inexact score may be off.
+            margins: of the inexact scores.
         """
         self._exact = exact
-        self.margin = margin
+        self.margins = margins
 
     def refine(
         self, tiles: NDArray[np.float32], shape: tuple[int, int], candidates: Sequence[Candidates], *, threshold: float
@@ -63,11 +79,11 @@ class Refiner:
         Args:
             tiles: float32, shape (n, height, width, 3).
             shape: rows and columns of the score map of such a tile.
-            candidates: of each tile: the cells with inexact scores above `threshold` - margin.
+            candidates: of each tile: the cells with inexact scores above `threshold` - `margins.unclear`.
             threshold: exact scores must be above it.
         """
         while True:
-            wanted = [undecided(one, margin=self.margin, threshold=threshold) for one in candidates]
+            wanted = [undecided(one, self.margins, threshold=threshold) for one in candidates]
             patches: list[_Patch] = []
             for place, members in enumerate(wanted):
                 if len(members) == 0:
@@ -101,15 +117,16 @@ class Refiner:
                 own.exact[member] = True
 
 
-def undecided(candidates: Candidates, *, margin: float, threshold: float) -> NDArray[np.int64]:
+def undecided(candidates: Candidates, margins: Margins, *, threshold: float) -> NDArray[np.int64]:
     """The candidates whose exact scores could change what the suppression keeps.
 
     It walks as the suppression walks. The best of what is left is decided once it is exact and no window that overlaps
-    it could, being off by `margin`, be better.
+    it could, being off by its margin, be better.
 
     Returns:
         Indices, int64; empty when all is decided.
     """
+    highest = candidates.scores + margins.of(candidates.scores)
     waiting = np.argsort(-candidates.scores, kind="stable")
     wanted: list[NDArray[np.int64]] = []
     while len(waiting):
@@ -119,7 +136,7 @@ def undecided(candidates: Candidates, *, margin: float, threshold: float) -> NDA
         overlapping = suppressed_by(candidates.boxes, best, waiting, candidates.overlap)
         if candidates.exact[best]:
             rivals = waiting[overlapping & ~candidates.exact[waiting]]
-            wanted.append(rivals[candidates.scores[rivals] + margin >= candidates.scores[best]])
+            wanted.append(rivals[highest[rivals] >= candidates.scores[best]])
         else:
             # Its rivals' turn comes when it is exact: then fewer are near enough.
             wanted.append(np.array([best]))

@@ -48,8 +48,7 @@ def fill_tile(image: Image, layout: TileLayout, means: NDArray[np.float32], tile
     """
     level = layout.levels[0]
     above = _place(tile, level)
-    row = np.tile(means, level.width)
-    np.subtract(image.reshape(level.height, -1), row, out=_flat(above))
+    cv2.subtract(image, np.array([*means, 0.0]), dst=above, dtype=cv2.CV_32F)
     for smaller in layout.levels[1:]:
         below = _place(tile, smaller)
         scale_x = (level.width - 1) / max(smaller.width - 1, 1)
@@ -67,9 +66,3 @@ def fill_tile(image: Image, layout: TileLayout, means: NDArray[np.float32], tile
 
 def _place(tile: NDArray[np.float32], level: Level) -> NDArray[np.float32]:
     return tile[level.top : level.top + level.height, level.left : level.left + level.width]
-
-
-def _flat(place: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same memory as rows of (width x 3) numbers: a long inner loop for numpy."""
-    height, width, channels = place.shape
-    return np.lib.stride_tricks.as_strided(place, (height, width * channels), (place.strides[0], place.itemsize))

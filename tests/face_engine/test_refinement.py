@@ -11,7 +11,7 @@ from face_engine.dlib_file import read_network
 from face_engine.interface import Image
 from face_engine.onnx_export import export_detector
 from face_engine.pyramid import TileLayout, tile_layout
-from face_engine.refinement import Refiner, undecided
+from face_engine.refinement import Margins, Refiner, undecided
 from face_engine.runtimes import Session, start_runtime
 from face_engine.tiles import fill_tile
 from face_engine.weights import CNN_DETECTOR, weights_file
@@ -64,7 +64,7 @@ def test_scores_off_by_the_margin_decide_as_exact_ones(
         scores + noise, layout, window=geometry.window, overlap=geometry.overlap, threshold=-MARGIN, exact=False
     )
     counted = Counted(exact)
-    Refiner(counted, margin=MARGIN).refine(tile, scores.shape, [candidates], threshold=0)
+    Refiner(counted, Margins(MARGIN, MARGIN)).refine(tile, scores.shape, [candidates], threshold=0)
     found = decide(candidates, upsample=0)
     assert np.array_equal(found.boxes, expected.boxes)
     assert np.abs(found.scores - expected.scores).max() < 1e-4
@@ -79,7 +79,7 @@ def test_without_faces_nothing_is_computed_again(geometry: DetectorGeometry, exa
         scores, layout, window=geometry.window, overlap=geometry.overlap, threshold=-0.03, exact=False
     )
     counted = Counted(exact)
-    Refiner(counted, margin=0.03).refine(tile, scores.shape, [candidates], threshold=0)
+    Refiner(counted, Margins(0.03, 0.03)).refine(tile, scores.shape, [candidates], threshold=0)
     assert counted.pixels == 0
 
 
@@ -92,7 +92,7 @@ def test_a_tile_smaller_than_a_patch_is_computed_whole(
     candidates = find_candidates(
         scores - 0.01, layout, window=geometry.window, overlap=geometry.overlap, threshold=-0.03, exact=False
     )
-    Refiner(exact, margin=0.03).refine(tile, scores.shape, [candidates], threshold=0)
+    Refiner(exact, Margins(0.03, 0.03)).refine(tile, scores.shape, [candidates], threshold=0)
     assert len(decide(candidates, upsample=0).boxes) == 1
     assert np.allclose(candidates.scores, scores[candidates.rows, candidates.columns], atol=1e-4)
 
@@ -102,14 +102,14 @@ def test_what_is_decided_is_left_alone() -> None:
     scores = np.full((220, 80), -1, np.float32)
     scores[10, 10], scores[10, 11], scores[40, 50] = 0.5, 0.4, 0.9
     candidates = find_candidates(scores, layout, window=(80, 80), overlap=0.338, threshold=-0.01, exact=False)
-    best = undecided(candidates, margin=0.06, threshold=0.0)
+    best = undecided(candidates, Margins(0.06, 0.0), threshold=0.0)
     assert {(int(candidates.rows[place]), int(candidates.columns[place])) for place in best} == {(10, 10), (40, 50)}
     candidates.exact[best] = True
-    assert len(undecided(candidates, margin=0.01, threshold=0.0)) == 0
-    (rival,) = undecided(candidates, margin=0.11, threshold=0.0)
+    assert len(undecided(candidates, Margins(0.01, 0.0), threshold=0.0)) == 0
+    (rival,) = undecided(candidates, Margins(0.11, 0.0), threshold=0.0)
     assert int(candidates.columns[rival]) == 11
     candidates.exact[rival] = True
-    assert len(undecided(candidates, margin=0.11, threshold=0.0)) == 0
+    assert len(undecided(candidates, Margins(0.11, 0.0), threshold=0.0)) == 0
 
 
 def test_the_default_engine_decides_as_fp32(six_people: Image) -> None:
