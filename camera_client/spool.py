@@ -2,7 +2,7 @@
 
 One file a frame, `<capture time in microseconds since 1970>-<CRC-32>.jpg`, which appears under its name when it is
 complete. What a power cut leaves of a file is told by the sum in its name. Files are not synced one by one: that would
-wear out a memory card to save, after a power cut, the last seconds of many minutes.
+wear out a memory card to save, after a power cut, the last half minute (Linux writes back what is 30 s old).
 """
 
 import bisect

@@ -1,0 +1,45 @@
+"""The service is away for a whole class; what the camera kept on disk fills the register when it is back."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from camera_client.frames import CapturedFrame
+from camera_client.spool import Spool, SpoolLimits, folder_of
+from demo.university import CAMERA_NAME
+from tests.system.conftest import RATE, System
+from tests.system.test_sessions import RIGHT, complete
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_a_class_without_the_service_is_on_the_register_later(system: System, recording: Path, tmp_path: Path) -> None:
+    session_id = system.schedule()
+    spools = tmp_path / "data" / "camera-spool"
+    fill(folder_of(spools, CAMERA_NAME), system, recording)
+    kept = spooled(spools)
+
+    # The camera's machine starts again after the class, before the service does, and looks into the same room.
+    system.environ["ATTENDANCE_CAMERA_SPOOL_RATE"] = "20"
+    later = (system.first_frame + timedelta(hours=1)).isoformat()
+    words = ["camera", "run", "--source", str(recording), "--rate", str(RATE), "--loop", "--start-time", later]
+    system.programs.start("camera", words, system.environ)
+    system.programs.wait_until(lambda: spooled(spools) >= kept + 2, "the camera keeps no frames", timeout_s=120)
+
+    system.start_service()
+    system.programs.wait_until(lambda: spooled(spools) == 0, "the frames are not sent", timeout_s=240)
+    assert system.wait_until_closed(session_id, complete) == RIGHT
+    system.programs.check()
+
+
+def fill(folder: Path, system: System, recording: Path) -> None:
+    """Keep the class on disk, as a camera did that could not reach the service (played live it would take a minute)."""
+    spool = Spool(folder, SpoolLimits(10**9, 0, 3600))
+    for number, path in enumerate(sorted(recording.iterdir())):
+        assert spool.keep(CapturedFrame(system.first_frame + timedelta(seconds=number / RATE), path.read_bytes()))
+    spool.close()
+
+
+def spooled(spools: Path) -> int:
+    return len(list(spools.glob("*/*.jpg")))
