@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
     "index": ("index_builder.cli", "index", "Build and inspect the index that the service searches.", "service"),
     "lecturer": ("database.people_cli", "lecturer", "Add lecturers and administrators; reset passwords.", "database"),
     "serve": ("recognition_service.cli", "serve", "Run the recognition service.", "service"),
+    "tls": ("recognition_service.tls_cli", "tls", "Make certificates for a trial.", "service"),
     "token": ("database.token_cli", "token", "Issue and revoke tokens for enrolment tools and monitoring.", "database"),
     "web": ("webapp.cli", "web", "Run the dashboard.", "web"),
 }

@@ -1,8 +1,5 @@
 """The gRPC server: limits, keepalive, TLS, the interceptor, and the standard health and reflection services."""
 
-import ssl
-from pathlib import Path
-
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
@@ -11,16 +8,13 @@ from grpc_reflection.v1alpha import reflection
 
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.auth import SERVICE, AuthInterceptor
+from recognition_service.certificates import server_credentials
+from recognition_service.listening import ServerSetupError, checked_address
 from settings.model import ServiceSettings
 
-_LARGEST_PORT = 65_535
 _SLACK = 2
 """A message up to so many times the setting is still received, so that a frame over the setting is answered TOO_LARGE
 and its stream goes on; gRPC ends the call of a larger one."""
-
-
-class ServerSetupError(Exception):
-    """The server cannot be set up; the message names the setting, for people."""
 
 
 def build_server(
@@ -37,8 +31,9 @@ def build_server(
     Raises:
         ServerSetupError: the address is no address or in use, or the certificate or key cannot be used.
     """
-    credentials = _credentials(settings)
-    address = _checked_address(settings.listen)
+    credentials = server_credentials(settings)
+    checked_address(settings.listen, "ATTENDANCE_SERVICE_LISTEN")
+    address = settings.listen
     server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
     pb_grpc.add_RecognitionServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -57,7 +52,11 @@ def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes * _SLACK),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.max_concurrent_streams", 1_000),
+        # Of one connection: a camera needs one, a tool that shows many cameras some dozens.
+        ("grpc.max_concurrent_streams", 100),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        # Who connects and then says nothing, or speaks TLS a byte at a time, is cut off.
+        ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_metadata_size", 8_192),
         # A port in use is an error, not a second server that shares it.
         ("grpc.so_reuseport", 0),
@@ -68,42 +67,5 @@ def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
         # Clients may ping this often without being told to calm down.
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         # A connection on which nothing is called holds a socket for so long at most.
-        ("grpc.max_connection_idle_ms", 600_000),
+        ("grpc.max_connection_idle_ms", 120_000),
     ]
-
-
-def _checked_address(listen: str) -> str:
-    host, separator, port = listen.rpartition(":")
-    if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT:
-        raise ServerSetupError(f"ATTENDANCE_SERVICE_LISTEN: {listen!r} is no address and port, e.g. 127.0.0.1:50051")
-    return listen
-
-
-def _credentials(settings: ServiceSettings) -> grpc.ServerCredentials | None:
-    certificate, key = settings.tls_certificate, settings.tls_key
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        missing, given = ("CERTIFICATE", "KEY") if certificate is None else ("KEY", "CERTIFICATE")
-        raise ServerSetupError(
-            f"ATTENDANCE_SERVICE_TLS_{given} is set but ATTENDANCE_SERVICE_TLS_{missing} is not: set both"
-        )
-    chain = _read("ATTENDANCE_SERVICE_TLS_CERTIFICATE", certificate)
-    private = _read("ATTENDANCE_SERVICE_TLS_KEY", key)
-    try:
-        # gRPC would accept a pair that does not fit and then refuse every client. An encrypted key gets no password.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
-    except (ssl.SSLError, OSError) as error:
-        reason = error.reason if isinstance(error, ssl.SSLError) and error.reason else str(error)
-        raise ServerSetupError(
-            f"ATTENDANCE_SERVICE_TLS_CERTIFICATE and ATTENDANCE_SERVICE_TLS_KEY: {certificate} and {key} are no PEM "
-            f"certificate chain and its unencrypted private key ({reason})"
-        ) from None
-    return grpc.ssl_server_credentials([(private, chain)])
-
-
-def _read(setting: str, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ServerSetupError(f"{setting}: cannot read {path}: {error.strerror}") from None
