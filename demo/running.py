@@ -162,6 +162,7 @@ Stop with Ctrl-C.""")
             "INSTITUTION_NAME": "Demo University",
             "INSTITUTION_TIMEZONE": _zone_of_this_machine(),
             "SERVICE_LISTEN": self._service,
+            "SERVICE_METRICS_LISTEN": "off",
             "SERVICE_TIMETABLE_REFRESH_S": "1",
             "SERVICE_CLOSE_INTERVAL_S": "1",
             "WEB_LISTEN": self._web,

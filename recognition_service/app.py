@@ -26,14 +26,20 @@ from recognition_service.committer import Committer
 from recognition_service.engine_work import BuildEngine
 from recognition_service.engine_worker import EngineWorker
 from recognition_service.gallery_watch import GalleryWatch
+from recognition_service.listening import ServerSetupError
+from recognition_service.metrics import Metrics, Sources, StateCollector
+from recognition_service.metrics_server import MetricsServer
 from recognition_service.outbox import Outbox, OutboxError
+from recognition_service.peer_throttle import PeerThrottle
 from recognition_service.pipeline import Pipeline
-from recognition_service.server import ServerSetupError, build_server
+from recognition_service.server import build_server
 from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
 from recognition_service.streams import StreamHub
 from recognition_service.timetable import Timetable
+from recognition_service.transaction_times import time_transactions
 from settings import Settings
+from settings.model import TimeoutAction
 
 _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2
@@ -66,6 +72,8 @@ class RecognitionService:
         )
         self._parts = AsyncExitStack()  # closes in reverse: calls, batches, engine, commits, files
         self._statistics = Statistics()
+        self._metrics = Metrics()
+        self._metrics_server = MetricsServer(settings.service.metrics_listen, self._metrics)
         self._server: grpc.aio.Server | None = None
         self._health = health_aio.HealthServicer()
         self._port = 0
@@ -74,6 +82,11 @@ class RecognitionService:
     def port(self) -> int:
         """The port it is bound to."""
         return self._port
+
+    @property
+    def metrics_port(self) -> int | None:
+        """The port of the metrics; None where they are not served."""
+        return self._metrics_server.port
 
     @property
     def address(self) -> str:
@@ -133,11 +146,13 @@ class RecognitionService:
 
         tokens = TokenDirectory(sessions, lookups)
         tools = self._stream_tools(batcher, flows, timetable, outbox)
-        hub = StreamHub(tools)
+        hub = StreamHub(tools, most=settings.service.max_streams)
         servicer = RecognitionServicer(
             hub=hub, tools=tools, batcher=batcher, engine=self._worker, gallery=self._gallery, outbox=outbox
         )
-        self._server, self._port = build_server(settings.service, servicer, AuthInterceptor(tokens), self._health)
+        self._serve_metrics(outbox, batcher, hub, readiness)
+        guard = AuthInterceptor(tokens, self._metrics, PeerThrottle(settings.service.max_refusals))
+        self._server, self._port = build_server(settings.service, servicer, guard, self._health)
         self._parts.push_async_callback(self._drain, self._server, hub, servicer)
         await self._server.start()
         log.info("listening", address=self.address, engine=settings.engine.name.value)
@@ -146,6 +161,19 @@ class RecognitionService:
         self._watch("readiness", readiness.watch())
         self._watch("gallery", self._gallery.watch())
         self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
+
+    def _serve_metrics(self, outbox: Outbox, batcher: Batcher[Any, Any], hub: StreamHub, readiness: Readiness) -> None:
+        """Open the endpoint; it closes before what it reads from."""
+        sources = Sources(
+            outbox=outbox,
+            engine=lambda: self._worker.info,
+            gallery=lambda: self.gallery,
+            waiting=lambda: batcher.waiting,
+            cameras=lambda: [stream.state for stream in tuple(hub.streams.values())],
+            ready=lambda: not readiness.missing(),
+        )
+        self._metrics.registry.register(StateCollector(sources))
+        self._parts.enter_context(self._metrics_server)
 
     def _stream_tools(
         self, batcher: Batcher[Image, list[Face]], flows: ThreadPoolExecutor, timetable: Timetable, outbox: Outbox
@@ -161,14 +189,19 @@ class RecognitionService:
             pipeline=Pipeline(
                 batcher,
                 self._executor(service.decode_threads, "decode"),
+                self._metrics,
                 max_bytes=service.max_message_bytes,
                 max_pixels=self._settings.engine.max_pixels,
             ),
             flow_of=flow_of,
             executor=flows,
             statistics=self._statistics,
+            metrics=self._metrics,
             window=service.window,
             deadline_s=service.frame_deadline_ms / 1000,
+            replay_age_s=service.replay_age_s,
+            max_clock_ahead_s=service.max_clock_ahead_s,
+            max_rate=service.max_camera_rate,
         )
 
     async def _open_database(self) -> sessionmaker[Session]:
@@ -179,7 +212,9 @@ class RecognitionService:
         return session_factory(engine)
 
     def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:
-        committer = Committer(outbox, sessions)
+        measured = sessionmaker(**sessions.kw, class_=Session)  # so that nobody else's transactions are counted
+        time_transactions(measured, lambda seconds: self._metrics.stage("commit", seconds))
+        committer = Committer(outbox, measured)
         committer.start()
         flush_s = min(_FLUSH_S, self._settings.service.drain_s)
         self._parts.push_async_callback(asyncio.to_thread, committer.stop, flush=True, timeout=flush_s)
@@ -197,6 +232,8 @@ class RecognitionService:
             max_batch=service.max_batch,
             max_delay_s=service.max_delay_ms / 1000,
             max_queue=service.max_queue,
+            defers=service.timeout_action is TimeoutAction.DEFER,
+            observe=self._metrics.batch,
         )
         batcher.start()
 

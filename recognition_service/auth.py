@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Never, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import grpc
 import structlog
@@ -18,9 +18,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from database.models import Camera, TokenRole
 from database.tokens import api_token_of, camera_of, hash_token
 from recognition_service.errors import UnavailableError
+from recognition_service.metrics import Metrics
+from recognition_service.peer_throttle import PeerThrottle
 
 SERVICE = "attendance.v1.RecognitionService"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Behaviour: TypeAlias = Callable[[object, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[object]]
 OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 _LONGEST_TOKEN = 512
@@ -134,6 +137,10 @@ class TokenDirectory:
                 raise
             return known
 
+    def is_known(self, token: str) -> bool:
+        """Whether the token was somebody's when it was last looked up."""
+        return len(token) <= _LONGEST_TOKEN and self._answers.get(hash_token(token), (None, 0.0))[0] is not None
+
     def forget(self, token_hash: str | None) -> None:
         """Ask the database again when the token comes next: something about it has changed."""
         self._answers.pop(token_hash or "", None)
@@ -178,42 +185,76 @@ class TokenDirectory:
 class AuthInterceptor(grpc.aio.ServerInterceptor):
     """Lets a call through when its token may make it."""
 
-    def __init__(self, tokens: TokenDirectory) -> None:
+    def __init__(self, tokens: TokenDirectory, metrics: Metrics, throttle: PeerThrottle) -> None:
+        """Prepare.
+
+        Args:
+            tokens: who they belong to.
+            metrics: told of every call that is refused.
+            throttle: of addresses that send wrong tokens.
+        """
         self._tokens = tokens
+        self._metrics = metrics
+        self._throttle = throttle
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
-        """The call's handler, or one of the same kind that refuses it."""
+        """The call's handler, behind one of the same kind that first asks who calls."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or method.startswith(OPEN_TO_ALL):
             return handler
-        token = _bearer_token(handler_call_details.invocation_metadata)
+        return _guarded(handler, lambda peer: self._admit(method, handler_call_details.invocation_metadata, peer))
+
+    async def _admit(self, method: str, metadata: Sequence[tuple[str, str | bytes]] | None, peer: str) -> Identity:
+        """Who calls, and may.
+
+        Raises:
+            _RefusedError: nobody who may; counted against the address if the token is the fault.
+        """
+        token = _bearer_token(metadata)
         if token is None:
-            return _refusal(
-                handler,
-                grpc.StatusCode.UNAUTHENTICATED,
-                "no token: send the metadata `authorization: Bearer <token>` once",
+            self._count("no_token", peer)
+            raise _RefusedError(
+                grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
+            )
+        # One bad camera behind a shared address does not keep those out that are known to be right.
+        if self._throttle.blocked(peer) and not self._tokens.is_known(token):
+            self._metrics.call_refused("too_many")
+            raise _RefusedError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with wrong tokens from this address; wait a minute"
             )
         try:
             identity = await self._tokens.identity_of(token)
         except UnavailableError as error:
-            return _refusal(handler, error.status, str(error))
+            raise _RefusedError(error.status, str(error)) from None
         if identity is None:
-            log.warning("token_refused", method=method)
-            return _refusal(handler, grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
+            self._count("wrong_token", peer)
+            log.warning("token_refused", method=method, peer=peer)
+            raise _RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
         if identity.caller not in RIGHTS.get(method, frozenset()):
+            self._metrics.call_refused("no_right")
             log.warning("call_refused", method=method, caller=identity.name)
-            return _refusal(
-                handler,
+            raise _RefusedError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"the token is of {identity.caller}, which may not call {method.rpartition('/')[2]}",
             )
-        _identity.set(identity)
-        return handler
+        return identity
+
+    def _count(self, reason: str, peer: str) -> None:
+        self._metrics.call_refused(reason)
+        self._throttle.count(peer)
+
+
+class _RefusedError(Exception):
+    """The call ends with a status; the message is for people."""
+
+    def __init__(self, status: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.status = status
 
 
 def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | None:
@@ -224,20 +265,27 @@ def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | N
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _refusal(handler: "Handler", status: grpc.StatusCode, details: str) -> "Handler":
-    """A handler of the same kind that ends the call at once.
+def _guarded(handler: "Handler", admit: Callable[[str], Awaitable[Identity]]) -> "Handler":
+    """A handler of the same kind that admits the caller first, or ends the call at once.
 
-    A unary handler on a streaming call would wait for a request that a silent client never sends.
+    Here and not in the interceptor, because only a handler knows the caller's address. A unary handler on a streaming
+    call would wait for a request that a silent client never sends.
     """
-
-    async def refuse(_: object, context: grpc.aio.ServicerContext[Any, Any]) -> Never:
-        await context.abort(status, details)
-
     kinds = {
-        (False, False): grpc.unary_unary_rpc_method_handler,
-        (False, True): grpc.unary_stream_rpc_method_handler,
-        (True, False): grpc.stream_unary_rpc_method_handler,
-        (True, True): grpc.stream_stream_rpc_method_handler,
+        (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
+        (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
+        (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
+        (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
     }
-    make: Callable[..., Handler] = kinds[handler.request_streaming, handler.response_streaming]
-    return make(refuse)
+    make, behaviour = kinds[handler.request_streaming, handler.response_streaming]
+
+    async def guarded(request: object, context: grpc.aio.ServicerContext[Any, Any]) -> object:
+        try:
+            identity = await admit(context.peer())
+        except _RefusedError as error:
+            await context.abort(error.status, str(error))
+        _identity.set(identity)
+        return await cast("Behaviour", behaviour)(request, context)
+
+    factory = cast("Callable[..., Handler]", make)
+    return factory(guarded, handler.request_deserializer, handler.response_serializer)

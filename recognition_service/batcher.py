@@ -6,15 +6,18 @@
   waiting are thereby served in turn, whatever bucket their items are in and however fast they send.
 - When the queue is full, a lane with fewer places takes one from the lane with most (McKenney, "Stochastic fairness
   queueing", INFOCOM 1990), so that a fast lane cannot keep slow ones out.
+- Priorities, the maximum queue size and the time-out action are those of Triton's dynamic batcher: a smaller number
+  goes first, strictly; fairness holds among lanes of one priority.
 
 Knows nothing of gRPC, pictures or engines.
 """
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
@@ -31,6 +34,12 @@ Result = TypeVar("Result")
 Run = Callable[[Hashable, list[Item]], Awaitable[Sequence[Result | Exception]]]
 """Does the work of one bucket's items: for each, in order, its result or the error that only it gets."""
 
+Observe = Callable[[Sequence[float], float], None]
+"""Told of each batch: how long each item had waited, and how long the work took, seconds."""
+
+_LaneKey: TypeAlias = "tuple[int, Hashable]"
+"""A lane of one priority."""
+
 log = structlog.get_logger()
 
 
@@ -40,8 +49,10 @@ class Place(Generic[Item, Result]):
     Use it as a context manager: leaving without a result gives the place back.
     """
 
-    def __init__(self, batcher: "Batcher[Item, Result]", lane: Hashable, result: asyncio.Future[Result]) -> None:
+    def __init__(self, batcher: "Batcher[Item, Result]", lane: _LaneKey, result: asyncio.Future[Result]) -> None:
         self.lane = lane
+        self.deferred = False
+        """Whether its deadline has passed and it goes behind all others for that."""
         self.bucket: Hashable = None
         self.in_line_since: float | None = None
         self._batcher = batcher
@@ -65,10 +76,10 @@ class Place(Generic[Item, Result]):
         Args:
             item: what the batch's work takes.
             bucket: items of one bucket make a batch.
-            deadline: the loop's time after which the item is dropped unless its batch has started.
+            deadline: the loop's time after which the item is dropped, or deferred, unless its batch has started.
 
         Raises:
-            ExpiredError: the deadline passed first.
+            ExpiredError: the deadline passed first, and the time-out action is to reject.
             OverloadedError: the place was taken by a lane with fewer.
             Exception: whatever the work raised for this item or for its batch.
         """
@@ -107,6 +118,9 @@ class Place(Generic[Item, Result]):
         self._result.exception()
 
     def _expire(self) -> None:
+        if self._batcher.defers:
+            self.deferred = True
+            return
         self.refuse(ExpiredError("the frame waited longer than its deadline for the engine"))
 
     def _stop_waiting(self) -> None:
@@ -131,7 +145,16 @@ class _Lane(Generic[Item, Result]):
 class Batcher(Generic[Item, Result]):
     """Collects items into batches and runs one batch at a time."""
 
-    def __init__(self, run: Run[Item, Result], *, max_batch: int, max_delay_s: float, max_queue: int) -> None:
+    def __init__(
+        self,
+        run: Run[Item, Result],
+        *,
+        max_batch: int,
+        max_delay_s: float,
+        max_queue: int,
+        defers: bool = False,
+        observe: Observe | None = None,
+    ) -> None:
         """Prepare; `start` begins.
 
         Args:
@@ -139,14 +162,20 @@ class Batcher(Generic[Item, Result]):
             max_batch: most items in a batch.
             max_delay_s: longest an item waits for its batch to fill while the engine is free, seconds.
             max_queue: most places, waiting or in preparation, beside the batch at work.
+            defers: the time-out action: whether an item goes behind all others at its deadline, instead of being
+                refused (Triton's DELAY and REJECT).
+            observe: told of each batch.
         """
         self._run = run
         self._max_batch = max_batch
         self._max_delay_s = max_delay_s
         self._max_queue = max_queue
-        self._lanes: dict[Hashable, _Lane[Item, Result]] = {}
+        self._observe = observe
+        self.defers = defers
+        """Whether items are deferred at their deadline."""
+        self._lanes: dict[_LaneKey, _Lane[Item, Result]] = {}
         self._buckets: dict[Hashable, dict[Place[Item, Result], None]] = {}  # places in line, oldest first
-        self._virtual_time = 0
+        self._virtual_times: Counter[int] = Counter()  # of each priority
         self._places = 0
         self._changed = asyncio.Event()
         self._closing = False
@@ -170,24 +199,32 @@ class Batcher(Generic[Item, Result]):
         if self._task is not None:
             await self._task
 
-    def reserve(self, lane: Hashable) -> Place[Item, Result]:
+    @property
+    def load(self) -> float:
+        """Places taken over those there are."""
+        return self._places / self._max_queue
+
+    def reserve(self, lane: Hashable, priority: int = 1) -> Place[Item, Result]:
         """Take a place in the queue.
 
         Args:
             lane: whose item it will be; lanes share the batches fairly.
+            priority: items of a smaller number go first, and take the places of those of larger ones.
 
         Raises:
-            OverloadedError: the queue is full and no lane has more places than this one would.
+            OverloadedError: the queue is full, nothing in it has less priority, and no lane of this priority has more
+                places than this one would.
             UnavailableError: the batcher is closing.
         """
         if self._closing:
             raise UnavailableError("the service is stopping")
+        key = (priority, lane)
         if self._places >= self._max_queue:
-            self._make_room(lane)
-        place = Place(self, lane, asyncio.get_running_loop().create_future())
-        waiting = self._lanes.setdefault(lane, _Lane(self._virtual_time))
+            self._make_room(key)
+        place = Place(self, key, asyncio.get_running_loop().create_future())
+        waiting = self._lanes.setdefault(key, _Lane(self._virtual_times[priority]))
         if not waiting.places:
-            waiting.next_tag = max(waiting.next_tag, self._virtual_time)
+            waiting.next_tag = max(waiting.next_tag, self._virtual_times[priority])
         waiting.places[place] = None
         self._places += 1
         return place
@@ -212,18 +249,22 @@ class Batcher(Generic[Item, Result]):
                 del self._buckets[place.bucket]
         self._changed.set()
 
-    def _make_room(self, lane: Hashable) -> None:
-        most = max(self._lanes.values(), key=lambda other: len(other.places)).places
-        own = self._lanes[lane].places if lane in self._lanes else ()
-        if len(most) <= len(own) + 1:
+    def _make_room(self, key: _LaneKey) -> None:
+        """Take the newest place of the least important lanes' longest, for an item that has a better right to it."""
+        last, most = max(
+            ((priority, lane.places) for (priority, _), lane in self._lanes.items() if lane.places),
+            key=lambda item: (item[0], len(item[1])),
+        )
+        own = self._lanes[key].places if key in self._lanes else ()
+        if last < key[0] or (last == key[0] and len(most) <= len(own) + 1):
             raise OverloadedError("the queue is full")
-        newest = next(reversed(most))
-        newest.refuse(OverloadedError("the queue is full, and other cameras have fewer frames in it"))
+        reason = "other cameras have fewer frames in it" if last == key[0] else "others' frames are more urgent"
+        next(reversed(most)).refuse(OverloadedError(f"the queue is full, and {reason}"))
 
     def _forget_idle_lanes(self) -> None:
         """Drop the lanes without places whose next item would start at the virtual time anyway."""
         for key in [key for key, lane in self._lanes.items() if not lane.places]:
-            if self._lanes[key].next_tag <= self._virtual_time:
+            if self._lanes[key].next_tag <= self._virtual_times[key[0]]:
                 del self._lanes[key]
 
     async def _dispatch(self) -> None:
@@ -252,10 +293,16 @@ class Batcher(Generic[Item, Result]):
         if not ready:
             return None
         tags = {place: tag for lane in self._lanes.values() for place, tag in lane.tags().items()}
-        key, places = min(ready, key=lambda item: min((tags[place], place.in_line_since) for place in item[1]))
-        # Sorting is stable: of equal tags the one that came first goes first.
-        batch = sorted(places, key=tags.__getitem__)[: self._max_batch]
-        self._virtual_time = max(self._virtual_time, tags[batch[-1]])
+
+        def turn(place: Place[Item, Result]) -> tuple[bool, int, int, float]:
+            # Of equal tags the one that came first goes first.
+            return place.deferred, place.lane[0], tags[place], place.in_line_since or 0.0
+
+        key, places = min(ready, key=lambda item: min(map(turn, item[1])))
+        batch = sorted(places, key=turn)[: self._max_batch]
+        for place in batch:
+            priority = place.lane[0]
+            self._virtual_times[priority] = max(self._virtual_times[priority], tags[place])
         return key, batch
 
     def _next_due(self) -> float | None:
@@ -274,6 +321,8 @@ class Batcher(Generic[Item, Result]):
         self._forget_idle_lanes()
         items = [place.start() for place in batch]
         self.batches += 1
+        began = asyncio.get_running_loop().time()
+        waits = [began - (place.in_line_since or began) for place in batch]
         answers: Sequence[Result | Exception]
         try:
             answers = await self._run(bucket, items)
@@ -284,5 +333,7 @@ class Batcher(Generic[Item, Result]):
         except Exception:
             log.exception("batch_failed", size=len(items))
             answers = [InternalServiceError("the engine failed; the service's log says why")] * len(items)
+        if self._observe is not None:
+            self._observe(waits, asyncio.get_running_loop().time() - began)
         for place, answer in zip(batch, answers, strict=True):
             place.finish(answer)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from face_engine.interface import Face
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.attendance_flow import CameraFlow, FramePlan, SeenFace
 from recognition_service.auth import CameraIdentity
+from recognition_service.camera_state import CameraState, ClockSkew, TokenBucket, Window
 from recognition_service.errors import (
     CaptureTimeError,
     InternalServiceError,
@@ -26,6 +28,7 @@ from recognition_service.errors import (
     ServiceError,
     UnavailableError,
 )
+from recognition_service.metrics import Metrics
 from recognition_service.outbox import OutboxError
 from recognition_service.pipeline import Pipeline
 from recognition_service.replies import duration, recognized_frame, refused_frame
@@ -33,6 +36,7 @@ from recognition_service.status import Statistics
 from recognition_service.timetable import TimetableUnavailable
 
 _LONGEST_WRITE_S = 30.0
+_BURST_S = 2.0
 # Outside these years a capture time is a mistake, and arithmetic with it may overflow.
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 
@@ -59,8 +63,24 @@ class StreamTools:
     executor: Executor
     """Where flows are called, which block."""
     statistics: Statistics
+    metrics: Metrics
     window: int
     deadline_s: float
+    replay_age_s: float
+    """Frames captured longer ago than this, seconds, are no live ones."""
+    max_clock_ahead_s: float
+    max_rate: float
+    """Frames a second accepted of one camera."""
+
+
+class Priority(IntEnum):
+    """Which frames go first when there are more than the engine can take."""
+
+    RUNNING = 1
+    EARLY = 2
+    """Of a session that has not begun."""
+    REPLAYED = 3
+    """Kept by a camera while it was cut off; nobody waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +106,11 @@ class CameraStream:
         """Frames received."""
         self.heard = True
         """Whether the camera has been heard of since this was last set to False."""
+        self._last_frame: datetime | None = None
+        self._skew = ClockSkew()
+        self._window = Window(tools.window)
+        self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
+        self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
         self._tools = tools
         self._flow = tools.flow_of(camera)
@@ -94,6 +119,17 @@ class CameraStream:
         # A reply, and whether it gives a place in the window back.
         self._replies: asyncio.Queue[tuple[pb.StreamFramesResponse, bool] | None] = asyncio.Queue(2 * tools.window)
         self._ended: asyncio.Future[pb.StreamClosing] = asyncio.get_running_loop().create_future()
+
+    @property
+    def state(self) -> CameraState:
+        """How the stream stands; may be read from any thread."""
+        return CameraState(
+            name=self.camera.name,
+            last_frame=self._last_frame,
+            in_flight=self._in_flight,
+            window=self._window.size,
+            clock_skew_s=self._skew.seconds,
+        )
 
     async def run(self) -> None:
         """Serve the call until the camera ends it or `close` or `refuse` is called.
@@ -138,14 +174,15 @@ class CameraStream:
         while (request := await self._next_request()) is not None:
             self.frames += 1
             self.heard = True
+            self._last_frame = datetime.now(UTC)
+            self._tools.metrics.frame_received()
             arrived = asyncio.get_running_loop().time()
             if request.camera != self.camera.name:
                 raise StreamRefusedError(
                     grpc.StatusCode.PERMISSION_DENIED,
                     f"a frame names the camera {request.camera[:80]!r}, but the token is that of {self.camera.name!r}",
                 )
-            if self._in_flight >= self._tools.window:
-                error = OverloadedError(f"more than {self._tools.window} frames without a result: wait for results")
+            if (error := self._too_much()) is not None:
                 await self._answer(refused_frame(request.sequence, error), arrived, counted=False)
                 continue
             self._in_flight += 1
@@ -154,6 +191,14 @@ class CameraStream:
         if self._ended.done():
             await self._replies.put((pb.StreamFramesResponse(closing=self._ended.result()), False))
         self._in_line.put_nowait(None)
+
+    def _too_much(self) -> OverloadedError | None:
+        """Why the camera's frame is one too many. A window that was shrunk is not held against frames on their way."""
+        if self._in_flight >= self._tools.window:
+            return OverloadedError(f"more than {self._tools.window} frames without a result: wait for results")
+        if not self._rate.take():
+            return OverloadedError(f"more than {self._tools.max_rate:g} frames a second: send fewer")
+        return None
 
     async def _next_request(self) -> pb.StreamFramesRequest | None:
         """The next frame; None when the camera has no more or the call is to end."""
@@ -178,6 +223,7 @@ class CameraStream:
         loop = asyncio.get_running_loop()
         try:
             capture_time = _capture_time(request)
+            live = self._judge_clock(request, capture_time)
             plan = await loop.run_in_executor(self._tools.executor, self._flow.plan, capture_time)
             if plan is None:
                 return NoSessionError(f"no class session counts in {self.camera.room} at the capture time")
@@ -187,6 +233,7 @@ class CameraStream:
                 upsample=self.camera.upsample,
                 deadline=arrived + self._tools.deadline_s,
                 formats=("JPEG",),
+                priority=_priority(plan, live=live),
             )
         except ServiceError as error:
             return error
@@ -195,6 +242,23 @@ class CameraStream:
         except Exception:
             return self._unknown_error("frame_failed", request.sequence)
         return _Prepared(plan, capture_time, found.faces)
+
+    def _judge_clock(self, request: pb.StreamFramesRequest, capture_time: datetime) -> bool:
+        """Measure the camera's clock, and tell whether the frame is a live one.
+
+        Raises:
+            CaptureTimeError: the frame is from the future.
+        """
+        now = datetime.now(UTC)
+        if not request.replayed:
+            self._skew.add(capture_time, now)
+        ahead = (capture_time - now).total_seconds()
+        if ahead > self._tools.max_clock_ahead_s:
+            raise CaptureTimeError(
+                f"the frame was captured {ahead:,.0f} s in the future: set the camera's clock (at most "
+                f"{self._tools.max_clock_ahead_s:g} s are accepted)"
+            )
+        return not request.replayed and -ahead <= self._tools.replay_age_s
 
     async def _observe(self) -> None:
         """Count the frames' evidence in the order of their arrival, and answer them."""
@@ -209,8 +273,10 @@ class CameraStream:
 
     async def _count(self, work: _Prepared, sequence: int) -> pb.FrameResult:
         session_id = work.plan.session_id
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            seen: list[SeenFace] = await asyncio.get_running_loop().run_in_executor(
+            seen: list[SeenFace] = await loop.run_in_executor(
                 self._tools.executor, self._flow.observe, work.plan, work.capture_time, work.faces
             )
         except OutboxError as error:
@@ -222,10 +288,17 @@ class CameraStream:
             return refused_frame(sequence, error, session_id)
         except Exception:
             return refused_frame(sequence, self._unknown_error("evidence_failed", sequence), session_id)
+        self._tools.metrics.stage("match", loop.time() - began)
+        confirmed = {(session_id, face.match.student) for face in seen if face.confirmed and face.match.student}
+        self._tools.metrics.faces_seen(seen, len(confirmed - self._confirmed))
+        self._confirmed |= confirmed
         return recognized_frame(sequence, session_id, seen)
 
     async def _answer(self, result: pb.FrameResult, arrived: float, *, counted: bool) -> None:
-        result.latency.FromTimedelta(timedelta(seconds=asyncio.get_running_loop().time() - arrived))
+        taken = asyncio.get_running_loop().time() - arrived
+        result.latency.FromTimedelta(timedelta(seconds=taken))
+        result.window = self._window.answer(self._tools.pipeline.load)
+        self._tools.metrics.frame_answered(result.outcome, taken)
         self._tools.statistics.outcomes[result.outcome] += 1
         log.debug("frame_answered", camera=self.camera.name, sequence=result.sequence, outcome=result.outcome)
         await self._replies.put((pb.StreamFramesResponse(result=result), counted))
@@ -247,6 +320,12 @@ class CameraStream:
     def _unknown_error(self, event: str, sequence: int) -> InternalServiceError:
         log.exception(event, camera=self.camera.name, sequence=sequence)
         return InternalServiceError("something failed on this frame; the service's log says why")
+
+
+def _priority(plan: FramePlan, *, live: bool) -> Priority:
+    if not live:
+        return Priority.REPLAYED
+    return Priority.RUNNING if plan.running else Priority.EARLY
 
 
 def _capture_time(request: pb.StreamFramesRequest) -> datetime:

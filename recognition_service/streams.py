@@ -20,7 +20,14 @@ log = structlog.get_logger()
 class StreamHub:
     """Serves streams and knows which are open. Used by the event loop's thread only."""
 
-    def __init__(self, tools: StreamTools) -> None:
+    def __init__(self, tools: StreamTools, *, most: int) -> None:
+        """Prepare.
+
+        Args:
+            tools: of every stream.
+            most: streams open at once.
+        """
+        self._most = most
         self._tools = tools
         self._streams: dict[int, CameraStream] = {}
         self._finishing: set[asyncio.Task[None]] = set()
@@ -47,6 +54,11 @@ class StreamHub:
             )
         if self._draining:
             raise StreamRefusedError(grpc.StatusCode.UNAVAILABLE, "the service is stopping")
+        if len(self._streams) >= self._most and camera.id not in self._streams:
+            log.warning("stream_refused", camera=camera.name, streams=len(self._streams))
+            raise StreamRefusedError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._most} cameras are connected, and no more are let in"
+            )
         stream = CameraStream(camera, context, self._tools)
         older = self._streams.get(camera.id)
         self._streams[camera.id] = stream

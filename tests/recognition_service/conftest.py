@@ -20,9 +20,12 @@ def service_settings(tmp_path: Path) -> Settings:
             "data": {"directory": tmp_path / "data"},
             "service": {
                 "listen": "127.0.0.1:0",
+                "metrics_listen": "127.0.0.1:0",
                 "timetable_refresh_s": 0.2,
                 "close_interval_s": 0.2,
                 "max_delay_ms": 0,
+                "max_clock_ahead_s": 86_400,  # the cameras of tests live fast
+                "max_camera_rate": 10_000,
                 "drain_s": 10,
             },
         }

@@ -49,6 +49,7 @@ def serve(campus: Campus, folder: Path, **settings: str) -> Iterator[Program]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
     environ |= {"ATTENDANCE_DATA_DIRECTORY": str(campus.settings.data.directory)}
     environ |= {"ATTENDANCE_SERVICE_LISTEN": "127.0.0.1:0", "ATTENDANCE_ENGINE_UPSAMPLE": "0"}
+    environ |= {"ATTENDANCE_SERVICE_METRICS_LISTEN": "off"}
     environ |= {"ATTENDANCE_ENGINE_NAME": "reference", "ATTENDANCE_ENGINE_DETECTOR": "hog", **settings}
     log = folder / "log"
     with (
