@@ -1,6 +1,7 @@
 """The batcher alone: no server, no pictures. Items are strings; the work answers them in capitals."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 
@@ -294,3 +295,73 @@ async def test_it_keeps_nothing_of_lanes_that_have_gone(bench: Bench) -> None:
     await asyncio.gather(*(submit(batcher, "x", lane=f"lane{n}", bucket=n) for n in range(20)))
     await settle()
     assert not any((batcher._lanes, batcher._buckets))
+
+
+async def test_urgent_items_go_first_and_lanes_share_within_a_priority(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=1)
+    work.gate.clear()
+
+    async def ask(name: str, lane: str, priority: int) -> str:
+        with batcher.reserve(lane, priority) as place:
+            return await place.submit(name, bucket="b")
+
+    asked = [asyncio.create_task(ask("first", "x", 1))]
+    await settle()
+    for name, lane, priority in (("c1", "a", 3), ("c2", "a", 3), ("d1", "b", 3), ("b1", "a", 2), ("a1", "c", 1)):
+        asked.append(asyncio.create_task(ask(name, lane, priority)))
+        await settle()
+    work.gate.set()
+    await asyncio.gather(*asked)
+    assert [items for _, items in work.batches] == [["first"], ["a1"], ["b1"], ["c1"], ["d1"], ["c2"]]
+
+
+async def test_an_urgent_item_takes_a_place_of_the_least_urgent_and_never_the_other_way(
+    bench: Bench, work: Work
+) -> None:
+    batcher = bench(max_queue=3)
+    old, older = batcher.reserve("a", 3), batcher.reserve("a", 3)
+    early = batcher.reserve("b", 2)
+    assert batcher.load == 1
+    urgent = batcher.reserve("c", 1)  # takes the newer of the two
+    with pytest.raises(OverloadedError, match="more urgent"):
+        await older.submit("older", bucket="b")
+    with pytest.raises(OverloadedError, match="the queue is full"):
+        batcher.reserve("d", 3)
+    assert await asyncio.gather(*(place.submit("x", bucket="b") for place in (old, early, urgent))) == ["X"] * 3
+
+
+async def test_with_the_action_defer_an_item_past_its_deadline_goes_behind_all_others(work: Work) -> None:
+    batcher = Batcher(work, max_batch=1, max_delay_s=0, max_queue=8, defers=True)
+    batcher.start()
+    work.gate.clear()
+    loop = asyncio.get_running_loop()
+
+    async def ask(name: str, priority: int, deadline: float) -> str:
+        with batcher.reserve(name, priority) as place:
+            return await place.submit(name, bucket="b", deadline=deadline)
+
+    asked = [asyncio.create_task(ask("first", 1, loop.time() + LONG))]
+    await settle()
+    asked += [asyncio.create_task(ask("late", 1, loop.time() + 0.05)), asyncio.create_task(ask("old", 3, math.inf))]
+    await asyncio.sleep(0.2)
+    work.gate.set()
+    assert await asyncio.gather(*asked) == ["FIRST", "LATE", "OLD"]
+    assert [items for _, items in work.batches] == [["first"], ["old"], ["late"]]
+    await batcher.close()
+
+
+async def test_each_batch_is_told_with_its_waits_and_its_time(work: Work) -> None:
+    told: list[tuple[int, float]] = []
+    batcher = Batcher(
+        work,
+        max_batch=2,
+        max_delay_s=0.05,
+        max_queue=8,
+        observe=lambda waits, seconds: told.append((len(waits), min(*waits, seconds))),
+    )
+    batcher.start()
+    places = [batcher.reserve(lane) for lane in "ab"]
+    await asyncio.gather(*(place.submit("x", bucket="b") for place in places))
+    assert [count for count, _ in told] == [2]
+    assert told[0][1] >= 0
+    await batcher.close()

@@ -1,0 +1,160 @@
+"""What the service takes of one camera, of one address and of all, over real sockets."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+import sqlalchemy as sa
+
+from database.models import Camera
+from database.tokens import new_token
+from protos.attendance.v1 import attendance_pb2 as pb
+from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running, until
+from tests.recognition_service.engines import ColourEngine, encoded, picture
+
+Start = Callable[..., Any]
+OpenStream = Callable[..., Any]
+
+
+async def test_more_cameras_than_the_limit_are_refused_and_one_may_come_back(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    stub = await start(max_streams=1)
+    await open_stream(stub)
+    code, details = await CameraCall(stub, campus.back, "back", campus.now).ending()
+    assert (code, details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "1 cameras are connected, and no more are let in")
+    again = await open_stream(stub)  # takes the place of its own older stream
+    assert (await again.ask(picture())).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+
+
+async def test_a_camera_that_sends_too_fast_is_told_and_goes_on(start: Start, open_stream: OpenStream) -> None:
+    call = await open_stream(await start(max_camera_rate=2))
+    results = [await call.ask(b"") for _ in range(12)]
+    refused = [result for result in results if result.outcome == pb.FRAME_OUTCOME_OVERLOADED]
+    assert refused
+    assert refused[0].detail == "more than 2 frames a second: send fewer"
+    await asyncio.sleep(0.6)
+    assert (await call.ask(face_of("red"))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+
+
+async def test_an_address_with_wrong_tokens_is_blocked_but_for_tokens_known_to_be_right(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    stub = await start(max_refusals=3)
+    await open_stream(stub)
+    codes = []
+    for _ in range(6):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(new_token("cam")))
+        codes.append(caught.value.code())
+    assert codes == [grpc.StatusCode.UNAUTHENTICATED] * 3 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 3
+    assert "wait" in (caught.value.details() or "")
+    code, _ = await CameraCall(stub, new_token("cam"), "front", campus.now).ending()
+    assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(campus.front))
+
+
+async def test_connections_beyond_the_limit_are_closed(campus: Campus) -> None:
+    limited = campus.settings.service.model_copy(update={"max_connections": 2})
+    async with running(campus.settings.model_copy(update={"service": limited})) as service:
+        held = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(2)]
+        for reader, _ in held:
+            assert await asyncio.wait_for(reader.read(9), 30)  # gRPC greets
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        assert await asyncio.wait_for(reader.read(), 30) == b""
+        for _, open_writer in (*held, (reader, writer)):
+            open_writer.close()
+        async with asyncio.timeout(60), calling(service) as stub:  # and there is room again
+            await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(campus.front), wait_for_ready=True)
+
+
+async def test_a_revoked_cameras_stream_ends_within_two_seconds(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    call = await open_stream(await start())
+    with campus.sessions.begin() as db:
+        db.execute(sa.update(Camera).where(Camera.name == "front").values(token_hash=None))
+    revoked = time.monotonic()
+    assert (await call.ending())[0] == grpc.StatusCode.UNAUTHENTICATED
+    assert time.monotonic() - revoked < 2
+
+
+async def test_frames_from_the_future_are_refused_and_old_ones_are_not(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    call = await open_stream(await start(max_clock_ahead_s=60))
+    now = datetime.now(UTC)
+    result = await call.ask(face_of("red"), at=now + timedelta(hours=1))
+    assert result.outcome == pb.FRAME_OUTCOME_INVALID_CAPTURE_TIME
+    assert "in the future: set the camera's clock" in result.detail
+    assert (await call.ask(face_of("red"), at=now + timedelta(seconds=20))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+    assert (await call.ask(face_of("red"), at=now - timedelta(minutes=4))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+
+
+async def test_live_frames_go_before_those_kept_on_a_cameras_disk(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    engine = ColourEngine()
+    stub = await start(engine=engine, max_batch=1, window=8)
+    front, back = await open_stream(stub), await open_stream(stub, "back")
+    engine.gate.clear()
+    await front.send(picture())
+    await until(lambda: len(engine.batches) == 2)  # the first was the warming up
+    for number in range(2, 5):
+        request = pb.StreamFramesRequest(camera="front", sequence=number, jpeg=encoded(picture()), replayed=True)
+        request.capture_time.FromDatetime(campus.now)
+        await front.call.write(request)
+    while (await status_of(stub, campus)).frames_waiting < 3:
+        await asyncio.sleep(0.02)
+    await back.send(picture())
+    while (await status_of(stub, campus)).frames_waiting < 4:
+        await asyncio.sleep(0.02)
+    order: list[str] = []
+
+    async def results(call: Any, count: int) -> None:
+        for _ in range(count):
+            assert (await call.result()).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+            order.append(call.camera)
+
+    engine.gate.set()
+    await asyncio.gather(results(front, 4), results(back, 1))
+    assert order.index("back") <= 2  # behind the frame that was at work
+
+
+async def test_a_long_queue_shrinks_the_window_and_a_short_one_lets_it_grow(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    engine = ColourEngine()
+    stub = await start(engine=engine, max_batch=1, window=4, max_queue=4)
+    call, other = await open_stream(stub), await open_stream(stub, "back")
+    windows: list[int] = []
+
+    async def results(count: int) -> None:
+        windows.extend([(await call.result()).window for _ in range(count)])
+
+    engine.gate.clear()
+    for _ in range(4):
+        await call.send(picture())
+        await other.send(picture())
+    while (await status_of(stub, campus)).frames_waiting < 4:
+        await asyncio.sleep(0.02)
+    for _ in range(8):  # refused at once, with the queue full
+        await call.send(b"")
+    await results(8)
+    engine.gate.set()
+    await results(4)
+    assert 2 in windows
+    for _ in range(12):
+        await call.send(picture())
+        await results(1)
+    assert windows[-1] == 0
+    assert max(windows[-12:]) == 4
+
+
+async def status_of(stub: Any, campus: Campus) -> pb.GetStatusResponse:
+    status: pb.GetStatusResponse = await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(campus.monitoring))
+    return status
