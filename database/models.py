@@ -94,6 +94,11 @@ class Student(Base):
     name: Mapped[str] = mapped_column(sa.String(120))
     consent_given_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     consent_means: Mapped[str | None] = mapped_column(sa.String(120))  # e.g. "signed form", "student portal"
+    consent_withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    declared_group: Mapped[str | None] = mapped_column(sa.String(80))  # self-declared, for reports of errors by group
+    # What the gallery held when it was last changed for this student; the gallery itself is in files.
+    gallery_encodings: Mapped[int] = mapped_column(default=0)
+    gallery_updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 
@@ -238,6 +243,83 @@ class AttendanceChange(Base):
 
     attendance: Mapped[Attendance] = relationship(back_populates="changes")
     lecturer: Mapped[Lecturer | None] = relationship()
+
+
+class AttendanceEvidence(Base):
+    """What confirmed a student: distances and frames, no picture and no encoding. One row a confirmed track."""
+
+    __tablename__ = "attendance_evidence"
+    __table_args__ = (sa.Index("ix_attendance_evidence_session_id_student_id", "session_id", "student_id"), _UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # Given when the track was confirmed, so that a commit made twice is one row.
+    uid: Mapped[str] = mapped_column(sa.String(36), unique=True)
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
+    camera_id: Mapped[int | None] = mapped_column(sa.ForeignKey("camera.id", ondelete="SET NULL"))
+    index_version: Mapped[str | None] = mapped_column(sa.String(64))
+    threshold: Mapped[float] = mapped_column(sa.Double)  # Euclidean distance, as are `distance` and `margin`
+    distance: Mapped[float] = mapped_column(sa.Double)  # mean over the frames
+    margin: Mapped[float] = mapped_column(sa.Double)  # mean distance by which the runner-up was farther
+    confidence: Mapped[float] = mapped_column(sa.Double)
+    frames: Mapped[int]
+    first_frame_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_frame_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    details: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)  # one object a frame, see `database.evidence`
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
+
+    camera: Mapped[Camera | None] = relationship()
+
+
+class GalleryJobKind(StrEnum):
+    """What is to be done to the gallery."""
+
+    ENROL = "enrol"
+    ERASE = "erase"
+
+
+class JobState(StrEnum):
+    """How far a job is."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class GalleryJob(Base):
+    """Work on the gallery that the dashboard asks for and `attendance gallery work` does.
+
+    It names the student by index number, because erasure outlives the student's row.
+    """
+
+    __tablename__ = "gallery_job"
+    __table_args__ = (sa.Index("ix_gallery_job_state_id", "state", "id"), _UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[GalleryJobKind] = mapped_column(enum_column_type(GalleryJobKind))
+    index_number: Mapped[str] = mapped_column(identifier_type(64), index=True)
+    state: Mapped[JobState] = mapped_column(enum_column_type(JobState), default=JobState.WAITING)
+    requested_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="SET NULL"))
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    message: Mapped[str | None] = mapped_column(sa.String(500))  # how it ended, for people
+    report: Mapped[list[dict[str, Any]] | None] = mapped_column(sa.JSON)  # one object a photo
+
+    requested_by: Mapped[Lecturer | None] = relationship()
+    photos: Mapped[list["GalleryJobPhoto"]] = relationship(order_by="GalleryJobPhoto.id", passive_deletes=True)
+
+
+class GalleryJobPhoto(Base):
+    """A photo on its way into the gallery; deleted when its job ends."""
+
+    __tablename__ = "gallery_job_photo"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(sa.ForeignKey("gallery_job.id", ondelete="CASCADE"), index=True)
+    file_name: Mapped[str] = mapped_column(sa.String(255))
+    content: Mapped[bytes] = mapped_column(picture_type(), deferred=True)
 
 
 class IndexVersion(Base):

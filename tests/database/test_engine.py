@@ -69,9 +69,9 @@ def test_a_schema_of_a_newer_version_is_not_touched(engine: sa.Engine) -> None:
 def test_a_later_migration_up_and_down_keeps_every_row(
     engine: sa.Engine, db: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = _fill(db)
+    before, newest = _fill(db), newest_revision()
     _add_migration(tmp_path, monkeypatch, batch="class_session")
-    with pytest.raises(DatabaseError, match=r"0001, this version needs later: run `attendance db upgrade`"):
+    with pytest.raises(DatabaseError, match=rf"{newest}, this version needs later: run `attendance db upgrade`"):
         require_current_schema(engine)
 
     upgrade(engine)
@@ -79,22 +79,31 @@ def test_a_later_migration_up_and_down_keeps_every_row(
     assert "note" in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
     assert _register(db) == before
 
-    downgrade(engine, "0001")
+    downgrade(engine, newest)
     assert "note" not in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
     assert _register(db) == before
     with pytest.raises(sa.exc.IntegrityError):  # foreign keys hold again
         db.execute(sa.update(ClassSession).values(room_id=424_242))
 
 
+def test_every_migration_down_and_up_keeps_what_both_schemas_hold(engine: sa.Engine, db: Session) -> None:
+    before = _fill(db)
+    downgrade(engine, "0001")
+    assert "attendance_evidence" not in sa.inspect(engine).get_table_names()
+    upgrade(engine)
+    assert _register(db) == before
+    assert db.scalars(sa.select(Student.gallery_encodings)).all() == [0] * len(before)
+
+
 def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = create_database_engine(f"sqlite:///{tmp_path / 'attendance.db'}")
     upgrade(engine)
     with session_factory(engine)() as db:
-        before = _fill(db)
+        before, newest = _fill(db), newest_revision()
         _add_migration(tmp_path, monkeypatch, batch="class_session", then="DELETE FROM room")
         with pytest.raises(DatabaseError, match="rows that refer to nothing"):
             upgrade(engine)
-        assert current_revision(engine) == "0001"
+        assert current_revision(engine) == newest
         assert _register(db) == before
     engine.dispose()
 
@@ -104,7 +113,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "later"
-down_revision = "0001"
+down_revision = {newest!r}
 
 def upgrade():
     with op.batch_alter_table({batch!r}, recreate="auto") as table:
@@ -122,7 +131,7 @@ def downgrade():
 def _add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, batch: str, then: str = "SELECT 1") -> None:
     """Let this version have one more migration than it has, of a table that others refer to."""
     folder = shutil.copytree(Path(database.__file__).with_name("migrations"), tmp_path / "migrations")
-    (folder / "versions" / "later.py").write_text(_LATER.format(batch=batch, then=then))
+    (folder / "versions" / "later.py").write_text(_LATER.format(batch=batch, then=then, newest=newest_revision()))
     monkeypatch.setattr("database.engine._MIGRATIONS", folder)
 
 
