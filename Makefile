@@ -35,7 +35,7 @@ demo: install  ## Run everything on a small class of real faces; ONCE=1: one cla
 
 test: install-dev debian-packages  ## Run every test (unit, integration on SQLite and MariaDB, browser)
 	@echo "Running the tests"
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 bench: install  ## Measure the face engine beside face_recognition; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.engine
