@@ -33,6 +33,9 @@ class Hostile:
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
         return self.call
 
+    def __repr__(self) -> str:
+        return "Hostile"  # the same in every process that collects the tests
+
 
 def same(value: object, read: object) -> bool:
     if isinstance(read, PickledArray):
