@@ -169,7 +169,13 @@ def _connection(settings: Settings) -> Connection:
             "the camera has no token: set ATTENDANCE_CAMERA_TOKEN to what `attendance camera add` printed, or keep it "
             "in a file and give --token-file (setting ATTENDANCE_CAMERA_TOKEN_FILE)"
         )
-    connection = Connection(camera.server, token=token, tls_ca=camera.tls_ca, allow_plaintext=camera.allow_plaintext)
+    connection = Connection(
+        camera.server,
+        token=token,
+        tls_ca=camera.tls_ca,
+        allow_plaintext=camera.allow_plaintext,
+        camera=camera.name,
+    )
     connection.check()
     return connection
 

@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc
 import structlog
@@ -81,7 +82,13 @@ class Connection:
     """Opens channels to one service, and refuses to show the token to a network that could read it."""
 
     def __init__(
-        self, address: str, *, token: Token, tls_ca: Path | None = None, allow_plaintext: bool = False
+        self,
+        address: str,
+        *,
+        token: Token,
+        tls_ca: Path | None = None,
+        allow_plaintext: bool = False,
+        camera: str | None = None,
     ) -> None:
         """Check the address and that the token may be sent there.
 
@@ -90,6 +97,8 @@ class Connection:
             token: the camera's.
             tls_ca: PEM file of certificate authorities; set, the connection is encrypted and the service verified.
             allow_plaintext: allow an unencrypted connection to another machine.
+            camera: the camera's name, told with every call, so that a proxy before several services can keep all calls
+                of a camera at one of them. It proves nothing; the token does.
 
         Raises:
             ConnectError: not an address, or unencrypted to another machine.
@@ -109,6 +118,8 @@ class Connection:
         self.address = address
         self._token = token
         self._tls_ca = tls_ca
+        # Metadata is ASCII; names need not be.
+        self._camera = quote(camera or "", safe="")
 
     @property
     def encrypted(self) -> bool:
@@ -148,7 +159,8 @@ class Connection:
         Raises:
             ConnectError: the token cannot be read.
         """
-        return (("authorization", f"Bearer {self._token.value()}"),)
+        token = ("authorization", f"Bearer {self._token.value()}")
+        return (token, ("attendance-camera", self._camera)) if self._camera else (token,)
 
     def without_token(self, text: str) -> str:
         """A text from the service, without the token, should it repeat it."""

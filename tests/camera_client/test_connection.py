@@ -38,6 +38,11 @@ def test_metadata_carries_the_token() -> None:
     assert Connection("localhost:1", token=TOKEN).metadata() == (("authorization", "Bearer cam_secret"),)
 
 
+def test_metadata_names_the_camera_in_ascii() -> None:
+    connection = Connection("localhost:1", token=TOKEN, camera="sala wykładowa 1")
+    assert connection.metadata()[1:] == (("attendance-camera", "sala%20wyk%C5%82adowa%201"),)
+
+
 def test_the_token_is_taken_out_of_texts() -> None:
     assert Connection("localhost:1", token=TOKEN).without_token("no cam_secret here") == "no *** here"
 
