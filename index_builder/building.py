@@ -28,7 +28,7 @@ def build_index(store_path: Path, folder: Path) -> BuiltIndex:
         GalleryError: the index cannot be written; the one in use stays.
     """
     store = read_store(store_path)
-    manifest, sha256 = publish(folder, store.encodings, model=store.model, encoding_size=store.encoding_size)
+    manifest, sha256 = publish(folder, store.in_use, model=store.model, encoding_size=store.encoding_size)
     return BuiltIndex(manifest, sha256)
 
 

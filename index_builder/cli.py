@@ -15,7 +15,6 @@ from face_engine.interface import EngineError, FaceEngine
 from index_builder.building import build_index, record_version
 from index_builder.enrolment import (
     Enrolment,
-    PhotoOutcome,
     PhotoReport,
     Photos,
     check_model,
@@ -24,13 +23,14 @@ from index_builder.enrolment import (
     save_enrolment,
 )
 from index_builder.format import GalleryError, load_gallery, read_manifest
+from index_builder.photos import PhotoOutcome
 from index_builder.store import StoreError, read_store
 from settings import load_settings
 from settings.model import EngineSettings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_OUTCOME_WIDTH = max(len(outcome) for outcome in PhotoOutcome)
+_OUTCOME_WIDTH = len(PhotoOutcome.SEVERAL_FACES)
 
 
 @click.command()

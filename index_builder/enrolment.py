@@ -1,9 +1,9 @@
 """From folders of photos to encodings: one folder a student, named by index number, each photo judged by itself."""
 
+import hashlib
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from face_engine.faces import find_faces
 from face_engine.images import decode_image
 from face_engine.interface import FaceEngine, ImageError
+from index_builder.gallery import Gallery
 from index_builder.layouts import name_problem
+from index_builder.photos import PhotoOutcome, PhotoVerdict
 from index_builder.store import Store, StoreError, update_store
 
 PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
@@ -25,17 +27,6 @@ _MOST_PIXELS = 80_000_000
 _MOST_BYTES = 64 * 1024 * 1024
 # A face that fills a fifth of a photo of this size has more pixels than its chip; searching more only takes longer.
 _WORKED_ON_PIXELS = 2_500_000
-
-
-class PhotoOutcome(StrEnum):
-    """What became of a photo; only OK gives an encoding."""
-
-    OK = "ok"
-    NO_FACE = "no face"
-    SEVERAL_FACES = "several faces"
-    UNREADABLE = "unreadable"
-    TOO_SMALL = "too small"
-    MISPLACED = "not used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +132,57 @@ def encode_photos(
     return Enrolment(encodings, [*photos.misplaced, *reports], without)
 
 
+def judge_and_encode(
+    engine: FaceEngine,
+    student: str,
+    photos: Sequence[tuple[str, bytes]],
+    *,
+    gallery: Gallery | None,
+    own: NDArray[np.float64] | None,
+    max_pixels: int,
+) -> list[PhotoVerdict]:
+    """Judge the photos of one student, each by itself and against each other, and encode the good ones.
+
+    Args:
+        engine: finds and encodes the faces.
+        student: index number.
+        photos: name and bytes of each file, JPEG or PNG.
+        gallery: the students enrolled so far, against whom a photo is held; None: nobody. The student's own encodings
+            in it are passed over.
+        own: the encodings that the student has and keeps, shape (k, encoding_size); None: none.
+        max_pixels: the largest image that the engine takes.
+
+    Returns:
+        A verdict for each photo, in order.
+
+    Raises:
+        EngineError: the engine itself fails.
+    """
+    verdicts = []
+    for name, data in photos:
+        report, encoding = _encode_bytes(engine, Path(name), data, max_pixels)
+        row = encoding.astype(np.float64) if encoding is not None else None
+        sha256 = hashlib.sha256(data).hexdigest()
+        verdicts.append(PhotoVerdict(name, report.outcome, report.detail, row, sha256=sha256))
+    return verdicts
+
+
 def _encode_photo(engine: FaceEngine, path: Path, max_pixels: int) -> tuple[PhotoReport, NDArray[np.float32] | None]:
     try:
+        data = _read(path)
+    except ImageError as error:
+        return PhotoReport(path, PhotoOutcome.UNREADABLE, str(error)), None
+    except OSError as error:
+        return PhotoReport(path, PhotoOutcome.UNREADABLE, error.strerror or "it cannot be read"), None
+    return _encode_bytes(engine, path, data, max_pixels)
+
+
+def _encode_bytes(
+    engine: FaceEngine, path: Path, data: bytes, max_pixels: int
+) -> tuple[PhotoReport, NDArray[np.float32] | None]:
+    try:
         image = decode_image(
-            _read(path),
+            data,
             max_pixels=_MOST_PIXELS,
             upright=True,
             shrink_above=min(max_pixels, _WORKED_ON_PIXELS),
@@ -152,8 +190,6 @@ def _encode_photo(engine: FaceEngine, path: Path, max_pixels: int) -> tuple[Phot
         (faces,) = find_faces(engine, [image])
     except ImageError as error:
         return PhotoReport(path, PhotoOutcome.UNREADABLE, str(error)), None
-    except OSError as error:
-        return PhotoReport(path, PhotoOutcome.UNREADABLE, error.strerror or "it cannot be read"), None
     if not faces:
         return PhotoReport(path, PhotoOutcome.NO_FACE, "a face must be upright and in full view"), None
     if len(faces) > 1:
@@ -184,7 +220,7 @@ def save_enrolment(path: Path, enrolment: Enrolment, *, model: str, encoding_siz
         if store is None:
             return Store(enrolment.encodings, model, encoding_size)
         check_model(path, store, model)
-        return Store({**store.encodings, **enrolment.encodings}, model, encoding_size)
+        return store.with_students(enrolment.encodings, {})
 
     return update_store(path, merge, encoding_size=encoding_size)
 

@@ -10,13 +10,13 @@ from face_engine.interface import EngineError
 from face_engine.reference import ReferenceEngine
 from index_builder.enrolment import (
     Enrolment,
-    PhotoOutcome,
     PhotoReport,
     Photos,
     encode_photos,
     find_photos,
     save_enrolment,
 )
+from index_builder.photos import PhotoOutcome
 from index_builder.store import Store, StoreError, read_store, write_store
 
 MOST = 16_000_000
