@@ -1,5 +1,6 @@
 """What every room's tests share: a clean environment, databases of both kinds, and programs that may be missing."""
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -93,7 +94,10 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb
     own = MariaDb("127.0.0.1", _free_port(), secrets.token_urlsafe(12))
     me = ["--user=root"] if os.geteuid() == 0 else []
     common = ["--no-defaults", f"--datadir={folder / 'data'}", *me]
-    subprocess.run([install, *common, "--skip-test-db"], check=True, capture_output=True)
+    # Two at once get in each other's way; tests run in several processes.
+    with (folder.parent.parent / "mariadb-install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([install, *common, "--skip-test-db"], check=True, capture_output=True)
     setup = folder / "setup.sql"
     setup.write_text(
         f"CREATE USER attendance@'127.0.0.1' IDENTIFIED BY '{own.password}';\n"
