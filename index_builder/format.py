@@ -25,7 +25,16 @@ from numpy.typing import NDArray
 from index_builder.files import locked, make_private_folder, replace_durably, sync_folder, write_durably
 from index_builder.gallery import Gallery, GalleryError
 
-__all__ = ["KEPT_VERSIONS", "GalleryError", "Manifest", "current_version", "load_gallery", "publish", "read_manifest"]
+__all__ = [
+    "KEPT_VERSIONS",
+    "GalleryError",
+    "Manifest",
+    "current_version",
+    "delete_older_versions",
+    "load_gallery",
+    "publish",
+    "read_manifest",
+]
 
 KEPT_VERSIONS = 3
 """The current version and those before it; older ones are removed when a new one is published."""
@@ -138,6 +147,10 @@ def _versions(folder: Path) -> list[Path]:
     return [path for path in (folder / _VERSIONS).iterdir() if _VERSION.fullmatch(path.name)]
 
 
+def _oldest_first(folder: Path) -> list[Path]:
+    return sorted(_versions(folder), key=lambda path: _number(path.name))
+
+
 def _number(version: str) -> int:
     return int(version.partition("-")[0])
 
@@ -149,10 +162,39 @@ def _remove_unfinished(folder: Path) -> None:
 
 
 def _remove_old(folder: Path, *, current: str) -> None:
-    newest_first = sorted(_versions(folder), key=lambda path: _number(path.name), reverse=True)
-    for path in newest_first[KEPT_VERSIONS:]:
+    for path in _oldest_first(folder)[:-KEPT_VERSIONS]:
         if path.name != current:
             shutil.rmtree(path)
+
+
+def delete_older_versions(folder: Path) -> list[str]:
+    """Remove every version but the current one, and what a killed builder left: an erased student is in them still.
+
+    A service that holds one of them in memory goes on with it until it takes up the current one.
+
+    Args:
+        folder: of the published indexes; nothing is done where none was ever published.
+
+    Returns:
+        The names of the versions removed, oldest first.
+
+    Raises:
+        GalleryError: CURRENT is damaged, so that it cannot be told which one to keep (nothing was removed then), or the
+            disk refuses.
+    """
+    if not (folder / _VERSIONS).is_dir():
+        return []
+    try:
+        with locked(folder / _LOCK):
+            current = current_version(folder)
+            _remove_unfinished(folder)
+            older = [path for path in _oldest_first(folder) if path.name != current]
+            for path in older:
+                shutil.rmtree(path)
+            sync_folder(folder / _VERSIONS)
+    except OSError as error:
+        raise GalleryError(f"cannot remove older indexes in {folder}: {error.strerror}") from error
+    return [path.name for path in older]
 
 
 def current_version(folder: Path) -> str | None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index_builder.files import locked
 from index_builder.format import (
     KEPT_VERSIONS,
     GalleryError,
     Manifest,
     current_version,
+    delete_older_versions,
     load_gallery,
     publish,
     read_manifest,
@@ -67,6 +69,41 @@ def test_the_last_three_are_kept(folder: Path) -> None:
     assert len(set(versions)) == 6
     assert sorted(path.name for path in (folder / "versions").iterdir()) == versions[-KEPT_VERSIONS:]
     assert load_gallery(folder).version == versions[-1]
+
+
+def test_older_versions_are_deleted_on_demand(folder: Path) -> None:
+    assert delete_older_versions(folder) == []
+    versions = [publish_people(folder).version for _ in range(3)]
+    held = load_gallery(folder)
+    (folder / ".unfinished").mkdir()
+    (folder / ".unfinished" / "index.faiss").write_bytes(b"encodings")
+    assert delete_older_versions(folder) == versions[:2]
+    assert [path.name for path in (folder / "versions").iterdir()] == versions[2:]
+    assert not (folder / ".unfinished").exists()
+    assert load_gallery(folder).version == versions[2]
+    assert delete_older_versions(folder) == []
+    publish(folder, {"1002": PEOPLE["1002"]}, model="m", encoding_size=8)
+    assert delete_older_versions(folder) == versions[2:]
+    assert held.nearest(PEOPLE["1001"].astype(np.float32))[0][0].student == "1001", "who holds it goes on with it"
+
+
+def test_nothing_is_deleted_when_it_is_not_known_what_to_keep(folder: Path) -> None:
+    versions = [publish_people(folder).version for _ in range(2)]
+    (folder / "CURRENT").write_text("?")
+    with pytest.raises(GalleryError, match="CURRENT is damaged"):
+        delete_older_versions(folder)
+    assert sorted(path.name for path in (folder / "versions").iterdir()) == versions
+
+
+def test_deletion_waits_for_a_builder(folder: Path) -> None:
+    versions = [publish_people(folder).version for _ in range(2)]
+    with locked(folder / ".lock"):
+        thread = threading.Thread(target=delete_older_versions, args=(folder,))
+        thread.start()
+        thread.join(0.2)
+        assert sorted(path.name for path in (folder / "versions").iterdir()) == versions
+    thread.join()
+    assert [path.name for path in (folder / "versions").iterdir()] == versions[1:]
 
 
 def test_nobody_else_may_read_it(folder: Path) -> None:
