@@ -101,7 +101,7 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb
     setup = folder / "setup.sql"
     setup.write_text(
         f"CREATE USER attendance@'127.0.0.1' IDENTIFIED BY '{own.password}';\n"
-        "GRANT ALL ON *.* TO attendance@'127.0.0.1';\n"
+        "GRANT ALL ON *.* TO attendance@'127.0.0.1' WITH GRANT OPTION;\n"
     )
     options = [f"--port={own.port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", "--skip-name-resolve"]
     options += [f"--pid-file={folder / 'pid'}", f"--init-file={setup}", "--innodb-buffer-pool-size=64M"]

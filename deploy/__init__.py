@@ -1,0 +1,1 @@
+"""How the system is installed on a server: units, nginx site, and the installer that puts them in place."""

@@ -1,0 +1,125 @@
+"""The secrets of an installation, its database in MariaDB, and its tables."""
+
+import os
+import secrets
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deploy.installer.answers import Answers
+from deploy.installer.places import USER, InstallError, Places
+
+SECRETS = "/etc/attendance/secrets.env"
+CONFIG = "/etc/attendance/attendance.toml"
+_URL, _KEY = "ATTENDANCE_DATABASE_URL", "ATTENDANCE_WEB_SECRET_KEY"
+_SOCKET = "/run/mysqld/mysqld.sock"
+
+
+def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
+    """Write the secrets (mode 0600), made where they are missing; those that are there stay.
+
+    Args:
+        places: whose.
+        answers: what database.
+        url: of a database made elsewhere, which replaces the address that is there.
+
+    Returns:
+        The password of the database in this machine's MariaDB; empty when the database is elsewhere.
+    """
+    known = read_secrets(places)
+    password = ""
+    if answers.database:
+        before = urlsplit(known.get(_URL, ""))
+        password = before.password if before.username == answers.database and before.password else ""
+        password = password or secrets.token_urlsafe(24)
+        place = f"127.0.0.1:{answers.database_port}" if answers.database_port else "localhost"
+        socket = "" if answers.database_port else f"?unix_socket={_SOCKET}"
+        url = f"mysql+pymysql://{answers.database}:{password}@{place}/{answers.database}{socket}"
+    values = {_URL: url or known[_URL], _KEY: known.get(_KEY) or secrets.token_urlsafe(48)}
+    lines = [
+        "# Secrets of this installation, written by deploy/install. Back this file up; show it to nobody.",
+        *(f'{name}="{value}"' for name, value in values.items()),
+    ]
+    places.write(SECRETS, "\n".join(lines) + "\n", mode=0o600)
+    return password
+
+
+def read_secrets(places: Places) -> dict[str, str]:
+    """The secrets that are there."""
+    file = places.at(SECRETS)
+    if not file.exists():
+        return {}
+    lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+    return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
+
+
+def make_database(places: Places, answers: Answers, password: str) -> None:
+    """Make the database and its user in MariaDB, with this password; nothing changes when all is there.
+
+    Raises:
+        InstallError: MariaDB cannot be reached or refuses.
+    """
+    name = answers.database
+    user = f"'{name}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
+    sql = f"""
+        CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4;
+        CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';
+        ALTER USER {user} IDENTIFIED BY '{password}';
+        GRANT ALL ON `{name}`.* TO {user};
+    """
+    words = ["mariadb"]
+    if answers.database_admin:
+        words.append(f"--defaults-extra-file={answers.database_admin}")
+    if answers.database_port:
+        words += ["--protocol=tcp", "--host=127.0.0.1", f"--port={answers.database_port}"]
+    try:
+        # The statements hold a password: they go in by standard input, where no list of processes shows them.
+        done = subprocess.run(words, input=sql, capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        raise InstallError("MariaDB is missing: apt-get install mariadb-server") from None
+    if done.returncode != 0:
+        raise InstallError(f"MariaDB: {done.stderr.strip()}")
+
+
+def run_attendance(places: Places, release: Path, *words: str, as_user: bool = True) -> str:
+    """Run `attendance WORDS` of a release with the installation's settings; gives its standard output.
+
+    Args:
+        places: whose settings.
+        release: its folder.
+        words: the command's.
+        as_user: as the system's user (in a real installation), not as root.
+
+    Raises:
+        InstallError: it ended badly.
+    """
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
+    environ |= {name: value for name, value in read_secrets(places).items() if name.startswith("ATTENDANCE_")}
+    environ |= {"ATTENDANCE_CONFIG": str(places.at(CONFIG)), "HOME": str(places.at("/var/lib/attendance"))}
+    user = USER if as_user and places.real else None
+    done = subprocess.run(  # noqa: S603 - our own program
+        [str(release / "venv" / "bin" / "attendance"), *words],
+        env=environ, cwd=environ["HOME"], umask=0o077, user=user, group=user, extra_groups=[] if user else None,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise InstallError(f"attendance {' '.join(words)}: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
+
+
+def upgrade_tables(places: Places, release: Path) -> None:
+    """Bring the tables to what the release needs."""
+    said = run_attendance(places, release, "db", "upgrade").strip()
+    if "up to date" not in said:
+        places.changes.append(said)
+
+
+def add_administrator(places: Places, release: Path, email: str, name: str) -> None:
+    """Add the first administrator, and print their password; nothing happens when the address is there."""
+    people = run_attendance(places, release, "lecturer", "list").splitlines()
+    if any(line.split()[:1] == [email.lower()] for line in people):
+        return
+    words = ["lecturer", "add", "--admin", "--email", email, "--name", name, "--generate"]
+    password = run_attendance(places, release, *words).strip()
+    places.changes.append(f"added the administrator {email}")
+    print(f"Administrator {email}, password (shown this once): {password}", flush=True)  # noqa: T201

@@ -1,0 +1,99 @@
+"""Where an installation keeps what, under `/` or under a scratch root."""
+
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2]
+"""The checkout that the installer runs from."""
+USER = "attendance"
+
+# Paths that are named in units, site and settings, and lie under the root.
+_OURS = re.compile(r"(?<![\w.])/(?=(?:opt|etc|var/lib|var/cache|var/log)/attendance\b|var/www/html\b|run/nginx\.pid\b)")
+_LEFT_OVER = re.compile(r"@[A-Z_]+@")
+
+
+class InstallError(Exception):
+    """The installation cannot go on; the message says why and what to do."""
+
+
+@dataclass
+class Places:
+    """The folders of one installation, and a record of what was changed in them.
+
+    Attributes:
+        root: `/`, or the folder of a trial, which then stands for it: files name paths under it, no user is made and
+            nothing is started.
+        changes: one line for each file that was written or removed.
+    """
+
+    root: Path
+    changes: list[str] = field(default_factory=list)
+
+    @property
+    def real(self) -> bool:
+        """Whether this is the machine's own installation."""
+        return self.root == Path("/")
+
+    def at(self, path: str) -> Path:
+        """Where `/path` is."""
+        return self.root / path.lstrip("/")
+
+    def fill(self, template: str, **values: str) -> str:
+        """A file of `deploy/` with `@NAME@` replaced, and its paths moved under the root.
+
+        Raises:
+            ValueError: a name of the template has no value.
+        """
+        text = (SOURCE / "deploy" / template).read_text(encoding="utf-8")
+        if not self.real:
+            text = _OURS.sub(f"{self.root}/", text)
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", value)
+        left = _LEFT_OVER.search(text)
+        if left:
+            raise ValueError(f"{template}: nothing is given for {left[0]}")
+        return text
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> bool:
+        """Write a file, unless it is there with this text and mode; whether it was written."""
+        target = self.at(path)
+        if target.is_file() and target.read_text(encoding="utf-8") == text and target.stat().st_mode & 0o777 == mode:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=target.parent)  # 0600: a secret is never readable, not for a moment
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).chmod(mode)
+        Path(draft).replace(target)
+        self.changes.append(f"wrote {target}")
+        return True
+
+    def link(self, path: str, to: Path) -> bool:
+        """Make a symbolic link, in one step where another was; whether it was made."""
+        target = self.at(path)
+        if target.is_symlink() and target.readlink() == to:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{target.name}.new")
+        draft.unlink(missing_ok=True)
+        draft.symlink_to(to)
+        draft.replace(target)
+        self.changes.append(f"linked {target} to {to}")
+        return True
+
+    def folder(self, path: str, mode: int = 0o755, *, own: bool = False) -> None:
+        """Make a folder; `own`: of the system's user."""
+        target = self.at(path)
+        if not target.is_dir():
+            target.mkdir(parents=True)
+            target.chmod(mode)
+            self.changes.append(f"made {target}")
+        if own and self.real and target.owner() != USER:
+            shutil.chown(target, USER, USER)
+            self.changes.append(f"gave {target} to {USER}")

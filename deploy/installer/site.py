@@ -1,0 +1,108 @@
+"""What the system puts into the machine's own places: settings, certificates, units, the nginx site, log rotation."""
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+from deploy.installer.answers import Answers, Wishes
+from deploy.installer.database import run_attendance
+from deploy.installer.places import SOURCE, Places
+
+_TLS = "/etc/attendance/tls"
+_UNITS = "/etc/systemd/system"
+_DEFAULTS = "/etc/nginx/sites-enabled/default"
+
+
+def make_folders(places: Places) -> None:
+    """Make the folders that everything else lies in."""
+    places.folder("/opt/attendance/releases")
+    for path in ("/etc/attendance", "/etc/attendance/nginx.d", _TLS):
+        places.folder(path)
+    for path in ("/var/lib/attendance", "/var/cache/attendance"):
+        places.folder(path, 0o700, own=True)
+    places.folder("/var/log/attendance", 0o750)
+
+
+def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
+    """Write the operator's file of settings once, and each own recognition service's addresses."""
+    if not places.at("/etc/attendance/attendance.toml").exists():
+        quoted = {"INSTITUTION": wishes.institution, "TIMEZONE": wishes.timezone, "WEB": answers.web}
+        values = {name: json.dumps(value, ensure_ascii=False) for name, value in quoted.items()}
+        places.write("/etc/attendance/attendance.toml", places.fill("attendance.toml", **values))
+    for number, address in enumerate(answers.own_services, start=1):
+        port = answers.metrics_port + number - 1 if answers.metrics_port else 0
+        places.write(
+            f"/etc/attendance/serve-{number}.env",
+            f"# Recognition service {number}; written by deploy/install.\n"
+            f"ATTENDANCE_SERVICE_LISTEN={address}\nATTENDANCE_SERVICE_METRICS_LISTEN=127.0.0.1:{port}\n",
+        )
+
+
+def superfluous_services(places: Places, answers: Answers) -> list[Path]:
+    """Files of recognition services of an earlier run that this machine should not run any more."""
+    wanted = {f"serve-{number}.env" for number in range(1, len(answers.own_services) + 1)}
+    return [path for path in sorted(places.at("/etc/attendance").glob("serve-*.env")) if path.name not in wanted]
+
+
+def place_certificates(places: Places, answers: Answers, wishes: Wishes, release: Path) -> None:
+    """Copy the given certificate, or make one for a trial if there is none."""
+    if wishes.certificate is not None and wishes.key is not None:
+        places.write(f"{_TLS}/service.pem", wishes.certificate.read_text(encoding="ascii"))
+        places.write(f"{_TLS}/service.key", wishes.key.read_text(encoding="ascii"), mode=0o600)
+    elif not places.at(f"{_TLS}/service.pem").exists():
+        folder = str(places.at(_TLS))
+        run_attendance(places, release, "tls", "make-test-ca", folder, "--host", answers.host, as_user=False)
+        places.at(f"{_TLS}/ca.pem").chmod(0o644)
+        places.changes.append(f"made certificates for a trial, good for 30 days, in {folder}")
+
+
+def write_units(places: Places) -> None:
+    """Write systemd's units, and the command for operators."""
+    for unit in sorted((SOURCE / "deploy" / "systemd").iterdir()):
+        places.write(f"{_UNITS}/{unit.name}", places.fill(f"systemd/{unit.name}"))
+    as_user = "setpriv --reuid attendance --regid attendance --init-groups " if places.real else ""
+    places.write("/usr/local/bin/attendance", places.fill("attendance-command", AS_USER=as_user), mode=0o755)
+
+
+def write_site(places: Places, answers: Answers) -> None:
+    """Write the nginx site and the rotation of its logs."""
+    site = places.fill(
+        "nginx/attendance.conf",
+        HOST=answers.host,
+        WEB=answers.web,
+        SERVICES="\n".join(f"    server {address} max_fails=1 fail_timeout=5s;" for address in answers.all_services),
+        HTTP_PORT=str(answers.http_port),
+        HTTPS_PORT=str(answers.https_port),
+        GRPC_PORT=str(answers.grpc_port),
+        ETC=str(places.at("/etc/attendance")),
+        LOGS=str(places.at("/var/log/attendance")),
+        STATIC=str(places.at("/opt/attendance/current/static")),
+    )
+    if not _has_ipv6():
+        site = "".join(line for line in site.splitlines(keepends=True) if "listen [::]" not in line)
+    places.write("/etc/nginx/sites-available/attendance", site)
+    places.link("/etc/nginx/sites-enabled/attendance", Path("../sites-available/attendance"))
+    tls = places.fill("nginx/nginx-tls.conf", ETC=str(places.at("/etc/attendance")))
+    places.write("/etc/attendance/nginx-tls.conf", tls)
+    places.write("/etc/logrotate.d/attendance", places.fill("logrotate/attendance"))
+    default = places.at(_DEFAULTS)
+    if default.is_symlink():  # Debian's welcome page, which would answer in place of the site
+        default.unlink()
+        places.changes.append(f"removed {default}")
+
+
+def missing_programs(answers: Answers) -> list[str]:
+    """Debian packages that have to be installed first."""
+    path = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+    needed = {"nginx": "nginx"} | ({"mariadb": "mariadb-server"} if answers.database else {})
+    return [package for program, package in needed.items() if shutil.which(program, path=path) is None]
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
