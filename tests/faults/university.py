@@ -1,0 +1,82 @@
+"""A university whose service is in trouble: its database, its published index, and lessons to take the register of."""
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from database.engine import begin_writing, create_database_engine, session_factory, upgrade
+from database.models import ApiToken, Attendance, Camera, Course, Student, TokenRole
+from database.tokens import hash_token, new_token
+from demo.people import ENROLLED, ROSTER
+from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
+from tests.faults.faces import Faces
+
+COURSE = "CS101"
+Rows = Counter[tuple[str, str]]
+"""Rows of a register: index number and status, and how often that is there."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A class session that runs now in a room of its own, and the camera of that room."""
+
+    session_id: int
+    camera: str
+    token: str
+    begins: datetime
+    """When its camera's first frame is captured."""
+
+
+class University:
+    """The rows that a service needs, in a database of any kind."""
+
+    def __init__(self, folder: Path, database_url: str, faces: Faces) -> None:
+        self.folder = folder
+        self.database_url = database_url
+        self.index = folder / "gallery" / "index"
+        self._engine = create_database_engine(database_url)
+        upgrade(self._engine)
+        self.sessions = session_factory(self._engine)
+        self.monitoring = new_token("api")
+        self._number = itertools.count(1)
+        with self.sessions.begin() as db:
+            students = {person.index_number: make_student(db, person.index_number) for person in ENROLLED}
+            enrol(db, make_course(db, COURSE), *[students[person.index_number] for person in ROSTER])
+            role = TokenRole.MONITORING
+            db.add(ApiToken(name="faults", role=role, token_hash=hash_token(self.monitoring)))
+        faces.publish(self.index)
+
+    def add_lesson(self) -> Lesson:
+        """One more lesson of the course, with a room and a camera of its own."""
+        now = datetime.now(UTC)
+        number, token = next(self._number), new_token("cam")
+        with self.sessions.begin() as db:
+            begin_writing(db)
+            course = db.scalars(sa.select(Course).where(Course.code == COURSE)).one()
+            room = make_room(db, f"Hall {number}")
+            camera = make_camera(db, name=f"hall-{number}", room=room, token=token)
+            begins, ends = now - timedelta(minutes=30), now + timedelta(hours=2)
+            session = make_session(db, course, room, starts_at=begins, ends_at=ends, grace_minutes=60)
+            return Lesson(session.id, camera.name, token, begins)
+
+    def rows(self, lesson: Lesson) -> Rows:
+        """The lesson's register as it is, doubles included."""
+        with self.sessions() as db:
+            found = db.execute(
+                sa.select(Student.index_number, Attendance.status)
+                .join(Attendance, Attendance.student_id == Student.id)
+                .where(Attendance.session_id == lesson.session_id)
+            )
+            return Counter((index_number, status.value) for index_number, status in found)
+
+    def revoke(self, lesson: Lesson) -> None:
+        """Take the lesson's camera its token."""
+        with self.sessions.begin() as db:
+            db.execute(sa.update(Camera).where(Camera.name == lesson.camera).values(token_hash=None))
+
+    def close(self) -> None:
+        self._engine.dispose()
