@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -63,13 +64,35 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@dataclass(frozen=True)
+@dataclass
 class MariaDb:
     """A private MariaDB server."""
 
     host: str
     port: int
     password: str
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        """Start it on its data. In a thread that lives long: the server ends with the thread that began it."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stderr=log)
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        assert self.process is not None
+        _wait_until_answers(self, self.process, self.log)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it as an operator would, or with another signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
     def url(self, database: str) -> str:
         """The address of one of its databases, over TCP."""
@@ -91,7 +114,7 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb
     server = require_program(["mariadbd"], "mariadb-server-core")
     install = require_program(["mariadb-install-db"], "mariadb-server-core")
     folder = tmp_path_factory.mktemp("mariadb")
-    own = MariaDb("127.0.0.1", _free_port(), secrets.token_urlsafe(12))
+    port, password = _free_port(), secrets.token_urlsafe(12)
     me = ["--user=root"] if os.geteuid() == 0 else []
     common = ["--no-defaults", f"--datadir={folder / 'data'}", *me]
     # Two at once get in each other's way; tests run in several processes.
@@ -100,26 +123,22 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb
         subprocess.run([install, *common, "--skip-test-db"], check=True, capture_output=True)
     setup = folder / "setup.sql"
     setup.write_text(
-        f"CREATE USER attendance@'127.0.0.1' IDENTIFIED BY '{own.password}';\n"
+        f"CREATE USER IF NOT EXISTS attendance@'127.0.0.1' IDENTIFIED BY '{password}';\n"
         "GRANT ALL ON *.* TO attendance@'127.0.0.1' WITH GRANT OPTION;\n"
     )
-    options = [f"--port={own.port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", "--skip-name-resolve"]
+    options = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", "--skip-name-resolve"]
     options += [f"--pid-file={folder / 'pid'}", f"--init-file={setup}", "--innodb-buffer-pool-size=64M"]
     # The tests are about what is written, not about power cuts of this machine.
     options += ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--innodb-log-file-size=16M"]
     # util-linux's setpriv: the server ends with this process, however that ends.
     with_us = [require_program(["setpriv"], "util-linux"), "--pdeathsig", "TERM"]
-    command = [*with_us, server, *common, *options]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
-        try:
-            _wait_until_answers(own, process, folder / "log")
-            yield own
-        finally:
-            process.terminate()
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    own = MariaDb("127.0.0.1", port, password, [*with_us, server, *common, *options], folder / "log")
+    try:
+        own.begin()
+        own.wait()
+        yield own
+    finally:
+        own.stop()
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -34,14 +34,17 @@ class Tally:
     """What became of one fault: how often it was done, and the register's rows that should be and that are there."""
 
     fault: str
+    planned: int
     rounds: int = 0
     expected: int = 0
     found: int = 0
-    surprises: list[str] = field(default_factory=list)
     held: bool = False
 
-    def round(self) -> None:
-        self.rounds += 1
+    def __iter__(self) -> Iterator[int]:
+        """The rounds, counted as they are begun."""
+        for number in range(self.planned):
+            self.rounds += 1
+            yield number
 
     def count(self, expected: Rows, found: Rows) -> None:
         """Compare a register with what it must be; a difference fails the test."""
@@ -61,13 +64,16 @@ class Tally:
         self.count(expected, university.rows(camera.lesson))
 
 
+Begin = Callable[..., Tally]
+
+
 @pytest.fixture
-def tally(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Tally]]:
-    """`tally("kill -9")`: the line of a fault in the table; its verdict is that of the test."""
+def begin(request: pytest.FixtureRequest, soak: bool) -> Iterator[Begin]:
+    """`begin("kill -9", short=5, long=50)`: the line of a fault in the table; its verdict is that of the test."""
     begun: list[Tally] = []
 
-    def begin(fault: str) -> Tally:
-        begun.append(Tally(fault))
+    def begin(fault: str, *, short: int = 1, long: int = 1) -> Tally:
+        begun.append(Tally(fault, long if soak else short))
         request.config.stash[_TALLIES].append(begun[-1])
         return begun[-1]
 

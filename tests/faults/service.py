@@ -25,8 +25,7 @@ class ServiceProgram:
         self.metrics_address = f"127.0.0.1:{free_port(0)}"
         self.lines: list[str] = []
         self.lives = 0
-        self._environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
-        self._environ |= {
+        self._environ = self.environment() | {
             "ATTENDANCE_DATA_DIRECTORY": str(folder),
             "ATTENDANCE_DATABASE_URL": database_url,
             "ATTENDANCE_GALLERY_INDEX": str(index),
@@ -41,6 +40,11 @@ class ServiceProgram:
         }
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+
+    @staticmethod
+    def environment(**settings: str) -> dict[str, str]:
+        """The environment with these settings, and without any from outside."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")} | settings
 
     @property
     def port(self) -> int:

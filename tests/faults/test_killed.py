@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 
 import pytest
 
 from tests.faults.camera import SteadyCamera
-from tests.faults.conftest import Serve, Tally
+from tests.faults.conftest import Begin, Serve
 from tests.faults.faces import Faces
 from tests.faults.service import PATIENCE_S
 from tests.faults.university import University
@@ -20,13 +19,12 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 async def test_a_service_killed_at_random_loses_and_doubles_nobody(
-    university: University, faces: Faces, serve: Serve, tally: Callable[[str], Tally], soak: bool
+    university: University, faces: Faces, serve: Serve, begin: Begin
 ) -> None:
     chance = random.Random(SEED)
-    line = tally("service killed (kill -9) at random points")
+    line = begin("service killed (kill -9) at random points", short=5, long=50)
     service = serve()
-    for _ in range(50 if soak else 5):
-        line.round()
+    for _ in line:
         if not service.running:
             await service.start()
         camera = SteadyCamera(service.address, university.add_lesson(), faces)
