@@ -1,11 +1,13 @@
 """Faults done to the real service, in a short form with every test run and a long one: `make soak`."""
 
 import asyncio
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults.camera import SteadyCamera
 from tests.faults.faces import Faces, make_faces
@@ -143,3 +145,19 @@ async def service(serve: Serve) -> AsyncIterator[ServiceProgram]:
     await program.start()
     yield program
     assert program.surprises() == []
+
+
+async def scraped(service: ServiceProgram) -> dict[str, float]:
+    """The service's own metrics by name and labels, as Prometheus's client reads them."""
+
+    def fetch() -> str:
+        with urllib.request.urlopen(f"http://{service.metrics_address}/metrics", timeout=30) as answer:
+            return str(answer.read().decode())
+
+    text = await asyncio.to_thread(fetch)
+    return {
+        " ".join([sample.name.removeprefix("attendance_"), *sample.labels.values()]): sample.value
+        for metric in text_string_to_metric_families(text)
+        for sample in metric.samples
+        if sample.name.startswith("attendance_")
+    }
