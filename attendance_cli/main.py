@@ -12,7 +12,7 @@ import click
 COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
     "camera": ("attendance_cli.camera", "camera", "Run a camera, or register and revoke cameras.", ""),
     "config": ("settings.cli", "config", "List every setting, its value and its meaning.", ""),
-    "db": ("database.cli", "db", "Create, upgrade and inspect the database.", "database"),
+    "db": ("database.cli", "db", "Create, upgrade, back up and move the database.", "database"),
     "demo": ("demo.cli", "demo", "Run the whole system on a small class of real faces.", "all"),
     "engine": ("face_engine.cli", "engine", "Show what the face engine runs on.", "service"),
     "enrol": ("index_builder.cli", "enrol", "Make or extend the store of encodings from photos.", "service"),

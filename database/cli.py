@@ -1,7 +1,8 @@
-"""`attendance db`: making the tables, and bringing them up to date."""
+"""`attendance db`: making the tables, bringing them up to date, and keeping copies."""
 
 import click
 
+from database.backup_cli import backup_command, copy_command, restore_command
 from database.engine import current_revision, downgrade, newest_revision, upgrade
 from database.opening import open_engine
 from settings import load_settings
@@ -9,7 +10,7 @@ from settings import load_settings
 
 @click.group()
 def db() -> None:
-    """Create, upgrade and inspect the database."""
+    """Create, upgrade, back up and move the database."""
 
 
 @db.command("upgrade")
@@ -44,3 +45,7 @@ def current_command() -> None:
     click.echo(f"database: {current or 'no tables'}\nneeded:   {newest}")
     if current != newest:
         click.echo("Run `attendance db upgrade`.")
+
+
+for _command in (backup_command, restore_command, copy_command):
+    db.add_command(_command)
