@@ -61,11 +61,12 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
     """
     name = answers.database
     user = f"'{name}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
+    pattern = name.replace("_", r"\_")  # GRANT takes a pattern, in which _ is any character
     sql = f"""
         CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4;
         CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';
         ALTER USER {user} IDENTIFIED BY '{password}';
-        GRANT ALL ON `{name}`.* TO {user};
+        GRANT ALL ON `{pattern}`.* TO {user};
     """
     words = ["mariadb"]
     if answers.database_admin:

@@ -1,0 +1,167 @@
+"""An installation that the tests of this folder share, and the class that its cameras see."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from database.engine import create_database_engine, session_factory
+from database.models import Camera, ClassSession, Course, Room
+from database.tokens import hash_token, new_token
+from demo.classroom import write_frames, write_photos
+from demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME
+from demo.programs import free_port
+from demo.university import COURSE_CODE, LECTURER_EMAIL, Passwords, found_university
+from tests.conftest import MariaDb
+from tests.deploy.machine import Browser, Machine
+
+PASSWORD = "a lecturer's long password"
+RATE = 0.5
+"""Frames a second of what cameras send: every fourth of the demo's."""
+
+RIGHT = (
+    {person.index_number: "present" for person in ON_TIME}
+    | {person.index_number: "late" for person in LATE}
+    | {person.index_number: "absent" for person in ABSENT}
+)
+
+
+@dataclass
+class University:
+    """The demo's university on an installation, and its classes."""
+
+    machine: Machine
+    sessions: sessionmaker[Session]
+    recording: Path
+
+    def add_camera(self, name: str) -> int:
+        """Put a camera in a room of its own, where a class has begun; gives the class session's number."""
+        first_frame = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=60)
+        token = new_token("cam")
+        with self.sessions.begin() as db:
+            room = Room(name=f"Room of {name}")
+            db.add(room)
+            db.flush()
+            db.add(Camera(name=name, room_id=room.id, token_hash=hash_token(token)))
+            course_id = db.scalars(sa.select(Course.id).where(Course.code == COURSE_CODE)).one()
+            starts_at = first_frame + timedelta(seconds=GRACE_ENDS_S) - timedelta(minutes=10)
+            session = ClassSession(
+                course_id=course_id, room_id=room.id, starts_at=starts_at, ends_at=starts_at + timedelta(hours=2),
+                early_minutes=10, grace_minutes=10,
+            )  # fmt: skip
+            db.add(session)
+            db.flush()
+            number = session.id
+        file = self.machine.root / f"{name}.token"
+        file.write_text(token)
+        file.chmod(0o600)
+        (self.machine.root / f"{name}.start").write_text(first_frame.isoformat())
+        return number
+
+    def start_camera(self, name: str) -> None:
+        """Let a camera send what it saw through nginx, as fast as the service takes it."""
+        machine = self.machine
+        words = [str(machine.at("/opt/attendance/current/venv/bin/attendance")), "camera", "run"]
+        words += [
+            "--source",
+            str(self.recording),
+            "--rate",
+            str(RATE),
+            "--as-fast-as-possible",
+            "--give-up-after",
+            "60",
+        ]
+        words += ["--start-time", (machine.root / f"{name}.start").read_text(), "--name", name]
+        words += ["--server", f"localhost:{machine.grpc_port}", "--tls-ca", str(machine.ca)]
+        words += ["--token-file", str(machine.root / f"{name}.token")]
+        machine.start(name, words, {}, str(machine.root))
+
+    def end_class(self, session_id: int) -> None:
+        """Move the end of a class session to now."""
+        with self.sessions.begin() as db:
+            db.execute(sa.update(ClassSession).where(ClassSession.id == session_id).values(ends_at=datetime.now(UTC)))
+
+    def lecturer(self) -> Browser:
+        """The course's lecturer, signed in over HTTPS."""
+        browser = self.machine.browser()
+        browser.sign_in(LECTURER_EMAIL, PASSWORD)
+        return browser
+
+
+def statuses(browser: Browser, session_id: int) -> dict[str, str]:
+    """The register as the dashboard exports it; fails on a student who is there twice."""
+    rows = browser.register(session_id)
+    found = {row["Index number"]: row["Status"].lower() for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+@pytest.fixture(scope="session")
+def admin_file(mariadb_server: MariaDb, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """How the administrator of the test's MariaDB signs in."""
+    file = tmp_path_factory.mktemp("admin") / "admin.cnf"
+    file.write_text(f"[client]\nuser=attendance\npassword={mariadb_server.password}\n")
+    file.chmod(0o600)
+    return file
+
+
+@pytest.fixture(scope="session")
+def make_machine(
+    mariadb_server: MariaDb,
+    admin_file: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    require_program: Callable[[list[str], str], str],
+) -> Callable[..., Machine]:
+    """`make_machine(services=1)`: an installation that is in order, of which nothing runs."""
+    for program, package in (("nginx", "nginx"), ("mariadb", "mariadb-client-core"), ("setpriv", "util-linux")):
+        require_program([program], package)
+
+    def make(*, services: int) -> Machine:
+        machine = Machine(tmp_path_factory.mktemp("machine"), tuple(free_port(0) for _ in range(services)))
+        database = ("--database-port", str(mariadb_server.port), "--database-admin", str(admin_file))
+        done = machine.install(*database, "--admin", "operator@example.edu")
+        assert done.returncode == 0, done.stderr + done.stdout
+        return machine
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recording(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a camera saw of the demo's class."""
+    every, kept = tmp_path_factory.mktemp("frames"), tmp_path_factory.mktemp("recording")
+    write_frames(pictures, every)
+    for path in sorted(every.iterdir())[::4]:
+        shutil.copy(path, kept)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def university(
+    make_machine: Callable[..., Machine], pictures: Path, recording: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[University]:
+    """An installation with its students enrolled; the dashboard runs behind nginx, recognition services do not yet."""
+    machine = make_machine(services=2)
+    settings = machine.at("/etc/attendance/attendance.toml")
+    quick = "[service]\nclose_interval_s = 0.5\ntimetable_refresh_s = 0.5\n"
+    settings.write_text(settings.read_text().replace("[service]\n", quick))
+    engine = create_database_engine(machine.unit("attendance-web").environ["ATTENDANCE_DATABASE_URL"])
+    sessions = session_factory(engine)
+    with sessions() as db:
+        found_university(db, passwords=Passwords(PASSWORD, PASSWORD), camera_token="none", now=datetime.now(UTC))
+    photos = tmp_path_factory.mktemp("photos")
+    write_photos(pictures, photos)
+    machine.attendance("enrol", str(photos))
+    machine.attendance("index", "build")
+    try:
+        machine.start_unit("attendance-web")
+        machine.start_nginx()
+        yield University(machine, sessions, recording)
+    finally:
+        machine.stop()
+        engine.dispose()

@@ -1,0 +1,119 @@
+"""Classes through the whole installation: cameras, nginx with TLS, recognition services, MariaDB, the dashboard."""
+
+import re
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from demo.programs import free_port
+from tests.deploy.conftest import RIGHT, University, statuses
+from tests.deploy.machine import Browser, Machine
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(autouse=True)
+def _services_end(university: University) -> Iterator[None]:
+    yield
+    running = university.machine.running
+    university.machine.end(*[name for name in list(running) if name not in ("nginx", "attendance-web")])
+
+
+def test_a_class_is_seen_on_the_dashboard_although_a_service_is_killed(university: University) -> None:
+    machine, browser = university.machine, university.lecturer()
+    session_id = university.add_camera("hall-a")
+    for number in (1, 2):
+        machine.start_service(number)
+    with Events(browser, session_id) as events:
+        university.start_camera("hall-a")
+        # Somebody has been confirmed, and a browser that watches is told while the stream goes on.
+        machine.wait_until(lambda: "rows" in events.names, "no event comes through nginx")
+        assert events.open
+        assert not machine.has_ended("hall-a")
+        (victim,) = [number for number in (1, 2) if machine.metric(number, "attendance_streams") == 1]
+        machine.kill(f"attendance-serve{victim}")
+        machine.wait_until(lambda: machine.has_ended("hall-a"), "the camera does not end")
+        university.end_class(session_id)
+        machine.wait_until(lambda: statuses(browser, session_id) == RIGHT, "the register is not right")
+    # systemd starts it again; what its outbox still holds is already there.
+    machine.start_service(victim)
+    machine.wait_until(lambda: machine.metric(victim, "attendance_outbox_sightings") == 0, "the outbox is not emptied")
+    assert statuses(browser, session_id) == RIGHT
+
+
+def test_three_services_share_the_cameras_and_take_over_from_one_that_is_killed(university: University) -> None:
+    machine, browser = university.machine, university.lecturer()
+    add_third_service(machine)
+    for number in (1, 2, 3):
+        machine.start_service(number)
+    classes = {name: university.add_camera(name) for name in ("hall-b", "hall-c", "hall-d", "höll-e")}
+    for name in classes:
+        university.start_camera(name)
+
+    def streams() -> list[float]:
+        return [machine.metric(number, "attendance_streams") for number in (1, 2, 3)]
+
+    machine.wait_until(lambda: sum(streams()) == len(classes), "not every camera has a stream")
+    machine.wait_until(lambda: "present" in statuses(browser, classes["hall-b"]).values(), "nobody is confirmed")
+    victim = 1 + streams().index(max(streams()))
+    machine.kill(f"attendance-serve{victim}")
+    machine.wait_until(lambda: all(machine.has_ended(name) for name in classes), "the cameras do not end", 240)
+    for session_id in classes.values():
+        university.end_class(session_id)
+    for session_id in classes.values():
+        machine.wait_until(lambda session_id=session_id: statuses(browser, session_id) == RIGHT, "a register is wrong")
+    assert_consistent(machine, set(classes), dead=machine.service_ports[victim - 1])
+
+
+def add_third_service(machine: Machine) -> None:
+    """Run the installer again with one service more, which must not disturb what is there."""
+    if len(machine.service_ports) < 3:
+        machine.service_ports += (free_port(0),)
+        done = machine.install()
+        assert done.returncode == 0, done.stderr
+        changed = {line.rpartition("/")[2] for line in done.stdout.splitlines()}
+        assert changed == {"serve-3.env", "install.json", "attendance"}
+        machine.reload_nginx()
+
+
+def assert_consistent(machine: Machine, cameras: set[str], *, dead: int) -> None:
+    """Each camera had one service as long as that lived; those of the dead one went elsewhere."""
+    log = machine.at("/var/log/attendance/cameras.log").read_text()
+    used: dict[str, list[str]] = {}
+    for camera, services in re.findall(r'StreamFrames .* camera="([^"]+)" service="[^"]*?([^" ,]+)"', log):
+        used.setdefault(camera, []).append(services.rpartition(":")[2])
+    for camera in cameras:
+        distinct = list(dict.fromkeys(used[quote(camera)]))
+        assert distinct[0] == str(dead) or len(distinct) == 1, used
+        assert distinct[-1] != str(dead), used
+
+
+class Events:
+    """Server-sent events of a register, read as they come by a thread of their own."""
+
+    def __init__(self, browser: Browser, session_id: int) -> None:
+        page = browser.open(f"/sessions/{session_id}").read().decode()
+        revision = re.search(r'revision="?([^"\s>]+)', page)
+        assert revision, page
+        self._stream = browser.open(f"/sessions/{session_id}/live?revision={revision[1]}")
+        self._thread = threading.Thread(target=self._read)
+        self.names: list[str] = []
+        self.open = True
+
+    def __enter__(self) -> "Events":
+        assert self._stream.headers["Content-Type"].startswith("text/event-stream")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.join(120)  # the stream ends with the class, and after a minute and a half at the latest
+        self._stream.close()
+
+    def _read(self) -> None:
+        for line in self._stream:
+            name, _, value = line.decode().strip().partition(": ")
+            if name == "event":
+                self.names.append(value)
+        self.open = False
