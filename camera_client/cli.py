@@ -250,6 +250,7 @@ def _run(settings: Settings, choices: _Choices, connection: Connection, spool: S
         ),
         clean=connection.without_token,
         replay=None if spool is None else Replay(spool, camera.spool_rate),
+        recorded=choices.keep_all or choices.start is not None,
     )
 
 

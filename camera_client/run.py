@@ -49,6 +49,7 @@ class Run:
         backoff: waits after a frame that could not be dealt with.
         clean: a text of the service as it may be shown.
         replay: the frames of the spool; None without one.
+        recorded: whether the frames are those of a recording, so that their times tell nothing of this machine's clock.
         sequence: numbers of frames, rising over all calls.
         stopping: set by whoever wants the run to end soon.
         trouble_since: event loop's time since which nothing succeeds; None while all is well.
@@ -61,6 +62,7 @@ class Run:
     backoff: Backoff = field(default_factory=Backoff)
     clean: Callable[[str], str] = str
     replay: Replay | None = None
+    recorded: bool = False
     sequence: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     trouble_since: float | None = None

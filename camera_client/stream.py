@@ -214,7 +214,7 @@ class FrameStream:
 
     async def _send_one(self, origin: WaitingFrame | StoredFrame, frame: CapturedFrame) -> bool:
         sequence = next(self._run.sequence)
-        replayed = isinstance(origin, StoredFrame)
+        replayed = self._run.recorded or isinstance(origin, StoredFrame)
         request = pb.StreamFramesRequest(camera=self._run.camera, sequence=sequence, jpeg=frame.jpeg, replayed=replayed)
         request.capture_time.FromDatetime(frame.captured_at)
         self._in_flight[sequence] = _InFlight(origin, self._loop.time())

@@ -201,6 +201,7 @@ class RecognitionService:
             deadline_s=service.frame_deadline_ms / 1000,
             replay_age_s=service.replay_age_s,
             max_clock_ahead_s=service.max_clock_ahead_s,
+            max_clock_behind_s=service.max_clock_behind_s,
             max_rate=service.max_camera_rate,
         )
 

@@ -69,6 +69,7 @@ class StreamTools:
     replay_age_s: float
     """Frames captured longer ago than this, seconds, are no live ones."""
     max_clock_ahead_s: float
+    max_clock_behind_s: float
     max_rate: float
     """Frames a second accepted of one camera."""
 
@@ -247,7 +248,7 @@ class CameraStream:
         """Measure the camera's clock, and tell whether the frame is a live one.
 
         Raises:
-            CaptureTimeError: the frame is from the future.
+            CaptureTimeError: the frame is from the future, or a live one from the past.
         """
         now = datetime.now(UTC)
         if not request.replayed:
@@ -257,6 +258,11 @@ class CameraStream:
             raise CaptureTimeError(
                 f"the frame was captured {ahead:,.0f} s in the future: set the camera's clock (at most "
                 f"{self._tools.max_clock_ahead_s:g} s are accepted)"
+            )
+        if not request.replayed and -ahead > self._tools.max_clock_behind_s:
+            raise CaptureTimeError(
+                f"the frame was captured {-ahead:,.0f} s ago, and does not say that it was kept on a disk: set the "
+                f"camera's clock (at most {self._tools.max_clock_behind_s:g} s are accepted)"
             )
         return not request.replayed and -ahead <= self._tools.replay_age_s
 

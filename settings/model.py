@@ -249,6 +249,13 @@ class ServiceSettings(_Section):
     max_clock_ahead_s: float = Field(
         60, gt=0, le=86_400, description="A frame captured further in the future than this is refused: a wrong clock."
     )
+    max_clock_behind_s: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="A live frame captured longer ago than this is refused: a wrong clock. Recordings, and frames that "
+        "a camera kept on its disk, say that they are no live ones.",
+    )
     window: int = Field(
         4, ge=1, le=64, description="Frames one camera may have in flight; fewer while the queue is long."
     )
@@ -371,6 +378,18 @@ class WebSettings(_Section):
         return value
 
 
+class RetentionSettings(_Section):
+    """How long things are kept; `attendance purge` deletes what is older. 0: kept for ever."""
+
+    evidence_days: int = Field(
+        180, ge=0, le=36_500, description="Days that what confirmed a student (distances, times) is kept."
+    )
+    job_days: int = Field(30, ge=0, le=36_500, description="Days that reports of enrolments and erasures are kept.")
+    attendance_days: int = Field(
+        0, ge=0, le=36_500, description="Days after a class session that it and its attendance are kept."
+    )
+
+
 class LogSettings(_Section):
     """What the programs write about themselves."""
 
@@ -390,6 +409,7 @@ class Settings(_Section):
     service: ServiceSettings = ServiceSettings()
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 
     @property

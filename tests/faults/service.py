@@ -33,6 +33,7 @@ class ServiceProgram:
             "ATTENDANCE_SERVICE_LISTEN": self.address,
             "ATTENDANCE_SERVICE_METRICS_LISTEN": self.metrics_address,
             "ATTENDANCE_SERVICE_MAX_DELAY_MS": "0",
+            "ATTENDANCE_SERVICE_MAX_CLOCK_BEHIND_S": "2400",  # lessons of tests began half an hour ago
             "ATTENDANCE_SERVICE_TIMETABLE_REFRESH_S": "0.5",
             "ATTENDANCE_SERVICE_CLOSE_INTERVAL_S": "1",
             "ATTENDANCE_LOG_FORMAT": "json",

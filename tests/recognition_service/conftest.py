@@ -25,6 +25,7 @@ def service_settings(tmp_path: Path) -> Settings:
                 "close_interval_s": 0.2,
                 "max_delay_ms": 0,
                 "max_clock_ahead_s": 86_400,  # the cameras of tests live fast
+                "max_clock_behind_s": 86_400,
                 "max_camera_rate": 10_000,
                 "drain_s": 10,
             },

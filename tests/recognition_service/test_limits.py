@@ -83,16 +83,24 @@ async def test_a_revoked_cameras_stream_ends_within_two_seconds(
     assert time.monotonic() - revoked < 2
 
 
-async def test_frames_from_the_future_are_refused_and_old_ones_are_not(
+async def test_frames_of_a_wrong_clock_are_refused_and_kept_ones_are_not(
     campus: Campus, start: Start, open_stream: OpenStream
 ) -> None:
-    call = await open_stream(await start(max_clock_ahead_s=60))
+    call = await open_stream(await start(max_clock_ahead_s=60, max_clock_behind_s=300))
     now = datetime.now(UTC)
-    result = await call.ask(face_of("red"), at=now + timedelta(hours=1))
-    assert result.outcome == pb.FRAME_OUTCOME_INVALID_CAPTURE_TIME
-    assert "in the future: set the camera's clock" in result.detail
-    assert (await call.ask(face_of("red"), at=now + timedelta(seconds=20))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
-    assert (await call.ask(face_of("red"), at=now - timedelta(minutes=4))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+    for wrong, sentence in (
+        (timedelta(hours=1), "s in the future: set the camera's clock"),
+        (-timedelta(hours=1), "s ago"),
+    ):
+        result = await call.ask(face_of("red"), at=now + wrong)
+        assert result.outcome == pb.FRAME_OUTCOME_INVALID_CAPTURE_TIME
+        assert sentence in result.detail
+    for right in (timedelta(seconds=20), -timedelta(minutes=4)):
+        assert (await call.ask(face_of("red"), at=now + right)).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+    kept = pb.StreamFramesRequest(camera="front", sequence=99, jpeg=encoded(face_of("red")), replayed=True)
+    kept.capture_time.FromDatetime(now - timedelta(hours=1))
+    await call.call.write(kept)
+    assert (await call.result()).outcome == pb.FRAME_OUTCOME_NO_SESSION  # of that time, and there was none
 
 
 async def test_live_frames_go_before_those_kept_on_a_cameras_disk(
