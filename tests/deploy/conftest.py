@@ -142,14 +142,25 @@ def recording(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def university(
-    make_machine: Callable[..., Machine], pictures: Path, recording: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[University]:
-    """An installation with its students enrolled; the dashboard runs behind nginx, recognition services do not yet."""
+def machine(make_machine: Callable[..., Machine]) -> Iterator[Machine]:
+    """An installation for two recognition services, of which the dashboard and nginx run."""
     machine = make_machine(services=2)
     settings = machine.at("/etc/attendance/attendance.toml")
     quick = "[service]\nclose_interval_s = 0.5\ntimetable_refresh_s = 0.5\n"
     settings.write_text(settings.read_text().replace("[service]\n", quick))
+    try:
+        machine.start_unit("attendance-web")
+        machine.start_nginx()
+        yield machine
+    finally:
+        machine.stop()
+
+
+@pytest.fixture(scope="session")
+def university(
+    machine: Machine, pictures: Path, recording: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[University]:
+    """The demo's people on that installation, the students enrolled."""
     engine = create_database_engine(machine.unit("attendance-web").environ["ATTENDANCE_DATABASE_URL"])
     sessions = session_factory(engine)
     with sessions() as db:
@@ -158,10 +169,5 @@ def university(
     write_photos(pictures, photos)
     machine.attendance("enrol", str(photos))
     machine.attendance("index", "build")
-    try:
-        machine.start_unit("attendance-web")
-        machine.start_nginx()
-        yield University(machine, sessions, recording)
-    finally:
-        machine.stop()
-        engine.dispose()
+    yield University(machine, sessions, recording)
+    engine.dispose()

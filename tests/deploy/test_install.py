@@ -1,0 +1,140 @@
+"""The installer: what it makes, that a second run changes nothing, and what it says when it cannot go on."""
+
+import hashlib
+import shutil
+import stat
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from demo.programs import free_port
+from deploy.installer.places import Places
+from deploy.installer.release import use_release
+from tests.deploy.machine import SOURCE, Machine, clean_environ
+
+
+@pytest.fixture(scope="module")
+def installed(make_machine: Callable[..., Machine]) -> Machine:
+    return make_machine(services=1)
+
+
+def tree(root: Path) -> dict[str, tuple[str, str, int]]:
+    """What is under a folder: for each path its mode, what it holds, and when it was written."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        content = str(path.readlink()) if path.is_symlink() else ""
+        if path.is_file() and not path.is_symlink():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found[str(path.relative_to(root))] = (stat.filemode(status.st_mode), content, status.st_mtime_ns)
+    return found
+
+
+def test_a_second_run_changes_nothing(installed: Machine) -> None:
+    before = tree(installed.root)
+    for words in (["--admin", "operator@example.edu"], []):
+        done = installed.install(*words)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "Everything is in order already; nothing was changed.\n"
+    assert tree(installed.root) == before
+
+
+def test_what_is_not_said_again_is_remembered(installed: Machine) -> None:
+    before = tree(installed.root)
+    done = subprocess.run(
+        [SOURCE / "deploy" / "install", "--root", installed.root], env=clean_environ(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert tree(installed.root) == before
+
+
+def test_secrets_are_for_root_alone_and_in_no_other_file(installed: Machine) -> None:
+    file = installed.at("/etc/attendance/secrets.env")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(installed.at("/etc/attendance/tls/service.key").stat().st_mode) == 0o600
+    environ = installed.unit("attendance-web").environ
+    secrets = [make_url(environ["ATTENDANCE_DATABASE_URL"]).password or "", environ["ATTENDANCE_WEB_SECRET_KEY"]]
+    assert all(len(secret) >= 32 for secret in secrets)
+    for path in installed.root.rglob("*"):
+        if path.is_file() and path != file and "venv" not in path.parts and "static" not in path.parts:
+            assert not any(secret.encode() in path.read_bytes() for secret in secrets), path
+
+
+def test_the_first_administrator_is_there(installed: Machine) -> None:
+    assert "operator@example.edu" in installed.attendance("lecturer", "list")
+
+
+def test_the_operators_settings_are_left_alone(installed: Machine) -> None:
+    file = installed.at("/etc/attendance/attendance.toml")
+    text = file.read_text()
+    assert tomllib.loads(text)["web"] == {
+        "listen": f"127.0.0.1:{installed.web_port}",
+        "trusted_proxies": 1,
+        "secure_cookies": True,
+    }
+    file.write_text(text + "# mine\n")
+    assert installed.install().returncode == 0
+    assert file.read_text() == text + "# mine\n"
+    file.write_text(text)
+
+
+def test_a_certificate_of_ones_own_takes_the_place_of_the_trials(installed: Machine, tmp_path: Path) -> None:
+    tls = installed.at("/etc/attendance/tls")
+    trial = {name: (tls / name).read_text() for name in ("service.pem", "service.key")}
+    installed.attendance("tls", "make-test-ca", str(tmp_path / "own"), "--host", "localhost")
+    own = tmp_path / "own"
+    done = installed.install("--certificate", str(own / "service.pem"), "--key", str(own / "service.key"))
+    assert done.returncode == 0, done.stderr
+    assert (tls / "service.pem").read_text() == (own / "service.pem").read_text()
+    for name, text in trial.items():
+        (tls / name).write_text(text)
+
+
+def test_the_release_before_stays_and_older_ones_go(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    releases = tmp_path / "opt" / "attendance" / "releases"
+    for name in ("one", "two", "three"):
+        (releases / name).mkdir(parents=True)
+        assert use_release(places, releases / name)
+    assert not use_release(places, releases / "three")
+    assert {path.name for path in releases.iterdir()} == {"two", "three"}
+    assert (releases.parent / "previous").readlink() == releases / "two"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--host", "no host"], "--host: 'no host' is no name"),
+        (["--services", "127.0.0.1"], "'127.0.0.1' is no address and port"),
+        (["--services", "127.0.0.1:1,127.0.0.1:1"], "an address is there twice"),
+        (["--services", ","], "--services: none is given"),
+        (["--database", "a`; DROP"], "--database"),
+        (["--certificate", "/nowhere.pem"], "--certificate and --key belong together"),
+        (["--certificate", "/nowhere.pem", "--key", "/nowhere.key"], "/nowhere.pem is no file"),
+        (["--venv", "/nowhere"], "/nowhere has no attendance installed"),
+    ],
+)
+def test_a_wrong_answer_is_named_and_nothing_is_written(tmp_path: Path, words: list[str], says: str) -> None:
+    done = Machine(tmp_path, (1,)).install(*words)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
+    done = Machine(tmp_path, (1,)).install("--database-port", str(free_port(0)))
+    assert done.returncode == 1
+    assert "MariaDB" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("dash") is None, reason="Debian's sh checks the scripts")
+@pytest.mark.parametrize("script", ["deploy/install", "deploy/attendance-command"])
+def test_scripts_are_posix_shell(script: str) -> None:
+    text = (SOURCE / script).read_text().replace("@AS_USER@", "")
+    assert subprocess.run(["dash", "-n"], input=text, text=True, check=False).returncode == 0
