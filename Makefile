@@ -8,7 +8,7 @@ UV     := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test soak bench check format protos lock debian-packages
+.PHONY: help install install-dev demo test test-deploy soak bench check format protos lock debian-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ test: install-dev debian-packages  ## Run every test (unit, integration on SQLit
 
 soak: install-dev debian-packages  ## Do every fault to the service, many times, and print what became of the register
 	@$(BIN)/python -m pytest --soak tests/faults
+
+test-deploy: install-dev debian-packages  ## Install into a scratch folder and run it: MariaDB, gunicorn, nginx with TLS, services, cameras
+	@$(BIN)/python -m pytest tests/deploy
 
 bench: install  ## Measure the face engine beside face_recognition; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.engine
