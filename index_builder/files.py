@@ -32,13 +32,14 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file for this account only and wait until the disk has it."""
+def write_durably(path: Path, *parts: bytes | memoryview) -> None:
+    """Write a file, of one part or several, for this account only and wait until the disk has it."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE_FILE)
     with os.fdopen(handle, "wb") as file:
         # The mode above counts for a new file only.
         os.fchmod(file.fileno(), _PRIVATE_FILE)
-        file.write(data)
+        for part in parts:
+            file.write(part)
         file.flush()
         os.fsync(file.fileno())
 

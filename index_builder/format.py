@@ -1,19 +1,25 @@
 """Published indexes on disk: whole or not at all, and every bit of them checked when read.
 
     <folder>/CURRENT                        "<version> <SHA-256 of its manifest.json>"
-    <folder>/versions/<version>/manifest.json, index.faiss, labels.json
+    <folder>/versions/<version>/manifest.json
+                                labels.json     [student, number of encodings], in the order of the rows
+                                encodings.npy   float32, shape (encodings, encoding_size)
+                                search.faiss    the approximate index of a large gallery
     <folder>/.lock                          held by the one builder that publishes
 
 A version is written beside the others, synced, renamed into place, and only then does CURRENT name it. CURRENT vouches
-for the manifest and the manifest for the files.
+for the manifest and the manifest for the files: whoever loads an index has checked every bit of it. The encodings stay
+in their file, mapped into memory: processes share them, and the system may drop what is not used. A published file is
+never written to; it is removed when old, and whoever has it mapped goes on with it.
 """
 
 import hashlib
+import io
 import json
 import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +28,14 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from index_builder.digests import tree_digest, tree_digest_of
 from index_builder.files import locked, make_private_folder, replace_durably, sync_folder, write_durably
 from index_builder.gallery import Gallery, GalleryError
+from index_builder.manifest import Manifest
+from index_builder.proposals import Proposals
 
 __all__ = [
+    "EXACT_UP_TO",
     "KEPT_VERSIONS",
     "GalleryError",
     "Manifest",
@@ -39,55 +49,25 @@ __all__ = [
 KEPT_VERSIONS = 3
 """The current version and those before it; older ones are removed when a new one is published."""
 
-_FORMAT = 1
+EXACT_UP_TO = 100_000
+"""Encodings up to which every one is compared. Beyond, an approximate index is faster in every size of batch:
+`python -m benchmarks.matching` measures where that begins."""
+
 _CURRENT, _LOCK, _VERSIONS, _UNFINISHED = "CURRENT", ".lock", "versions", ".unfinished"
-_INDEX, _LABELS, _MANIFEST = "index.faiss", "labels.json", "manifest.json"
+_ENCODINGS, _SEARCH, _LABELS, _MANIFEST = "encodings.npy", "search.faiss", "labels.json", "manifest.json"
+_ENCODINGS_1 = "index.faiss"
 _POINTER = re.compile(r"(?P<version>(?P<number>\d{6,12})-\d{8}T\d{6}Z-[0-9a-f]{8}) (?P<sha256>[0-9a-f]{64})\n")
 _VERSION = re.compile(r"(?P<number>\d{6,12})-\d{8}T\d{6}Z-[0-9a-f]{8}")
 _SHORT_HASH = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a published index is."""
-
-    version: str
-    """A running number, the time, and the start of the index's hash: 000012-20260301T080000Z-5f3a9c01."""
-    created_at: str
-    """UTC, ISO 8601."""
-    model: str
-    """The embedding model that made the encodings."""
-    encoding_size: int
-    identities: int
-    """How many students."""
-    encodings: int
-    """How many encodings of them in all."""
-    files: Mapping[str, str]
-    """SHA-256 of each file."""
-    format: int = _FORMAT
-
-    def to_json(self) -> bytes:
-        """As written to manifest.json."""
-        return (json.dumps(asdict(self), indent=2) + "\n").encode()
-
-    @classmethod
-    def from_json(cls, data: bytes) -> "Manifest":
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: it is something else, or of another format.
-        """
-        values = json.loads(data)
-        if not isinstance(values, dict) or values.get("format") != _FORMAT:
-            raise ValueError(f"not an index of format {_FORMAT}")
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ValueError("not a manifest") from error
-
-
 def publish(
-    folder: Path, encodings: Mapping[str, NDArray[np.floating[Any]]], *, model: str, encoding_size: int
+    folder: Path,
+    encodings: Mapping[str, NDArray[np.floating[Any]]],
+    *,
+    model: str,
+    encoding_size: int,
+    exact_up_to: int = EXACT_UP_TO,
 ) -> tuple[Manifest, str]:
     """Write a new version and make it the current one; wait for another builder that is doing so.
 
@@ -96,6 +76,7 @@ def publish(
         encodings: for each student an array of shape (k, encoding_size); nobody at all is allowed.
         model: the embedding model.
         encoding_size: numbers in an encoding.
+        exact_up_to: encodings beyond which an approximate index is built too.
 
     Returns:
         The manifest, and the SHA-256 of its file, which stands for the whole version.
@@ -104,12 +85,13 @@ def publish(
         GalleryError: the encodings do not fit, or the disk refuses; the version before is still the current one.
     """
     gallery = Gallery.from_encodings(encodings, model=model, encoding_size=encoding_size)
+    proposals = gallery.build_proposals() if gallery.encodings > exact_up_to else None
     try:
         make_private_folder(folder)
         make_private_folder(folder / _VERSIONS)
         with locked(folder / _LOCK):
             _remove_unfinished(folder)
-            manifest = _write_version(folder, gallery)
+            manifest = _write_version(folder, gallery, proposals)
             sha256 = hashlib.sha256(manifest.to_json()).hexdigest()
             replace_durably(folder / _CURRENT, f"{manifest.version} {sha256}\n".encode())
             _remove_old(folder, current=manifest.version)
@@ -118,29 +100,38 @@ def publish(
     return manifest, sha256
 
 
-def _write_version(folder: Path, gallery: Gallery) -> Manifest:
-    contents = {_INDEX: gallery.serialize(), _LABELS: (json.dumps(gallery.labels) + "\n").encode()}
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+def _write_version(folder: Path, gallery: Gallery, proposals: Proposals | None) -> Manifest:
+    unfinished = folder / _UNFINISHED
+    make_private_folder(unfinished)
+    write_durably(unfinished / _ENCODINGS, _array_header(gallery.rows), gallery.rows.reshape(-1).view(np.uint8).data)
+    write_durably(unfinished / _LABELS, (json.dumps(gallery.labels) + "\n").encode())
+    if proposals is not None:
+        write_durably(unfinished / _SEARCH, proposals.serialize())
+    digests = {path.name: tree_digest(path) for path in sorted(unfinished.iterdir())}
     now = datetime.now(UTC)
     # The number orders versions even when the clock was set back.
     number = max((_number(path.name) for path in _versions(folder)), default=0) + 1
     manifest = Manifest(
-        version=f"{number:06d}-{now:%Y%m%dT%H%M%SZ}-{hashes[_INDEX][:_SHORT_HASH]}",
+        version=f"{number:06d}-{now:%Y%m%dT%H%M%SZ}-{digests[_ENCODINGS][:_SHORT_HASH]}",
         created_at=now.isoformat(timespec="milliseconds"),
         model=gallery.model,
         encoding_size=gallery.encoding_size,
         identities=len(gallery.identities),
         encodings=gallery.encodings,
-        files=hashes,
+        files=digests,
+        search={"kind": "exact"} if proposals is None else proposals.described,
     )
-    unfinished = folder / _UNFINISHED
-    make_private_folder(unfinished)
-    for name, data in (*contents.items(), (_MANIFEST, manifest.to_json())):
-        write_durably(unfinished / name, data)
+    write_durably(unfinished / _MANIFEST, manifest.to_json())
     sync_folder(unfinished)
     unfinished.rename(folder / _VERSIONS / manifest.version)
     sync_folder(folder / _VERSIONS)
     return manifest
+
+
+def _array_header(rows: NDArray[np.float32]) -> bytes:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(rows))
+    return header.getvalue()
 
 
 def _versions(folder: Path) -> list[Path]:
@@ -272,30 +263,73 @@ def _load_version(folder: Path, version: str, sha256: str, *, model: str | None)
             f"index {version} was made with the model {manifest.model}, but the engine uses {model}: "
             "enrol the students and build the index again with this engine"
         )
-    labels = json.loads(_read_part(folder, version, _LABELS, manifest.files.get(_LABELS, "")))
-    data = _read_part(folder, version, _INDEX, manifest.files.get(_INDEX, ""))
-    try:
-        index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
-    except RuntimeError as error:
-        raise GalleryError(f"index {version}: FAISS {faiss.__version__} cannot read {_INDEX}") from error
+    labels = json.loads(_read_part(folder, version, _LABELS, manifest.files.get(_LABELS, ""), tree=manifest.format > 1))
     return Gallery(
         version=version,
         model=manifest.model,
         encoding_size=manifest.encoding_size,
         students=[student for student, _ in labels],
         counts=[count for _, count in labels],
-        index=index,
+        rows=_rows_of_1(folder, manifest) if manifest.format == 1 else _mapped_rows(folder, manifest),
+        proposals=_proposals(folder, manifest),
     )
 
 
-def _read_part(folder: Path, version: str, name: str, sha256: str) -> bytes:
-    path = folder / _VERSIONS / version / name
+def _mapped_rows(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
+    path = folder / _VERSIONS / manifest.version / _ENCODINGS
+    with _refusals(manifest.version, _ENCODINGS):
+        if tree_digest(path) != manifest.files.get(_ENCODINGS):
+            raise _damaged(manifest.version, _ENCODINGS)
+        rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return rows
+
+
+def _rows_of_1(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
+    data = _read_part(folder, manifest.version, _ENCODINGS_1, manifest.files.get(_ENCODINGS_1, ""))
+    index = _faiss_index(manifest.version, _ENCODINGS_1, data)
+    if not isinstance(index, faiss.IndexFlat) or index.metric_type != faiss.METRIC_L2:
+        raise GalleryError(f"index {manifest.version}: not an exact Euclidean FAISS index")
+    rows: NDArray[np.float32] = index.reconstruct_n(0, index.ntotal)
+    return rows
+
+
+def _proposals(folder: Path, manifest: Manifest) -> Proposals | None:
+    if manifest.search.get("kind") == "exact":
+        return None
+    version = manifest.version
+    data = _read_part(folder, version, _SEARCH, manifest.files.get(_SEARCH, ""), tree=True)
     try:
-        data = path.read_bytes()
+        return Proposals.from_parts(_faiss_index(version, _SEARCH, data), manifest.search)
+    except ValueError as error:
+        raise GalleryError(f"index {version}: {_SEARCH} cannot be used: {error}") from None
+
+
+def _faiss_index(version: str, name: str, data: bytes) -> Any:
+    try:
+        return faiss.deserialize_index(np.frombuffer(data, np.uint8))
+    except RuntimeError as error:
+        raise GalleryError(f"index {version}: FAISS {faiss.__version__} cannot read {name}") from error
+
+
+def _read_part(folder: Path, version: str, name: str, digest: str, *, tree: bool = False) -> bytes:
+    """A file of a version, checked by its SHA-256 or, where `tree` is set, by its `tree_digest`."""
+    with _refusals(version, name):
+        data = (folder / _VERSIONS / version / name).read_bytes()
+    if (tree_digest_of(data) if tree else hashlib.sha256(data).hexdigest()) != digest:
+        raise _damaged(version, name)
+    return data
+
+
+@contextmanager
+def _refusals(version: str, name: str) -> Iterator[None]:
+    """The disk's refusals become a GalleryError that names the file."""
+    try:
+        yield
     except FileNotFoundError:
         raise GalleryError(f"index {version}: {name} is missing: build the index again") from None
     except OSError as error:
         raise GalleryError(f"index {version}: cannot read {name}: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise GalleryError(f"index {version}: {name} is damaged (wrong SHA-256): build the index again")
-    return data
+
+
+def _damaged(version: str, name: str) -> GalleryError:
+    return GalleryError(f"index {version}: {name} is damaged (wrong SHA-256): build the index again")

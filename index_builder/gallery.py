@@ -1,13 +1,18 @@
-"""The gallery: the enrolled students' encodings in memory, searched exactly by FAISS."""
+"""The gallery: the enrolled students' encodings, searched by FAISS."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+from index_builder.proposals import Proposals, build_proposals
+from index_builder.rosters import RosterCache
+from index_builder.search import ExactSearch, Search, Threads
+
+_CHECKED_ROWS = 65_536
 
 
 class GalleryError(Exception):
@@ -33,6 +38,7 @@ class Gallery:
         encoding_size: numbers in an encoding.
         identities: the students' index numbers, each once.
         encodings: how many encodings there are in all.
+        rows: the encodings, float32, shape (encodings, encoding_size); not to be written to.
         loaded_at: when it was read, UTC.
     """
 
@@ -44,9 +50,11 @@ class Gallery:
         encoding_size: int,
         students: Sequence[str],
         counts: Sequence[int],
-        index: Any,
+        rows: NDArray[np.float32],
+        proposals: Proposals | None = None,
+        threads: int = 0,
     ) -> None:
-        """Take an index over.
+        """Take encodings over.
 
         Args:
             version: its name.
@@ -54,36 +62,47 @@ class Gallery:
             encoding_size: numbers in an encoding.
             students: index numbers, each once.
             counts: how many encodings each has; their rows lie together, in the order of `students`.
-            index: a `faiss.IndexFlatL2` of all rows, float32.
+            rows: all encodings, float32, shape (sum of counts, encoding_size); may be mapped from a file.
+            proposals: the approximate index of them; None: every search is exact.
+            threads: that one search may use at most; 0: one a core.
 
         Raises:
             GalleryError: the parts do not fit each other.
         """
-        if not isinstance(index, faiss.IndexFlat) or index.metric_type != faiss.METRIC_L2:
-            raise GalleryError(f"index {version}: not an exact Euclidean FAISS index")
-        if index.d != encoding_size:
-            raise GalleryError(f"index {version}: its encodings have {index.d} numbers, not {encoding_size}")
-        if len(students) != len(counts) or len(set(students)) != len(students) or any(count < 1 for count in counts):
+        if rows.dtype != np.float32 or rows.ndim != 2 or not rows.flags.c_contiguous:  # noqa: PLR2004 - (n, d)
+            raise GalleryError(f"index {version}: its encodings are not rows of float32")
+        if rows.shape[1] != encoding_size:
+            raise GalleryError(f"index {version}: its encodings have {rows.shape[1]} numbers, not {encoding_size}")
+        place_of = {student: place for place, student in enumerate(students)}
+        if len(students) != len(counts) or len(place_of) != len(students) or min(counts, default=1) < 1:
             raise GalleryError(f"index {version}: its labels are damaged")
-        if sum(counts) != index.ntotal:
-            raise GalleryError(f"index {version}: {sum(counts)} labels for {index.ntotal} encodings")
+        if sum(counts) != len(rows):
+            raise GalleryError(f"index {version}: {sum(counts)} labels for {len(rows)} encodings")
+        if not _finite(rows):
+            raise GalleryError(f"index {version}: it holds encodings that are not finite numbers")
         self.version = version
         self.model = model
         self.encoding_size = encoding_size
         self.identities = tuple(students)
-        self.encodings = int(index.ntotal)
+        self.encodings = len(rows)
+        self.rows = rows
         self.loaded_at = datetime.now(UTC)
-        self._index = index
-        self._most = max(counts, default=0)
-        # A view into the index's own memory, which `_index` keeps alive.
-        self._rows = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d).reshape(-1, index.d)
-        if not np.isfinite(self._rows).all():
-            raise GalleryError(f"index {version}: it holds encodings that are not finite numbers")
-        ends = np.cumsum(counts, dtype=np.int64)
-        self._owner = np.repeat(np.arange(len(students)), np.asarray(counts, np.int64))
-        self._rows_of = {
-            student: np.arange(end - count, end) for student, count, end in zip(students, counts, ends, strict=True)
-        }
+        self._place_of = place_of
+        self._counts = np.asarray(counts, np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._threads = Threads(threads)
+        self._search = self._searcher(proposals)
+        self._rosters = RosterCache(self._search_among)
+
+    def _searcher(self, proposals: Proposals | None) -> Search:
+        owners = np.repeat(np.arange(len(self._counts)), self._counts)
+        exact = ExactSearch(self.rows, owners, self._threads)
+        if proposals is None:
+            return exact
+        try:
+            return proposals.searcher(exact, self._counts, self._threads)
+        except ValueError as error:
+            raise GalleryError(f"index {self.version}: its approximate index cannot be used: {error}") from error
 
     @classmethod
     def empty(cls, model: str, encoding_size: int) -> "Gallery":
@@ -105,31 +124,35 @@ class Gallery:
         Raises:
             GalleryError: an array has another shape, or holds numbers that are not finite.
         """
-        index = faiss.IndexFlatL2(encoding_size)
         for student, rows in encodings.items():
             if rows.ndim != 2 or rows.shape[1] != encoding_size:  # noqa: PLR2004 - rows and numbers
                 raise GalleryError(f"the encodings of {student!r} are not of shape (k, {encoding_size})")
-            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is refused below
-                index.add(np.ascontiguousarray(rows, np.float32))
-        counts = [len(rows) for rows in encodings.values()]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is refused below
+            nothing = np.empty((0, encoding_size), np.float32)
+            together = np.concatenate([nothing, *encodings.values()], dtype=np.float32, casting="same_kind")
         return cls(
             version=version,
             model=model,
             encoding_size=encoding_size,
             students=list(encodings),
-            counts=counts,
-            index=index,
+            counts=[len(rows) for rows in encodings.values()],
+            rows=together,
         )
 
     @property
     def labels(self) -> list[tuple[str, int]]:
         """Each student and how many encodings they have, in the order of the rows."""
-        return [(student, len(rows)) for student, rows in self._rows_of.items()]
+        return list(zip(self.identities, self._counts.tolist(), strict=True))
 
-    def serialize(self) -> bytes:
-        """The FAISS index as a file's bytes."""
-        data: bytes = faiss.serialize_index(self._index).tobytes()
-        return data
+    def build_proposals(self) -> Proposals | None:
+        """Build the approximate index that a large gallery is searched with; None where an exact search is better.
+
+        Raises:
+            GalleryError: there is nobody to search.
+        """
+        if not self.encodings:
+            raise GalleryError("an empty gallery needs no index")
+        return build_proposals(self.rows, self._counts, self._threads)
 
     def nearest(
         self, probes: NDArray[np.float32], *, among: Collection[str] | None = None, count: int = 2
@@ -137,7 +160,8 @@ class Gallery:
         """Find for each probe the students nearest to it.
 
         A student's distance is that of the nearest of the student's encodings. It does not depend on what else is in
-        the batch: FAISS finds the rows, and their distances are computed again, pair by pair.
+        the batch, nor on whether the index is exact (see `index_builder.search`). Among given students the search is
+        always exact.
 
         Args:
             probes: encodings, shape (m, encoding_size).
@@ -157,38 +181,30 @@ class Gallery:
             raise ValueError("a probe holds numbers that are not finite")
         if count < 1:
             raise ValueError(f"count is {count}; it must be 1 or more")
-        rows = None if among is None else self._rows_among(among)
-        searched = self.encodings if rows is None else len(rows)
-        if searched == 0 or len(probes) == 0:
-            return [[] for _ in probes]
-        # However the rows of the nearest students crowd together, this many reach `count` students.
-        depth = min(searched, (count - 1) * self._most + 1)
-        found = self._search(probes, depth, rows)
-        return [self._candidates(probe, places, count) for probe, places in zip(probes, found, strict=True)]
+        if len(probes) == 0:
+            return []
+        search = self._search if among is None else self._rosters.search(frozenset(among))
+        students, distances = search.nearest(probes, count)
+        return [
+            [Candidate(self.identities[place], apart) for place, apart in zip(*found, strict=True) if place >= 0]
+            for found in zip(students.tolist(), distances.tolist(), strict=True)
+        ]
 
-    def _rows_among(self, among: Collection[str]) -> NDArray[np.int64]:
-        chosen = [self._rows_of[student] for student in set(among) if student in self._rows_of]
-        return np.concatenate(chosen) if chosen else np.empty(0, np.int64)
+    def _search_among(self, among: frozenset[str]) -> ExactSearch:
+        """A search of the students of a roster alone: their encodings are copied together."""
+        found = (self._place_of.get(student) for student in among)
+        students = np.sort(np.array([place for place in found if place is not None], np.int64))
+        counts = self._counts[students]
+        owners = np.repeat(students, counts)
+        # Within each student's rows 0, 1, 2, ...
+        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return ExactSearch(self.rows[self._starts[owners] + offsets], owners, self._threads)
 
-    def _search(self, probes: NDArray[np.float32], depth: int, rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
-        """The rows nearest to each probe, shape (m, depth); -1 where FAISS had none."""
-        if rows is None:
-            found: NDArray[np.int64] = self._index.search(probes, depth)[1]
-            return found
-        # Of FAISS's selectors this one makes it visit the listed rows alone: time follows the roster, not the campus.
-        selector = faiss.IDSelectorArray(rows)
-        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # FAISS adds it at run time
-        found = self._index.search(probes, depth, params=parameters)[1]
-        return found
 
-    def _candidates(self, probe: NDArray[np.float32], places: NDArray[np.int64], count: int) -> list[Candidate]:
-        places = places[places >= 0]
-        distances = np.linalg.norm(self._rows[places].astype(np.float64) - probe, axis=1)
-        candidates: dict[str, Candidate] = {}
-        for nearest in np.argsort(distances, kind="stable"):
-            student = self.identities[self._owner[places[nearest]]]
-            if student not in candidates:
-                candidates[student] = Candidate(student, float(distances[nearest]))
-                if len(candidates) == count:
-                    break
-        return list(candidates.values())
+def _finite(rows: NDArray[np.float32]) -> bool:
+    # A sum is finite only if every number is; it takes no memory.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(
+            bool(np.isfinite(rows[start : start + _CHECKED_ROWS].sum(dtype=np.float64)))
+            for start in range(0, len(rows), _CHECKED_ROWS)
+        )

@@ -76,7 +76,7 @@ def test_older_versions_are_deleted_on_demand(folder: Path) -> None:
     versions = [publish_people(folder).version for _ in range(3)]
     held = load_gallery(folder)
     (folder / ".unfinished").mkdir()
-    (folder / ".unfinished" / "index.faiss").write_bytes(b"encodings")
+    (folder / ".unfinished" / "encodings.npy").write_bytes(b"encodings")
     assert delete_older_versions(folder) == versions[:2]
     assert [path.name for path in (folder / "versions").iterdir()] == versions[2:]
     assert not (folder / ".unfinished").exists()
@@ -128,7 +128,7 @@ def parts(folder: Path) -> list[Path]:
 
 def test_every_flipped_bit_is_noticed(folder: Path) -> None:
     publish_people(folder)
-    assert sorted(path.name for path in parts(folder)) == ["CURRENT", "index.faiss", "labels.json", "manifest.json"]
+    assert sorted(path.name for path in parts(folder)) == ["CURRENT", "encodings.npy", "labels.json", "manifest.json"]
     for path in parts(folder):
         whole = path.read_bytes()
         for place in range(len(whole)):
@@ -143,7 +143,7 @@ def test_every_flipped_bit_is_noticed(folder: Path) -> None:
     assert load_gallery(folder).encodings == 3
 
 
-@pytest.mark.parametrize("name", ["index.faiss", "labels.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["encodings.npy", "labels.json", "manifest.json"])
 def test_missing_and_cut_files_are_named(folder: Path, name: str) -> None:
     version = publish_people(folder).version
     path = folder / "versions" / version / name
@@ -175,7 +175,7 @@ def test_a_damaged_pointer_is_named(folder: Path, pointer: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": 2}, "not an index of format 1"),
+        ({"format": 3}, "not an index of format 2 or older"),
         ({"more": 1}, "not a manifest"),
         ({"version": "000009-20260301T080000Z-00000000"}, "is that of 000009"),
     ],

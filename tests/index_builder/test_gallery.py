@@ -1,6 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
 
-import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -108,11 +107,10 @@ def test_probes_that_are_not_numbers() -> None:
 
 
 def test_parts_that_do_not_fit() -> None:
-    index = faiss.IndexFlatL2(4)
-    index.add(np.zeros((3, 4), np.float32))
+    rows = np.zeros((3, 4), np.float32)
 
-    def build(students: list[str], counts: list[int], size: int = 4, index: object = index) -> Gallery:
-        return Gallery(version="v", model="m", encoding_size=size, students=students, counts=counts, index=index)
+    def build(students: list[str], counts: list[int], size: int = 4, rows: NDArray[np.float32] = rows) -> Gallery:
+        return Gallery(version="v", model="m", encoding_size=size, students=students, counts=counts, rows=rows)
 
     assert build(["a", "b"], [1, 2]).encodings == 3
     for students, counts in ((["a"], [1, 2]), (["a", "a"], [1, 2]), (["a", "b"], [3, 0])):
@@ -122,8 +120,9 @@ def test_parts_that_do_not_fit() -> None:
         build(["a", "b"], [1, 1])
     with pytest.raises(GalleryError, match="its encodings have 4 numbers, not 128"):
         build(["a", "b"], [1, 2], size=128)
-    with pytest.raises(GalleryError, match="not an exact Euclidean"):
-        build([], [], index=faiss.IndexFlatIP(4))
+    for wrong in (np.zeros((3, 4)), np.zeros(12, np.float32), np.zeros((3, 8), np.float32)[:, ::2]):
+        with pytest.raises(GalleryError, match="not rows of float32"):
+            build(["a"], [3], rows=wrong)
     for number in (np.inf, np.nan, 1e200):
         with pytest.raises(GalleryError, match="not finite"):
             Gallery.from_encodings({"a": np.full((1, 4), number)}, model="m", encoding_size=4)

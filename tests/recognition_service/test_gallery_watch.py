@@ -75,7 +75,7 @@ async def test_a_newly_published_index_is_swapped_in(watch: GalleryWatch, folder
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("damaged", ["index.faiss", "labels.json", "manifest.json", "CURRENT"])
+@pytest.mark.parametrize("damaged", ["encodings.npy", "labels.json", "manifest.json", "CURRENT"])
 async def test_a_broken_index_is_refused_and_the_old_one_stays(watch: GalleryWatch, folder: Path, damaged: str) -> None:
     old = put(folder, "s1")
     await watch.load(ENGINE)
