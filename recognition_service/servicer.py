@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import numpy as np
 import structlog
+from google.protobuf.message import DecodeError
 
 from face_engine.interface import EngineInfo
 from protos.attendance.v1 import attendance_pb2 as pb
@@ -133,6 +134,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             await _abort(context, error.status, str(error))
         except grpc.aio.InternalError:
             log.info("call_broken_off", peer=context.peer())
+        except DecodeError:  # as gRPC hands it on from reading a stream
+            log.warning("message_not_understood", peer=context.peer())
+            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "a message is none of this contract")
         except Exception:
             log.exception("call_failed")
             await _abort(context, grpc.StatusCode.INTERNAL, "the service failed on this call; its log says why")

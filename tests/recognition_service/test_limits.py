@@ -9,10 +9,12 @@ from typing import Any
 import grpc
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from database.models import Camera
 from database.tokens import new_token
 from protos.attendance.v1 import attendance_pb2 as pb
+from recognition_service.auth import SERVICE
 from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running, until
 from tests.recognition_service.engines import ColourEngine, encoded, picture
 
@@ -70,6 +72,19 @@ async def test_connections_beyond_the_limit_are_closed(campus: Campus) -> None:
             open_writer.close()
         async with asyncio.timeout(60), calling(service) as stub:  # and there is room again
             await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(campus.front), wait_for_ready=True)
+
+
+async def test_a_message_that_is_none_ends_its_call_only_and_is_told(campus: Campus) -> None:
+    with capture_logs() as logs:
+        async with running(campus.settings) as service, grpc.aio.insecure_channel(service.address) as channel:
+            call = channel.stream_stream(f"/{SERVICE}/StreamFrames")(metadata=bearer(campus.front))
+            await call.read()
+            await call.write(b"\xff\xff\xff")
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert [entry["log_level"] for entry in logs if entry["event"] == "message_not_understood"] == ["warning"]
+    assert not [entry for entry in logs if entry["log_level"] == "error"]
 
 
 async def test_a_revoked_cameras_stream_ends_within_two_seconds(
