@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +28,9 @@ class SteadyCamera:
     def __init__(self, address: str, lesson: Lesson, faces: Faces, *, pause_s: float = 0.0) -> None:
         self.lesson = lesson
         self.confirmed: set[str] = set()
+        self.named: set[str] = set()
+        self.ending: grpc.StatusCode | None = None
+        """How the last call ended."""
         self.outcomes: Counter[str] = Counter()
         self.details: set[str] = set()
         self.connections = 0
@@ -55,7 +57,8 @@ class SteadyCamera:
                     self._address, [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
                 ) as channel:
                     await self._stream(channel, until)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError):
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError) as error:
+                self.ending = error.code() if isinstance(error, grpc.aio.AioRpcError) else None
                 await asyncio.sleep(_AGAIN_S)
 
     def frame(self, *, at: datetime | None = None, jpeg: bytes | None = None) -> pb.StreamFramesRequest:
@@ -112,9 +115,5 @@ class SteadyCamera:
         self.outcomes[pb.FrameOutcome.Name(result.outcome).removeprefix("FRAME_OUTCOME_").lower()] += 1
         if result.detail:
             self.details.add(result.detail)
+        self.named |= {face.student for face in result.faces}
         self.confirmed |= {face.student for face in result.faces if face.confirmed}
-
-
-def names(outcomes: Iterable[str]) -> set[str]:
-    """Outcomes without their counts."""
-    return set(outcomes)

@@ -72,7 +72,6 @@ async def test_a_client_that_never_reads_holds_up_nobody(
                         await asyncio.sleep(0.1)
             flood.cancel()
             await asyncio.gather(flood, return_exceptions=True)
-    assert len(service.events("stream_ended")) >= 2 * line.rounds
 
 
 async def _flood(channel: grpc.aio.Channel, camera: SteadyCamera) -> None:
