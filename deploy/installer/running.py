@@ -1,5 +1,6 @@
 """Starting what was installed, and starting it again without a moment in which cameras find nobody."""
 
+import re
 import subprocess
 import time
 import urllib.error
@@ -10,6 +11,7 @@ from deploy.installer.answers import Answers
 from deploy.installer.places import USER, InstallError, Places
 
 _READY_WITHIN_S = 300
+_SITE_ONLY = re.compile(r"/etc/(nginx|attendance/(nginx|tls)|logrotate\.d)")
 _UNITS = ("attendance-web", "attendance-gallery")
 _TIMERS = ("attendance-purge.timer", "attendance-backup.timer")
 
@@ -37,10 +39,15 @@ def everything_runs(answers: Answers) -> bool:
 def start_everything(places: Places, answers: Answers, superfluous: list[Path]) -> None:
     """Enable and start every unit; those that run already are started again, one recognition service at a time.
 
+    When only the site or the certificate has changed, nginx reads them again, and nothing else happens.
+
     Raises:
         InstallError: nginx refuses the site, or a unit does not start.
     """
     _do("nginx", "-t", "-q")
+    if places.changes and all(_SITE_ONLY.search(line) for line in places.changes) and everything_runs(answers):
+        _do("systemctl", "reload", "nginx")
+        return
     _do("systemctl", "daemon-reload")
     for file in superfluous:
         _do("systemctl", "disable", "--now", "--quiet", f"attendance-serve@{file.stem.removeprefix('serve-')}")

@@ -17,7 +17,7 @@ _DEFAULTS = "/etc/nginx/sites-enabled/default"
 def make_folders(places: Places) -> None:
     """Make the folders that everything else lies in."""
     places.folder("/opt/attendance/releases")
-    for path in ("/etc/attendance", "/etc/attendance/nginx.d", _TLS):
+    for path in ("/etc/attendance", "/etc/attendance/nginx.d", "/etc/attendance/nginx-cameras.d", _TLS):
         places.folder(path)
     for path in ("/var/lib/attendance", "/var/cache/attendance"):
         places.folder(path, 0o700, own=True)
