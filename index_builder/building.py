@@ -38,7 +38,7 @@ def record_version(database_url: str, built: BuiltIndex, *, pool_size: int = 1) 
     Raises:
         DatabaseError: there is no database yet, its schema is not current, or it cannot be reached.
     """
-    _require_file(database_url)
+    require_database_file(database_url)
     engine = create_database_engine(database_url, pool_size=pool_size)
     try:
         require_current_schema(engine)
@@ -58,8 +58,12 @@ def record_version(database_url: str, built: BuiltIndex, *, pool_size: int = 1) 
         engine.dispose()
 
 
-def _require_file(database_url: str) -> None:
-    """Connecting would make an empty SQLite file where there is none."""
+def require_database_file(database_url: str) -> None:
+    """Check that there is a database, since connecting would make an empty SQLite file where there is none.
+
+    Raises:
+        DatabaseError: there is none.
+    """
     try:
         address = sa.make_url(database_url)
     except sa.exc.ArgumentError:

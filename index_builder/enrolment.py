@@ -1,228 +1,273 @@
-"""From folders of photos to encodings: one folder a student, named by index number, each photo judged by itself."""
+"""From photos to the store: student after student, saved as it goes, with a verdict on every photo."""
 
-import hashlib
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from face_engine.faces import find_faces
-from face_engine.images import decode_image
 from face_engine.interface import FaceEngine, ImageError
+from index_builder.comparing import BatchOthers, Bounds, GalleryOthers
 from index_builder.gallery import Gallery
-from index_builder.layouts import name_problem
+from index_builder.judging import FORGIVABLE, Known, compare, judge_and_encode, look_at
 from index_builder.photos import PhotoOutcome, PhotoVerdict
-from index_builder.store import Store, StoreError, update_store
+from index_builder.provenance import Provenance
+from index_builder.sources import Photos, hashes_of, read_photo
+from index_builder.store import Store, StoreError, read_store, update_store
 
-PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
+__all__ = ["FORGIVABLE", "Enroller", "Enrolment", "check_model", "judge_and_encode", "origin_of"]
 
-SMALLEST_FACE = 60
-"""Pixels that a face's box must be wide. A chip of 150 shows one and a half times the box: less would be invented."""
+_SAVE_EVERY_S = 60.0
+"""Writing a campus's store takes seconds; a minute of photos is what a crash may cost."""
 
-# What phones take today; more is refused.
-_MOST_PIXELS = 80_000_000
-_MOST_BYTES = 64 * 1024 * 1024
-# A face that fills a fifth of a photo of this size has more pixels than its chip; searching more only takes longer.
-_WORKED_ON_PIXELS = 2_500_000
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoReport:
-    """One line of the report."""
-
-    path: Path
-    outcome: PhotoOutcome
-    detail: str = ""
-    """A clause that says more, for people."""
+Tell = Callable[[str, PhotoVerdict], None]
+"""Told the student and the verdict on a photo."""
+Allow = Callable[[Collection[str]], Mapping[str, str]]
+"""For each of the students who may not be enrolled, why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Photos:
-    """What a folder of students' folders holds."""
+@dataclass(slots=True)
+class Enrolment:
+    """What became of all photos."""
 
-    by_student: Mapping[str, Sequence[Path]]
-    """For each index number the photos; possibly none."""
-    misplaced: Sequence[PhotoReport]
-    """Files and folders that cannot be used."""
+    verdicts: dict[str, list[PhotoVerdict]] = field(default_factory=dict)
+    """For each student who was reached, in order."""
+    misplaced: Sequence[PhotoVerdict] = ()
+    """Files, folders and lines that cannot be used."""
+    saved: dict[str, int] = field(default_factory=dict)
+    """For each student who was saved the number of encodings in use."""
+    unchanged: list[str] = field(default_factory=list)
+    """Students passed over since their photos are enrolled already."""
+    interrupted: bool = False
+    """Whether somebody stopped the work; what was done until then is saved."""
 
     @property
-    def count(self) -> int:
-        """How many photos there are."""
-        return sum(len(paths) for paths in self.by_student.values())
+    def without(self) -> list[str]:
+        """Students of whom no photo was good."""
+        return [student for student in self.verdicts if not self.saved.get(student)]
+
+    def count(self, *outcomes: PhotoOutcome) -> int:
+        """How many photos, files and lines had one of the outcomes."""
+        every = [*self.misplaced, *(verdict for verdicts in self.verdicts.values() for verdict in verdicts)]
+        return sum(verdict.outcome in outcomes for verdict in every)
+
+    @property
+    def refused(self) -> int:
+        """How many photos, files and lines gave no encoding."""
+        return self.count(*(outcome for outcome in PhotoOutcome if not outcome.gives_encoding))
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What the photos gave."""
+class Enroller:
+    """Puts photos into a store, once.
 
-    encodings: Mapping[str, NDArray[np.float64]]
-    """For each student with a good photo an array of shape (k, encoding_size)."""
-    reports: Sequence[PhotoReport]
-    without: Sequence[str]
-    """Students of whom no photo was good."""
-
-
-def find_photos(folder: Path) -> Photos:
-    """List the photos of a folder that holds one folder for each student, named by index number.
-
-    Hidden files are passed over.
-
-    Raises:
-        OSError: the folder cannot be read.
+    A student enrolled again has the new encodings only; one without a good photo keeps what was there.
     """
-    by_student: dict[str, list[Path]] = {}
-    misplaced: list[PhotoReport] = []
-    for path in _visible(folder):
-        if not path.is_dir():
-            misplaced.append(PhotoReport(path, PhotoOutcome.MISPLACED, "it lies outside any student's folder"))
-            continue
-        # Some file systems spell é as e and an accent; index numbers are compared letter by letter.
-        student = unicodedata.normalize("NFC", path.name)
-        problem = name_problem(student)
-        if problem is not None:
-            misplaced.append(PhotoReport(path, PhotoOutcome.MISPLACED, f"it cannot be an index number: {problem}"))
-            continue
-        photos = by_student.setdefault(student, [])
-        for file in _visible(path):
-            if file.suffix.lower() in PHOTO_SUFFIXES and not file.is_dir():
-                photos.append(file)
-            else:
-                misplaced.append(PhotoReport(file, PhotoOutcome.MISPLACED, "it is no .jpg or .png file"))
-    return Photos(by_student, misplaced)
 
+    def __init__(
+        self,
+        engine: FaceEngine,
+        store_path: Path,
+        photos: Photos,
+        *,
+        max_pixels: int,
+        allow: Allow,
+        accept: Collection[PhotoOutcome] = (),
+        threshold: float | None = None,
+        tell: Tell = lambda _student, _verdict: None,
+        advance: Callable[[], None] = lambda: None,
+        save_every_s: float = _SAVE_EVERY_S,
+    ) -> None:
+        """Prepare; nothing is read yet.
 
-def _visible(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.name != "Thumbs.db")
+        Args:
+            engine: finds and encodes the faces, upsampling as it was set up.
+            store_path: made if it is missing.
+            photos: what to enrol.
+            max_pixels: the largest image that the engine takes.
+            allow: asked for all students before the work, and again before those reached are saved: consent may be
+                withdrawn meanwhile.
+            accept: as for `judge_and_encode`.
+            threshold: as for `Bounds.of`.
+            tell: told every verdict as soon as a student's photos are judged, and again where it changes later.
+            advance: called after each photo.
+            save_every_s: seconds of work that a crash may cost.
+        """
+        self._engine = engine
+        self._path = store_path
+        self._photos = photos
+        self._max_pixels = max_pixels
+        self._allow = allow
+        self._accept = accept
+        self._tell = tell
+        self._advance = advance
+        self._save_every_s = save_every_s
+        self._model, self._size = engine.info.model, engine.info.encoding_size
+        self._batch = BatchOthers(self._size)
+        self._owners: dict[str, str] = {}
+        self._known = Known([self._batch], self._owners, Bounds.of(self._model, threshold))
+        self._enrolled: Mapping[str, frozenset[str]] = {}
+        self._unsaved: set[str] = set()
+        self._result = Enrolment(misplaced=photos.misplaced)
 
+    def run(self, *, resume: bool = False) -> Enrolment:
+        """Judge, encode and save all photos; a bad one never stops the others, and Ctrl-C keeps what is done.
 
-def encode_photos(
-    engine: FaceEngine, photos: Photos, *, max_pixels: int, tell: Callable[[PhotoReport], None] = lambda _: None
-) -> Enrolment:
-    """Encode the one face of each photo; a photo that is no good never stops the others.
+        Args:
+            resume: pass over students whose files were enrolled already.
 
-    Args:
-        engine: finds and encodes the faces, upsampling as it was set up.
-        photos: what to encode.
-        max_pixels: the largest image that the engine takes.
-        tell: called with each photo's report as soon as it is known.
+        Raises:
+            EngineError: the engine itself fails; what was done until then is saved.
+            StoreError: the store cannot be used or written, or was made with another model.
+        """
+        self._read_store()
+        refused = self._allow(list(self._photos.by_student))
+        last_saved = time.monotonic()
+        try:
+            for student, paths in self._photos.by_student.items():
+                if student in refused:
+                    self._turn_away(student, refused[student])
+                elif resume and self._is_enrolled(student, paths):
+                    self._result.unchanged.append(student)
+                    self._advance_by(len(paths))
+                else:
+                    self._enrol_one(student, paths)
+                if time.monotonic() - last_saved > self._save_every_s:
+                    self._save()
+                    last_saved = time.monotonic()
+        except KeyboardInterrupt:
+            self._result.interrupted = True
+        finally:
+            self._save()
+        return self._result
 
-    Raises:
-        EngineError: the engine itself fails.
-    """
-    encodings: dict[str, NDArray[np.float64]] = {}
-    reports: list[PhotoReport] = []
-    without: list[str] = []
-    for report in photos.misplaced:
-        tell(report)
-    for student, paths in photos.by_student.items():
-        rows = []
+    def _read_store(self) -> None:
+        """Hold the photos against the store's students too, but for those who are enrolled anew."""
+        if not self._path.exists():
+            return
+        store = read_store(self._path, encoding_size=self._size)
+        check_model(self._path, store, self._model)
+        self._enrolled = {
+            student: frozenset(origin.photo_sha256 for origin in store.provenance[student] if origin.photo_sha256)
+            for student in self._photos.by_student.keys() & store.provenance.keys()
+        }
+        rest = store.without(self._photos.by_student.keys())
+        gallery = Gallery.from_encodings(rest.in_use, model=self._model, encoding_size=self._size)
+        self._known = replace(self._known, others=[self._batch, GalleryOthers(gallery)])
+        for student, origins in rest.provenance.items():
+            self._owners.update((origin.photo_sha256, student) for origin in origins if origin.photo_sha256)
+
+    def _is_enrolled(self, student: str, paths: Sequence[Path]) -> bool:
+        enrolled = self._enrolled.get(student, frozenset())
+        # Photos that were refused are not in the store.
+        return bool(enrolled) and enrolled <= hashes_of(paths)
+
+    def _turn_away(self, student: str, reason: str) -> None:
+        names = [self._photos.shown(path) for path in self._photos.by_student[student]]
+        verdicts = [PhotoVerdict(name, PhotoOutcome.NO_CONSENT, reason) for name in names]
+        self._result.verdicts[student] = verdicts
+        for verdict in verdicts:
+            self._tell(student, verdict)
+        self._advance_by(len(names))
+
+    def _advance_by(self, count: int) -> None:
+        for _ in range(count):
+            self._advance()
+
+    def _enrol_one(self, student: str, paths: Sequence[Path]) -> None:
+        looked_at = []
         for path in paths:
-            report, encoding = _encode_photo(engine, path, max_pixels)
-            if encoding is not None:
-                rows.append(encoding)
-            reports.append(report)
-            tell(report)
+            looked_at.append(self._look_at(path))
+            self._advance()
+        verdicts = compare(student, looked_at, known=self._known, accept=self._accept)
+        self._result.verdicts[student] = verdicts
+        self._unsaved.add(student)
+        for verdict, before in zip(verdicts, looked_at, strict=True):
+            self._tell(student, verdict)
+            if verdict.outcome is PhotoOutcome.SHARED and verdict.other in self._result.verdicts:
+                self._take_back(verdict.other, student, before)
+            elif verdict.encoding is not None and verdict.sha256 is not None:
+                self._owners[verdict.sha256] = student
+        rows = [verdict.encoding for verdict in verdicts if verdict.encoding is not None]
         if rows:
-            encodings[student] = np.stack(rows).astype(np.float64)
-        else:
-            without.append(student)
-    return Enrolment(encodings, [*photos.misplaced, *reports], without)
+            self._batch.add(student, np.stack(rows))
+
+    def _look_at(self, path: Path) -> PhotoVerdict:
+        name = self._photos.shown(path)
+        try:
+            data = read_photo(path)
+        except ImageError as error:
+            return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error))
+        return look_at(self._engine, name, data, max_pixels=self._max_pixels, accept=self._accept)
+
+    def _take_back(self, student: str, other: str, shared: PhotoVerdict) -> None:
+        """A photo of this student turned out to be another's as well, and nobody can tell whose it is."""
+        for place, verdict in enumerate(self._result.verdicts[student]):
+            if verdict.encoding is None or shared.encoding is None:
+                continue
+            distance = float(np.linalg.norm(verdict.encoding - shared.encoding))
+            if distance < self._known.bounds.same_picture or verdict.sha256 == shared.sha256:
+                detail = f"the same picture is one of {other}"
+                changed = replace(verdict, outcome=PhotoOutcome.SHARED, detail=detail, encoding=None, other=other)
+                self._result.verdicts[student][place] = changed
+                self._unsaved.add(student)
+                self._tell(student, changed)
+
+    def _save(self) -> None:
+        """Merge what was judged since the last time into the store."""
+        if not self._unsaved:
+            return
+        for student, reason in self._allow(self._unsaved).items():
+            self._result.verdicts[student] = [
+                replace(verdict, outcome=PhotoOutcome.NO_CONSENT, detail=reason, encoding=None)
+                for verdict in self._result.verdicts[student]
+            ]
+        encodings, provenance = self._rows_to_save()
+        saved = self._result.saved
+        emptied = [student for student in self._unsaved if student not in encodings and student in saved]
+
+        def merge(store: Store | None) -> Store:
+            if store is None:
+                store = Store({}, self._model, self._size)
+            check_model(self._path, store, self._model)
+            return store.without(emptied).with_students(encodings, provenance)
+
+        if encodings or emptied:
+            update_store(self._path, merge, encoding_size=self._size)
+        saved.update(dict.fromkeys(emptied, 0))
+        saved.update({name: sum(not origin.set_aside for origin in origins) for name, origins in provenance.items()})
+        self._unsaved.clear()
+
+    def _rows_to_save(self) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[Provenance]]]:
+        encodings: dict[str, NDArray[np.float64]] = {}
+        provenance: dict[str, list[Provenance]] = {}
+        for student in self._photos.by_student:
+            verdicts = self._result.verdicts.get(student, ()) if student in self._unsaved else ()
+            good = [verdict for verdict in verdicts if verdict.encoding is not None]
+            if good:
+                encodings[student] = np.array([verdict.encoding for verdict in good], np.float64)
+                provenance[student] = [origin_of(verdict, self._photos.source, self._model) for verdict in good]
+        return encodings, provenance
 
 
-def judge_and_encode(
-    engine: FaceEngine,
-    student: str,
-    photos: Sequence[tuple[str, bytes]],
-    *,
-    gallery: Gallery | None,
-    own: NDArray[np.float64] | None,
-    max_pixels: int,
-) -> list[PhotoVerdict]:
-    """Judge the photos of one student, each by itself and against each other, and encode the good ones.
+def origin_of(verdict: PhotoVerdict, source: str, model: str) -> Provenance:
+    """What the store remembers of a photo that gave an encoding.
 
     Args:
-        engine: finds and encodes the faces.
-        student: index number.
-        photos: name and bytes of each file, JPEG or PNG.
-        gallery: the students enrolled so far, against whom a photo is held; None: nobody. The student's own encodings
-            in it are passed over.
-        own: the encodings that the student has and keeps, shape (k, encoding_size); None: none.
-        max_pixels: the largest image that the engine takes.
-
-    Returns:
-        A verdict for each photo, in order.
-
-    Raises:
-        EngineError: the engine itself fails.
+        verdict: on the photo.
+        source: the way in, e.g. "folder".
+        model: the embedding model.
     """
-    verdicts = []
-    for name, data in photos:
-        report, encoding = _encode_bytes(engine, Path(name), data, max_pixels)
-        row = encoding.astype(np.float64) if encoding is not None else None
-        sha256 = hashlib.sha256(data).hexdigest()
-        verdicts.append(PhotoVerdict(name, report.outcome, report.detail, row, sha256=sha256))
-    return verdicts
-
-
-def _encode_photo(engine: FaceEngine, path: Path, max_pixels: int) -> tuple[PhotoReport, NDArray[np.float32] | None]:
-    try:
-        data = _read(path)
-    except ImageError as error:
-        return PhotoReport(path, PhotoOutcome.UNREADABLE, str(error)), None
-    except OSError as error:
-        return PhotoReport(path, PhotoOutcome.UNREADABLE, error.strerror or "it cannot be read"), None
-    return _encode_bytes(engine, path, data, max_pixels)
-
-
-def _encode_bytes(
-    engine: FaceEngine, path: Path, data: bytes, max_pixels: int
-) -> tuple[PhotoReport, NDArray[np.float32] | None]:
-    try:
-        image = decode_image(
-            data,
-            max_pixels=_MOST_PIXELS,
-            upright=True,
-            shrink_above=min(max_pixels, _WORKED_ON_PIXELS),
-        )
-        (faces,) = find_faces(engine, [image])
-    except ImageError as error:
-        return PhotoReport(path, PhotoOutcome.UNREADABLE, str(error)), None
-    if not faces:
-        return PhotoReport(path, PhotoOutcome.NO_FACE, "a face must be upright and in full view"), None
-    if len(faces) > 1:
-        return PhotoReport(path, PhotoOutcome.SEVERAL_FACES, f"{len(faces)} faces; the student must be alone"), None
-    width = round(float(faces[0].box[2] - faces[0].box[0]))
-    if width < SMALLEST_FACE:
-        detail = f"the face is {width} pixels wide; {SMALLEST_FACE} are needed"
-        return PhotoReport(path, PhotoOutcome.TOO_SMALL, detail), None
-    return PhotoReport(path, PhotoOutcome.OK), faces[0].encoding
-
-
-def _read(path: Path) -> bytes:
-    if path.stat().st_size > _MOST_BYTES:
-        raise ImageError(f"the file is larger than {_MOST_BYTES:,} bytes")
-    return path.read_bytes()
-
-
-def save_enrolment(path: Path, enrolment: Enrolment, *, model: str, encoding_size: int) -> Store:
-    """Merge what the photos gave into the store; a student enrolled again has the new encodings only.
-
-    Students without a good photo keep what they had.
-
-    Raises:
-        StoreError: the store cannot be read or written, or was made with another model.
-    """
-
-    def merge(store: Store | None) -> Store:
-        if store is None:
-            return Store(enrolment.encodings, model, encoding_size)
-        check_model(path, store, model)
-        return store.with_students(enrolment.encodings, {})
-
-    return update_store(path, merge, encoding_size=encoding_size)
+    return Provenance(
+        source=f"{source}:{verdict.name}"[:300],
+        photo_sha256=verdict.sha256,
+        enrolled_at=datetime.now(UTC).replace(microsecond=0),
+        model=model,
+        quality=verdict.quality,
+        set_aside=verdict.outcome is PhotoOutcome.SET_ASIDE,
+    )
 
 
 def check_model(path: Path, store: Store, model: str) -> None:

@@ -55,3 +55,5 @@ class PhotoVerdict:
     """A small JPEG for people; None where the photo could not be read."""
     sha256: str | None = None
     """Of the file, in hexadecimal digits; None where it could not be read."""
+    other: str | None = None
+    """The other student whom the photo is like, or whose it is."""

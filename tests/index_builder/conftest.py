@@ -1,10 +1,14 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy.orm import Session, sessionmaker
 
+from database.engine import create_database_engine, session_factory, upgrade
+from database.models import Student
 from face_engine.images import decode_image
 from face_engine.reference import ReferenceEngine
 
@@ -46,3 +50,40 @@ def photos(tmp_path: Path, pictures: Path, six_people: Image.Image) -> Path:
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "1004" / "wall.png")
     (folder / "list.csv").write_text("1001,Obama\n")
     return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data folder of the settings; it is not made."""
+    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "data"))
+    monkeypatch.setenv("ATTENDANCE_ENGINE_NAME", "reference")
+    monkeypatch.setenv("ATTENDANCE_ENGINE_DETECTOR", "hog")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def database(data: Path) -> Iterator[sessionmaker[Session]]:
+    """The database of the data folder."""
+    engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
+    upgrade(engine)
+    yield session_factory(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def consenting(database: sessionmaker[Session]) -> Callable[..., None]:
+    """Adds students who consented."""
+
+    def add(*index_numbers: str) -> None:
+        with database.begin() as db:
+            for index_number in index_numbers:
+                db.add(
+                    Student(
+                        index_number=index_number,
+                        name=f"Student {index_number}",
+                        consent_given_at=datetime(2026, 9, 1, tzinfo=UTC),
+                        consent_means="form",
+                    )
+                )
+
+    return add

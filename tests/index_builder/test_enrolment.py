@@ -1,5 +1,7 @@
 import io
 import struct
+import threading
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,30 +10,43 @@ from PIL import Image
 
 from face_engine.interface import EngineError
 from face_engine.reference import ReferenceEngine
-from index_builder.enrolment import (
-    Enrolment,
-    PhotoReport,
-    Photos,
-    encode_photos,
-    find_photos,
-    save_enrolment,
-)
-from index_builder.photos import PhotoOutcome
+from index_builder.enrolment import Enroller, Enrolment
+from index_builder.photos import PhotoOutcome, PhotoVerdict
+from index_builder.sources import Photos, find_photos
 from index_builder.store import Store, StoreError, read_store, write_store
 
 MOST = 16_000_000
 
 
-def enrol(engine: ReferenceEngine, folder: Path) -> Enrolment:
-    return encode_photos(engine, find_photos(folder), max_pixels=MOST)
+def everybody(_: Collection[str]) -> Mapping[str, str]:
+    return {}
+
+
+def enrol(
+    engine: ReferenceEngine,
+    photos: Path | Photos,
+    store: Path | None = None,
+    *,
+    resume: bool = False,
+    **options: object,
+) -> Enrolment:
+    found = find_photos(photos) if isinstance(photos, Path) else photos
+    options = {"max_pixels": MOST, "allow": everybody} | options
+    return Enroller(engine, store or found.folder.parent / "store.pickle", found, **options).run(resume=resume)
+
+
+def outcomes(enrolment: Enrolment) -> dict[str, PhotoOutcome]:
+    every = [*enrolment.misplaced, *(each for verdicts in enrolment.verdicts.values() for each in verdicts)]
+    return {verdict.name: verdict.outcome for verdict in every}
 
 
 def test_every_photo_is_judged_by_itself(photos: Path, face_engine: ReferenceEngine) -> None:
-    told: list[PhotoReport] = []
-    enrolment = encode_photos(face_engine, find_photos(photos), max_pixels=MOST, tell=told.append)
-    assert told == enrolment.reports
-    outcomes = {str(report.path.relative_to(photos)): report.outcome for report in told}
-    assert outcomes == {
+    told: list[tuple[str, PhotoVerdict]] = []
+    advanced: list[None] = []
+    enrolment = enrol(face_engine, photos, tell=lambda *args: told.append(args), advance=lambda: advanced.append(None))
+    assert [verdict for _, verdict in told] == [each for verdicts in enrolment.verdicts.values() for each in verdicts]
+    assert len(advanced) == 10
+    assert outcomes(enrolment) == {
         "list.csv": PhotoOutcome.MISPLACED,
         "1002/7 notes.txt": PhotoOutcome.MISPLACED,
         "1001/front.jpg": PhotoOutcome.OK,
@@ -45,24 +60,33 @@ def test_every_photo_is_judged_by_itself(photos: Path, face_engine: ReferenceEng
         "1003/me.jpeg": PhotoOutcome.OK,
         "1004/wall.png": PhotoOutcome.NO_FACE,
     }
-    details = {report.path.name: report.detail for report in told}
-    assert details["2 three people.jpg"] == "3 faces; the student must be alone"
-    assert details["4 cut.jpg"] == "the JPEG is truncated: it stops before the end of the image"
-    assert details["5 text.png"] == "not a JPEG or PNG image"
-    assert details["6 small.png"].endswith("pixels wide; 60 are needed")
-    assert {student: len(rows) for student, rows in enrolment.encodings.items()} == {"1001": 2, "1002": 1, "1003": 1}
+    details = {verdict.name: verdict.detail for _, verdict in told}
+    assert details["1002/2 three people.jpg"] == "3 faces; the student must be alone"
+    assert details["1002/4 cut.jpg"] == "the JPEG is truncated: it stops before the end of the image"
+    assert details["1002/5 text.png"] == "not a JPEG or PNG image"
+    assert details["1002/6 small.png"].endswith("pixels wide; 60 are needed")
     assert enrolment.without == ["1004"]
-    a, b = enrolment.encodings["1001"]
-    assert np.linalg.norm(a - b) < 0.5 < np.linalg.norm(a - enrolment.encodings["1002"][0])
+    assert enrolment.saved == {"1001": 2, "1002": 1, "1003": 1}
+    store = read_store(photos.parent / "store.pickle")
+    assert {student: len(rows) for student, rows in store.encodings.items()} == enrolment.saved
+    a, b = store.encodings["1001"]
+    assert np.linalg.norm(a - b) < 0.5 < np.linalg.norm(a - store.encodings["1002"][0])
+    origin = store.provenance["1001"][0]
+    assert (origin.source, origin.model, origin.set_aside) == ("folder:1001/front.jpg", "dlib-resnet-v1", False)
+    assert origin.quality is not None
+    assert origin.photo_sha256 is not None
 
 
-def test_encodings_are_those_of_face_recognition(shared_faces: Path, face_engine: ReferenceEngine) -> None:
-    enrolment = enrol(face_engine, shared_faces / "enrol")
+def test_encodings_are_those_of_face_recognition(
+    shared_faces: Path, face_engine: ReferenceEngine, tmp_path: Path
+) -> None:
+    enrolment = enrol(face_engine, shared_faces / "enrol", tmp_path / "store.pickle")
+    assert set(outcomes(enrolment).values()) == {PhotoOutcome.OK}
     expected = read_store(shared_faces / "encodings.pickle").encodings
-    assert enrolment.without == []
-    assert list(enrolment.encodings) == list(expected)
+    found = read_store(tmp_path / "store.pickle").encodings
+    assert list(found) == list(expected)
     for student, rows in expected.items():
-        assert np.abs(enrolment.encodings[student] - rows).max() <= 1e-6
+        assert np.abs(found[student] - rows).max() <= 1e-6
 
 
 def one_photo(tmp_path: Path, data: bytes) -> Path:
@@ -84,67 +108,41 @@ def test_a_phones_photo_is_turned_upright(
     exif[0x0112] = 6
     lying = six_people.crop((40, 230, 215, 440)).transpose(Image.Transpose.ROTATE_90)
     enrolment = enrol(face_engine, one_photo(tmp_path, jpeg(lying, exif=exif, quality=95)))
-    assert [report.outcome for report in enrolment.reports] == [PhotoOutcome.OK]
+    assert set(outcomes(enrolment).values()) == {PhotoOutcome.OK}
 
 
 def test_a_large_photo_is_shrunk(tmp_path: Path, six_people: Image.Image, face_engine: ReferenceEngine) -> None:
     face = six_people.crop((40, 230, 215, 440))
     large = face.resize((4000, 4800), Image.Resampling.BICUBIC)
-    enrolment = enrol(face_engine, one_photo(tmp_path, jpeg(large, quality=95)))
-    assert [report.outcome for report in enrolment.reports] == [PhotoOutcome.OK]
-    (faces,) = enrol(face_engine, one_photo(tmp_path / "again", jpeg(face, quality=95))).encodings.values()
-    assert np.linalg.norm(enrolment.encodings["1001"] - faces) < 0.2
+    assert enrol(face_engine, one_photo(tmp_path, jpeg(large, quality=95))).saved == {"1001": 1}
+    assert enrol(face_engine, one_photo(tmp_path / "again", jpeg(face, quality=95))).saved == {"1001": 1}
+    (a,), (b,) = (read_store(folder / "store.pickle").encodings["1001"] for folder in (tmp_path, tmp_path / "again"))
+    assert np.linalg.norm(a - b) < 0.2
+
+
+def refusal(engine: ReferenceEngine, photos: Path | Photos) -> str:
+    ((verdict,),) = enrol(engine, photos).verdicts.values()
+    assert verdict.outcome is PhotoOutcome.UNREADABLE
+    return verdict.detail
 
 
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path, face_engine: ReferenceEngine) -> None:
     data = jpeg(Image.new("RGB", (64, 64)))
     at = data.index(b"\xff\xc0") + 5
-    enrolment = enrol(face_engine, one_photo(tmp_path, data[:at] + struct.pack(">HH", 60_000, 60_000) + data[at + 4 :]))
-    (report,) = enrolment.reports
-    assert report.outcome is PhotoOutcome.UNREADABLE
-    assert "declares 60000 x 60000 pixels" in report.detail
+    bomb = one_photo(tmp_path, data[:at] + struct.pack(">HH", 60_000, 60_000) + data[at + 4 :])
+    assert "declares 60000 x 60000 pixels" in refusal(face_engine, bomb)
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path, face_engine: ReferenceEngine) -> None:
     folder = one_photo(tmp_path, b"")
     with (folder / "1001" / "photo.jpg").open("r+b") as file:
         file.truncate(10**10)  # sparse: it takes no room
-    (report,) = enrol(face_engine, folder).reports
-    assert report.outcome is PhotoOutcome.UNREADABLE
-    assert "larger than" in report.detail
+    assert "larger than" in refusal(face_engine, folder)
 
 
 def test_a_photo_that_vanished(tmp_path: Path, face_engine: ReferenceEngine) -> None:
-    gone = tmp_path / "gone.jpg"
-    enrolment = encode_photos(face_engine, Photos({"1001": [gone]}, []), max_pixels=MOST)
-    assert enrolment.reports[0].outcome is PhotoOutcome.UNREADABLE
-    assert enrolment.reports[0].detail == "No such file or directory"
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [("a\nb", "control or invisible"), ("x" * 65, "65 characters"), (" 1001", "starts or ends with a space")],
-)
-def test_folders_that_name_nobody(tmp_path: Path, name: str, words: str) -> None:
-    (tmp_path / name).mkdir()
-    photos = find_photos(tmp_path)
-    assert photos.by_student == {}
-    (report,) = photos.misplaced
-    assert report.outcome is PhotoOutcome.MISPLACED
-    assert words in report.detail
-
-
-def test_letters_with_accents_are_one_letter(tmp_path: Path) -> None:
-    (tmp_path / "ze\u0301ta").mkdir()
-    (tmp_path / "ze\u0301ta" / "a.jpg").touch()
-    assert list(find_photos(tmp_path).by_student) == ["z\u00e9ta"]
-
-
-def test_folders_in_a_students_folder_are_not_searched(tmp_path: Path) -> None:
-    (tmp_path / "1001" / "old.jpg").mkdir(parents=True)
-    photos = find_photos(tmp_path)
-    assert photos.by_student == {"1001": []}
-    assert photos.misplaced[0].path.name == "old.jpg"
+    photos = Photos(tmp_path, {"1001": [tmp_path / "gone.jpg"]})
+    assert refusal(face_engine, photos) == "No such file or directory"
 
 
 def test_an_engine_that_fails_stops_the_work(photos: Path) -> None:
@@ -158,29 +156,142 @@ def rows(value: float, count: int = 1) -> np.ndarray:
     return np.full((count, 128), value)
 
 
-def save(path: Path, encodings: dict[str, np.ndarray], model: str = "dlib-resnet-v1") -> Store:
-    return save_enrolment(path, Enrolment(encodings, [], []), model=model, encoding_size=128)
+def only(photos: Path, *students: str) -> Photos:
+    found = find_photos(photos)
+    return Photos(photos, {student: found.by_student[student] for student in students})
 
 
-def test_enrolling_again_replaces_that_student_only(tmp_path: Path) -> None:
+def test_enrolling_again_replaces_that_student_only(photos: Path, face_engine: ReferenceEngine, tmp_path: Path) -> None:
     path = tmp_path / "store.pickle"
-    save(path, {"1001": rows(0.1, 3), "1002": rows(0.2)})
-    save(path, {"1001": rows(0.3), "1003": rows(0.4)})
+    write_store(path, Store({"1003": rows(0.3, 3), "1004": rows(0.4), "1009": rows(0.9)}))
+    enrol(face_engine, only(photos, "1003", "1004"), path)
     store = read_store(path)
-    assert list(store.encodings) == ["1001", "1002", "1003"]
-    for student, value in (("1001", 0.3), ("1002", 0.2), ("1003", 0.4)):
-        assert np.array_equal(store.encodings[student], rows(value))
+    assert {student: len(each) for student, each in store.encodings.items()} == {"1003": 1, "1004": 1, "1009": 1}
+    assert np.array_equal(store.encodings["1004"], rows(0.4)), "without a good photo it keeps what it had"
+    assert store.provenance["1003"][0].source == "folder:1003/me.jpeg"
 
 
-def test_two_models_do_not_mix(tmp_path: Path) -> None:
+def test_two_models_do_not_mix(photos: Path, face_engine: ReferenceEngine, tmp_path: Path) -> None:
     path = tmp_path / "store.pickle"
-    save(path, {"1001": rows(0.1)})
-    with pytest.raises(StoreError, match="made with the model dlib-resnet-v1, but the engine uses other"):
-        save(path, {"1002": rows(0.1)}, model="other")
-    assert list(read_store(path).encodings) == ["1001"]
+    write_store(path, Store({"1009": rows(0.1)}, "other"))
+    with pytest.raises(StoreError, match="made with the model other, but the engine uses dlib-resnet-v1"):
+        enrol(face_engine, photos, path)
+    assert list(read_store(path).encodings) == ["1009"]
 
 
-def test_a_store_of_face_recognition_is_extended(tmp_path: Path) -> None:
+def test_who_may_not_is_not_looked_at(photos: Path, face_engine: ReferenceEngine) -> None:
+    def allow(students: Collection[str]) -> Mapping[str, str]:
+        return {"1001": "no consent is recorded"} if "1001" in students else {}
+
+    enrolment = enrol(face_engine, only(photos, "1001", "1003"), allow=allow)
+    assert [verdict.outcome for verdict in enrolment.verdicts["1001"]] == [PhotoOutcome.NO_CONSENT] * 2
+    assert enrolment.verdicts["1001"][0].thumbnail is None
+    assert enrolment.saved == {"1003": 1}
+
+
+def test_consent_that_is_withdrawn_during_the_work_counts(photos: Path, face_engine: ReferenceEngine) -> None:
+    asked: list[Collection[str]] = []
+
+    def allow(students: Collection[str]) -> Mapping[str, str]:
+        asked.append(students)
+        return {"1001": "consent was withdrawn meanwhile"} if len(asked) > 1 else {}
+
+    enrolment = enrol(face_engine, only(photos, "1001", "1003"), allow=allow)
+    assert list(read_store(photos.parent / "store.pickle").encodings) == ["1003"]
+    assert {verdict.outcome for verdict in enrolment.verdicts["1001"]} == {PhotoOutcome.NO_CONSENT}
+
+
+def test_one_photo_of_two_students_is_nobodys(photos: Path, face_engine: ReferenceEngine, tmp_path: Path) -> None:
     path = tmp_path / "store.pickle"
-    write_store(path, Store({"1001": rows(0.1, 2)}))
-    assert save(path, {"1002": rows(0.2)}).count == 3
+    (photos / "1004" / "mine.jpg").write_bytes((photos / "1003" / "me.jpeg").read_bytes())
+    told: list[tuple[str, PhotoVerdict]] = []
+    enrolment = enrol(
+        face_engine, only(photos, "1003", "1004"), path, save_every_s=0, tell=lambda *args: told.append(args)
+    )
+    assert outcomes(enrolment)["1003/me.jpeg"] is PhotoOutcome.SHARED
+    assert outcomes(enrolment)["1004/mine.jpg"] is PhotoOutcome.SHARED
+    assert [student for student, verdict in told if verdict.outcome is PhotoOutcome.SHARED] == ["1004", "1003"]
+    assert enrolment.without == ["1003", "1004"]
+    assert read_store(path).encodings == {}, "what was saved before the other student's was seen is taken back"
+    # Enrolled before, it stays that student's.
+    enrol(face_engine, only(photos, "1003"), path)
+    later = enrol(face_engine, only(photos, "1004"), path)
+    (verdict, _) = later.verdicts["1004"]
+    assert (verdict.outcome, verdict.other) == (PhotoOutcome.SHARED, "1003")
+    assert "1003" in verdict.detail
+    assert list(read_store(path).encodings) == ["1003"]
+
+
+def test_ctrl_c_keeps_what_is_done_and_resume_goes_on(photos: Path, face_engine: ReferenceEngine) -> None:
+    def stop(student: str, _: PhotoVerdict) -> None:
+        if student == "1003":
+            raise KeyboardInterrupt
+
+    photos_of = only(photos, "1001", "1002", "1003")
+    enrolment = enrol(face_engine, photos_of, tell=stop)
+    assert enrolment.interrupted
+    assert list(read_store(photos.parent / "store.pickle").encodings) == ["1001", "1002", "1003"]
+    advanced: list[None] = []
+    again = enrol(face_engine, photos_of, resume=True, advance=lambda: advanced.append(None))
+    assert again.unchanged == ["1001", "1002", "1003"]
+    assert again.verdicts == {}
+    assert len(advanced) == photos_of.count
+    (photos / "1001" / "front.jpg").unlink()
+    assert enrol(face_engine, only(photos, "1001", "1003"), resume=True).unchanged == ["1003"]
+
+
+def test_two_at_once_both_end_in_the_store(photos: Path, face_engine: ReferenceEngine, tmp_path: Path) -> None:
+    path = tmp_path / "store.pickle"
+    other = ReferenceEngine(detector="hog")
+    thread = threading.Thread(target=enrol, args=(other, only(photos, "1001"), path))
+    thread.start()
+    enrol(face_engine, only(photos, "1002", "1003"), path, save_every_s=0)
+    thread.join()
+    other.close()
+    assert sorted(read_store(path).encodings) == ["1001", "1002", "1003"]
+
+
+class OnePicture:
+    """An engine that finds the same face everywhere, at no cost, but elsewhere in the space of encodings each time."""
+
+    blocks_interpreter = False
+
+    def __init__(self, engine: ReferenceEngine, image: np.ndarray) -> None:
+        self.info = engine.info
+        self._boxes = engine.detect([image])
+        self._cut = engine.align([image], self._boxes)
+        self._random = np.random.default_rng(3)
+
+    def detect(self, images: object, *, upsample: int | None = None) -> object:
+        return self._boxes
+
+    def align(self, images: object, faces: object) -> object:
+        return self._cut
+
+    def encode(self, chips: np.ndarray) -> np.ndarray:
+        row = self._random.normal(size=(len(chips), 128))
+        return (row / np.linalg.norm(row)).astype(np.float32)
+
+    def close(self) -> None:
+        pass
+
+
+def test_many_photos_with_one_bad_in_the_middle(
+    photos: Path, face_engine: ReferenceEngine, tmp_path: Path
+) -> None:
+    count = 1_000  # ten thousand take a minute, and end alike
+    image = np.asarray(Image.open(photos / "1003" / "me.jpeg"))
+    engine = OnePicture(face_engine, image)
+    folder = tmp_path / "campus"
+    by_student = {}
+    good = jpeg(Image.fromarray(image), quality=80)
+    for number in range(count):
+        (folder / f"{number:05d}").mkdir(parents=True)
+        path = folder / f"{number:05d}" / "a.jpg"
+        # Bytes after a JPEG's end are ignored; they make it another file.
+        path.write_bytes(b"" if number == count // 2 else good + number.to_bytes(4, "big"))
+        by_student[path.parent.name] = [path]
+    enrolment = enrol(engine, Photos(folder, by_student), tmp_path / "store.pickle", save_every_s=1)
+    assert enrolment.without == ["00500"]
+    assert enrolment.count(PhotoOutcome.UNREADABLE) == 1
+    assert read_store(tmp_path / "store.pickle").count == count - 1
