@@ -92,7 +92,7 @@ class Gallery:
         self._starts = np.cumsum(self._counts) - self._counts
         self._threads = Threads(threads)
         self._search = self._searcher(proposals)
-        self._rosters = RosterCache(self._search_among)
+        self._rosters = RosterCache()
 
     def _searcher(self, proposals: Proposals | None) -> Search:
         owners = np.repeat(np.arange(len(self._counts)), self._counts)
@@ -183,7 +183,7 @@ class Gallery:
             raise ValueError(f"count is {count}; it must be 1 or more")
         if len(probes) == 0:
             return []
-        search = self._search if among is None else self._rosters.search(frozenset(among))
+        search = self._search if among is None else self._rosters.search(frozenset(among), self._search_among)
         students, distances = search.nearest(probes, count)
         return [
             [Candidate(self.identities[place], apart) for place, apart in zip(*found, strict=True) if place >= 0]

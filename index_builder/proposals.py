@@ -25,7 +25,7 @@ _GROUP = 8
 _TRAINED_ON = 40
 _ITERATIONS = 8
 # Lists searched and groups proposed, tried in this order until the recall is reached: shares of the lists, numbers.
-_TRIALS = ((1 / 64, 32), (1 / 32, 32), (1 / 16, 48), (1 / 8, 64), (3 / 16, 64), (1 / 4, 64), (1 / 2, 128), (1.0, 256))
+_TRIALS = ((1 / 64, 32), (1 / 32, 32), (1 / 16, 48), (1 / 8, 64), (3 / 16, 64), (1 / 4, 64), (1 / 2, 128))
 # Of a sample of 2,000 at most two are missed.
 _SAMPLE = 2_000
 # Where no student has two photos: as far as photos of one person lie apart (see docs/performance.md).

@@ -17,7 +17,7 @@ Nearest = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 # Below so many multiplications a second thread costs more than it does: OpenMP's threads wait for each other, and on a
 # machine where the engine uses the other core that wait was measured at 12 ms for a search of 0.8 ms.
-_ALONE_BELOW = 100_000_000
+_ALONE_BELOW = 50_000_000
 # From so many numbers in a batch of probes on, matrix products are faster than pair after pair. FAISS 1.14 and later
 # wait for 128,000 (their issue 4925 and pull request 5109 measure about 800 for each thread of few): ten times slower
 # here. What is at most 1000 counts probes, in older versions, and is small enough.

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -22,6 +24,7 @@ from index_builder.format import (
     publish,
     read_manifest,
 )
+from index_builder.gallery import Candidate
 
 RANDOM = np.random.default_rng(3)
 PEOPLE = {"1001": RANDOM.normal(size=(2, 8)), "1002": RANDOM.normal(size=(1, 8))}
@@ -181,8 +184,6 @@ def test_a_damaged_pointer_is_named(folder: Path, pointer: bytes) -> None:
     ],
 )
 def test_manifests_of_others_are_named(folder: Path, change: dict[str, object], words: str) -> None:
-    import hashlib  # noqa: PLC0415
-
     version = publish_people(folder).version
     path = folder / "versions" / version / "manifest.json"
     data = json.dumps({**json.loads(path.read_bytes()), **change}).encode()
@@ -190,6 +191,68 @@ def test_manifests_of_others_are_named(folder: Path, change: dict[str, object], 
     (folder / "CURRENT").write_text(f"{version} {hashlib.sha256(data).hexdigest()}\n")
     with pytest.raises(GalleryError, match=words):
         load_gallery(folder)
+
+
+def publish_in_format_1(folder: Path) -> str:
+    """What versions before approximate indexes published."""
+    version = "000001-20260301T080000Z-5f3a9c01"
+    index = faiss.IndexFlatL2(8)
+    index.add(np.concatenate(list(PEOPLE.values())).astype(np.float32))
+    files = {
+        "index.faiss": faiss.serialize_index(index).tobytes(),
+        "labels.json": json.dumps([[name, len(rows)] for name, rows in PEOPLE.items()]).encode(),
+    }
+    manifest = {
+        "version": version,
+        "created_at": "2026-03-01T08:00:00.000+00:00",
+        "model": "m",
+        "encoding_size": 8,
+        "identities": 2,
+        "encodings": 3,
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "format": 1,
+    }
+    files["manifest.json"] = json.dumps(manifest).encode()
+    (folder / "versions" / version).mkdir(parents=True)
+    for name, data in files.items():
+        (folder / "versions" / version / name).write_bytes(data)
+    (folder / "CURRENT").write_text(f"{version} {hashlib.sha256(files['manifest.json']).hexdigest()}\n")
+    return version
+
+
+def test_an_index_of_the_format_before_is_read_and_followed(folder: Path) -> None:
+    version = publish_in_format_1(folder)
+    gallery = load_gallery(folder, model="m")
+    assert (gallery.version, gallery.identities, gallery.encodings) == (version, ("1001", "1002"), 3)
+    for student, rows in PEOPLE.items():
+        assert gallery.nearest(rows.astype(np.float32))[0][0] == Candidate(student, 0.0)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert manifest.how_searched == "exact: every encoding is compared"
+    path = folder / "versions" / version / "index.faiss"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(GalleryError, match=r"index\.faiss is damaged"):
+        load_gallery(folder)
+    assert publish_people(folder).version > version
+    assert delete_older_versions(folder) == [version]
+
+
+def mapped(folder: Path) -> str:
+    """The files of an index that this process has mapped into memory."""
+    return "\n".join(line for line in Path("/proc/self/maps").read_text().splitlines() if str(folder) in line)
+
+
+def test_a_deleted_version_stays_mapped_until_it_is_let_go(folder: Path) -> None:
+    version = publish_people(folder).version
+    gallery = load_gallery(folder)
+    assert f"{version}/encodings.npy" in mapped(folder)
+    publish_people(folder)
+    assert delete_older_versions(folder) == [version]
+    assert gallery.nearest(PEOPLE["1002"].astype(np.float32))[0][0].student == "1002"
+    assert f"{version}/encodings.npy (deleted)" in mapped(folder)
+    del gallery
+    assert mapped(folder) == "", "nothing of a deleted index stays in memory"
 
 
 def test_bad_encodings_leave_the_old_one(folder: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from index_builder.format import publish
+from index_builder.format import delete_older_versions, publish
 from recognition_service.errors import UnavailableError
 from recognition_service.gallery_watch import GalleryWatch
 from settings.model import MatchingSettings
@@ -121,3 +121,17 @@ async def test_an_index_that_was_taken_away_stays_in_use(watch: GalleryWatch, fo
     (folder / "CURRENT").unlink()
     await watch.refresh()
     assert version_of(watch) == version
+
+
+async def test_versions_deleted_while_one_is_in_use(watch: GalleryWatch, folder: Path) -> None:
+    put(folder, "erased", "s2")
+    await watch.load(ENGINE)
+    face = np.zeros((1, SIZE), np.float32)
+    new = put(folder, "s2")
+    assert len(delete_older_versions(folder)) == 1
+    assert watch.matcher.gallery.nearest(face)[0][0].student == "erased", "until the next look at the folder"
+    await watch.refresh()
+    assert version_of(watch) == new
+    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if str(folder) in line]
+    assert maps
+    assert not any("(deleted)" in line for line in maps), "the service has let go of who was erased"
