@@ -109,7 +109,8 @@ def class_index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("gallery")
     write_photos(pictures, folder / "photos")
     environ = clean_environ() | {"ATTENDANCE_DATA_DIRECTORY": str(folder)}
-    for words in (["enrol", str(folder / "photos")], ["index", "build"]):
+    enrolled = ["enrol", str(folder / "photos"), "--consent", "demo", "--publish"]
+    for words in (["db", "upgrade"], enrolled):
         subprocess.run([sys.executable, "-m", "attendance_cli", *words], check=True, env=environ, capture_output=True)
     return folder / "gallery" / "index"
 
