@@ -113,6 +113,7 @@ class Network:
                     await writer.drain()
                 if counts:
                     self._count(len(data))
+        await self._passing.wait()  # an end does not pass either
         if not link.silent:
             writer.close()
 

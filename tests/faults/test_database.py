@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults.camera import SteadyCamera
-from tests.faults.conftest import Begin
+from tests.faults.conftest import Begin, Serve
 from tests.faults.faces import Faces
 from tests.faults.service import PATIENCE_S, ServiceProgram
 from tests.faults.university import University
@@ -58,6 +58,28 @@ async def test_a_database_that_comes_and_goes_loses_nobody(
                 await asyncio.gather(*watching)
             for camera in cameras:
                 await line.register(university, camera)
+
+
+async def test_two_services_of_one_room_make_one_register(
+    university: University, faces: Faces, serve: Serve, begin: Begin
+) -> None:
+    chance = random.Random(SEED)
+    services = [serve(), serve(ATTENDANCE_SERVICE_OUTBOX=str(university.folder / "second.db"))]
+    await asyncio.gather(*(service.start() for service in services))
+    line = begin("one of two services of a room killed", short=2, long=20)
+    for _ in line:
+        lesson = university.add_lesson()
+        lessons = [lesson, university.add_camera(lesson)]
+        cameras = [SteadyCamera(service.address, own, faces) for service, own in zip(services, lessons, strict=True)]
+        watching = [asyncio.create_task(camera.run()) for camera in cameras]
+        await all_answered(cameras, chance.randrange(20))
+        victim = chance.choice(services)
+        victim.kill()
+        await victim.start()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*watching)
+        await line.register(university, cameras[0])
+    assert [service.surprises() for service in services] == [[], []]
 
 
 async def all_answered(cameras: list[SteadyCamera], count: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.programs import Programs
+from tests.faults.camera import SteadyCamera
 from tests.faults.conftest import Begin
 from tests.faults.faces import OTHERS, STUDENTS, Faces
 from tests.faults.network import Network
@@ -25,6 +26,7 @@ FAULTS: dict[str, Callable[[Network], None]] = {
     "half open: the service is not told": Network.forget_camera,
     "half open: the camera is not told": Network.forget_service,
 }
+SHORT = list(FAULTS)[1:4]
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -53,7 +55,7 @@ async def test_a_network_that_breaks_loses_no_frame(
     size = sum(path.stat().st_size for path in recording.iterdir())
     expected = Counter({(student, "present"): 1 for student in STUDENTS})
     for name, fault in FAULTS.items():
-        line = begin(f"network {name}", long=10)
+        line = begin(f"network {name}", short=name in SHORT, long=10)
         for number in line:
             lesson = university.add_lesson()
             network.after(chance.randrange(size // 20, size * 9 // 10), lambda fault=fault: fault(network))
@@ -61,6 +63,26 @@ async def test_a_network_that_breaks_loses_no_frame(
             assert network.faults == number + 1
             line.count(expected, await settled(university, lesson))
         network.faults = 0
+
+
+async def test_a_silent_cameras_stream_is_ended(
+    university: University, service: ServiceProgram, network: Network, faces: Faces, begin: Begin
+) -> None:
+    line = begin("camera's cable pulled out", short=0)
+    for _ in line:  # takes as long as gRPC waits for a ping's answer: in the long form only
+        camera = SteadyCamera(network.address, university.add_lesson(), faces, pause_s=0.05)
+        watching = asyncio.create_task(camera.run())
+        async with asyncio.timeout(PATIENCE_S):
+            while camera.answered < 4:
+                await asyncio.sleep(0.01)
+            network.stall(90.0)
+            while not service.events("stream_ended"):
+                await asyncio.sleep(0.1)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        again = SteadyCamera(service.address, camera.lesson, faces)
+        await again.run()
+        await line.register(university, again)
 
 
 async def film(university: University, lesson: Lesson, address: str, recording: Path) -> None:

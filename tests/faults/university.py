@@ -2,14 +2,14 @@
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from database.engine import begin_writing, create_database_engine, session_factory, upgrade
-from database.models import ApiToken, Attendance, Camera, Course, Student, TokenRole
+from database.models import ApiToken, Attendance, Camera, ClassSession, Course, Student, TokenRole
 from database.tokens import hash_token, new_token
 from demo.people import ENROLLED, ROSTER
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
@@ -62,6 +62,16 @@ class University:
             begins, ends = now - timedelta(minutes=30), now + timedelta(hours=2)
             session = make_session(db, course, room, starts_at=begins, ends_at=ends, grace_minutes=60)
             return Lesson(session.id, camera.name, token, begins)
+
+    def add_camera(self, lesson: Lesson) -> Lesson:
+        """One more camera in the room of a lesson; gives the lesson as that camera knows it."""
+        number, token = next(self._number), new_token("cam")
+        with self.sessions.begin() as db:
+            begin_writing(db)
+            room = db.get_one(ClassSession, lesson.session_id).room
+            return replace(
+                lesson, camera=make_camera(db, name=f"hall-{number}", room=room, token=token).name, token=token
+            )
 
     def rows(self, lesson: Lesson) -> Rows:
         """The lesson's register as it is, doubles included."""
