@@ -8,7 +8,7 @@ UV     := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test test-deploy soak bench check format protos lock debian-packages
+.PHONY: help install install-dev camera-binary demo test test-deploy soak bench check format protos lock debian-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -45,6 +45,10 @@ test-deploy: install-dev debian-packages  ## Install into a scratch folder and r
 
 bench: install  ## Measure the face engine beside face_recognition; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.engine
+
+camera-binary: install-dev debian-packages  ## Build the camera's program as one file, dist/attendance-camera
+	@echo "Building dist/attendance-camera (about a minute)"
+	@$(BIN)/pyinstaller --noconfirm --log-level ERROR --distpath dist --workpath build/camera deploy/camera/attendance-camera.spec
 
 check: install-dev  ## Formatting, linting, types, import rules, generated code up to date
 	@echo "Formatting and linting" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .

@@ -61,7 +61,11 @@ def _administrators(engine: sa.Engine) -> Finding:
             sa.select(sa.func.count()).select_from(Lecturer).where(Lecturer.role == Role.ADMIN, Lecturer.active)
         ).scalar_one()
     if count == 0:
-        return warning("administrators", "nobody can administer", "Run `attendance lecturer add EMAIL --admin`.")
+        return warning(
+            "administrators",
+            "nobody can administer",
+            "Run `attendance lecturer add --admin --email EMAIL --name NAME`.",
+        )
     return ok("administrators", f"{count} may sign in")
 
 

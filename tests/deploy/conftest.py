@@ -1,6 +1,7 @@
 """An installation that the tests of this folder share, and the class that its cameras see."""
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME
 from demo.programs import free_port
 from demo.university import COURSE_CODE, LECTURER_EMAIL, Passwords, found_university
 from tests.conftest import MariaDb
-from tests.deploy.machine import Browser, Machine
+from tests.deploy.machine import SOURCE, Browser, Machine
 
 PASSWORD = "a lecturer's long password"
 RATE = 0.5
@@ -63,10 +64,12 @@ class University:
         (self.machine.root / f"{name}.start").write_text(first_frame.isoformat())
         return number
 
-    def start_camera(self, name: str) -> None:
-        """Let a camera send what it saw through nginx, as fast as the service takes it."""
+    def start_camera(self, name: str, *, program: Path | None = None, environ: dict[str, str] | None = None) -> None:
+        """Let a camera, of the installation or a program of its own, send what it saw through nginx, at full speed."""
         machine = self.machine
         words = [str(machine.at("/opt/attendance/current/venv/bin/attendance")), "camera", "run"]
+        if program is not None:
+            words = [str(program)]
         words += [
             "--source",
             str(self.recording),
@@ -79,7 +82,7 @@ class University:
         words += ["--start-time", (machine.root / f"{name}.start").read_text(), "--name", name]
         words += ["--server", f"localhost:{machine.grpc_port}", "--tls-ca", str(machine.ca)]
         words += ["--token-file", str(machine.root / f"{name}.token")]
-        machine.start(name, words, {}, str(machine.root))
+        machine.start(name, words, environ or {}, str(machine.root))
 
     def end_class(self, session_id: int) -> None:
         """Move the end of a class session to now."""
@@ -139,6 +142,14 @@ def recording(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in sorted(every.iterdir())[::4]:
         shutil.copy(path, kept)
     return kept
+
+
+@pytest.fixture(scope="session")
+def camera_binary() -> Path:
+    """The camera's program in one file, as `make camera-binary` builds it."""
+    built = subprocess.run(["make", "camera-binary"], cwd=SOURCE, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return SOURCE / "dist" / "attendance-camera"
 
 
 @pytest.fixture(scope="session")

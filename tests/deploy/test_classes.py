@@ -1,8 +1,10 @@
 """Classes through the whole installation: cameras, nginx with TLS, recognition services, MariaDB, the dashboard."""
 
 import re
+import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -65,6 +67,20 @@ def test_three_services_share_the_cameras_and_take_over_from_one_that_is_killed(
     for session_id in classes.values():
         machine.wait_until(lambda session_id=session_id: statuses(browser, session_id) == RIGHT, "a register is wrong")
     assert_consistent(machine, set(classes), dead=machine.service_ports[victim - 1])
+
+
+def test_the_cameras_one_file_streams_on_a_machine_without_python(
+    university: University, camera_binary: Path, tmp_path: Path
+) -> None:
+    machine, browser = university.machine, university.lecturer()
+    session_id = university.add_camera("hall-f")
+    machine.start_service(1)
+    alone = shutil.copy(camera_binary, tmp_path)  # away from the repository
+    nothing = {"PATH": str(tmp_path / "nowhere"), "HOME": str(tmp_path), "ATTENDANCE_CAMERA_NAME": "hall-f"}
+    university.start_camera("hall-f", program=Path(alone), environ=nothing)
+    machine.wait_until(lambda: machine.has_ended("hall-f"), "the camera does not end")
+    university.end_class(session_id)
+    machine.wait_until(lambda: statuses(browser, session_id) == RIGHT, "the register is not right")
 
 
 def add_third_service(machine: Machine) -> None:
