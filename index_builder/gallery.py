@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from index_builder.proposals import Proposals, build_proposals
 from index_builder.rosters import RosterCache
-from index_builder.search import ExactSearch, Search, Threads
+from index_builder.search import ExactSearch, Search
+from index_builder.threads import Threads
 
 _CHECKED_ROWS = 65_536
 

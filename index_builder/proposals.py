@@ -14,7 +14,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index_builder.search import ExactSearch, ProposedSearch, Threads
+from index_builder.search import ExactSearch, ProposedSearch
+from index_builder.threads import Threads
 
 LEAST_RECALL = 0.999
 """Share of probes whose nearest student must be found; where more proposals do not reach it, the search stays exact."""
@@ -112,10 +113,11 @@ class Proposals:
     def _propose(
         self, probes: NDArray[np.float32], proposals: int, parameters: Any, threads: Threads
     ) -> NDArray[np.int64]:
-        visited = self.groups * parameters.nprobe // self._index.nlist
-        threads.use_for(len(probes) * visited * self._index.d)
-        found: NDArray[np.int64] = self._index.search(probes, min(proposals, self.groups), params=parameters)[1]
-        return found
+        def search(part: NDArray[np.float32]) -> NDArray[np.int64]:
+            found: NDArray[np.int64] = self._index.search(part, min(proposals, self.groups), params=parameters)[1]
+            return found
+
+        return threads.search(probes, self.groups * parameters.nprobe // self._index.nlist, search)
 
 
 def group_starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -168,7 +170,7 @@ def _trained(means: NDArray[np.float32], lists: int, threads: Threads) -> Any:
     index.cp.seed = _SEED
     index.cp.min_points_per_centroid = 1
     index.cp.max_points_per_centroid = _TRAINED_ON
-    threads.use_for(means.size * lists)
+    threads.use_all()
     chosen = np.random.default_rng(_SEED).choice(len(means), min(len(means), lists * _TRAINED_ON), replace=False)
     index.train(np.ascontiguousarray(means[np.sort(chosen)]))
     index.add(means)

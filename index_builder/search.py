@@ -11,18 +11,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from index_builder.threads import Threads
+
 Nearest = tuple[NDArray[np.int64], NDArray[np.float64]]
 """For each probe the numbers of the nearest students, shape (m, count), -1 where there are no more, and their distances
 (infinite there)."""
 
-# Below so many multiplications a second thread costs more than it does: OpenMP's threads wait for each other, and on a
-# machine where the engine uses the other core that wait was measured at 12 ms for a search of 0.8 ms.
-_ALONE_BELOW = 50_000_000
-# From so many numbers in a batch of probes on, matrix products are faster than pair after pair. FAISS 1.14 and later
-# wait for 128,000 (their issue 4925 and pull request 5109 measure about 800 for each thread of few): ten times slower
-# here. What is at most 1000 counts probes, in older versions, and is small enough.
-_PRODUCTS_FROM = 1_600
-_COUNTS_PROBES = 1_000
 # Numbers gathered at once to compute distances again: 32 MB in double precision.
 _GATHERED = 4_000_000
 # Rows of one student that the first search reckons with; it is repeated deeper for probes that meet more.
@@ -34,20 +28,6 @@ class Search(Protocol):
 
     def nearest(self, probes: NDArray[np.float32], count: int) -> Nearest:
         """The `count` students nearest to each probe, nearest first."""
-
-
-class Threads:
-    """How many threads FAISS may use for a search, at most."""
-
-    def __init__(self, most: int = 0) -> None:
-        """Take the limit; 0: FAISS's own, which is one a core."""
-        self._most = most or faiss.omp_get_max_threads()
-
-    def use_for(self, multiplications: int) -> None:
-        """Set FAISS, for searches of the calling thread, to as many threads as the work is worth."""
-        faiss.omp_set_num_threads(1 if multiplications < _ALONE_BELOW else self._most)
-        if faiss.cvar.distance_compute_blas_threshold > _COUNTS_PROBES:
-            faiss.cvar.distance_compute_blas_threshold = _PRODUCTS_FROM
 
 
 class ExactSearch:
@@ -84,9 +64,11 @@ class ExactSearch:
         return students, distances
 
     def _knn(self, probes: NDArray[np.float32], depth: int) -> NDArray[np.int64]:
-        self._threads.use_for(len(probes) * self.rows.size)
-        places: NDArray[np.int64] = faiss.knn(probes, self.rows, depth, metric=faiss.METRIC_L2)[1]
-        return places
+        def search(part: NDArray[np.float32]) -> NDArray[np.int64]:
+            places: NDArray[np.int64] = faiss.knn(part, self.rows, depth, metric=faiss.METRIC_L2)[1]
+            return places
+
+        return self._threads.search(probes, len(self.rows), search)
 
 
 class ProposedSearch:

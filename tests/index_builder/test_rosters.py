@@ -3,7 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from index_builder.rosters import RosterCache
-from index_builder.search import ExactSearch, Threads
+from index_builder.search import ExactSearch
+from index_builder.threads import Threads
 
 
 class Searches:

@@ -1,9 +1,9 @@
-import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from index_builder.search import ExactSearch, ProposedSearch, Threads
+from index_builder.search import ExactSearch, ProposedSearch
+from index_builder.threads import Threads
 
 RANDOM = np.random.default_rng(17)
 ROWS = RANDOM.normal(size=(400, 16)).astype(np.float32)
@@ -58,15 +58,3 @@ def test_where_too_few_students_are_proposed_the_search_is_exact() -> None:
     search = ProposedSearch(EXACT, starts, lambda _: proposed)
     assert np.array_equal(search.nearest(PROBES, 2)[0], EXACT.nearest(PROBES, 2)[0])
     assert (search.nearest(PROBES, 1)[0] == OWNERS[0]).all(), "one student was asked for, and one proposed"
-
-
-def test_one_thread_for_little_work_and_the_limit_for_much() -> None:
-    before = faiss.omp_get_max_threads()
-    try:
-        threads = Threads(2)
-        threads.use_for(1_000)
-        assert faiss.omp_get_max_threads() == 1
-        threads.use_for(10**10)
-        assert faiss.omp_get_max_threads() == 2
-    finally:
-        faiss.omp_set_num_threads(before)
