@@ -15,7 +15,8 @@ from tests.faults.faces import STUDENTS, Faces
 from tests.faults.service import PATIENCE_S, ServiceProgram
 from tests.faults.university import University
 
-DISK_BYTES = 300_000
+DISK_BYTES = 8_000_000
+"""More than the outbox and its log take; SQLite lets the log grow to a thousand pages of 4 kB."""
 _TOO_SMALL = 4096
 """Bytes to which a file may grow where there is no small disk: less than one entry of the outbox's log."""
 
@@ -80,9 +81,11 @@ def on_small_disk(folder: Path) -> list[str]:
 def fill(service: ServiceProgram, folder: Path) -> Callable[[], None]:
     """Fill the disk to the last byte; what is given makes room again."""
     ballast = Path(f"/proc/{service.pid}/root") / folder.relative_to("/") / "ballast"
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(512))
+    with ballast.open("wb", buffering=0) as file:
+        for size in (65_536, 512):
+            with suppress(OSError):
+                while file.write(bytes(size)) == size:
+                    pass
     return ballast.unlink
 
 
