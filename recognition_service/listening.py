@@ -1,6 +1,14 @@
-"""Addresses to listen on, and the error of a server that cannot be set up."""
+"""Addresses to listen on, how many connections may be open, and the error of a server that cannot be set up."""
+
+import resource
+
+import structlog
 
 _LARGEST_PORT = 65_535
+_OTHER_FILES = 256
+"""Files that the service opens beside its connections: databases, models, the index; with a good deal to spare."""
+
+log = structlog.get_logger()
 
 
 class ServerSetupError(Exception):
@@ -21,3 +29,26 @@ def checked_address(listen: str, setting: str) -> tuple[str, int]:
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT:
         raise ServerSetupError(f"{setting}: {listen!r} is no address and port, e.g. 127.0.0.1:50051")
     return host, int(port)
+
+
+def allowed_connections(wanted: int) -> int:
+    """How many connections may be open so that files can still be opened; the limit on open files is raised if need be.
+
+    Strangers who connect would else take the last file, and the service could read no index and reach no database.
+
+    Args:
+        wanted: connections that the settings allow.
+
+    Returns:
+        As many, or fewer where the hard limit on open files is low.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    allowed = max(1, soft - _OTHER_FILES)
+    log.warning("fewer_connections", allowed=allowed, wanted=wanted, advice=f"allow {needed} open files (ulimit -n)")
+    return allowed

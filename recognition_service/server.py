@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.auth import SERVICE, AuthInterceptor
 from recognition_service.certificates import server_credentials
-from recognition_service.listening import ServerSetupError, checked_address
+from recognition_service.listening import ServerSetupError, allowed_connections, checked_address
 from settings.model import ServiceSettings
 
 _SLACK = 2
@@ -54,7 +54,7 @@ def _options(settings: ServiceSettings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", settings.max_message_bytes),
         # Of one connection: a camera needs one, a tool that shows many cameras some dozens.
         ("grpc.max_concurrent_streams", 100),
-        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        ("grpc.max_allowed_incoming_connections", allowed_connections(settings.max_connections)),
         # Who connects and then says nothing, or speaks TLS a byte at a time, is cut off.
         ("grpc.server_handshake_timeout_ms", 10_000),
         ("grpc.max_metadata_size", 8_192),
