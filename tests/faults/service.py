@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -23,8 +24,8 @@ class ServiceProgram:
     """The service, started, killed and started again on one address. Its log is kept over all its lives."""
 
     def __init__(self, folder: Path, database_url: str, index: Path, **settings: str) -> None:
-        self.address = f"127.0.0.1:{free_port(0)}"
-        self.metrics_address = f"127.0.0.1:{free_port(0)}"
+        self.address = f"127.0.0.1:{quiet_port()}"
+        self.metrics_address = f"127.0.0.1:{quiet_port()}"
         self.lines: list[str] = []
         self.lives = 0
         self._environ = self.environment() | {
@@ -122,6 +123,12 @@ class ServiceProgram:
     def _join(self) -> None:
         assert self._reader is not None
         self._reader.join(PATIENCE_S)
+
+
+def quiet_port() -> int:
+    """A free port below those that Linux gives to clients, so that none takes it while the service is down."""
+    chance = random.SystemRandom()
+    return next(port for port in iter(lambda: chance.randrange(20_000, 32_000), None) if free_port(port) == port)
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ async def until_steady(service: ServiceProgram) -> None:
         before = 0.0
         while True:
             taken = (await scraped(service))["frames_received_total"]
-            if before and taken - before < 20:
+            if taken > 300 and taken - before < 20:  # the mute one was heard, and is no more
                 return
             before = taken
             await asyncio.sleep(0.5)
