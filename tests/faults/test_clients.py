@@ -145,29 +145,39 @@ async def _more(reader: asyncio.StreamReader) -> bool:
 async def test_strangers_in_great_number_keep_no_camera_out(
     university: University, serve: Serve, faces: Faces, begin: Begin, soak: bool
 ) -> None:
-    service = serve()
-    await service.start(["prlimit", "--nofile=512:1024"])  # fewer files than strangers
     count = _allowed(10_000 if soak else 1_000)
-    line = begin(f"{count:,} connections without a token")
-    for _ in line:
-        async with camera_beside(university, service, faces, line) as camera:
-            opened = []
-            for number in range(count):
-                with suppress(OSError):  # the service takes as many as its setting says
-                    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-                    if number % 2:  # one half says nothing at all
-                        writer.write(GREETING + call(STREAM))
-                    opened.append((reader, writer))
-            assert len(opened) > count * 0.9
-            await served(camera, 20)
-            await all_refused(service, 30)
-            version = faces.publish(university.index)  # there are files left to open
-            async with asyncio.timeout(PATIENCE_S):
-                while version not in [event["version"] for event in service.events("index_loaded")]:
-                    await asyncio.sleep(0.05)
-            for _, writer in opened:
-                writer.transport.abort()
-    assert len(service.events("stream_opened")) == line.rounds
+    few = begin(f"{count:,} connections without a token, few files")
+    for _ in few:
+        service = serve()
+        await service.start(["prlimit", "--nofile=512:1024"])
+        await crowd(university, service, faces, few, count)
+    all_held = begin(f"{count:,} connections without a token, all held", short=0)
+    for _ in all_held:
+        service = serve(ATTENDANCE_SERVICE_MAX_CONNECTIONS=str(count + 100))
+        await service.start()
+        await crowd(university, service, faces, all_held, count)
+
+
+async def crowd(university: University, service: ServiceProgram, faces: Faces, line: Tally, count: int) -> None:
+    """Connect so many strangers at once while a camera sends and a new index is published."""
+    async with camera_beside(university, service, faces, line) as camera:
+        opened = []
+        for number in range(count):
+            with suppress(OSError):  # the service takes as many as its setting says
+                reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+                if number % 2:  # one half says nothing at all
+                    writer.write(GREETING + call(STREAM))
+                opened.append((reader, writer))
+        assert len(opened) > count * 0.9
+        await served(camera, 20)
+        await all_refused(service, 30)
+        version = faces.publish(university.index)  # there are files left to open
+        async with asyncio.timeout(PATIENCE_S):
+            while version not in [event["version"] for event in service.events("index_loaded")]:
+                await asyncio.sleep(0.05)
+        for _, writer in opened:
+            writer.transport.abort()
+    assert len(service.events("stream_opened")) == 1
     assert not [line for line in service.lines if "Too many open files" in line or "limit reached" in line]
     assert service.surprises() == []
 
