@@ -145,7 +145,8 @@ def _sqlite(address: sa.URL) -> sa.Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         # WAL: the dashboard reads while the service writes. FULL: what was committed survives a power cut.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        # secure_delete: photos and names that were deleted do not stay readable in the file's free pages.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -7,8 +7,11 @@ import sqlalchemy as sa
 
 from database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
 from database.models import IndexVersion
-from index_builder.format import Manifest, publish
+from index_builder.files import locked, make_private_folder
+from index_builder.format import GalleryError, Manifest, publish
 from index_builder.store import read_store
+
+_TURN = ".building.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,22 @@ class BuiltIndex:
 def build_index(store_path: Path, folder: Path) -> BuiltIndex:
     """Read the store and publish its index.
 
+    Builders take turns, each for reading and publishing: otherwise one that had read the store before a student was
+    erased could publish the student again afterwards.
+
     Raises:
         StoreError: the store cannot be used; the index in use stays.
         GalleryError: the index cannot be written; the one in use stays.
     """
-    store = read_store(store_path)
-    manifest, sha256 = publish(folder, store.in_use, model=store.model, encoding_size=store.encoding_size)
+    if not store_path.exists():
+        read_store(store_path)  # says so, and makes no folder
+    try:
+        make_private_folder(folder)
+        with locked(folder / _TURN):
+            store = read_store(store_path)
+            manifest, sha256 = publish(folder, store.in_use, model=store.model, encoding_size=store.encoding_size)
+    except OSError as error:
+        raise GalleryError(f"cannot publish an index in {folder}: {error.strerror}") from error
     return BuiltIndex(manifest, sha256)
 
 

@@ -248,7 +248,13 @@ class Enroller:
             good = [verdict for verdict in verdicts if verdict.encoding is not None]
             if good:
                 encodings[student] = np.array([verdict.encoding for verdict in good], np.float64)
-                provenance[student] = [origin_of(verdict, self._photos.source, self._model) for verdict in good]
+                provenance[student] = [
+                    replace(
+                        origin_of(verdict, self._photos.source, self._model),
+                        path=str((self._photos.folder / verdict.name).absolute()),
+                    )
+                    for verdict in good
+                ]
         return encodings, provenance
 
 

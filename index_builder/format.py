@@ -44,6 +44,7 @@ __all__ = [
     "load_gallery",
     "publish",
     "read_manifest",
+    "versions_with",
 ]
 
 KEPT_VERSIONS = 3
@@ -186,6 +187,30 @@ def delete_older_versions(folder: Path) -> list[str]:
     except OSError as error:
         raise GalleryError(f"cannot remove older indexes in {folder}: {error.strerror}") from error
     return [path.name for path in older]
+
+
+def versions_with(folder: Path, student: str) -> list[str]:
+    """The versions that hold a student, oldest first, the current one too.
+
+    A version whose labels cannot be read counts as one that does, and so does what a killed builder left.
+
+    Raises:
+        GalleryError: the folder cannot be read.
+    """
+    try:
+        found = (
+            [path for path in _oldest_first(folder) if _holds(path, student)] if (folder / _VERSIONS).is_dir() else []
+        )
+    except OSError as error:
+        raise GalleryError(f"cannot read the indexes in {folder}: {error.strerror}") from error
+    return [path.name for path in found] + ([_UNFINISHED] if (folder / _UNFINISHED).exists() else [])
+
+
+def _holds(version: Path, student: str) -> bool:
+    try:
+        return any(label[0] == student for label in json.loads((version / _LABELS).read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
+        return True
 
 
 def current_version(folder: Path) -> str | None:

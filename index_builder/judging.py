@@ -142,19 +142,22 @@ def compare(
         accept: as for `judge_and_encode`.
     """
     judged = _repeated(verdicts)
-    places = [place for place, verdict in enumerate(judged) if verdict.encoding is not None]
     kept = np.empty((0, 0)) if own is None else own
-    rows = [judged[place].encoding for place in places]
-    if rows:
-        agreement = compare_own(np.array([*kept, *rows], np.float64), len(kept), unlike=known.bounds.unlike_own)
-        for row, place in enumerate(places, start=len(kept)):
-            verdict = _against_own(student, judged[place], agreement, row, known)
-            if verdict.encoding is not None:
-                verdict = _against_others(student, verdict, known, float(agreement.medians[row]), accept)
-            owner = known.owners.get(verdict.sha256 or "", student)
-            if owner != student:
-                verdict = _refused(verdict, PhotoOutcome.SHARED, f"the same file is a photo of {owner}", owner)
-            judged[place] = verdict
+    places = [place for place, verdict in enumerate(judged) if verdict.encoding is not None]
+    agreement = _agreement(judged, places, kept, known)
+    if agreement.undecided:
+        # Where some are known to be of another student, the rest may well agree.
+        for place in places:
+            judged[place] = _against_others(student, judged[place], known, np.nan, accept)
+        places = [place for place in places if judged[place].encoding is not None]
+        agreement = _agreement(judged, places, kept, known)
+    for row, place in enumerate(places, start=len(kept)):
+        verdict = _against_own(student, judged[place], agreement, row, known)
+        judged[place] = _against_others(student, verdict, known, float(agreement.medians[row]), accept)
+    for place, verdict in enumerate(judged):
+        owner = known.owners.get(verdict.sha256 or "", student)
+        if owner != student:
+            judged[place] = _refused(verdict, PhotoOutcome.SHARED, f"the same file is a photo of {owner}", owner)
     _set_outliers_aside(judged, kept, known.bounds)
     return judged
 
@@ -169,6 +172,14 @@ def _repeated(verdicts: Sequence[PhotoVerdict]) -> list[PhotoVerdict]:
             verdict = _refused(verdict, PhotoOutcome.REPEATED, f"the same file as {first}")  # noqa: PLW2901
         judged.append(verdict)
     return judged
+
+
+def _agreement(
+    judged: Sequence[PhotoVerdict], places: Sequence[int], own: NDArray[np.float64], known: Known
+) -> OwnComparison:
+    rows = [*own, *(judged[place].encoding for place in places)]
+    matrix = np.array(rows, np.float64) if rows else np.empty((0, 0))
+    return compare_own(matrix, len(own), unlike=known.bounds.unlike_own)
 
 
 def _against_own(student: str, verdict: PhotoVerdict, agreement: OwnComparison, row: int, known: Known) -> PhotoVerdict:
@@ -199,6 +210,8 @@ def _against_others(
         detail += ": one of the two may have the wrong photo"
         return _refused(verdict, PhotoOutcome.LIKE_ANOTHER, detail, other.student)
     detail += ": the two may be taken for each other"
+    if detail in verdict.detail:
+        return verdict
     detail = f"{verdict.detail}; {detail}" if verdict.detail else detail
     return replace(verdict, outcome=PhotoOutcome.DOUBTFUL, detail=detail, other=other.student)
 
@@ -228,7 +241,9 @@ def make_thumbnail(image: Image, face: Face | None) -> bytes:
     if face is not None:
         left, top, right, bottom = (float(edge) for edge in face.box)
         room = _THUMBNAIL_ROOM * (right - left)
-        picture = picture.crop((round(left - room), round(top - room), round(right + room), round(bottom + room)))
+        top, left = max(top - room, 0), max(left - room, 0)
+        right, bottom = min(right + room, picture.width), min(bottom + room, picture.height)
+        picture = picture.crop((round(left), round(top), max(round(right), 1), max(round(bottom), 1)))
     picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=80)

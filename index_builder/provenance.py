@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 _LONGEST_TEXT = 400
+_LONGEST_PATH = 4096
 _SHA256_DIGITS = 64
 
 
@@ -28,6 +29,9 @@ class Provenance:
     """The embedding model that made the encoding."""
     quality: float | None = None
     """0 to 1, as `index_builder.quality` judges photos."""
+    path: str = ""
+    """Where the photo lay, an absolute path, so that it can be erased with the student; empty for photos that were no
+    files of this machine."""
     set_aside: bool = False
     """An outlier among the student's own: kept and shown, but not put into the index."""
 
@@ -73,6 +77,7 @@ def _as_object(origin: Provenance) -> dict[str, Any]:
         "enrolled_at": origin.enrolled_at.isoformat() if origin.enrolled_at is not None else None,
         "model": origin.model,
         "quality": round(origin.quality, 3) if origin.quality is not None else None,
+        "path": origin.path,
         "set_aside": origin.set_aside,
     }
     return {key: value for key, value in values.items() if value}
@@ -93,15 +98,16 @@ def _from_object(item: Any, place: int) -> Provenance:
         enrolled_at=_time(item, place),
         model=_text(item, "model", place),
         quality=float(quality) if quality is not None else None,
+        path=_text(item, "path", place, longest=_LONGEST_PATH),
         set_aside=item.get("set_aside", False) is True,
     )
 
 
-def _text(item: Mapping[str, Any], key: str, place: int) -> str:
+def _text(item: Mapping[str, Any], key: str, place: int, *, longest: int = _LONGEST_TEXT) -> str:
     value = item.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+    if not isinstance(value, str) or len(value) > longest:
         raise ProvenanceError(f'entry {place} of its "provenance" has a {key} that is no text, or is too long')
     return value
 

@@ -7,7 +7,8 @@ same properties; its bounds are for passports and would refuse most photos that 
 Eyes are judged from the corners that the engine's five landmarks give, and from the pixels between them. The eye aspect
 ratio (Soukupova & Cech, CVWW 2016) needs the eyelids' landmarks. dlib's predictor that has them was trained on pictures
 whose terms exclude commercial use, and its ratio told the open eyes of these faces (0.11 to 0.50) from the same eyes
-closed by warping the picture (0.10 to 0.46) no better than chance.
+closed by warping the picture (0.10 to 0.46) no better than chance. What is measured here instead catches some closed
+eyes, not all: it errs towards taking a photo, since narrow eyes are not closed ones.
 """
 
 from collections.abc import Callable, Sequence

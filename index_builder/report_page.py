@@ -15,6 +15,8 @@ from index_builder.photos import PhotoOutcome, PhotoVerdict
 
 _MOST_THUMBNAILS = 4000
 """Beyond so many photos, some 16 MB of page, those that are fine are shown without their picture."""
+_MANY_CARDS = 300
+"""Beyond so many students the browser lays out only those that are on the screen."""
 _HERE = Path(__file__)
 
 
@@ -60,7 +62,7 @@ def render_report(enrolment: Enrolment, *, institution: str, made_at: datetime) 
 <h1>Enrolment report</h1>
 <p>{escape(institution)}, <time datetime="{made_at.isoformat()}">{made_at:%Y-%m-%d %H:%M %Z}</time></p>
 </div></header>
-<main>
+<main{' class="many"' if len(enrolment.verdicts) > _MANY_CARDS else ""}>
 <p class="notice">This page holds photos of students. Keep it where only those who enrol can read it, send it to
 nobody, and delete it when you are done.</p>
 {_interruption(enrolment)}

@@ -276,9 +276,7 @@ class OnePicture:
         pass
 
 
-def test_many_photos_with_one_bad_in_the_middle(
-    photos: Path, face_engine: ReferenceEngine, tmp_path: Path
-) -> None:
+def test_many_photos_with_one_bad_in_the_middle(photos: Path, face_engine: ReferenceEngine, tmp_path: Path) -> None:
     count = 1_000  # ten thousand take a minute, and end alike
     image = np.asarray(Image.open(photos / "1003" / "me.jpeg"))
     engine = OnePicture(face_engine, image)
