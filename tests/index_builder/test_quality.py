@@ -74,12 +74,23 @@ def closed(picture: np.ndarray, face: Face) -> np.ndarray:
     return np.asarray(cv2.remap(picture, columns, source, cv2.INTER_LINEAR), np.uint8)
 
 
-def test_eyes_closed_are_told_from_open_ones(face_engine: ReferenceEngine, portrait: np.ndarray) -> None:
-    (faces,) = find_faces(face_engine, [portrait])
-    shut = closed(portrait, faces[0])
-    assert measure_face(shut, faces[0]).openness <= 0.16 < measure_face(portrait, faces[0]).openness
-    outcome, detail, _ = judge_quality(measure_face(shut, faces[0]))
-    assert (outcome, detail) == (PhotoOutcome.EYES_CLOSED, "no open eye is seen")
+@pytest.mark.parametrize(
+    ("name", "edges"),
+    [
+        ("obama.jpg", (200, 50, 760, 560)),
+        ("obama3.jpg", (494, 160, 1094, 760)),
+        ("biden.jpg", (200, 20, 960, 780)),
+    ],
+)
+def test_eyes_closed_are_told_from_open_ones(
+    face_engine: ReferenceEngine, pictures: Path, name: str, edges: tuple[int, int, int, int]
+) -> None:
+    picture = np.asarray(Image.open(pictures / name).convert("RGB").crop(edges))
+    ((face,),) = find_faces(face_engine, [picture])
+    assert judge(face_engine, picture)[0] is PhotoOutcome.OK
+    shut = measure_face(closed(picture, face), face)
+    assert shut.openness <= 0.16 < 0.25 < measure_face(picture, face).openness
+    assert judge_quality(shut)[:2] == (PhotoOutcome.EYES_CLOSED, "no open eye is seen")
 
 
 def turned(face: Face, yaw: float, pitch: float) -> np.ndarray:
