@@ -47,7 +47,7 @@ _INTERRUPTED = 130
 @click.option(
     "--accept",
     multiple=True,
-    type=click.Choice(sorted(FORGIVABLE)),
+    type=click.Choice(sorted(outcome.value for outcome in FORGIVABLE)),
     help="Use photos with this fault all the same, because somebody looked at them. May be repeated.",
 )
 @click.option("--resume", is_flag=True, help="Pass over students whose photos are enrolled already.")

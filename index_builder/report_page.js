@@ -3,7 +3,7 @@
 const buttons = [...document.querySelectorAll("[data-filter]")];
 const search = document.querySelector("input[type=search]");
 const cards = [...document.querySelectorAll("[data-student]")];
-const none = document.querySelector(".empty");
+const none = document.querySelector("#nothing");
 let outcome = "";
 
 function show() {

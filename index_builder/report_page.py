@@ -70,7 +70,7 @@ nobody, and delete it when you are done.</p>
 {_filters(every)}
 {cards}
 {_misplaced(enrolment.misplaced)}
-<p class="empty" hidden>No photo here is of that kind.</p>
+<p class="empty" id="nothing" hidden>No photo here is of that kind.</p>
 </main>
 <script>{script}</script>
 </body>
