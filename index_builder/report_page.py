@@ -155,7 +155,7 @@ def _photo(verdict: PhotoVerdict, *, all_pictures: bool) -> str:
 def _details(verdict: PhotoVerdict) -> Iterator[str]:
     if verdict.quality is not None and verdict.outcome.gives_encoding:
         yield (
-            f'<span class="quality">Quality <meter min="0" max="1" low="0.5" high="0.75" optimum="1" '
+            f'<span class="quality">Quality <meter min="0" max="1" low="0.25" high="0.5" optimum="1" '
             f'value="{verdict.quality:.2f}">{verdict.quality:.2f}</meter> {verdict.quality:.2f}</span>'
         )
     if verdict.detail:
