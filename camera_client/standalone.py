@@ -46,7 +46,7 @@ def _start(
     """
     file = (config or default_file()).absolute()
     try:
-        if setup or not (file.exists() or _set_by_environment()):
+        if setup or not (file.exists() or of_run.get("name") or _set_by_environment()):
             _set_up(file)
         if install_service:
             for line in _install(file, service_root):

@@ -40,7 +40,7 @@ class University:
     sessions: sessionmaker[Session]
     recording: Path
 
-    def add_camera(self, name: str) -> int:
+    def add_camera(self, name: str, *, course: str = COURSE_CODE) -> int:
         """Put a camera in a room of its own, where a class has begun; gives the class session's number."""
         first_frame = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=60)
         token = new_token("cam")
@@ -49,7 +49,7 @@ class University:
             db.add(room)
             db.flush()
             db.add(Camera(name=name, room_id=room.id, token_hash=hash_token(token)))
-            course_id = db.scalars(sa.select(Course.id).where(Course.code == COURSE_CODE)).one()
+            course_id = db.scalars(sa.select(Course.id).where(Course.code == course)).one()
             starts_at = first_frame + timedelta(seconds=GRACE_ENDS_S) - timedelta(minutes=10)
             session = ClassSession(
                 course_id=course_id, room_id=room.id, starts_at=starts_at, ends_at=starts_at + timedelta(hours=2),
@@ -64,21 +64,22 @@ class University:
         (self.machine.root / f"{name}.start").write_text(first_frame.isoformat())
         return number
 
-    def start_camera(self, name: str, *, program: Path | None = None, environ: dict[str, str] | None = None) -> None:
+    def start_camera(
+        self,
+        name: str,
+        *,
+        program: Path | None = None,
+        environ: dict[str, str] | None = None,
+        source: Path | None = None,
+        rate: float = RATE,
+    ) -> None:
         """Let a camera, of the installation or a program of its own, send what it saw through nginx, at full speed."""
         machine = self.machine
         words = [str(machine.at("/opt/attendance/current/venv/bin/attendance")), "camera", "run"]
         if program is not None:
             words = [str(program)]
-        words += [
-            "--source",
-            str(self.recording),
-            "--rate",
-            str(RATE),
-            "--as-fast-as-possible",
-            "--give-up-after",
-            "60",
-        ]
+        words += ["--source", str(source or self.recording), "--rate", str(rate)]
+        words += ["--as-fast-as-possible", "--give-up-after", "60"]
         words += ["--start-time", (machine.root / f"{name}.start").read_text(), "--name", name]
         words += ["--server", f"localhost:{machine.grpc_port}", "--tls-ca", str(machine.ca)]
         words += ["--token-file", str(machine.root / f"{name}.token")]

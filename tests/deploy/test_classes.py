@@ -8,8 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 
+from database.models import Course, Enrolment, Lecturer, Student
 from demo.programs import free_port
+from demo.university import LECTURER_EMAIL
 from tests.deploy.conftest import RIGHT, University, statuses
 from tests.deploy.machine import Browser, Machine
 
@@ -81,6 +84,31 @@ def test_the_cameras_one_file_streams_on_a_machine_without_python(
     machine.wait_until(lambda: machine.has_ended("hall-f"), "the camera does not end")
     university.end_class(session_id)
     machine.wait_until(lambda: statuses(browser, session_id) == RIGHT, "the register is not right")
+
+
+def test_a_films_class_is_seen_on_the_dashboard(
+    university: University, camera_binary: Path, shared_faces: Path, tmp_path: Path
+) -> None:
+    machine = university.machine
+    people = ("lin_manuel_miranda", "alex_lacamoire", "rose_leslie")
+    for person in people:
+        shutil.copytree(shared_faces / "enrol" / person, tmp_path / person)
+    machine.attendance("enrol", str(tmp_path), "--consent", "test", "--publish")
+    with university.sessions.begin() as db:
+        course = Course(code="FILM", name="A film")
+        course.lecturers.extend(db.scalars(sa.select(Lecturer).where(Lecturer.email == LECTURER_EMAIL)))
+        db.add(course)
+        db.flush()
+        for student_id in db.scalars(sa.select(Student.id).where(Student.index_number.in_(people))):
+            db.add(Enrolment(course_id=course.id, student_id=student_id))
+    browser = university.lecturer()
+    session_id = university.add_camera("hall-g", course="FILM")
+    machine.start_service(2)
+    university.start_camera("hall-g", program=camera_binary, source=shared_faces / "hamilton_clip.mp4", rate=5)
+    machine.wait_until(lambda: machine.has_ended("hall-g"), "the camera does not end")
+    university.end_class(session_id)
+    right = dict.fromkeys(people, "absent") | {"lin_manuel_miranda": "present"}
+    machine.wait_until(lambda: statuses(browser, session_id) == right, "the register is not right")
 
 
 def add_third_service(machine: Machine) -> None:
