@@ -54,7 +54,7 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
 
     Returns:
         The row; None when there is nothing to enter it for: the session or the student is gone, the student has left
-        the roster, or the session's times have changed so that the sighting is outside it.
+        the roster or withdrawn consent, or the session's times have changed so that the sighting is outside it.
     """
     for _ in range(_RACES):
         session = _session_in_force(db, sighting.session_id)
@@ -201,7 +201,11 @@ def _student_on_roster(db: Session, session: ClassSession, index_number: str) ->
     return db.scalar(
         sa.select(Student.id)
         .join(Enrolment, Enrolment.student_id == Student.id)
-        .where(Student.index_number == index_number, Enrolment.course_id == session.course_id)
+        .where(
+            Student.index_number == index_number,
+            Enrolment.course_id == session.course_id,
+            Student.consent_withdrawn_at.is_(None),
+        )
     )
 
 
