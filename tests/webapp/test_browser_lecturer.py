@@ -226,7 +226,7 @@ def test_the_profile_is_changed(dashboard, db, open_page, tmp_path):
     page.get_by_label("New picture").set_input_files(picture)
     page.get_by_role("button", name="Save picture").click()
     expect(page.locator("main img.avatar")).to_be_visible()
-    assert page.evaluate("document.querySelector('main img.avatar').naturalWidth") == 256
+    page.wait_for_function("document.querySelector('main img.avatar').naturalWidth === 256")
     page.get_by_label("Name", exact=True).fill("Ada King")
     page.get_by_role("button", name="Save changes").click()
     expect(page.locator("[data-menu]")).to_contain_text("Ada King")
