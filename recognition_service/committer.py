@@ -1,13 +1,16 @@
 """The committer: carries sightings from the outbox into the shared database, in a thread of its own.
 
 Delivery is at least once: a sighting leaves the outbox after the commit that holds it, so a process killed between the
-two sends it again, and `record_sighting` makes one row of any number of repetitions.
+two sends it again, and `record_sighting` and `record_evidence` make one row of any number of repetitions.
+
+What confirmed a student is committed with the sighting. What the database has no place for is dropped from both: above
+all students who are gone or have withdrawn consent, of whom the outbox's file keeps no remains.
 """
 
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -15,6 +18,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from database.engine import DatabaseError, begin_writing
+from database.evidence import Evidence, record_evidence
 from database.register import Sighting, record_sighting
 from recognition_service.outbox import Outbox, OutboxError
 
@@ -28,6 +32,7 @@ _FORGET_S = 3600.0
 _ONE_BY_ONE = 3
 """After so many failures in a row, sightings are tried one at a time, in case one of them is what fails."""
 _Row = tuple[int, Sighting]
+_Proof = tuple[int, Evidence]
 
 
 @dataclass(slots=True)
@@ -119,6 +124,7 @@ class Committer:
                     break
                 self._commit(rows)
                 self._succeeded()
+            self._outbox.leave_no_remains()
         except (sa.exc.SQLAlchemyError, DatabaseError, OutboxError, OSError) as error:
             self._failures += 1
             log.warning("sightings_not_committed", failures=self._failures, error=_reason(error))
@@ -143,21 +149,18 @@ class Committer:
         # In one order everywhere: processes that commit the same students seldom wait for each other in a ring.
         ordered = sorted(rows, key=lambda row: (row[1].session_id, row[1].index_number))
         if self._failures < _ONE_BY_ONE:
+            proofs = self._outbox.evidence_of([sighting for _, sighting in ordered])
             try:
-                with self._sessions.begin() as db:
-                    begin_writing(db)
-                    for _, sighting in ordered:
-                        record_sighting(db, sighting)
+                all_placed = self._record([sighting for _, sighting in ordered], [proof for _, proof in proofs])
             except Exception as error:
                 if _is_databases_fault(error):
                     raise
             else:
-                self._outbox.discard([row_id for row_id, _ in ordered])
+                self._discard([row_id for row_id, _ in ordered], proofs, all_placed=all_placed)
                 return
         self._commit_one_by_one(ordered)
 
     def _commit_one_by_one(self, rows: Sequence[_Row]) -> None:
-        done: list[int] = []
         # A row that failed as if the database did. If the next one fails too, it is the database; if that goes through,
         # the row is tried once more, as the database may just have come back.
         doubtful: tuple[_Row, Exception] | None = None
@@ -166,10 +169,7 @@ class Committer:
                 break
             error = self._commit_one(row)
             if error is None:
-                done.append(row[0])
-                if doubtful is not None and self._commit_one(doubtful[0]) is None:
-                    done.append(doubtful[0][0])
-                elif doubtful is not None:
+                if doubtful is not None and self._commit_one(doubtful[0]) is not None:
                     self._refuse(*doubtful)
                 doubtful = None
             elif not _is_databases_fault(error):
@@ -178,29 +178,47 @@ class Committer:
                 doubtful = row, error
             else:
                 break
-        self._outbox.discard(done)
         if doubtful is not None:
             raise doubtful[1]
 
     def _commit_one(self, row: _Row) -> Exception | None:
-        """Commit one row; why it failed, or None."""
+        """Commit one row and take it out of the outbox; why it failed, or None."""
+        row_id, sighting = row
+        proofs = self._outbox.evidence_of([sighting])
         failure: Exception | None = None
-        # The camera may have been removed since. Who was there matters more than which camera saw it.
-        for sighting in (row[1], replace(row[1], camera_id=None)):
+        # The camera may have been removed since. Who was there matters more than which camera saw it, and than why.
+        for with_camera, with_proof in ((True, True), (False, True), (False, False)):
+            evidence = [proof for _, proof in proofs] if with_proof else []
             try:
-                self._record(sighting)
+                if with_camera:
+                    all_placed = self._record([sighting], evidence)
+                else:
+                    nowhere = [replace(proof, camera_id=None) for proof in evidence]
+                    all_placed = self._record([replace(sighting, camera_id=None)], nowhere)
             except Exception as error:
                 if _is_databases_fault(error):
                     return error
                 failure = error
             else:
+                if proofs and not with_proof:
+                    log.error("evidence_refused", session=sighting.session_id, error=_reason(failure or ValueError()))
+                self._discard([row_id], proofs, all_placed=all_placed)
                 return None
         return failure
 
-    def _record(self, sighting: Sighting) -> None:
+    def _record(self, sightings: Sequence[Sighting], evidence: Sequence[Evidence]) -> bool:
+        """Commit these in one transaction; whether there was a place for every sighting."""
         with self._sessions.begin() as db:
             begin_writing(db)
-            record_sighting(db, sighting)
+            placed = [record_sighting(db, sighting) is not None for sighting in sightings]
+            entered = {_key(one) for one, is_placed in zip(sightings, placed, strict=True) if is_placed}
+            for one in evidence:
+                if _key(one) in entered:
+                    record_evidence(db, one)
+        return all(placed)
+
+    def _discard(self, row_ids: Collection[int], proofs: Sequence[_Proof], *, all_placed: bool) -> None:
+        self._outbox.discard(row_ids, [proof_id for proof_id, _ in proofs], traceless=not all_placed)
 
     def _refuse(self, row: _Row, error: Exception) -> None:
         """Leave a sighting in the outbox, to be tried again later and later, while others go on."""
@@ -230,6 +248,10 @@ def full_jitter(failures: int, *, base_s: float, cap_s: float) -> float:
     Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
     return random.uniform(0, min(cap_s, base_s * 2.0 ** min(max(failures - 1, 0), 32)))  # noqa: S311 - no secret
+
+
+def _key(one: Sighting | Evidence) -> tuple[int, str]:
+    return one.session_id, one.index_number
 
 
 def _is_databases_fault(error: Exception) -> bool:

@@ -4,10 +4,12 @@ Each frame of a person (see `tracking`) is a vote. A vote for a student weighs
 
     w = min(1, (threshold - distance) / vote_span, (runner_up - distance) / (2 margin))
 
-that is, the log-likelihood ratio of "this student" against "somebody else" for two normal distributions of distances
-with equal variances, which is linear in the distance; cut at one vote, so that no single frame decides, and cut where
-two students are hardly told apart. A frame that speaks for nobody or for somebody else weighs against: a face beyond
-the threshold up to one vote, as above; a tie half a vote; another name one vote.
+times the face's clearness (see `clearness`: 1 for any face that is not small or blurred). The fraction is the
+log-likelihood ratio of "this student" against "somebody else" for two normal distributions of distances with equal
+variances, which is linear in the distance; cut at one vote, so that no single frame decides, and cut where two students
+are hardly told apart. A frame that speaks for nobody or for somebody else weighs against: a face beyond the threshold
+up to one vote, as above; a tie half a vote; another name one vote; times its clearness too. Wherever votes are counted,
+a face counts by its clearness.
 
 The weights are summed as in Page's cumulative sum test ("Continuous inspection schemes", Biometrika 41, 1954): the sum
 does not fall below `FLOOR`, so that somebody who sat turned away for an hour is confirmed soon after facing the camera,
@@ -28,9 +30,12 @@ Frames nearer in time than `vote_interval_s` to a counted one are no further evi
 import bisect
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from database.evidence import FrameEvidence
+from recognition_service.clearness import CLEAR, View
+from recognition_service.kept_frames import KeptFrames
 from recognition_service.matching import FaceMatch, MatchKind
 from settings.model import MatchingSettings
 
@@ -72,6 +77,23 @@ class Confirmation:
     """Their mean distance."""
     gap: float
     """Mean distance by which the student was nearer than the next, each frame's being cut at four margins."""
+    evidence: "Proof"
+    """What first confirmed the student; the same object in every later confirmation of this person as this student."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The frames that confirmed a student, at the moment when they did."""
+
+    first_frame_at: datetime
+    last_frame_at: datetime
+    frames: int
+    distance: float
+    """Mean."""
+    margin: float
+    """Mean distance by which the next student was farther; without any other student, the gap of `Confirmation`."""
+    confidence: float
+    kept: tuple[FrameEvidence, ...]
 
 
 @dataclass(slots=True)
@@ -81,13 +103,14 @@ class _Case:
     total: float
     first_seen: datetime | None = None
     last_seen: datetime | None = None
-    votes: int = 0
+    votes: float = 0.0
     frames: int = 0
     weight: float = 0.0
     distances: float = 0.0
     long_run: float = 0.0
     gap: float = 0.0
-    gap_frames: int = 0
+    gap_frames: float = 0.0
+    kept: KeptFrames = field(default_factory=KeptFrames)
     confirmed: Confirmation | None = None
 
 
@@ -98,8 +121,8 @@ class _Evidence:
         self.cases: dict[str, _Case] = {}
         self.blank = 0.0
         """The sum of a student whom no frame has named yet: 0 or, after frames that named nobody, less."""
-        self.votes = 0
-        """Frames counted, up to `LONG_RUN`."""
+        self.votes = 0.0
+        """Frames counted, each by its clearness, up to `LONG_RUN`."""
         self._times: list[float] = []
 
     def is_new_moment(self, time: float, interval: float) -> bool:
@@ -120,7 +143,7 @@ class Confirmer:
         self._settings = settings
         self._persons: OrderedDict[int, _Evidence] = OrderedDict()
 
-    def observe(self, person: int, capture_time: datetime, match: FaceMatch) -> Confirmation | None:
+    def observe(self, person: int, capture_time: datetime, match: FaceMatch, view: View = CLEAR) -> Confirmation | None:
         """Count one face of one frame.
 
         Frames may come in any order of capture time, and more than once.
@@ -129,6 +152,7 @@ class Confirmer:
             person: as the tracker numbers them.
             capture_time: aware.
             match: whom this frame matched the face with.
+            view: how well the face was seen.
 
         Returns:
             The confirmation as it stands, when this frame named a student as whom the person is, or was, confirmed.
@@ -138,7 +162,7 @@ class Confirmer:
         while len(self._persons) > _MOST_PERSONS:
             self._persons.popitem(last=False)
         if evidence.is_new_moment(capture_time.timestamp(), self._settings.vote_interval_s):
-            self._count(evidence, match)
+            self._count(evidence, capture_time, match, view)
         if match.student is None or match.student not in evidence.cases:
             return None
         case = evidence.cases[match.student]
@@ -146,21 +170,36 @@ class Confirmer:
         case.last_seen = capture_time if case.last_seen is None else max(case.last_seen, capture_time)
         return self._judge(match.student, case, case.first_seen, case.last_seen)
 
-    def _count(self, evidence: _Evidence, match: FaceMatch) -> None:
-        against = self._weight_against(match)
+    def _count(self, evidence: _Evidence, capture_time: datetime, match: FaceMatch, view: View) -> None:
+        clearness = view.clearness
+        against = clearness * self._weight_against(match)
         for student in self._in_question(match):
             evidence.cases.setdefault(student, _Case(evidence.blank))
-        evidence.votes = min(evidence.votes + 1, LONG_RUN)
+        evidence.votes = min(evidence.votes + clearness, LONG_RUN)
         for student, case in evidence.cases.items():
             weight = self._weight_for(match) if student == match.student else 0.0
-            case.long_run += (weight - case.long_run) / evidence.votes
+            case.long_run += (weight - case.long_run) * clearness / evidence.votes
             if student == match.student:
-                _support(case, weight, match.distance, 2.0 * self._settings.confirm_frames)
+                self._support(case, capture_time, match, weight, view)
             else:
                 case.total = max(FLOOR, case.total - against)
-                case.votes += 1
+                case.votes += clearness
         evidence.blank = max(FLOOR, evidence.blank - against)
-        self._compare(evidence, match)
+        self._compare(evidence, match, clearness)
+
+    def _support(self, case: _Case, capture_time: datetime, match: FaceMatch, weight: float, view: View) -> None:
+        if case.total <= 0:  # a new start: what was before no longer counts for or against
+            case.votes = case.weight = case.distances = 0.0
+            case.frames = 0
+            case.kept = KeptFrames()
+        clear_weight = weight * view.clearness
+        case.total = min(case.total + clear_weight, 2.0 * self._settings.confirm_frames)
+        case.votes += view.clearness
+        case.frames += 1
+        case.weight += clear_weight
+        case.distances += match.distance
+        if case.confirmed is None:
+            case.kept.add(capture_time, match, clear_weight, view)
 
     def _weight_for(self, match: FaceMatch) -> float:
         near = (self._settings.threshold - match.distance) / self._settings.vote_span
@@ -184,7 +223,7 @@ class Confirmer:
         students = (match.nearest, match.rival) if close else (match.student,)
         return [student for student in students if student is not None]
 
-    def _compare(self, evidence: _Evidence, match: FaceMatch) -> None:
+    def _compare(self, evidence: _Evidence, match: FaceMatch, clearness: float) -> None:
         """Keep the mean gap of the nearest student and the runner-up, where the face is near enough to be named."""
         if match.kind not in (MatchKind.STUDENT, MatchKind.AMBIGUOUS):
             return
@@ -192,8 +231,8 @@ class Confirmer:
         for student, signed in ((match.nearest, gap), (match.rival, -gap)):
             case = evidence.cases.get(student) if student is not None else None
             if case is not None:
-                case.gap_frames = min(case.gap_frames + 1, _GAP_FRAMES)
-                case.gap += (signed - case.gap) / case.gap_frames
+                case.gap_frames = min(case.gap_frames + clearness, _GAP_FRAMES)
+                case.gap += (signed - case.gap) * clearness / case.gap_frames
 
     def _judge(self, student: str, case: _Case, first_seen: datetime, last_seen: datetime) -> Confirmation | None:
         proven = self._is_proven(case)
@@ -204,7 +243,9 @@ class Confirmer:
         if proven and case.distances / case.frames < distance:  # the best that was seen is what is told
             distance, frames, gap = case.distances / case.frames, case.frames, case.gap
         confidence = confidence_of(distance, self._settings.threshold)
-        case.confirmed = Confirmation(student, first_seen, last_seen, confidence, frames, distance, gap)
+        proof = before.evidence if before else _proof(case, (first_seen, last_seen), distance, confidence)
+        case.confirmed = Confirmation(student, first_seen, last_seen, confidence, frames, distance, gap, proof)
+        case.kept = KeptFrames()  # what was kept is in the proof
         return case.confirmed
 
     def _is_proven(self, case: _Case) -> bool:
@@ -230,12 +271,9 @@ def confidence_of(distance: float, threshold: float) -> float:
     return linear + (1.0 - linear) * math.pow((linear - 0.5) * 2.0, 0.2)
 
 
-def _support(case: _Case, weight: float, distance: float, limit: float) -> None:
-    if case.total <= 0:  # a new start: what was before no longer counts for or against
-        case.votes = case.frames = 0
-        case.weight = case.distances = 0.0
-    case.total = min(case.total + weight, limit)
-    case.votes += 1
-    case.frames += 1
-    case.weight += weight
-    case.distances += distance
+def _proof(case: _Case, seen: tuple[datetime, datetime], distance: float, confidence: float) -> Proof:
+    first, last = case.kept.span or seen
+    margin = case.kept.margin
+    return Proof(
+        first, last, case.frames, distance, case.gap if margin is None else margin, confidence, case.kept.frames()
+    )

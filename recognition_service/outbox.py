@@ -4,7 +4,9 @@ A sighting is in the file, synced to disk, before `Outbox.put` returns: from the
 power or a database that is away for an hour loses nothing. Sightings of one student in one session are kept as one row
 (earliest first, latest last, best confidence), so the file grows with the students seen and not with the time.
 
-The file holds index numbers and times, never encodings or photos. It is readable by its owner only.
+What confirmed a student waits beside the sighting, put in the same transaction and gone in the same.
+
+The file holds index numbers, times and distances, never encodings or photos. It is readable by its owner only.
 """
 
 import os
@@ -15,30 +17,26 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from database.evidence import Evidence
 from database.register import Sighting
+from recognition_service.outbox_rows import (
+    EVIDENCE_INDEX,
+    EVIDENCE_TABLE,
+    INSERT_EVIDENCE,
+    SELECT,
+    SIGHTING_TABLE,
+    evidence_row,
+    from_microseconds,
+    merge,
+    to_evidence,
+    to_microseconds,
+    to_sighting,
+)
 
 _APPLICATION_ID = 0x41545442  # "ATTB" in SQLite's header: another program's file is refused, not written into
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+"""1 held sightings only; such a file gets the table of evidence beside them. A program of then refuses one of now."""
 _BUSY_S = 10.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-# AUTOINCREMENT never gives an id twice, and a row that takes in a later sighting gets a new one: whoever discards the
-# id that was read before does not discard what came after.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sighting (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    session_id INTEGER NOT NULL,
-    index_number TEXT NOT NULL,
-    first_seen INTEGER NOT NULL,
-    last_seen INTEGER NOT NULL,
-    confidence REAL NOT NULL,
-    camera_id INTEGER,
-    queued_at INTEGER NOT NULL,
-    UNIQUE (session_id, index_number)
-)
-"""
-_SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id"
 
 
 class OutboxError(Exception):
@@ -58,6 +56,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._connection: sqlite3.Connection | None = None
+        self._remains = False
         try:
             _make_private_file(path)
             self._connection = _open(path)
@@ -74,20 +73,25 @@ class Outbox:
         """Have `listener` called after every `put`, in the thread that put; it must return at once."""
         self._listeners.append(listener)
 
-    def put(self, sightings: Sequence[Sighting]) -> None:
-        """Store sightings; they are on disk when this returns, all of them or none.
+    def put(self, sightings: Sequence[Sighting], evidence: Sequence[Evidence] = ()) -> None:
+        """Store sightings, and what confirmed them; they are on disk when this returns, all of them or none.
 
-        Putting the same sighting again changes nothing but its id.
+        Putting the same sighting again changes nothing but its id; the same evidence again changes nothing.
+
+        Args:
+            sightings: of students confirmed.
+            evidence: of some of these sightings.
 
         Raises:
             OutboxError: they could not be stored (disk full, file gone, closed); nothing may be acknowledged.
         """
         if not sightings:
             return
-        now = _to_microseconds(datetime.now(UTC))
+        now = to_microseconds(datetime.now(UTC))
         with self._transaction("cannot store sightings", writing=True) as connection:
             for sighting in sightings:
-                _merge(connection, sighting, now)
+                merge(connection, sighting, now)
+            connection.executemany(INSERT_EVIDENCE, [evidence_row(one) for one in evidence])
         for listener in self._listeners:
             listener()
 
@@ -103,23 +107,77 @@ class Outbox:
         """
         chosen: list[tuple[int, Sighting]] = []
         with self._transaction("cannot be read") as connection:
-            for row in connection.execute(f"{_SELECT} FROM sighting ORDER BY id"):
+            for row in connection.execute(f"{SELECT} FROM sighting ORDER BY id"):
                 if len(chosen) >= limit:
                     break
                 if row[0] not in excluding:
-                    chosen.append((row[0], _to_sighting(row)))
+                    chosen.append((row[0], to_sighting(row)))
         return chosen
 
-    def discard(self, ids: Collection[int]) -> None:
-        """Remove sightings that the database has; ids that are gone, or were renewed by a later `put`, are passed over.
+    def evidence_of(self, sightings: Sequence[Sighting]) -> list[tuple[int, Evidence]]:
+        """What waits that confirmed these students in these sessions, with ids of its own, in the order it was put.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        found: list[tuple[int, Evidence]] = []
+        with self._transaction("cannot be read") as connection:
+            for sighting in sightings:
+                rows = connection.execute(
+                    "SELECT id, uid, session_id, index_number, content FROM evidence "
+                    "WHERE session_id = ? AND index_number = ? ORDER BY id",
+                    (sighting.session_id, sighting.index_number),
+                )
+                found.extend((row[0], to_evidence(*row[1:])) for row in rows)
+        return found
+
+    def discard(self, ids: Collection[int], evidence_ids: Collection[int] = (), *, traceless: bool = False) -> None:
+        """Remove what the database has; ids that are gone, or were renewed by a later `put`, are passed over.
+
+        Args:
+            ids: of sightings.
+            evidence_ids: of evidence.
+            traceless: leave no remains in the file's log either: among them are students who are not to be kept.
 
         Raises:
             OutboxError: the file cannot be written.
         """
-        if not ids:
+        if not ids and not evidence_ids:
             return
         with self._transaction("cannot remove committed sightings", writing=True) as connection:
             connection.executemany("DELETE FROM sighting WHERE id = ?", [(row_id,) for row_id in ids])
+            connection.executemany("DELETE FROM evidence WHERE id = ?", [(row_id,) for row_id in evidence_ids])
+        self._remains = self._remains or traceless
+        self.leave_no_remains()
+
+    def erase(self, index_number: str) -> int:
+        """Remove all that waits of a student; see `erase_student`.
+
+        Raises:
+            OutboxError: the file cannot be written, or others use it without a pause.
+        """
+        removed = 0
+        with self._transaction("cannot be erased from", writing=True) as connection:
+            for statement in (
+                "DELETE FROM sighting WHERE index_number = ?",
+                "DELETE FROM evidence WHERE index_number = ?",
+            ):
+                removed += connection.execute(statement, (index_number,)).rowcount
+        self._remains = True  # even of what a committer removed a moment ago
+        if not self.leave_no_remains():
+            raise OutboxError(f"outbox {self.path}: its log cannot be emptied while others are using it; try again")
+        return removed
+
+    def leave_no_remains(self) -> bool:
+        """Whether nothing is left in the file's log of what was to be discarded traceless; clears it if it can be.
+
+        Raises:
+            OutboxError: the file cannot be written.
+        """
+        if self._remains:
+            with self._usable("its log cannot be emptied") as connection:
+                self._remains = not _empty_log(connection)
+        return not self._remains
 
     def depth(self) -> int:
         """How many sightings wait.
@@ -138,7 +196,7 @@ class Outbox:
         """
         with self._transaction("cannot be read") as connection:
             oldest = connection.execute("SELECT min(queued_at) FROM sighting").fetchone()[0]
-        return timedelta(0) if oldest is None else max(now - _from_microseconds(oldest), timedelta(0))
+        return timedelta(0) if oldest is None else max(now - from_microseconds(oldest), timedelta(0))
 
     def check_writable(self) -> None:
         """Write and sync an empty change, as a readiness check.
@@ -158,6 +216,16 @@ class Outbox:
 
     @contextmanager
     def _transaction(self, failing: str, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
+        with self._usable(failing, writing=writing) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                _roll_back(connection)
+
+    @contextmanager
+    def _usable(self, failing: str, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
         with self._lock:
             connection = self._connection
             if connection is None:
@@ -168,13 +236,30 @@ class Outbox:
                     f"outbox {self.path}: {failing}: the file was removed or replaced; restart the service"
                 )
             try:
-                connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
                 yield connection
-                connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise OutboxError(f"outbox {self.path}: {failing}: {error}") from None
-            finally:
-                _roll_back(connection)
+
+
+def erase_student(path: Path, index_number: str) -> int:
+    """Remove all that waits of a student from an outbox and its log, whether or not a service has it open.
+
+    A service that still sees the student may put more; its committer drops that once the database says that consent
+    was withdrawn, or the student is gone. So say it there first.
+
+    Returns:
+        How many sightings and pieces of evidence were removed; 0 when there is no such file.
+
+    Raises:
+        OutboxError: the file cannot be used.
+    """
+    if not path.exists():
+        return 0
+    outbox = Outbox(path)
+    try:
+        return outbox.erase(index_number)
+    finally:
+        outbox.close()
 
 
 def _make_private_file(path: Path) -> None:
@@ -228,55 +313,24 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")  # in WAL mode: every commit is synced before it returns
     connection.execute("PRAGMA secure_delete = ON")  # who was seen where does not linger in free pages
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(_SCHEMA)
+    connection.execute(SIGHTING_TABLE)
+    connection.execute(EVIDENCE_TABLE)
+    connection.execute(EVIDENCE_INDEX)
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     connection.execute("COMMIT")
 
 
-def _merge(connection: sqlite3.Connection, sighting: Sighting, now: int) -> None:
-    first, last = _to_microseconds(sighting.first_seen), _to_microseconds(sighting.last_seen)
-    confidence, camera, queued = sighting.confidence, sighting.camera_id, now
-    key = (sighting.session_id, sighting.index_number)
-    waiting = connection.execute(
-        "SELECT id, first_seen, last_seen, confidence, camera_id, queued_at FROM sighting "
-        "WHERE session_id = ? AND index_number = ?",
-        key,
-    ).fetchone()
-    if waiting is not None:
-        old_id, old_first, old_last, old_confidence, old_camera, old_queued = waiting
-        connection.execute("DELETE FROM sighting WHERE id = ?", (old_id,))
-        camera = old_camera if old_first <= first else camera  # the camera of the first sighting
-        first, last = min(first, old_first), max(last, old_last)
-        confidence, queued = max(confidence, old_confidence), min(queued, old_queued)
-    connection.execute(
-        "INSERT INTO sighting (session_id, index_number, first_seen, last_seen, confidence, camera_id, queued_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*key, first, last, confidence, camera, queued),
-    )
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the file, where `secure_delete` has overwritten what was deleted, and cut it off.
+
+    Returns:
+        Whether it was done; not while others read and write without a pause.
+    """
+    return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         with suppress(sqlite3.Error):
             connection.rollback()
-
-
-def _to_sighting(row: tuple[int, int, str, int, int, float, int | None]) -> Sighting:
-    _, session_id, index_number, first, last, confidence, camera_id = row
-    return Sighting(
-        session_id=session_id,
-        index_number=index_number,
-        first_seen=_from_microseconds(first),
-        last_seen=_from_microseconds(last),
-        confidence=confidence,
-        camera_id=camera_id,
-    )
-
-
-def _to_microseconds(time: datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def _from_microseconds(value: int) -> datetime:
-    return _EPOCH + value * _MICROSECOND
