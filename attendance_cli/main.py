@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
     "doctor": ("operations.cli", "doctor", "Examine the installation and say what to do.", "service"),
     "engine": ("face_engine.cli", "engine", "Show what the face engine runs on.", "service"),
     "enrol": ("index_builder.enrol_cli", "enrol", "Make or extend the store of encodings from photos.", "service"),
-    "gallery": ("attendance_cli.gallery", "gallery", "Erase students from everywhere.", "service"),
+    "gallery": ("attendance_cli.gallery", "gallery", "Erase students; do what the dashboard asks for.", "service"),
     "index": ("index_builder.cli", "index", "Build and inspect the index that the service searches.", "service"),
     "lecturer": ("database.people_cli", "lecturer", "Add lecturers and administrators; reset passwords.", "database"),
     "purge": ("operations.cli", "purge", "Delete what has been kept long enough.", "service"),

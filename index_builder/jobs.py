@@ -1,0 +1,156 @@
+"""Work on the gallery that the dashboard asks for, one job after the other: enrolment from photos, and erasure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from database.engine import begin_writing
+from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from face_engine.interface import EngineError, FaceEngine
+from index_builder.building import BuiltIndex, build_index
+from index_builder.consent import note_gallery, without_consent
+from index_builder.enrolment import check_model, origin_of
+from index_builder.format import GalleryError, current_version, load_gallery
+from index_builder.judging import judge_and_encode
+from index_builder.photos import PhotoVerdict
+from index_builder.store import Store, StoreError, read_store, update_store
+
+_ABANDONED = timedelta(minutes=15)
+"""A job that began so long ago was left by a worker that died."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Where the gallery is, and what works on it."""
+
+    store_path: Path
+    index_path: Path
+    engine: Callable[[], FaceEngine]
+    """Gives the engine; called when the first photo comes."""
+    max_pixels: int
+    erase: Callable[[str], BuiltIndex | None]
+    """Erases a student from everywhere; gives the index that was published."""
+    published: Callable[[BuiltIndex], None]
+    """Told of every index that was published."""
+
+
+def work_once(sessions: sessionmaker[Session], gallery: Gallery) -> bool:
+    """Do the oldest job that waits; several workers may do so at once.
+
+    Returns:
+        Whether there was one.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is away; the job is done later.
+    """
+    job = _claim(sessions, datetime.now(UTC))
+    if job is None:
+        return False
+    log.info("gallery_job_begins", job=job.id, kind=job.kind)
+    try:
+        state, message, report = _do(sessions, gallery, job)
+    except (StoreError, GalleryError, EngineError, OSError) as error:
+        state, message, report = JobState.FAILED, str(error), None
+    _finish(sessions, job.id, state, message, report)
+    log.info("gallery_job_ends", job=job.id, kind=job.kind, state=state)
+    return True
+
+
+def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
+    with sessions.begin() as db:
+        begin_writing(db)
+        free = sa.or_(
+            GalleryJob.state == JobState.WAITING,
+            sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at < now - _ABANDONED),
+        )
+        job = db.scalars(sa.select(GalleryJob).where(free).order_by(GalleryJob.id).limit(1)).one_or_none()
+        if job is None:
+            return None
+        # On databases where readers do not wait, another worker may have been quicker.
+        taken = db.execute(
+            sa.update(GalleryJob).where(GalleryJob.id == job.id, free).values(state=JobState.WORKING, started_at=now),
+            execution_options={"synchronize_session": False},
+        )
+        return job if taken.rowcount == 1 else None  # type: ignore[attr-defined]  # of an update it is a CursorResult
+
+
+def _do(
+    sessions: sessionmaker[Session], gallery: Gallery, job: GalleryJob
+) -> tuple[JobState, str, list[dict[str, str | float | None]] | None]:
+    if job.kind is GalleryJobKind.ERASE:
+        gallery.erase(job.index_number)
+        return JobState.DONE, "Erased.", None
+    if without_consent(sessions, [job.index_number]):
+        return JobState.FAILED, "There is no consent: nothing was done.", None
+    with sessions() as db:
+        rows = db.execute(
+            sa.select(GalleryJobPhoto.file_name, GalleryJobPhoto.content)
+            .where(GalleryJobPhoto.job_id == job.id)
+            .order_by(GalleryJobPhoto.id)
+        ).all()
+    verdicts = _enrol(sessions, gallery, job.index_number, [(name, content) for name, content in rows])
+    good = sum(verdict.encoding is not None for verdict in verdicts)
+    message = f"{good} of {len(verdicts)} photos can be used." if good else "No photo can be used."
+    report: list[dict[str, str | float | None]] = [
+        {"photo": verdict.name, "outcome": verdict.outcome.value, "detail": verdict.detail, "quality": verdict.quality}
+        for verdict in verdicts
+    ]
+    return (JobState.DONE if good else JobState.FAILED), message, report
+
+
+def _enrol(
+    sessions: sessionmaker[Session], gallery: Gallery, student: str, photos: Sequence[tuple[str, bytes]]
+) -> list[PhotoVerdict]:
+    """Add the good photos to what the student has, and publish."""
+    engine = gallery.engine()
+    facts = engine.info
+    store = read_store(gallery.store_path, encoding_size=facts.encoding_size) if gallery.store_path.exists() else None
+    if store is not None:
+        check_model(gallery.store_path, store, facts.model)
+    known = load_gallery(gallery.index_path) if current_version(gallery.index_path) is not None else None
+    own = None if store is None else store.encodings.get(student)
+    verdicts = judge_and_encode(engine, student, photos, gallery=known, own=own, max_pixels=gallery.max_pixels)
+    good = [verdict for verdict in verdicts if verdict.encoding is not None]
+    if not good:
+        return verdicts
+
+    def add(now: Store | None) -> Store:
+        now = now or Store({}, facts.model, facts.encoding_size)
+        rows = [*now.encodings.get(student, ()), *(verdict.encoding for verdict in good)]
+        origins = [
+            *now.provenance.get(student, ()),
+            *(origin_of(verdict, "dashboard", facts.model) for verdict in good),
+        ]
+        return now.with_students({student: np.array(rows, np.float64)}, {student: origins})
+
+    # Withdrawn while the photos were looked at: the erasure that goes with it comes after this, in the queue.
+    store = update_store(gallery.store_path, add, encoding_size=facts.encoding_size)
+    gallery.published(build_index(gallery.store_path, gallery.index_path))
+    note_gallery(sessions, {student: len(store.encodings[student])}, now=datetime.now(UTC))
+    return verdicts
+
+
+def _finish(
+    sessions: sessionmaker[Session],
+    job_id: int,
+    state: JobState,
+    message: str,
+    report: list[dict[str, str | float | None]] | None,
+) -> None:
+    """Write down how the job ended, and delete its photos."""
+    with sessions.begin() as db:
+        begin_writing(db)
+        db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job_id))
+        db.execute(
+            sa.update(GalleryJob)
+            .where(GalleryJob.id == job_id, GalleryJob.state == JobState.WORKING)
+            .values(state=state, finished_at=datetime.now(UTC), message=message[:500], report=report)
+        )

@@ -1,0 +1,88 @@
+"""Jobs that the dashboard asks for, done by the command with the real engine on real faces."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.orm import Session
+
+from attendance_cli.main import attendance
+from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState, Student
+from index_builder.format import load_gallery, versions_with
+from index_builder.store import read_store
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def _installation(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "data"))
+    monkeypatch.setenv("ATTENDANCE_DATABASE_URL", database_url)
+
+
+@pytest.fixture
+def student(db: Session) -> Student:
+    row = Student(index_number="2401", name="Ada", consent_given_at=NOW, consent_means="form")
+    db.add(row)
+    db.commit()
+    return row
+
+
+def ask(db: Session, kind: GalleryJobKind, *photos: bytes, **values: object) -> int:
+    job = GalleryJob(kind=kind, index_number="2401", **values)
+    job.photos.extend(GalleryJobPhoto(file_name=f"{place}.jpg", content=data) for place, data in enumerate(photos))
+    db.add(job)
+    db.commit()
+    return job.id
+
+
+def work(db: Session, job: int) -> GalleryJob:
+    db.expire_all()
+    db.rollback()
+    done = CliRunner().invoke(attendance, ["gallery", "work", "--once"])
+    assert done.exit_code == 0, done.output
+    return db.scalars(sa.select(GalleryJob).where(GalleryJob.id == job)).one()
+
+
+def test_photos_become_encodings_and_are_deleted_then_the_student_is_erased(
+    db: Session, student: Student, pictures: Path, tmp_path: Path
+) -> None:
+    face = (pictures / "obama.jpg").read_bytes()
+    job = work(db, ask(db, GalleryJobKind.ENROL, face, b"no picture"))
+    assert job.state is JobState.DONE, job.message
+    assert job.report is not None
+    assert [line["outcome"] for line in job.report] == ["ok", "unreadable"]
+    assert job.message == "1 of 2 photos can be used."
+    assert db.scalar(sa.select(sa.func.count()).select_from(GalleryJobPhoto)) == 0
+    db.refresh(student)
+    assert student.gallery_encodings == 1
+    folder = tmp_path / "data" / "gallery"
+    assert load_gallery(folder / "index").identities == ("2401",)
+    assert read_store(folder / "encodings.pickle").provenance["2401"][0].source == "dashboard:0.jpg"
+
+    job = work(db, ask(db, GalleryJobKind.ERASE))
+    assert job.state is JobState.DONE, job.message
+    assert versions_with(folder / "index", "2401") == []
+    db.refresh(student)
+    assert (student.gallery_encodings, student.consent_given_at) == (0, None)
+
+
+def test_without_consent_nothing_is_done(db: Session, student: Student, tmp_path: Path) -> None:
+    student.consent_given_at = None
+    db.commit()
+    job = work(db, ask(db, GalleryJobKind.ENROL, b"photo"))
+    assert (job.state, job.message) == (JobState.FAILED, "There is no consent: nothing was done.")
+    assert db.scalar(sa.select(sa.func.count()).select_from(GalleryJobPhoto)) == 0
+    assert not (tmp_path / "data" / "gallery").exists()
+
+
+def test_a_job_of_a_worker_that_died_is_taken_up_and_one_at_work_is_left(db: Session, student: Student) -> None:
+    student.consent_given_at = None
+    db.commit()
+    old = {"state": JobState.WORKING, "started_at": NOW - timedelta(hours=1)}
+    died = ask(db, GalleryJobKind.ENROL, b"photo", **old)
+    busy = ask(db, GalleryJobKind.ENROL, b"photo", state=JobState.WORKING, started_at=NOW)
+    assert work(db, died).state is JobState.FAILED
+    assert db.scalars(sa.select(GalleryJob.state).where(GalleryJob.id == busy)).one() is JobState.WORKING
