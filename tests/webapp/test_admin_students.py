@@ -5,7 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from database.models import Attendance, Enrolment, Role, Status, Student, utc_now
+from database.models import (
+    Attendance,
+    Enrolment,
+    GalleryJob,
+    GalleryJobKind,
+    JobState,
+    Role,
+    Status,
+    Student,
+    utc_now,
+)
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
 from tests.webapp.visiting import plain
 
@@ -112,6 +122,9 @@ def test_deletes_a_student_who_was_never_recorded_on_a_press(admin, site_db):
     assert admin.post(address).headers["Location"] == "/admin/students"
     assert all_students(site_db) == []
     assert site_db.scalar(sa.select(sa.func.count()).select_from(Enrolment)) == 0
+    # Photos and encodings are kept elsewhere: the gallery's worker erases them.
+    job = site_db.scalars(sa.select(GalleryJob)).one()
+    assert (job.kind, job.index_number, job.state) == (GalleryJobKind.ERASE, "s1", JobState.WAITING)
 
 
 def test_deleting_a_recorded_student_wants_the_index_number_typed(admin, site_db):

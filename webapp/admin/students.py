@@ -8,13 +8,14 @@ from flask.typing import ResponseReturnValue
 from wtforms import ValidationError
 from wtforms.validators import Optional
 
-from database.models import Attendance, Course, Enrolment, Student
+from database.models import Attendance, Course, Enrolment, GalleryJob, GalleryJobKind, Student
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, DayField, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
+from webapp.identity import current_lecturer
 from webapp.imports.values import LONGEST_INDEX_NUMBER, LONGEST_MEANS, LONGEST_NAME
 from webapp.names import by_student_name
 from webapp.paging import paginate
@@ -117,8 +118,7 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     if entries:
         consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
     consequences.append(
-        "The student's face encodings are kept apart from this database: whoever runs the recognition service removes "
-        "them from the store."
+        "The student's photos and face encodings are erased, too, within seconds while the gallery's worker runs."
     )
     answer = ask(
         Question(
@@ -134,6 +134,8 @@ def delete_student(student_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     db.execute(sa.delete(Student).where(Student.id == student_id))
+    asked_by = current_lecturer().id
+    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number=student.index_number, requested_by_id=asked_by))
     db.commit()
     note("student_deleted", student=student_id, entries=entries)
     flash(f"{student.name} is deleted.", "success")
