@@ -67,7 +67,7 @@ def erase(index_numbers: tuple[str, ...], keep_photos: bool) -> None:
 def _erase(engine: sa.Engine, settings: Settings, students: tuple[str, ...], *, photos: bool) -> tuple[Erased, int]:
     """Erase students who have been withdrawn; what was removed, and how many sightings of the outboxes."""
     forget_deleted_rows(engine)
-    waiting = sum(_erase_from_outbox(path, students) for path in _outboxes(settings))
+    waiting = sum(_erase_from_outbox(path, students) for path in settings.outbox_paths)
     paths = {"store_path": settings.store_path, "index_path": settings.index_path}
     return erase_from_gallery(students, photos=photos, **paths), waiting
 
@@ -140,12 +140,6 @@ def _sentences() -> Iterator[None]:
         raise click.ClickException(f"{error}. Ask for the erasure again") from None
     except OSError as error:
         raise click.ClickException(f"cannot delete {error.filename}: {error.strerror}. Ask again") from None
-
-
-def _outboxes(settings: Settings) -> list[Path]:
-    """The configured outbox, and those of several services that keep theirs beside it."""
-    path = settings.outbox_path
-    return sorted({*([path] if path.exists() else []), *path.parent.glob(f"{path.stem}-*{path.suffix}")})
 
 
 def _erase_from_outbox(path: Path, students: tuple[str, ...]) -> int:

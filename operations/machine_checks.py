@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -15,6 +16,7 @@ from operations.findings import Finding, ok, problem, warning
 from recognition_service.certificates import server_credentials
 from recognition_service.listening import ServerSetupError
 from settings import Settings
+from settings.load import FILE_VARIABLE
 
 _RENEW_BEFORE = timedelta(days=21)
 _DISK_WARNING, _DISK_PROBLEM = 5 * 1024**3, 512 * 1024**2
@@ -91,9 +93,11 @@ def examine_clock(settings: Settings) -> list[Finding]:
 
 def examine_outbox(settings: Settings) -> list[Finding]:
     """How many sightings wait for the database, and for how long."""
-    path = settings.outbox_path
-    if not path.exists():
-        return [ok("outbox", "none yet: the service has not run here")]
+    found = [finding for path in settings.outbox_paths for finding in _outbox(path)]
+    return found or [ok("outbox", "none yet: the service has not run here")]
+
+
+def _outbox(path: Path) -> list[Finding]:
     damaged = "Stop the service and move the file away; what it held that the database had not yet is lost."
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
@@ -105,17 +109,28 @@ def examine_outbox(settings: Settings) -> list[Finding]:
         return [problem("outbox", f"{path} is damaged: {state}", damaged)]
     age = datetime.now(UTC) - datetime.fromtimestamp(oldest / 1e6, UTC) if oldest is not None else timedelta(0)
     if age > _OUTBOX_LATE:
-        text = f"{depth} sightings wait for the database, the oldest since {age.total_seconds() / 60:.0f} minutes"
+        minutes = age.total_seconds() / 60
+        text = f"{path.name}: {depth} sightings wait for the database, the oldest since {minutes:.0f} minutes"
         return [problem("outbox", text, "See whether the service runs, and whether it reaches the database (its log).")]
-    return [ok("outbox", f"{depth} sightings wait for the database")]
+    return [ok("outbox", f"{path.name}: {depth} sightings wait for the database")]
 
 
 def examine_programs(settings: Settings) -> list[Finding]:
     """Whether somebody listens where the service and the dashboard should."""
+    services = _service_addresses() or [settings.service.listen]
     return [
-        _listens("service", settings.service.listen, "attendance serve"),
+        *(_listens("service", address, "attendance serve") for address in services),
         _listens("dashboard", settings.web.listen, "attendance web"),
     ]
+
+
+def _service_addresses() -> list[str]:
+    """Where several services of one machine listen: each has a file of its own beside the settings."""
+    config = os.environ.get(FILE_VARIABLE)
+    if not config:
+        return []
+    text = "\n".join(file.read_text() for file in sorted(Path(config).parent.glob("serve-*.env")))
+    return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)
 
 
 def _listens(name: str, address: str, command: str) -> Finding:

@@ -433,3 +433,10 @@ class Settings(_Section):
     def outbox_path(self) -> Path:
         """The outbox's SQLite file."""
         return self.service.outbox or self.data.directory / "outbox.db"
+
+    @property
+    def outbox_paths(self) -> list[Path]:
+        """The outboxes that are there: the configured one, and those of several services beside it (outbox-1.db)."""
+        path = self.outbox_path
+        beside = path.parent.glob(f"{path.stem}-*{path.suffix}")
+        return sorted({*([path] if path.exists() else []), *beside})

@@ -197,6 +197,22 @@ def test_programs_that_do_not_run(doctor: Doctor, monkeypatch: pytest.MonkeyPatc
     assert "WARNING  dashboard: nobody listens at 127.0.0.1:9" in doctor().stdout
 
 
+def test_several_services_of_one_machine_each_have_an_address_and_an_outbox(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "attendance.toml").write_text("")
+    (tmp_path / "serve-1.env").write_text("# written\nATTENDANCE_SERVICE_LISTEN=127.0.0.1:9\n")
+    (tmp_path / "serve-2.env").write_text("ATTENDANCE_SERVICE_LISTEN=127.0.0.1:7\n")
+    monkeypatch.setenv("ATTENDANCE_CONFIG", str(tmp_path / "attendance.toml"))
+    for number in (1, 2):
+        Outbox(tmp_path / "data" / f"outbox-{number}.db").close()
+    said = doctor().stdout
+    assert "service: nobody listens at 127.0.0.1:9" in said
+    assert "service: nobody listens at 127.0.0.1:7" in said
+    assert "outbox-1.db: 0 sightings wait" in said
+    assert "outbox-2.db: 0 sightings wait" in said
+
+
 def test_a_data_folder_that_is_not_there(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ATTENDANCE_DATABASE_URL", f"sqlite:///{tmp_path / 'data' / 'attendance.db'}")
     monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "nowhere"))
