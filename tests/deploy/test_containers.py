@@ -57,10 +57,12 @@ def wait_until_healthy(title: str, process: "subprocess.Popen[bytes]", environ: 
         time.sleep(0.2)
 
 
-def test_the_linter_has_nothing_to_say() -> None:
+def test_the_linter_has_nothing_to_say(tmp_path: Path) -> None:
+    # It judges where relative paths lead, which a clone in root's home folder would decide.
+    compose = shutil.copy(FOLDER / "compose.yaml", tmp_path)
     for words in (
         [BIN / "hadolint", FOLDER / "Dockerfile"],
-        [BIN / "compose-lint", "check", FOLDER / "compose.yaml"],
+        [BIN / "compose-lint", "check", compose],
         ["sh", "-n", FOLDER / "nginx-site"],
         ["sh", "-n", FOLDER / "make-secrets"],
     ):
