@@ -191,6 +191,13 @@ class Gallery:
             for found in zip(students.tolist(), distances.tolist(), strict=True)
         ]
 
+    def rows_of(self, student: str) -> NDArray[np.float32]:
+        """A student's encodings, shape (k, encoding_size), not to be written to; none for who is not enrolled."""
+        place = self._place_of.get(student)
+        if place is None:
+            return self.rows[:0]
+        return self.rows[self._starts[place] : self._starts[place] + self._counts[place]]
+
     def _search_among(self, among: frozenset[str]) -> ExactSearch:
         """A search of the students of a roster alone: their encodings are copied together."""
         found = (self._place_of.get(student) for student in among)

@@ -7,6 +7,7 @@ may be acknowledged when it has returned.
 
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,15 @@ from datetime import datetime
 import numpy as np
 import structlog
 
+from database.evidence import Evidence
 from database.register import Sighting
 from database.timetable import SessionPlan
 from face_engine.interface import Face
-from recognition_service.confirmation import Confirmation, Confirmer
+from recognition_service.clearness import View
+from recognition_service.confirmation import Confirmation, Confirmer, Proof
 from recognition_service.matching import STRANGER, FaceMatch, Matcher, one_face_each
 from recognition_service.outbox import Outbox, OutboxError
+from recognition_service.settled import SettledFaces
 from recognition_service.timetable import Timetable
 from recognition_service.tracking import TrackedFace, Tracker
 from settings.model import MatchingSettings
@@ -33,6 +37,8 @@ _IDLE_S = 5.0
 """After an ended session has had no frame for so long, its last sightings are stored."""
 _FORGET_S = 60.0
 """After no frame has counted for so long, what faces looked like is forgotten."""
+_MOST_PROOFS = 8
+"""Persons of one stream whose evidence is kept for one student in one session: mostly it is one, who looks alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,10 @@ class _Record:
     last_seen: datetime
     confidence: float
     stored: tuple[datetime, datetime, float] | None = None
+    proofs: list[Proof] = field(default_factory=list)
+    """What confirmed the student, each once."""
+    new_evidence: list[Evidence] = field(default_factory=list)
+    """Not in the outbox yet."""
 
     def take_in(self, confirmation: Confirmation) -> None:
         self.first_seen = min(self.first_seen, confirmation.first_seen)
@@ -89,7 +99,7 @@ class _Record:
 
     def is_due(self, interval_s: float) -> bool:
         """Whether to store now: never stored, or the times have moved on by the interval."""
-        if self.stored is None:
+        if self.stored is None or self.new_evidence:
             return True
         moved = max(self.stored[0] - self.first_seen, self.last_seen - self.stored[1])
         return moved.total_seconds() >= max(interval_s, 1e-6)
@@ -138,6 +148,7 @@ class CameraFlow:
         self._clock = clock
         self._lock = threading.Lock()
         self._tracker = Tracker(settings)
+        self._settled = SettledFaces(settings)
         self._sessions: OrderedDict[int, _SessionState] = OrderedDict()
 
     def plan(self, capture_time: datetime) -> FramePlan | None:
@@ -169,13 +180,19 @@ class CameraFlow:
         """
         with self._lock:
             usable = [place for place, face in enumerate(faces) if bool(np.isfinite(face.encoding).all())]
-            matches, tracked = self._identify([faces[place] for place in usable], capture_time, plan.roster)
+            matcher = self._matcher_of()
+            matches, tracked = self._identify(matcher, [faces[place] for place in usable], capture_time, plan.roster)
             for session in plan.sessions:
                 self._keep(session)
             seen = [SeenFace(face, STRANGER, 0, False) for face in faces]
             for place, match, track in zip(usable, matches, tracked, strict=True):
-                confirmed = [self._count(plan, session, capture_time, match, track.person) for session in plan.sessions]
-                seen[place] = SeenFace(faces[place], match, track.track, any(confirmed))
+                face = faces[place]
+                sessions = self._count(
+                    plan, capture_time, face, match, person=track.person, index_version=matcher.gallery.version
+                )
+                if match.student is not None and sessions == len(plan.sessions_of(match.student)) > 0:
+                    self._settled.confirmed(matcher, face.encoding, plan.roster, track.person, match)
+                seen[place] = SeenFace(face, match, track.track, sessions > 0)
             self._store(plan.sessions, lambda record: record.is_due(self._settings.last_seen_interval_s))
             return seen
 
@@ -189,13 +206,15 @@ class CameraFlow:
             self._store_all(list(self._sessions))
 
     def _identify(
-        self, faces: Sequence[Face], capture_time: datetime, roster: frozenset[str]
+        self, matcher: Matcher, faces: Sequence[Face], capture_time: datetime, roster: frozenset[str]
     ) -> tuple[list[FaceMatch], list[TrackedFace]]:
         if not faces:
             return [], self._tracker.update(capture_time, np.empty((0, 4), np.float32), np.empty((0, 0), np.float32))
         encodings = np.stack([face.encoding for face in faces])
-        matches = one_face_each(self._matcher_of().match(encodings, roster))
-        return matches, self._tracker.update(capture_time, np.stack([face.box for face in faces]), encodings)
+        matcher.require_size(encodings)
+        tracked = self._tracker.update(capture_time, np.stack([face.box for face in faces]), encodings)
+        matches = self._settled.match(matcher, encodings, roster, [face.person for face in tracked])
+        return one_face_each(matches), tracked
 
     def _keep(self, session: SessionPlan) -> None:
         state = self._sessions.get(session.session_id)
@@ -207,23 +226,33 @@ class CameraFlow:
         self._sessions.move_to_end(session.session_id)
 
     def _count(
-        self, plan: FramePlan, session: SessionPlan, capture_time: datetime, match: FaceMatch, person: int
-    ) -> bool:
-        """One face's vote in one session; whether its student is confirmed there."""
-        state = self._sessions[session.session_id]
+        self, plan: FramePlan, capture_time: datetime, face: Face, match: FaceMatch, *, person: int, index_version: str
+    ) -> int:
+        """One face's vote in every session of the plan; in how many its student is confirmed."""
+        confirmed = 0
         student = match.student
-        if student is not None and student in session.roster and session not in plan.sessions_of(student):
-            return False  # counts for another session at this moment: neither for nor against here
-        confirmation = state.confirmer.observe(person, capture_time, match)
-        if confirmation is None or student is None or student not in session.roster:
-            return False
+        view = View(float(face.box[2] - face.box[0]), face.sharpness)
+        for session in plan.sessions:
+            if student is not None and student in session.roster and session not in plan.sessions_of(student):
+                continue  # counts for another session at this moment: neither for nor against here
+            state = self._sessions[session.session_id]
+            confirmation = state.confirmer.observe(person, capture_time, match, view)
+            if confirmation is None or student is None or student not in session.roster:
+                continue
+            self._enter(session.session_id, state, confirmation, index_version)
+            confirmed += 1
+        return confirmed
+
+    def _enter(self, session_id: int, state: _SessionState, confirmation: Confirmation, index_version: str) -> None:
+        student = confirmation.student
         record = state.records.get(student)
         if record is None:
-            state.records[student] = _Record(confirmation.first_seen, confirmation.last_seen, confirmation.confidence)
+            record = _Record(confirmation.first_seen, confirmation.last_seen, confirmation.confidence)
+            state.records[student] = record
             log.info(
                 "student_confirmed",
                 camera=self._camera_id,
-                session=session.session_id,
+                session=session_id,
                 student=student,
                 frames=confirmation.frames,
                 distance=round(confirmation.distance, 3),
@@ -231,7 +260,27 @@ class CameraFlow:
             )
         else:
             record.take_in(confirmation)
-        return True
+        proof = confirmation.proof
+        if len(record.proofs) < _MOST_PROOFS and not any(proof is known for known in record.proofs):
+            record.proofs.append(proof)
+            record.new_evidence.append(self._evidence(session_id, student, proof, index_version))
+
+    def _evidence(self, session_id: int, student: str, proof: Proof, index_version: str) -> Evidence:
+        return Evidence(
+            uid=str(uuid.uuid4()),
+            session_id=session_id,
+            index_number=student,
+            camera_id=self._camera_id,
+            index_version=index_version or None,
+            threshold=self._settings.threshold,
+            distance=proof.distance,
+            margin=proof.margin,
+            confidence=proof.confidence,
+            frames=proof.frames,
+            first_frame_at=proof.first_frame_at,
+            last_frame_at=proof.last_frame_at,
+            details=proof.kept,
+        )
 
     def _store(self, sessions: Iterable[SessionPlan], due: Callable[[_Record], bool]) -> None:
         """Put what is due of the given sessions into the outbox, and bound the sessions kept."""
@@ -254,7 +303,7 @@ class CameraFlow:
                 (session_id, student, record)
                 for session_id in session_ids
                 for student, record in self._sessions[session_id].records.items()
-                if record.stored != record.current
+                if record.stored != record.current or record.new_evidence
             ]
         )
 
@@ -270,10 +319,12 @@ class CameraFlow:
                     camera_id=self._camera_id,
                 )
                 for session_id, student, record in due
-            ]
+            ],
+            [evidence for _, _, record in due for evidence in record.new_evidence],
         )
         for _, _, record in due:
             record.stored = record.current
+            record.new_evidence.clear()
 
     def _settle(self, capture_time: datetime) -> None:
         """Store the last sightings of sessions that are over, and forget what nobody needs any more."""
@@ -292,6 +343,7 @@ class CameraFlow:
             ):
                 self._sessions.clear()
                 self._tracker.forget()
+                self._settled.forget()
         except OutboxError as error:  # what is kept here is tried again with the next frame
             log.warning("last_sightings_not_stored", camera=self._camera_id, error=str(error))
         finally:

@@ -40,8 +40,8 @@ class View:
     @property
     def clearness(self) -> float:
         """The factor on its vote, from `LEAST` to 1; what is no number counts least."""
-        factor = min(self.width / CLEAR_WIDTH, self.sharpness / CLEAR_SHARPNESS)
-        return min(1.0, factor) if factor > LEAST else LEAST
+        width, sharpness = self.width / CLEAR_WIDTH, self.sharpness / CLEAR_SHARPNESS
+        return min(1.0, width, sharpness) if width > LEAST and sharpness > LEAST else LEAST
 
 
 CLEAR = View(CLEAR_WIDTH, CLEAR_SHARPNESS)

@@ -77,7 +77,7 @@ class Confirmation:
     """Their mean distance."""
     gap: float
     """Mean distance by which the student was nearer than the next, each frame's being cut at four margins."""
-    evidence: "Proof"
+    proof: "Proof"
     """What first confirmed the student; the same object in every later confirmation of this person as this student."""
 
 
@@ -243,7 +243,7 @@ class Confirmer:
         if proven and case.distances / case.frames < distance:  # the best that was seen is what is told
             distance, frames, gap = case.distances / case.frames, case.frames, case.gap
         confidence = confidence_of(distance, self._settings.threshold)
-        proof = before.evidence if before else _proof(case, (first_seen, last_seen), distance, confidence)
+        proof = before.proof if before else _proof(case, (first_seen, last_seen), distance, confidence)
         case.confirmed = Confirmation(student, first_seen, last_seen, confidence, frames, distance, gap, proof)
         case.kept = KeptFrames()  # what was kept is in the proof
         return case.confirmed

@@ -7,7 +7,7 @@ training, a difference serves as well and is easier to set.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -41,6 +41,8 @@ class FaceMatch:
     """The nearest student, named or not: evidence for the vote, never shown or logged."""
     rival: str | None = None
     """The next nearest student."""
+    others: float = field(default=0.0, compare=False)
+    """From a search that named a student: no other student of the whole gallery is nearer than this, counted or not."""
 
 
 STRANGER = FaceMatch(MatchKind.UNKNOWN, None, math.inf, math.inf)
@@ -69,14 +71,22 @@ class Matcher:
         Raises:
             ValueError: the encodings are not of the gallery's size.
         """
-        if encodings.ndim != 2 or encodings.shape[1] != self.gallery.encoding_size:  # noqa: PLR2004 - (n, d)
-            raise ValueError(
-                f"encodings have the shape {encodings.shape}; the gallery's have {self.gallery.encoding_size} numbers"
-            )
+        self.require_size(encodings)
         finite = np.array([bool(np.isfinite(encoding).all()) for encoding in encodings], dtype=np.bool_)
         probes = np.ascontiguousarray(encodings[finite], dtype=np.float32)
         named = iter(self._match(probes, roster) if len(probes) else ())
         return [next(named) if usable else STRANGER for usable in finite.tolist()]
+
+    def require_size(self, encodings: NDArray[np.float32]) -> None:
+        """Check that encodings are of the gallery's size.
+
+        Raises:
+            ValueError: they are not.
+        """
+        if encodings.ndim != 2 or encodings.shape[1] != self.gallery.encoding_size:  # noqa: PLR2004 - (n, d)
+            raise ValueError(
+                f"encodings have the shape {encodings.shape}; the gallery's have {self.gallery.encoding_size} numbers"
+            )
 
     def _match(self, probes: NDArray[np.float32], roster: frozenset[str] | None) -> list[FaceMatch]:
         everybody = self.gallery.nearest(probes, count=2)
@@ -110,8 +120,9 @@ class Matcher:
 
     def _with_outsiders(self, match: FaceMatch, outsider: Candidate | None) -> FaceMatch:
         """Hold a match with the roster against the nearest student outside it, if that one is near enough to count."""
+        others = match.runner_up if outsider is None else min(match.runner_up, outsider.distance)
         if outsider is None or outsider.distance > self._settings.campus_threshold:
-            return match
+            return replace(match, others=others)
         if outsider.distance < match.distance:
             return FaceMatch(
                 MatchKind.NOT_ON_ROSTER, None, outsider.distance, match.distance, outsider.student, match.nearest
@@ -126,8 +137,9 @@ class Matcher:
                 outsider.distance,
                 match.nearest,
                 outsider.student,
+                others,
             )
-        return match
+        return replace(match, others=others)
 
 
 def _outsider(campus: Sequence[Candidate], roster: frozenset[str]) -> Candidate | None:

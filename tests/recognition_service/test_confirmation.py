@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from database.evidence import MOST_FRAMES
+from recognition_service.clearness import CLEAR, View
 from recognition_service.confirmation import Confirmation, Confirmer, confidence_of
 from recognition_service.matching import FaceMatch, MatchKind
 from settings.model import MatchingSettings
@@ -219,3 +221,76 @@ def test_repeating_frames_confirms_nobody_new(frames: list[tuple[float, FaceMatc
     once = any(watch(frames))
     again = frames + [frames[place] for place in repeats if place < len(frames)]
     assert any(watch(again)) == once
+
+
+SMALL, BLURRED, FAR = View(40, 100), View(80, 5), View(20, 1)
+
+
+def seen_as(view: View, matches: Iterable[FaceMatch]) -> list[Confirmation | None]:
+    """As `watch`, twice a second, with faces seen so."""
+    confirmer = Confirmer(RULES)
+    frames = every(0.5, matches)
+    return [confirmer.observe(1, NINE + timedelta(seconds=time), seen, view) for time, seen in frames]
+
+
+@pytest.mark.parametrize(("view", "frames"), [(CLEAR, 3), (SMALL, 5), (BLURRED, 6), (FAR, 12)])
+def test_small_and_blurred_faces_take_longer(view: View, frames: int) -> None:
+    results = seen_as(view, [match(0.4)] * 40)
+    assert [found is not None for found in results].index(True) == frames - 1
+
+
+@settings(deadline=None)
+@given(frames=st.lists(st.one_of(_tie, _unknown), max_size=80), view=st.sampled_from([SMALL, BLURRED, FAR]))
+def test_unclear_faces_confirm_no_stranger_and_no_tie(frames: list[FaceMatch], view: View) -> None:
+    assert not any(seen_as(view, frames))
+
+
+def test_a_blurred_lookalike_and_blurred_twins_are_not_confirmed_by_staying() -> None:
+    chance, noise, lookalike = np.random.default_rng(11), 0.0, []
+    for _ in range(10_800):
+        noise = 0.9 * noise + math.sqrt(1 - 0.81) * chance.normal()
+        lookalike.append(match(0.6 + 0.035 * noise))
+    assert not any(seen_as(FAR, lookalike))
+    twins = [match(anna, ben) for anna, ben in chance.normal(0.42, 0.03, size=(10_800, 2))]
+    assert not any(seen_as(FAR, twins))
+
+
+def test_a_clear_frame_outweighs_blurred_ones() -> None:
+    """Two clear frames of Ben among many soft ones that say Anna: neither has it."""
+    confirmer, anna, ben = Confirmer(RULES), match(0.45), match(0.45, student="ben", rival="anna")
+    results = []
+    for number in range(40):
+        seen, view = (ben, CLEAR) if number % 3 == 2 else (anna, FAR)
+        results.append(confirmer.observe(1, NINE + timedelta(seconds=0.5 * number), seen, view))
+    assert not any(found.student == "anna" for found in results if found)
+
+
+def test_the_proof_is_of_the_frames_that_confirmed() -> None:
+    frames = [match(0.45, 0.7), match(0.8, 0.9), match(0.41, 0.65), match(0.43, 0.61), match(0.40, 0.62), match(0.3)]
+    *_, before, last = (found for found in watch(every(0.5, frames)) if found)
+    proof = last.proof
+    assert before.proof is proof  # what is seen later adds nothing
+    assert proof.frames == len(proof.kept)
+    assert proof.distance == pytest.approx(np.mean([frame.distance for frame in proof.kept]))
+    assert [(frame.distance, frame.runner_up) for frame in proof.kept][-1] == (0.40, 0.62)
+    gaps = [frame.runner_up - frame.distance for frame in proof.kept if frame.runner_up is not None]
+    assert proof.margin == pytest.approx(np.mean(gaps))
+    assert (proof.first_frame_at, proof.last_frame_at) == (proof.kept[0].captured_at, proof.kept[-1].captured_at)
+    assert all(frame.weight == 1.0 and frame.width == CLEAR.width for frame in proof.kept)
+
+
+def test_a_proof_keeps_a_bounded_number_of_frames_the_first_and_the_best() -> None:
+    distances = [0.5399] * 30 + [0.45, *[0.5399] * 30, 0.4] + [0.42] * 60  # a fifth of a vote each, then whole ones
+    proof = next(found.proof for found in seen_as(FAR, [match(distance) for distance in distances]) if found)
+    assert proof.frames > MOST_FRAMES
+    assert len(proof.kept) == MOST_FRAMES
+    assert [frame.distance for frame in proof.kept].count(0.42) >= 5
+    assert min(frame.captured_at for frame in proof.kept) == proof.first_frame_at
+    assert proof.kept == tuple(sorted(proof.kept, key=lambda frame: frame.captured_at))
+
+
+def test_without_any_other_student_the_proof_has_a_margin_too() -> None:
+    lone = FaceMatch(MatchKind.STUDENT, "anna", 0.4, math.inf, "anna", None)
+    proof = next(found.proof for found in watch(every(0.5, [lone] * 3)) if found)
+    assert proof.margin == pytest.approx(4 * RULES.margin)
+    assert [frame.runner_up for frame in proof.kept] == [None] * 3
