@@ -151,6 +151,11 @@ class CameraFlow:
         self._settled = SettledFaces(settings)
         self._sessions: OrderedDict[int, _SessionState] = OrderedDict()
 
+    @property
+    def searched(self) -> int:
+        """Faces that the gallery was searched for; those of students confirmed are mostly known without."""
+        return self._settled.searched
+
     def plan(self, capture_time: datetime) -> FramePlan | None:
         """The sessions that count in the camera's room at a capture time; None when there is none.
 

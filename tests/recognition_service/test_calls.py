@@ -28,7 +28,7 @@ async def test_faces_are_named_against_everybody(campus: Campus, start: Start, f
     response = await call(stub, campus, "Recognize", encoded(face_of("blue"), file_format))
     (face,) = response.faces
     assert (face.match, face.student, face.track, face.confirmed) == (pb.MATCH_STUDENT, "blue", 0, False)
-    assert (response.width, response.height) == (96, 64)
+    assert (response.width, response.height) == (128, 96)
     assert response.index_version.startswith("000001-")
     assert campus.register() == {}
 
@@ -41,7 +41,7 @@ async def test_a_stranger_is_nobody(campus: Campus, start: Start) -> None:
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_no_face_is_an_empty_answer(campus: Campus, start: Start, name: str) -> None:
     response = await call(await start(), campus, name, encoded(picture()))
-    assert (len(response.faces), response.width) == (0, 96)
+    assert (len(response.faces), response.width) == (0, 128)
 
 
 async def test_with_an_empty_gallery_the_distance_is_infinite(campus: Campus, start: Start) -> None:
@@ -56,7 +56,7 @@ async def test_encodings_are_the_engines(campus: Campus, start: Start) -> None:
     assert response.model == MODEL
     np.testing.assert_array_equal(np.array(face.encoding, np.float32), encoding_of(COLOURS["green"]))
     assert len(face.landmarks) == 5
-    assert face.box.right == 40
+    assert face.box.right == 72
     assert face.sharpness >= 0
 
 

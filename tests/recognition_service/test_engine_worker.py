@@ -20,7 +20,7 @@ from recognition_service.engine_worker import EngineWorker, WorkerLimits
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
 from tests.recognition_service import engines
 
-BUCKET = (64, 96, None)
+BUCKET = (96, 128, None)
 LIMITS = WorkerLimits(first_delay_s=0.01, longest_delay_s=0.05)
 RED, GREEN = (200, 60, 60), (60, 200, 60)
 MakeWorker = Callable[..., EngineWorker]
@@ -68,7 +68,7 @@ async def test_a_batch_is_answered_in_order(make_worker: MakeWorker, build: Call
     expected = [[engines.encoding_of(RED)[:3].tolist()], [], [engines.encoding_of(GREEN)[:3].tolist()]]
     assert colours(answers) == expected
     (face,) = answers[0] if isinstance(answers[0], list) else []
-    assert face.box.tolist() == [8, 8, 40, 40]
+    assert face.box.tolist() == [8, 8, 72, 72]
     assert face.landmarks.shape == (5, 2)
     assert (face.encoding.dtype, face.score) == (np.float32, 1.5)
 

@@ -58,7 +58,7 @@ async def test_a_student_of_the_roster_is_named_confirmed_and_entered(
     assert [(face.match, face.student) for face in faces] == [(pb.MATCH_STUDENT, "red")] * 4
     assert len({face.track for face in faces}) == 1
     assert [face.confirmed for face in faces] == [False, False, True, True]
-    assert (faces[0].box.left, faces[0].box.bottom, faces[0].score) == (8, 40, 1.5)
+    assert (faces[0].box.left, faces[0].box.bottom, faces[0].score) == (8, 72, 1.5)
     assert faces[0].distance < 0.1
     await until(lambda: campus.register() == {"red": "present"})
 
@@ -236,7 +236,7 @@ async def test_a_frame_that_waits_too_long_is_dropped_unseen(start: Start, open_
 async def test_results_keep_the_order_of_arrival_across_batches(start: Start, open_stream: OpenStream) -> None:
     stub = await start(max_batch=2, max_delay_ms=300)
     call = await open_stream(stub)
-    await call.send(picture(size=(64, 128)))  # alone in its bucket: goes after the delay
+    await call.send(picture(size=(96, 160)))  # alone in its bucket: goes after the delay
     for _ in range(2):
         await call.send(picture())  # a full batch: goes at once
     assert [(await call.result()).sequence for _ in range(3)] == [1, 2, 3]
