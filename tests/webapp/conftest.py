@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy.orm import Session, sessionmaker
 
 from database.engine import create_database_engine, session_factory, upgrade
@@ -20,6 +20,9 @@ from tests.webapp.screens import CHROMIUM_OPTIONS, WIDE
 from tests.webapp.visiting import Site, make_settings
 from webapp.app import create_app
 from webapp.storage import sessions_of
+
+_PATIENCE_MS = 30_000
+"""For a page on a machine that is busy with other tests."""
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +89,7 @@ def browser(require_program: Callable[[list[str], str], str]) -> Iterator[Browse
     path = require_program(["chromium", "chromium-browser", "google-chrome"], "chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
+        expect.set_options(timeout=_PATIENCE_MS)
         yield chromium
         chromium.close()
 
@@ -100,7 +104,7 @@ def open_page(browser: Browser, dashboard: Dashboard) -> Iterator[Callable[..., 
         made = browser.new_context(viewport=size or WIDE, base_url=dashboard.address, **context)
         contexts.append(made)
         page = made.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(_PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: _note(complaints, message))
         if lecturer is not None:
