@@ -1,12 +1,13 @@
 """The administrator's pages: people, courses, rooms, cameras, the timetable, and CSV imports."""
 
-from webapp.admin import cameras, courses, enrolments, home, imports, lecturers, rooms, sessions, students
+from webapp.admin import cameras, courses, enrolling, enrolments, home, imports, lecturers, rooms, sessions, students
 from webapp.admin.blueprint import blueprint
 
 __all__ = [
     "blueprint",
     "cameras",
     "courses",
+    "enrolling",
     "enrolments",
     "home",
     "imports",

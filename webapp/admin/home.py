@@ -23,6 +23,7 @@ from database.models import (
 )
 from webapp.admin.blueprint import blueprint
 from webapp.admin.courses import without_lecturer
+from webapp.admin.gallery_jobs import stalled_since
 from webapp.admin.lookup import count, counts_by
 from webapp.admin.sessions import watched_rooms
 from webapp.storage import database
@@ -79,6 +80,7 @@ def home() -> str:
         cameras=_cameras(db),
         orphans=_some(db, sa.select(Course).where(without_lecturer()).order_by(Course.code)),
         empty_courses=_some(db, _without_students()),
+        stalled=stalled_since(db, now),
     )
 
 

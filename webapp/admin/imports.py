@@ -24,6 +24,8 @@ from webapp.imports.kinds import KINDS, Kind
 from webapp.imports.reading import MAX_BYTES, ImportRefused, read_table
 from webapp.imports.report import REPORT_HEADER, Outcome, Report, Result, report_row
 from webapp.imports.run import run_import
+from webapp.photos import MAX_BYTES as MOST_BYTES
+from webapp.photos import MOST_PHOTOS
 from webapp.security import upload_limit
 from webapp.spreadsheet import csv_lines
 from webapp.storage import database
@@ -130,6 +132,8 @@ def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
     stream, left = request.environ["wsgi.input"], min(request.content_length or 0, _MOST_DRAINED)
     while left > 0 and (read := len(stream.read(min(left, 65_536)))):
         left -= read
+    if request.endpoint == "admin.upload_photos":
+        return error_page(413, f"Choose at most {MOST_PHOTOS} photos of at most {MOST_BYTES // 1_000_000} MB each.")
     if request.endpoint != "admin.upload":
         return error_page(413)
     return error_page(

@@ -1,76 +1,57 @@
 """Students: finding, adding, changing and deleting them."""
 
-from datetime import date, datetime
-
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from wtforms import ValidationError
-from wtforms.validators import Optional
 
-from database.models import Attendance, Course, Enrolment, GalleryJob, GalleryJobKind, Student
+from database.models import Attendance, Enrolment, Student
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, DayField, text_field
+from webapp.admin.gallery_jobs import ask_erasure
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
+from webapp.admin.student_page import DetailsForm, NewStudentForm, student_page
 from webapp.admin.writing import begin_change, committed, note
-from webapp.identity import current_lecturer
-from webapp.imports.values import LONGEST_INDEX_NUMBER, LONGEST_MEANS, LONGEST_NAME
 from webapp.names import by_student_name
 from webapp.paging import paginate
 from webapp.storage import database
-from webapp.times import local, start_of_day, today
+from webapp.times import start_of_day
 
 _A_PAGE = 50
 _TAKEN = "Another student has this index number."
-_LISTS = ("", "no-consent", "no-course")
-
-
-class StudentForm(AdminForm):
-    """A student."""
-
-    index_number = text_field("Index number", LONGEST_INDEX_NUMBER, identifier=True)
-    name = text_field("Name", LONGEST_NAME)
-    consent_given_on = DayField("Consent given on", validators=[Optional()])
-    consent_means = text_field("Consent given by", LONGEST_MEANS, optional=True)
-
-    def validate_consent_given_on(self, field: DayField) -> None:
-        """Not in the future, and there when the means are."""
-        if field.data and field.data > today():
-            raise ValidationError("This day is in the future.")
-
-    def validate_consent_means(self, field: DayField) -> None:
-        """Only with a day."""
-        if field.data and not self.consent_given_on.data and not self.consent_given_on.errors:
-            raise ValidationError("Give the day of the consent too.")
+_LISTS = {
+    "": ("All", sa.true()),
+    "no-encodings": ("Cannot be recognised yet", Student.gallery_encodings == 0),
+    "no-consent": ("No consent", Student.consent_given_at.is_(None) & Student.consent_withdrawn_at.is_(None)),
+    "withdrawn": ("Consent withdrawn", Student.consent_withdrawn_at.is_not(None)),
+    "no-course": ("In no course", ~sa.exists().where(Enrolment.student_id == Student.id)),
+}
 
 
 @blueprint.get("/students")
 def students() -> str:
-    """The list; `?q=` searches names and index numbers, `?list=` shows those without consent or course."""
+    """The list; `?q=` searches names and index numbers, `?list=` shows those who lack something."""
     db, text = database(), searched()
     shown = request.args.get("list", "")
     shown = shown if shown in _LISTS else ""
-    query = sa.select(Student).where(matches(text, Student.name, Student.index_number))
-    if shown == "no-consent":
-        query = query.where(Student.consent_given_at.is_(None))
-    elif shown == "no-course":
-        query = query.where(~sa.exists().where(Enrolment.student_id == Student.id))
+    query = sa.select(Student).where(matches(text, Student.name, Student.index_number), _LISTS[shown][1])
     # The whole list goes by index number, which an index keeps in order; what was found, by name.
     order = by_student_name(db) if text else (Student.index_number,)
     page = paginate(db, query.order_by(*order), size=_A_PAGE)
     courses = counts_by(Enrolment.student_id, Enrolment.student_id.in_([student.id for student in page.items]))
-    return render_template("admin/students.html", page=page, courses=courses, text=text, shown=shown)
+    lists = [(value, word) for value, (word, _) in _LISTS.items()]
+    return render_template("admin/students.html", page=page, courses=courses, text=text, shown=shown, lists=lists)
 
 
 @blueprint.route("/students/new", methods=["GET", "POST"])
 def new_student() -> ResponseReturnValue:
     """Add a student."""
-    form = StudentForm()
+    form = NewStudentForm()
     if form.validate_on_submit():
-        db = begin_change()
-        student = Student(**_values(form, None))
+        db, day = begin_change(), form.consent_given_on.data
+        student = Student(**_details(form))
+        student.consent_given_at = None if day is None else start_of_day(day)
+        student.consent_means = form.consent_means.data or None
         if not _taken(form, None):
             db.add(student)
             if committed(db, form.index_number, _TAKEN):
@@ -83,27 +64,32 @@ def new_student() -> ResponseReturnValue:
 
 @blueprint.get("/students/<int:student_id>")
 def student(student_id: int) -> ResponseReturnValue:
-    """A student's details and courses."""
-    return _student_page(fetch(Student, student_id), None)
+    """A student's details, consent, photos and courses."""
+    return student_page(fetch(Student, student_id))
 
 
 @blueprint.post("/students/<int:student_id>")
 def save_student(student_id: int) -> ResponseReturnValue:
-    """Keep changed details."""
-    student, form = fetch(Student, student_id), StudentForm()
+    """Keep changed details; encodings under a former index number are erased."""
+    student, form = fetch(Student, student_id), DetailsForm()
     if not form.validate():
-        return _student_page(student, form)
+        return student_page(student, form)
     db = begin_change()
-    values = _values(form, student)
     if _taken(form, student_id):
         db.rollback()
-        return _student_page(student, form)
-    for name, value in values.items():
+        return student_page(student, form)
+    left_behind = student.gallery_encodings > 0 and student.index_number != form.index_number.data
+    if left_behind:
+        ask_erasure(db, student.index_number)
+        student.gallery_encodings = 0
+    for name, value in _details(form).items():
         setattr(student, name, value)
     if not committed(db, form.index_number, _TAKEN):
-        return _student_page(student, form)
+        return student_page(student, form)
     note("student_changed", student=student_id)
     flash(f"{student.name} is saved.", "success")
+    if left_behind:
+        flash("The encodings under the former index number are being erased. Add the photos again.", "warning")
     return redirect(url_for("admin.student", student_id=student_id))
 
 
@@ -134,41 +120,22 @@ def delete_student(student_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     db.execute(sa.delete(Student).where(Student.id == student_id))
-    asked_by = current_lecturer().id
-    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number=student.index_number, requested_by_id=asked_by))
+    ask_erasure(db, student.index_number)
     db.commit()
     note("student_deleted", student=student_id, entries=entries)
     flash(f"{student.name} is deleted.", "success")
     return redirect(url_for("admin.students"))
 
 
-def _student_page(student: Student, form: StudentForm | None) -> ResponseReturnValue:
-    wrong = form is not None
-    if form is None:
-        given = student.consent_given_at
-        form = StudentForm(
-            formdata=None, obj=student, data={"consent_given_on": local(given).date() if given else None}
-        )
-    courses = sa.select(Course).join(Enrolment).where(Enrolment.student_id == student.id).order_by(Course.code)
-    page = render_template("admin/student.html", form=form, student=student, courses=database().scalars(courses).all())
-    return page, 422 if wrong else 200
-
-
-def _values(form: StudentForm, student: Student | None) -> dict[str, object]:
-    given: date | None = form.consent_given_on.data
-    before = student.consent_given_at if student else None
-    moment: datetime | None = None if given is None else start_of_day(given)
-    if before is not None and given == local(before).date():
-        moment = before  # the day says the same; what is recorded is more exact
+def _details(form: DetailsForm) -> dict[str, str | None]:
     return {
         "index_number": form.index_number.data,
         "name": form.name.data,
-        "consent_given_at": moment,
-        "consent_means": form.consent_means.data or None,
+        "declared_group": form.declared_group.data or None,
     }
 
 
-def _taken(form: StudentForm, student_id: int | None) -> bool:
+def _taken(form: DetailsForm, student_id: int | None) -> bool:
     query = sa.select(Student.id).where(Student.index_number == form.index_number.data, Student.id != (student_id or 0))
     if database().scalar(query) is None:
         return False

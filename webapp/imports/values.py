@@ -11,6 +11,7 @@ LONGEST_EMAIL = 254
 LONGEST_ROOM_NAME = 80
 LONGEST_CAMERA_NAME = 80
 LONGEST_MEANS = 120
+LONGEST_GROUP = 80
 
 # Zero-width joiner and non-joiner belong to the spelling of Persian and Indic names.
 _JOINERS = "\u200c\u200d"

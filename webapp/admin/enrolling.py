@@ -1,0 +1,206 @@
+"""A student's consent and photos; what the gallery does with them is a job of its worker."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
+
+from database.erasure import withdraw_within
+from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
+from webapp.admin.blueprint import blueprint
+from webapp.admin.gallery_jobs import ask_erasure, is_erasing, jobs_of, waiting_photos
+from webapp.admin.lookup import fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.student_page import ConsentForm, PhotosForm, gallery_of, student_page
+from webapp.admin.writing import begin_change, note
+from webapp.identity import current_lecturer
+from webapp.photos import MAX_BYTES, MOST_PHOTOS, PhotoError, check_photo, name_of_photo
+from webapp.security import upload_limit
+from webapp.storage import database
+from webapp.times import day_text, local, start_of_day, today
+
+# The form around photos that are just small enough.
+_ROOM_FOR_FORM = 1_000_000
+# Of a name that a message carries in a cookie.
+_SHOWN_OF_NAME = 30
+_ERASING = "The student's photos and encodings are being erased. Wait until that is done."
+
+Photo = tuple[str, FileStorage]
+
+
+@blueprint.post("/students/<int:student_id>/consent")
+def record_consent(student_id: int) -> ResponseReturnValue:
+    """Keep when and by which means consent was given."""
+    student, form = fetch(Student, student_id), ConsentForm()
+    day = form.consent_given_on.data
+    if not form.validate() or day is None:
+        return student_page(student, form)
+    db = begin_change()
+    student = _fresh(db, student_id)
+    problem = _consent_problem(db, student, day)
+    if problem:
+        db.rollback()
+        form.consent_given_on.errors = [problem]
+        return student_page(student, form)
+    student.consent_given_at = _moment(day, student.consent_given_at)
+    student.consent_means = form.consent_means.data
+    student.consent_withdrawn_at = None
+    db.commit()
+    note("consent_recorded", student=student_id)
+    flash(f"The consent of {student.name} is recorded.", "success")
+    return redirect(url_for("admin.student", student_id=student_id))
+
+
+@blueprint.route("/students/<int:student_id>/consent/withdraw", methods=["GET", "POST"])
+def withdraw_consent(student_id: int) -> ResponseReturnValue:
+    """Record that consent is withdrawn; the gallery's worker erases what was made from photos."""
+    student = fetch(Student, student_id)
+    answer = ask(_withdrawal(student))
+    if answer is not None:
+        return answer
+    db = begin_change()
+    student = _fresh(db, student_id)
+    if not is_erasing(db, student.index_number):
+        withdraw_within(db, student.index_number, now=utc_now())
+        ask_erasure(db, student.index_number)
+    db.commit()
+    note("consent_withdrawn", student=student_id)
+    flash(f"The consent of {student.name} is withdrawn. Photos and encodings are being erased.", "success")
+    return redirect(url_for("admin.student", student_id=student_id))
+
+
+@blueprint.post("/students/<int:student_id>/photos")
+@upload_limit(MOST_PHOTOS * MAX_BYTES + _ROOM_FOR_FORM)
+def upload_photos(student_id: int) -> ResponseReturnValue:
+    """Take photos for the gallery's worker; those that cannot be used are named, and the others are taken."""
+    student, form = fetch(Student, student_id), PhotosForm()
+    if not form.validate():
+        return student_page(student, form)
+    given = [file for file in request.files.getlist("photos") if file.filename]
+    form.photos.errors = _upload_problems(database(), student, len(given))
+    if form.photos.errors:
+        return student_page(student, form)
+    good, rejected = _checked(given)
+    if not good:
+        form.photos.errors = rejected
+        return student_page(student, form)
+    db = begin_change()
+    student = _fresh(db, student_id)
+    form.photos.errors = _upload_problems(db, student, len(good))  # somebody may have withdrawn it meanwhile
+    if form.photos.errors:
+        db.rollback()
+        return student_page(student, form)
+    job = _ask_enrolment(db, student, good)
+    note("photos_uploaded", student=student_id, job=job.id, photos=len(good), rejected=len(rejected))
+    verb = "waits" if len(good) == 1 else "wait"
+    flash(f"{count_text(len(good), 'photo')} {verb} to be looked at.", "success")
+    if rejected:
+        flash(f"Not taken: {' '.join(rejected)}", "error")
+    return redirect(url_for("admin.student", student_id=student_id))
+
+
+@blueprint.get("/students/<int:student_id>/gallery")
+def student_gallery(student_id: int) -> str:
+    """The part of the student's page that changes while jobs go on."""
+    return render_template("admin/_student_gallery.html", **gallery_of(fetch(Student, student_id)))
+
+
+def _fresh(db: Session, student_id: int) -> Student:
+    """The row as it is now that others cannot write any more."""
+    return db.get(Student, student_id, populate_existing=True) or abort(404)
+
+
+def _moment(day: date, before: datetime | None) -> datetime:
+    """The moment to record for a day; what is recorded already for it is more exact."""
+    if before is not None and local(before).date() == day:
+        return before
+    return utc_now() if day == today() else start_of_day(day)
+
+
+def _consent_problem(db: Session, student: Student, day: date) -> str | None:
+    if is_erasing(db, student.index_number):
+        return _ERASING
+    withdrawn = student.consent_withdrawn_at
+    if withdrawn is not None and _moment(day, None) <= withdrawn:
+        return f"Consent was withdrawn on {day_text(withdrawn)}. Only one that was given later counts."
+    return None
+
+
+def _upload_problems(db: Session, student: Student, number: int) -> list[str]:
+    if student.consent_given_at is None:
+        return ["Record the student's consent first. Nobody is enrolled without it."]
+    if is_erasing(db, student.index_number):
+        return [_ERASING]
+    if not number:
+        return ["Choose a photo first, or take one."]
+    if number > MOST_PHOTOS:
+        return [f"These are {number} photos; at most {MOST_PHOTOS} are taken at once."]
+    waiting = waiting_photos(db, student.index_number)
+    if waiting + number > MOST_PHOTOS:
+        return [f"{count_text(waiting, 'photo')} of this student wait already. Wait until they have been looked at."]
+    return []
+
+
+def _checked(files: Sequence[FileStorage]) -> tuple[list[Photo], list[str]]:
+    """The photos that can be taken under the names they will have, and a sentence for each of the others."""
+    good: dict[str, FileStorage] = {}
+    rejected = []
+    for file in files:
+        name = name_of_photo(file.filename, good)
+        try:
+            check_photo(file.stream.read(MAX_BYTES + 1))
+        except PhotoError as error:
+            shown = name if len(name) <= _SHOWN_OF_NAME else f"{name[: _SHOWN_OF_NAME - 1]}\u2026"
+            rejected.append(f"{shown} {error}")
+        else:
+            good[name] = file
+    return list(good.items()), rejected
+
+
+def _ask_enrolment(db: Session, student: Student, photos: Sequence[Photo]) -> GalleryJob:
+    asked_by = current_lecturer().id
+    job = GalleryJob(kind=GalleryJobKind.ENROL, index_number=student.index_number, requested_by_id=asked_by)
+    db.add(job)
+    db.flush()
+    for name, file in photos:
+        file.stream.seek(0)
+        photo = GalleryJobPhoto(job_id=job.id, file_name=name, content=file.stream.read())
+        db.add(photo)
+        db.flush()  # one at a time: a statement with all of them would be larger than MariaDB takes
+        db.expunge(photo)
+    db.commit()
+    return job
+
+
+def _withdrawal(student: Student) -> Question:
+    db, back = database(), url_for("admin.student", student_id=student.id)
+    jobs = jobs_of(db, student.index_number, utc_now())
+    waiting = waiting_photos(db, student.index_number)
+    refused = None
+    if jobs.erasing:
+        refused = _ERASING
+    elif student.consent_given_at is None and not student.gallery_encodings and not jobs.erasure_failed:
+        refused = "There is no consent to withdraw, and the gallery has nothing of this student."
+    gone = [
+        f"{count_text(student.gallery_encodings, 'face encoding')} and every version of the index that holds them are "
+        "erased, with the photos from which they were made where those are still kept.",
+        "What confirmed the student's attendance (times and distances of faces) is deleted now.",
+    ]
+    if waiting:
+        gone.insert(0, f"{count_text(waiting, 'photo')} on the way into the gallery are deleted now.")
+    return Question(
+        title=f"Withdraw the consent of {student.name}?",
+        consequences=[
+            "Cameras do not record this student any more, from now on.",
+            *gone,
+            "The entries in the registers stay; lecturers can mark the student by hand.",
+            "Backups made before still hold the encodings until they expire.",
+        ],
+        button="Withdraw and erase",
+        back=back,
+        crumbs=[("Students", url_for("admin.students")), (student.name, back)],
+        refused=refused,
+    )

@@ -1,0 +1,148 @@
+"""The gallery's jobs as the pages ask for them and show them; `attendance gallery work` does them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from webapp.admin.blueprint import blueprint
+from webapp.identity import current_lecturer
+
+WAITS_LONG = timedelta(minutes=5)
+_WORKS_LONG = timedelta(minutes=15)
+"""After so long the worker itself takes a job for abandoned."""
+_SHOWN = 10
+_OPEN = (JobState.WAITING, JobState.WORKING)
+
+# Outcomes of photos, for people; what is not here stands as it is.
+_VERDICTS = {
+    "ok": ("Used", "good"),
+    "doubtful": ("Used, but doubtful", "warn"),
+    "set aside": ("Set aside: kept, not searched", "warn"),
+    "no face": ("No face was found", "bad"),
+    "several faces": ("Several faces", "bad"),
+    "unreadable": ("Cannot be read", "bad"),
+    "too small": ("The face is too small", "bad"),
+    "blurred": ("Blurred", "bad"),
+    "too dark": ("Too dark", "bad"),
+    "too bright": ("Too bright", "bad"),
+    "low contrast": ("Too little contrast", "bad"),
+    "turned away": ("The face is turned away", "bad"),
+    "eyes closed": ("The eyes are closed", "bad"),
+    "like another student": ("Very like another student", "bad"),
+    "unlike own photos": ("Unlike the student's other photos", "bad"),
+    "photo of two students": ("Also given for another student", "bad"),
+    "same photo again": ("The same photo again", "plain"),
+}
+_STATES = {
+    JobState.WAITING: ("Waiting", "plain"),
+    JobState.WORKING: ("At work", "live"),
+    JobState.DONE: ("Done", "good"),
+    JobState.FAILED: ("Failed", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class StudentJobs:
+    """What was asked of the gallery for one index number.
+
+    Attributes:
+        shown: the latest ones, newest first.
+        photos: how many photos wait, by the job's id.
+        total: how many jobs there are.
+        moving: whether one waits or is worked on.
+        erasing: whether an erasure waits or is worked on.
+        erasure_failed: whether the last erasure did not succeed.
+        stalled: whether one waits, and no worker seems to be there.
+    """
+
+    shown: Sequence[GalleryJob]
+    photos: dict[int, int]
+    total: int
+    moving: bool
+    erasing: bool
+    erasure_failed: bool
+    stalled: bool
+
+
+def jobs_of(db: Session, index_number: str, now: datetime) -> StudentJobs:
+    """The jobs of one student."""
+    mine = GalleryJob.index_number == index_number
+    query = sa.select(GalleryJob).options(joinedload(GalleryJob.requested_by)).where(mine)
+    shown = db.scalars(query.order_by(GalleryJob.id.desc()).limit(_SHOWN)).all()
+    waiting = any(job.state is JobState.WAITING for job in shown)
+    last = next((job for job in shown if job.kind is GalleryJobKind.ERASE), None)
+    return StudentJobs(
+        shown=shown,
+        photos=_photos_of(db, [job.id for job in shown if job.state in _OPEN]),
+        total=db.scalar(sa.select(sa.func.count()).select_from(GalleryJob).where(mine)) or 0,
+        moving=any(job.state in _OPEN for job in shown),
+        erasing=is_erasing(db, index_number),
+        erasure_failed=last is not None and last.state is JobState.FAILED,
+        stalled=waiting and stalled_since(db, now) is not None,
+    )
+
+
+def is_erasing(db: Session, index_number: str) -> bool:
+    """Whether an erasure of the student waits or is worked on; until it is done, nothing may be added."""
+    query = sa.select(GalleryJob.id).where(
+        GalleryJob.index_number == index_number,
+        GalleryJob.kind == GalleryJobKind.ERASE,
+        GalleryJob.state.in_(_OPEN),
+    )
+    return db.scalar(query.limit(1)) is not None
+
+
+def waiting_photos(db: Session, index_number: str) -> int:
+    """How many photos of the student are on their way into the gallery."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(GalleryJobPhoto)
+        .join(GalleryJob, GalleryJob.id == GalleryJobPhoto.job_id)
+    )
+    return db.scalar(query.where(GalleryJob.index_number == index_number, GalleryJob.state.in_(_OPEN))) or 0
+
+
+def ask_erasure(db: Session, index_number: str) -> None:
+    """Ask, in the caller's transaction, that a student is erased from the gallery."""
+    asked_by = current_lecturer().id
+    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number=index_number, requested_by_id=asked_by))
+
+
+def stalled_since(db: Session, now: datetime) -> datetime | None:
+    """Since when jobs wait while no worker seems to be there; None if one is there or nothing waits for long.
+
+    A worker that is busy with others' jobs counts as there.
+    """
+    oldest: datetime | None = db.scalar(
+        sa.select(sa.func.min(GalleryJob.requested_at, type_=GalleryJob.requested_at.type)).where(
+            GalleryJob.state == JobState.WAITING
+        )
+    )
+    if oldest is None or now - oldest < WAITS_LONG:
+        return None
+    at_work = sa.or_(
+        sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at > now - _WORKS_LONG),
+        sa.and_(GalleryJob.started_at.is_not(None), GalleryJob.finished_at > now - WAITS_LONG),
+    )
+    return None if db.scalar(sa.select(GalleryJob.id).where(at_work).limit(1)) is not None else oldest
+
+
+@blueprint.app_template_filter("verdict")
+def verdict(outcome: str) -> tuple[str, str]:
+    """A photo's outcome in words, and the kind of badge that goes with it."""
+    return _VERDICTS.get(outcome, (outcome.capitalize(), "plain"))
+
+
+@blueprint.app_template_filter("job_state")
+def job_state(state: JobState) -> tuple[str, str]:
+    """A job's state in words, and the kind of badge that goes with it."""
+    return _STATES[state]
+
+
+def _photos_of(db: Session, jobs: Sequence[int]) -> dict[int, int]:
+    query = sa.select(GalleryJobPhoto.job_id, sa.func.count()).where(GalleryJobPhoto.job_id.in_(jobs))
+    return dict(iter(db.execute(query.group_by(GalleryJobPhoto.job_id))))

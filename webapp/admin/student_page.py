@@ -1,0 +1,107 @@
+"""A student's page and its forms: details, consent, photos, and what the gallery has."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import make_response, render_template
+from flask.typing import ResponseReturnValue
+from flask_wtf.file import MultipleFileField
+from wtforms import ValidationError
+from wtforms.validators import Optional
+
+from database.models import Course, Enrolment, Student, utc_now
+from webapp.admin.forms import AdminForm, DayField, given, text_field
+from webapp.admin.gallery_jobs import jobs_of
+from webapp.imports.values import LONGEST_GROUP, LONGEST_INDEX_NUMBER, LONGEST_MEANS, LONGEST_NAME
+from webapp.photos import MAX_BYTES, MOST_PHOTOS
+from webapp.storage import database
+from webapp.times import local, today
+
+_FUTURE = "This day is in the future."
+
+
+class DetailsForm(AdminForm):
+    """Who a student is."""
+
+    index_number = text_field("Index number", LONGEST_INDEX_NUMBER, identifier=True)
+    name = text_field("Name", LONGEST_NAME)
+    declared_group = text_field("Declared group", LONGEST_GROUP, optional=True)
+
+
+class NewStudentForm(DetailsForm):
+    """A student, and perhaps the consent."""
+
+    consent_given_on = DayField("Consent given on", validators=[Optional()])
+    consent_means = text_field("Consent given by", LONGEST_MEANS, optional=True)
+
+    def validate_consent_given_on(self, field: DayField) -> None:
+        """Not in the future, and there when the means are."""
+        if field.data and field.data > today():
+            raise ValidationError(_FUTURE)
+
+    def validate_consent_means(self, field: DayField) -> None:
+        """Only with a day."""
+        if field.data and not self.consent_given_on.data and not self.consent_given_on.errors:
+            raise ValidationError("Give the day of the consent too.")
+
+
+class ConsentForm(AdminForm):
+    """When and by which means a student agreed to be recognised."""
+
+    consent_given_on = DayField("Given on", validators=[given("Choose the day on which consent was given.")])
+    consent_means = text_field("By which means", LONGEST_MEANS)
+
+    def validate_consent_given_on(self, field: DayField) -> None:
+        """Not in the future."""
+        if field.data and field.data > today():
+            raise ValidationError(_FUTURE)
+
+
+class PhotosForm(AdminForm):
+    """Photos to enrol."""
+
+    photos = MultipleFileField("Photos")
+
+
+def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseReturnValue:
+    """A student's page.
+
+    Args:
+        student: the row.
+        wrong: the form that came with errors; the others show what is recorded.
+    """
+    db = database()
+    courses = sa.select(Course).join(Enrolment).where(Enrolment.student_id == student.id).order_by(Course.code)
+    forms = {
+        "details": DetailsForm(formdata=None, obj=student),
+        "consent": ConsentForm(formdata=None, data=_consent_of(student)),
+        "photos": PhotosForm(formdata=None),
+    }
+    for name, form in forms.items():
+        if type(form) is type(wrong):
+            forms[name] = wrong
+    page = render_template(
+        "admin/student.html",
+        **forms,
+        wrong=wrong,
+        courses=db.scalars(courses).all(),
+        most_photos=MOST_PHOTOS,
+        most_bytes=MAX_BYTES,
+        today=today(),
+        **gallery_of(student),
+    )
+    response = make_response(page, 422 if wrong else 200)
+    if student.consent_given_at is not None:
+        # This page, and no other, may ask the browser for the camera.
+        response.headers["Permissions-Policy"] = "camera=(self), microphone=(), geolocation=()"
+    return response
+
+
+def gallery_of(student: Student) -> dict[str, Any]:
+    """What the page says of a student and the gallery, which is read again while jobs go on."""
+    return {"student": student, "jobs": jobs_of(database(), student.index_number, utc_now())}
+
+
+def _consent_of(student: Student) -> dict[str, Any]:
+    moment = student.consent_given_at
+    return {"consent_given_on": local(moment).date() if moment else today(), "consent_means": student.consent_means}
