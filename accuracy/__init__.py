@@ -1,0 +1,1 @@
+"""How well faces are told apart: thresholds from the gallery, and evaluation on photos with known answers."""

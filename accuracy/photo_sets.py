@@ -1,0 +1,173 @@
+"""The photos of an evaluation: who is enrolled from which, who is searched for, and who is a stranger."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from index_builder.sources import PHOTO_SUFFIXES, Photos, clean_index_number, find_photos
+
+ANSWERS = ("photo", "people")
+"""The columns of a table of answers."""
+
+
+class SetError(Exception):
+    """A folder, or how it should be split, cannot be used; the message says why."""
+
+
+class LeftOut(NamedTuple):
+    """A file that gives no search, and why."""
+
+    photo: str
+    why: str
+
+
+class Entry(NamedTuple):
+    """One photo to be read."""
+
+    person: str
+    path: Path
+    shown: str
+
+
+class Scene(NamedTuple):
+    """A photo of no one person's folder."""
+
+    path: Path
+    shown: str
+    people: frozenset[str] | None
+    """Enrolled people who are in it; None: nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSet:
+    """What lies where, not read yet."""
+
+    together: Sequence[Entry] = ()
+    """Photos that are enrolled and searched with: split later, or left out one at a time."""
+    enrol: Sequence[Entry] = ()
+    probe: Sequence[Entry] = ()
+    strangers: Sequence[Entry] = ()
+    scenes: Sequence[Scene] = ()
+    left_out: Sequence[LeftOut] = field(default=())
+
+    @property
+    def count(self) -> int:
+        """How many photos are to be read."""
+        return sum(len(part) for part in (self.together, self.enrol, self.probe, self.strangers, self.scenes))
+
+
+def find_set(
+    folder: Path,
+    *,
+    halves: tuple[str, str] | None,
+    strangers: Path | None = None,
+    answers: Path | None = None,
+    gallery: bool = False,
+) -> PhotoSet:
+    """List the photos of an evaluation.
+
+    Args:
+        folder: one folder for each person, or two folders of such.
+        halves: the names of the two, what is enrolled and what is searched; None: as it is found.
+        strangers: a folder of people who are not enrolled: one folder for each, or photos of one each.
+        answers: a table that says who is in the photos that lie in no person's folder.
+        gallery: everything in `folder` is searched for; nothing is enrolled from it.
+
+    Raises:
+        SetError: a folder is missing or holds no photos, or the table cannot be used.
+        OSError: a folder cannot be read.
+    """
+    if halves is None and not gallery and (folder / "enrol").is_dir() and (folder / "probe").is_dir():
+        halves = ("enrol", "probe")
+    left_out: list[LeftOut] = []
+    others = tuple(_strangers(strangers, left_out)) if strangers is not None else ()
+    if halves is None and not gallery:
+        together = tuple(_entries(find_photos(folder), left_out))
+        _require(together, folder)
+        return PhotoSet(together=together, strangers=others, left_out=left_out)
+    enrol: tuple[Entry, ...] = ()
+    probes = folder
+    if halves is not None:
+        first, probes = (folder / name for name in halves)
+        for half in (first, probes):
+            if not half.is_dir():
+                raise SetError(f"there is no folder {half}")
+        enrol = tuple(_entries(find_photos(first), left_out, below=folder))
+        _require(enrol, first)
+    photos = find_photos(probes)
+    loose = [path for path in sorted(probes.iterdir()) if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES]
+    known = read_answers(answers) if answers is not None else {}
+    _require_answered(known, loose, answers)
+    scenes = tuple(
+        Scene(path, str(path.relative_to(folder)), known.get(path.name)) for path in loose if path.name[0] != "."
+    )
+    probe = tuple(_entries(photos, left_out, below=folder, passed_over=[str(path.name) for path in loose]))
+    if not probe and not scenes:
+        raise SetError(f"{probes} holds no photos: make one folder for each person")
+    return PhotoSet(enrol=enrol, probe=probe, strangers=others, scenes=scenes, left_out=left_out)
+
+
+def _entries(
+    photos: Photos, left_out: list[LeftOut], *, below: Path | None = None, passed_over: Sequence[str] = ()
+) -> Iterator[Entry]:
+    base = below or photos.folder
+    prefix = photos.folder.relative_to(base)
+    left_out += [
+        LeftOut(str(prefix / verdict.name), verdict.detail)
+        for verdict in photos.misplaced
+        if verdict.name not in passed_over
+    ]
+    for person, paths in photos.by_student.items():
+        if not paths:
+            left_out.append(LeftOut(str(prefix / person), "the folder holds no photos"))
+        for path in paths:
+            yield Entry(person, path, str(path.relative_to(base)))
+
+
+def _strangers(folder: Path, left_out: list[LeftOut]) -> Iterator[Entry]:
+    """Photos of strangers. A photo that lies loose is of one who is in no other."""
+    if not folder.is_dir():
+        raise SetError(f"there is no folder {folder} of strangers")
+    photos = find_photos(folder)
+    loose = [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES]
+    for path in loose:
+        if path.name[0] != ".":
+            yield Entry(f"stranger {path.name}", path, f"{folder.name}/{path.name}")
+    for entry in _entries(photos, left_out, passed_over=[path.name for path in loose]):
+        yield Entry(f"stranger {entry.person}", entry.path, f"{folder.name}/{entry.shown}")
+
+
+def _require(entries: Sequence[Entry], folder: Path) -> None:
+    if not entries:
+        raise SetError(f"{folder} holds no photos in people's folders: make one folder for each person")
+
+
+def read_answers(path: Path) -> Mapping[str, frozenset[str]]:
+    """Read a table (CSV) with the columns photo and people, the latter names with semicolons between.
+
+    Nobody named means that nobody enrolled is in the photo.
+
+    Raises:
+        SetError: it cannot be read, or has not these columns.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            if not set(ANSWERS) <= set(table.fieldnames or ()):
+                raise SetError(f"{path} must have the columns {' and '.join(ANSWERS)}")
+            return {
+                (row["photo"] or "").strip(): frozenset(
+                    clean_index_number(person.strip()) for person in (row["people"] or "").split(";") if person.strip()
+                )
+                for row in table
+            }
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SetError(f"{path} is no table (CSV, UTF-8): {error}") from None
+
+
+def _require_answered(known: Mapping[str, frozenset[str]], loose: Sequence[Path], answers: Path | None) -> None:
+    missing = known.keys() - {path.name for path in loose}
+    if missing:
+        raise SetError(f"{answers} names {sorted(missing)[0]!r}, which is no photo beside the people's folders")
