@@ -10,6 +10,7 @@ import click
 # Command: (module, attribute, one line of help, the extra that brings its packages). The help stands here so that
 # `attendance --help` imports no room.
 COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
+    "calibrate": ("accuracy.calibrate_cli", "calibrate", "Choose the matching thresholds from the data.", "accuracy"),
     "camera": ("attendance_cli.camera", "camera", "Run a camera, or register and revoke cameras.", ""),
     "config": ("settings.cli", "config", "List every setting, its value and its meaning.", ""),
     "db": ("database.cli", "db", "Create, upgrade, back up and move the database.", "database"),
@@ -17,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
     "doctor": ("operations.cli", "doctor", "Examine the installation and say what to do.", "service"),
     "engine": ("face_engine.cli", "engine", "Show what the face engine runs on.", "service"),
     "enrol": ("index_builder.enrol_cli", "enrol", "Make or extend the store of encodings from photos.", "service"),
+    "evaluate": ("accuracy.evaluate_cli", "evaluate", "Measure identification on photos of known people.", "accuracy"),
     "gallery": ("attendance_cli.gallery", "gallery", "Erase students; do what the dashboard asks for.", "service"),
     "index": ("index_builder.cli", "index", "Build and inspect the index that the service searches.", "service"),
     "lecturer": ("database.people_cli", "lecturer", "Add lecturers and administrators; reset passwords.", "database"),
