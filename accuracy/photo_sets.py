@@ -55,7 +55,13 @@ class PhotoSet:
     @property
     def count(self) -> int:
         """How many photos are to be read."""
-        return sum(len(part) for part in (self.together, self.enrol, self.probe, self.strangers, self.scenes))
+        return len(self.files)
+
+    @property
+    def files(self) -> list[tuple[Path, str]]:
+        """Every photo and the name it is shown by."""
+        people = [*self.together, *self.enrol, *self.probe, *self.strangers]
+        return [*((one.path, one.shown) for one in people), *((one.path, one.shown) for one in self.scenes)]
 
 
 def find_set(

@@ -1,0 +1,363 @@
+"""`attendance evaluate` as an operator runs it: real faces, the real engine, and models from outside."""
+
+import json
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+from PIL import Image
+
+from accuracy.embedding_model import EmbeddingError, EmbeddingModel
+from accuracy.evaluate_cli import evaluate
+from accuracy.photo_sets import SetError, read_answers
+from database.engine import create_database_engine, upgrade
+from face_engine.images import decode_image
+from face_engine.interface import FaceBoxes
+from face_engine.reference import ReferenceEngine
+from index_builder.enrol_cli import enrol
+from index_builder.store import Store, write_store
+
+# Faces of t1.jpg, each alone.
+BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
+SHARED = Path(__file__).parents[3] / "shared" / "faces"
+ANSWERS = """photo,people
+alex_lacamoire.jpg,alex_lacamoire
+obama.jpg,obama
+obama3.jpg,obama
+obama_1080p.jpg,obama
+obama_240p.jpg,obama
+obama_partial.jpg,obama
+obama_partial2.jpg,obama
+obama_and_biden.jpg,obama;biden
+stranger_with_rose.jpg,rose_leslie
+stranger_and_rose.jpg,
+two_people.jpg,biden;obama
+"""
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "data"))
+    monkeypatch.setenv("ATTENDANCE_ENGINE_NAME", "reference")
+    monkeypatch.setenv("ATTENDANCE_ENGINE_DETECTOR", "hog")
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[ReferenceEngine]:
+    engine = ReferenceEngine(detector="hog", upsample=1, max_pixels=16_000_000)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_engine(engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real engine, loaded once."""
+    monkeypatch.setattr(engine, "close", lambda: None)
+    monkeypatch.setattr("accuracy.evaluate_cli.create_engine", lambda **_: engine)
+    monkeypatch.setattr("index_builder.enrol_cli.create_engine", lambda **_: engine)
+
+
+@pytest.fixture
+def six(pictures: Path) -> Image.Image:
+    return Image.fromarray(decode_image((pictures / "t1.jpg").read_bytes(), max_pixels=16_000_000))
+
+
+@pytest.fixture
+def faces(tmp_path: Path, pictures: Path, six: Image.Image) -> Path:
+    """Three people with two or three photos each, and what no photo of one person is."""
+    folder = tmp_path / "faces"
+    for person in ("1001", *BOXES):
+        (folder / person).mkdir(parents=True)
+    Image.open(pictures / "obama.jpg").crop((200, 50, 760, 560)).save(folder / "1001" / "1.jpg", quality=95)
+    Image.open(pictures / "obama2.jpg").crop((60, 180, 560, 680)).save(folder / "1001" / "2.PNG")
+    for person, box in BOXES.items():
+        alone = six.crop(box)
+        alone.save(folder / person / "1.png")
+        alone.resize((alone.width * 2, alone.height * 2)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
+            folder / person / "2.jpg", quality=90
+        )
+    (folder / "1003" / "3 copy.png").write_bytes((folder / "1003" / "1.png").read_bytes())
+    six.crop((40, 150, 620, 480)).save(folder / "1003" / "4 three.png")
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "1004" / "3 wall.png")
+    (folder / "1004" / "4 cut.png").write_bytes((folder / "1004" / "1.png").read_bytes()[:3000])
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(evaluate, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def figures(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "evaluation.json").read_text("utf-8"))
+    return found
+
+
+def test_leave_one_out_on_real_faces_writes_a_private_report(faces: Path, tmp_path: Path) -> None:
+    output = tmp_path / "report"
+    done = run(faces, "--output", output, "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    assert "Leave-one-out" in done.output
+    assert "Identification rate, rank 1  100.0 %" in done.output
+    assert "at least 1,000 searches of strangers are needed; there are 6" in done.output
+    for photo, why in {
+        "1003/3 copy.png": "the same file as 1003/1.png",
+        "1003/4 three.png": "3 faces; the person must be alone",
+        "1004/3 wall.png": "no face",
+        "1004/4 cut.png": "the PNG is truncated",
+    }.items():
+        assert f"{photo}: {why}" in done.output
+    found = figures(output)
+    assert found["mated_searches"] == {"count": 6, "people": 3}
+    assert found["nonmated_searches"] == {"count": 6, "people": 3, "in_turn": True}
+    assert len(found["left_out"]) == 4  # type: ignore[arg-type]
+    for file in output.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(output.stat().st_mode) == 0o700
+    assert "encoding" not in json.dumps(found).replace('"encodings": 6', "")
+
+
+def test_misidentified_pairs_are_pictures_in_the_page_only(faces: Path, tmp_path: Path, six: Image.Image) -> None:
+    six.crop(BOXES["1004"]).resize((300, 353)).save(faces / "1003" / "9 mislabelled.jpg")
+    output = tmp_path / "report"
+    done = run(faces, "--output", output, "--bootstrap", 100)
+    assert "Photos of enrolled people nearest to somebody else: 1. " in done.output
+    assert "Strangers named: 2." in done.output  # the two of 1004, when 1004 is taken out
+    confusions = figures(output)["confusions"]
+    assert isinstance(confusions, list)
+    assert len(confusions) == 3
+    assert ("1003/9 mislabelled.jpg", "1004") in {(one["photo"], one["nearest_to"]) for one in confusions}
+    page = (output / "evaluation.html").read_text("utf-8")
+    assert page.count("data:image/jpeg;base64,") == 2 * len(confusions)
+    assert "named wrongly" in page
+    assert "base64" not in (output / "evaluation.json").read_text("utf-8")
+    assert "base64" not in done.output
+
+
+def test_enrolled_and_searched_from_two_folders_with_strangers(faces: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    for person in ("1001", "1003", "1004"):
+        photos = sorted((faces / person).iterdir())[:2]
+        for half, photo in zip(("known", "seen"), photos, strict=True):
+            (both / half / person).mkdir(parents=True)
+            (both / half / person / photo.name).write_bytes(photo.read_bytes())
+    (both / "seen" / "1004").rename(both / "seen" / "2222")
+    (both / "known" / "1004" / "1.png").rename(both / "known" / "1001" / "wrong.png")
+    (both / "known" / "1004").rmdir()
+    (both / "known" / "1001" / "wrong.png").unlink()
+    done = run(both, "--split", "known/seen", "--output", tmp_path / "report", "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    found = figures(tmp_path / "report")
+    assert found["gallery"] == {"people": 2, "encodings": 2}
+    assert found["mated_searches"] == {"count": 2, "people": 2}
+    assert found["nonmated_searches"] == {"count": 1, "people": 1, "in_turn": False}
+    assert "Strangers named: 0" in done.output
+
+
+def test_the_gallery_that_is_there_is_searched(faces: Path, tmp_path: Path, data: Path) -> None:
+    data.mkdir()
+    engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
+    upgrade(engine)
+    engine.dispose()
+    enrolling = tmp_path / "enrolling" / "1001"
+    enrolling.mkdir(parents=True)
+    (enrolling / "1.jpg").write_bytes((faces / "1001" / "1.jpg").read_bytes())
+    arguments = [str(enrolling.parent), "--consent", "form", "--publish"]
+    enrolled = CliRunner().invoke(enrol, arguments, catch_exceptions=False)
+    assert enrolled.exit_code == 0, enrolled.output
+    for gallery in (data / "gallery" / "encodings.pickle", data / "gallery" / "index"):
+        done = run(faces, "--gallery", gallery, "--output", tmp_path / "report", "--bootstrap", 100)
+        assert done.exit_code == 0, done.output
+        assert "1001/1.jpg: the gallery was made from this photo" in done.output
+        found = figures(tmp_path / "report")
+        assert found["mated_searches"] == {"count": 1, "people": 1}
+        assert found["nonmated_searches"] == {"count": 4, "people": 2, "in_turn": False}
+
+
+def test_a_store_of_another_model_is_refused(faces: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.pickle"
+    write_store(store, Store({"1": np.ones((1, 128))}, model="other-model"))
+    done = run(faces, "--gallery", store)
+    assert done.exit_code == 1
+    assert "was made with the model other-model" in done.output
+
+
+@pytest.fixture
+def colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module with an embedding of aligned faces, one of photos, and broken ones."""
+    module = ModuleType("colours")
+
+    def chips(batch: NDArray[np.uint8]) -> NDArray[np.float64]:
+        assert batch.shape[1:] == (150, 150, 3)
+        grey: NDArray[np.float64] = batch.astype(np.float64).mean(axis=3)[:, 5::10, 5::10].reshape(len(batch), -1)
+        centred: NDArray[np.float64] = grey - grey.mean(axis=1, keepdims=True)
+        return centred
+
+    def photos(batch: list[NDArray[np.uint8]]) -> list[list[float]]:
+        return [[float(photo.mean()), float(photo.std()), 1.0] for photo in batch]
+
+    module.chips, module.photos = chips, photos  # type: ignore[attr-defined]
+    module.short = lambda batch: np.zeros((1, 3))  # type: ignore[attr-defined]
+    module.nan = lambda batch: np.full((len(batch), 3), np.nan)  # type: ignore[attr-defined]
+    module.text = lambda batch: "no numbers"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "colours", module)
+    return "colours"
+
+
+@pytest.mark.parametrize("takes", ["chips", "photos"])
+def test_a_plugged_in_model(faces: Path, tmp_path: Path, colours: str, takes: str) -> None:
+    arguments = ["--embedding", f"{colours}:{takes}", "--embedding-takes", takes, "--normalise", "--bootstrap", 100]
+    done = run(faces, *arguments, "--output", tmp_path / "report")
+    assert done.exit_code == 0, done.output
+    assert f"Model colours:{takes}." in done.output
+    assert "the configured thresholds are of another model" in done.output
+    found = figures(tmp_path / "report")
+    assert found["decisions"] == []
+    assert found["mated_searches"] == {"count": 6, "people": 3}
+    with_threshold = run(faces, *arguments, "--threshold", 0.3)
+    assert "At the given threshold 0.3 with the margin 0.04" in with_threshold.output
+
+
+@pytest.mark.parametrize(
+    ("embedding", "message"),
+    [
+        ("colours:short", "gave shape (1, 3) for"),
+        ("colours:nan", "numbers that are not finite"),
+        ("colours:text", "failed: ValueError"),
+        ("colours:nothing", "cannot be loaded"),
+        ("nowhere:embed", "cannot be loaded"),
+        ("colours", "module:function"),
+        ("sys:path", "is no function"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_named(faces: Path, colours: str, embedding: str, message: str) -> None:
+    for large in ("1001/1.jpg", "1001/2.PNG", "1003/2.jpg", "1003/4 three.png", "1004/2.jpg"):
+        (faces / large).unlink()
+    done = run(faces, "--embedding", embedding)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_model_keeps_its_size() -> None:
+    sizes = iter((3, 4))
+    model = EmbeddingModel("m", lambda batch: np.ones((len(batch), next(sizes))))
+    chips = np.zeros((1, 8, 8, 3), np.uint8)
+    model._encode(chips)
+    with pytest.raises(EmbeddingError, match="4 numbers, and 3 before"):
+        model._encode(chips)
+
+
+def test_one_person_and_no_probes_are_errors(faces: Path, tmp_path: Path, six: Image.Image) -> None:
+    one = tmp_path / "one"
+    (one / "1003").mkdir(parents=True)
+    six.crop(BOXES["1003"]).save(one / "1003" / "1.png")
+    done = run(one)
+    assert done.exit_code == 1
+    assert "at least 2 people" in done.output
+    (one / "1004").mkdir()
+    six.crop(BOXES["1004"]).save(one / "1004" / "1.png")
+    done = run(one, "--split", "0.5", "--strangers", "none")
+    assert done.exit_code == 1
+    assert "no photo is left to search with" in done.output
+    # Everybody may still be a stranger in turn.
+    done = run(one, "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    assert "Nobody enrolled is searched for" in done.output
+    assert "2 people have one usable photo only" in done.output
+
+
+def test_no_strangers_is_a_said_omission(faces: Path) -> None:
+    done = run(faces, "--strangers", "none", "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    assert "There are no strangers" in done.output
+
+
+def test_a_folder_of_strangers(faces: Path, tmp_path: Path, pictures: Path) -> None:
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    Image.open(pictures / "astronaut.png").convert("RGB").crop((120, 20, 320, 260)).save(strangers / "she.png")
+    done = run(faces, "--strangers", strangers, "--output", tmp_path / "report", "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    assert figures(tmp_path / "report")["nonmated_searches"] == {"count": 1, "people": 1, "in_turn": False}
+    assert "Strangers named: 0" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--split", "enrol"], "neither two folders"),
+        (["--split", "../x"], "neither two folders"),
+        (["--split", "1.5"], "neither two folders"),
+        (["--split", "a/b"], "there is no folder"),
+        (["--strangers", "some"], "neither each, none"),
+        (["--strangers", "0.9"], "too few stay enrolled"),
+        (["--normalise"], "--normalise is for --embedding"),
+        (["--gallery", ".", "--split", "0.5"], "name one of them"),
+        (["--gallery", ".", "--strangers", "0.5"], "no share of them"),
+        (["--gallery", ".", "--embedding", "a:b"], "cannot search it"),
+        (["--gallery", "."], "there is no index"),
+    ],
+)
+def test_wrong_options(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    for spare in ("1001/1.jpg", "1001/2.PNG", "1003/2.jpg", "1003/4 three.png", "1004/3 wall.png"):
+        (faces / spare).unlink()
+    done = run(faces, *arguments)
+    assert done.exit_code != 0
+    assert message in done.output
+
+
+def test_ctrl_c_says_that_nothing_was_written(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> list[FaceBoxes]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("accuracy.photo_reading.find_faces", stop)
+    done = run(faces, "--output", tmp_path / "report")
+    assert done.exit_code == 130
+    assert "Stopped" in done.output
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_table_of_answers_that_cannot_be_used(tmp_path: Path, faces: Path) -> None:
+    table = tmp_path / "answers.csv"
+    table.write_text("file,who\n1.jpg,1001\n")
+    with pytest.raises(SetError, match="columns photo and people"):
+        read_answers(table)
+    table.write_bytes(b"photo,people\n\xff\xfe,x\n")
+    with pytest.raises(SetError, match="no table"):
+        read_answers(table)
+    table.write_text("photo,people\nmissing.jpg,1001\n")
+    (tmp_path / "both" / "enrol").mkdir(parents=True)
+    (faces / "1001").rename(tmp_path / "both" / "enrol" / "1001")
+    faces.rename(tmp_path / "both" / "probe")
+    done = run(tmp_path / "both", "--answers", table)
+    assert done.exit_code == 1
+    assert "'missing.jpg', which is no photo" in done.output
+
+
+@pytest.mark.parametrize("folder", [SHARED] if SHARED.is_dir() else [])
+def test_the_faces_beside_the_repository_have_their_names(folder: Path, tmp_path: Path) -> None:
+    answers = tmp_path / "answers.csv"
+    answers.write_text(ANSWERS)
+    done = run(folder, "--answers", answers, "--output", tmp_path / "report", "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    found = figures(tmp_path / "report")
+    scenes = found["scenes"]
+    assert isinstance(scenes, list)
+    assert len(scenes) == 11
+    assert [scene["photo"] for scene in scenes if not scene["right"]] == []
+    decisions = found["decisions"]
+    assert isinstance(decisions, list)
+    for rule in decisions:
+        assert rule["mated"] == {"named rightly": 7}
+        assert rule["strangers"] == {"named nobody": 1}
