@@ -127,8 +127,7 @@ def test_misidentified_pairs_are_pictures_in_the_page_only(faces: Path, tmp_path
     six.crop(BOXES["1004"]).resize((300, 353)).save(faces / "1003" / "9 mislabelled.jpg")
     output = tmp_path / "report"
     done = run(faces, "--output", output, "--bootstrap", 100)
-    assert "Photos of enrolled people nearest to somebody else: 1. " in done.output
-    assert "Strangers named: 2." in done.output  # the two of 1004, when 1004 is taken out
+    assert "Photos of enrolled people nearest to somebody else: 2. Strangers named: 1." in done.output
     confusions = figures(output)["confusions"]
     assert isinstance(confusions, list)
     assert len(confusions) == 3
