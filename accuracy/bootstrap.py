@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEVEL = 0.95
-"""How often an interval should hold the true rate."""
+from accuracy.rates import LEVEL, clopper_pearson
+
 REPLICATES = 1000
 _SLACK = 1e-9  # 0.01 * 2900 is a little more than 29
 
@@ -86,9 +86,9 @@ def interval(value: float, drawn: NDArray[np.float64], count: int, people: int) 
     tail = (1 - LEVEL) / 2
     low, high = (float(edge) for edge in np.quantile(drawn, [tail, 1 - tail])) if len(drawn) else (0.0, 1.0)
     if low == high == 1.0:
-        low = tail ** (1 / people)
+        low = clopper_pearson(people, people, LEVEL).low
     elif low == high == 0.0:
-        high = 1 - tail ** (1 / people)
+        high = clopper_pearson(0, people, LEVEL).high
     return Rate(value, min(low, value), max(high, value), count, people)
 
 

@@ -35,7 +35,7 @@ class RateAt:
     rate: Rate | None = None
     """None: it cannot be told; see `remark`."""
     threshold: float | None = None
-    """The largest distance accepted."""
+    """The largest distance accepted; None with a rate: any."""
     remark: str = ""
     """Why there is no rate, or what to think of it."""
 
@@ -93,6 +93,11 @@ class Evaluation:
     genuine: NDArray[np.float32] = field(repr=False)
     """Distances of genuine comparisons."""
     impostor: NDArray[np.float32] = field(repr=False)
+    """Distances of impostor comparisons."""
+    mated_first: NDArray[np.float32] = field(repr=False)
+    """Of each mated search the distance of the own person if it is the nearest; otherwise infinite."""
+    nonmated_nearest: NDArray[np.float32] = field(repr=False)
+    """Of each nonmated search the distance of the nearest person."""
     replicates: int = REPLICATES
     seed: int = 0
 
@@ -140,6 +145,8 @@ def evaluate(
         confusions=find_confusions(searches, next(iter(rules.values()), None)),
         genuine=searches.own[mated],
         impostor=searches.comparisons,
+        mated_first=_mated_first(searches),
+        nonmated_nearest=searches.other_distance[stranger],
         replicates=replicates,
         seed=seed,
     )
@@ -156,6 +163,11 @@ def _ranks(searches: Searches) -> NDArray[np.int64]:
     )
 
 
+def _mated_first(searches: Searches) -> NDArray[np.float32]:
+    mated = searches.mated
+    return np.where(_ranks(searches)[mated] == 1, searches.own[mated], np.inf).astype(np.float32)
+
+
 def _cmc(searches: Searches, weights: NDArray[np.int32]) -> list[Rate]:
     mated = searches.mated
     ranks, person = _ranks(searches)[mated], searches.person[mated]
@@ -164,10 +176,8 @@ def _cmc(searches: Searches, weights: NDArray[np.int32]) -> list[Rate]:
 
 
 def _tpir(searches: Searches, weights: NDArray[np.int32], wanted: float) -> RateAt:
-    mated, stranger = searches.mated, searches.stranger
-    first = _ranks(searches)[mated] == 1
-    own = np.where(first, searches.own[mated], np.inf).astype(np.float32)
-    genuine = Scores.sort(own, searches.person[mated])
+    stranger = searches.stranger
+    genuine = Scores.sort(_mated_first(searches), searches.person[searches.mated])
     impostor = Scores.sort(searches.other_distance[stranger], searches.person[stranger])
     return _rate_at(genuine, impostor, weights, wanted, "searches of strangers")
 
@@ -190,7 +200,7 @@ def _rate_at(genuine: Scores, impostor: Scores, weights: NDArray[np.int32], want
         remark = f"at least {needed:,} {trials} are needed; there are {count:,}"
         return RateAt(wanted, count, people, remark=remark)
     rate, bound = rate_at(genuine, impostor, weights, wanted)
-    threshold = float(np.nextafter(np.float32(bound), np.float32(0)))
+    threshold = float(np.nextafter(np.float32(bound), np.float32(0))) if np.isfinite(bound) else None
     allowed = int(wanted * count + 1e-9)
     remark = ""
     if allowed < _DOUBTFUL_BELOW:

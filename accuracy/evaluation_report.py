@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from accuracy.bootstrap import LEVEL, Rate
+from accuracy.bootstrap import Rate
 from accuracy.evaluating import Run
 from accuracy.evaluation import AtRule, Confusion, Evaluation, RateAt
 from accuracy.evaluation_plots import draw_plots
 from accuracy.evaluation_text import Row, figure_rows, printable, rule_rows, rule_title, scene_cells, summary
+from accuracy.rates import LEVEL
 from accuracy.searching import Sample
 from index_builder.files import make_private_folder, replace_durably
 

@@ -65,7 +65,8 @@ def _row_at(title: str, found: RateAt, noun: str) -> Row:
         return title, "not known", "", found.remark
     value, between, basis = _cells(found.rate, noun)
     remark = f"; {found.remark}" if found.remark else ""
-    return title, value, between, f"{basis}, distance up to {found.threshold:.3f}{remark}"
+    limit = "any distance" if found.threshold is None else f"distance up to {found.threshold:.3f}"
+    return title, value, between, f"{basis}, {limit}{remark}"
 
 
 def summary(run: Run, model: str) -> list[str]:
