@@ -209,8 +209,7 @@ def _open_gallery(path: Path, engine: FaceEngine) -> EnrolledGallery:
     if store.model != info.model:
         raise StoreError(f"the store {path} was made with the model {store.model}, but the engine uses {info.model}")
     gallery = Gallery.from_encodings(store.in_use, model=store.model, encoding_size=store.encoding_size)
-    origins = (origin for several in store.provenance.values() for origin in several)
-    return EnrolledGallery(gallery, frozenset(origin.photo_sha256 for origin in origins if origin.photo_sha256))
+    return EnrolledGallery(gallery, store)
 
 
 def _read(photos: PhotoSet, engine: FaceEngine, settings: EngineSettings, embedding: EmbeddingModel | None) -> Reading:

@@ -9,6 +9,7 @@ import numpy as np
 from accuracy.bootstrap import REPLICATES
 from accuracy.decisions import Rule
 from accuracy.evaluation import Evaluation, evaluate
+from accuracy.gallery_pictures import find_pictures
 from accuracy.photo_reading import Reading, SeenPhoto
 from accuracy.photo_sets import Entry, LeftOut, PhotoSet, SetError
 from accuracy.scenes import SceneResult, look_at_scenes
@@ -16,9 +17,12 @@ from accuracy.searching import Sample, Searches, search
 from accuracy.splitting import Arrangement, arrange, by_person, hold_out, leave_one_out, split, without_repeats
 from index_builder.comparing import Bounds
 from index_builder.gallery import Gallery
-from index_builder.store import DEFAULT_MODEL
+from index_builder.store import DEFAULT_MODEL, Store
 
 EACH, NONE = "each", "none"
+MOST_PAIRS = 200
+"""Misidentified pairs shown as pictures, the nearest first: the worst."""
+_FEW_PEOPLE = 10
 _SAME_ENCODING = 1e-3
 
 
@@ -27,8 +31,16 @@ class EnrolledGallery:
     """A gallery that is searched in place of photos of the folder."""
 
     gallery: Gallery
-    photos: frozenset[str] = frozenset()
-    """SHA-256 of the files it was made of, as far as they are known."""
+    store: Store | None = None
+    """What it was read from; None: an index, which knows no photos."""
+
+    @property
+    def photos(self) -> frozenset[str]:
+        """SHA-256 of the files it was made of, as far as they are known."""
+        if self.store is None:
+            return frozenset()
+        origins = (origin for several in self.store.provenance.values() for origin in several)
+        return frozenset(origin.photo_sha256 for origin in origins if origin.photo_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +65,7 @@ class Run:
     searches: Searches
     scenes: Sequence[SceneResult]
     enrolled: Mapping[str, Sequence[Sample]]
-    """The samples that were enrolled; empty where a gallery was searched."""
+    """The samples that were enrolled; where a store was searched, those of people who are taken for others."""
     left_out: Sequence[LeftOut]
     how: str
     """In words, how the photos were used."""
@@ -90,11 +102,15 @@ def run_evaluation(
         seed=plan.seed,
     )
     rule = next(iter(plan.rules.values()), None)
+    evaluation = evaluate(searches, plan.rules, replicates=plan.replicates, seed=plan.seed)
+    enrolled = arranged.enrolled
+    if gallery is not None and gallery.store is not None:
+        enrolled = find_pictures(gallery.store, {one.taken_for for one in evaluation.confusions[:MOST_PAIRS]})
     return Run(
-        evaluation=evaluate(searches, plan.rules, replicates=plan.replicates, seed=plan.seed),
+        evaluation=evaluation,
         searches=searches,
         scenes=look_at_scenes(photos.scenes, reading, in_memory, rule, left_out),
-        enrolled=arranged.enrolled,
+        enrolled=enrolled,
         left_out=left_out,
         how=how,
         remarks=_remarks(searches, arranged, model),
@@ -145,11 +161,11 @@ def _of_gallery(
     gallery = enrolled.gallery
     if not gallery.identities:
         raise SetError("the gallery is empty: enrol students first")
-    fresh = []
+    fresh, photos = [], enrolled.photos
     for sample in probe:
         rows = gallery.rows_of(sample.person)
         same = len(rows) and float(np.linalg.norm(rows - sample.encoding, axis=1).min()) < _SAME_ENCODING
-        if sample.sha256 in enrolled.photos or same:
+        if sample.sha256 in photos or same:
             left_out.append(LeftOut(sample.photo, "the gallery was made from this photo"))
         else:
             fresh.append(sample)
@@ -192,6 +208,9 @@ def _remarks(searches: Searches, arranged: Arrangement, model: str) -> list[str]
         remarks.append(f"{single} {what} enrolled but cannot be searched for.")
     if not searches.mated.any():
         remarks.append("Nobody enrolled is searched for: identification and TAR are left out.")
+    mated_people = len(np.unique(searches.person[searches.mated]))
+    if 0 < mated_people < _FEW_PEOPLE:
+        remarks.append(f"With {mated_people} enrolled people searched for, intervals are no more than a hint.")
     if not searches.stranger.any():
         remarks.append("There are no strangers: everything about false positives of searches is left out.")
     same = int((searches.own < Bounds().same_picture).sum()) if model == DEFAULT_MODEL else 0

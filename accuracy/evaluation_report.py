@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from accuracy.bootstrap import Rate
-from accuracy.evaluating import Run
+from accuracy.evaluating import MOST_PAIRS, Run
 from accuracy.evaluation import AtRule, Confusion, Evaluation, RateAt
 from accuracy.evaluation_plots import draw_plots
 from accuracy.evaluation_text import Row, figure_rows, printable, rule_rows, rule_title, scene_cells, summary
@@ -22,8 +22,6 @@ from accuracy.searching import Sample
 from index_builder.files import make_private_folder, replace_durably
 
 PAGE, FIGURES = "evaluation.html", "evaluation.json"
-_MOST_PAIRS = 200
-"""Pairs shown as pictures, the nearest first: the worst."""
 _STYLE = Path(__file__).with_suffix(".css")
 
 
@@ -238,7 +236,7 @@ def _pairs(run: Run) -> str:
             "Misidentified",
             "<p>No photo of an enrolled person is nearest to somebody else, and no stranger is named.</p>",
         )
-    shown = confusions[:_MOST_PAIRS]
+    shown = confusions[:MOST_PAIRS]
     more = f"<p>{len(shown):,} of {len(confusions):,}, nearest first; all are in {FIGURES}.</p>"
     body = "".join(_pair(run, one) for one in shown)
     return _section("Misidentified", f'{more if len(shown) < len(confusions) else ""}<div class="pairs">{body}</div>')

@@ -3,7 +3,7 @@
 import json
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -15,10 +15,11 @@ from PIL import Image
 
 from accuracy.embedding_model import EmbeddingError, EmbeddingModel
 from accuracy.evaluate_cli import evaluate
+from accuracy.photo_reading import PhotoReader
 from accuracy.photo_sets import SetError, read_answers
 from database.engine import create_database_engine, upgrade
 from face_engine.images import decode_image
-from face_engine.interface import FaceBoxes
+from face_engine.interface import FaceBoxes, ImageError
 from face_engine.reference import ReferenceEngine
 from index_builder.enrol_cli import enrol
 from index_builder.store import Store, write_store
@@ -177,6 +178,49 @@ def test_the_gallery_that_is_there_is_searched(faces: Path, tmp_path: Path, data
         found = figures(tmp_path / "report")
         assert found["mated_searches"] == {"count": 1, "people": 1}
         assert found["nonmated_searches"] == {"count": 4, "people": 2, "in_turn": False}
+
+
+def test_a_misidentified_photo_stands_beside_the_one_in_the_store(faces: Path, tmp_path: Path, data: Path) -> None:
+    data.mkdir()
+    engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
+    upgrade(engine)
+    engine.dispose()
+    (faces / "1003" / "2.jpg").unlink()
+    (faces / "1003" / "4 three.png").unlink()
+    enrolling = tmp_path / "enrolling" / "9999"
+    enrolling.mkdir(parents=True)
+    Image.open(faces / "1004" / "2.jpg").save(enrolling / "1.png")
+    assert CliRunner().invoke(enrol, [str(enrolling.parent), "--consent", "form"]).exit_code == 0
+    store = data / "gallery" / "encodings.pickle"
+    for shown in (2, 1):
+        done = run(faces, "--gallery", store, "--output", tmp_path / "report", "--bootstrap", 100)
+        assert "Strangers named: 2." in done.output
+        page = (tmp_path / "report" / "evaluation.html").read_text("utf-8")
+        assert page.count("data:image/jpeg;base64,") == 2 * shown
+        assert ("no picture" in page) == (shown == 1)
+        # Another file under the same name is not shown as the one enrolled.
+        six_bytes = (faces / "1003" / "1.png").read_bytes()
+        (enrolling / "1.png").write_bytes(six_bytes)
+
+
+def test_a_photo_that_the_engine_refuses_does_not_take_its_batch_along(
+    faces: Path, engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detect = engine.detect
+
+    def refuse(images: Sequence[NDArray[np.uint8]], **options: int | None) -> list[FaceBoxes]:
+        for place, image in enumerate(images):
+            if image.shape == (200, 200, 3):
+                raise ImageError(f"image {place} is not to its taste")
+        return detect(images, **options)
+
+    monkeypatch.setattr(engine, "detect", refuse)
+    paths = [(faces / "1003" / "1.png", "good"), (faces / "1004" / "3 wall.png", "bad"), (faces / "gone.png", "gone")]
+    told: list[int] = []
+    reading = PhotoReader(engine, max_pixels=1_000_000, advance=told.append).read(paths)
+    faults = {seen.shown: seen.fault for seen in reading.photos.values()}
+    assert faults == {"good": "", "bad": "image 0 is not to its taste", "gone": "No such file or directory"}
+    assert told == [3]
 
 
 def test_a_store_of_another_model_is_refused(faces: Path, tmp_path: Path) -> None:
