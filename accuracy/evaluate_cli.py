@@ -29,6 +29,8 @@ from settings.model import EngineSettings, MatchingSettings, Settings
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _INTERRUPTED = 130
+_SAID_EVERY = 500
+"""Photos, where there is no terminal for a bar."""
 
 
 @click.command()
@@ -97,7 +99,14 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
         if embedding is not None:
             sys.path.insert(0, str(Path.cwd()))
             plugged = EmbeddingModel.load(embedding, photos=embedding_takes == "photos", normalise=normalise)
-        photos = find_set(folder, halves=halves, strangers=others, answers=answers, gallery=gallery is not None)
+        photos = find_set(
+            folder,
+            halves=halves,
+            strangers=others,
+            answers=answers,
+            gallery=gallery is not None,
+            share=fraction is not None,
+        )
         with _engine(settings.engine) as engine:
             model = engine.info.model if plugged is None else plugged.name
             enrolled = None if gallery is None else _open_gallery(gallery, engine)
@@ -213,17 +222,21 @@ def _open_gallery(path: Path, engine: FaceEngine) -> EnrolledGallery:
 
 
 def _read(photos: PhotoSet, engine: FaceEngine, settings: EngineSettings, embedding: EmbeddingModel | None) -> Reading:
-    """Read all photos, with a bar on a terminal."""
+    """Read all photos, with a bar on a terminal and a line now and then elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=photos.count)
-        reader = PhotoReader(
-            engine,
-            max_pixels=settings.max_pixels,
-            embedding=embedding,
-            advance=lambda count: progress.advance(task, count),
-        )
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            progress.advance(task, count)
+            if not console.is_terminal and done // _SAID_EVERY < (done + count) // _SAID_EVERY:
+                click.echo(f"{done + count:,} of {photos.count:,} photos", err=True)
+            done += count
+
+        reader = PhotoReader(engine, max_pixels=settings.max_pixels, embedding=embedding, advance=advance)
         return reader.read(photos.files)
 
 

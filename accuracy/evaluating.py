@@ -67,6 +67,10 @@ class Run:
     enrolled: Mapping[str, Sequence[Sample]]
     """The samples that were enrolled; where a store was searched, those of people who are taken for others."""
     left_out: Sequence[LeftOut]
+    photos: int
+    """Read from people's folders."""
+    not_acquired: int
+    """Of these, how many could not be read or do not show exactly one face (failure to acquire)."""
     how: str
     """In words, how the photos were used."""
     remarks: Sequence[str]
@@ -106,7 +110,10 @@ def run_evaluation(
     enrolled = arranged.enrolled
     if gallery is not None and gallery.store is not None:
         enrolled = find_pictures(gallery.store, {one.taken_for for one in evaluation.confusions[:MOST_PAIRS]})
+    people = [*photos.together, *photos.enrol, *photos.probe, *photos.strangers]
     return Run(
+        photos=len(people),
+        not_acquired=sum(bool(reading.photos[entry.path].fault) for entry in people),
         evaluation=evaluation,
         searches=searches,
         scenes=look_at_scenes(photos.scenes, reading, in_memory, rule, left_out),

@@ -60,6 +60,8 @@ def as_json(run: Run, *, model: str, made_at: datetime) -> dict[str, Any]:
         "made_at": made_at.isoformat(),
         "model": model,
         "how": run.how,
+        "photos": run.photos,
+        "failures_to_acquire": run.not_acquired,
         "gallery": {"people": found.enrolled, "encodings": found.encodings},
         "mated_searches": {"count": found.mated, "people": found.mated_people},
         "nonmated_searches": {"count": found.nonmated, "people": found.nonmated_people, "in_turn": found.in_turn},

@@ -75,7 +75,9 @@ def summary(run: Run, model: str) -> list[str]:
     strangers = f"{found.nonmated:,} of strangers ({found.nonmated_people:,} people)"
     if found.in_turn:
         strangers = f"{found.nonmated:,} as strangers, each person's own photos taken out in turn"
+    lost = f"{run.not_acquired:,} ({percent(run.not_acquired / run.photos)})" if run.photos else "0"
     return [
+        f"Photos in people's folders: {run.photos:,}; unreadable or without exactly one face: {lost}.",
         f"{run.how[0].upper()}{run.how[1:]}.",
         f"Model {model}. Gallery: {found.enrolled:,} people, {found.encodings:,} encodings.",
         f"Searches: {found.mated:,} of enrolled people ({found.mated_people:,} people), {strangers}.",

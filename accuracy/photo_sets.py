@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from index_builder.sources import PHOTO_SUFFIXES, Photos, clean_index_number, find_photos
 
+HALVES = ("enrol", "probe")
+"""The folders that are taken for what is enrolled and what is searched where nobody names others."""
 ANSWERS = ("photo", "people")
 """The columns of a table of answers."""
 
@@ -71,6 +73,7 @@ def find_set(
     strangers: Path | None = None,
     answers: Path | None = None,
     gallery: bool = False,
+    share: bool = False,
 ) -> PhotoSet:
     """List the photos of an evaluation.
 
@@ -80,13 +83,20 @@ def find_set(
         strangers: a folder of people who are not enrolled: one folder for each, or photos of one each.
         answers: a table that says who is in the photos that lie in no person's folder.
         gallery: everything in `folder` is searched for; nothing is enrolled from it.
+        share: photos will be split by a share.
 
     Raises:
         SetError: a folder is missing or holds no photos, or the table cannot be used.
         OSError: a folder cannot be read.
     """
-    if halves is None and not gallery and (folder / "enrol").is_dir() and (folder / "probe").is_dir():
-        halves = ("enrol", "probe")
+    if halves is None and all((folder / name).is_dir() for name in HALVES):
+        if gallery:
+            raise SetError(f"{folder} holds {' and '.join(HALVES)}: name the one that is searched in the gallery")
+        if share:
+            raise SetError(f"{folder} holds {' and '.join(HALVES)}: a share is for one folder for each person")
+        halves = HALVES
+    if answers is not None and halves is None and not gallery:
+        raise SetError("answers are for photos that are searched: use --split ENROL/PROBE or --gallery with them")
     left_out: list[LeftOut] = []
     others = tuple(_strangers(strangers, left_out)) if strangers is not None else ()
     if halves is None and not gallery:

@@ -118,6 +118,8 @@ def test_leave_one_out_on_real_faces_writes_a_private_report(faces: Path, tmp_pa
     assert found["mated_searches"] == {"count": 6, "people": 3}
     assert found["nonmated_searches"] == {"count": 6, "people": 3, "in_turn": True}
     assert len(found["left_out"]) == 4  # type: ignore[arg-type]
+    assert (found["photos"], found["failures_to_acquire"]) == (10, 3)
+    assert "Photos in people's folders: 10; unreadable or without exactly one face: 3 (30.0 %)." in done.output
     for file in output.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(output.stat().st_mode) == 0o700
@@ -369,6 +371,39 @@ def test_ctrl_c_says_that_nothing_was_written(faces: Path, tmp_path: Path, monke
     assert done.exit_code == 130
     assert "Stopped" in done.output
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--split", "0.5"], "a share is for one folder for each person"),
+        (["--gallery", "."], "name the one that is searched"),
+        (["--split", "enrol/nowhere"], "there is no folder"),
+        ([], "holds no photos in people's folders"),
+    ],
+)
+def test_two_folders_are_not_taken_for_people(tmp_path: Path, arguments: list[str], message: str) -> None:
+    for half in ("enrol", "probe"):
+        (tmp_path / "both" / half).mkdir(parents=True)
+    done = run(tmp_path / "both", *arguments)
+    assert done.exit_code == 1
+    assert message in done.output
+
+
+def test_answers_need_photos_that_are_searched(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "answers.csv").write_text("photo,people\n")
+    done = run(faces, "--answers", tmp_path / "answers.csv")
+    assert done.exit_code == 1
+    assert "use --split ENROL/PROBE or --gallery" in done.output
+
+
+def test_without_a_terminal_a_line_tells_now_and_then_how_far_it_is(
+    faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accuracy.evaluate_cli._SAID_EVERY", 8)
+    done = run(faces, "--bootstrap", 100)
+    assert "8 of 10 photos" in done.stderr
+    assert "8 of 10 photos" not in done.stdout
 
 
 def test_a_table_of_answers_that_cannot_be_used(tmp_path: Path, faces: Path) -> None:
