@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from accuracy.bootstrap import REPLICATES
 from accuracy.decisions import Rule
 from accuracy.embedding_model import EmbeddingModel
-from accuracy.evaluating import EACH, NONE, EnrolledGallery, Plan, Run, run_evaluation
+from accuracy.evaluating import EACH, NONE, EnrolledGallery, Plan, run_evaluation
 from accuracy.evaluation_report import write_evaluation
 from accuracy.evaluation_text import print_evaluation
 from accuracy.photo_reading import PhotoReader, Reading
@@ -91,48 +91,56 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
     Nothing is enrolled in the configured gallery, and nothing of the photos is kept but what --output writes.
     """
     settings = load_settings()
-    plugged = None
     with _sentences():
         halves, fraction = _read_split(split)
         held_out, others = _read_strangers(strangers)
         _check(gallery=gallery, split=split, embedding=embedding, held_out=held_out, normalise=normalise)
-        if embedding is not None:
-            sys.path.insert(0, str(Path.cwd()))
-            plugged = EmbeddingModel.load(embedding, photos=embedding_takes == "photos", normalise=normalise)
-        photos = find_set(
-            folder,
-            halves=halves,
-            strangers=others,
-            answers=answers,
-            gallery=gallery is not None,
-            share=fraction is not None,
-        )
-        with _engine(settings.engine) as engine:
-            model = engine.info.model if plugged is None else plugged.name
-            enrolled = None if gallery is None else _open_gallery(gallery, engine)
-            reading = _read(photos, engine, settings.engine, plugged)
-        if reading.interrupted:
-            _stop()
+        plugged = _load(embedding, photos=embedding_takes == "photos", normalise=normalise)
+        options = {"gallery": gallery is not None, "share": fraction is not None}
+        photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
         rules = _rules(settings.matching, threshold, margin, configured=plugged is None)
         plan = Plan(fraction, held_out, rules, bootstrap, seed)
-        try:
-            run = run_evaluation(photos, reading, plan, model=model, gallery=enrolled)
-            _show(run, model, output, settings)
-        except KeyboardInterrupt:
-            _stop()
+        _run(photos, plan, settings, gallery=gallery, plugged=plugged, output=output)
+
+
+def _run(
+    photos: PhotoSet,
+    plan: Plan,
+    settings: Settings,
+    *,
+    gallery: Path | None,
+    plugged: EmbeddingModel | None,
+    output: Path | None,
+) -> None:
+    """Read, work out, print and write."""
+    with _engine(settings.engine) as engine:
+        model = engine.info.model if plugged is None else plugged.name
+        enrolled = None if gallery is None else _open_gallery(gallery, engine)
+        reading = _read(photos, engine, settings.engine, plugged)
+    if reading.interrupted:
+        _stop()
+    try:
+        run = run_evaluation(photos, reading, plan, model=model, gallery=enrolled)
+        print_evaluation(run, click.echo, model=model)
+        if output is not None:
+            zone = ZoneInfo(settings.institution.timezone)
+            page = write_evaluation(output, run, model=model, institution=settings.institution.name, zone=zone)
+            click.echo(f"Report: {page} (it holds photos; only you can read it)")
+    except KeyboardInterrupt:
+        _stop()
+
+
+def _load(embedding: str | None, *, photos: bool, normalise: bool) -> EmbeddingModel | None:
+    """The plugged-in model, of an installed module or one in the current folder."""
+    if embedding is None:
+        return None
+    sys.path.insert(0, str(Path.cwd()))
+    return EmbeddingModel.load(embedding, photos=photos, normalise=normalise)
 
 
 def _stop() -> None:
-    click.echo("Stopped: nothing was written, since figures of half the photos would mislead.", err=True)
+    click.echo("Stopped: no figures are given, since those of a part of the photos would mislead.", err=True)
     sys.exit(_INTERRUPTED)
-
-
-def _show(run: Run, model: str, output: Path | None, settings: Settings) -> None:
-    print_evaluation(run, click.echo, model=model)
-    if output is not None:
-        zone = ZoneInfo(settings.institution.timezone)
-        page = write_evaluation(output, run, model=model, institution=settings.institution.name, zone=zone)
-        click.echo(f"Report: {page} (it holds photos; only you can read it)")
 
 
 @contextmanager

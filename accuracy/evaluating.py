@@ -93,18 +93,13 @@ def run_evaluation(
     """
     left_out = list(photos.left_out)
     arranged, how = _arrange(photos, reading, plan, left_out, gallery)
-    searched = gallery.gallery if gallery is not None else None
-    in_memory = searched or Gallery.from_encodings(
-        arranged.encodings, model=model, encoding_size=len(arranged.probes[0].encoding)
+    size = len(arranged.probes[0].encoding)
+    searched = (
+        gallery.gallery
+        if gallery is not None
+        else Gallery.from_encodings(arranged.encodings, model=model, encoding_size=size)
     )
-    searches = search(
-        in_memory,
-        arranged.probes,
-        model=model,
-        left_out=arranged.left_out,
-        in_turn=arranged.in_turn,
-        seed=plan.seed,
-    )
+    searches = search(searched, arranged.probes, left_out=arranged.left_out, in_turn=arranged.in_turn, seed=plan.seed)
     rule = next(iter(plan.rules.values()), None)
     evaluation = evaluate(searches, plan.rules, replicates=plan.replicates, seed=plan.seed)
     enrolled = arranged.enrolled
@@ -116,7 +111,7 @@ def run_evaluation(
         not_acquired=sum(bool(reading.photos[entry.path].fault) for entry in people),
         evaluation=evaluation,
         searches=searches,
-        scenes=look_at_scenes(photos.scenes, reading, in_memory, rule, left_out),
+        scenes=look_at_scenes(photos.scenes, reading, searched, rule, left_out),
         enrolled=enrolled,
         left_out=left_out,
         how=how,

@@ -89,12 +89,7 @@ def find_set(
         SetError: a folder is missing or holds no photos, or the table cannot be used.
         OSError: a folder cannot be read.
     """
-    if halves is None and all((folder / name).is_dir() for name in HALVES):
-        if gallery:
-            raise SetError(f"{folder} holds {' and '.join(HALVES)}: name the one that is searched in the gallery")
-        if share:
-            raise SetError(f"{folder} holds {' and '.join(HALVES)}: a share is for one folder for each person")
-        halves = HALVES
+    halves = _settle_halves(folder, halves, gallery=gallery, share=share)
     if answers is not None and halves is None and not gallery:
         raise SetError("answers are for photos that are searched: use --split ENROL/PROBE or --gallery with them")
     left_out: list[LeftOut] = []
@@ -106,23 +101,53 @@ def find_set(
     enrol: tuple[Entry, ...] = ()
     probes = folder
     if halves is not None:
-        first, probes = (folder / name for name in halves)
-        for half in (first, probes):
-            if not half.is_dir():
-                raise SetError(f"there is no folder {half}")
-        enrol = tuple(_entries(find_photos(first), left_out, below=folder))
-        _require(enrol, first)
-    photos = find_photos(probes)
-    loose = [path for path in sorted(probes.iterdir()) if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES]
+        probes = folder / halves[1]
+        enrol = tuple(_entries(find_photos(folder / halves[0]), left_out, below=folder))
+        _require(enrol, folder / halves[0])
+    probe, scenes = _find_probes(probes, folder, answers, left_out)
+    return PhotoSet(enrol=enrol, probe=probe, strangers=others, scenes=scenes, left_out=left_out)
+
+
+def _settle_halves(
+    folder: Path, halves: tuple[str, str] | None, *, gallery: bool, share: bool
+) -> tuple[str, str] | None:
+    """The two folders that were named, or that are there."""
+    if halves is None and all((folder / name).is_dir() for name in HALVES):
+        if gallery:
+            raise SetError(f"{folder} holds {' and '.join(HALVES)}: name the one that is searched in the gallery")
+        if share:
+            raise SetError(f"{folder} holds {' and '.join(HALVES)}: a share is for one folder for each person")
+        halves = HALVES
+    for name in halves or ():
+        if not (folder / name).is_dir():
+            raise SetError(f"there is no folder {folder / name}")
+    return halves
+
+
+def _find_probes(
+    probes: Path, folder: Path, answers: Path | None, left_out: list[LeftOut]
+) -> tuple[tuple[Entry, ...], tuple[Scene, ...]]:
+    """Photos to search with: those in people's folders, and those beside them."""
+    loose = _loose(probes)
     known = read_answers(answers) if answers is not None else {}
-    _require_answered(known, loose, answers)
-    scenes = tuple(
-        Scene(path, str(path.relative_to(folder)), known.get(path.name)) for path in loose if path.name[0] != "."
-    )
-    probe = tuple(_entries(photos, left_out, below=folder, passed_over=[str(path.name) for path in loose]))
+    missing = known.keys() - {path.name for path in loose}
+    if missing:
+        raise SetError(f"{answers} names {min(missing)!r}, which is no photo beside the people's folders")
+    scenes = tuple(Scene(path, str(path.relative_to(folder)), known.get(path.name)) for path in loose)
+    passed_over = [path.name for path in loose]
+    probe = tuple(_entries(find_photos(probes), left_out, below=folder, passed_over=passed_over))
     if not probe and not scenes:
         raise SetError(f"{probes} holds no photos: make one folder for each person")
-    return PhotoSet(enrol=enrol, probe=probe, strangers=others, scenes=scenes, left_out=left_out)
+    return probe, scenes
+
+
+def _loose(folder: Path) -> list[Path]:
+    """Photos that lie in no person's folder."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
+    ]
 
 
 def _entries(
@@ -147,10 +172,9 @@ def _strangers(folder: Path, left_out: list[LeftOut]) -> Iterator[Entry]:
     if not folder.is_dir():
         raise SetError(f"there is no folder {folder} of strangers")
     photos = find_photos(folder)
-    loose = [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES]
+    loose = _loose(folder)
     for path in loose:
-        if path.name[0] != ".":
-            yield Entry(f"stranger {path.name}", path, f"{folder.name}/{path.name}")
+        yield Entry(f"stranger {path.name}", path, f"{folder.name}/{path.name}")
     for entry in _entries(photos, left_out, passed_over=[path.name for path in loose]):
         yield Entry(f"stranger {entry.person}", entry.path, f"{folder.name}/{entry.shown}")
 
@@ -181,9 +205,3 @@ def read_answers(path: Path) -> Mapping[str, frozenset[str]]:
             }
     except (UnicodeDecodeError, csv.Error) as error:
         raise SetError(f"{path} is no table (CSV, UTF-8): {error}") from None
-
-
-def _require_answered(known: Mapping[str, frozenset[str]], loose: Sequence[Path], answers: Path | None) -> None:
-    missing = known.keys() - {path.name for path in loose}
-    if missing:
-        raise SetError(f"{answers} names {sorted(missing)[0]!r}, which is no photo beside the people's folders")

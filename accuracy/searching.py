@@ -1,6 +1,6 @@
 """Searches of probes in a gallery: each probe's distance to its own person, and the people nearest to it beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,10 +65,9 @@ class Searches:
 
 
 def search(
-    enrolled: Mapping[str, NDArray[np.float32]] | Gallery,
+    gallery: Gallery,
     probes: Sequence[Sample],
     *,
-    model: str,
     left_out: Sequence[int | None] = (),
     in_turn: bool = False,
     seed: int = 0,
@@ -76,16 +75,13 @@ def search(
     """Search probes in a gallery.
 
     Args:
-        enrolled: for each person encodings of shape (k, d), or a gallery.
+        gallery: to search.
         probes: to search; those of people who are not enrolled are strangers.
-        model: the embedding model, for a gallery made here.
         left_out: leave-one-out: for each probe the place of its own encoding among the person's, which is passed over;
             None: it is not enrolled.
         in_turn: everybody enrolled is also searched for without their own encodings, as a stranger.
         seed: of the choice of impostor comparisons where there are too many.
     """
-    size = len(probes[0].encoding)
-    gallery = enrolled if isinstance(enrolled, Gallery) else _gallery(enrolled, model, size)
     rows = np.stack([probe.encoding for probe in probes]).astype(np.float32)
     found = gallery.nearest(rows, count=RANKS + 1)
     others = [
@@ -111,10 +107,6 @@ def search(
         enrolled=len(known),
         encodings=gallery.encodings,
     )
-
-
-def _gallery(enrolled: Mapping[str, NDArray[np.float32]], model: str, size: int) -> Gallery:
-    return Gallery.from_encodings(enrolled, model=model, encoding_size=size)
 
 
 def _own_distance(gallery: Gallery, probe: Sample, left_out: int | None) -> float:

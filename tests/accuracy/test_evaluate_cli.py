@@ -2,10 +2,8 @@
 
 import json
 import stat
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,12 +11,10 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 
-from accuracy.embedding_model import EmbeddingError, EmbeddingModel
 from accuracy.evaluate_cli import evaluate
 from accuracy.photo_reading import PhotoReader
 from accuracy.photo_sets import SetError, read_answers
 from database.engine import create_database_engine, upgrade
-from face_engine.images import decode_image
 from face_engine.interface import FaceBoxes, ImageError
 from face_engine.reference import ReferenceEngine
 from index_builder.enrol_cli import enrol
@@ -26,6 +22,8 @@ from index_builder.store import Store, write_store
 
 # Faces of t1.jpg, each alone.
 BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 SHARED = Path(__file__).parents[3] / "shared" / "faces"
 ANSWERS = """photo,people
 alex_lacamoire.jpg,alex_lacamoire
@@ -40,55 +38,6 @@ stranger_with_rose.jpg,rose_leslie
 stranger_and_rose.jpg,
 two_people.jpg,biden;obama
 """
-
-
-@pytest.fixture(autouse=True)
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "data"))
-    monkeypatch.setenv("ATTENDANCE_ENGINE_NAME", "reference")
-    monkeypatch.setenv("ATTENDANCE_ENGINE_DETECTOR", "hog")
-    return tmp_path / "data"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[ReferenceEngine]:
-    engine = ReferenceEngine(detector="hog", upsample=1, max_pixels=16_000_000)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(autouse=True)
-def _one_engine(engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real engine, loaded once."""
-    monkeypatch.setattr(engine, "close", lambda: None)
-    monkeypatch.setattr("accuracy.evaluate_cli.create_engine", lambda **_: engine)
-    monkeypatch.setattr("index_builder.enrol_cli.create_engine", lambda **_: engine)
-
-
-@pytest.fixture
-def six(pictures: Path) -> Image.Image:
-    return Image.fromarray(decode_image((pictures / "t1.jpg").read_bytes(), max_pixels=16_000_000))
-
-
-@pytest.fixture
-def faces(tmp_path: Path, pictures: Path, six: Image.Image) -> Path:
-    """Three people with two or three photos each, and what no photo of one person is."""
-    folder = tmp_path / "faces"
-    for person in ("1001", *BOXES):
-        (folder / person).mkdir(parents=True)
-    Image.open(pictures / "obama.jpg").crop((200, 50, 760, 560)).save(folder / "1001" / "1.jpg", quality=95)
-    Image.open(pictures / "obama2.jpg").crop((60, 180, 560, 680)).save(folder / "1001" / "2.PNG")
-    for person, box in BOXES.items():
-        alone = six.crop(box)
-        alone.save(folder / person / "1.png")
-        alone.resize((alone.width * 2, alone.height * 2)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
-            folder / person / "2.jpg", quality=90
-        )
-    (folder / "1003" / "3 copy.png").write_bytes((folder / "1003" / "1.png").read_bytes())
-    six.crop((40, 150, 620, 480)).save(folder / "1003" / "4 three.png")
-    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "1004" / "3 wall.png")
-    (folder / "1004" / "4 cut.png").write_bytes((folder / "1004" / "1.png").read_bytes()[:3000])
-    return folder
 
 
 def run(*arguments: object) -> Result:
@@ -206,9 +155,9 @@ def test_a_misidentified_photo_stands_beside_the_one_in_the_store(faces: Path, t
 
 
 def test_a_photo_that_the_engine_refuses_does_not_take_its_batch_along(
-    faces: Path, engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch
+    faces: Path, face_engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detect = engine.detect
+    detect = face_engine.detect
 
     def refuse(images: Sequence[NDArray[np.uint8]], **options: int | None) -> list[FaceBoxes]:
         for place, image in enumerate(images):
@@ -216,10 +165,10 @@ def test_a_photo_that_the_engine_refuses_does_not_take_its_batch_along(
                 raise ImageError(f"image {place} is not to its taste")
         return detect(images, **options)
 
-    monkeypatch.setattr(engine, "detect", refuse)
+    monkeypatch.setattr(face_engine, "detect", refuse)
     paths = [(faces / "1003" / "1.png", "good"), (faces / "1004" / "3 wall.png", "bad"), (faces / "gone.png", "gone")]
     told: list[int] = []
-    reading = PhotoReader(engine, max_pixels=1_000_000, advance=told.append).read(paths)
+    reading = PhotoReader(face_engine, max_pixels=1_000_000, advance=told.append).read(paths)
     faults = {seen.shown: seen.fault for seen in reading.photos.values()}
     assert faults == {"good": "", "bad": "image 0 is not to its taste", "gone": "No such file or directory"}
     assert told == [3]
@@ -231,72 +180,6 @@ def test_a_store_of_another_model_is_refused(faces: Path, tmp_path: Path) -> Non
     done = run(faces, "--gallery", store)
     assert done.exit_code == 1
     assert "was made with the model other-model" in done.output
-
-
-@pytest.fixture
-def colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module with an embedding of aligned faces, one of photos, and broken ones."""
-    module = ModuleType("colours")
-
-    def chips(batch: NDArray[np.uint8]) -> NDArray[np.float64]:
-        assert batch.shape[1:] == (150, 150, 3)
-        grey: NDArray[np.float64] = batch.astype(np.float64).mean(axis=3)[:, 5::10, 5::10].reshape(len(batch), -1)
-        centred: NDArray[np.float64] = grey - grey.mean(axis=1, keepdims=True)
-        return centred
-
-    def photos(batch: list[NDArray[np.uint8]]) -> list[list[float]]:
-        return [[float(photo.mean()), float(photo.std()), 1.0] for photo in batch]
-
-    module.chips, module.photos = chips, photos  # type: ignore[attr-defined]
-    module.short = lambda batch: np.zeros((1, 3))  # type: ignore[attr-defined]
-    module.nan = lambda batch: np.full((len(batch), 3), np.nan)  # type: ignore[attr-defined]
-    module.text = lambda batch: "no numbers"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "colours", module)
-    return "colours"
-
-
-@pytest.mark.parametrize("takes", ["chips", "photos"])
-def test_a_plugged_in_model(faces: Path, tmp_path: Path, colours: str, takes: str) -> None:
-    arguments = ["--embedding", f"{colours}:{takes}", "--embedding-takes", takes, "--normalise", "--bootstrap", 100]
-    done = run(faces, *arguments, "--output", tmp_path / "report")
-    assert done.exit_code == 0, done.output
-    assert f"Model colours:{takes}." in done.output
-    assert "the configured thresholds are of another model" in done.output
-    found = figures(tmp_path / "report")
-    assert found["decisions"] == []
-    assert found["mated_searches"] == {"count": 6, "people": 3}
-    with_threshold = run(faces, *arguments, "--threshold", 0.3)
-    assert "At the given threshold 0.3 with the margin 0.04" in with_threshold.output
-
-
-@pytest.mark.parametrize(
-    ("embedding", "message"),
-    [
-        ("colours:short", "gave shape (1, 3) for"),
-        ("colours:nan", "numbers that are not finite"),
-        ("colours:text", "failed: ValueError"),
-        ("colours:nothing", "cannot be loaded"),
-        ("nowhere:embed", "cannot be loaded"),
-        ("colours", "module:function"),
-        ("sys:path", "is no function"),
-    ],
-)
-def test_a_model_that_cannot_be_used_is_named(faces: Path, colours: str, embedding: str, message: str) -> None:
-    for large in ("1001/1.jpg", "1001/2.PNG", "1003/2.jpg", "1003/4 three.png", "1004/2.jpg"):
-        (faces / large).unlink()
-    done = run(faces, "--embedding", embedding)
-    assert done.exit_code == 1
-    assert message in done.output
-    assert "Traceback" not in done.output
-
-
-def test_a_model_keeps_its_size() -> None:
-    sizes = iter((3, 4))
-    model = EmbeddingModel("m", lambda batch: np.ones((len(batch), next(sizes))))
-    chips = np.zeros((1, 8, 8, 3), np.uint8)
-    model._encode(chips)
-    with pytest.raises(EmbeddingError, match="4 numbers, and 3 before"):
-        model._encode(chips)
 
 
 def test_one_person_and_no_probes_are_errors(faces: Path, tmp_path: Path, six: Image.Image) -> None:

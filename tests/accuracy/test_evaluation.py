@@ -25,8 +25,13 @@ def enrolled(*samples: Sample) -> dict[str, NDArray[np.float32]]:
     return {person: np.stack([one.encoding for one in samples if one.person == person]) for person in people}
 
 
+def gallery_of(encodings: dict[str, NDArray[np.float32]]) -> Gallery:
+    size = next(iter(encodings.values())).shape[1]
+    return Gallery.from_encodings(encodings, model="planted", encoding_size=size)
+
+
 def evaluated(gallery: dict[str, NDArray[np.float32]], probes: list[Sample], *, in_turn: bool = False) -> Evaluation:
-    searches = search(gallery, probes, model="planted", in_turn=in_turn)
+    searches = search(gallery_of(gallery), probes, in_turn=in_turn)
     return evaluate(searches, {"roster": RULE}, replicates=200)
 
 
@@ -124,7 +129,7 @@ def test_a_stranger_who_is_named_is_shown() -> None:
 def test_leave_one_out_passes_over_the_photo_itself() -> None:
     samples = [at("a", 0, 0), at("a", 0.3, 0), at("b", 1, 0)]
     arranged = leave_one_out(samples, [], in_turn=False)
-    searches = search(arranged.encodings, arranged.probes, model="planted", left_out=arranged.left_out)
+    searches = search(gallery_of(arranged.encodings), arranged.probes, left_out=arranged.left_out)
     np.testing.assert_allclose(searches.own, [0.3, 0.3, np.inf], atol=1e-6)
     assert searches.mated.tolist() == [True, True, False]
     assert not searches.stranger.any()  # b is enrolled with one photo: neither mated nor a stranger
@@ -210,6 +215,6 @@ def test_many_people_are_compared_in_part() -> None:
     draw = np.random.default_rng(2)
     people = {f"p{place}": draw.normal(size=(1, 3)).astype(np.float32) for place in range(1500)}
     probes = [at(f"p{place}", *draw.normal(size=3)) for place in range(1000)]
-    searches = search(people, probes, model="planted")
+    searches = search(gallery_of(people), probes)
     assert 300_000 < len(searches.comparisons) <= 400_000
     assert len(searches.comparison_people) == len(searches.comparisons)

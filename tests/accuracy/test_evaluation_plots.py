@@ -12,6 +12,7 @@ from accuracy.evaluation import Evaluation, evaluate
 from accuracy.evaluation_plots import CMC, DET, DISTANCES, SEARCH_DET, draw_plots
 from accuracy.searching import Sample, search
 from accuracy.splitting import leave_one_out
+from index_builder.gallery import Gallery
 
 
 def evaluated(people: int, photos: int, *, in_turn: bool = True) -> Evaluation:
@@ -22,7 +23,8 @@ def evaluated(people: int, photos: int, *, in_turn: bool = True) -> Evaluation:
         for photo in range(photos)
     ]
     arranged = leave_one_out(samples, [], in_turn=in_turn)
-    searches = search(arranged.encodings, arranged.probes, model="m", left_out=arranged.left_out, in_turn=in_turn)
+    gallery = Gallery.from_encodings(arranged.encodings, model="m", encoding_size=3)
+    searches = search(gallery, arranged.probes, left_out=arranged.left_out, in_turn=in_turn)
     return evaluate(searches, {"the roster's threshold": Rule(0.55, 0.04)}, replicates=100)
 
 

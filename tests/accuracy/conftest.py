@@ -1,0 +1,61 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from face_engine.images import decode_image
+from face_engine.reference import ReferenceEngine
+
+# Faces of t1.jpg, each alone.
+BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "data"))
+    monkeypatch.setenv("ATTENDANCE_ENGINE_NAME", "reference")
+    monkeypatch.setenv("ATTENDANCE_ENGINE_DETECTOR", "hog")
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def face_engine() -> Iterator[ReferenceEngine]:
+    engine = ReferenceEngine(detector="hog", upsample=1, max_pixels=16_000_000)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def one_engine(data: Path, face_engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of a fresh installation, and the real engine, loaded once."""
+    monkeypatch.setattr(face_engine, "close", lambda: None)
+    monkeypatch.setattr("accuracy.evaluate_cli.create_engine", lambda **_: face_engine)
+    monkeypatch.setattr("index_builder.enrol_cli.create_engine", lambda **_: face_engine)
+
+
+@pytest.fixture
+def six(pictures: Path) -> Image.Image:
+    return Image.fromarray(decode_image((pictures / "t1.jpg").read_bytes(), max_pixels=16_000_000))
+
+
+@pytest.fixture
+def faces(tmp_path: Path, pictures: Path, six: Image.Image) -> Path:
+    """Three people with two or three photos each, and what no photo of one person is."""
+    folder = tmp_path / "faces"
+    for person in ("1001", *BOXES):
+        (folder / person).mkdir(parents=True)
+    Image.open(pictures / "obama.jpg").crop((200, 50, 760, 560)).save(folder / "1001" / "1.jpg", quality=95)
+    Image.open(pictures / "obama2.jpg").crop((60, 180, 560, 680)).save(folder / "1001" / "2.PNG")
+    for person, box in BOXES.items():
+        alone = six.crop(box)
+        alone.save(folder / person / "1.png")
+        alone.resize((alone.width * 2, alone.height * 2)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
+            folder / person / "2.jpg", quality=90
+        )
+    (folder / "1003" / "3 copy.png").write_bytes((folder / "1003" / "1.png").read_bytes())
+    six.crop((40, 150, 620, 480)).save(folder / "1003" / "4 three.png")
+    Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "1004" / "3 wall.png")
+    (folder / "1004" / "4 cut.png").write_bytes((folder / "1004" / "1.png").read_bytes()[:3000])
+    return folder
