@@ -1,5 +1,6 @@
 """`attendance evaluate`: how well people are identified on photos with known answers."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -95,6 +96,7 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
         halves, fraction = _read_split(split)
         held_out, others = _read_strangers(strangers)
         _check(gallery=gallery, split=split, embedding=embedding, held_out=held_out, normalise=normalise)
+        _check_output(output, folder)
         plugged = _load(embedding, photos=embedding_takes == "photos", normalise=normalise)
         options = {"gallery": gallery is not None, "share": fraction is not None}
         photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
@@ -198,6 +200,19 @@ def _check(
         raise click.UsageError("a gallery holds the engine's encodings: --embedding cannot search it")
     if normalise and embedding is None:
         raise click.UsageError("--normalise is for --embedding")
+
+
+def _check_output(output: Path | None, folder: Path) -> None:
+    """Said now, not after an hour of photos."""
+    if output is None:
+        return
+    if output.resolve().is_relative_to(folder.resolve()):
+        raise click.UsageError(f"--output lies in {folder}: its pictures would be taken for photos the next time")
+    there = next(place for place in (output.absolute(), *output.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise click.ClickException(
+            f"the report cannot be written to {output}: {there} is no folder that you may write in"
+        )
 
 
 @contextmanager

@@ -122,12 +122,7 @@ def evaluate(
         seed: of the bootstrap.
     """
     mated, stranger = searches.mated, searches.stranger
-    in_turn = bool((mated & stranger).any())
-    # Strangers are drawn apart from the enrolled, unless everybody is both.
-    strata = np.zeros(len(searches.people), np.int64)
-    if not in_turn:
-        strata[np.unique(searches.person[stranger])] = 1
-    weights = draw_people(strata, replicates=replicates, seed=seed)
+    weights = draw_people(_strata(searches), replicates=replicates, seed=seed)
     return Evaluation(
         people=len(np.unique(searches.person)),
         probes=len(searches.probes),
@@ -137,7 +132,7 @@ def evaluate(
         mated_people=len(np.unique(searches.person[mated])),
         nonmated=int(stranger.sum()),
         nonmated_people=len(np.unique(searches.person[stranger])),
-        in_turn=in_turn,
+        in_turn=bool((mated & stranger).any()),
         cmc=_cmc(searches, weights),
         tpir=[_tpir(searches, weights, wanted) for wanted in WANTED],
         tar=[_tar(searches, weights, wanted) for wanted in WANTED],
@@ -150,6 +145,14 @@ def evaluate(
         replicates=replicates,
         seed=seed,
     )
+
+
+def _strata(searches: Searches) -> NDArray[np.int64]:
+    """Strangers are drawn apart from the enrolled, unless everybody is both."""
+    strata = np.zeros(len(searches.people), np.int64)
+    if not (searches.mated & searches.stranger).any():
+        strata[np.unique(searches.person[searches.stranger])] = 1
+    return strata
 
 
 def _ranks(searches: Searches) -> NDArray[np.int64]:

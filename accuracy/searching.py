@@ -83,11 +83,6 @@ def search(
         seed: of the choice of impostor comparisons where there are too many.
     """
     rows = np.stack([probe.encoding for probe in probes]).astype(np.float32)
-    found = gallery.nearest(rows, count=RANKS + 1)
-    others = [
-        [candidate for candidate in nearest if candidate.student != probe.person][:RANKS]
-        for probe, nearest in zip(probes, found, strict=True)
-    ]
     places = left_out or [None] * len(probes)
     own = np.array([_own_distance(gallery, *pair) for pair in zip(probes, places, strict=True)], np.float32)
     known = set(gallery.identities)
@@ -100,13 +95,20 @@ def search(
         people=people,
         person=np.array([place_of[probe.person] for probe in probes], np.int64),
         own=own,
-        others=others,
+        others=_others(gallery, probes, rows),
         stranger=np.ones(len(probes), np.bool_) if in_turn else unknown,
         comparisons=distances,
         comparison_people=np.array([[place_of[a], place_of[b]] for a, b in pairs], np.int64).reshape(-1, 2),
         enrolled=len(known),
         encodings=gallery.encodings,
     )
+
+
+def _others(gallery: Gallery, probes: Sequence[Sample], rows: NDArray[np.float32]) -> list[list[Candidate]]:
+    return [
+        [candidate for candidate in nearest if candidate.student != probe.person][:RANKS]
+        for probe, nearest in zip(probes, gallery.nearest(rows, count=RANKS + 1), strict=True)
+    ]
 
 
 def _own_distance(gallery: Gallery, probe: Sample, left_out: int | None) -> float:

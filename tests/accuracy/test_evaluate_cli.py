@@ -256,6 +256,16 @@ def test_ctrl_c_says_that_nothing_was_written(faces: Path, tmp_path: Path, monke
     assert not (tmp_path / "report").exists()
 
 
+def test_where_no_report_can_be_written_is_said_before_the_work(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(faces, "--output", tmp_path / "file" / "report")
+    assert done.exit_code == 1
+    assert "the report cannot be written" in done.output
+    done = run(faces, "--output", faces / "report")
+    assert done.exit_code == 2
+    assert "would be taken for photos" in done.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
