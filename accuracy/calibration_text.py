@@ -52,7 +52,7 @@ def rate_table(found: Calibration) -> Table:
     """FMR and FNMR against the threshold."""
     marks = {choice.threshold: "" for choice in found.choices}
     for choice in found.choices:
-        marks[choice.threshold] += f" {'chosen' if choice.measured else 'default'}: {choice.setting}"
+        marks[choice.threshold] += f" {'chosen' if choice.measured else 'given'}: {choice.setting}"
     rows = [
         (f"{row.threshold:.3f}", as_rate(row.false_match), as_rate(row.false_non_match), marks.get(row.threshold, ""))
         for row in found.rows()
@@ -62,7 +62,7 @@ def rate_table(found: Calibration) -> Table:
 
 def choice_lines(choice: Choice, in_use: float) -> Iterator[str]:
     """What was chosen, and why."""
-    how = "from this gallery" if choice.measured else "the safe default, not measured"
+    how = "from this gallery" if choice.measured else "not measured"
     yield f"matching.{choice.setting} = {choice.threshold:g}, {how} (in use: {in_use:g})"
     if choice.measured:
         yield (

@@ -29,8 +29,8 @@ EDGES = STEP * np.arange(1, 401)
 """Thresholds at which rates are known, shape (400,): up to 2, the farthest two encodings of length one can be apart."""
 FEWEST_ERRORS = 30
 """Doddington's rule of 30 (Speech Communication 31, 2000): with fewer errors a rate is no better known than to 30 %."""
-BUDGET = 200_000_000
-"""Comparisons made unless more are asked for: some 14,000 people with one another, a minute or two."""
+BUDGET = 2_000_000_000
+"""Comparisons made unless more are asked for: some 44,000 people of one photo with one another, a minute or two."""
 _BLOCK = 4_000_000
 _ROSTER_PROBES = 2_000
 
@@ -173,9 +173,7 @@ def compare(
     rows = [np.asarray(encodings[person], np.float32) for person in people]
     genuine, owner = _genuine(rows)
     matches, campus, in_rosters = _impostors(rows, roster=roster, margin=margin, draw=draw)
-    return Comparisons(
-        people, len(encodings), sum(map(len, rows)), genuine, owner, matches.astype(np.int32), in_rosters, campus
-    )
+    return Comparisons(people, len(encodings), sum(map(len, rows)), genuine, owner, matches, in_rosters, campus)
 
 
 def _sample(encodings: Mapping[str, NDArray[np.float64]], budget: int, draw: np.random.Generator) -> list[str]:
@@ -202,7 +200,7 @@ def _genuine(rows: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float64], 
 
 def _impostors(
     rows: Sequence[NDArray[np.float32]], *, roster: int, margin: float, draw: np.random.Generator
-) -> tuple[NDArray[np.int64], Searches | None, Searches | None]:
+) -> tuple[NDArray[np.int32], Searches | None, Searches | None]:
     """Each person's matches at each edge, the searches among all others, and those among rosters."""
     n = len(rows)
     together = np.concatenate(rows)
@@ -211,7 +209,7 @@ def _impostors(
     probes = starts + draw.integers(0, [len(own) for own in rows])
     shuffled = draw.permutation(n)[: n - n % roster].reshape(-1, roster)
     probed = set(draw.permutation(n)[:_ROSTER_PROBES].tolist())
-    matches = np.zeros((n, len(EDGES)), np.int64)
+    matches = np.zeros((n, len(EDGES)), np.int32)
     campus, rosters = _Tally(margin), _Tally(margin)
     step = max(1, _BLOCK // len(together))
     for start in range(0, n, step):

@@ -52,7 +52,7 @@ def clopper_pearson(errors: float, trials: float, level: float = LEVEL) -> Inter
     tail = (1 - level) / 2
     low = float(stats.beta.ppf(tail, errors, trials - errors + 1)) if errors > 0 else 0.0
     high = float(stats.beta.ppf(1 - tail, errors + 1, trials - errors)) if errors < trials else 1.0
-    return Interval(errors / trials, low, high)
+    return Interval(float(errors / trials), low, high)
 
 
 def upper_limit(errors: float, trials: float, level: float = LEVEL) -> float:

@@ -99,7 +99,33 @@ def choose(comparisons: Comparisons, wanted: Wanted, *, setting: str, searched: 
         trials = trials_of_session(comparisons, wanted, searched, EDGES[edge])
         if limit <= needed_rate(wanted.rate, trials):
             return _choice(comparisons, wanted, setting, searched, float(EDGES[edge].round(3)), measured=True)
-    return _choice(comparisons, wanted, setting, searched, default, measured=False)
+    safe = _not_contradicted(comparisons, wanted, searched, default)
+    choice = _choice(comparisons, wanted, setting, searched, safe, measured=False)
+    if safe < default:
+        low = _least_chance(comparisons, wanted, searched, default)
+        remark = (
+            f"The default, {default:g}, is contradicted by the data: it lets a false entry through in a share of "
+            f"{low:.2g} of sessions or more, before confirmation over several frames. {safe:g} is the largest that the "
+            "data do not contradict."
+        )
+        choice = replace(choice, remarks=(*choice.remarks, remark))
+    return choice
+
+
+def _not_contradicted(comparisons: Comparisons, wanted: Wanted, searched: int, default: float) -> float:
+    """The default, or the largest edge under it at which the data do not show more false entries than wanted."""
+    if _least_chance(comparisons, wanted, searched, default) <= wanted.rate:
+        return default
+    for edge in range(edge_at(default), 0, -1):
+        if _least_chance(comparisons, wanted, searched, float(EDGES[edge])) <= wanted.rate:
+            return float(EDGES[edge].round(3))
+    return float(EDGES[0])
+
+
+def _least_chance(comparisons: Comparisons, wanted: Wanted, searched: int, threshold: float) -> float:
+    """The chance of a false entry if the rate is at its lower limit and only strangers are compared."""
+    low = comparisons.false_match_rate(edge_at(threshold)).low
+    return chance_of_false_entry(low, wanted.strangers * searched)
 
 
 def _choice(
@@ -118,26 +144,19 @@ def _choice(
         comparisons.false_match_limit(edge),
         comparisons.false_non_match_rate(threshold),
     )
-    remarks = _measured_remarks(choice, comparisons) if measured else _default_remarks(choice, comparisons, wanted)
+    remarks = _measured_remarks(choice, comparisons) if measured else _default_remarks(choice, comparisons)
     return replace(choice, remarks=tuple(remarks))
 
 
-def _default_remarks(choice: Choice, comparisons: Comparisons, wanted: Wanted) -> list[str]:
+def _default_remarks(choice: Choice, comparisons: Comparisons) -> list[str]:
     pairs = math.ceil(math.log(1 - LEVEL) / math.log1p(-choice.needed))
-    remarks = [
+    return [
         f"This gallery cannot support an estimate: a false match rate of at most {choice.needed:.2g} can be shown by "
         f"about {pairs:,} independent comparisons without an error or more, and its {len(comparisons.people):,} "
         f"{'person is' if len(comparisons.people) == 1 else 'people are'} worth at most "
         f"{int(np.max(comparisons.effective_pairs[: edge_at(choice.threshold) + 1])):,}. "
-        f"The default, {choice.threshold:g}, is given, not measured."
+        f"{choice.threshold:g} is given, not measured."
     ]
-    expected = chance_of_false_entry(choice.false_match.low, choice.trials)
-    if expected > wanted.rate:
-        remarks.append(
-            f"Yet the data show that this default lets more through than wanted: {1000 * expected:,.3g} false entries "
-            "in 1,000 sessions or more, before confirmation over several frames. Lower it, and look at corrections."
-        )
-    return remarks
 
 
 def _measured_remarks(choice: Choice, comparisons: Comparisons) -> list[str]:

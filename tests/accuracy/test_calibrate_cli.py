@@ -101,8 +101,8 @@ def test_a_small_gallery_gets_the_default_and_nothing_is_written(data: Path) -> 
 
 def test_of_another_model_the_configured_values_are_the_default(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTENDANCE_MATCHING_THRESHOLD", "1.1")
-    save(data, faces(5, 2), model="arcface")
-    assert "matching.threshold = 1.1, the safe default" in run().output
+    save(data, faces(5, 2, apart=1.6), model="arcface")
+    assert "matching.threshold = 1.1, not measured" in run().output
 
 
 def test_a_variable_that_wins_over_the_file_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
