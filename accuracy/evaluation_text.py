@@ -144,7 +144,7 @@ def _print_scenes(echo: Echo, scenes: Sequence[SceneResult]) -> None:
 
 def scene_cells(scene: SceneResult) -> tuple[str, str, str]:
     """Who is named, who should be, and whether that is right."""
-    named = ", ".join(f"{person} ({apart:.2f})" for person, apart in sorted(scene.named.items()))
-    expected = "not said" if scene.expected is None else ", ".join(sorted(scene.expected)) or "nobody"
+    named = ", ".join(f"{printable(person)} ({apart:.2f})" for person, apart in sorted(scene.named.items()))
+    expected = "not said" if scene.expected is None else ", ".join(map(printable, sorted(scene.expected))) or "nobody"
     verdict = {True: "right", False: "WRONG", None: ""}[scene.right]
     return named or "nobody", expected, verdict
