@@ -115,8 +115,8 @@ def render_det(
         # A rate of 0 lies at the edge: the curve leaves the chart there.
         x, y = (stats.norm.ppf(np.clip(part, lowest, 1 - 1e-9)) for part in curve.points[1:])
         axes.plot(x, y, label=curve.name, linewidth=1.8, drawstyle="steps-post", **stroke)
-        for text, threshold in (curve.marked or {}).items():
-            _mark(axes, curve.points, threshold, text, lowest)
+        for height, (text, threshold) in enumerate((curve.marked or {}).items()):
+            _mark(axes, curve.points, threshold, text, lowest, height)
     ticks = [tick for tick in _TICKS if lowest <= tick <= 0.99]  # noqa: PLR2004 - the axes' end
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(FixedLocator(stats.norm.ppf(ticks).tolist()))
@@ -136,7 +136,10 @@ def render_histograms(
 ) -> dict[str, bytes]:
     """The chart of `histograms` as the bytes of its files, by "png" and "svg"."""
     figure, axes = _figure(title, x_label, "Share of comparisons per 0.01 of distance")
-    finite = [one.distances[np.isfinite(one.distances)] for one in distributions]
+    finite = [
+        one.distances[np.isfinite(one.distances) & (True if one.counts is None else one.counts > 0)]
+        for one in distributions
+    ]
     far = max((float(part.max()) for part in finite if len(part)), default=1.0)
     edges = np.arange(0, far + 0.02, 0.01)
     for place, one in enumerate(distributions):
@@ -146,10 +149,10 @@ def render_histograms(
         stroke: dict[str, Any] = {"edgecolor": _INKS[place % len(_INKS)], "linestyle": _STROKES[place % len(_STROKES)]}
         shares = heights / total if total else heights
         axes.stairs(shares, edges, label=f"{one.name} ({total:,.0f})", linewidth=1.6, **stroke)
-    for text, threshold in (thresholds or {}).items():
+    for height, (text, threshold) in enumerate((thresholds or {}).items()):
         axes.axvline(threshold, color="0.25", linewidth=1, linestyle=(0, (1, 1)))
         axes.annotate(
-            f"{text} {threshold:.3f}", (threshold, 1), xycoords=("data", "axes fraction"), xytext=(3, -4),
+            f"{text} {threshold:.3f}", (threshold, 1 - 0.3 * height), xycoords=("data", "axes fraction"), xytext=(3, -4),
             textcoords="offset points", rotation=90, va="top", fontsize=8,
         )  # fmt: skip
     axes.set_ylim(bottom=0)
@@ -168,13 +171,13 @@ def _figure(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _mark(axes: Axes, points: DetPoints, threshold: float, text: str, lowest: float) -> None:
+def _mark(axes: Axes, points: DetPoints, threshold: float, text: str, lowest: float, height: int) -> None:
     place = int(np.searchsorted(points.thresholds, threshold, side="right")) - 1
     if place < 0:
         return
     x, y = (float(stats.norm.ppf(np.clip(part[place], lowest, 1 - 1e-9))) for part in points[1:])
     axes.plot([x], [y], marker="o", markersize=6, markerfacecolor="white", markeredgecolor="black", linestyle="none")
-    axes.annotate(text, (x, y), xytext=(7, 5), textcoords="offset points", fontsize=8)
+    axes.annotate(text, (x, y), xytext=(7, 5 + 13 * height), textcoords="offset points", fontsize=8)
 
 
 def _finish(figure: Figure, axes: Axes) -> dict[str, bytes]:

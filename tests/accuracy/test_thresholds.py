@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from accuracy.pairs import Comparisons, compare, edge_at
+from accuracy.rates import upper_limit
 from accuracy.thresholds import Choice, Wanted, chance_of_false_entry, choose, needed_rate
 
 
@@ -22,7 +23,14 @@ def chosen(comparisons: Comparisons, wanted: Wanted, default: float = 0.55) -> C
 
 def test_the_formula_by_hand() -> None:
     # The worked example of docs/accuracy.md.
-    assert needed_rate(0.001, 4000) == pytest.approx(2.5012e-7, rel=1e-4)
+    needed = needed_rate(0.001, (10 + 0.05 * 200) * 200)
+    assert needed == pytest.approx(2.5012e-7, rel=1e-4)
+    pairs = np.log(0.05) / np.log1p(-needed)
+    assert pairs == pytest.approx(11_977_000, rel=1e-3)
+    assert upper_limit(0, pairs) == pytest.approx(needed, rel=1e-6)
+    assert (2 * pairs) ** 0.5 == pytest.approx(4_894, abs=1)
+    # At a false match rate of 1 in 100,000 the same session has a false entry in 3.9 % of cases.
+    assert chance_of_false_entry(1e-5, 4000) == pytest.approx(0.0392, abs=1e-4)
     assert chance_of_false_entry(needed_rate(0.001, 4000), 4000) == pytest.approx(0.001, rel=1e-9)
     assert chance_of_false_entry(1.0, 10) == 1.0
     assert needed_rate(0.001, 0) == 1.0
