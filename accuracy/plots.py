@@ -106,25 +106,24 @@ def render_det(
 ) -> dict[str, bytes]:
     """The chart of `det_curve` as the bytes of its files, by "png" and "svg"."""
     figure, axes = _figure(title, x_label, y_label)
-    rates = [rates for curve in curves for rates in (curve.points.false_match, curve.points.false_non_match)]
-    least = min((float(part[part > 0].min()) for part in rates if (part > 0).any()), default=1e-3)
-    lowest = max(min(least / 2, 5e-3), 1e-9)
-    limits = stats.norm.ppf([lowest, 0.99])
+    lowest = (
+        _lowest([curve.points.false_match for curve in curves]),
+        _lowest([curve.points.false_non_match for curve in curves]),
+    )
     for place, curve in enumerate(curves):
         stroke: dict[str, Any] = {"color": _INKS[place % len(_INKS)], "linestyle": _STROKES[place % len(_STROKES)]}
         # A rate of 0 lies at the edge: the curve leaves the chart there.
-        x, y = (stats.norm.ppf(np.clip(part, lowest, 1 - 1e-9)) for part in curve.points[1:])
+        x, y = (_deviate(part, least) for part, least in zip(curve.points[1:], lowest, strict=True))
         axes.plot(x, y, label=curve.name, linewidth=1.8, drawstyle="steps-post", **stroke)
-        for height, (text, threshold) in enumerate((curve.marked or {}).items()):
-            _mark(axes, curve.points, threshold, text, lowest, height)
-    ticks = [tick for tick in _TICKS if lowest <= tick <= 0.99]  # noqa: PLR2004 - the axes' end
-    for axis in (axes.xaxis, axes.yaxis):
+        _mark(axes, curve, lowest)
+    for axis, least in zip((axes.xaxis, axes.yaxis), lowest, strict=True):
+        ticks = [tick for tick in _TICKS if least <= tick]
         axis.set_major_locator(FixedLocator(stats.norm.ppf(ticks).tolist()))
         axis.set_minor_locator(NullLocator())
         axis.set_ticklabels([f"{tick:.3g}" if tick < _PERCENT_FROM else f"{tick:.4g}" for tick in ticks])
     axes.tick_params(axis="x", rotation=45)
-    axes.set_xlim(*limits)
-    axes.set_ylim(*limits)
+    axes.set_xlim(*stats.norm.ppf([lowest[0], _TICKS[-1]]))
+    axes.set_ylim(*stats.norm.ppf([lowest[1], _TICKS[-1]]))
     return _finish(figure, axes)
 
 
@@ -152,8 +151,8 @@ def render_histograms(
     for height, (text, threshold) in enumerate((thresholds or {}).items()):
         axes.axvline(threshold, color="0.25", linewidth=1, linestyle=(0, (1, 1)))
         axes.annotate(
-            f"{text} {threshold:.3f}", (threshold, 1 - 0.3 * height), xycoords=("data", "axes fraction"), xytext=(3, -4),
-            textcoords="offset points", rotation=90, va="top", fontsize=8,
+            f"{text} {threshold:.3f}", (threshold, 1 - 0.3 * height), xycoords=("data", "axes fraction"),
+            xytext=(3, -4), textcoords="offset points", rotation=90, va="top", fontsize=8,
         )  # fmt: skip
     axes.set_ylim(bottom=0)
     return _finish(figure, axes)
@@ -171,13 +170,29 @@ def _figure(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _mark(axes: Axes, points: DetPoints, threshold: float, text: str, lowest: float, height: int) -> None:
-    place = int(np.searchsorted(points.thresholds, threshold, side="right")) - 1
-    if place < 0:
-        return
-    x, y = (float(stats.norm.ppf(np.clip(part[place], lowest, 1 - 1e-9))) for part in points[1:])
-    axes.plot([x], [y], marker="o", markersize=6, markerfacecolor="white", markeredgecolor="black", linestyle="none")
-    axes.annotate(text, (x, y), xytext=(7, 5 + 13 * height), textcoords="offset points", fontsize=8)
+def _lowest(rates: Sequence[NDArray[np.float64]]) -> float:
+    """Where an axis begins: under the smallest rate above 0 that is known."""
+    least = min((float(part[part > 0].min()) for part in rates if (part > 0).any()), default=1e-3)
+    return max(min(least / 2, 5e-3), 1e-9)
+
+
+def _deviate(rates: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = stats.norm.ppf(np.clip(rates, least, 1 - 1e-9))
+    return found
+
+
+def _mark(axes: Axes, curve: Curve, lowest: tuple[float, float]) -> None:
+    for height, (text, threshold) in enumerate((curve.marked or {}).items()):
+        place = int(np.searchsorted(curve.points.thresholds, threshold + 1e-9, side="right")) - 1
+        if place < 0:
+            continue
+        parts = zip(curve.points[1:], lowest, strict=True)
+        x, y = (float(_deviate(part[place : place + 1], least)[0]) for part, least in parts)
+        axes.plot(
+            [x], [y], "o", markersize=6, markerfacecolor="white", markeredgecolor="black", clip_on=False, zorder=3
+        )
+        # Texts of thresholds that lie near each other do not cover each other.
+        axes.annotate(text, (x, y), xytext=(7, 5 + 13 * height), textcoords="offset points", fontsize=8)
 
 
 def _finish(figure: Figure, axes: Axes) -> dict[str, bytes]:
