@@ -103,6 +103,29 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert inside >= 52
 
 
+def test_intervals_hold_it_too_where_some_look_like_many() -> None:
+    threshold, edge = 0.6, edge_at(0.6)
+
+    def uneven(people: int, draw: np.random.Generator) -> NDArray[np.float64]:
+        scale = np.where(draw.random(people) < 0.1, 0.3, 1.0)
+        rows: NDArray[np.float64] = scale[:, None] * draw.normal(0, BETWEEN, (people, SIZE))
+        return rows
+
+    draw = np.random.default_rng(99)
+    truth = float((np.linalg.norm(uneven(500_000, draw) - uneven(500_000, draw), axis=1) <= threshold).mean())
+    inside = naive = 0
+    for seed in range(60):
+        rows = uneven(150, np.random.default_rng(seed))
+        found = compare({str(place): row[None] for place, row in enumerate(rows)})
+        interval = found.false_match_rate(edge)
+        inside += interval.low <= truth <= interval.high
+        interval = found.rates.false_match_rate(threshold)
+        naive += interval.low <= truth <= interval.high
+    assert inside >= 52
+    # As if pairs were independent the interval is far too narrow.
+    assert naive < 40
+
+
 def test_too_large_a_gallery_is_sampled_by_people_and_the_same_again() -> None:
     encodings = gallery(400, 2)
     one, again = (compare(encodings, budget=20_000, seed=4) for _ in range(2))
