@@ -36,6 +36,12 @@ def one_engine(data: Path, face_engine: ReferenceEngine, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without curves, which take two seconds to draw; tests of the report and of the plots have them."""
+    monkeypatch.setattr("accuracy.evaluation_report.draw_plots", lambda _: {})
+
+
+@pytest.fixture
 def six(pictures: Path) -> Image.Image:
     return Image.fromarray(decode_image((pictures / "t1.jpg").read_bytes(), max_pixels=16_000_000))
 
@@ -46,12 +52,12 @@ def faces(tmp_path: Path, pictures: Path, six: Image.Image) -> Path:
     folder = tmp_path / "faces"
     for person in ("1001", *BOXES):
         (folder / person).mkdir(parents=True)
-    Image.open(pictures / "obama.jpg").crop((200, 50, 760, 560)).save(folder / "1001" / "1.jpg", quality=95)
-    Image.open(pictures / "obama2.jpg").crop((60, 180, 560, 680)).save(folder / "1001" / "2.PNG")
+    Image.open(pictures / "obama.jpg").crop((200, 50, 760, 560)).reduce(2).save(folder / "1001" / "1.jpg", quality=95)
+    Image.open(pictures / "obama2.jpg").crop((60, 180, 560, 680)).reduce(2).save(folder / "1001" / "2.PNG")
     for person, box in BOXES.items():
         alone = six.crop(box)
         alone.save(folder / person / "1.png")
-        alone.resize((alone.width * 2, alone.height * 2)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
+        alone.resize((alone.width * 5 // 4, alone.height * 5 // 4)).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(
             folder / person / "2.jpg", quality=90
         )
     (folder / "1003" / "3 copy.png").write_bytes((folder / "1003" / "1.png").read_bytes())

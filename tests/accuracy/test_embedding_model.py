@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from accuracy.embedding_model import EmbeddingError, EmbeddingModel
 from accuracy.evaluate_cli import evaluate
 
-pytestmark = pytest.mark.usefixtures("one_engine")
+pytestmark = pytest.mark.usefixtures("one_engine", "no_plots")
 
 
 def run(*arguments: object) -> Result:

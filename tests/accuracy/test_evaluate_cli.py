@@ -22,7 +22,7 @@ from index_builder.store import Store, write_store
 
 # Faces of t1.jpg, each alone.
 BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
-pytestmark = pytest.mark.usefixtures("one_engine")
+pytestmark = pytest.mark.usefixtures("one_engine", "no_plots")
 
 SHARED = Path(__file__).parents[3] / "shared" / "faces"
 ANSWERS = """photo,people

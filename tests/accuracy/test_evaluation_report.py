@@ -1,6 +1,7 @@
 """The report of an evaluation: what names of files and people may hold, and what never gets into it."""
 
 import json
+import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +56,10 @@ def test_nothing_of_a_name_is_run_and_no_encoding_is_shown(tmp_path: Path) -> No
     json.loads(figures)
     for content in (text, figures):
         assert "0.12345" not in content
+    files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in page.parent.iterdir()}
+    assert set(files.values()) == {0o600}
+    assert {"evaluation.html", "evaluation.json", "det-verification.svg", "distances.png"} <= files.keys()
+    assert text.count("data:image/svg+xml;base64,") == sum(name.endswith(".svg") for name in files)
     said: list[str] = []
     print_evaluation(run, said.append, model="planted")
     assert "\x1b" not in "".join(said)
