@@ -36,6 +36,8 @@ from settings.model import Settings
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _DEFAULT_GROUP = "declared_group"
+_MANY = 10_000
+"""People whose comparison takes long enough to be announced."""
 
 
 @click.command()
@@ -88,6 +90,8 @@ def calibrate(  # noqa: PLR0917 - one parameter an option
         people = store.in_use
         if not people:
             raise click.ClickException("the store holds no student whose photos are in use: enrol some first")
+        if len(people) > _MANY:
+            click.echo(f"Comparing the photos of {len(people):,} people; this takes up to some minutes.", err=True)
         corrected, groups = _from_database(
             settings, group, Store(people, store.model, store.encoding_size), comparisons
         )

@@ -105,6 +105,13 @@ def test_of_another_model_the_configured_values_are_the_default(data: Path, monk
     assert "matching.threshold = 1.1, not measured" in run().output
 
 
+def test_the_store_of_few_real_faces_gets_the_default(shared_faces: Path) -> None:
+    output = run("--store", str(shared_faces / "encodings.pickle")).output
+    assert "5 people with 9 encodings" in output
+    assert "contradict" not in output
+    assert "[matching]\nthreshold = 0.55\ncampus_threshold = 0.5\n" in output
+
+
 def test_a_variable_that_wins_over_the_file_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTENDANCE_MATCHING_THRESHOLD", "0.6")
     save(data, faces(600, 2))
