@@ -66,7 +66,7 @@ def _measure(people: People, sizes: tuple[int, ...], crossing: tuple[int, ...], 
             results["skipped"][str(size)] = reason
             print(f"{size:,} encodings: skipped, {reason}", flush=True)
             continue
-        results["galleries"].append(measure(people, size, calls=calls, sample=500 if calls <= 5 else 2_000))
+        results["galleries"].append(measure(people, size, calls=calls, sample=500 if calls <= 5 else 5_000))
         print(f"{size:,} encodings: measured in {time.perf_counter() - start:.0f} s", flush=True)
     results["crossover"] = measure_crossover(people, crossing, calls=calls)
     results["crossover_at"] = crossover(results["crossover"])
