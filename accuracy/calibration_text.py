@@ -85,9 +85,13 @@ def group_tables(found: Calibration) -> list[Table]:
 
 
 def _group_row(group: GroupRates) -> tuple[str, ...]:
-    name = group.group if group.group.isprintable() else ascii(group.group)
     rates = (as_rate(group.false_match), as_rate(group.false_non_match))
-    return name, f"{group.people:,}", *rates, "; ".join(group.remarks)
+    return _printable(group.group), f"{group.people:,}", *rates, _printable("; ".join(group.remarks))
+
+
+def _printable(text: str) -> str:
+    """What people typed, without anything that a terminal would obey."""
+    return text if text.isprintable() else ascii(text)
 
 
 def group_lines(found: Calibration) -> list[str]:
