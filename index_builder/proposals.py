@@ -20,8 +20,8 @@ from index_builder.threads import Threads
 LEAST_RECALL = 0.999
 """Share of probes whose nearest student must be found; where more proposals do not reach it, the search stays exact."""
 _LEAST_MEASURED = 0.9995
-"""Of a sample, so that chance does not pass what misses more: of 8,000 probes at most four are missed, which an index of
-recall 0.999 would do one time in ten, and one of 0.998 one time in 2,500 (binomial distribution)."""
+"""Of a sample, so that chance does not pass what misses more: of 8,000 probes at most four are missed, which an index
+of recall 0.999 would do one time in ten, and one of 0.998 one time in 2,500 (binomial distribution)."""
 
 _SEED = 1
 # Rows under one mean; a student with more has several means.
