@@ -28,6 +28,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # 
 from wtforms.validators import AnyOf, DataRequired, Length
 
 from database.engine import is_transient
+from database.evidence import evidence_of, frames_of
 from database.models import Attendance, AttendanceChange, ClassSession, Status, utc_now
 from database.register import correct_status
 from webapp.fields import printable, squeezed
@@ -134,7 +135,7 @@ def export(session_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/students/<int:student_id>")
 def entry(session_id: int, student_id: int) -> str:
-    """One student's entry: the correction form and the history of changes."""
+    """One student's entry: the correction form, the history of changes, and what the cameras saw."""
     session = reach_session(session_id)
     row = _reach_row(session, student_id)
     status = row.state if row.state in STATUS_VALUES else None
@@ -207,7 +208,8 @@ def _correct(session_id: int, student_id: int, status: Status, reason: str) -> N
 def _entry_page(session: ClassSession, row: RegisterRow, form: FlaskForm) -> str:
     template = "register/entry.html" if wants_page() else "register/_entry.html"
     changes = _changes(session.id, row.student_id)
-    return render_template(template, session=session, row=row, form=form, changes=changes)
+    sightings = [(kept, frames_of(kept)) for kept in evidence_of(database(), session.id, row.student_id)]
+    return render_template(template, session=session, row=row, form=form, changes=changes, sightings=sightings)
 
 
 def _changes(session_id: int, student_id: int) -> Sequence[Any]:
