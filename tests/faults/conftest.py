@@ -64,6 +64,7 @@ class Tally:
         except TimeoutError:
             pass  # the comparison says what is missing
         self.count(expected, university.rows(camera.lesson))
+        assert not university.unproven(camera.lesson)  # sighting and evidence are one transaction; uids are unique
 
 
 Begin = Callable[..., Tally]

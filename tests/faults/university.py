@@ -9,7 +9,16 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from database.engine import begin_writing, create_database_engine, session_factory, upgrade
-from database.models import ApiToken, Attendance, Camera, ClassSession, Course, Student, TokenRole
+from database.models import (
+    ApiToken,
+    Attendance,
+    AttendanceEvidence,
+    Camera,
+    ClassSession,
+    Course,
+    Student,
+    TokenRole,
+)
 from database.tokens import hash_token, new_token
 from demo.people import ENROLLED, ROSTER
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
@@ -82,6 +91,21 @@ class University:
                 .where(Attendance.session_id == lesson.session_id)
             )
             return Counter((index_number, status.value) for index_number, status in found)
+
+    def unproven(self, lesson: Lesson) -> set[str]:
+        """Students whom the lesson's register has as seen, without anything kept of what confirmed them."""
+        proof = sa.exists().where(
+            AttendanceEvidence.session_id == Attendance.session_id,
+            AttendanceEvidence.student_id == Attendance.student_id,
+        )
+        with self.sessions() as db:
+            return set(
+                db.scalars(
+                    sa.select(Student.index_number)
+                    .join(Attendance, Attendance.student_id == Student.id)
+                    .where(Attendance.session_id == lesson.session_id, Attendance.first_seen.is_not(None), ~proof)
+                )
+            )
 
     def revoke(self, lesson: Lesson) -> None:
         """Take the lesson's camera its token."""
