@@ -1,0 +1,1 @@
+"""What the recognition service does under load: real frames over real gRPC."""
