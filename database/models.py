@@ -183,6 +183,7 @@ class ClassSession(Base):
         sa.Index("ix_class_session_room_id_starts_at", "room_id", "starts_at"),
         sa.Index("ix_class_session_course_id_starts_at", "course_id", "starts_at"),
         sa.Index("ix_class_session_closed_at_ends_at", "closed_at", "ends_at"),
+        sa.Index("ix_class_session_starts_at", "starts_at"),
         _UTF8,
     )
 

@@ -4,10 +4,12 @@ import unicodedata
 
 from wtforms import Field, Form, ValidationError
 
+from webapp.imports.values import clean
+
 
 def squeezed(value: str | None) -> str | None:
     """The text with its ends trimmed, white space made single, and letters composed (a filter for form fields)."""
-    return None if value is None else unicodedata.normalize("NFC", " ".join(value.split()))
+    return None if value is None else clean(value)
 
 
 def lower_case(value: str | None) -> str | None:

@@ -95,6 +95,20 @@ def test_every_migration_down_and_up_keeps_what_both_schemas_hold(engine: sa.Eng
     assert db.scalars(sa.select(Student.gallery_encodings)).all() == [0] * len(before)
 
 
+def test_sessions_are_indexed_by_their_start(engine: sa.Engine, db: Session) -> None:
+    def indexes() -> set[str | None]:
+        return {index["name"] for index in sa.inspect(engine).get_indexes("class_session")}
+
+    before = _fill(db)
+    assert "ix_class_session_starts_at" in indexes()
+    downgrade(engine, "0002")
+    assert "ix_class_session_starts_at" not in indexes()
+    assert _register(db) == before
+    upgrade(engine)
+    assert "ix_class_session_starts_at" in indexes()
+    assert _register(db) == before
+
+
 def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = create_database_engine(f"sqlite:///{tmp_path / 'attendance.db'}")
     upgrade(engine)
