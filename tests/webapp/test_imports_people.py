@@ -6,7 +6,17 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from database.models import Course, CourseLecturer, Enrolment, Lecturer, Role, Student
+from database.models import (
+    Course,
+    CourseLecturer,
+    Enrolment,
+    GalleryJob,
+    GalleryJobKind,
+    JobState,
+    Lecturer,
+    Role,
+    Student,
+)
 from database.passwords import verify_password
 from tests.factories import enrol, make_course, make_lecturer, make_student
 from webapp.imports.enrolments import EnrolmentImporter
@@ -134,10 +144,43 @@ def test_consent_is_recorded_and_an_empty_one_leaves_it(db):
     assert imported(db, students, text)[1] == [(2, "updated", "s1 is already there; consent by portal")]
 
 
+def test_a_declared_group_is_recorded_and_an_empty_one_leaves_it(db):
+    text = "index_number,name,consent_date,consent_means,declared_group\ns1,Ann,2026-10-01,form,Group A\ns2,Bob,,,\n"
+    imported(db, students, text)
+    assert rows(db, Student.index_number, Student.declared_group) == [("s1", "Group A"), ("s2", None)]
+    assert counts(imported(db, students, text)[0]) == {"unchanged": 2}
+    _, outcomes = imported(db, students, "index_number,name,declared_group\ns1,Ann,\ns2,Bob,B\ns3,Cid," + "x" * 81)
+    assert outcomes == [
+        (2, "unchanged", ""),
+        (3, "updated", "s2 is already there; the declared group changes"),
+        (4, "refused", "declared_group has 81 characters; at most 80 fit."),
+    ]
+    assert rows(db, Student.index_number, Student.declared_group) == [("s1", "Group A"), ("s2", "B")]
+
+
+def test_after_a_withdrawal_only_a_later_consent_counts(db):
+    for number in ("s1", "s2", "s3", "s4"):
+        make_student(db, number, "Ann").consent_withdrawn_at = datetime(2026, 10, 10, 12, tzinfo=UTC)
+    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number="s3"))
+    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number="s4", state=JobState.DONE))
+    db.commit()
+    text = "index_number,name,consent_date\ns1,Ann,2026-10-10\ns2,Ann,\ns3,Ann,2026-10-11\ns4,Ann,2026-10-11\n"
+    tried = imported(db, students, text, apply=False)
+    assert imported(db, students, text) == tried
+    assert tried[1] == [
+        (2, "refused", "s1 withdrew the consent on 2026-10-10. Only one that was given later counts."),
+        (3, "unchanged", ""),
+        (4, "refused", "s3 is being erased. Import this line again when that is done."),
+        (5, "updated", "s4 is already there; consent given on 2026-10-11"),
+    ]
+    withdrawn = sa.select(Student.index_number).where(Student.consent_withdrawn_at.is_not(None))
+    assert sorted(db.scalars(withdrawn)) == ["s1", "s2", "s3"]
+
+
 def test_refuses_consent_that_makes_no_sense(db):
     wrong = [
-        ("soon", "", "consent_given 'soon' is no date. Write it like 2026-10-05 or 05.10.2026."),
-        ("05/10/2026", "", "consent_given '05/10/2026' is no date."),
+        ("soon", "", "consent_date 'soon' is no date. Write it like 2026-10-05 or 05.10.2026."),
+        ("05/10/2026", "", "consent_date '05/10/2026' is no date."),
         ("2026-02-30", "", "is no date"),
         ("1026-02-03", "", "is no date"),
         ("2099-01-01", "", "is in the future"),
@@ -145,7 +188,7 @@ def test_refuses_consent_that_makes_no_sense(db):
         ("2026-10-01", "x" * 121, "consent_means has 121 characters"),
     ]
     lines = [f"s{number},Ann,{given},{means}" for number, (given, means, _) in enumerate(wrong)]
-    text = "\n".join(["index_number,name,consent_given,consent_means", *lines])
+    text = "\n".join(["index_number,name,consent_date,consent_means", *lines])
     _, outcomes = imported(db, students, text)
     assert [result for _, result, _ in outcomes] == ["refused"] * len(wrong)
     for (_, _, message), (_, _, said) in zip(wrong, outcomes, strict=True):

@@ -9,12 +9,18 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from database.models import Student
+from database.models import GalleryJob, GalleryJobKind, JobState, Student
 from webapp.imports.dates import parse_date
 from webapp.imports.reading import Column, Line, LineError
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, require
-from webapp.imports.values import LONGEST_INDEX_NUMBER, LONGEST_MEANS, LONGEST_NAME, text_problem
+from webapp.imports.values import (
+    LONGEST_GROUP,
+    LONGEST_INDEX_NUMBER,
+    LONGEST_MEANS,
+    LONGEST_NAME,
+    text_problem,
+)
 
 INDEX_NUMBER = Column(
     "index_number",
@@ -22,6 +28,8 @@ INDEX_NUMBER = Column(
     aliases=("index", "student_number", "student_id", "album_number"),
 )
 NAME = Column("name", "Given name and surname, up to 120 characters.", aliases=("student", "student_name", "full_name"))
+_CHANGED = ("name", "consent_given_at", "consent_means", "consent_withdrawn_at", "declared_group")
+_WANTED = (Student.id, Student.index_number, *(getattr(Student, name) for name in _CHANGED))
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class StudentRecord:
     name: str
     consent_given_on: date | None
     consent_means: str | None
+    declared_group: str | None
 
 
 class StudentImporter(Importer[StudentRecord]):
@@ -41,12 +50,18 @@ class StudentImporter(Importer[StudentRecord]):
         INDEX_NUMBER,
         NAME,
         Column(
-            "consent_given",
+            "consent_date",
             "Day on which the student agreed to be recognised, like 2026-10-01. Empty leaves what is recorded.",
             required=False,
-            aliases=("consent", "consent_given_at", "consent_date"),
+            aliases=("consent", "consent_given", "consent_given_at"),
         ),
         Column("consent_means", "How the consent was given, e.g. signed form, student portal.", required=False),
+        Column(
+            "declared_group",
+            "A group in the student's own words, for reports of errors by group. Empty leaves what is recorded.",
+            required=False,
+            aliases=("group",),
+        ),
     )
 
     def __init__(self, zone: ZoneInfo) -> None:
@@ -54,10 +69,11 @@ class StudentImporter(Importer[StudentRecord]):
 
     def parse(self, line: Line, present: frozenset[str]) -> StudentRecord:
         """Check the fields of a line."""
-        given = line.values.get("consent_given", "")
+        given = line.values.get("consent_date", "")
         means = line.values.get("consent_means", "")
+        group = line.values.get("declared_group", "")
         if means and not given:
-            raise LineError("consent_means is given without the day in consent_given.", "consent_given")
+            raise LineError("consent_means is given without the day in consent_date.", "consent_date")
         return StudentRecord(
             index_number=index_number_of(line),
             name=name_of(line),
@@ -65,12 +81,15 @@ class StudentImporter(Importer[StudentRecord]):
             consent_means=require(means, "consent_means", text_problem(means, longest=LONGEST_MEANS))
             if means
             else None,
+            declared_group=require(group, "declared_group", text_problem(group, longest=LONGEST_GROUP))
+            if group
+            else None,
         )
 
     def _day(self, text: str) -> date:
-        day = parse_date(text, "consent_given")
+        day = parse_date(text, "consent_date")
         if day > datetime.now(self._zone).date():
-            raise LineError(f"consent_given {day} is in the future.", "consent_given")
+            raise LineError(f"consent_date {day} is in the future.", "consent_date")
         return day
 
     def _moment(self, day: date | None) -> datetime | None:
@@ -82,23 +101,21 @@ class StudentImporter(Importer[StudentRecord]):
 
     def handle(self, db: Session, batch: Sequence[Numbered[StudentRecord]], *, apply: bool) -> list[Outcome]:
         """Two or three statements, whatever the size of the batch."""
-        wanted = (Student.index_number, Student.id, Student.name, Student.consent_given_at, Student.consent_means)
-        query = sa.select(*wanted).where(Student.index_number.in_([item.record.index_number for item in batch]))
+        numbers = [item.record.index_number for item in batch]
+        query = sa.select(*_WANTED).where(Student.index_number.in_(numbers))
         known = {row.index_number: row for row in db.execute(query)}
+        erasing = _being_erased(db, [item.record.index_number for item in batch if item.record.consent_given_on])
         outcomes: list[Outcome] = []
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         for item in batch:
             row, record = known.get(item.record.index_number), item.record
+            refusal = self._refusal(row, record, erasing)
+            if refusal is not None:
+                outcomes.append(Outcome(item.line, Result.REFUSED, refusal, "consent_date"))
+                continue
             if row is None:
-                new.append(
-                    {
-                        "index_number": record.index_number,
-                        "name": record.name,
-                        "consent_given_at": self._moment(record.consent_given_on),
-                        "consent_means": record.consent_means,
-                    }
-                )
+                new.append(self._new(record))
                 outcomes.append(Outcome(item.line, Result.ADDED, records=1))
                 continue
             changes, words = self._difference(row, record)
@@ -110,9 +127,29 @@ class StudentImporter(Importer[StudentRecord]):
             write_rows(db, Student, new, changed)
         return outcomes
 
+    def _refusal(self, row: Any, record: StudentRecord, erasing: frozenset[str]) -> str | None:
+        """Why a line's consent cannot be recorded, or None."""
+        if record.consent_given_on is None:
+            return None
+        if record.index_number in erasing:
+            return f"{record.index_number} is being erased. Import this line again when that is done."
+        withdrawn = row.consent_withdrawn_at if row is not None else None
+        if withdrawn is not None and record.consent_given_on <= (day := withdrawn.astimezone(self._zone).date()):
+            return f"{record.index_number} withdrew the consent on {day}. Only one that was given later counts."
+        return None
+
+    def _new(self, record: StudentRecord) -> dict[str, Any]:
+        return {
+            "index_number": record.index_number,
+            "name": record.name,
+            "consent_given_at": self._moment(record.consent_given_on),
+            "consent_means": record.consent_means,
+            "declared_group": record.declared_group,
+        }
+
     def _difference(self, row: Any, record: StudentRecord) -> tuple[dict[str, Any], list[str]]:
         # Every row of a bulk update has the same columns, so that they go in one statement.
-        after = {"name": record.name, "consent_given_at": row.consent_given_at, "consent_means": row.consent_means}
+        after = {name: getattr(row, name) for name in _CHANGED} | {"name": record.name}
         words = []
         if record.name != row.name:
             words.append(f"the name changes from {row.name} to {record.name}")
@@ -120,11 +157,27 @@ class StudentImporter(Importer[StudentRecord]):
             recorded = row.consent_given_at and row.consent_given_at.astimezone(self._zone).date()
             if recorded != record.consent_given_on:
                 after["consent_given_at"] = self._moment(record.consent_given_on)
+                after["consent_withdrawn_at"] = None
                 words.append(f"consent given on {record.consent_given_on}")
             if record.consent_means and record.consent_means != row.consent_means:
                 after["consent_means"] = record.consent_means
                 words.append(f"consent by {record.consent_means}")
+        if record.declared_group is not None and record.declared_group != row.declared_group:
+            after["declared_group"] = record.declared_group
+            words.append("the declared group changes")
         return (after, words) if words else ({}, [])
+
+
+def _being_erased(db: Session, numbers: Sequence[str]) -> frozenset[str]:
+    """Those whose erasure waits: a consent recorded now would go with the rest."""
+    if not numbers:
+        return frozenset()
+    query = sa.select(GalleryJob.index_number).where(
+        GalleryJob.index_number.in_(numbers),
+        GalleryJob.kind == GalleryJobKind.ERASE,
+        GalleryJob.state.in_((JobState.WAITING, JobState.WORKING)),
+    )
+    return frozenset(db.scalars(query))
 
 
 def index_number_of(line: Line) -> str:
