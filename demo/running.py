@@ -145,6 +145,8 @@ The class has begun. Open the register and watch it fill:
 {late} comes after the grace period and is late. {absent} does not come and turns absent when the session ends, in
 {_LIVE_LASTS.seconds // 60} minutes. A student of another course and a stranger sit in the room too; neither is on it.
 
+As administrator you can enrol somebody: add a student, record the consent, and take photos with this computer's camera.
+
 Logs: {self._folder / "logs"}
 Stop with Ctrl-C.""")
         programs.wait_until(lambda: False, "", timeout_s=float("inf"))
@@ -191,6 +193,7 @@ Stop with Ctrl-C.""")
     def _start_servers(self, programs: Programs) -> Dashboard:
         programs.start("service", ["serve"], self._environ)
         programs.start("dashboard", ["web"], self._environ)
+        programs.start("gallery worker", ["gallery", "work"], self._environ)
         dashboard = Dashboard(f"http://{self._web}")
         programs.wait_until(lambda: _serves(self._service), "the recognition service is not ready", timeout_s=300)
         programs.wait_until(dashboard.answers, "the dashboard is not ready", timeout_s=60)

@@ -76,6 +76,7 @@ def test_demo_stops_its_programs_with_itself(tmp_path: Path) -> None:
                 running.terminate()
         assert running.wait(timeout=60) == 0
     assert "Stopped" in said[-1], "".join(said)
+    assert (folder / "logs" / "gallery-worker.log").exists()
     # Every program holds its log open; none is left that does.
     held = [link for link in Path("/proc").glob("[0-9]*/fd/*") if _points_into(link, folder)]
     assert held == []
