@@ -18,6 +18,11 @@ from database.models import Student
 from index_builder.building import require_database_file
 from index_builder.sources import Claim
 
+
+class ConsentUnknownError(DatabaseError):
+    """The database went away during the work, so that it cannot be seen any more whether students consent."""
+
+
 _BLOCK = 500
 """Index numbers asked for at once; SQLite takes 32,766 parameters."""
 

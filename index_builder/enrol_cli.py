@@ -17,7 +17,7 @@ from database.engine import DatabaseError
 from face_engine.factory import create_engine
 from face_engine.interface import EngineError, FaceEngine
 from index_builder.building import build_index, record_version
-from index_builder.consent import note_gallery, open_register, record_consents, without_consent
+from index_builder.consent import ConsentUnknownError, note_gallery, open_register, record_consents, without_consent
 from index_builder.enrolment import FORGIVABLE, Enroller, Enrolment, check_model
 from index_builder.format import GalleryError
 from index_builder.photo_table import TableError, read_photo_table
@@ -154,6 +154,9 @@ def consent_check(
         sessions: makes sessions of the database.
         claims: for each student what a table says of consent.
         means: as for `record_consents`.
+
+    Returns:
+        What raises `ConsentUnknownError` where the database went away after it had recorded the consent.
     """
     refused: dict[str, str] = {}
     recorded = False
@@ -165,7 +168,10 @@ def consent_check(
             refused.update(record_consents(sessions, mine, means=means, now=datetime.now(UTC)))
             recorded = True
         asked = [student for student in students if student not in refused]
-        gone = dict.fromkeys(without_consent(sessions, asked), "consent was withdrawn meanwhile")
+        try:
+            gone = dict.fromkeys(without_consent(sessions, asked), "consent was withdrawn meanwhile")
+        except sa.exc.SQLAlchemyError as error:
+            raise ConsentUnknownError(f"the database went away during the work ({type(error).__name__})") from error
         return {student: refused[student] for student in students if student in refused} | gone
 
     return allow
@@ -205,7 +211,22 @@ def _enrol(
             tell=lambda _, verdict: console.print(_line(verdict)),
             advance=lambda: progress.advance(task),
         )
-        return enroller.run(resume=resume)
+        try:
+            return enroller.run(resume=resume)
+        except ConsentUnknownError as error:
+            raise click.ClickException(_kept(enroller.result, error)) from None
+
+
+def _kept(enrolment: Enrolment, error: ConsentUnknownError) -> str:
+    kept = {student for student, count in enrolment.saved.items() if count} | enrolment.passed_over.keys()
+    lost = {
+        student for student, verdicts in enrolment.verdicts.items() if any(v.encoding is not None for v in verdicts)
+    }
+    return (
+        f"{error}, and nobody is saved without a look at their consent. Saved before: {count_of(len(kept), 'student')}; "
+        f"judged since and not saved: {count_of(len(lost - kept), 'student')}. When the database is back, give the same "
+        "command with --resume: it goes on from there"
+    )
 
 
 def _line(verdict: PhotoVerdict) -> str:
@@ -215,8 +236,10 @@ def _line(verdict: PhotoVerdict) -> str:
 
 
 def _note(sessions: sessionmaker[Session], enrolment: Enrolment) -> None:
+    # Of those passed over too: where the database went away, they are not noted yet.
+    counts = enrolment.saved | enrolment.passed_over
     try:
-        note_gallery(sessions, enrolment.saved, now=datetime.now(UTC))
+        note_gallery(sessions, counts, now=datetime.now(UTC))
     except sa.exc.SQLAlchemyError as error:
         click.echo(
             f"The students are enrolled, but the dashboard does not show it yet, since the database is away "

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,10 +39,15 @@ class Enrolment:
     """Files, folders and lines that cannot be used."""
     saved: dict[str, int] = field(default_factory=dict)
     """For each student who was saved the number of encodings in use."""
-    unchanged: list[str] = field(default_factory=list)
-    """Students passed over since their photos are enrolled already."""
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """For each student whose photos are enrolled already, and who was passed over, the number of encodings in use."""
     interrupted: bool = False
     """Whether somebody stopped the work; what was done until then is saved."""
+
+    @property
+    def unchanged(self) -> list[str]:
+        """Students who were passed over."""
+        return list(self.passed_over)
 
     @property
     def without(self) -> list[str]:
@@ -60,57 +65,48 @@ class Enrolment:
         return self.count(*(outcome for outcome in PhotoOutcome if not outcome.gives_encoding))
 
 
+@dataclass(slots=True)
 class Enroller:
     """Puts photos into a store, once.
 
     A student enrolled again has the new encodings only; one without a good photo keeps what was there.
     """
 
-    def __init__(
-        self,
-        engine: FaceEngine,
-        store_path: Path,
-        photos: Photos,
-        *,
-        max_pixels: int,
-        allow: Allow,
-        accept: Collection[PhotoOutcome] = (),
-        threshold: float | None = None,
-        tell: Tell = lambda _student, _verdict: None,
-        advance: Callable[[], None] = lambda: None,
-        save_every_s: float = _SAVE_EVERY_S,
-    ) -> None:
-        """Prepare; nothing is read yet.
+    engine: FaceEngine
+    """Finds and encodes the faces, upsampling as it was set up."""
+    store_path: Path
+    """Made if it is missing."""
+    photos: Photos
+    _: KW_ONLY
+    max_pixels: int
+    """Of the largest image that the engine takes."""
+    allow: Allow
+    """Asked for all students before the work, and again before those reached are saved: consent may be withdrawn
+    meanwhile. Where it raises, nothing more is saved, and `result` tells what was."""
+    accept: Collection[PhotoOutcome] = ()
+    """As for `judge_and_encode`."""
+    threshold: InitVar[float | None] = None
+    """As for `Bounds.of`."""
+    tell: Tell = lambda _student, _verdict: None
+    """Told every verdict as soon as a student's photos are judged, and again where it changes later."""
+    advance: Callable[[], None] = lambda: None
+    """Called after each photo."""
+    save_every_s: float = _SAVE_EVERY_S
+    """Seconds of work that a crash may cost."""
+    result: Enrolment = field(init=False)
+    """What became of the photos so far."""
+    _batch: BatchOthers = field(init=False)
+    _known: Known = field(init=False)
+    _owners: dict[str, str] = field(init=False, default_factory=dict)
+    _enrolled: Mapping[str, frozenset[str]] = field(init=False, default_factory=dict)
+    _counts: Mapping[str, int] = field(init=False, default_factory=dict)
+    _unsaved: set[str] = field(init=False, default_factory=set)
 
-        Args:
-            engine: finds and encodes the faces, upsampling as it was set up.
-            store_path: made if it is missing.
-            photos: what to enrol.
-            max_pixels: the largest image that the engine takes.
-            allow: asked for all students before the work, and again before those reached are saved: consent may be
-                withdrawn meanwhile.
-            accept: as for `judge_and_encode`.
-            threshold: as for `Bounds.of`.
-            tell: told every verdict as soon as a student's photos are judged, and again where it changes later.
-            advance: called after each photo.
-            save_every_s: seconds of work that a crash may cost.
-        """
-        self._engine = engine
-        self._path = store_path
-        self._photos = photos
-        self._max_pixels = max_pixels
-        self._allow = allow
-        self._accept = accept
-        self._tell = tell
-        self._advance = advance
-        self._save_every_s = save_every_s
-        self._model, self._size = engine.info.model, engine.info.encoding_size
-        self._batch = BatchOthers(self._size)
-        self._owners: dict[str, str] = {}
-        self._known = Known([self._batch], self._owners, Bounds.of(self._model, threshold))
-        self._enrolled: Mapping[str, frozenset[str]] = {}
-        self._unsaved: set[str] = set()
-        self._result = Enrolment(misplaced=photos.misplaced)
+    def __post_init__(self, threshold: float | None) -> None:
+        """Prepare; nothing is read yet."""
+        self.result = Enrolment(misplaced=self.photos.misplaced)
+        self._batch = BatchOthers(self.engine.info.encoding_size)
+        self._known = Known([self._batch], self._owners, Bounds.of(self.engine.info.model, threshold))
 
     def run(self, *, resume: bool = False) -> Enrolment:
         """Judge, encode and save all photos; a bad one never stops the others, and Ctrl-C keeps what is done.
@@ -123,38 +119,42 @@ class Enroller:
             StoreError: the store cannot be used or written, or was made with another model.
         """
         self._read_store()
-        refused = self._allow(list(self._photos.by_student))
+        refused = self.allow(list(self.photos.by_student))
         last_saved = time.monotonic()
         try:
-            for student, paths in self._photos.by_student.items():
+            for student, paths in self.photos.by_student.items():
                 if student in refused:
                     self._turn_away(student, refused[student])
                 elif resume and self._is_enrolled(student, paths):
-                    self._result.unchanged.append(student)
+                    self.result.passed_over[student] = self._counts.get(student, 0)
                     self._advance_by(len(paths))
                 else:
                     self._enrol_one(student, paths)
-                if time.monotonic() - last_saved > self._save_every_s:
+                if time.monotonic() - last_saved > self.save_every_s:
                     self._save()
                     last_saved = time.monotonic()
         except KeyboardInterrupt:
-            self._result.interrupted = True
+            self.result.interrupted = True
         finally:
             self._save()
-        return self._result
+        return self.result
 
     def _read_store(self) -> None:
         """Hold the photos against the store's students too, but for those who are enrolled anew."""
-        if not self._path.exists():
+        if not self.store_path.exists():
             return
-        store = read_store(self._path, encoding_size=self._size)
-        check_model(self._path, store, self._model)
+        store = read_store(self.store_path, encoding_size=self.engine.info.encoding_size)
+        check_model(self.store_path, store, self.engine.info.model)
         self._enrolled = {
             student: frozenset(origin.photo_sha256 for origin in store.provenance[student] if origin.photo_sha256)
-            for student in self._photos.by_student.keys() & store.provenance.keys()
+            for student in self.photos.by_student.keys() & store.provenance.keys()
         }
-        rest = store.without(self._photos.by_student.keys())
-        gallery = Gallery.from_encodings(rest.in_use, model=self._model, encoding_size=self._size)
+        in_use = store.in_use
+        self._counts = {student: len(in_use.get(student, ())) for student in self._enrolled}
+        rest = store.without(self.photos.by_student.keys())
+        gallery = Gallery.from_encodings(
+            rest.in_use, model=self.engine.info.model, encoding_size=self.engine.info.encoding_size
+        )
         self._known = replace(self._known, others=[self._batch, GalleryOthers(gallery)])
         for student, origins in rest.provenance.items():
             self._owners.update((origin.photo_sha256, student) for origin in origins if origin.photo_sha256)
@@ -165,28 +165,28 @@ class Enroller:
         return bool(enrolled) and enrolled <= hashes_of(paths)
 
     def _turn_away(self, student: str, reason: str) -> None:
-        names = [self._photos.shown(path) for path in self._photos.by_student[student]]
+        names = [self.photos.shown(path) for path in self.photos.by_student[student]]
         verdicts = [PhotoVerdict(name, PhotoOutcome.NO_CONSENT, reason) for name in names]
-        self._result.verdicts[student] = verdicts
+        self.result.verdicts[student] = verdicts
         for verdict in verdicts:
-            self._tell(student, verdict)
+            self.tell(student, verdict)
         self._advance_by(len(names))
 
     def _advance_by(self, count: int) -> None:
         for _ in range(count):
-            self._advance()
+            self.advance()
 
     def _enrol_one(self, student: str, paths: Sequence[Path]) -> None:
         looked_at = []
         for path in paths:
             looked_at.append(self._look_at(path))
-            self._advance()
-        verdicts = compare(student, looked_at, known=self._known, accept=self._accept)
-        self._result.verdicts[student] = verdicts
+            self.advance()
+        verdicts = compare(student, looked_at, known=self._known, accept=self.accept)
+        self.result.verdicts[student] = verdicts
         self._unsaved.add(student)
         for verdict, before in zip(verdicts, looked_at, strict=True):
-            self._tell(student, verdict)
-            if verdict.outcome is PhotoOutcome.SHARED and verdict.other in self._result.verdicts:
+            self.tell(student, verdict)
+            if verdict.outcome is PhotoOutcome.SHARED and verdict.other in self.result.verdicts:
                 self._take_back(verdict.other, student, before)
             elif verdict.encoding is not None and verdict.sha256 is not None:
                 self._owners[verdict.sha256] = student
@@ -195,47 +195,47 @@ class Enroller:
             self._batch.add(student, np.stack(rows))
 
     def _look_at(self, path: Path) -> PhotoVerdict:
-        name = self._photos.shown(path)
+        name = self.photos.shown(path)
         try:
             data = read_photo(path)
         except ImageError as error:
             return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error))
-        return look_at(self._engine, name, data, max_pixels=self._max_pixels, accept=self._accept)
+        return look_at(self.engine, name, data, max_pixels=self.max_pixels, accept=self.accept)
 
     def _take_back(self, student: str, other: str, shared: PhotoVerdict) -> None:
         """A photo of this student turned out to be another's as well, and nobody can tell whose it is."""
-        for place, verdict in enumerate(self._result.verdicts[student]):
+        for place, verdict in enumerate(self.result.verdicts[student]):
             if verdict.encoding is None or shared.encoding is None:
                 continue
             distance = float(np.linalg.norm(verdict.encoding - shared.encoding))
             if distance < self._known.bounds.same_picture or verdict.sha256 == shared.sha256:
                 detail = f"the same picture is one of {other}"
                 changed = replace(verdict, outcome=PhotoOutcome.SHARED, detail=detail, encoding=None, other=other)
-                self._result.verdicts[student][place] = changed
+                self.result.verdicts[student][place] = changed
                 self._unsaved.add(student)
-                self._tell(student, changed)
+                self.tell(student, changed)
 
     def _save(self) -> None:
         """Merge what was judged since the last time into the store."""
         if not self._unsaved:
             return
-        for student, reason in self._allow(self._unsaved).items():
-            self._result.verdicts[student] = [
+        for student, reason in self.allow(self._unsaved).items():
+            self.result.verdicts[student] = [
                 replace(verdict, outcome=PhotoOutcome.NO_CONSENT, detail=reason, encoding=None)
-                for verdict in self._result.verdicts[student]
+                for verdict in self.result.verdicts[student]
             ]
         encodings, provenance = self._rows_to_save()
-        saved = self._result.saved
+        saved = self.result.saved
         emptied = [student for student in self._unsaved if student not in encodings and student in saved]
 
         def merge(store: Store | None) -> Store:
             if store is None:
-                store = Store({}, self._model, self._size)
-            check_model(self._path, store, self._model)
+                store = Store({}, self.engine.info.model, self.engine.info.encoding_size)
+            check_model(self.store_path, store, self.engine.info.model)
             return store.without(emptied).with_students(encodings, provenance)
 
         if encodings or emptied:
-            update_store(self._path, merge, encoding_size=self._size)
+            update_store(self.store_path, merge, encoding_size=self.engine.info.encoding_size)
         saved.update(dict.fromkeys(emptied, 0))
         saved.update({name: sum(not origin.set_aside for origin in origins) for name, origins in provenance.items()})
         self._unsaved.clear()
@@ -243,15 +243,15 @@ class Enroller:
     def _rows_to_save(self) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[Provenance]]]:
         encodings: dict[str, NDArray[np.float64]] = {}
         provenance: dict[str, list[Provenance]] = {}
-        for student in self._photos.by_student:
-            verdicts = self._result.verdicts.get(student, ()) if student in self._unsaved else ()
+        for student in self.photos.by_student:
+            verdicts = self.result.verdicts.get(student, ()) if student in self._unsaved else ()
             good = [verdict for verdict in verdicts if verdict.encoding is not None]
             if good:
                 encodings[student] = np.array([verdict.encoding for verdict in good], np.float64)
                 provenance[student] = [
                     replace(
-                        origin_of(verdict, self._photos.source, self._model),
-                        path=str((self._photos.folder / verdict.name).absolute()),
+                        origin_of(verdict, self.photos.source, self.engine.info.model),
+                        path=str((self.photos.folder / verdict.name).absolute()),
                     )
                     for verdict in good
                 ]

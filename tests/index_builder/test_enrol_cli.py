@@ -2,6 +2,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance_cli.main import attendance
 from database.models import Student
+from index_builder.enrolment import Enroller
 from index_builder.format import load_gallery
+from index_builder.photos import PhotoVerdict
 from index_builder.store import read_store
 
 
@@ -101,6 +104,52 @@ def test_without_a_database_nobody_is_enrolled(data: Path, photos: Path) -> None
         "Error: whether students consented cannot be seen, so nobody is enrolled: there is no database yet\n"
     )
     assert not data.exists()
+
+
+def test_the_database_goes_away_in_the_middle(
+    data: Path,
+    photos: Path,
+    database: sessionmaker[Session],
+    *,
+    consenting: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for bad in ("1002", "1004"):
+        (photos / bad).rename(tmp_path / bad)
+    consenting("1001", "1003")
+
+    def rename(old: str, new: str) -> None:
+        with database.begin() as db:
+            db.execute(sa.text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    def that_loses_it(*args: Any, tell: Callable[..., None], **options: Any) -> Enroller:
+        def tell_and_lose(student: str, verdict: PhotoVerdict) -> None:
+            tell(student, verdict)
+            if student == "1003":
+                rename("student", "gone")
+
+        return Enroller(*args, tell=tell_and_lose, save_every_s=0, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("index_builder.enrol_cli.Enroller", that_loses_it)
+        done = run("enrol", photos)
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "Error: the database went away during the work (OperationalError), and nobody is saved without a look at their "
+        "consent. Saved before: 1 student; judged since and not saved: 1 student. When the database is back, give the "
+        "same command with --resume: it goes on from there\n"
+    )
+    store = data / "gallery" / "encodings.pickle"
+    assert list(read_store(store).encodings) == ["1001"]
+    rename("gone", "student")
+    again = run("enrol", photos, "--resume")
+    assert again.exit_code == 0
+    assert "Enrolled before and passed over: 1 student" in again.stdout
+    assert list(read_store(store).encodings) == ["1001", "1003"]
+    with database() as db:
+        noted = {each.index_number: each.gallery_encodings for each in db.scalars(sa.select(Student))}
+    assert noted == {"1001": 2, "1003": 1}
 
 
 def test_what_makes_no_sense(data: Path, photos: Path, table: Path, tmp_path: Path) -> None:
