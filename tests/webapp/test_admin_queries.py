@@ -1,14 +1,16 @@
 """The administrator's pages on SQLite and on MariaDB: searching, counting, and two people at once."""
 
+import io
 from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
 import sqlalchemy as sa
 
-from database.models import Attendance, ClassSession, Lecturer, Role, Room, Status, Student, utc_now
+from database.models import Attendance, ClassSession, GalleryJobPhoto, Lecturer, Role, Room, Status, Student, utc_now
 from settings import Settings
 from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
+from tests.webapp.test_photos import PHOTO
 from tests.webapp.visiting import Site
 from webapp.admin import cameras, courses, lecturers, rooms, students
 from webapp.app import create_app
@@ -162,6 +164,28 @@ def test_identifiers_differ_by_capitals_and_marks(admin, db):
         assert admin.post("/admin/students/new", {"index_number": number, "name": "X"}).status_code == 302
     assert admin.post("/admin/students/new", {"index_number": "a1", "name": "X"}).status_code == 422
     assert db.scalar(sa.select(sa.func.count()).select_from(Student)) == 3
+
+
+def test_photos_wait_and_are_withdrawn(campus, admin, db):
+    """One photo a statement: a statement with all of them would be larger than MariaDB takes."""
+    student = make_student(db, "s1", "Ann")
+    student.consent_given_at = utc_now()
+    db.commit()
+    written = []
+    engine = campus.sessions.kw["bind"]
+    sa.event.listen(engine, "before_cursor_execute", lambda _c, _k, text, *_rest: written.append(text))
+    photos = {"photos": [(io.BytesIO(PHOTO), f"{number}.jpg") for number in range(4)]}
+    address = f"/admin/students/{student.id}"
+    assert admin.post(f"{address}/photos", photos, content_type="multipart/form-data").status_code == 302
+    assert len([one for one in written if "INSERT INTO gallery_job_photo" in one]) == 4
+    assert "Photos : 4 photos" in admin.text(address)
+    assert db.scalars(sa.select(GalleryJobPhoto.content)).all() == [PHOTO] * 4
+    db.rollback()
+    assert "4 photos on the way into the gallery" in admin.text(f"{address}/consent/withdraw")
+    assert admin.post(f"{address}/consent/withdraw").status_code == 302
+    assert db.scalars(sa.select(GalleryJobPhoto.content)).all() == []
+    for chosen in ("no-encodings", "withdrawn"):
+        assert "Ann" in admin.text(f"/admin/students?list={chosen}")
 
 
 def test_two_administrators_cannot_book_a_room_at_once(campus, db):

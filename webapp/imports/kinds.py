@@ -44,7 +44,7 @@ KINDS: Mapping[str, Kind] = {
             "students",
             "Students",
             "students",
-            "Adds students. One who is there already gets the name, consent and group that the file gives.",
+            "Adds students. One who is there already gets what the file says of name, consent and group.",
             "index_number,name\n123456,Maria Nowak\n123457,Łukasz Żak\n",
             lambda zone, _: StudentImporter(zone),
         ),
