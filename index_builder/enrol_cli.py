@@ -223,9 +223,10 @@ def _kept(enrolment: Enrolment, error: ConsentUnknownError) -> str:
         student for student, verdicts in enrolment.verdicts.items() if any(v.encoding is not None for v in verdicts)
     }
     return (
-        f"{error}, and nobody is saved without a look at their consent. Saved before: {count_of(len(kept), 'student')}; "
-        f"judged since and not saved: {count_of(len(lost - kept), 'student')}. When the database is back, give the same "
-        "command with --resume: it goes on from there"
+        f"{error}, and nobody is saved without a look at their consent. "
+        f"Saved before: {count_of(len(kept), 'student')}; "
+        f"judged since and not saved: {count_of(len(lost - kept), 'student')}. "
+        "When the database is back, give the same command with --resume: it goes on from there"
     )
 
 

@@ -282,6 +282,26 @@ def test_changes_at_once_are_all_kept(path: Path) -> None:
     assert sorted(read_store(path).encodings) == sorted(f"student{number}" for number in range(12))
 
 
+def test_whoever_reads_while_another_writes_has_a_whole_store(path: Path) -> None:
+    few, many = {"a": encodings(3), "b": encodings(2)}, {f"s{number}": encodings(2) for number in range(200)}
+    stores = [Store({name: np.array(rows) for name, rows in each.items()}) for each in (few, many)]
+    write_store(path, stores[0])
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(60):
+            write_store(path, stores[number % 2])
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = set()
+    while not done.is_set():
+        seen.add(read_store(path).count)
+    writer.join()
+    assert seen <= {5, 400}
+
+
 def test_a_store_that_cannot_be_read_is_not_overwritten(path: Path) -> None:
     path.write_bytes(b"precious, but no pickle")
     with pytest.raises(StoreError):
