@@ -192,6 +192,7 @@ class RecognitionService:
                 self._metrics,
                 max_bytes=service.max_message_bytes,
                 max_pixels=self._settings.engine.max_pixels,
+                smallest_face=service.smallest_face,
             ),
             flow_of=flow_of,
             executor=flows,

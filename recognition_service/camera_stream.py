@@ -235,6 +235,7 @@ class CameraStream:
                 deadline=arrived + self._tools.deadline_s,
                 formats=("JPEG",),
                 priority=_priority(plan, live=live),
+                reducible=True,
             )
         except ServiceError as error:
             return error

@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from face_engine.images import decode_image
 from face_engine.interface import Face, Image, ImageError, ImageTooLargeError
 from recognition_service.batcher import Batcher
 from recognition_service.errors import ExpiredError, InvalidImageError, TooLargeError
 from recognition_service.metrics import Metrics
+
+_SURELY_FOUND = 80
+"""Pixels from which dlib's detector finds every face (see docs/performance.md), and enough to be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Pipeline:
         *,
         max_bytes: int,
         max_pixels: int,
+        smallest_face: int | None = None,
     ) -> None:
         """Prepare.
 
@@ -42,12 +46,14 @@ class Pipeline:
             metrics: told how long decoding takes.
             max_bytes: the largest file accepted.
             max_pixels: the largest picture accepted.
+            smallest_face: width in pixels of the smallest face wanted in pictures that may be reduced; None: any.
         """
         self._batcher = batcher
         self._decoders = decoders
         self._metrics = metrics
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._reduction = reduction_for(smallest_face)
 
     @property
     def load(self) -> float:
@@ -63,6 +69,7 @@ class Pipeline:
         deadline: float,
         formats: Sequence[str],
         priority: int = 1,
+        reducible: bool = False,
     ) -> FoundFaces:
         """Find the faces of one picture.
 
@@ -73,6 +80,8 @@ class Pipeline:
             deadline: the loop's time after which no work is begun on it, unless the batcher defers.
             formats: accepted file formats, "JPEG", "PNG".
             priority: pictures of a smaller number go first.
+            reducible: whether only faces of the smallest width wanted are looked for. Boxes, landmarks and the size are
+                those of the picture as it was sent, up to a rounding of its size to a multiple of the reduction.
 
         Raises:
             ServiceError: it cannot be used, or not now; the branch and the message say why.
@@ -80,22 +89,34 @@ class Pipeline:
         if len(data) > self._max_bytes:
             raise TooLargeError(f"the image has {len(data):,} bytes; at most {self._max_bytes:,} are accepted")
         loop = asyncio.get_running_loop()
+        reduction = self._reduction if reducible else 1
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
-            image = await loop.run_in_executor(self._decoders, self._decode, data, formats, deadline, loop.time)
+            image = await loop.run_in_executor(
+                self._decoders, self._decode, data, formats, reduction, deadline, loop.time
+            )
             height, width = image.shape[:2]
             faces = await place.submit(image, bucket=(height, width, upsample), deadline=deadline)
-        return FoundFaces(faces, width, height)
+        if reduction > 1:
+            faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
+        return FoundFaces(faces, width * reduction, height * reduction)
 
-    def _decode(self, data: bytes, formats: Sequence[str], deadline: float, clock: Callable[[], float]) -> Image:
+    def _decode(
+        self, data: bytes, formats: Sequence[str], reduction: int, deadline: float, clock: Callable[[], float]
+    ) -> Image:
         began = clock()
         if began > deadline and not self._batcher.defers:
             raise ExpiredError("the frame waited longer than its deadline to be decoded")
         try:
-            image = decode_image(data, max_pixels=self._max_pixels, formats=formats)
+            image = decode_image(data, max_pixels=self._max_pixels, formats=formats, reduce=reduction)
         except ImageTooLargeError as error:
             raise TooLargeError(str(error)) from None
         except ImageError as error:
             raise InvalidImageError(str(error)) from None
         self._metrics.stage("decode", clock() - began)
         return image
+
+
+def reduction_for(smallest_face: int | None) -> int:
+    """By how much pictures may be reduced, 1, 2, 4 or 8, so that the smallest face wanted is still found."""
+    return next((by for by in (8, 4, 2) if smallest_face is not None and smallest_face >= by * _SURELY_FOUND), 1)

@@ -82,6 +82,13 @@ class ServiceSettings(Section):
         description="Largest image accepted, in bytes; a message of more than twice that ends its call.",
     )
     decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode JPEG.")
+    smallest_face: int | None = Field(
+        None,
+        ge=20,
+        le=10_000,
+        description="Width in pixels of the smallest face wanted in cameras' frames. From 160 on, frames are decoded "
+        "at a half, a quarter or an eighth of their size, such that this face still has 80 pixels. Default: all are.",
+    )
     outbox: Path | None = Field(
         None, description="SQLite file of confirmed, not yet committed sightings. Default: in the data folder."
     )

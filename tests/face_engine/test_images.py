@@ -282,3 +282,24 @@ def test_damage_is_an_image_or_an_image_error(data: bytes, changes: list[tuple[i
     assert image.ndim == 3
     assert image.shape[2] == 3
     assert image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("by", [2, 4, 8])
+def test_a_jpeg_is_decoded_at_a_part_of_its_size(pictures: Path, by: int) -> None:
+    data = (pictures / "t1.jpg").read_bytes()
+    whole = decode_image(data, max_pixels=MOST)
+    part = decode_image(data, max_pixels=MOST, reduce=by)
+    assert part.shape == (-(-whole.shape[0] // by), -(-whole.shape[1] // by), 3)
+    averaged = cv2.resize(whole, part.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(part.astype(int) - averaged).mean() < 4  # grey levels
+
+
+def test_a_png_and_a_tiny_jpeg_stay_whole() -> None:
+    assert np.array_equal(decode_image(PNG, max_pixels=MOST, reduce=4), SCENE)
+    tiny = encode(SCENE[:1, :1], "JPEG")
+    assert decode_image(tiny, max_pixels=MOST, reduce=8).shape == (1, 1, 3)
+
+
+def test_the_bound_is_of_the_picture_as_sent() -> None:
+    with pytest.raises(ImageTooLargeError, match="96 pixels"):
+        decode_image(JPEG, max_pixels=SCENE.shape[0] * SCENE.shape[1] - 1, reduce=8)
