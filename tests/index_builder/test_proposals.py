@@ -43,6 +43,7 @@ def test_a_large_gallery_is_searched_as_an_exact_one_is(folder: Path) -> None:
     assert manifest is not None
     assert manifest.search["kind"] == "ivf"
     assert min(manifest.search["recall"], manifest.search["recall_own"]) >= LEAST_RECALL
+    assert manifest.search["recall_strangers"] >= 0.9975
     assert sorted(manifest.files) == ["encodings.npy", "labels.json", "search.faiss"]
     gallery = load_gallery(folder)
     exact = Gallery.from_encodings(PEOPLE, model="m", encoding_size=SIZE)
@@ -90,6 +91,15 @@ def test_where_means_say_nothing_the_search_stays_exact(tmp_path: Path) -> None:
     assert manifest.search == {"kind": "exact"}
     assert sorted(manifest.files) == ["encodings.npy", "labels.json"]
     assert load_gallery(tmp_path).encodings == 7_200
+
+
+def test_an_index_of_before_strangers_were_measured_is_searched(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    (path,) = folder.glob("versions/*/search.faiss")
+    before = {name: value for name, value in manifest.search.items() if name != "recall_strangers"}
+    proposals = Proposals.from_parts(faiss.read_index(str(path)), before)
+    assert proposals.tuning.proposals == manifest.search["proposals"]
 
 
 def test_nobody_needs_no_index() -> None:
