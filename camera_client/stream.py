@@ -287,7 +287,7 @@ class FrameStream:
     def _tell_change(self, outcome: str, detail: str) -> None:
         """Log the first answer and every one that differs from the one before."""
         if outcome != self._last_outcome:
-            write = log.info if outcome in {"recognized", "no_session"} else log.warning
+            write = log.info if outcome in {"recognized", "no_session", "unchanged"} else log.warning
             write("frames_answered", outcome=outcome, detail=detail)
             self._last_outcome = outcome
 

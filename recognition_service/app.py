@@ -204,6 +204,7 @@ class RecognitionService:
             max_clock_ahead_s=service.max_clock_ahead_s,
             max_clock_behind_s=service.max_clock_behind_s,
             max_rate=service.max_camera_rate,
+            skip_unchanged_s=service.skip_unchanged_s,
         )
 
     async def _open_database(self) -> sessionmaker[Session]:

@@ -27,11 +27,13 @@ from recognition_service.errors import (
     OverloadedError,
     ServiceError,
     UnavailableError,
+    UnchangedError,
 )
 from recognition_service.metrics import Metrics
 from recognition_service.outbox import OutboxError
 from recognition_service.pipeline import Pipeline
 from recognition_service.replies import duration, recognized_frame, refused_frame
+from recognition_service.similarity import LastExamined, Thumbnail
 from recognition_service.status import Statistics
 from recognition_service.timetable import TimetableUnavailable
 
@@ -72,6 +74,8 @@ class StreamTools:
     max_clock_behind_s: float
     max_rate: float
     """Frames a second accepted of one camera."""
+    skip_unchanged_s: float
+    """How long frames that show the same are skipped, seconds; 0: not at all."""
 
 
 class Priority(IntEnum):
@@ -110,6 +114,7 @@ class CameraStream:
         self._last_frame: datetime | None = None
         self._skew = ClockSkew()
         self._window = Window(tools.window)
+        self._last_examined = LastExamined(tools.skip_unchanged_s)
         self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
@@ -228,6 +233,7 @@ class CameraStream:
             plan = await loop.run_in_executor(self._tools.executor, self._flow.plan, capture_time)
             if plan is None:
                 return NoSessionError(f"no class session counts in {self.camera.room} at the capture time")
+            thumbnail = await self._changed(request.jpeg, capture_time)
             found = await self._tools.pipeline.find(
                 request.jpeg,
                 lane=self.camera.id,
@@ -237,6 +243,8 @@ class CameraStream:
                 priority=_priority(plan, live=live),
                 reducible=True,
             )
+            if thumbnail is not None:
+                self._last_examined.examined(thumbnail, capture_time)
         except ServiceError as error:
             return error
         except TimetableUnavailable as error:
@@ -244,6 +252,19 @@ class CameraStream:
         except Exception:
             return self._unknown_error("frame_failed", request.sequence)
         return _Prepared(plan, capture_time, found.faces)
+
+    async def _changed(self, jpeg: bytes, capture_time: datetime) -> Thumbnail | None:
+        """The frame's thumbnail; None when every frame is examined.
+
+        Raises:
+            UnchangedError: the frame shows what the last one examined showed.
+        """
+        if not self._tools.skip_unchanged_s:
+            return None
+        thumbnail = await self._tools.pipeline.thumbnail(jpeg)
+        if self._last_examined.shows(thumbnail, capture_time):
+            raise UnchangedError("the frame shows what the last one examined showed")
+        return thumbnail
 
     def _judge_clock(self, request: pb.StreamFramesRequest, capture_time: datetime) -> bool:
         """Measure the camera's clock, and tell whether the frame is a live one.

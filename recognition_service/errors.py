@@ -55,6 +55,13 @@ class NoSessionError(RequestError):
     outcome = pb.FRAME_OUTCOME_NO_SESSION
 
 
+class UnchangedError(RequestError):
+    """It shows what the last frame examined showed; no work was spent on it."""
+
+    status = grpc.StatusCode.FAILED_PRECONDITION
+    outcome = pb.FRAME_OUTCOME_UNCHANGED
+
+
 class OverloadedError(ServerError):
     """A bounded queue is full, or the camera sent more than its window."""
 

@@ -1,6 +1,7 @@
 """From compressed bytes to faces: checks, decoding off the loop, the batcher, the engine. One for all calls."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from face_engine.interface import Face, Image, ImageError, ImageTooLargeError
 from recognition_service.batcher import Batcher
 from recognition_service.errors import ExpiredError, InvalidImageError, TooLargeError
 from recognition_service.metrics import Metrics
+from recognition_service.similarity import Thumbnail, thumbnail
 
 _SURELY_FOUND = 80
 """Pixels from which dlib's detector finds every face (see docs/performance.md), and enough to be named."""
@@ -60,6 +62,21 @@ class Pipeline:
         """How full the queue is, from 0 to 1."""
         return self._batcher.load
 
+    async def thumbnail(self, jpeg: bytes) -> Thumbnail:
+        """A frame's thumbnail, made where frames are decoded.
+
+        Raises:
+            ServiceError: the frame cannot be used.
+        """
+        self._check_bytes(jpeg)
+        make = functools.partial(thumbnail, jpeg, max_pixels=self._max_pixels)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._decoders, make)
+        except ImageTooLargeError as error:
+            raise TooLargeError(str(error)) from None
+        except ImageError as error:
+            raise InvalidImageError(str(error)) from None
+
     async def find(
         self,
         data: bytes,
@@ -86,8 +103,7 @@ class Pipeline:
         Raises:
             ServiceError: it cannot be used, or not now; the branch and the message say why.
         """
-        if len(data) > self._max_bytes:
-            raise TooLargeError(f"the image has {len(data):,} bytes; at most {self._max_bytes:,} are accepted")
+        self._check_bytes(data)
         loop = asyncio.get_running_loop()
         reduction = self._reduction if reducible else 1
         # The place comes first, so that no more pictures are decoded than may wait.
@@ -100,6 +116,10 @@ class Pipeline:
         if reduction > 1:
             faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
         return FoundFaces(faces, width * reduction, height * reduction)
+
+    def _check_bytes(self, data: bytes) -> None:
+        if len(data) > self._max_bytes:
+            raise TooLargeError(f"the image has {len(data):,} bytes; at most {self._max_bytes:,} are accepted")
 
     def _decode(
         self, data: bytes, formats: Sequence[str], reduction: int, deadline: float, clock: Callable[[], float]

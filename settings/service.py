@@ -89,6 +89,13 @@ class ServiceSettings(Section):
         description="Width in pixels of the smallest face wanted in cameras' frames. From 160 on, frames are decoded "
         "at a half, a quarter or an eighth of their size, such that this face still has 80 pixels. Default: all are.",
     )
+    skip_unchanged_s: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="A frame that shows what the camera's last examined frame showed is skipped, for at most so many "
+        "seconds; 0 examines every frame. See docs/performance.md for what it costs and saves.",
+    )
     outbox: Path | None = Field(
         None, description="SQLite file of confirmed, not yet committed sightings. Default: in the data folder."
     )

@@ -23,6 +23,7 @@ class FrameOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FRAME_OUTCOME_UNAVAILABLE: _ClassVar[FrameOutcome]
     FRAME_OUTCOME_INTERNAL_ERROR: _ClassVar[FrameOutcome]
     FRAME_OUTCOME_INVALID_CAPTURE_TIME: _ClassVar[FrameOutcome]
+    FRAME_OUTCOME_UNCHANGED: _ClassVar[FrameOutcome]
 
 class Match(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -41,6 +42,7 @@ FRAME_OUTCOME_EXPIRED: FrameOutcome
 FRAME_OUTCOME_UNAVAILABLE: FrameOutcome
 FRAME_OUTCOME_INTERNAL_ERROR: FrameOutcome
 FRAME_OUTCOME_INVALID_CAPTURE_TIME: FrameOutcome
+FRAME_OUTCOME_UNCHANGED: FrameOutcome
 MATCH_UNSPECIFIED: Match
 MATCH_STUDENT: Match
 MATCH_UNKNOWN: Match
