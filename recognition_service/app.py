@@ -37,6 +37,7 @@ from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
 from recognition_service.streams import StreamHub
 from recognition_service.timetable import Timetable
+from recognition_service.tracing import NoTracing, Tracing, TracingError, open_tracing
 from recognition_service.transaction_times import time_transactions
 from settings import Settings
 from settings.model import TimeoutAction
@@ -58,12 +59,15 @@ class StartError(Exception):
 class RecognitionService:
     """One service process. `start` once, then `stop` once."""
 
-    def __init__(self, settings: Settings, *, build_engine: BuildEngine | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, build_engine: BuildEngine | None = None, tracing: Tracing | None = None
+    ) -> None:
         """Prepare; nothing is opened yet.
 
         Args:
             settings: all of them.
             build_engine: makes the engine; the one of the settings unless given.
+            tracing: traces frames; that of the settings unless given.
         """
         self._settings = settings
         self._build_engine = build_engine or functools.partial(
@@ -77,6 +81,8 @@ class RecognitionService:
         self._server: grpc.aio.Server | None = None
         self._health = health_aio.HealthServicer()
         self._port = 0
+        self._tracing: Tracing = tracing or NoTracing()
+        self._opens_tracing = tracing is None
 
     @property
     def port(self) -> int:
@@ -111,7 +117,7 @@ class RecognitionService:
         """
         try:
             await self._start()
-        except (DatabaseError, OutboxError, ServerSetupError) as error:
+        except (DatabaseError, OutboxError, ServerSetupError, TracingError) as error:
             raise StartError(str(error)) from None
         except EngineError as error:
             raise StartError(f"the face engine cannot be used: {error}") from None
@@ -128,6 +134,10 @@ class RecognitionService:
             await self._server.stop(0)
 
     async def _start(self) -> None:
+        if self._opens_tracing:
+            service = self._settings.service
+            self._tracing = open_tracing(service.tracing_endpoint, service.tracing_ratio)
+        self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
         settings = self._settings
         sessions = await self._open_database()
         lookups = self._executor(_LOOKUP_THREADS, "lookup")
@@ -205,6 +215,7 @@ class RecognitionService:
             max_clock_behind_s=service.max_clock_behind_s,
             max_rate=service.max_camera_rate,
             skip_unchanged_s=service.skip_unchanged_s,
+            tracing=self._tracing,
         )
 
     async def _open_database(self) -> sessionmaker[Session]:

@@ -32,10 +32,11 @@ from recognition_service.errors import (
 from recognition_service.metrics import Metrics
 from recognition_service.outbox import OutboxError
 from recognition_service.pipeline import Pipeline
-from recognition_service.replies import duration, recognized_frame, refused_frame
+from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
 from recognition_service.similarity import LastExamined, Thumbnail
 from recognition_service.status import Statistics
 from recognition_service.timetable import TimetableUnavailable
+from recognition_service.tracing import FrameTrace, Tracing, traceparent_of
 
 _LONGEST_WRITE_S = 30.0
 _BURST_S = 2.0
@@ -76,6 +77,7 @@ class StreamTools:
     """Frames a second accepted of one camera."""
     skip_unchanged_s: float
     """How long frames that show the same are skipped, seconds; 0: not at all."""
+    tracing: Tracing
 
 
 class Priority(IntEnum):
@@ -99,6 +101,7 @@ class _Prepared:
 class _InLine:
     sequence: int
     arrived: float
+    trace: FrameTrace
     work: "asyncio.Task[_Prepared | ServiceError]"
 
 
@@ -118,6 +121,7 @@ class CameraStream:
         self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
+        self._traceparent = traceparent_of(context.invocation_metadata())
         self._tools = tools
         self._flow = tools.flow_of(camera)
         self._in_flight = 0
@@ -192,8 +196,9 @@ class CameraStream:
                 await self._answer(refused_frame(request.sequence, error), arrived, counted=False)
                 continue
             self._in_flight += 1
-            work = group.create_task(self._prepare(request, arrived))
-            self._in_line.put_nowait(_InLine(request.sequence, arrived, work))
+            trace = self._tools.tracing.frame(self.camera.name, request.sequence, self._traceparent)
+            work = group.create_task(self._prepare(request, arrived, trace))
+            self._in_line.put_nowait(_InLine(request.sequence, arrived, trace, work))
         if self._ended.done():
             await self._replies.put((pb.StreamFramesResponse(closing=self._ended.result()), False))
         self._in_line.put_nowait(None)
@@ -224,7 +229,9 @@ class CameraStream:
         request = read.result()
         return request if isinstance(request, pb.StreamFramesRequest) else None
 
-    async def _prepare(self, request: pb.StreamFramesRequest, arrived: float) -> _Prepared | ServiceError:
+    async def _prepare(
+        self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace
+    ) -> _Prepared | ServiceError:
         """All that may be done for a frame before its predecessors' evidence is counted."""
         loop = asyncio.get_running_loop()
         try:
@@ -242,6 +249,7 @@ class CameraStream:
                 formats=("JPEG",),
                 priority=_priority(plan, live=live),
                 reducible=True,
+                trace=trace,
             )
             if thumbnail is not None:
                 self._last_examined.examined(thumbnail, capture_time)
@@ -293,9 +301,11 @@ class CameraStream:
         while (item := await self._in_line.get()) is not None:
             work = await item.work
             if isinstance(work, _Prepared):
-                result = await self._count(work, item.sequence)
+                with item.trace.stage("match and store"):
+                    result = await self._count(work, item.sequence)
             else:
                 result = refused_frame(item.sequence, work)
+            item.trace.end(outcome_name(result.outcome))
             await self._answer(result, item.arrived, counted=True)
         await self._replies.put(None)
 

@@ -18,11 +18,11 @@ from recognition_service.attendance_flow import SeenFace
 from recognition_service.camera_state import CameraState
 from recognition_service.matching import MatchKind
 from recognition_service.outbox import Outbox, OutboxError
+from recognition_service.replies import outcome_name
 
 _STAGES = ("decode", "wait", "engine", "match", "commit")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_PREFIX = "FRAME_OUTCOME_"
 
 log = structlog.get_logger()
 
@@ -54,8 +54,8 @@ class Metrics:
         self._confirmations = Counter("confirmations", "Students confirmed, once for each stream and session.", **own)
         self._refusals = Counter("refused_calls", "Calls without a right token, by reason.", ["reason"], **own)
         # Series that exist from the start read as zero, not as missing.
-        for outcome in pb.FrameOutcome.keys()[1:]:
-            self._answered.labels(outcome.removeprefix(_PREFIX).lower())
+        for outcome in pb.FrameOutcome.values()[1:]:
+            self._answered.labels(outcome_name(outcome))
         for stage in _STAGES:
             self._stages.labels(stage)
         for kind in MatchKind:
@@ -69,7 +69,7 @@ class Metrics:
 
     def frame_answered(self, outcome: pb.FrameOutcome, seconds: float) -> None:
         """Count an answer, `seconds` after the frame's arrival."""
-        self._answered.labels(pb.FrameOutcome.Name(outcome).removeprefix(_PREFIX).lower()).inc()
+        self._answered.labels(outcome_name(outcome)).inc()
         if outcome == pb.FRAME_OUTCOME_RECOGNIZED:
             self._frame_seconds.observe(seconds)
 

@@ -12,6 +12,7 @@ from recognition_service.batcher import Batcher
 from recognition_service.errors import ExpiredError, InvalidImageError, TooLargeError
 from recognition_service.metrics import Metrics
 from recognition_service.similarity import Thumbnail, thumbnail
+from recognition_service.tracing import NOT_TRACED, FrameTrace
 
 _SURELY_FOUND = 80
 """Pixels from which dlib's detector finds every face (see docs/performance.md), and enough to be named."""
@@ -87,6 +88,7 @@ class Pipeline:
         formats: Sequence[str],
         priority: int = 1,
         reducible: bool = False,
+        trace: FrameTrace = NOT_TRACED,
     ) -> FoundFaces:
         """Find the faces of one picture.
 
@@ -99,6 +101,7 @@ class Pipeline:
             priority: pictures of a smaller number go first.
             reducible: whether only faces of the smallest width wanted are looked for. Boxes, landmarks and the size are
                 those of the picture as it was sent, up to a rounding of its size to a multiple of the reduction.
+            trace: gets a span for decoding, and one for waiting for a batch and its work.
 
         Raises:
             ServiceError: it cannot be used, or not now; the branch and the message say why.
@@ -108,11 +111,12 @@ class Pipeline:
         reduction = self._reduction if reducible else 1
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
-            image = await loop.run_in_executor(
-                self._decoders, self._decode, data, formats, reduction, deadline, loop.time
-            )
+            with trace.stage("decode"):
+                arguments = data, formats, reduction, deadline, loop.time
+                image = await loop.run_in_executor(self._decoders, self._decode, *arguments)
             height, width = image.shape[:2]
-            faces = await place.submit(image, bucket=(height, width, upsample), deadline=deadline)
+            with trace.stage("wait and find faces"):
+                faces = await place.submit(image, bucket=(height, width, upsample), deadline=deadline)
         if reduction > 1:
             faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
         return FoundFaces(faces, width * reduction, height * reduction)

@@ -21,6 +21,11 @@ _MATCHES = {
 }
 
 
+def outcome_name(outcome: int) -> str:
+    """An outcome as metrics and traces name it, e.g. "no_session"."""
+    return pb.FrameOutcome.Name(pb.FrameOutcome.ValueType(outcome)).removeprefix("FRAME_OUTCOME_").lower()
+
+
 def recognized_frame(sequence: int, session_id: int, seen: Sequence[SeenFace]) -> pb.FrameResult:
     """The result of a frame in which faces were looked for."""
     faces = [

@@ -96,6 +96,13 @@ class ServiceSettings(Section):
         description="A frame that shows what the camera's last examined frame showed is skipped, for at most so many "
         "seconds; 0 examines every frame. See docs/performance.md for what it costs and saves.",
     )
+    tracing_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="URL of an OpenTelemetry collector (OTLP over HTTP) that is sent a trace of each frame. Needs the "
+        "package's extra tracing. Default: nothing is traced.",
+    )
+    tracing_ratio: float = Field(0.01, ge=0, le=1, description="Share of the frames traced.")
     outbox: Path | None = Field(
         None, description="SQLite file of confirmed, not yet committed sightings. Default: in the data folder."
     )

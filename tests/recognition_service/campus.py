@@ -21,6 +21,7 @@ from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.app import RecognitionService
 from recognition_service.engine_work import BuildEngine
+from recognition_service.tracing import Tracing
 from settings import Settings
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.recognition_service.engines import MODEL, SIZE, ColourEngine, encoded, encoding_of, picture
@@ -124,9 +125,11 @@ def add_session(campus: Campus, room: str, starts_at: datetime) -> int:
 
 
 @asynccontextmanager
-async def running(settings: Settings, build: BuildEngine = ColourEngine) -> AsyncIterator[RecognitionService]:
+async def running(
+    settings: Settings, build: BuildEngine = ColourEngine, tracing: Tracing | None = None
+) -> AsyncIterator[RecognitionService]:
     """The whole service on a free port."""
-    service = RecognitionService(settings, build_engine=build)
+    service = RecognitionService(settings, build_engine=build, tracing=tracing)
     try:
         await service.start()
         yield service
@@ -158,8 +161,8 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
 class CameraCall:
     """A camera's stream, as a client sees it."""
 
-    def __init__(self, stub: Any, token: str, camera: str, start: datetime) -> None:
-        self.call = stub.StreamFrames(metadata=bearer(token))
+    def __init__(self, stub: Any, token: str, camera: str, start: datetime, *metadata: tuple[str, str]) -> None:
+        self.call = stub.StreamFrames(metadata=(*bearer(token), *metadata))
         self.camera = camera
         self.sequence = 0
         self._time = start
