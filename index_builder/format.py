@@ -50,8 +50,8 @@ __all__ = [
 KEPT_VERSIONS = 3
 """The current version and those before it; older ones are removed when a new one is published."""
 
-EXACT_UP_TO = 100_000
-"""Encodings up to which every one is compared. Beyond, an approximate index is faster in every size of batch:
+EXACT_UP_TO = 200_000
+"""Encodings up to which every one is compared. Beyond, an approximate index is faster for the faces of a frame:
 `python -m benchmarks.matching` measures where that begins."""
 
 _CURRENT, _LOCK, _VERSIONS, _UNFINISHED = "CURRENT", ".lock", "versions", ".unfinished"

@@ -9,6 +9,9 @@ from benchmarks.matching.sizes import BATCHES
 from benchmarks.timing import best
 from index_builder.gallery import Gallery
 
+A_FRAMES_FACES = 32
+"""The largest batch that decides: what a full frame holds."""
+
 
 def measure_crossover(people: People, sizes: tuple[int, ...], *, calls: int) -> list[dict[str, Any]]:
     """Time both ways over galleries of each size: milliseconds by batch, and the recall measured at build.
@@ -44,11 +47,16 @@ def _times(gallery: Gallery, probes: Any, calls: int) -> dict[str, float]:
 
 
 def crossover(measured: list[dict[str, Any]]) -> int | None:
-    """The smallest size from which on an approximate search is faster in every batch; None if it nowhere is."""
+    """The smallest size from which on an approximate search is faster in batches of a frame's faces; None if none is.
+
+    Larger batches are for exact search up to about a million encodings; nothing that waits for an answer has them.
+    """
     first = None
     for row in reversed(measured):
         approximate = row.get("approximate_ms")
-        if approximate is None or any(approximate[batch] >= row["exact_ms"][batch] for batch in approximate):
+        if approximate is None or any(
+            approximate[batch] >= row["exact_ms"][batch] for batch in approximate if int(batch) <= A_FRAMES_FACES
+        ):
             break
         first = row["encodings"]
     return first

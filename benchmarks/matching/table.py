@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from benchmarks.matching.crossover import A_FRAMES_FACES
 from benchmarks.matching.sizes import BATCHES, ROSTER
 
 Rows = list[list[str]]
@@ -126,10 +127,11 @@ def _crossover_rows(measured: list[dict[str, Any]]) -> Rows:
 
 def _crossover_sentence(results: dict[str, Any]) -> str:
     found = results["crossover_at"]
-    limit = f"{results['exact_up_to']:,}"
+    begins = f"it begins beyond {results['exact_up_to']:,}"
     if found is None:
-        return f"No size measured makes approximate search faster in every batch; it begins beyond {limit}."
-    return f"Approximate search is faster in every batch from {found:,} encodings on; it begins beyond {limit}."
+        return f"No size measured makes approximate search faster in batches of {A_FRAMES_FACES}; {begins}."
+    faces = f"up to {A_FRAMES_FACES}, a full frame's faces"
+    return f"Approximate search is faster in batches of {faces}, from {found:,} encodings on; {begins}."
 
 
 def _markdown(rows: Rows) -> str:
