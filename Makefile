@@ -68,7 +68,7 @@ lock: install-dev  ## Renew the lock files (names, versions and hashes only)
 	@$(UV) --extra all -c locks/dev.txt -o locks/runtime.txt pyproject.toml
 	@for part in camera service tracing web; do $(UV) --extra $$part -c locks/dev.txt -o locks/$$part.txt pyproject.toml; done
 	@$(UV) --no-deps locks/gpu.in -o locks/gpu.txt
-	@$(UV) --no-deps demo/pictures.in -o demo/pictures.lock
+	@$(UV) --no-deps operations/demo/pictures.in -o operations/demo/pictures.lock
 
 debian-packages:
 	@sh tests/install-debian-packages

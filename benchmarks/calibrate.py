@@ -1,7 +1,7 @@
 """`python -m benchmarks.calibrate`: the ranges of the detector's activations, for its 8-bit form.
 
 It measures them on a few of the demo's pictures, which no test of 8-bit decisions uses; then how far 8-bit and bfloat16
-scores are from float32's on all the others: the margins of `face_engine.accelerated` are about twice that.
+scores are from float32's on all the others: the margins of `attendance.face_engine.accelerated` are about twice that.
 """
 
 import json
@@ -10,17 +10,17 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from attendance.face_engine.detection.pyramid import tile_layout
+from attendance.face_engine.detection.refinement import CLEAR_SCORE
+from attendance.face_engine.detection.tile_detector import DetectorGeometry
+from attendance.face_engine.detection.tiles import fill_tile
+from attendance.face_engine.interface import Image
+from attendance.face_engine.models.dlib_file import Network, read_network
+from attendance.face_engine.models.onnx_export import export_detector
+from attendance.face_engine.models.quantisation import RANGES, export_int8_detector
+from attendance.face_engine.models.weights import CNN_DETECTOR, weights_file
+from attendance.face_engine.runtimes.runtime import start_runtime
 from benchmarks.pictures import face_pictures, shrink
-from face_engine.detection import DetectorGeometry
-from face_engine.dlib_file import Network, read_network
-from face_engine.interface import Image
-from face_engine.onnx_export import export_detector
-from face_engine.pyramid import tile_layout
-from face_engine.quantisation import RANGES, export_int8_detector
-from face_engine.refinement import CLEAR_SCORE
-from face_engine.runtimes import start_runtime
-from face_engine.tiles import fill_tile
-from face_engine.weights import CNN_DETECTOR, weights_file
 
 CALIBRATION_PICTURES = ("biden.jpg", "obama2.jpg", "Tom_Hanks_54745.png")
 _PIXELS = (300_000, 120_000, 50_000)

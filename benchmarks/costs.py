@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.detection.pyramid import tile_layout
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.interface import Image
+from attendance.face_engine.models.onnx_export import DETECTOR_CONVOLUTIONS
 from benchmarks.pictures import crowd
 from benchmarks.timing import best
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.faces import find_faces
-from face_engine.interface import Image
-from face_engine.onnx_export import DETECTOR_CONVOLUTIONS
-from face_engine.pyramid import tile_layout
 
 SIZES = {"240p": (426, 240), "360p": (640, 360), "480p": (640, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -25,8 +25,8 @@ _FIRST_ANSWER = """
 import time
 start = time.perf_counter()
 import numpy as np
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.faces import find_faces
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.faces import find_faces
 find_faces(AcceleratedEngine(), [np.zeros((480, 640, 3), np.uint8)], upsample=0)
 print(time.perf_counter() - start)
 """
@@ -34,8 +34,8 @@ _PEAK = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.faces import find_faces
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.faces import find_faces
 engine = AcceleratedEngine(precision=sys.argv[1])
 image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
 for _ in range(3):

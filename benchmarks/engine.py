@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.interface import Image
 from benchmarks import costs, small_faces
 from benchmarks.pictures import two_face_frames
 from benchmarks.plot import draw_costs
 from benchmarks.timing import median_ratio, rounds
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.faces import find_faces
-from face_engine.interface import Image
 
 RESULTS = Path(__file__).with_name("results.json")
 PLOT = Path(__file__).parents[1] / "docs" / "pictures" / "cost-against-size.svg"

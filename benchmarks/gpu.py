@@ -10,17 +10,17 @@ import time
 
 import numpy as np
 
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.detection.frame_detector import FrameDetector
+from attendance.face_engine.detection.pyramid_graph import export_frame_detector
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.interface import ModelError
+from attendance.face_engine.models.dlib_file import read_network
+from attendance.face_engine.models.onnx_export import export_encoder
+from attendance.face_engine.models.weights import CNN_DETECTOR, ENCODER, weights_file
+from attendance.face_engine.runtimes.runtime import Runtime, start_runtime
 from benchmarks.pictures import two_face_frames
 from benchmarks.timing import best
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.dlib_file import read_network
-from face_engine.faces import find_faces
-from face_engine.frame_detection import FrameDetector
-from face_engine.interface import ModelError
-from face_engine.onnx_export import export_encoder
-from face_engine.pyramid_graph import export_frame_detector
-from face_engine.runtimes import Runtime, start_runtime
-from face_engine.weights import CNN_DETECTOR, ENCODER, weights_file
 
 TARGET = 5000.0
 BATCHES = (1, 8, 32, 64, 128)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.interface import Face, FaceBoxes, Image
+from attendance.face_engine.reference import ReferenceEngine
 from benchmarks.pictures import face_pictures, shrink
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.faces import find_faces
-from face_engine.interface import Face, FaceBoxes, Image
-from face_engine.reference import ReferenceEngine
 
 SIZES = {"large": (400_000, (0,)), "small": (130_000, (0, 1))}
 BOUNDS = {"fp32": (0.98, 0.01), "default": (0.90, 0.05)}

@@ -5,10 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from demo.pictures import fetch_pictures
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.images import decode_image
-from face_engine.interface import Image
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.images import decode_image
+from attendance.face_engine.interface import Image
+from operations.demo.pictures import fetch_pictures
 
 SHARED = Path(__file__).parents[1] / "../shared/faces"
 CLIP_FRAMES = range(0, 260, 20)

@@ -24,8 +24,8 @@ import numpy as np
 
 from benchmarks.service.campus import Campus, make_campus
 from benchmarks.service.program import Service
-from demo.classroom import FRAME_SIZE
-from demo.people import FRAMES_PER_SECOND, LATE, ON_TIME
+from operations.demo.classroom import FRAME_SIZE
+from operations.demo.people import FRAMES_PER_SECOND, LATE, ON_TIME
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 

@@ -6,10 +6,10 @@ Real faces scaled down, at several places of a 640 x 480 frame, for each number 
 import cv2
 import numpy as np
 
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.interface import Image
 from benchmarks.pictures import face_crops
 from benchmarks.timing import best
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.interface import Image
 
 WIDTHS = (16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96)
 UPSAMPLES = (0, 1, 2)

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import click
 import structlog
 
+from attendance.settings import Settings, load_settings
+from attendance.settings.logs import configure_logging
 from camera_client.client import CameraClient, CaptureThread, RefusedError
 from camera_client.connection import ConnectError, Connection, Token
 from camera_client.counts import Counts
@@ -25,8 +27,6 @@ from camera_client.sources import SourceOptions, kind_of, open_source
 from camera_client.spool import Spool, SpoolError, SpoolLimits, folder_of
 from camera_client.stream import GaveUpError
 from camera_client.waiting import WaitingFrames
-from settings import Settings, load_settings
-from settings.logs import configure_logging
 
 # A capture that hangs in a driver or in the network is not waited for longer than this, seconds.
 _CAPTURE_END_S = 3.0

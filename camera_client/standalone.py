@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
+from attendance.settings import SettingsError
+from attendance.settings.load import FILE_VARIABLE
 from camera_client.cli import run
 from camera_client.service import ServiceError, install_service
 from camera_client.setup_file import SetupError, ask, default_file, write_setup
-from settings import SettingsError
-from settings.load import FILE_VARIABLE
 
 _OWN = [
     click.Option(

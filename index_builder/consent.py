@@ -7,16 +7,16 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import (
+from attendance.database.engine import (
     DatabaseError,
     begin_writing,
     create_database_engine,
     require_current_schema,
     session_factory,
 )
-from database.models import Student
-from index_builder.building import require_database_file
-from index_builder.sources import Claim
+from attendance.database.models import Student
+from index_builder.index_versions import require_database_file
+from index_builder.photos.sources import Claim
 
 
 class ConsentUnknownError(DatabaseError):

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from face_engine.interface import FaceEngine, ImageError
-from index_builder.comparing import BatchOthers, Bounds, GalleryOthers
-from index_builder.gallery import Gallery
-from index_builder.judging import FORGIVABLE, Known, compare, judge_and_encode, look_at
-from index_builder.photos import PhotoOutcome, PhotoVerdict
-from index_builder.provenance import Provenance
-from index_builder.sources import Photos, hashes_of, read_photo
-from index_builder.store import Store, StoreError, read_store, update_store
+from attendance.face_engine.interface import FaceEngine, ImageError
+from attendance.gallery.gallery import Gallery
+from attendance.gallery.provenance import Provenance
+from attendance.gallery.store import Store, StoreError, read_store, update_store
+from index_builder.photos.comparing import BatchOthers, Bounds, GalleryOthers
+from index_builder.photos.judging import FORGIVABLE, Known, compare, judge_and_encode, look_at
+from index_builder.photos.sources import Photos, hashes_of, read_photo
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 __all__ = ["FORGIVABLE", "Enroller", "Enrolment", "check_model", "judge_and_encode", "origin_of"]
 

@@ -10,16 +10,16 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import begin_writing
-from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
-from face_engine.interface import EngineError, FaceEngine
-from index_builder.building import BuiltIndex, build_index
+from attendance.database.engine import begin_writing
+from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.face_engine.interface import EngineError, FaceEngine
+from attendance.gallery.format import GalleryError, current_version, load_gallery
+from attendance.gallery.publishing import BuiltIndex, build_index
+from attendance.gallery.store import Store, StoreError, read_store, update_store
 from index_builder.consent import note_gallery, without_consent
 from index_builder.enrolment import check_model, origin_of
-from index_builder.format import GalleryError, current_version, load_gallery
-from index_builder.judging import judge_and_encode
-from index_builder.photos import PhotoVerdict
-from index_builder.store import Store, StoreError, read_store, update_store
+from index_builder.photos.judging import judge_and_encode
+from index_builder.photos.verdicts import PhotoVerdict
 
 _ABANDONED = timedelta(minutes=15)
 """A job that began so long ago was left by a worker that died."""

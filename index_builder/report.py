@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from index_builder.enrolment import Enrolment
-from index_builder.photos import PhotoOutcome
+from index_builder.photos.verdicts import PhotoOutcome
 
 _MOST_ROWS = 60
 """Beyond so many students only those are listed whom somebody should look at."""

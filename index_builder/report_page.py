@@ -9,9 +9,9 @@ from html import escape
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from attendance.gallery.files import replace_durably
 from index_builder.enrolment import Enrolment
-from index_builder.files import replace_durably
-from index_builder.photos import PhotoOutcome, PhotoVerdict
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 _MOST_THUMBNAILS = 4000
 """Beyond so many photos, some 16 MB of page, those that are fine are shown without their picture."""

@@ -12,35 +12,35 @@ import structlog
 from grpc_health.v1.health import aio as health_aio
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
-from face_engine.factory import create_engine
-from face_engine.interface import EngineError, EngineInfo, Face, Image
-from index_builder.gallery import Gallery
-from recognition_service.attendance_flow import CameraFlow
-from recognition_service.auth import AuthInterceptor, CameraIdentity, TokenDirectory
-from recognition_service.batcher import Batcher
-from recognition_service.camera_stream import StreamTools
-from recognition_service.camera_watch import CameraWatch
-from recognition_service.closer import Closer
-from recognition_service.committer import Committer
-from recognition_service.engine_work import BuildEngine
-from recognition_service.engine_worker import EngineWorker
-from recognition_service.gallery_watch import GalleryWatch
-from recognition_service.listening import ServerSetupError
-from recognition_service.metrics import Metrics, Sources, StateCollector
-from recognition_service.metrics_server import MetricsServer
-from recognition_service.outbox import Outbox, OutboxError
-from recognition_service.peer_throttle import PeerThrottle
-from recognition_service.pipeline import Pipeline
-from recognition_service.server import build_server
+from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
+from attendance.gallery.gallery import Gallery
+from attendance.settings import Settings
+from attendance.settings.model import TimeoutAction
+from recognition_service.access.auth import AuthInterceptor, CameraIdentity, TokenDirectory
+from recognition_service.access.listening import ServerSetupError
+from recognition_service.access.server import build_server
+from recognition_service.access.throttle import PeerThrottle
+from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.pipeline import Pipeline
+from recognition_service.engine.work import BuildEngine
+from recognition_service.engine.worker import EngineWorker
+from recognition_service.evidence.flow import CameraFlow
+from recognition_service.evidence.gallery_watch import GalleryWatch
+from recognition_service.evidence.timetable import Timetable
+from recognition_service.outbox.closer import Closer
+from recognition_service.outbox.committer import Committer
+from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
-from recognition_service.streams import StreamHub
-from recognition_service.timetable import Timetable
-from recognition_service.tracing import NoTracing, Tracing, TracingError, open_tracing
-from recognition_service.transaction_times import time_transactions
-from settings import Settings
-from settings.model import TimeoutAction
+from recognition_service.streams.camera_stream import StreamTools
+from recognition_service.streams.hub import StreamHub
+from recognition_service.streams.watch import CameraWatch
+from recognition_service.telemetry.metrics import Metrics, Sources, StateCollector
+from recognition_service.telemetry.server import MetricsServer
+from recognition_service.telemetry.tracing import NoTracing, Tracing, TracingError, open_tracing
+from recognition_service.telemetry.transaction_times import time_transactions
 
 _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2

@@ -5,9 +5,9 @@ import signal
 
 import click
 
+from attendance.settings import Settings, load_settings
+from attendance.settings.logs import configure_logging
 from recognition_service.app import RecognitionService, StartError
-from settings import Settings, load_settings
-from settings.logs import configure_logging
 
 
 @click.command()

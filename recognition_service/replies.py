@@ -7,11 +7,11 @@ import numpy as np
 from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
-from face_engine.interface import Face
+from attendance.face_engine.interface import Face
 from protos.attendance.v1 import attendance_pb2 as pb
-from recognition_service.attendance_flow import SeenFace
 from recognition_service.errors import ServiceError
-from recognition_service.matching import FaceMatch, MatchKind
+from recognition_service.evidence.flow import SeenFace
+from recognition_service.evidence.matching import FaceMatch, MatchKind
 
 _MATCHES = {
     MatchKind.STUDENT: pb.MATCH_STUDENT,

@@ -11,20 +11,20 @@ import numpy as np
 import structlog
 from google.protobuf.message import DecodeError
 
-from face_engine.interface import EngineInfo
+from attendance.face_engine.interface import EngineInfo
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
-from recognition_service.auth import CameraIdentity, current_identity
-from recognition_service.batcher import Batcher
-from recognition_service.camera_stream import Context, StreamRefusedError, StreamTools
-from recognition_service.engine_worker import EngineWorker
+from recognition_service.access.auth import CameraIdentity, current_identity
+from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.pipeline import FoundFaces
+from recognition_service.engine.worker import EngineWorker
 from recognition_service.errors import ServiceError, UnavailableError
-from recognition_service.gallery_watch import GalleryWatch
-from recognition_service.outbox import Outbox, OutboxError
-from recognition_service.pipeline import FoundFaces
+from recognition_service.evidence.gallery_watch import GalleryWatch
+from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.replies import encoded_face, recognized_face
 from recognition_service.status import status_message
-from recognition_service.streams import StreamHub
+from recognition_service.streams.camera_stream import Context, StreamRefusedError, StreamTools
+from recognition_service.streams.hub import StreamHub
 
 _FORMATS = ("JPEG", "PNG")
 

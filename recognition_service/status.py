@@ -11,11 +11,11 @@ import structlog
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
-from face_engine.interface import EngineInfo
-from index_builder.gallery import Gallery
+from attendance.face_engine.interface import EngineInfo
+from attendance.gallery.gallery import Gallery
 from protos.attendance.v1 import attendance_pb2 as pb
-from recognition_service.auth import SERVICE
-from recognition_service.outbox import Outbox, OutboxError
+from recognition_service.access.auth import SERVICE
+from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.replies import duration
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING

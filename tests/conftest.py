@@ -17,9 +17,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import create_database_engine, session_factory, upgrade
-from demo.pictures import fetch_pictures
-from settings import Settings
+from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.settings import Settings
+from operations.demo.pictures import fetch_pictures
 
 SHARED_FACES = Path(__file__).parents[2] / "shared" / "faces"
 
@@ -45,7 +45,7 @@ def require_program_fixture() -> Callable[[list[str], str], str]:
 
 @pytest.fixture(scope="session")
 def pictures() -> Path:
-    """The folder of pictures of real faces that `demo.pictures` names."""
+    """The folder of pictures of real faces that `operations.demo.pictures` names."""
     return fetch_pictures()
 
 

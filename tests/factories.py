@@ -6,9 +6,19 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from database.models import Camera, ClassSession, Course, CourseLecturer, Enrolment, Lecturer, Role, Room, Student
-from database.passwords import hash_password
-from database.tokens import hash_token
+from attendance.database.models import (
+    Camera,
+    ClassSession,
+    Course,
+    CourseLecturer,
+    Enrolment,
+    Lecturer,
+    Role,
+    Room,
+    Student,
+)
+from attendance.database.passwords import hash_password
+from attendance.database.tokens import hash_token
 
 PASSWORD = "correct horse battery"
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

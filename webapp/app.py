@@ -7,17 +7,22 @@ from typing import Any
 from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
-from settings import Settings, load_settings
-from webapp import account, courses, health, profile, records, register, students
-from webapp.access_log import init_access_log
+from attendance.settings import Settings, load_settings
+from webapp.account import profile
+from webapp.account import sign_in as account
+from webapp.account.identity import init_identity, is_admin, signed_in_lecturer
 from webapp.admin import blueprint as admin_blueprint
-from webapp.errors import init_errors
-from webapp.identity import init_identity, is_admin, signed_in_lecturer
-from webapp.secret_key import secret_key
-from webapp.security import init_security
-from webapp.storage import init_storage
-from webapp.template_tools import init_template_tools
-from webapp.times import init_times
+from webapp.records import courses, students
+from webapp.records import views as records
+from webapp.register import views as register
+from webapp.serving import health
+from webapp.serving.access_log import init_access_log
+from webapp.serving.secret_key import secret_key
+from webapp.serving.security import init_security
+from webapp.tools.errors import init_errors
+from webapp.tools.storage import init_storage
+from webapp.tools.template_tools import init_template_tools
+from webapp.tools.times import init_times
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR_S = 31_536_000

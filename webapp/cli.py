@@ -4,12 +4,12 @@ import os
 
 import click
 
-from database.engine import DatabaseError, create_database_engine, require_current_schema
-from settings import Settings, load_settings
-from settings.logs import configure_logging
+from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema
+from attendance.settings import Settings, load_settings
+from attendance.settings.logs import configure_logging
 from webapp.app import create_app
-from webapp.secret_key import SecretKeyError, secret_key
-from webapp.server import ListenError, serve, start_closer
+from webapp.serving.secret_key import SecretKeyError, secret_key
+from webapp.serving.server import ListenError, serve, start_closer
 
 
 @click.command()

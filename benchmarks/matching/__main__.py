@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.gallery.format import EXACT_UP_TO
 from benchmarks import costs
 from benchmarks.matching.crossover import crossover, measure_crossover
 from benchmarks.matching.document import RESULTS
 from benchmarks.matching.people import People, measure_people
 from benchmarks.matching.sizes import measure, memory_available, memory_needed
 from benchmarks.matching.table import tables, targets
-from face_engine.accelerated import AcceleratedEngine
-from index_builder.format import EXACT_UP_TO
 
 SIZES = (1_000, 50_000, 1_000_000, 10_000_000)
 CROSSOVER = (10_000, 25_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000, 500_000)

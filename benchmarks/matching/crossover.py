@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from attendance.gallery.gallery import Gallery
 from benchmarks.matching.people import PHOTOS, SEED, People
 from benchmarks.matching.sizes import BATCHES
 from benchmarks.timing import best
-from index_builder.gallery import Gallery
 
 A_FRAMES_FACES = 32
 """The largest batch that decides: what a full frame holds."""

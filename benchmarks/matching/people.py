@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.pictures import fetch_pictures
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.faces import find_faces
-from face_engine.images import decode_image
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.images import decode_image
+from operations.demo.pictures import fetch_pictures
 
 SEED = 20260301
 PHOTOS = 5

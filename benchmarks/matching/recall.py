@@ -1,6 +1,6 @@
 """`python -m benchmarks.matching.recall`: what share of probes an approximate search answers right, by its parameters.
 
-This is where the trials and the bounds of `index_builder.proposals` come from. Times are not measured.
+This is where the trials and the bounds of `attendance.gallery.proposals` come from. Times are not measured.
 """
 
 import argparse
@@ -9,12 +9,12 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.gallery.gallery import Gallery
+from attendance.gallery.proposals import TRIALS, Proposals, Tuning, train
+from attendance.gallery.search import ExactSearch
+from attendance.gallery.threads import Threads
 from benchmarks.matching.people import PHOTOS, SEED, People, measure_people
-from face_engine.accelerated import AcceleratedEngine
-from index_builder.gallery import Gallery
-from index_builder.proposals import TRIALS, Proposals, Tuning, train
-from index_builder.search import ExactSearch
-from index_builder.threads import Threads
 
 # Nearest of equally near ones: distances so little apart are one.
 _SAME = 1e-9

@@ -14,12 +14,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.gallery.format import load_gallery, publish
+from attendance.gallery.gallery import Gallery
+from attendance.gallery.search import ExactSearch
+from attendance.gallery.threads import PRODUCTS_FROM, Threads
 from benchmarks.matching.people import PHOTOS, SEED, People
 from benchmarks.timing import best, seconds
-from index_builder.format import load_gallery, publish
-from index_builder.gallery import Gallery
-from index_builder.search import ExactSearch
-from index_builder.threads import PRODUCTS_FROM, Threads
 
 BATCHES = (1, 32, 256)
 ROSTER = 200
@@ -37,7 +37,7 @@ _START = """
 import json, re, sys, time
 from pathlib import Path
 import numpy as np
-from index_builder.format import load_gallery
+from attendance.gallery.format import load_gallery
 
 def memory():
     status = Path("/proc/self/status").read_text()

@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.models import ApiToken, Camera, ClassSession, Course, Enrolment, Room, Student, TokenRole
+from attendance.database.tokens import hash_token, new_token
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.images import decode_image
+from attendance.gallery.format import publish
 from benchmarks.matching.people import PHOTOS, measure_people
-from database.engine import create_database_engine, session_factory, upgrade
-from database.models import ApiToken, Camera, ClassSession, Course, Enrolment, Room, Student, TokenRole
-from database.tokens import hash_token, new_token
-from demo.classroom import write_frames, write_photos
-from demo.people import ENROLLED, ROSTER
-from demo.pictures import fetch_pictures
-from face_engine.accelerated import AcceleratedEngine
-from face_engine.faces import find_faces
-from face_engine.images import decode_image
-from index_builder.format import publish
+from operations.demo.classroom import write_frames, write_photos
+from operations.demo.people import ENROLLED, ROSTER
+from operations.demo.pictures import fetch_pictures
 
 UPSAMPLE = 0
 FULL, SMALL = (960, 540), (384, 216)
@@ -85,7 +85,7 @@ def make_campus(folder: Path, *, cameras: int, students: int) -> Campus:
     make_ca = [
         sys.executable,
         "-m",
-        "attendance_cli",
+        "operations.cli",
         "tls",
         "make-test-ca",
         str(folder / "tls"),

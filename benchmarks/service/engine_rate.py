@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.images import decode_image
+from attendance.settings.model import EngineSettings
 from benchmarks.service.campus import UPSAMPLE
-from face_engine.faces import find_faces
-from face_engine.factory import create_engine
-from face_engine.images import decode_image
-from settings.model import EngineSettings
 
 _MAX_PIXELS = 50_000_000
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from attendance.settings.model import ServiceSettings
 from benchmarks.service.cameras import CameraLoad, Load, Seen
 from benchmarks.service.campus import Campus
 from benchmarks.service.program import Service, own_cpu_s
-from settings.model import ServiceSettings
 
 BATCH = ServiceSettings().max_batch
 DEADLINE_S = ServiceSettings().frame_deadline_ms / 1000

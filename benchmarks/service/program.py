@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.programs import free_port
+from operations.demo.programs import free_port
 
 _PATIENCE_S = 120.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -40,7 +40,7 @@ class Service:
     def __enter__(self) -> "Service":
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "attendance_cli", "serve"],
+                [sys.executable, "-m", "operations.cli", "serve"],
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_engine.images import decode_image
-from face_engine.reference import ReferenceEngine
+from attendance.face_engine.images import decode_image
+from attendance.face_engine.reference import ReferenceEngine
 
 # Faces of t1.jpg, each alone.
 BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
@@ -31,14 +31,14 @@ def face_engine() -> Iterator[ReferenceEngine]:
 def one_engine(data: Path, face_engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of a fresh installation, and the real engine, loaded once."""
     monkeypatch.setattr(face_engine, "close", lambda: None)
-    monkeypatch.setattr("accuracy.evaluate_cli.create_engine", lambda **_: face_engine)
-    monkeypatch.setattr("index_builder.enrol_cli.create_engine", lambda **_: face_engine)
+    monkeypatch.setattr("accuracy.evaluation.cli.create_engine", lambda **_: face_engine)
+    monkeypatch.setattr("index_builder.cli.enrol.create_engine", lambda **_: face_engine)
 
 
 @pytest.fixture
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without curves, which take two seconds to draw; tests of the report and of the plots have them."""
-    monkeypatch.setattr("accuracy.evaluation_report.draw_plots", lambda _: {})
+    monkeypatch.setattr("accuracy.evaluation.report.draw_plots", lambda _: {})
 
 
 @pytest.fixture

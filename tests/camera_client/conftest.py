@@ -100,7 +100,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Program
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "attendance_cli",
+            "operations.cli",
             *("camera", "run", "--server", f"127.0.0.1:{port}", "--name", "c1"),
             *arguments,
             stdout=asyncio.subprocess.PIPE,

@@ -11,9 +11,9 @@ import grpc
 import pytest
 from click.testing import CliRunner, Result
 
-from attendance_cli.main import attendance
+from attendance.settings import SettingsError
+from operations.cli.main import attendance
 from protos.attendance.v1 import attendance_pb2 as pb
-from settings import SettingsError
 from tests.camera_client.live_servers import HttpCamera
 from tests.camera_client.moving_pictures import number_of
 from tests.camera_client.programs import SECRET

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import create_database_engine, session_factory
-from database.models import Camera, ClassSession, Course, Room
-from database.tokens import hash_token, new_token
-from demo.classroom import write_frames, write_photos
-from demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME
-from demo.programs import free_port
-from demo.university import COURSE_CODE, LECTURER_EMAIL, Passwords, found_university
+from attendance.database.engine import create_database_engine, session_factory
+from attendance.database.models import Camera, ClassSession, Course, Room
+from attendance.database.tokens import hash_token, new_token
+from operations.demo.classroom import write_frames, write_photos
+from operations.demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME
+from operations.demo.programs import free_port
+from operations.demo.university import COURSE_CODE, LECTURER_EMAIL, Passwords, found_university
 from tests.conftest import MariaDb
 from tests.deploy.machine import SOURCE, Browser, Machine
 

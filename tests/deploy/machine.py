@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.dashboard import Dashboard
-from demo.programs import free_port
+from operations.demo.dashboard import Dashboard
+from operations.demo.programs import free_port
 from tests.deploy.units import Unit
 
 SOURCE = Path(__file__).parents[2]

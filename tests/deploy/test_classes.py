@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from database.models import Course, Enrolment, Lecturer, Student
-from demo.programs import free_port
-from demo.university import LECTURER_EMAIL
+from attendance.database.models import Course, Enrolment, Lecturer, Student
+from operations.demo.programs import free_port
+from operations.demo.university import LECTURER_EMAIL
 from tests.deploy.conftest import RIGHT, University, statuses
 from tests.deploy.machine import Browser, Machine
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import yaml
 
-from demo.programs import free_port
-from index_builder.building import build_index
-from index_builder.store import Store, write_store
+from attendance.gallery.publishing import build_index
+from attendance.gallery.store import Store, write_store
+from operations.demo.programs import free_port
 from tests.deploy.dockerfile import read_stages, run_build
 
 SOURCE = Path(__file__).parents[2]

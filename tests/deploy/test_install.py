@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from demo.programs import free_port
 from deploy.installer.places import Places
 from deploy.installer.release import use_release
+from operations.demo.programs import free_port
 from tests.deploy.machine import SOURCE, Machine, clean_environ
 
 

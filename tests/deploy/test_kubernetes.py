@@ -102,13 +102,13 @@ def test_the_autoscaler_reads_the_metric_that_the_adapter_makes_of_the_services(
     values = yaml.safe_load((FOLDER / "monitoring" / "prometheus-adapter-values.yaml").read_text())
     (rule,) = values["rules"]["custom"]
     assert scaler["spec"]["metrics"][0]["pods"]["metric"]["name"] == rule["name"]["as"]
-    source = (Path(__file__).parents[2] / "recognition_service" / "metrics.py").read_text()
+    source = (Path(__file__).parents[2] / "recognition_service" / "telemetry" / "metrics.py").read_text()
     assert '"stage_seconds"' in source
     assert 'stage("wait"' in source
 
 
 def test_settings_are_ones_that_the_programs_know(monkeypatch: pytest.MonkeyPatch) -> None:
-    from settings import load_settings  # noqa: PLC0415 - beside its use
+    from attendance.settings import load_settings  # noqa: PLC0415 - beside its use
 
     for manifests in (build(FOLDER / "base"), build(FOLDER / "gpu")):
         settings = next(m["data"] for m in manifests if m["kind"] == "ConfigMap")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from attendance_cli.main import COMMANDS
+from attendance.settings import load_settings
 from deploy.installer.places import SOURCE, Places
 from deploy.installer.site import write_units
-from settings import load_settings
+from operations.cli.main import COMMANDS
 from tests.deploy.units import Unit
 
 UNITS = sorted(path.name for path in (SOURCE / "deploy" / "systemd").iterdir())
@@ -56,7 +56,7 @@ def test_a_unit_starts_a_command_that_there_is(name: str) -> None:
     assert command in COMMANDS
     words = [word for word in rest if not word.startswith(("-", "/")) and not word.isdigit()]
     done = subprocess.run(
-        [sys.executable, "-m", "attendance_cli", command, *words, "--help"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "operations.cli", command, *words, "--help"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert all(word in done.stdout for word in rest if word.startswith("--"))

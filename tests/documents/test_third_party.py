@@ -19,5 +19,5 @@ def test_every_locked_package_is_named_with_a_licence(lock: str) -> None:
 
 
 def test_lock_files_hold_no_download_address() -> None:
-    for lock in [*(ROOT / "locks").glob("*.txt"), ROOT / "demo" / "pictures.lock"]:
+    for lock in [*(ROOT / "locks").glob("*.txt"), ROOT / "operations" / "demo" / "pictures.lock"]:
         assert "://" not in lock.read_text(), lock

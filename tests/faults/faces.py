@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.classroom import write_photos
-from demo.people import ENROLLED, LATE, ON_TIME, OTHER_COURSE, STRANGERS, VISIBLE, Portrait
-from face_engine.faces import find_faces
-from face_engine.factory import create_engine
-from index_builder.format import publish
-from settings.model import EngineSettings
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.factory import create_engine
+from attendance.gallery.format import publish
+from attendance.settings.model import EngineSettings
+from operations.demo.classroom import write_photos
+from operations.demo.people import ENROLLED, LATE, ON_TIME, OTHER_COURSE, STRANGERS, VISIBLE, Portrait
 
 STUDENTS = frozenset(person.index_number for person in ON_TIME + LATE)
 """Those of the roster whom a camera can see."""

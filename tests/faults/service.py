@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from demo.programs import free_port
+from operations.demo.programs import free_port
 from tests.faults.faces import UPSAMPLE
 
 PATIENCE_S = 120.0
@@ -67,7 +67,7 @@ class ServiceProgram:
         """Start it, not waiting until it serves."""
         self.lives += 1
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "attendance_cli", "serve"],
+            [*prefix, sys.executable, "-m", "operations.cli", "serve"],
             env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from face_engine.images import decode_image
-from face_engine.interface import ImageError
+from attendance.face_engine.images import decode_image
+from attendance.face_engine.interface import ImageError
 from protos.attendance.v1 import attendance_pb2 as pb
 from tests.faults.camera import SteadyCamera
 from tests.faults.conftest import Begin, Serve

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.programs import Programs
+from operations.demo.programs import Programs
 from tests.faults.camera import SteadyCamera
 from tests.faults.conftest import Begin
 from tests.faults.faces import OTHERS, STUDENTS, Faces

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from database.engine import begin_writing, create_database_engine, session_factory, upgrade
-from database.models import (
+from attendance.database.engine import begin_writing, create_database_engine, session_factory, upgrade
+from attendance.database.models import (
     ApiToken,
     Attendance,
     AttendanceEvidence,
@@ -19,8 +19,8 @@ from database.models import (
     Student,
     TokenRole,
 )
-from database.tokens import hash_token, new_token
-from demo.people import ENROLLED, ROSTER
+from attendance.database.tokens import hash_token, new_token
+from operations.demo.people import ENROLLED, ROSTER
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.faults.faces import Faces
 

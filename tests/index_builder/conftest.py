@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import create_database_engine, session_factory, upgrade
-from database.models import Student
-from face_engine.images import decode_image
-from face_engine.reference import ReferenceEngine
+from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.models import Student
+from attendance.face_engine.images import decode_image
+from attendance.face_engine.reference import ReferenceEngine
 
 # Where the faces of t1.jpg are, each with nobody else: left, top, right, bottom.
 ALONE = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}

@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import DatabaseError
-from database.models import Student
+from attendance.database.engine import DatabaseError
+from attendance.database.models import Student
 from index_builder.consent import note_gallery, open_register, record_consents, without_consent
-from index_builder.sources import Claim
+from index_builder.photos.sources import Claim
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 YESTERDAY = NOW - timedelta(days=1)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_engine.interface import EngineError
-from face_engine.reference import ReferenceEngine
+from attendance.face_engine.interface import EngineError
+from attendance.face_engine.reference import ReferenceEngine
+from attendance.gallery.format import load_gallery, publish
+from attendance.gallery.store import Store, StoreError, read_store, write_store
 from index_builder.enrolment import Enroller, Enrolment
-from index_builder.format import load_gallery, publish
-from index_builder.photos import PhotoOutcome, PhotoVerdict
+from index_builder.photos.sources import Photos, find_photos
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from index_builder.report_page import write_report
-from index_builder.sources import Photos, find_photos
-from index_builder.store import Store, StoreError, read_store, write_store
 
 MOST = 16_000_000
 

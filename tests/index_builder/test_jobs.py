@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.orm import Session
 
-from attendance_cli.main import attendance
-from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState, Student
-from index_builder.format import load_gallery, versions_with
-from index_builder.store import read_store
+from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState, Student
+from attendance.gallery.format import load_gallery, versions_with
+from attendance.gallery.store import read_store
+from operations.cli.main import attendance
 
 NOW = datetime.now(UTC)
 

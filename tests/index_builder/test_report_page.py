@@ -10,8 +10,8 @@ from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 
 from index_builder.enrolment import Enrolment
-from index_builder.judging import make_thumbnail
-from index_builder.photos import PhotoOutcome, PhotoVerdict
+from index_builder.photos.judging import make_thumbnail
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from index_builder.report import summary_table
 from index_builder.report_page import render_report, write_report
 

@@ -12,17 +12,17 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import begin_writing, create_database_engine, session_factory, upgrade
-from database.models import ApiToken, Attendance, Camera, Course, Student, TokenRole
-from database.tokens import hash_token, new_token
-from face_engine.interface import Image
-from index_builder.format import publish
+from attendance.database.engine import begin_writing, create_database_engine, session_factory, upgrade
+from attendance.database.models import ApiToken, Attendance, Camera, Course, Student, TokenRole
+from attendance.database.tokens import hash_token, new_token
+from attendance.face_engine.interface import Image
+from attendance.gallery.format import publish
+from attendance.settings import Settings
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.app import RecognitionService
-from recognition_service.engine_work import BuildEngine
-from recognition_service.tracing import Tracing
-from settings import Settings
+from recognition_service.engine.work import BuildEngine
+from recognition_service.telemetry.tracing import Tracing
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.recognition_service.engines import MODEL, SIZE, ColourEngine, encoded, encoding_of, picture
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from settings import Settings
+from attendance.settings import Settings
 from tests.recognition_service.campus import CameraCall, Campus, calling, found_campus, running
 from tests.recognition_service.engines import ColourEngine
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from face_engine.interface import AlignedFaces, EngineInfo, FaceBoxes, Image, ImageTooLargeError, ModelError
+from attendance.face_engine.interface import AlignedFaces, EngineInfo, FaceBoxes, Image, ImageTooLargeError, ModelError
 
 SIZE = 128
 MODEL = "test-colours"

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import replace
 from datetime import timedelta
 
-from database.evidence import Evidence, FrameEvidence
+from attendance.database.evidence import Evidence, FrameEvidence
 from tests.factories import NINE
 
 _number = itertools.count(1)

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from database.engine import create_database_engine, session_factory, upgrade
-from database.register import Sighting
-from face_engine.interface import Face
-from index_builder.gallery import Gallery
-from recognition_service.attendance_flow import CameraFlow, SeenFace
-from recognition_service.matching import Matcher
-from recognition_service.outbox import Outbox
-from recognition_service.timetable import Timetable
-from settings.model import MatchingSettings
+from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.register import Sighting
+from attendance.face_engine.interface import Face
+from attendance.gallery.gallery import Gallery
+from attendance.settings.model import MatchingSettings
+from recognition_service.evidence.flow import CameraFlow, SeenFace
+from recognition_service.evidence.matching import Matcher
+from recognition_service.evidence.timetable import Timetable
+from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student
 
 RULES = MatchingSettings()

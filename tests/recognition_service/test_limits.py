@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from database.models import Camera
-from database.tokens import new_token
+from attendance.database.models import Camera
+from attendance.database.tokens import new_token
 from protos.attendance.v1 import attendance_pb2 as pb
-from recognition_service.auth import SERVICE
+from recognition_service.access.auth import SERVICE
 from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running, until
 from tests.recognition_service.engines import ColourEngine, encoded, picture
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from face_engine.faces import find_faces
-from face_engine.factory import create_engine
-from face_engine.images import decode_image
-from face_engine.interface import Face, FaceEngine
-from index_builder.gallery import Gallery
-from index_builder.store import read_store
-from recognition_service.matching import Matcher
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.images import decode_image
+from attendance.face_engine.interface import Face, FaceEngine
+from attendance.gallery.gallery import Gallery
+from attendance.gallery.store import read_store
+from recognition_service.evidence.matching import Matcher
 from tests.factories import NINE
 from tests.recognition_service.scenes import RULES, Scene
 

@@ -10,7 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client.parser import text_string_to_metric_families
 
-from recognition_service.auth import SERVICE
+from recognition_service.access.auth import SERVICE
 from tests.recognition_service.campus import Campus, bearer, running, until
 
 HEALTH = "grpc.health.v1.Health"

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from database.models import Student
-from index_builder.format import publish
+from attendance.database.models import Student
+from attendance.gallery.format import publish
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from tests.recognition_service.campus import PATIENCE_S, CameraCall, Campus, bearer, until
@@ -55,7 +55,7 @@ def serve(campus: Campus, folder: Path, **settings: str) -> Iterator[Program]:
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            [sys.executable, "-m", "attendance_cli", "serve"],
+            [sys.executable, "-m", "operations.cli", "serve"],
             env=environ,
             cwd=folder,
             stdout=subprocess.PIPE,

@@ -12,10 +12,10 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
+from attendance.settings import Settings
 from protos.attendance.v1 import attendance_pb2 as pb
+from recognition_service.access.auth import SERVICE
 from recognition_service.app import RecognitionService
-from recognition_service.auth import SERVICE
-from settings import Settings
 from tests.recognition_service import engines
 from tests.recognition_service.campus import Campus, bearer, calling, face_of, publish_index, running, until
 

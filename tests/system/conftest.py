@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.models import Attendance, ClassSession, Student
-from database.tokens import new_token
-from demo.classroom import write_frames, write_photos
-from demo.programs import Programs, free_port
-from demo.university import CAMERA_NAME, Passwords, found_university, schedule_session
+from attendance.database.models import Attendance, ClassSession, Student
+from attendance.database.tokens import new_token
+from operations.demo.classroom import write_frames, write_photos
+from operations.demo.programs import Programs, free_port
+from operations.demo.university import CAMERA_NAME, Passwords, found_university, schedule_session
 
 RATE = 1.0
 """Frames a second of what the cameras of these tests send."""
@@ -111,7 +111,7 @@ def class_index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     environ = clean_environ() | {"ATTENDANCE_DATA_DIRECTORY": str(folder)}
     enrolled = ["enrol", str(folder / "photos"), "--consent", "demo", "--publish"]
     for words in (["db", "upgrade"], enrolled):
-        subprocess.run([sys.executable, "-m", "attendance_cli", *words], check=True, env=environ, capture_output=True)
+        subprocess.run([sys.executable, "-m", "operations.cli", *words], check=True, env=environ, capture_output=True)
     return folder / "gallery" / "index"
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from database.models import Course, Enrolment, Student
-from demo.university import COURSE_CODE
+from attendance.database.models import Course, Enrolment, Student
+from operations.demo.university import COURSE_CODE
 from tests.system.conftest import System
 
 ROSTER = {"alex_lacamoire", "biden", "lin_manuel_miranda", "obama", "rose_leslie"}

@@ -7,7 +7,7 @@ import pytest
 
 from camera_client.frames import CapturedFrame
 from camera_client.spool import Spool, SpoolLimits, folder_of
-from demo.university import CAMERA_NAME
+from operations.demo.university import CAMERA_NAME
 from tests.system.conftest import RATE, System
 from tests.system.test_sessions import RIGHT, complete
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from database.models import Attendance
-from demo.people import ABSENT, LATE, ON_TIME
+from attendance.database.models import Attendance
+from operations.demo.people import ABSENT, LATE, ON_TIME
 from tests.system.conftest import System
 
 RIGHT = (

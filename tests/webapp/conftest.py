@@ -11,15 +11,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy.orm import Session, sessionmaker
 
-from database.engine import create_database_engine, session_factory, upgrade
-from database.models import Lecturer
-from settings import Settings
+from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.models import Lecturer
+from attendance.settings import Settings
 from tests.factories import PASSWORD
 from tests.webapp.running import environ_for, running_dashboard
 from tests.webapp.screens import CHROMIUM_OPTIONS, WIDE
 from tests.webapp.visiting import Site, make_settings
 from webapp.app import create_app
-from webapp.storage import sessions_of
+from webapp.tools.storage import sessions_of
 
 _PATIENCE_MS = 30_000
 """For a page on a machine that is busy with other tests."""

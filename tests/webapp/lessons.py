@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from database.models import Attendance, ClassSession, Course, Lecturer, Student, utc_now
-from database.register import Sighting, record_sighting
+from attendance.database.models import Attendance, ClassSession, Course, Lecturer, Student, utc_now
+from attendance.database.register import Sighting, record_sighting
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
 
 LONG_AGO = datetime(2024, 3, 4, 8, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from settings import Settings
+from attendance.settings import Settings
 
 
 def environ_for(settings: Settings, **more: str) -> dict[str, str]:
@@ -28,7 +28,7 @@ def running_dashboard(environ: Mapping[str, str], log: Path) -> Iterator[str]:
     """Run the dashboard; gives its address once it is ready, and stops it at the end as an operator would."""
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "attendance_cli", "web"],
+            [sys.executable, "-m", "operations.cli", "web"],
             env={"PATH": "/usr/bin:/bin", **environ},
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from database.models import utc_now
+from attendance.database.models import utc_now
 from tests.factories import PASSWORD, enrol, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from tests.webapp.screens import NARROW, WIDE

@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
-from database.models import Lecturer
-from settings import Settings
-from webapp.identity import SignedIn
+from attendance.database.models import Lecturer
+from attendance.settings import Settings
+from webapp.account.identity import SignedIn
 
 
 class Visitor:

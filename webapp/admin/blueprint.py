@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from webapp.identity import require_admin
+from webapp.account.identity import require_admin
 
 blueprint = Blueprint("admin", __name__)
 blueprint.before_request(require_admin)

@@ -8,17 +8,17 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import joinedload
 from wtforms import SelectField
 
-from database.models import Camera, Room
-from database.tokens import hash_token, new_token
+from attendance.database.models import Camera, Room
+from attendance.database.tokens import hash_token, new_token
+from attendance.tables.fields import LONGEST_CAMERA_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, one_of_the_list, options, text_field
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
-from webapp.imports.values import LONGEST_CAMERA_NAME
-from webapp.paging import paginate
-from webapp.storage import database
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
 
 _A_PAGE = 50
 _TAKEN = "Another camera has this name."

@@ -6,16 +6,16 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import selectinload
 from wtforms import StringField
 
-from database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Lecturer, utc_now
+from attendance.database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Lecturer, utc_now
+from attendance.tables.fields import LONGEST_COURSE_CODE, LONGEST_COURSE_NAME, clean
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, given, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
-from webapp.imports.values import LONGEST_COURSE_CODE, LONGEST_COURSE_NAME, clean
-from webapp.paging import paginate
-from webapp.storage import database
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
 
 _A_PAGE = 50
 _TAKEN = "Another course has this code."

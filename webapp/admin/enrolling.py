@@ -8,19 +8,19 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from database.erasure import withdraw_within
-from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
+from attendance.database.erasure import withdraw_within
+from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
+from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import ask_erasure, is_erasing, jobs_of, waiting_photos
 from webapp.admin.lookup import fetch
+from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS, PhotoError, check_photo, name_of_photo
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.student_page import ConsentForm, PhotosForm, gallery_of, student_page
 from webapp.admin.writing import begin_change, note
-from webapp.identity import current_lecturer
-from webapp.photos import MAX_BYTES, MOST_PHOTOS, PhotoError, check_photo, name_of_photo
-from webapp.security import upload_limit
-from webapp.storage import database
-from webapp.times import day_text, local, start_of_day, today
+from webapp.serving.security import upload_limit
+from webapp.tools.storage import database
+from webapp.tools.times import day_text, local, start_of_day, today
 
 # The form around photos that are just small enough.
 _ROOM_FOR_FORM = 1_000_000

@@ -4,17 +4,17 @@ import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from database.models import Attendance, ClassSession, Course, Enrolment, Student
+from attendance.database.models import Attendance, ClassSession, Course, Enrolment, Student
+from attendance.tables.fields import LONGEST_INDEX_NUMBER
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
-from webapp.imports.values import LONGEST_INDEX_NUMBER
-from webapp.names import by_student_name
-from webapp.paging import paginate
-from webapp.storage import database
+from webapp.tools.names import by_student_name
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
 
 _A_PAGE = 50
 

@@ -9,7 +9,7 @@ from wtforms import DateField, Field, Form, IntegerField, StringField, TimeField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import StopValidation
 
-from webapp.imports.values import LONGEST_EMAIL, clean, text_problem
+from attendance.tables.fields import LONGEST_EMAIL, clean, text_problem
 
 
 class AdminForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -35,7 +35,7 @@ class Fits:
 
 
 def text_field(label: str, longest: int, *, identifier: bool = False, optional: bool = False) -> Any:
-    """A line of text, cleaned as `webapp.imports.values.clean` says."""
+    """A line of text, cleaned as `attendance.tables.fields.clean` says."""
     checks: list[Callable[[Form, Field], None]] = [Fits(longest, identifier=identifier)]
     if optional:
         checks.insert(0, skip_if_empty)

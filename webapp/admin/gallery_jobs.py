@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
-from webapp.identity import current_lecturer
 
 WAITS_LONG = timedelta(minutes=5)
 _WORKS_LONG = timedelta(minutes=15)

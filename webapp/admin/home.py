@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import render_template
 from sqlalchemy.orm import Session, joinedload
 
-from database.models import (
+from attendance.database.models import (
     Attendance,
     Camera,
     ClassSession,
@@ -26,7 +26,7 @@ from webapp.admin.courses import without_lecturer
 from webapp.admin.gallery_jobs import stalled_since
 from webapp.admin.lookup import count, counts_by
 from webapp.admin.sessions import watched_rooms
-from webapp.storage import database
+from webapp.tools.storage import database
 
 _AHEAD = timedelta(days=7)
 _RECENT = timedelta(minutes=2)

@@ -10,26 +10,26 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from database.models import Course
-from settings import Settings
+from attendance.database.models import Course
+from attendance.settings import Settings
+from attendance.tables.reading import MAX_BYTES, ImportRefused, read_table
+from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm
 from webapp.admin.import_files import ImportFiles, Upload
 from webapp.admin.lookup import chosen_id, fetch
+from webapp.admin.photos import MAX_BYTES as MOST_BYTES
+from webapp.admin.photos import MOST_PHOTOS
 from webapp.admin.questions import count_text
 from webapp.admin.writing import note
-from webapp.errors import error_page
-from webapp.identity import current_lecturer
 from webapp.imports.kinds import KINDS, Kind
-from webapp.imports.reading import MAX_BYTES, ImportRefused, read_table
 from webapp.imports.report import REPORT_HEADER, Outcome, Report, Result, report_row
 from webapp.imports.run import run_import
-from webapp.photos import MAX_BYTES as MOST_BYTES
-from webapp.photos import MOST_PHOTOS
-from webapp.security import upload_limit
-from webapp.spreadsheet import csv_lines
-from webapp.storage import database
-from webapp.times import zone
+from webapp.serving.security import upload_limit
+from webapp.tools.errors import error_page
+from webapp.tools.spreadsheet import csv_lines
+from webapp.tools.storage import database
+from webapp.tools.times import zone
 
 _LONGEST_FILE_NAME = 120
 # The form around a file that is just small enough.

@@ -8,18 +8,18 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from wtforms import BooleanField, RadioField
 
-from database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
-from database.passwords import hash_password
+from attendance.database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
+from attendance.database.passwords import hash_password
+from attendance.tables.fields import LONGEST_NAME
+from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, email_field, options, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
-from webapp.identity import current_lecturer
-from webapp.imports.values import LONGEST_NAME
-from webapp.paging import paginate
-from webapp.storage import database
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
 
 _A_PAGE = 50
 _TAKEN = "Somebody else has this e-mail address."

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from flask import abort, request
 
-from webapp.storage import database
+from webapp.tools.storage import database
 
 T = TypeVar("T")
 # Beyond the largest key of an INTEGER column a database refuses to look.

@@ -7,8 +7,8 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from wtforms import StringField
 
+from attendance.tables.fields import clean
 from webapp.admin.forms import AdminForm
-from webapp.imports.values import clean
 
 
 @dataclass(frozen=True)

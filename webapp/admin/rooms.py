@@ -5,16 +5,16 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError
 
-from database.models import Camera, ClassSession, Room, utc_now
+from attendance.database.models import Camera, ClassSession, Room, utc_now
+from attendance.tables.fields import LONGEST_ROOM_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
-from webapp.imports.values import LONGEST_ROOM_NAME
-from webapp.paging import paginate
-from webapp.storage import database
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
 
 _A_PAGE = 50
 _TAKEN = "Another room has this name."

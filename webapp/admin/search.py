@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import request
 
-from webapp.names import contains_text
+from webapp.tools.names import contains_text
 
 _LONGEST = 100
 _MOST_WORDS = 6

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from wtforms import BooleanField, SelectField, ValidationError
 from wtforms.validators import Optional
 
-from database.models import ClassSession, Course, Room
+from attendance.database.models import ClassSession, Course, Room
 from webapp.admin.forms import (
     AdminForm,
     ClockField,
@@ -20,7 +20,7 @@ from webapp.admin.forms import (
     one_of_the_list,
     options,
 )
-from webapp.schedule import (
+from webapp.tools.schedule import (
     MOST_MINUTES,
     ScheduleError,
     Slot,
@@ -30,8 +30,8 @@ from webapp.schedule import (
     slot_text,
     weekly_days,
 )
-from webapp.storage import database
-from webapp.times import day_text, local
+from webapp.tools.storage import database
+from webapp.tools.times import day_text, local
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 

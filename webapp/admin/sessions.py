@@ -10,17 +10,17 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session, joinedload
 
-from database.models import Attendance, Camera, ClassSession, Course, Room, utc_now
-from database.register import apply_session_times
+from attendance.database.models import Attendance, Camera, ClassSession, Course, Room, utc_now
+from attendance.database.register import apply_session_times
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import chosen_id, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.session_form import Series, SessionForm, plan_series
 from webapp.admin.writing import begin_change, note
-from webapp.paging import paginate
-from webapp.schedule import DEFAULT_MINUTES, Slot, lock_room, slot_text
-from webapp.storage import database
-from webapp.times import day_bounds, day_text, local, start_of_day, today, zone
+from webapp.tools.paging import paginate
+from webapp.tools.schedule import DEFAULT_MINUTES, Slot, lock_room, slot_text
+from webapp.tools.storage import database
+from webapp.tools.times import day_bounds, day_text, local, start_of_day, today, zone
 
 _A_PAGE = 60
 

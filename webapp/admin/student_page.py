@@ -9,13 +9,13 @@ from flask_wtf.file import MultipleFileField
 from wtforms import ValidationError
 from wtforms.validators import Optional
 
-from database.models import Course, Enrolment, Student, utc_now
+from attendance.database.models import Course, Enrolment, Student, utc_now
+from attendance.tables.fields import LONGEST_GROUP, LONGEST_INDEX_NUMBER, LONGEST_MEANS, LONGEST_NAME
 from webapp.admin.forms import AdminForm, DayField, given, text_field
 from webapp.admin.gallery_jobs import jobs_of
-from webapp.imports.values import LONGEST_GROUP, LONGEST_INDEX_NUMBER, LONGEST_MEANS, LONGEST_NAME
-from webapp.photos import MAX_BYTES, MOST_PHOTOS
-from webapp.storage import database
-from webapp.times import local, today
+from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS
+from webapp.tools.storage import database
+from webapp.tools.times import local, today
 
 _FUTURE = "This day is in the future."
 

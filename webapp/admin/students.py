@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from database.models import Attendance, Enrolment, Student
+from attendance.database.models import Attendance, Enrolment, Student
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import ask_erasure
 from webapp.admin.lookup import count, counts_by, fetch
@@ -12,10 +12,10 @@ from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.student_page import DetailsForm, NewStudentForm, student_page
 from webapp.admin.writing import begin_change, committed, note
-from webapp.names import by_student_name
-from webapp.paging import paginate
-from webapp.storage import database
-from webapp.times import start_of_day
+from webapp.tools.names import by_student_name
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
+from webapp.tools.times import start_of_day
 
 _A_PAGE = 50
 _TAKEN = "Another student has this index number."

@@ -9,10 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from wtforms import Field
 
-from database.engine import begin_writing
-from database.models import Lecturer, Role
-from webapp.identity import current_lecturer
-from webapp.storage import database
+from attendance.database.engine import begin_writing
+from attendance.database.models import Lecturer, Role
+from webapp.account.identity import current_lecturer
+from webapp.tools.storage import database
 
 log = structlog.get_logger()
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from database.models import Course, Enrolment, Student
-from webapp.imports.reading import Column, Line, LineError
+from attendance.database.models import Course, Enrolment, Student
+from attendance.tables.fields import LONGEST_COURSE_CODE, LONGEST_NAME, text_problem
+from attendance.tables.reading import Column, Line, LineError
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused, require
 from webapp.imports.students import INDEX_NUMBER, index_number_of, write_rows
-from webapp.imports.values import LONGEST_COURSE_CODE, LONGEST_NAME, text_problem
 
 COURSE_CODE = Column(
     "course_code", "The code of a course that is there already, exactly as written there.", aliases=("course", "code")

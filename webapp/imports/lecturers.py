@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.orm import Session
 
-from database.models import CourseLecturer, Lecturer, Role
-from database.passwords import hash_password
+from attendance.database.models import CourseLecturer, Lecturer, Role
+from attendance.database.passwords import hash_password
+from attendance.tables.fields import LONGEST_COURSE_CODE, LONGEST_EMAIL, LONGEST_NAME, text_problem
+from attendance.tables.reading import Column, Line, LineError
 from webapp.imports.enrolments import CourseFinder
-from webapp.imports.reading import Column, Line, LineError
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused, require
 from webapp.imports.students import write_rows
-from webapp.imports.values import LONGEST_COURSE_CODE, LONGEST_EMAIL, LONGEST_NAME, text_problem
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import ClassVar, Generic, TypeVar
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from database.engine import begin_writing, is_transient
-from webapp.imports.reading import Column, Line, LineError, Table
+from attendance.database.engine import begin_writing, is_transient
+from attendance.tables.reading import Column, Line, LineError, Table
 from webapp.imports.report import Outcome, Report, Result
 
 R = TypeVar("R")

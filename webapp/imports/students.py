@@ -9,18 +9,18 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from database.models import GalleryJob, GalleryJobKind, JobState, Student
-from webapp.imports.dates import parse_date
-from webapp.imports.reading import Column, Line, LineError
-from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered, require
-from webapp.imports.values import (
+from attendance.database.models import GalleryJob, GalleryJobKind, JobState, Student
+from attendance.tables.dates import parse_date
+from attendance.tables.fields import (
     LONGEST_GROUP,
     LONGEST_INDEX_NUMBER,
     LONGEST_MEANS,
     LONGEST_NAME,
     text_problem,
 )
+from attendance.tables.reading import Column, Line, LineError
+from webapp.imports.report import Outcome, Result
+from webapp.imports.run import Importer, Numbered, require
 
 INDEX_NUMBER = Column(
     "index_number",

@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from database.models import ClassSession, Room
-from database.register import apply_session_times
-from webapp.imports.dates import parse_clock, parse_date, parse_minutes
+from attendance.database.models import ClassSession, Room
+from attendance.database.register import apply_session_times
+from attendance.tables.dates import parse_clock, parse_date, parse_minutes
+from attendance.tables.fields import LONGEST_ROOM_NAME, text_problem
+from attendance.tables.reading import Column, Line, LineError
 from webapp.imports.enrolments import COURSE_CODE, CourseFinder, course_code_of
-from webapp.imports.reading import Column, Line, LineError
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused, require
 from webapp.imports.students import write_rows
-from webapp.imports.values import LONGEST_ROOM_NAME, text_problem
-from webapp.schedule import (
+from webapp.tools.schedule import (
     DEFAULT_MINUTES,
     MOST_MINUTES,
     Booking,
@@ -32,7 +32,7 @@ from webapp.schedule import (
     slot_text,
     weekly_days,
 )
-from webapp.times import day_text
+from webapp.tools.times import day_text
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Thresholds from the gallery's own pairs."""

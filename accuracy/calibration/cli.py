@@ -1,0 +1,176 @@
+"""`attendance calibrate`: thresholds from the gallery's own photos and from corrected attendance."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from sqlalchemy.engine import make_url
+
+from accuracy.calibration.calibrating import Calibration
+from accuracy.calibration.calibrating import calibrate as run_calibration
+from accuracy.calibration.corrections import Corrected, read_corrections
+from accuracy.calibration.groups import UNSTATED, GroupError, GroupReport, compare_groups, read_groups
+from accuracy.calibration.pairs import BUDGET
+from accuracy.calibration.report import write_calibration
+from accuracy.calibration.settings_file import SettingsFileError, lines_to_copy, write_thresholds
+from accuracy.calibration.text import (
+    Table,
+    caveats,
+    choice_lines,
+    correction_lines,
+    group_lines,
+    group_tables,
+    rate_table,
+    summary,
+)
+from accuracy.calibration.thresholds import STRANGERS, Wanted
+from attendance.database.opening import open_session
+from attendance.gallery.store import Store, StoreError, read_store
+from attendance.settings import load_settings
+from attendance.settings.load import DEFAULT_FILE, FILE_VARIABLE, PREFIX
+from attendance.settings.model import Settings
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_DEFAULT_GROUP = "declared_group"
+_MANY = 10_000
+"""People whose comparison takes long enough to be announced."""
+
+
+@click.command()
+@click.option("--store", "path", type=_FILE, help="The store to read. Default: the configured one.")
+@click.option(
+    "--wanted",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.001,
+    show_default=True,
+    help="Largest share of class sessions with a false entry.",
+)
+@click.option("--roster", type=click.IntRange(1), default=200, show_default=True, help="Students of a session.")
+@click.option(
+    "--strangers",
+    type=click.FloatRange(0, min_open=True),
+    default=STRANGERS,
+    show_default=True,
+    help="People in the room who are not on its roster.",
+)
+@click.option(
+    "--group", metavar="COLUMN", help=f"Report by this column of the student table. Default: {_DEFAULT_GROUP}."
+)
+@click.option("--report", type=_FOLDER, help="Write a page, JSON, and charts as PNG and SVG there.")
+@click.option("--write", is_flag=True, help="Write the thresholds into the settings file.")
+@click.option(
+    "--comparisons", type=click.IntRange(1), default=BUDGET, show_default=True, help="Most comparisons; then a sample."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is drawn.")
+def calibrate(  # noqa: PLR0917 - one parameter an option
+    path: Path | None,
+    wanted: float,
+    roster: int,
+    strangers: float,
+    group: str | None,
+    report: Path | None,
+    comparisons: int,
+    seed: int,
+    *,
+    write: bool,
+) -> None:
+    """Choose the matching thresholds from the enrolled photos.
+
+    Students' photos are compared with each other: how often two people match gives the thresholds at which false
+    entries are as rare as wanted. Where the gallery is too small to say, the default is given. See docs/accuracy.md.
+    """
+    settings = load_settings()
+    wish = Wanted(wanted, roster, strangers, settings.matching.margin)
+    with _sentences():
+        store = read_store(path or settings.store_path)
+        people = store.in_use
+        if not people:
+            raise click.ClickException("the store holds no student whose photos are in use: enrol some first")
+        if len(people) > _MANY:
+            click.echo(f"Comparing the photos of {len(people):,} people; this takes up to some minutes.", err=True)
+        corrected, groups = _from_database(
+            settings, group, Store(people, store.model, store.encoding_size), comparisons
+        )
+        found = run_calibration(
+            store, wish, settings.matching, budget=comparisons, seed=seed, groups=groups, corrected=corrected
+        )
+        _show(found)
+        if report is not None:
+            zone = ZoneInfo(settings.institution.timezone)
+            page = write_calibration(report, found, institution=settings.institution.name, zone=zone)
+            click.echo(f"\nReport: {page}")
+        if write:
+            _write(found)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """One sentence in place of a traceback."""
+    try:
+        yield
+    except (StoreError, SettingsFileError, GroupError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write {error.filename}: {error.strerror}") from None
+
+
+def _from_database(
+    settings: Settings, group: str | None, store: Store, budget: int
+) -> tuple[Corrected | None, Callable[[float], GroupReport] | None]:
+    """Corrections and groups; neither where there is no database yet and no group was asked for."""
+    url = make_url(settings.database_url)
+    if group is None and url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return None, None
+    column = group or _DEFAULT_GROUP
+    with open_session(settings.database_url) as db:
+        corrected, values = read_corrections(db), read_groups(db, column)
+    if group is None and all(values.get(person, UNSTATED) == UNSTATED for person in store.encodings):
+        return corrected, None
+
+    def report(threshold: float) -> GroupReport:
+        return compare_groups(store.encodings, values, column=column, threshold=threshold, budget=budget)
+
+    return corrected, report
+
+
+def _show(found: Calibration) -> None:
+    for line in [*summary(found), *found.searched(), *correction_lines(found.corrected), *caveats()]:
+        click.echo(line)
+    _echo_table(rate_table(found))
+    for choice in found.choices:
+        click.echo()
+        for line in choice_lines(choice, found.in_use[choice.setting]):
+            click.echo(line)
+    for table in group_tables(found):
+        _echo_table(table)
+    for line in group_lines(found):
+        click.echo(line)
+    click.echo(f"\nFor the settings file:\n{lines_to_copy(found.thresholds)}")
+
+
+def _echo_table(table: Table) -> None:
+    lines = [table.head, *table.rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(table.head))]
+    click.echo(f"\n{table.title}")
+    for line in lines:
+        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _write(found: Calibration) -> None:
+    """Write what was measured; a default that was not is no reason to change what somebody set."""
+    measured = {choice.setting: choice.threshold for choice in found.choices if choice.measured}
+    if not measured:
+        click.echo("\nNothing was written: no threshold was measured.")
+        return
+    path = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
+    write_thresholds(path, measured)
+    click.echo(f"\nWritten to {path}: {', '.join(f'matching.{key} = {value:g}' for key, value in measured.items())}")
+    for key in measured:
+        variable = f"{PREFIX}MATCHING_{key.upper()}"
+        if variable in os.environ:
+            click.echo(f"{variable} is set in the environment and wins over the file: change it there too.")
+    click.echo("Restart the recognition service to use them.")

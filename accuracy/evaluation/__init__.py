@@ -1,0 +1,1 @@
+"""Identification on photos with known answers."""

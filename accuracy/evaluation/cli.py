@@ -1,0 +1,278 @@
+"""`attendance evaluate`: how well people are identified on photos with known answers."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from accuracy.evaluation.decisions import Rule
+from accuracy.evaluation.embedding_model import EmbeddingModel
+from accuracy.evaluation.evaluating import EACH, NONE, EnrolledGallery, Plan, run_evaluation
+from accuracy.evaluation.photo_reading import PhotoReader, Reading
+from accuracy.evaluation.photo_sets import PhotoSet, SetError, find_set
+from accuracy.evaluation.report import write_evaluation
+from accuracy.evaluation.text import print_evaluation
+from accuracy.statistics.bootstrap import REPLICATES
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.interface import EngineError, FaceEngine
+from attendance.gallery.format import load_gallery
+from attendance.gallery.gallery import Gallery, GalleryError
+from attendance.gallery.store import StoreError, read_store
+from attendance.settings import load_settings
+from attendance.settings.model import EngineSettings, MatchingSettings, Settings
+
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_INTERRUPTED = 130
+_SAID_EVERY = 500
+"""Photos, where there is no terminal for a bar."""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--split",
+    "split",
+    metavar="ENROL/PROBE|SHARE",
+    help="Two folders in FOLDER, what is enrolled and what is searched; or the share of each person's photos to enrol.",
+)
+@click.option(
+    "--strangers",
+    metavar="each|none|SHARE|DIR",
+    help="Who is searched without being enrolled: each person in turn, nobody, a share of the people, or a folder.",
+)
+@click.option(
+    "--gallery", type=click.Path(path_type=Path, exists=True), help="Search in this store or folder of indexes."
+)
+@click.option("--answers", type=_FILE, help="A table (photo, people) for photos that lie in no person's folder.")
+@click.option("--threshold", type=click.FloatRange(0, min_open=True), help="Default: the configured ones.")
+@click.option("--margin", type=click.FloatRange(0), help="Default: the configured one.")
+@click.option(
+    "--embedding", metavar="MODULE:FUNCTION", help="Encode with this function in place of the engine's model."
+)
+@click.option(
+    "--embedding-takes",
+    type=click.Choice(["chips", "photos"]),
+    default="chips",
+    show_default=True,
+    help="What that function is given: aligned faces, or whole photos of one face.",
+)
+@click.option("--normalise", is_flag=True, help="Scale that function's encodings to length one.")
+@click.option("--output", type=_FOLDER, help="Write a report there: a page with pictures, JSON, and plots.")
+@click.option(
+    "--bootstrap", type=click.IntRange(100, 100_000), default=REPLICATES, show_default=True, help="Replicates."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything that is drawn.")
+def evaluate(  # noqa: PLR0917 - one parameter an option
+    folder: Path,
+    split: str | None,
+    strangers: str | None,
+    gallery: Path | None,
+    answers: Path | None,
+    threshold: float | None,
+    margin: float | None,
+    embedding: str | None,
+    embedding_takes: str,
+    output: Path | None,
+    bootstrap: int,
+    seed: int,
+    *,
+    normalise: bool,
+) -> None:
+    """Measure identification and verification on photos of known people.
+
+    FOLDER holds one folder for each person, with photos of that person alone, or two such folders, enrol and probe.
+    Each photo is searched among all the others (leave-one-out), unless --split, --gallery or the folders say otherwise.
+    Nothing is enrolled in the configured gallery, and nothing of the photos is kept but what --output writes.
+    """
+    settings = load_settings()
+    with _sentences():
+        halves, fraction = _read_split(split)
+        held_out, others = _read_strangers(strangers)
+        _check(gallery=gallery, split=split, embedding=embedding, held_out=held_out, normalise=normalise)
+        _check_output(output, folder)
+        plugged = _load(embedding, photos=embedding_takes == "photos", normalise=normalise)
+        options = {"gallery": gallery is not None, "share": fraction is not None}
+        photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
+        rules = _rules(settings.matching, threshold, margin, configured=plugged is None)
+        plan = Plan(fraction, held_out, rules, bootstrap, seed)
+        _run(photos, plan, settings, gallery=gallery, plugged=plugged, output=output)
+
+
+def _run(
+    photos: PhotoSet,
+    plan: Plan,
+    settings: Settings,
+    *,
+    gallery: Path | None,
+    plugged: EmbeddingModel | None,
+    output: Path | None,
+) -> None:
+    """Read, work out, print and write."""
+    with _engine(settings.engine) as engine:
+        model = engine.info.model if plugged is None else plugged.name
+        enrolled = None if gallery is None else _open_gallery(gallery, engine)
+        reading = _read(photos, engine, settings.engine, plugged)
+    if reading.interrupted:
+        _stop()
+    try:
+        run = run_evaluation(photos, reading, plan, model=model, gallery=enrolled)
+        print_evaluation(run, click.echo, model=model)
+        if output is not None:
+            zone = ZoneInfo(settings.institution.timezone)
+            page = write_evaluation(output, run, model=model, institution=settings.institution.name, zone=zone)
+            click.echo(f"Report: {page} (it holds photos; only you can read it)")
+    except KeyboardInterrupt:
+        _stop()
+
+
+def _load(embedding: str | None, *, photos: bool, normalise: bool) -> EmbeddingModel | None:
+    """The plugged-in model, of an installed module or one in the current folder."""
+    if embedding is None:
+        return None
+    sys.path.insert(0, str(Path.cwd()))
+    return EmbeddingModel.load(embedding, photos=photos, normalise=normalise)
+
+
+def _stop() -> None:
+    click.echo("Stopped: no figures are given, since those of a part of the photos would mislead.", err=True)
+    sys.exit(_INTERRUPTED)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """One sentence in place of a traceback."""
+    try:
+        yield
+    except (EngineError, StoreError, GalleryError, SetError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot read or write {error.filename}: {error.strerror}") from None
+
+
+def _read_split(text: str | None) -> tuple[tuple[str, str] | None, float | None]:
+    """The two folders, or the share."""
+    if text is None:
+        return None, None
+    share = _share(text)
+    if share is not None:
+        return None, share
+    first, _, second = text.partition("/")
+    if not first or not second or "/" in second or {first, second} & {".", ".."} or first == second:
+        raise click.BadParameter(f"{text!r} is neither two folders (enrol/probe) nor a share between 0 and 1")
+    return (first, second), None
+
+
+def _read_strangers(text: str | None) -> tuple[str | float | None, Path | None]:
+    """Who of the folder is a stranger, and a folder of others."""
+    if text is None or text in (EACH, NONE):
+        return text, None
+    share = _share(text)
+    if share is not None:
+        return share, None
+    if not Path(text).is_dir():
+        raise click.BadParameter(f"--strangers: {text!r} is neither each, none, a share between 0 and 1 nor a folder")
+    return None, Path(text)
+
+
+def _share(text: str) -> float | None:
+    try:
+        share = float(text)
+    except ValueError:
+        return None
+    return share if 0 < share < 1 else None
+
+
+def _check(
+    *, gallery: Path | None, split: str | None, embedding: str | None, held_out: str | float | None, normalise: bool
+) -> None:
+    if gallery is not None and split is not None:
+        raise click.UsageError("--split enrols photos of FOLDER, --gallery none: name one of them")
+    if gallery is not None and isinstance(held_out, float):
+        raise click.UsageError("with --gallery nobody of FOLDER is enrolled, so no share of them can be held out")
+    if gallery is not None and embedding is not None:
+        raise click.UsageError("a gallery holds the engine's encodings: --embedding cannot search it")
+    if normalise and embedding is None:
+        raise click.UsageError("--normalise is for --embedding")
+
+
+def _check_output(output: Path | None, folder: Path) -> None:
+    """Said now, not after an hour of photos."""
+    if output is None:
+        return
+    if output.resolve().is_relative_to(folder.resolve()):
+        raise click.UsageError(f"--output lies in {folder}: its pictures would be taken for photos the next time")
+    there = next(place for place in (output.absolute(), *output.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise click.ClickException(
+            f"the report cannot be written to {output}: {there} is no folder that you may write in"
+        )
+
+
+@contextmanager
+def _engine(settings: EngineSettings) -> Iterator[FaceEngine]:
+    try:
+        engine = create_engine(**settings.arguments())
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _open_gallery(path: Path, engine: FaceEngine) -> EnrolledGallery:
+    """A store's encodings, or the current index of a folder.
+
+    Raises:
+        StoreError: the store cannot be used, or another model made it.
+        GalleryError: the same of the index.
+    """
+    info = engine.info
+    if path.is_dir():
+        return EnrolledGallery(load_gallery(path, model=info.model))
+    store = read_store(path, encoding_size=info.encoding_size)
+    if store.model != info.model:
+        raise StoreError(f"the store {path} was made with the model {store.model}, but the engine uses {info.model}")
+    gallery = Gallery.from_encodings(store.in_use, model=store.model, encoding_size=store.encoding_size)
+    return EnrolledGallery(gallery, store)
+
+
+def _read(photos: PhotoSet, engine: FaceEngine, settings: EngineSettings, embedding: EmbeddingModel | None) -> Reading:
+    """Read all photos, with a bar on a terminal and a line now and then elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=photos.count)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            progress.advance(task, count)
+            if not console.is_terminal and done // _SAID_EVERY < (done + count) // _SAID_EVERY:
+                click.echo(f"{done + count:,} of {photos.count:,} photos", err=True)
+            done += count
+
+        reader = PhotoReader(engine, max_pixels=settings.max_pixels, embedding=embedding, advance=advance)
+        return reader.read(photos.files)
+
+
+def _rules(
+    settings: MatchingSettings, threshold: float | None, margin: float | None, *, configured: bool
+) -> Mapping[str, Rule]:
+    """How the product decides; nothing for a plugged-in model whose threshold nobody named."""
+    apart = settings.margin if margin is None else margin
+    if threshold is not None:
+        return {"the given threshold": Rule(threshold, apart)}
+    if not configured:
+        return {}
+    return {
+        "the roster's threshold": Rule(settings.threshold, apart),
+        "the campus threshold": Rule(settings.campus_threshold, apart),
+    }

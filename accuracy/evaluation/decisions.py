@@ -1,0 +1,58 @@
+"""What the product would make of a search: the threshold, and the margin to the runner-up, as the service decides."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from attendance.gallery.gallery import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a search among people is decided."""
+
+    threshold: float
+    """Largest distance at which a face may be somebody's."""
+    margin: float
+    """How much nearer the nearest must be than the runner-up."""
+
+    def name(self, found: Sequence[Candidate]) -> tuple[str | None, bool]:
+        """Whom a search names, and whether it was too close a call; the same rule as the service's matcher.
+
+        Args:
+            found: the people of the gallery, nearest first; two are enough.
+
+        Returns:
+            The person or None, and whether the margin alone forbade a name.
+        """
+        if not found or not found[0].distance <= self.threshold:
+            return None, False
+        best = found[0].distance
+        runner_up = found[1].distance if len(found) > 1 else math.inf
+        if runner_up - best < self.margin or runner_up == best:
+            return None, True
+        return found[0].student, False
+
+
+class Outcome(StrEnum):
+    """What became of one search."""
+
+    RIGHT = "named rightly"
+    WRONG = "named as somebody else"
+    TOO_CLOSE = "too close between two"
+    NOBODY = "named nobody"
+
+
+def with_own(own: float, person: str, others: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates of a mated search: the own person among the others. On a tie the others come first."""
+    place = sum(candidate.distance <= own for candidate in others)
+    return [*others[:place], Candidate(person, own), *others[place:]]
+
+
+def decide(rule: Rule, person: str, candidates: Sequence[Candidate]) -> tuple[Outcome, str | None]:
+    """The outcome of one search, and who was named."""
+    named, tied = rule.name(candidates)
+    if named is None:
+        return (Outcome.TOO_CLOSE if tied else Outcome.NOBODY), None
+    return (Outcome.RIGHT if named == person else Outcome.WRONG), named

@@ -1,0 +1,168 @@
+"""Photos in, encodings out, in batches: by the configured engine, or by a plugged-in model on what the engine finds."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accuracy.evaluation.embedding_model import EmbeddingModel
+from accuracy.evaluation.photo_sets import LeftOut
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.images import decode_image
+from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
+from index_builder.photos.judging import make_thumbnail
+from index_builder.photos.sources import read_photo
+
+_Decoded = tuple[Image | None, str, str]
+_Pending = tuple[Path, str, Future[_Decoded]]
+
+_BATCH = 8
+# What phones take today; enrolment draws the same lines.
+_MOST_PIXELS = 80_000_000
+_WORKED_ON_PIXELS = 2_500_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenFace:
+    """One face of a photo."""
+
+    encoding: NDArray[np.float32]
+    thumbnail: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenPhoto:
+    """One photo as it was read."""
+
+    shown: str
+    faces: Sequence[SeenFace] = ()
+    """Best first."""
+    sha256: str = ""
+    problem: str = ""
+    """Why it could not be read or worked on; empty: it could."""
+
+    @property
+    def fault(self) -> str:
+        """Why it is no photo of one person, or empty."""
+        if self.problem:
+            return self.problem
+        if len(self.faces) == 1:
+            return ""
+        return f"{len(self.faces)} faces; the person must be alone" if self.faces else "no face"
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read so far."""
+
+    photos: dict[Path, SeenPhoto] = field(default_factory=dict)
+    interrupted: bool = False
+
+    def usable(self, path: Path, shown: str, left_out: list[LeftOut]) -> SeenPhoto | None:
+        """A photo of exactly one face; otherwise None, and why is noted."""
+        seen = self.photos.get(path)
+        if seen is None:
+            return None
+        if seen.fault:
+            left_out.append(LeftOut(shown, seen.fault))
+            return None
+        return seen
+
+
+class PhotoReader:
+    """Reads photos in batches; a bad one never stops the others."""
+
+    def __init__(
+        self,
+        engine: FaceEngine,
+        *,
+        max_pixels: int,
+        embedding: EmbeddingModel | None = None,
+        advance: Callable[[int], None] = lambda _count: None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            engine: finds the faces, and encodes them unless a model is given.
+            max_pixels: the largest image that the engine takes.
+            embedding: encodes in the engine's place.
+            advance: told how many photos were just done.
+        """
+        self._engine = engine
+        self._shrink_above = min(max_pixels, _WORKED_ON_PIXELS)
+        self._embedding = embedding
+        self._advance = advance
+
+    def read(self, paths: Sequence[tuple[Path, str]]) -> Reading:
+        """Read photos, each with the name it is shown by; Ctrl-C keeps what is done.
+
+        Raises:
+            EngineError: the engine itself fails, or the plugged-in model does.
+        """
+        reading = Reading()
+        wanted = dict(paths)
+        with ThreadPoolExecutor(2) as pool:
+            try:
+                rest = iter(wanted.items())
+                ahead = self._submit(pool, rest)
+                while ahead:
+                    # The next batch is decoded while the engine works on this one.
+                    batch, ahead = ahead, self._submit(pool, rest)
+                    decoded = [(path, shown, *pending.result()) for path, shown, pending in batch]
+                    for path, seen in self._look_at(decoded):
+                        reading.photos[path] = seen
+                    self._advance(len(batch))
+            except KeyboardInterrupt:
+                reading.interrupted = True
+                pool.shutdown(wait=False, cancel_futures=True)
+        return reading
+
+    def _submit(self, pool: ThreadPoolExecutor, rest: Iterator[tuple[Path, str]]) -> list[_Pending]:
+        return [(path, shown, pool.submit(self._decode, path)) for path, shown in islice(rest, _BATCH)]
+
+    def _decode(self, path: Path) -> _Decoded:
+        """The picture or None, the file's SHA-256, and what is wrong with it."""
+        try:
+            data = read_photo(path)
+        except ImageError as error:
+            return None, "", str(error)
+        sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            image = decode_image(data, max_pixels=_MOST_PIXELS, upright=True, shrink_above=self._shrink_above)
+        except ImageError as error:
+            return None, sha256, str(error)
+        return image, sha256, ""
+
+    def _look_at(self, decoded: Sequence[tuple[Path, str, Image | None, str, str]]) -> Iterator[tuple[Path, SeenPhoto]]:
+        images = [image for _, _, image, _, _ in decoded if image is not None]
+        found = iter(self._find(images))
+        for path, shown, image, sha256, problem in decoded:
+            if image is None:
+                yield path, SeenPhoto(shown, sha256=sha256, problem=problem)
+                continue
+            faces = next(found)
+            if isinstance(faces, str):
+                yield path, SeenPhoto(shown, sha256=sha256, problem=faces)
+            else:
+                seen = [SeenFace(face.encoding, make_thumbnail(image, face)) for face in faces]
+                yield path, SeenPhoto(shown, seen, sha256)
+
+    def _find(self, images: Sequence[Image]) -> list[list[Face] | str]:
+        """The faces of each image, or what is wrong with it."""
+        if not images:
+            return []
+        try:
+            return list(self._faces(images))
+        except ImageError as error:
+            if len(images) == 1:
+                return [str(error)]
+        return [one for image in images for one in self._find([image])]
+
+    def _faces(self, images: Sequence[Image]) -> list[list[Face]]:
+        faces = find_faces(self._engine, images)
+        return faces if self._embedding is None else self._embedding.encode_faces(self._engine, images, faces)

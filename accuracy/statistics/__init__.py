@@ -1,0 +1,1 @@
+"""Error rates with exact intervals, bootstrap over people, and their charts."""

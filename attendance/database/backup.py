@@ -1,0 +1,258 @@
+"""Backups of the database: SQLite's online backup, or the dump that MariaDB's and MySQL's own program writes."""
+
+import gzip
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import sqlalchemy as sa
+
+from attendance.database.engine import DatabaseError, current_revision, newest_revision
+from attendance.database.models import Base
+
+_PREFIX = "attendance-"
+_SUFFIXES = {"sqlite": ".sqlite", "mysql": ".sql.gz", "mariadb": ".sql.gz"}
+_FINISHED = b"-- Dump completed"
+_GZIP_LEVEL = 6
+
+
+def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
+    """Write a backup of the whole database into a folder, while others read and write.
+
+    It appears whole or not at all, readable by this account only.
+
+    Args:
+        engine: the database.
+        folder: made if it is not there.
+        now: aware; names the file.
+
+    Raises:
+        DatabaseError: the database has no tables or cannot be read, its dump program is missing, or the disk refuses.
+    """
+    if current_revision(engine) is None:
+        raise DatabaseError("the database has no tables yet: there is nothing to back up")
+    name = f"{_PREFIX}{now:%Y%m%dT%H%M%SZ}{_SUFFIXES[engine.dialect.name]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _appearing(folder / name) as unfinished:
+            if engine.dialect.name == "sqlite":
+                _copy_sqlite(_sqlite_file(engine), unfinished)
+                _leave_one_file(unfinished)
+            else:
+                _dump(engine.url, unfinished)
+    except OSError as error:
+        raise DatabaseError(f"cannot write the backup {folder / name}: {error.strerror or error}") from None
+    return folder / name
+
+
+def delete_older_backups(folder: Path, *, keep: int) -> list[Path]:
+    """Delete all but the newest backups of a folder; other files are left alone.
+
+    Args:
+        folder: where `backup` wrote them.
+        keep: how many stay, at least 1.
+
+    Returns:
+        What was deleted.
+    """
+    backups = sorted(path for path in folder.glob(f"{_PREFIX}*Z.*") if path.name.endswith(tuple(_SUFFIXES.values())))
+    older = backups[: -max(keep, 1)]
+    for path in older:
+        path.unlink(missing_ok=True)
+    return older
+
+
+def restore(engine: sa.Engine, file: Path, *, replace: bool = False) -> None:
+    """Put a backup in the place of the database's contents.
+
+    Stop the programs first, or what they write in between is lost. The schema is the backup's: upgrade it afterwards.
+
+    Args:
+        engine: the database; of the kind that the backup was made of.
+        file: as `backup` wrote it.
+        replace: whether rows that are there may go.
+
+    Raises:
+        DatabaseError: the file is no whole backup of this kind of database, or was made by a newer version, or the
+            database holds rows and `replace` is not given, or it cannot be written.
+    """
+    kind = engine.dialect.name
+    if not file.name.endswith(_SUFFIXES[kind]):
+        raise DatabaseError(f"{file} is no backup of this kind of database: its name ends in {_SUFFIXES[kind]}")
+    try:
+        _require_whole(file, kind)
+    except (OSError, EOFError) as error:  # EOFError: gzip's word for a file cut short
+        raise DatabaseError(f"cannot read the backup {file}: {getattr(error, 'strerror', None) or error}") from None
+    if not replace:
+        _require_no_rows(engine)
+    if kind == "sqlite":
+        target = _sqlite_file(engine)
+        engine.dispose()
+        _copy_sqlite(file, target)
+    else:
+        _load(engine, file)
+    if current_revision(engine) is None:
+        raise DatabaseError(f"the backup {file} holds no schema of this system")
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its name when the block ends well and the disk has it."""
+    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)  # for this account only
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _sqlite_file(engine: sa.Engine) -> Path:
+    if not engine.url.database or engine.url.database == ":memory:":
+        raise DatabaseError("a database in memory has no backup")
+    return Path(engine.url.database)
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    """Copy by SQLite's online backup (https://www.sqlite.org/backup.html): a consistent state, others go on."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as reading,
+            closing(sqlite3.connect(target, timeout=30)) as writing,
+        ):
+            reading.backup(writing)
+            if writing.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+                raise DatabaseError(f"the database {source} is damaged: {target} would be too")
+    except sqlite3.Error as error:
+        raise DatabaseError(f"cannot copy {source} to {target}: {error}") from None
+
+
+def _leave_one_file(database: Path) -> None:
+    """Take a copy out of WAL mode, so that no log lies beside it."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+
+
+def _require_whole(file: Path, kind: str) -> None:
+    if kind == "sqlite":
+        _require_whole_sqlite(file)
+        return
+    with gzip.open(file, "rb") as dump:
+        end = b""
+        while part := dump.read(1 << 20):
+            end = (end + part)[-200:]
+    if _FINISHED not in end:
+        raise DatabaseError(f"the backup {file} is cut short: its last line is missing")
+
+
+def _require_whole_sqlite(file: Path) -> None:
+    if not file.is_file():
+        raise DatabaseError(f"there is no backup {file}")
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (found,) = connection.execute("PRAGMA integrity_check").fetchone()
+            revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise DatabaseError(f"the backup {file} cannot be used: {error}") from None
+    if found != "ok":
+        raise DatabaseError(f"the backup {file} is damaged: {found}")
+    if revision is None or revision[0] > newest_revision():
+        raise DatabaseError(f"the backup {file} was made by a newer version: install that one")
+
+
+def _require_no_rows(engine: sa.Engine) -> None:
+    inspector = sa.inspect(engine)
+    tables = [table for table in Base.metadata.sorted_tables if inspector.has_table(table.name)]
+    with engine.connect() as connection:
+        for table in tables:
+            if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None:
+                raise DatabaseError(f"the database holds rows (in the table {table.name}); --replace lets them go")
+
+
+def _dump(url: sa.URL, file: Path) -> None:
+    program = _program("mariadb-dump", "mysqldump")
+    # One transaction: the dump is of one moment and locks nobody out.
+    options = ["--single-transaction", "--quick", "--hex-blob", "--skip-lock-tables", "--no-tablespaces"]
+    with _options_file(url) as defaults, gzip.open(file, "wb", _GZIP_LEVEL) as out:
+        command = [program, f"--defaults-extra-file={defaults}", *options, "--default-character-set=utf8mb4"]
+        with subprocess.Popen(  # noqa: S603 - a fixed program; the name of the database comes from the settings
+            [*command, "--", str(url.database)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            stdout, stderr = _pipes(process)
+            shutil.copyfileobj(stdout, out)
+            said = stderr.read().decode(errors="replace").strip()
+        if process.returncode != 0:
+            raise DatabaseError(f"{Path(program).name} failed: {said}")
+    _require_whole(file, "mysql")
+
+
+def _load(engine: sa.Engine, file: Path) -> None:
+    program = _program("mariadb", "mysql")
+    _drop_tables(engine)
+    with _options_file(engine.url) as defaults, gzip.open(file, "rb") as dump:
+        command = [program, f"--defaults-extra-file={defaults}", "--default-character-set=utf8mb4", "--batch"]
+        with subprocess.Popen(  # noqa: S603 - as above
+            [*command, "--", str(engine.url.database)], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            if process.stdin is None:
+                raise AssertionError("asked for above")
+            try:
+                shutil.copyfileobj(dump, process.stdin)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # what the program says is more to the point
+            said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+        if process.returncode != 0:
+            raise DatabaseError(f"{Path(program).name} failed: {said}; the database is incomplete, restore again")
+
+
+def _drop_tables(engine: sa.Engine) -> None:
+    """Remove the tables of this system, so that those of a newer schema do not stay beside the restored ones."""
+    ours = {table.name for table in Base.metadata.sorted_tables} | {"alembic_version"}
+    with engine.begin() as connection:
+        there = ours & set(sa.inspect(connection).get_table_names())
+        connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS=0")
+        for name in sorted(there):
+            connection.exec_driver_sql(f"DROP TABLE `{name}`")
+        connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS=1")
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[BinaryIO, BinaryIO]:
+    if process.stdout is None or process.stderr is None:
+        raise AssertionError("both were asked for")
+    return process.stdout, process.stderr  # type: ignore[return-value]  # IO[bytes]: typeshed's name for the same
+
+
+def _program(*names: str) -> str:
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise DatabaseError(f"the program {names[0]} is missing: sudo apt-get install mariadb-client")
+
+
+@contextmanager
+def _options_file(url: sa.URL) -> Iterator[Path]:
+    """The address as an options file for this account only: a password on a command line is for all to read."""
+    values: dict[str, object] = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    names = {"unix_socket": "socket", "ssl_ca": "ssl-ca", "ssl_cert": "ssl-cert", "ssl_key": "ssl-key"}
+    values |= {names[key]: value for key, value in url.query.items() if key in names}
+    lines = [f'{key}="{_quoted(str(value))}"' for key, value in values.items() if value is not None]
+    with tempfile.NamedTemporaryFile("w", prefix="attendance-", suffix=".cnf", encoding="utf-8") as file:
+        file.write("[client]\n" + "\n".join(lines) + "\n")
+        file.flush()
+        yield Path(file.name)
+
+
+def _quoted(value: str) -> str:
+    # https://mariadb.com/kb/en/configuring-mariadb-with-option-files/#option-file-syntax
+    return value.replace("\\", "\\\\").replace('"', '\\"')

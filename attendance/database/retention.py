@@ -1,0 +1,73 @@
+"""Deletion of what has been kept long enough, a few rows a transaction so that nobody waits for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
+
+from attendance.database.engine import begin_writing
+from attendance.database.models import AttendanceEvidence, ClassSession, GalleryJob, JobState
+
+_ROWS = 500
+"""Rows deleted in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Moments before which things go; None: they stay."""
+
+    evidence: datetime | None
+    """What confirmed a student."""
+    jobs: datetime | None
+    """Reports of enrolments and erasures that the dashboard asked for, and photos of ones that never ended."""
+    sessions: datetime | None
+    """Class sessions that ended, with their attendance and its history."""
+
+
+def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, int]:
+    """Delete what is older than its retention.
+
+    Args:
+        sessions: makes sessions of the database.
+        retention: what may go.
+
+    Returns:
+        For each kind, in words, how many rows went.
+    """
+    ended = (JobState.DONE, JobState.FAILED)
+    return {
+        "evidence of confirmations": _delete(
+            sessions, AttendanceEvidence.id, AttendanceEvidence.recorded_at, retention.evidence
+        ),
+        "reports of work on the gallery": _delete(
+            sessions, GalleryJob.id, GalleryJob.finished_at, retention.jobs, GalleryJob.state.in_(ended)
+        ),
+        "requests to the gallery that nobody took up": _delete(
+            sessions, GalleryJob.id, GalleryJob.requested_at, retention.jobs, GalleryJob.state.not_in(ended)
+        ),
+        "class sessions with their attendance": _delete(
+            sessions, ClassSession.id, ClassSession.ends_at, retention.sessions
+        ),
+    }
+
+
+def _delete(
+    sessions: sessionmaker[Session],
+    key: InstrumentedAttribute[int],
+    time: InstrumentedAttribute[Any],
+    before: datetime | None,
+    *conditions: sa.ColumnElement[bool],
+) -> int:
+    if before is None:
+        return 0
+    deleted = 0
+    while True:
+        with sessions.begin() as db:
+            begin_writing(db)
+            keys = db.scalars(sa.select(key).where(time < before, *conditions).order_by(key).limit(_ROWS)).all()
+            db.execute(sa.delete(key.class_).where(key.in_(keys)))
+        deleted += len(keys)
+        if len(keys) < _ROWS:
+            return deleted

@@ -1,0 +1,181 @@
+"""The containers of JPEG and PNG files: size, completeness, orientation, and the parts that pixels need.
+
+A decoder is handed only those parts. Thumbnails, colour profiles, comments and whatever follows the image's end stay
+outside, so they can neither confuse it nor cost memory; and what a cut-off file lacks is seen here, whatever the
+decoder would have forgiven. Read after ITU-T T.81 annex B (JPEG), W3C PNG (third edition) and TIFF 6.0 (EXIF).
+"""
+
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+
+from attendance.face_engine.interface import ImageError
+
+_JPEG_START = b"\xff\xd8"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+
+# In entropy-coded data a marker is 0xFF and neither a stuffed zero, a restart (D0 to D7) nor another 0xFF.
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_EOI, _SOS, _TEM, _APP1, _APP14, _COM = 0xD9, 0xDA, 0x01, 0xE1, 0xEE, 0xFE
+_RESTARTS_AND_SOI = range(0xD0, 0xD9)
+_APPLICATION = range(0xE0, 0xF0)
+# A progressive picture has about ten scans; thousands of them keep a decoder busy for minutes.
+_MOST_SCANS = 100
+_ORIENTATION_TAG, _SHORT = 0x0112, 3
+_PNG_PARTS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What a file says about its image, and the file without all that pixels do not need."""
+
+    format: str
+    """JPEG or PNG."""
+    width: int
+    height: int
+    orientation: int
+    """EXIF orientation, 1 (upright) to 8."""
+    essence: bytes
+    """A file with the same pixels; empty if the file stops before its end, as `complete` says."""
+    complete: bool
+
+
+def read_container(data: bytes) -> Container:
+    """Read a JPEG or PNG file's structure without decoding it.
+
+    Raises:
+        ImageError: it is neither, or its structure is damaged.
+    """
+    if data.startswith(_JPEG_START):
+        return _read_jpeg(data)
+    if data.startswith(_PNG_START):
+        return _read_png(data)
+    raise ImageError("not a JPEG or PNG image" if data else "the image is empty (no bytes)")
+
+
+class _Jpeg:
+    """A JPEG file walked from segment to segment."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = len(_JPEG_START)
+        self.kept = [_JPEG_START]
+        self.size: tuple[int, int] | None = None
+        self.orientation = 1
+        self.scans = 0
+
+    def walk(self) -> bool:
+        """Visit every segment; false if the data stop before the end marker."""
+        while True:
+            marker = self._next_marker()
+            if marker is None:
+                return False
+            if marker == _EOI:
+                self.kept.append(b"\xff\xd9")
+                return True
+            if marker in _RESTARTS_AND_SOI or marker == _TEM:
+                continue
+            if not self._visit(marker):
+                return False
+
+    def _next_marker(self) -> int | None:
+        data = self.data
+        if self.position >= len(data):
+            return None
+        if data[self.position] != 0xFF:  # noqa: PLR2004 - the byte that starts every marker
+            raise ImageError("damaged JPEG: no marker where a segment should start")
+        while self.position < len(data) and data[self.position] == 0xFF:  # noqa: PLR2004 - fill bytes
+            self.position += 1
+        if self.position >= len(data):
+            return None
+        self.position += 1
+        return data[self.position - 1]
+
+    def _visit(self, marker: int) -> bool:
+        data, start = self.data, self.position
+        if start + 2 > len(data):
+            return False
+        end = start + int.from_bytes(data[start : start + 2], "big")
+        if end < start + 2:
+            raise ImageError("damaged JPEG: a segment shorter than its own length")
+        if end > len(data):
+            return False
+        content = data[start + 2 : end]
+        if marker in _SOF:
+            self._read_frame(content)
+        elif marker == _APP1 and self.orientation == 1:
+            self.orientation = _exif_orientation(content)
+        elif marker == _SOS:
+            self.scans += 1
+            if self.scans > _MOST_SCANS:
+                raise ImageError(f"a JPEG of more than {_MOST_SCANS} scans")
+            found = _MARKER_AFTER_SCAN.search(data, end)
+            if found is None:
+                return False
+            end = found.start()
+        # APP14 says how colours are coded; the other application segments and comments carry no pixels.
+        if (marker not in _APPLICATION or marker == _APP14) and marker != _COM:
+            self.kept.append(b"\xff" + bytes([marker]) + data[start:end])
+        self.position = end
+        return True
+
+    def _read_frame(self, content: bytes) -> None:
+        if self.size is not None:
+            raise ImageError("damaged JPEG: two frame headers")
+        if len(content) < 6:  # noqa: PLR2004 - precision, height, width, components
+            raise ImageError("damaged JPEG: a frame header cut short")
+        height, width = struct.unpack(">HH", content[1:5])
+        self.size = (width, height)
+
+
+def _read_jpeg(data: bytes) -> Container:
+    jpeg = _Jpeg(data)
+    complete = jpeg.walk()
+    if jpeg.size is None:
+        raise ImageError("damaged JPEG: no frame header" if complete else "the JPEG is truncated")
+    complete = complete and jpeg.scans > 0
+    return Container("JPEG", *jpeg.size, jpeg.orientation, b"".join(jpeg.kept) if complete else b"", complete)
+
+
+def _exif_orientation(content: bytes) -> int:
+    """The orientation that an APP1 segment tells, 1 if it tells none or tells it wrongly."""
+    tiff = content[6:] if content.startswith(b"Exif\0\0") else b""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
+    try:
+        (start,) = struct.unpack_from(order + "I", tiff, 4)
+        (count,) = struct.unpack_from(order + "H", tiff, start)
+        for entry in range(count):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, start + 2 + 12 * entry)
+            if tag == _ORIENTATION_TAG:
+                return value if kind == _SHORT and 1 <= value <= 8 else 1  # noqa: PLR2004 - the eight orientations
+    except struct.error:
+        pass
+    return 1
+
+
+def _read_png(data: bytes) -> Container:
+    if len(data) < len(_PNG_START) + 25:
+        raise ImageError("the PNG is truncated")
+    if data[12:16] != b"IHDR":
+        raise ImageError("damaged PNG: no header")
+    width, height = struct.unpack(">II", data[16:24])
+    kept = [_PNG_START]
+    position = len(_PNG_START)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            break
+        kind = data[position + 4 : position + 8]
+        if kind in _PNG_PARTS:
+            if zlib.crc32(data[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+                raise ImageError(f"damaged PNG: wrong checksum in its {kind.decode()} part")
+            kept.append(data[position:end])
+        if kind == b"IEND":
+            return Container("PNG", width, height, 1, b"".join(kept), True)
+        position = end
+    return Container("PNG", width, height, 1, b"", False)

@@ -1,0 +1,1 @@
+"""dlib's CNN detector on an inference runtime: pyramid, tiles, decoding, refinement."""

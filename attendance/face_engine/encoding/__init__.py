@@ -1,0 +1,1 @@
+"""From boxes to encodings: landmarks, aligned chips, and the networks that encode them."""

@@ -1,0 +1,122 @@
+"""What turns aligned faces into encodings: dlib's ResNet, or an ONNX model of the ArcFace family in its place."""
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from attendance.face_engine.interface import ModelError, ModelFile
+from attendance.face_engine.models.cache import read_model
+from attendance.face_engine.models.weights import CHIP_SIDE, ENCODER_MODEL, ENCODING_SIZE
+from attendance.face_engine.runtimes.runtime import Runtime, Session
+
+ARCFACE_SIDE = 112
+"""Pixels; the input of the ArcFace family (Deng et al., "ArcFace", CVPR 2019, section 3.1)."""
+_MOST_CHIPS = 64
+"""Faces in one call of a network; more gain nothing and cost memory."""
+_FIRST_NODES = 8
+"""Where insightface's `ArcFaceONNX` looks for a normalisation inside the model."""
+_PIXEL_CENTRE = 127.5
+_FOUR = 4
+
+
+class Embedder(Protocol):
+    """Encodes aligned faces."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, which galleries remember."""
+
+    @property
+    def side(self) -> int:
+        """Of the chips, pixels."""
+
+    @property
+    def size(self) -> int:
+        """Length of an encoding."""
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encodings, float32 (n, size), of checked chips, uint8 (n, side, side, 3)."""
+
+
+class DlibEmbedder:
+    """dlib's ResNet: 150 x 150 pixels to 128 numbers."""
+
+    name = ENCODER_MODEL
+    side = CHIP_SIDE
+    size = ENCODING_SIZE
+
+    def __init__(self, session: Session) -> None:
+        """Use a session of `onnx_export.export_encoder`."""
+        self._session = session
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode; see `Embedder.encode`."""
+        encodings = np.empty((len(chips), self.size), np.float32)
+        for start in range(0, len(chips), _MOST_CHIPS):
+            part = slice(start, start + _MOST_CHIPS)
+            encodings[part] = self._session.run(chips[part])
+        return encodings
+
+
+class ArcFaceEmbedder:
+    """An ONNX model of the ArcFace family: 112 x 112 pixels to (mostly) 512 numbers of length one."""
+
+    side = ARCFACE_SIDE
+
+    def __init__(self, path: Path, runtime: Runtime, *, precision: str) -> None:
+        """Load the model.
+
+        Args:
+            path: the ONNX file.
+            runtime: runs it.
+            precision: one of the runtime's.
+
+        Raises:
+            ModelError: the file is missing, no ONNX model, or has other inputs and outputs than the family's.
+        """
+        contents = read_model(path)
+        digest = hashlib.sha256(contents).hexdigest()
+        self.file = ModelFile(path.name, digest)
+        self.name = f"{path.stem}-{digest[:12]}"
+        self._batches, self.size, self._normalise = _inspect(path, contents)
+        self._session = runtime.load(contents, precision=precision)
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode; see `Embedder.encode`. Encodings are scaled to length one, so that distances mean the same."""
+        encodings = np.empty((len(chips), self.size), np.float32)
+        together = _MOST_CHIPS if self._batches else 1
+        for start in range(0, len(chips), together):
+            pixels = chips[start : start + together].astype(np.float32)
+            if self._normalise:
+                pixels = (pixels - _PIXEL_CENTRE) / _PIXEL_CENTRE
+            encodings[start : start + together] = self._session.run(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+        lengths = np.linalg.norm(encodings, axis=1, keepdims=True)
+        encodings /= np.maximum(lengths, np.finfo(np.float32).tiny)
+        return encodings
+
+
+def _inspect(path: Path, contents: bytes) -> tuple[bool, int, bool]:
+    """Whether a model takes batches, the length of its encodings, and whether pixels must be normalised for it."""
+    try:
+        model = onnx.load_model_from_string(contents)
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except Exception as error:  # protobuf's and ONNX's errors have no common root
+        raise ModelError(f"{path}: this is no ONNX model, or it is cut short: {error}") from error
+    constants = {constant.name for constant in graph.initializer}
+    inputs = [_sides(value) for value in graph.input if value.name not in constants]
+    outputs = [_sides(value) for value in graph.output]
+    if len(inputs) != 1 or len(inputs[0]) != _FOUR or inputs[0][1:] != [3, ARCFACE_SIDE, ARCFACE_SIDE]:
+        raise ModelError(f"{path}: a face embedding model takes (n, 3, {ARCFACE_SIDE}, {ARCFACE_SIDE}), not {inputs}")
+    if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] <= 0:  # noqa: PLR2004 - (n, size)
+        raise ModelError(f"{path}: a face embedding model gives (n, size), not {outputs}")
+    operators = {node.op_type for node in graph.node[:_FIRST_NODES]}
+    return inputs[0][0] <= 0, outputs[0][1], not {"Sub", "Mul"} <= operators
+
+
+def _sides(value: onnx.ValueInfoProto) -> list[int]:
+    """The sides of a tensor; 0 for one that is free."""
+    return [side.dim_value for side in value.type.tensor_type.shape.dim]

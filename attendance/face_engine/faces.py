@@ -1,0 +1,82 @@
+"""The three steps over a batch: detect, align, and one encoding call for all faces found."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attendance.face_engine.interface import EngineError, Face, FaceEngine, Image
+
+# ITU-R BT.601 luma.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def find_faces(engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None) -> list[list[Face]]:
+    """Find and encode the faces of each image.
+
+    Args:
+        engine: any engine.
+        images: RGB, uint8, shape (height, width, 3); sizes may differ; an empty batch gives an empty list.
+        upsample: as for `FaceEngine.detect`.
+
+    Returns:
+        For each image its faces, best first.
+
+    Raises:
+        ImageError: as for `FaceEngine.detect`.
+        EngineError: the engine gave more or fewer answers than it was asked for.
+    """
+    found = engine.detect(images, upsample=upsample)
+    _require_count("detection", len(found), len(images))
+    aligned = engine.align(images, found)
+    _require_count("alignment", len(aligned), len(images))
+    for boxes, cut in zip(found, aligned, strict=True):
+        _require_count("alignment of one image", len(cut.chips), len(boxes.boxes))
+    with_faces = [cut.chips for cut in aligned if len(cut.chips)]
+    if not with_faces:
+        return [[] for _ in images]
+    chips = np.concatenate(with_faces)
+    encodings = engine.encode(chips)
+    _require_count("encoding", len(encodings), len(chips))
+    sharpness = measure_sharpness(chips)
+    faces: list[list[Face]] = []
+    start = 0
+    for boxes, cut in zip(found, aligned, strict=True):
+        faces.append(
+            [
+                Face(
+                    box=boxes.boxes[place],
+                    score=float(boxes.scores[place]),
+                    landmarks=cut.landmarks[place],
+                    encoding=encodings[start + place],
+                    sharpness=float(sharpness[start + place]),
+                )
+                for place in range(len(cut.chips))
+            ]
+        )
+        start += len(cut.chips)
+    return faces
+
+
+def measure_sharpness(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The variance of the Laplacian of each chip's grey image; larger is sharper.
+
+    The 4-neighbour Laplacian over all pixels but the outermost (Pech-Pacheco et al., "Diatom autofocusing in
+    brightfield microscopy: a comparative study", ICPR 2000).
+
+    Args:
+        chips: uint8, shape (n, side, side, 3), RGB; the side is 3 or more.
+
+    Returns:
+        float32, shape (n,).
+    """
+    grey = chips.astype(np.float32) @ _LUMA
+    inner = grey[:, 1:-1, 1:-1]
+    laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] - 4 * inner
+    variance: NDArray[np.float32] = laplacian.reshape(len(chips), -1).var(axis=1)
+    return variance
+
+
+def _require_count(step: str, got: int, expected: int) -> None:
+    if got != expected:
+        raise EngineError(f"the engine's {step} gave {got} answers where {expected} were asked for")

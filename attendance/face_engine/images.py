@@ -1,0 +1,100 @@
+"""Compressed photos and frames in, RGB arrays out; hostile and damaged ones refused before they cost anything."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image as Pillow
+
+from attendance.face_engine.containers import read_container
+from attendance.face_engine.interface import Image, ImageError, ImageTooLargeError
+
+# EXIF 2.3, tag 0x0112: what turns the stored rows and columns into the picture as it was seen.
+_UPRIGHT = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+_PLAIN_MODES = frozenset({"RGB", "L", "1", "CMYK", "LA", "RGBA"})
+
+
+def decode_image(
+    data: bytes,
+    *,
+    max_pixels: int,
+    formats: Sequence[str] = ("JPEG", "PNG"),
+    upright: bool = False,
+    shrink_above: int | None = None,
+    reduce: int = 1,
+) -> Image:
+    """Decode one JPEG or PNG image.
+
+    Grey, palette and CMYK images become RGB, 16 bits a channel become 8, and transparency is dropped, as
+    `face_recognition.load_image_file` does it. Bytes after the image's end are ignored. Safe to call from several
+    threads; the decoding itself releases Python's global lock.
+
+    Args:
+        data: the file's bytes.
+        max_pixels: the largest image accepted, judged from the header before anything is decoded. Pillow's own guard
+            (`PIL.Image.MAX_IMAGE_PIXELS`, 89 million) holds beside it.
+        formats: those accepted, of "JPEG" and "PNG".
+        upright: turn the picture as its EXIF orientation says; for photos that people took.
+        shrink_above: shrink by the smallest whole number that leaves at most this many pixels; None: never.
+        reduce: decode a JPEG at 1/1, 1/2, 1/4 or 1/8 of its size, which its blocks of 8 x 8 pixels allow for less work
+            than decoding it whole (ITU-T T.81: fewer coefficients of each). Sizes are rounded up. A PNG stays as it is.
+
+    Returns:
+        RGB, uint8, shape (height, width, 3), contiguous and writable.
+
+    Raises:
+        ImageError: no image, an image of another format, cut off, damaged, or too large.
+    """
+    container = read_container(data)
+    if container.format not in formats:
+        raise ImageError(f"a {container.format} image, where {' or '.join(formats)} is expected")
+    _check_size(container.width, container.height, max_pixels)
+    if not container.complete:
+        raise ImageError(f"the {container.format} is truncated: it stops before the end of the image")
+    try:
+        with Pillow.open(io.BytesIO(container.essence), formats=[container.format]) as file:
+            if reduce > 1:
+                file.draft(None, (max(1, container.width // reduce), max(1, container.height // reduce)))
+            file.load()
+            picture = _to_rgb(file)
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
+        # Pillow's readers raise all of these on damaged files (UnidentifiedImageError is an OSError).
+        raise ImageError(f"damaged {container.format}: it cannot be decoded") from error
+    if shrink_above is not None:
+        factor = 1
+        while (picture.width // factor) * (picture.height // factor) > shrink_above:
+            factor += 1
+        picture = picture if factor == 1 else picture.reduce(factor)
+    if upright and container.orientation in _UPRIGHT:
+        picture = picture.transpose(_UPRIGHT[container.orientation])
+    return np.array(picture, dtype=np.uint8)
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width == 0 or height == 0:
+        raise ImageError(f"the image declares {width} x {height} pixels: it is empty")
+    limit = min(max_pixels, Pillow.MAX_IMAGE_PIXELS or max_pixels)
+    if width * height > limit:
+        raise ImageTooLargeError(
+            f"the image declares {width} x {height} pixels, {width * height:,} in all; at most {limit:,} are accepted"
+        )
+
+
+def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
+    if picture.mode == "P":
+        # Straight to RGB, Pillow warns where a palette has transparency.
+        picture = picture.convert("RGBA")
+    if picture.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255; the high byte is the picture.
+        picture = Pillow.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
+    if picture.mode not in _PLAIN_MODES:
+        raise ImageError(f"an image of colour mode {picture.mode}, which is not supported")
+    return picture.convert("RGB")

@@ -1,0 +1,1 @@
+"""The models' files: dlib's weights read, exported as graphs, quantised, and cached."""

@@ -1,0 +1,129 @@
+"""What runs the networks: one small protocol over OpenVINO and ONNX Runtime, and the choice between them."""
+
+import importlib
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attendance.face_engine.interface import ModelError
+
+RUNTIMES = ("auto", "openvino", "onnxruntime", "cuda", "tensorrt")
+"""`openvino` and `onnxruntime` compute on the CPU, `cuda` and `tensorrt` through ONNX Runtime on an NVIDIA GPU."""
+PRECISIONS = ("auto", "fp32", "bf16", "int8", "fp16")
+
+_CPU_FLAGS = Path("/proc/cpuinfo")
+_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+_INT8_FLAGS = {"amx_int8", "avx512_vnni", "avx_vnni"}
+
+
+class Session(Protocol):
+    """A network ready to run."""
+
+    def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Compute the network's one output for its one input; the answer is the caller's to keep."""
+
+
+class Runtime(Protocol):
+    """A library and a device that run networks."""
+
+    @property
+    def title(self) -> str:
+        """The library with its version."""
+
+    @property
+    def device(self) -> str:
+        """What it computes on, in words."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether that is a GPU."""
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What it can compute the detector in, the one it prefers first."""
+
+    def load(self, model: bytes, *, precision: str) -> Session:
+        """Make an ONNX model ready.
+
+        Args:
+            model: the ONNX file's bytes: float32 for fp32 and bf16, float16 inside for fp16, quantised for int8.
+            precision: one of `precisions`.
+
+        Raises:
+            ModelError: the runtime cannot run the model.
+        """
+
+
+def start_runtime(name: str, *, threads: int = 0) -> Runtime:
+    """Start a runtime.
+
+    Args:
+        name: one of `RUNTIMES`; auto takes a GPU if ONNX Runtime has one, else OpenVINO, else ONNX Runtime's CPU.
+        threads: on the CPU; 0: as many as this process may use cores.
+
+    Raises:
+        ModelError: the runtime is not installed or finds no device; the message says what is missing.
+        ValueError: there is no such runtime.
+    """
+    if name not in RUNTIMES:
+        raise ValueError(f"there is no runtime {name!r}; there are {', '.join(RUNTIMES)}")
+    threads = threads or usable_cores()
+    if name == "auto":
+        name = _best_installed()
+    if name == "openvino":
+        _require("openvino")
+        return _runtime("attendance.face_engine.runtimes.openvino_runtime", "OpenVinoRuntime", threads=threads)
+    _require("onnxruntime")
+    return _runtime("attendance.face_engine.runtimes.onnx_runtime", "OnnxRuntime", provider=name, threads=threads)
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def fast_precisions() -> tuple[str, ...]:
+    """What the processor multiplies faster than float32, the best first: bf16 (AVX512-BF16, AMX), int8 (VNNI)."""
+    try:
+        text = _CPU_FLAGS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    flags = set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+    known = {"bf16": _BFLOAT16_FLAGS, "int8": _INT8_FLAGS}
+    return tuple(precision for precision, names in known.items() if flags & names)
+
+
+def describe_processor(threads: int) -> str:
+    """The CPU in words, as the system names it, and the threads that are used of it."""
+    try:
+        text = _CPU_FLAGS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    line = next((line for line in text.splitlines() if line.startswith("model name")), "")
+    name = re.sub(r"\((R|TM|C)\)", "", line.partition(":")[2], flags=re.IGNORECASE)
+    return ", ".join(part for part in ("CPU", " ".join(name.split()), f"{threads} threads") if part)
+
+
+def _best_installed() -> str:
+    if importlib.util.find_spec("onnxruntime") is not None:
+        available = importlib.import_module("onnxruntime").get_available_providers()
+        if "CUDAExecutionProvider" in available and Path("/dev/nvidiactl").exists():
+            return "cuda"
+    return "openvino" if importlib.util.find_spec("openvino") is not None else "onnxruntime"
+
+
+def _runtime(module: str, constructor: str, **options: Any) -> Runtime:
+    runtime: Runtime = getattr(importlib.import_module(module), constructor)(**options)
+    return runtime
+
+
+def _require(package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise ModelError(f"the runtime {package} is not installed: pip install 'class-attendance[service]'")

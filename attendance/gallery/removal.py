@@ -1,0 +1,88 @@
+"""Erasing students from the gallery: photos, encodings, and every version of the index that holds them.
+
+The order is such that an erasure that was interrupted anywhere can be asked for again and is then completed: the store,
+which says where the photos lay, comes after them, and the index after the store.
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from attendance.gallery.format import delete_older_versions, versions_with
+from attendance.gallery.provenance import Provenance
+from attendance.gallery.publishing import BuiltIndex, build_index
+from attendance.gallery.store import Store, read_store, update_store
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was removed."""
+
+    encodings: int
+    """Rows of the store."""
+    photos: tuple[Path, ...]
+    """Files from which those were made."""
+    versions: tuple[str, ...]
+    """Versions of the index, oldest first."""
+    built: BuiltIndex | None
+    """The index that was published without the students; None: none held them."""
+
+
+def erase_from_gallery(students: Collection[str], *, store_path: Path, index_path: Path, photos: bool = True) -> Erased:
+    """Remove students from the store and the index, for good.
+
+    Others' encodings stay as they are; the index is built again from the store.
+
+    Args:
+        students: index numbers; those whom the gallery does not hold are passed over.
+        store_path: the store.
+        index_path: the folder of published indexes.
+        photos: delete the files, too, from which the encodings were made, where they still are what they were.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+        GalleryError: the index cannot be published, or older ones cannot be deleted. Ask for the erasure again.
+    """
+    encodings, deleted = 0, []
+    if store_path.exists():
+        store = read_store(store_path)
+        held = [student for student in students if student in store.encodings]
+        encodings = sum(len(store.encodings[student]) for student in held)
+        if photos:
+            deleted = _delete_photos([origin for student in held for origin in store.provenance[student]])
+        if held:
+            update_store(store_path, lambda now: _without(now, students))
+    versions = {version for student in students for version in versions_with(index_path, student)}
+    if not encodings and not versions:
+        return Erased(0, tuple(deleted), (), None)
+    built = build_index(store_path, index_path)
+    return Erased(encodings, tuple(deleted), tuple(delete_older_versions(index_path)), built)
+
+
+def is_in_gallery(student: str, *, store_path: Path, index_path: Path) -> bool:
+    """Whether anything of a student is in the store or in any version of the index.
+
+    Raises:
+        StoreError: the store cannot be read.
+        GalleryError: the indexes cannot be read.
+    """
+    in_store = store_path.exists() and student in read_store(store_path).encodings
+    return in_store or bool(versions_with(index_path, student))
+
+
+def _without(store: Store | None, students: Collection[str]) -> Store:
+    return store.without(students) if store is not None else Store({})
+
+
+def _delete_photos(origins: Collection[Provenance]) -> list[Path]:
+    """Delete the files of these origins; one that holds something else by now is left alone."""
+    deleted = []
+    for origin in origins:
+        path = Path(origin.path)
+        if not origin.path or not path.is_file():
+            continue
+        if hashlib.sha256(path.read_bytes()).hexdigest() == origin.photo_sha256:
+            path.unlink()
+            deleted.append(path)
+    return deleted

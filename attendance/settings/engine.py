@@ -1,0 +1,103 @@
+"""Settings of the face engine."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from attendance.settings.section import Section
+
+
+class EngineName(StrEnum):
+    """The engines that `face_engine` can build."""
+
+    ACCELERATED = "accelerated"
+    REFERENCE = "reference"
+
+
+class EngineRuntime(StrEnum):
+    """What runs the accelerated engine's networks."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    ONNXRUNTIME = "onnxruntime"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
+class Precision(StrEnum):
+    """In what arithmetic the accelerated engine searches for faces; what it finds is decided in float32."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    INT8 = "int8"
+    FP16 = "fp16"
+
+
+class EncoderPrecision(StrEnum):
+    """In what arithmetic the accelerated engine encodes faces."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class Detector(StrEnum):
+    """dlib's two face detectors: the convolutional one, and the older histogram-of-gradients one."""
+
+    CNN = "cnn"
+    HOG = "hog"
+
+
+class EngineSettings(Section):
+    """How faces are found and encoded."""
+
+    name: EngineName = Field(
+        EngineName.ACCELERATED,
+        description="accelerated (dlib's models in an inference runtime) or reference (dlib itself: slow).",
+    )
+    detector: Detector = Field(
+        Detector.CNN, description="cnn; the reference engine also has hog, cheaper there and blind to turned faces."
+    )
+    upsample: int = Field(
+        1, ge=0, le=3, description="Times a frame is doubled before detection, unless its camera says otherwise."
+    )
+    max_pixels: int = Field(
+        16_000_000, ge=10_000, le=200_000_000, description="Largest image accepted, in pixels (width x height)."
+    )
+    runtime: EngineRuntime = Field(
+        EngineRuntime.AUTO,
+        description="Accelerated engine: openvino or onnxruntime (CPU), cuda or tensorrt (NVIDIA GPU), or auto.",
+    )
+    precision: Precision = Field(
+        Precision.AUTO,
+        description="Accelerated engine: arithmetic of the search for faces; auto: the fastest the processor has.",
+    )
+    encoder_precision: EncoderPrecision = Field(
+        EncoderPrecision.FP32,
+        description="Accelerated engine: fp32 gives dlib's encodings; bf16 and fp16 are faster and off by up to 0.015.",
+    )
+    threads: int = Field(
+        0, ge=0, le=256, description="Accelerated engine: threads of the runtime on a CPU; 0: one a core."
+    )
+    work_pixels: int = Field(
+        16_000_000,
+        ge=1_000_000,
+        le=1_000_000_000,
+        description="Accelerated engine: bounds memory, about 40 bytes for each of these pixels; more is split.",
+    )
+    cache: Path | None = Field(
+        None, description="Accelerated engine: folder of converted models. Default: in the user's cache folder."
+    )
+    embedding: Path | None = Field(
+        None,
+        description="Accelerated engine: an ONNX face embedding model (ArcFace family, 112 x 112) in place of dlib's.",
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """What `attendance.face_engine.factory.create_engine` takes, by name."""
+        common = {"name", "detector", "upsample", "max_pixels"}
+        chosen = self.model_dump(include=common) if self.name is EngineName.REFERENCE else self.model_dump()
+        return {key: value.value if isinstance(value, StrEnum) else value for key, value in chosen.items()}

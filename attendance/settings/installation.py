@@ -1,0 +1,78 @@
+"""Settings of the installation: who runs it, where its files are, how long they are kept, what is logged."""
+
+from enum import StrEnum
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, field_validator
+
+from attendance.settings.section import Section
+
+
+class LogFormat(StrEnum):
+    """How log events are written: for people at a terminal, or one JSON object a line for machines."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class InstitutionSettings(Section):
+    """Who runs the system."""
+
+    name: str = Field("Class attendance", min_length=1, max_length=120, description="Shown at the top of every page.")
+    timezone: str = Field("UTC", description="IANA zone in which times are shown and typed, e.g. Europe/Warsaw.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone (e.g. Europe/Warsaw)") from error
+        return value
+
+
+class DataSettings(Section):
+    """Where the system keeps its files."""
+
+    directory: Path = Field(Path("attendance-data"), description="Folder of the database, store, index and outbox.")
+
+
+class DatabaseSettings(Section):
+    """The shared database."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy address, e.g. mysql+pymysql://user:password@host/name. Default: SQLite in data.",
+    )
+    pool_size: int = Field(5, ge=1, le=100, description="Connections kept open by one process (MySQL and MariaDB).")
+
+
+class GallerySettings(Section):
+    """The enrolled students' encodings and the index built from them."""
+
+    store: Path | None = Field(
+        None, description="Pickle store of encodings. Default: gallery/encodings.pickle in the data folder."
+    )
+    index: Path | None = Field(
+        None, description="Folder of published indexes. Default: gallery/index in the data folder."
+    )
+
+
+class RetentionSettings(Section):
+    """How long things are kept; `attendance purge` deletes what is older. 0: kept for ever."""
+
+    evidence_days: int = Field(
+        180, ge=0, le=36_500, description="Days that what confirmed a student (distances, times) is kept."
+    )
+    job_days: int = Field(30, ge=0, le=36_500, description="Days that reports of enrolments and erasures are kept.")
+    attendance_days: int = Field(
+        0, ge=0, le=36_500, description="Days after a class session that it and its attendance are kept."
+    )
+
+
+class LogSettings(Section):
+    """What the programs write about themselves."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    format: LogFormat = Field(LogFormat.JSON, description="json (one object a line) or console.")

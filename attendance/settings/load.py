@@ -1,0 +1,77 @@
+"""Reading settings: which file, which variables, and one plain sentence for each thing that is wrong."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import SecretStr, ValidationError
+
+from attendance.settings.model import Settings
+
+PREFIX = "ATTENDANCE_"
+FILE_VARIABLE = "ATTENDANCE_CONFIG"
+DEFAULT_FILE = Path("attendance.toml")
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a wrong value; the message names each one."""
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings: environment variables win over the file, the file over the defaults.
+
+    The file is the one that `ATTENDANCE_CONFIG` names, or `attendance.toml` of the working folder when there is one.
+
+    Raises:
+        SettingsError: the file cannot be read, or a setting is unknown or wrong; names every one of them.
+    """
+    environ = os.environ if environ is None else environ
+    values = _from_file(environ)
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
+            continue
+        section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
+        table = values.setdefault(section, {})
+        if not key or not isinstance(table, dict):
+            raise SettingsError(f"{variable}: unknown setting (see `attendance config`)")
+        table[key] = text
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(item) for item in error.errors())) from None
+
+
+def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
+    named = environ.get(FILE_VARIABLE)
+    path = Path(named) if named else DEFAULT_FILE
+    if not named and not path.exists():
+        return {}
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"{FILE_VARIABLE}: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not TOML: the file is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def _sentence(item: Any) -> str:
+    location = [str(part) for part in item["loc"]]
+    name = PREFIX + "_".join(location[:2]).upper()
+    if item["type"] == "extra_forbidden":
+        return f"{name}: unknown setting (see `attendance config`)"
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}{_shown(location, item['input'])}"
+
+
+def _shown(location: list[str], value: object) -> str:
+    """The wrong value, unless it may be or hold a secret: one of a secret setting, or what stands for a section."""
+    section = Settings.model_fields.get(location[0])
+    if section is None or section.annotation is None or len(location) == 1:
+        return ""
+    field = section.annotation.model_fields.get(location[1])
+    secret = field is None or SecretStr in (field.annotation, *get_args(field.annotation))
+    return "" if secret else f" (got {value!r})"

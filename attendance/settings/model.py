@@ -1,0 +1,90 @@
+"""Every setting of the system, with its type, bounds, default and meaning.
+
+A setting `key` of section `section` is the environment variable `ATTENDANCE_<SECTION>_<KEY>` or `key` under
+`[section]` in the TOML file. Wrong values and unknown names are refused at start.
+"""
+
+from pathlib import Path
+
+from attendance.settings.camera import CameraSettings
+from attendance.settings.engine import Detector, EncoderPrecision, EngineName, EngineRuntime, EngineSettings, Precision
+from attendance.settings.installation import (
+    DatabaseSettings,
+    DataSettings,
+    GallerySettings,
+    InstitutionSettings,
+    LogFormat,
+    LogSettings,
+    RetentionSettings,
+)
+from attendance.settings.matching import MatchingSettings
+from attendance.settings.section import Section
+from attendance.settings.service import ServiceSettings, TimeoutAction
+from attendance.settings.web import WebSettings
+
+__all__ = [
+    "CameraSettings",
+    "DataSettings",
+    "DatabaseSettings",
+    "Detector",
+    "EncoderPrecision",
+    "EngineName",
+    "EngineRuntime",
+    "EngineSettings",
+    "GallerySettings",
+    "InstitutionSettings",
+    "LogFormat",
+    "LogSettings",
+    "MatchingSettings",
+    "Precision",
+    "RetentionSettings",
+    "ServiceSettings",
+    "Settings",
+    "TimeoutAction",
+    "WebSettings",
+]
+
+
+class Settings(Section):
+    """All sections; frozen once read."""
+
+    institution: InstitutionSettings = InstitutionSettings()
+    data: DataSettings = DataSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    engine: EngineSettings = EngineSettings()
+    gallery: GallerySettings = GallerySettings()
+    matching: MatchingSettings = MatchingSettings()
+    service: ServiceSettings = ServiceSettings()
+    camera: CameraSettings = CameraSettings()
+    web: WebSettings = WebSettings()
+    retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy address, SQLite in the data folder unless set. Holds the password: never log it."""
+        if self.database.url is not None:
+            return self.database.url.get_secret_value()
+        return f"sqlite:///{self.data.directory.absolute() / 'attendance.db'}"
+
+    @property
+    def store_path(self) -> Path:
+        """The pickle store of encodings."""
+        return self.gallery.store or self.data.directory / "gallery" / "encodings.pickle"
+
+    @property
+    def index_path(self) -> Path:
+        """The folder of published indexes."""
+        return self.gallery.index or self.data.directory / "gallery" / "index"
+
+    @property
+    def outbox_path(self) -> Path:
+        """The outbox's SQLite file."""
+        return self.service.outbox or self.data.directory / "outbox.db"
+
+    @property
+    def outbox_paths(self) -> list[Path]:
+        """The outboxes that are there: the configured one, and those of several services beside it (outbox-1.db)."""
+        path = self.outbox_path
+        beside = path.parent.glob(f"{path.stem}-*{path.suffix}")
+        return sorted({*([path] if path.exists() else []), *beside})

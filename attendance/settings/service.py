@@ -1,0 +1,117 @@
+"""Settings of the recognition service."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from attendance.settings.section import Section
+
+
+class TimeoutAction(StrEnum):
+    """What becomes of a frame that waited past its deadline."""
+
+    REJECT = "reject"
+    DEFER = "defer"
+
+
+class ServiceSettings(Section):
+    """The recognition service."""
+
+    listen: str = Field("127.0.0.1:50051", description="Address and port of the gRPC service; port 0 takes a free one.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM certificate chain; with tls_key the service speaks TLS only."
+    )
+    tls_key: Path | None = Field(
+        None, description="PEM private key of tls_certificate. Both files are read again when they change."
+    )
+    tls_client_ca: Path | None = Field(
+        None, description="PEM certificate authority; set, only clients with a certificate that it signed may connect."
+    )
+    metrics_listen: str = Field(
+        "127.0.0.1:9464",
+        description="Address and port of the Prometheus metrics; port 0 takes a free one, off serves none.",
+    )
+    max_batch: int = Field(8, ge=1, le=256, description="Most frames in one engine call.")
+    max_delay_ms: int = Field(
+        50, ge=0, le=10_000, description="Longest a frame waits for its batch to fill, in milliseconds."
+    )
+    max_queue: int = Field(
+        64, ge=1, le=100_000, description="Most frames waiting; further ones are refused as overloaded."
+    )
+    frame_deadline_ms: int = Field(
+        10_000,
+        ge=100,
+        le=600_000,
+        description="A frame that waited longer than this is dropped before work is spent on it.",
+    )
+    timeout_action: TimeoutAction = Field(
+        TimeoutAction.REJECT,
+        description="What becomes of a frame at its deadline: reject drops it, defer moves it behind all others.",
+    )
+    replay_age_s: float = Field(
+        60, gt=0, le=86_400, description="Frames captured longer ago than this go behind live ones."
+    )
+    max_clock_ahead_s: float = Field(
+        60, gt=0, le=86_400, description="A frame captured further in the future than this is refused: a wrong clock."
+    )
+    max_clock_behind_s: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="A live frame captured longer ago than this is refused: a wrong clock. Recordings, and frames that "
+        "a camera kept on its disk, say that they are no live ones.",
+    )
+    window: int = Field(
+        4, ge=1, le=64, description="Frames one camera may have in flight; fewer while the queue is long."
+    )
+    max_camera_rate: float = Field(
+        100, gt=0, le=10_000, description="Frames a second accepted of one camera, on average over two seconds."
+    )
+    max_streams: int = Field(1_000, ge=1, le=100_000, description="Cameras connected at once.")
+    max_connections: int = Field(
+        2_000, ge=1, le=100_000, description="Connections open at once, with or without token."
+    )
+    max_refusals: int = Field(
+        30, ge=1, le=100_000, description="Calls a minute that one address may make with a wrong token or none."
+    )
+    max_message_bytes: int = Field(
+        8_000_000,
+        ge=10_000,
+        le=100_000_000,
+        description="Largest image accepted, in bytes; a message of more than twice that ends its call.",
+    )
+    decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode JPEG.")
+    smallest_face: int | None = Field(
+        None,
+        ge=20,
+        le=10_000,
+        description="Width in pixels of the smallest face wanted in cameras' frames. From 160 on, frames are decoded "
+        "at a half, a quarter or an eighth of their size, such that this face still has 80 pixels. Default: all are.",
+    )
+    skip_unchanged_s: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="A frame that shows what the camera's last examined frame showed is skipped, for at most so many "
+        "seconds; 0 examines every frame. See docs/performance.md for what it costs and saves.",
+    )
+    tracing_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="URL of an OpenTelemetry collector (OTLP over HTTP) that is sent a trace of each frame. Needs the "
+        "package's extra tracing. Default: nothing is traced.",
+    )
+    tracing_ratio: float = Field(0.01, ge=0, le=1, description="Share of the frames traced.")
+    outbox: Path | None = Field(
+        None, description="SQLite file of confirmed, not yet committed sightings. Default: in the data folder."
+    )
+    timetable_refresh_s: float = Field(
+        5, gt=0, le=3600, description="How often rooms, sessions and rosters are read again."
+    )
+    close_interval_s: float = Field(
+        5, gt=0, le=3600, description="How often ended sessions are closed (absences written)."
+    )
+    drain_s: float = Field(
+        20, ge=0, le=600, description="Longest wait for frames in flight when the service is stopped, in seconds."
+    )

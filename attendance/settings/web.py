@@ -1,0 +1,31 @@
+"""Settings of the dashboard."""
+
+from pydantic import Field, SecretStr, field_validator
+
+from attendance.settings.section import Section
+
+
+class WebSettings(Section):
+    """The dashboard."""
+
+    listen: str = Field("127.0.0.1:8000", description="Address and port of the dashboard.")
+    workers: int = Field(2, ge=1, le=64, description="gunicorn worker processes.")
+    threads: int = Field(
+        16, ge=2, le=256, description="Threads of each worker; a register that is watched live holds one."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs sessions, 32 characters or more. Default: made once and kept in the data folder.",
+    )
+    secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it behind TLS.")
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="Reverse proxies in front whose X-Forwarded-* headers are believed."
+    )
+    signin_hours: int = Field(12, ge=1, le=720, description="Hours after which a lecturer signs in again.")
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:  # noqa: PLR2004 - the sentence names the bound
+            raise ValueError("must have 32 characters or more")
+        return value

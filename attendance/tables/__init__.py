@@ -1,0 +1,1 @@
+"""Reading CSV, and the one rule of each field: for forms, imports and commands alike."""

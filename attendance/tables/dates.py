@@ -1,0 +1,53 @@
+"""Dates, times and minutes as people type them into spreadsheets."""
+
+import re
+from datetime import date, datetime, time
+
+from attendance.tables.reading import LineError
+
+# Year first, or day first with dots: 05/10/2026 is left out, being May in one country and October in another.
+_DATE_FORMATS = ("%Y-%m-%d", "%d.%m.%Y")
+_CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?::00)?", re.ASCII)
+_EARLIEST, _LATEST = 2000, 2100
+
+
+def parse_date(text: str, column: str) -> date:
+    """A date like 2026-10-05 or 05.10.2026.
+
+    Raises:
+        LineError: it is none.
+    """
+    for form in _DATE_FORMATS:
+        try:
+            day = datetime.strptime(text, form).date()
+        except ValueError:
+            continue
+        if _EARLIEST <= day.year < _LATEST:
+            return day
+    raise LineError(f"{column} {text!r} is no date. Write it like 2026-10-05 or 05.10.2026.", column)
+
+
+def parse_clock(text: str, column: str) -> time:
+    """A time of day like 9:00 or 09:00.
+
+    Raises:
+        LineError: it is none.
+    """
+    found = _CLOCK.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError(text)
+        return time(int(found[1]), int(found[2]))
+    except ValueError:
+        raise LineError(f"{column} {text!r} is no time of day. Write it like 09:00.", column) from None
+
+
+def parse_minutes(text: str, column: str, most: int) -> int:
+    """A whole number of minutes from 0 to `most`.
+
+    Raises:
+        LineError: it is none.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
+        raise LineError(f"{column} {text!r} must be a whole number of minutes from 0 to {most}.", column)
+    return int(text)

@@ -1,0 +1,1 @@
+"""`attendance enrol` and `attendance index`."""

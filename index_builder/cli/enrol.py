@@ -1,0 +1,298 @@
+"""`attendance enrol`: photos into the store."""
+
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+import sqlalchemy as sa
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.engine import DatabaseError
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.interface import EngineError, FaceEngine
+from attendance.gallery.format import GalleryError
+from attendance.gallery.publishing import build_index
+from attendance.gallery.store import StoreError, read_store
+from attendance.settings import load_settings
+from attendance.settings.model import EngineSettings, Settings
+from index_builder.consent import ConsentUnknownError, note_gallery, open_register, record_consents, without_consent
+from index_builder.enrolment import FORGIVABLE, Enroller, Enrolment, check_model
+from index_builder.importing.photo_table import TableError, read_photo_table
+from index_builder.index_versions import record_version
+from index_builder.photos.sources import Claim, Photos, find_photos
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
+from index_builder.report import summary_table
+from index_builder.report_page import write_report
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_OUTCOME_WIDTH = max(len(outcome) for outcome in PhotoOutcome)
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--csv", "table", type=_FILE, help="A table that names photos, in place of FOLDER.")
+@click.option("--store", type=_FILE, help="The store to extend. Default: the configured one.")
+@click.option(
+    "--consent",
+    metavar="MEANS",
+    help='Record that every student here consented, and by which means, e.g. "signed form 2026".',
+)
+@click.option("--report", type=_FILE, help="Write a page (HTML) with every photo and what became of it.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(sorted(outcome.value for outcome in FORGIVABLE)),
+    help="Use photos with this fault all the same, because somebody looked at them. May be repeated.",
+)
+@click.option("--resume", is_flag=True, help="Pass over students whose photos are enrolled already.")
+@click.option("--publish", is_flag=True, help="Build the index afterwards, so that the service knows the students.")
+def enrol(  # noqa: PLR0917 - one parameter an option
+    folder: Path | None,
+    table: Path | None,
+    store: Path | None,
+    consent: str | None,
+    report: Path | None,
+    accept: tuple[str, ...],
+    *,
+    resume: bool,
+    publish: bool,
+) -> None:
+    """Encode students' photos and put them into the store.
+
+    FOLDER holds one folder for each student, named by index number, with one or more photos (.jpg, .png) of that
+    student alone. A table (--csv) has the columns index_number and photo, and perhaps name, consent_means and
+    consent_date. Students without recorded consent are turned away. A student who is in the store already gets the new
+    encodings in place of the old ones. The exit status is 1 if a student ended without any good photo; the others are
+    saved nevertheless.
+    """
+    settings = load_settings()
+    store = store or settings.store_path
+    with errors_for_people():
+        photos = _find(folder, table, settings)
+        _check_report(report)
+        with open_register(settings.database_url) as sessions:
+            enrolment = _enrol(photos, store, sessions, settings, consent=consent, accept=accept, resume=resume)
+            _note(sessions, enrolment)
+        if report is not None:
+            write_report(report, enrolment, institution=settings.institution.name, zone=_zone(settings))
+    _sum_up(enrolment, store, report)
+    if publish and enrolment.saved:
+        with errors_for_people():
+            publish_index(store, settings)
+    elif enrolment.saved:
+        click.echo("Next: attendance index build")
+    if enrolment.interrupted:
+        sys.exit(_INTERRUPTED)
+    sys.exit(1 if enrolment.without else 0)
+
+
+@contextmanager
+def errors_for_people() -> Iterator[None]:
+    """One sentence in place of a traceback."""
+    try:
+        yield
+    except (EngineError, StoreError, GalleryError, TableError) as error:
+        raise click.ClickException(str(error)) from None
+    except DatabaseError as error:
+        raise click.ClickException(
+            f"whether students consented cannot be seen, so nobody is enrolled: {error}"
+        ) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot read or write {error.filename}: {error.strerror}") from None
+
+
+def _find(folder: Path | None, table: Path | None, settings: Settings) -> Photos:
+    if (folder is None) == (table is None):
+        raise click.UsageError("name either FOLDER or --csv FILE")
+    if table is not None:
+        photos = read_photo_table(table, now=datetime.now(UTC), zone=_zone(settings))
+        if not photos.by_student and not photos.misplaced:
+            raise click.ClickException(f"{table} names no photos")
+        return photos
+    if folder is None:
+        raise click.UsageError("name FOLDER")
+    photos = find_photos(folder)
+    if not photos.by_student:
+        raise click.ClickException(f"{folder} holds no student's folder: make one for each, named by index number")
+    return photos
+
+
+def _zone(settings: Settings) -> ZoneInfo:
+    return ZoneInfo(settings.institution.timezone)
+
+
+def _check_report(report: Path | None) -> None:
+    """Said now, not after an hour of photos."""
+    if report is not None and not report.parent.is_dir():
+        raise click.ClickException(f"there is no folder {report.parent} for the report")
+
+
+@contextmanager
+def _engine(settings: EngineSettings) -> Iterator[FaceEngine]:
+    try:
+        engine = create_engine(**settings.arguments())
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def consent_check(
+    sessions: sessionmaker[Session], claims: Mapping[str, Claim], means: str | None
+) -> Callable[[Collection[str]], Mapping[str, str]]:
+    """What an enroller asks: the first time it records the consent that is claimed, later it looks for withdrawals.
+
+    Args:
+        sessions: makes sessions of the database.
+        claims: for each student what a table says of consent.
+        means: as for `record_consents`.
+
+    Returns:
+        What raises `ConsentUnknownError` where the database went away after it had recorded the consent.
+    """
+    refused: dict[str, str] = {}
+    recorded = False
+
+    def allow(students: Collection[str]) -> Mapping[str, str]:
+        nonlocal recorded
+        if not recorded:
+            mine = {student: claims.get(student, Claim()) for student in students}
+            refused.update(record_consents(sessions, mine, means=means, now=datetime.now(UTC)))
+            recorded = True
+        asked = [student for student in students if student not in refused]
+        try:
+            gone = dict.fromkeys(without_consent(sessions, asked), "consent was withdrawn meanwhile")
+        except sa.exc.SQLAlchemyError as error:
+            raise ConsentUnknownError(f"the database went away during the work ({type(error).__name__})") from error
+        return {student: refused[student] for student in students if student in refused} | gone
+
+    return allow
+
+
+def _enrol(
+    photos: Photos,
+    store: Path,
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    *,
+    consent: str | None,
+    accept: tuple[str, ...],
+    resume: bool,
+) -> Enrolment:
+    """Enrol all photos, with a line for each and, on a terminal, a bar below."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        _engine(settings.engine) as engine,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        if store.exists():
+            # Said before consent is recorded.
+            check_model(store, read_store(store, encoding_size=engine.info.encoding_size), engine.info.model)
+        for verdict in photos.misplaced:
+            console.print(_line(verdict))
+        task = progress.add_task("", total=photos.count)
+        enroller = Enroller(
+            engine,
+            store,
+            photos,
+            max_pixels=settings.engine.max_pixels,
+            allow=consent_check(sessions, photos.claims, consent),
+            accept=[PhotoOutcome(outcome) for outcome in accept],
+            threshold=settings.matching.threshold,
+            tell=lambda _, verdict: console.print(_line(verdict)),
+            advance=lambda: progress.advance(task),
+        )
+        try:
+            return enroller.run(resume=resume)
+        except ConsentUnknownError as error:
+            raise click.ClickException(_kept(enroller.result, error)) from None
+
+
+def _kept(enrolment: Enrolment, error: ConsentUnknownError) -> str:
+    kept = {student for student, count in enrolment.saved.items() if count} | enrolment.passed_over.keys()
+    lost = {
+        student for student, verdicts in enrolment.verdicts.items() if any(v.encoding is not None for v in verdicts)
+    }
+    return (
+        f"{error}, and nobody is saved without a look at their consent. "
+        f"Saved before: {count_of(len(kept), 'student')}; "
+        f"judged since and not saved: {count_of(len(lost - kept), 'student')}. "
+        "When the database is back, give the same command with --resume: it goes on from there"
+    )
+
+
+def _line(verdict: PhotoVerdict) -> str:
+    # A file's name may hold what moves a terminal's cursor.
+    shown = verdict.name if verdict.name.isprintable() else ascii(verdict.name)
+    return f"{verdict.outcome:<{_OUTCOME_WIDTH}}  {shown}" + (f": {verdict.detail}" if verdict.detail else "")
+
+
+def _note(sessions: sessionmaker[Session], enrolment: Enrolment) -> None:
+    # Of those passed over too: where the database went away, they are not noted yet.
+    counts = enrolment.saved | enrolment.passed_over
+    try:
+        note_gallery(sessions, counts, now=datetime.now(UTC))
+    except sa.exc.SQLAlchemyError as error:
+        click.echo(
+            f"The students are enrolled, but the dashboard does not show it yet, since the database is away "
+            f"({type(error).__name__}); enrol again with --resume.",
+            err=True,
+        )
+
+
+def _sum_up(enrolment: Enrolment, store: Path, report: Path | None) -> None:
+    Console(soft_wrap=True, highlight=False).print(summary_table(enrolment))
+    used = sum(1 for count in enrolment.saved.values() if count)
+    encodings = enrolment.count(*(outcome for outcome in PhotoOutcome if outcome.gives_encoding))
+    click.echo(
+        f"{count_of(used, 'student')} enrolled with {count_of(encodings, 'encoding')}, "
+        f"{count_of(enrolment.refused, 'file')} not used. Store: {store}"
+    )
+    if report is not None:
+        click.echo(f"Report: {report} (it holds photos; only you can read it)")
+    if enrolment.unchanged:
+        click.echo(f"Enrolled before and passed over: {count_of(len(enrolment.unchanged), 'student')}")
+    if enrolment.interrupted:
+        click.echo("Stopped. What was judged until then is saved; go on with --resume.", err=True)
+    if enrolment.without:
+        click.echo(f"Without a good photo: {', '.join(enrolment.without)}", err=True)
+
+
+def publish_index(store: Path, settings: Settings, output: Path | None = None) -> None:
+    """Build the index that the service searches, and say so.
+
+    Args:
+        store: to read.
+        settings: say where the index and the database are.
+        output: the folder of indexes, in place of the configured one.
+
+    Raises:
+        StoreError: the store cannot be used.
+        GalleryError: the index cannot be written.
+    """
+    output = output or settings.index_path
+    built = build_index(store, output)
+    manifest = built.manifest
+    click.echo(
+        f"Published index {manifest.version}: {count_of(manifest.identities, 'student')}, "
+        f"{count_of(manifest.encodings, 'encoding')}, model {manifest.model}. Folder: {output}"
+    )
+    try:
+        record_version(settings.database_url, built)
+    except DatabaseError as error:
+        click.echo(f"Not recorded in the database: {error}")
+
+
+def count_of(number: int, noun: str) -> str:
+    """E.g. "1 student", "2 students"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

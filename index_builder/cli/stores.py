@@ -1,0 +1,80 @@
+"""`attendance index import` and `export-pickle`: stores from face_recognition users, and back to them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from attendance.gallery.files import replace_durably
+from attendance.gallery.pickling import pickled
+from attendance.gallery.store import read_store
+from attendance.settings import load_settings
+from index_builder.cli.enrol import consent_check, count_of, errors_for_people
+from index_builder.consent import note_gallery, open_register
+from index_builder.importing.pickles import merge_import, read_import
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("import")
+@click.argument("file", type=_FILE)
+@click.option("--store", type=_FILE, help="The store to extend. Default: the configured one.")
+@click.option(
+    "--consent", metavar="MEANS", help='Record that every student in FILE consented, and how, e.g. "signed form 2026".'
+)
+def import_store(file: Path, store: Path | None, consent: str | None) -> None:
+    """Put the encodings of FILE, a pickle of face_recognition encodings, into the store.
+
+    FILE is read without running any code of it. Its names must be index numbers. Students who are in the store already
+    get the encodings of FILE in place of their own. Students without recorded consent are left out. The exit status is
+    1 if any was.
+    """
+    settings = load_settings()
+    store = store or settings.store_path
+    with errors_for_people():
+        incoming = read_import(file, now=datetime.now(UTC))
+        with open_register(settings.database_url) as sessions:
+            allow = consent_check(sessions, {}, consent)
+            imported = merge_import(store, incoming, refused=allow(list(incoming.store.encodings)))
+            note_gallery(sessions, imported.saved, now=datetime.now(UTC))
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    left_out = {**incoming.unusable, **imported.refused}
+    for name, why in left_out.items():
+        console.print(f"left out  {name if name.isprintable() else ascii(name)}: {why}")
+    for warning in imported.warnings:
+        console.print(f"doubtful  {warning}")
+    click.echo(
+        f"{count_of(len(imported.saved), 'student')} imported with "
+        f"{count_of(sum(imported.saved.values()), 'encoding')}, {count_of(len(left_out), 'student')} left out. "
+        f"Store: {store}"
+    )
+    if imported.saved:
+        click.echo("Next: attendance index build")
+    if left_out:
+        raise SystemExit(1)
+
+
+@click.command("export-pickle")
+@click.argument("file", type=_FILE)
+@click.option("--store", type=_FILE, help="The store to read. Default: the configured one.")
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+def export_pickle(file: Path, store: Path | None, *, force: bool) -> None:
+    """Write the store's encodings to FILE as face_recognition users have them.
+
+    FILE is a pickle of {"encodings": [...], "names": [...]}, for this account only: encodings are biometric data.
+    Encodings that are set aside are left out.
+    """
+    settings = load_settings()
+    store = store or settings.store_path
+    if file.exists() and not force:
+        raise click.ClickException(f"{file} is there already; name another file, or use --force")
+    with errors_for_people():
+        in_use = read_store(store).in_use
+        names = [name for name, rows in in_use.items() for _ in rows]
+        content = {"encodings": [row.copy() for rows in in_use.values() for row in rows], "names": names}
+        replace_durably(file.absolute(), pickled(content))
+    click.echo(
+        f"Wrote {count_of(len(names), 'encoding')} of {count_of(len(in_use), 'student')} to {file}. "
+        "It holds biometric data; only you can read it."
+    )

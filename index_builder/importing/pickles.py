@@ -1,0 +1,99 @@
+"""Encodings that others made: a face_recognition user's pickle, into the store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from attendance.gallery.provenance import Provenance
+from attendance.gallery.store import Store, StoreError, read_store, update_store
+from index_builder.enrolment import check_model
+from index_builder.photos.comparing import Bounds, compare_own, find_outliers
+from index_builder.photos.sources import clean_index_number, index_number_problem
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What a foreign store holds."""
+
+    store: Store
+    """Of those names that can be index numbers, with provenance."""
+    unusable: Mapping[str, str]
+    """For each other name, why it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of it."""
+
+    saved: Mapping[str, int]
+    """For each student who was saved the number of encodings in use."""
+    refused: Mapping[str, str]
+    warnings: Sequence[str]
+    """Sentences about students whose encodings do not look like one person's."""
+
+
+def read_import(path: Path, *, now: datetime) -> Incoming:
+    """Read a pickle of encodings, running no code of it.
+
+    Args:
+        path: the file; any layout that `read_store` takes.
+        now: when it is enrolled, where the file does not say.
+
+    Raises:
+        StoreError: it cannot be used, or two of its names are one index number.
+    """
+    foreign = read_store(path)
+    unusable: dict[str, str] = {}
+    encodings, provenance = {}, {}
+    origin = Provenance(source=f"import:{path.name}"[:300], enrolled_at=now.replace(microsecond=0), model=foreign.model)
+    for name, rows in foreign.encodings.items():
+        student = clean_index_number(name)
+        problem = index_number_problem(student)
+        if problem is not None:
+            unusable[name] = problem
+            continue
+        if student in encodings:
+            raise StoreError(f"{path} spells the index number {student!r} in two ways: make them one")
+        encodings[student] = rows
+        provenance[student] = [
+            replace(origin, photo_sha256=known.photo_sha256, quality=known.quality, set_aside=known.set_aside)
+            for known in foreign.provenance[name]
+        ]
+    return Incoming(Store(encodings, foreign.model, foreign.encoding_size, provenance), unusable)
+
+
+def merge_import(path: Path, incoming: Incoming, *, refused: Mapping[str, str]) -> Imported:
+    """Put what was read into the store, in place of what it has of the same students.
+
+    Args:
+        path: the store; made if it is missing.
+        incoming: what `read_import` gave.
+        refused: for each student who may not be enrolled, why.
+
+    Raises:
+        StoreError: the store cannot be used or written, or was made with another model.
+    """
+    new = incoming.store.without(refused.keys())
+    warnings: list[str] = []
+    provenance = {}
+    for student, rows in new.encodings.items():
+        agreement = compare_own(rows, 0, unlike=Bounds().unlike_own)
+        if agreement.unlike:
+            warnings.append(f"{student}: its encodings look like those of different people; enrol it from photos")
+        outliers = find_outliers(agreement.medians)
+        provenance[student] = [
+            replace(origin, set_aside=origin.set_aside or place in outliers)
+            for place, origin in enumerate(new.provenance[student])
+        ]
+
+    def merge(store: Store | None) -> Store:
+        if store is None:
+            store = Store({}, new.model, new.encoding_size)
+        check_model(path, store, new.model)
+        return store.with_students(new.encodings, provenance)
+
+    if new.encodings:
+        update_store(path, merge, encoding_size=new.encoding_size)
+    saved = {student: sum(not origin.set_aside for origin in origins) for student, origins in provenance.items()}
+    return Imported(saved, refused, warnings)

@@ -1,0 +1,1 @@
+"""Photos: found, judged and compared."""

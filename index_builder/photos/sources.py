@@ -1,0 +1,130 @@
+"""Where photos come from: folders named by index number, or a table that names photos."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from attendance.face_engine.interface import ImageError
+from attendance.gallery.layouts import name_problem
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
+
+PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
+
+_MOST_BYTES = 64 * 1024 * 1024
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a table says of a student beside the photos."""
+
+    name: str = ""
+    consent_means: str = ""
+    """E.g. "signed form"; empty: the table says nothing of consent."""
+    consented_at: datetime | None = None
+    """UTC; None: not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Photos of students, not read yet."""
+
+    folder: Path
+    """Below which they all lie."""
+    by_student: Mapping[str, Sequence[Path]]
+    """For each index number the photos; possibly none."""
+    misplaced: Sequence[PhotoVerdict] = ()
+    """Files, folders and lines that cannot be used."""
+    source: str = "folder"
+    """For the provenance."""
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many photos there are."""
+        return sum(len(paths) for paths in self.by_student.values())
+
+    def shown(self, path: Path) -> str:
+        """A photo's path for the report."""
+        return str(path.relative_to(self.folder))
+
+
+def clean_index_number(text: str) -> str:
+    """An index number with accents as one letter each: some file systems spell é as e and an accent."""
+    return unicodedata.normalize("NFC", text)
+
+
+def index_number_problem(text: str) -> str | None:
+    """Why something cannot be an index number, or None if it can."""
+    problem = name_problem(text)
+    if problem is not None:
+        return problem
+    if "/" in text or "\\" in text or text in (".", ".."):
+        return f"{text!r} is a path"
+    if text.startswith(_FORMULA_STARTS):
+        return f"{text!r} would be a formula in a spreadsheet"
+    return None
+
+
+def find_photos(folder: Path) -> Photos:
+    """List the photos of a folder that holds one folder for each student, named by index number.
+
+    Hidden files are passed over.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    by_student: dict[str, list[Path]] = {}
+    misplaced: list[PhotoVerdict] = []
+
+    def leave(path: Path, why: str) -> None:
+        misplaced.append(PhotoVerdict(str(path.relative_to(folder)), PhotoOutcome.MISPLACED, why))
+
+    for path in _visible(folder):
+        if not path.is_dir():
+            leave(path, "it lies outside any student's folder")
+            continue
+        student = clean_index_number(path.name)
+        problem = index_number_problem(student)
+        if problem is not None:
+            leave(path, f"it cannot be an index number: {problem}")
+            continue
+        photos = by_student.setdefault(student, [])
+        for file in _visible(path):
+            if file.suffix.lower() in PHOTO_SUFFIXES and not file.is_dir():
+                photos.append(file)
+            else:
+                leave(file, "it is no .jpg or .png file")
+    return Photos(folder, by_student, misplaced)
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.name != "Thumbs.db")
+
+
+def read_photo(path: Path) -> bytes:
+    """The bytes of a photo's file.
+
+    Raises:
+        ImageError: it is missing, cannot be read, or is too large for a photo.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ImageError(f"the file is larger than {_MOST_BYTES:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(error.strerror or "it cannot be read") from None
+
+
+def hashes_of(paths: Sequence[Path]) -> frozenset[str]:
+    """SHA-256 of files, in hexadecimal digits, without those that cannot be read."""
+    hashes = set()
+    for path in paths:
+        try:
+            hashes.add(hashlib.sha256(read_photo(path)).hexdigest())
+        except ImageError:
+            continue
+    return frozenset(hashes)

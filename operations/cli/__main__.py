@@ -1,0 +1,5 @@
+"""`python -m operations.cli` is the command `attendance`."""
+
+from operations.cli.main import main
+
+main()

@@ -1,0 +1,64 @@
+"""`attendance db backup`, `restore` and `copy`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from attendance.database.backup import backup, delete_older_backups, restore
+from attendance.database.copying import copy_database
+from attendance.database.engine import current_revision, upgrade
+from attendance.database.opening import open_engine
+from attendance.settings import load_settings
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("backup")
+@click.argument("folder", type=_FOLDER, required=False)
+@click.option("--keep", type=click.IntRange(min=1), help="Delete all but the newest N backups of the folder.")
+def backup_command(folder: Path | None, keep: int | None) -> None:
+    """Write a backup of the database into FOLDER (default: backups in the data folder), while the system runs.
+
+    It holds names, passwords' hashes and attendance, and no encodings: those are in the store, a file to copy.
+    """
+    settings = load_settings()
+    folder = folder or settings.data.directory / "backups"
+    with open_engine(settings.database_url) as engine:
+        written = backup(engine, folder, datetime.now(UTC))
+    click.echo(f"{written} ({written.stat().st_size:,} bytes)")
+    if keep is not None:
+        for path in delete_older_backups(folder, keep=keep):
+            click.echo(f"Deleted {path}")
+
+
+@click.command("restore")
+@click.argument("file", type=_FILE)
+@click.option("--replace", is_flag=True, help="Let go of the rows that the database holds.")
+def restore_command(file: Path, replace: bool) -> None:
+    """Put the backup FILE in the place of the database, and bring its schema up to date.
+
+    Stop the recognition service and the dashboard first.
+    """
+    with open_engine(load_settings().database_url) as engine:
+        restore(engine, file, replace=replace)
+        upgrade(engine)
+        click.echo(f"Restored {file}; the database is at schema {current_revision(engine)}.")
+
+
+@click.command("copy")
+@click.argument("target")
+def copy_command(target: str) -> None:
+    """Copy every row of the configured database into the empty one at the address TARGET.
+
+    For moving from SQLite to MariaDB or back: copy, then set ATTENDANCE_DATABASE_URL to TARGET. TARGET is, for example,
+    mysql+pymysql://user:password@host/name; "-" asks for it, so that the password is in no shell's history.
+    """
+    if target == "-":
+        target = click.prompt("Address of the target", hide_input=True)
+    with open_engine(load_settings().database_url) as source, open_engine(target) as empty:
+        copied = copy_database(source, empty)
+    for table, rows in copied.items():
+        click.echo(f"{table:<20} {rows:>10,}")
+    click.echo(f"Copied and compared {sum(copied.values()):,} rows. Next: set ATTENDANCE_DATABASE_URL to the target.")

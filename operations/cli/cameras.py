@@ -1,0 +1,105 @@
+"""`attendance camera add|list|move|revoke|rotate`: which cameras there are, where they stand, and their tokens."""
+
+import click
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import Camera, Room
+from attendance.database.opening import open_session
+from attendance.database.tokens import hash_token, new_token
+from attendance.settings import load_settings
+
+_NAME_LENGTH = 80
+
+
+@click.command()
+@click.argument("name")
+@click.option("--room", required=True, help="The room in which the camera stands.")
+@click.option("--create-room", is_flag=True, help="Add the room if it is not there yet.")
+@click.option("--upsample", type=click.IntRange(0, 3), help="Times frames are doubled to find small faces.")
+def add(name: str, room: str, create_room: bool, upsample: int | None) -> None:
+    """Register the camera NAME and print its token, once."""
+    if not name.strip() or len(name) > _NAME_LENGTH:
+        raise click.ClickException(f"A camera's name has 1 to {_NAME_LENGTH} characters.")
+    token = new_token("cam")
+    with open_session(load_settings().database_url) as db:
+        if db.scalar(sa.select(Camera).where(Camera.name == name)):
+            raise click.ClickException(
+                f"There is a camera {name!r} already; `attendance camera rotate` gives it a new token."
+            )
+        found = _room(db, room, create=create_room)
+        db.add(Camera(name=name, room_id=found.id, token_hash=hash_token(token), upsample=upsample))
+    _show_token(name, token)
+
+
+@click.command("list")
+def list_cameras() -> None:
+    """List cameras, their rooms and when they were last seen (UTC)."""
+    with open_session(load_settings().database_url) as db:
+        cameras = db.scalars(sa.select(Camera).order_by(Camera.name)).all()
+        if not cameras:
+            click.echo("No cameras yet: `attendance camera add NAME --room ROOM` registers one.")
+        for camera in cameras:
+            room = camera.room.name if camera.room else "in no room"
+            seen = f"{camera.last_seen_at:%Y-%m-%d %H:%M:%S}" if camera.last_seen_at else "never"
+            revoked = "" if camera.token_hash else "  (revoked)"
+            click.echo(f"{camera.name:<30} {room:<30} last seen {seen}{revoked}")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--room", required=True, help="The room in which the camera stands now.")
+@click.option("--create-room", is_flag=True, help="Add the room if it is not there yet.")
+def move(name: str, room: str, create_room: bool) -> None:
+    """Put the camera NAME in another room."""
+    with open_session(load_settings().database_url) as db:
+        _camera(db, name).room_id = _room(db, room, create=create_room).id
+    click.echo(f"The camera {name} stands in {room} now.")
+
+
+@click.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Withdraw the token of the camera NAME; it may send nothing until it gets a new one."""
+    with open_session(load_settings().database_url) as db:
+        _camera(db, name).token_hash = None
+    click.echo(f"The camera {name} has no token any more; `attendance camera rotate` gives it a new one.")
+
+
+@click.command()
+@click.argument("name")
+def rotate(name: str) -> None:
+    """Replace the token of the camera NAME and print the new one, once."""
+    token = new_token("cam")
+    with open_session(load_settings().database_url) as db:
+        _camera(db, name).token_hash = hash_token(token)
+    _show_token(name, token)
+
+
+def _show_token(name: str, token: str) -> None:
+    # The token alone goes to standard output, so that it can be piped into a file.
+    click.echo(f"Token of the camera {name}; it is not shown again:", err=True)
+    click.echo(token)
+
+
+def _camera(db: Session, name: str) -> Camera:
+    camera = db.scalar(sa.select(Camera).where(Camera.name == name))
+    if camera is None:
+        raise click.ClickException(f"There is no camera {name!r}; `attendance camera list` shows them.")
+    return camera
+
+
+def _room(db: Session, name: str, *, create: bool) -> Room:
+    room = db.scalar(sa.select(Room).where(Room.name == name))
+    if room is not None:
+        return room
+    if create:
+        if not name.strip() or len(name) > _NAME_LENGTH:
+            raise click.ClickException(f"A room's name has 1 to {_NAME_LENGTH} characters.")
+        room = Room(name=name)
+        db.add(room)
+        db.flush()
+        return room
+    known = db.scalars(sa.select(Room.name).order_by(Room.name).limit(10)).all()
+    rooms = f"known rooms: {', '.join(known)}" if known else "there are no rooms yet"
+    raise click.ClickException(f"There is no room {name!r} ({rooms}); add --create-room to make it.")

@@ -1,0 +1,51 @@
+"""`attendance db`: making the tables, bringing them up to date, and keeping copies."""
+
+import click
+
+from attendance.database.engine import current_revision, downgrade, newest_revision, upgrade
+from attendance.database.opening import open_engine
+from attendance.settings import load_settings
+from operations.cli.backup import backup_command, copy_command, restore_command
+
+
+@click.group()
+def db() -> None:
+    """Create, upgrade, back up and move the database."""
+
+
+@db.command("upgrade")
+def upgrade_command() -> None:
+    """Create the tables, or bring them to what this version needs; rows stay."""
+    with open_engine(load_settings().database_url) as engine:
+        before = current_revision(engine)
+        upgrade(engine)
+        after = current_revision(engine)
+    if before == after:
+        click.echo(f"The database is up to date (schema {after}).")
+    else:
+        click.echo(f"The database is now at schema {after} (before: {before or 'no tables'}).")
+
+
+@db.command("downgrade")
+@click.argument("revision")
+@click.confirmation_option(prompt="This may remove tables and columns with what is in them. Have you a backup?")
+def downgrade_command(revision: str) -> None:
+    """Take the tables back to REVISION ("base" removes all of them)."""
+    with open_engine(load_settings().database_url) as engine:
+        downgrade(engine, revision)
+        click.echo(f"The database is now at schema {current_revision(engine) or 'base (no tables)'}.")
+
+
+@db.command("current")
+def current_command() -> None:
+    """Show the schema of the database and the one that this version needs."""
+    with open_engine(load_settings().database_url) as engine:
+        current = current_revision(engine)
+    newest = newest_revision()
+    click.echo(f"database: {current or 'no tables'}\nneeded:   {newest}")
+    if current != newest:
+        click.echo("Run `attendance db upgrade`.")
+
+
+for _command in (backup_command, restore_command, copy_command):
+    db.add_command(_command)

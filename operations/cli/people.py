@@ -1,0 +1,102 @@
+"""`attendance lecturer`: people who sign in to the dashboard; the first administrator is made here."""
+
+import secrets
+
+import click
+import sqlalchemy as sa
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.orm import Session
+
+from attendance.database.models import Lecturer, Role
+from attendance.database.opening import open_session
+from attendance.database.passwords import hash_password, password_problem
+from attendance.settings import load_settings
+
+_NAME_LENGTH = 120
+
+_generate = click.option("--generate", is_flag=True, help="Make a password and print it once, instead of asking.")
+
+
+@click.group()
+def lecturer() -> None:
+    """Add lecturers and administrators; reset passwords."""
+
+
+@lecturer.command()
+@click.option("--email", required=True, help="The address that the person signs in with.")
+@click.option("--name", required=True, help="The name that others see.")
+@click.option("--admin", is_flag=True, help="May add people, courses, rooms, cameras and the timetable.")
+@_generate
+def add(email: str, name: str, admin: bool, generate: bool) -> None:
+    """Add a lecturer or administrator."""
+    email = _email(email)
+    if not name.strip():
+        raise click.ClickException("The name is empty.")
+    if len(name.strip()) > _NAME_LENGTH:
+        raise click.ClickException(f"A name has at most {_NAME_LENGTH} characters.")
+    # Asked for before the transaction: nobody else should wait for somebody who types.
+    password = _password(generate)
+    with open_session(load_settings().database_url) as db:
+        if _find(db, email):
+            raise click.ClickException(f"There is a lecturer {email} already.")
+        role = Role.ADMIN if admin else Role.LECTURER
+        db.add(Lecturer(email=email, name=name.strip(), password_hash=hash_password(password), role=role))
+    click.echo(f"{'Administrator' if admin else 'Lecturer'} {email} added.", err=True)
+    _show_generated(password, generate)
+
+
+@lecturer.command("list")
+def list_lecturers() -> None:
+    """List lecturers and administrators."""
+    with open_session(load_settings().database_url) as db:
+        people = db.scalars(sa.select(Lecturer).order_by(Lecturer.email)).all()
+        if not people:
+            click.echo("Nobody yet: `attendance lecturer add --admin --email ADDRESS --name NAME` adds the first.")
+        for person in people:
+            inactive = "" if person.active else "  (may not sign in)"
+            click.echo(f"{person.email:<40} {person.role.value:<9} {person.name}{inactive}")
+
+
+@lecturer.command("reset-password")
+@click.argument("email")
+@_generate
+def reset_password(email: str, generate: bool) -> None:
+    """Give the person with the address EMAIL a new password; every sign-in made with the old one ends."""
+    email = _email(email)
+    password = _password(generate)
+    with open_session(load_settings().database_url) as db:
+        person = _find(db, email)
+        if person is None:
+            raise click.ClickException(f"There is no lecturer {email}; `attendance lecturer list` shows them.")
+        person.password_hash = hash_password(password)
+        person.sign_in_epoch += 1
+    click.echo(f"{email} has a new password.", err=True)
+    _show_generated(password, generate)
+
+
+def _email(text: str) -> str:
+    try:
+        # Whether a domain takes mail is not for this machine to ask.
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
+    except EmailNotValidError as error:
+        raise click.ClickException(f"{text!r} is no e-mail address: {error}") from None
+
+
+def _find(db: Session, email: str) -> Lecturer | None:
+    return db.scalar(sa.select(Lecturer).where(Lecturer.email == email))
+
+
+def _password(generate: bool) -> str:
+    if generate:
+        return secrets.token_urlsafe(12)
+    password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    problem = password_problem(password)
+    if problem:
+        raise click.ClickException(problem)
+    return str(password)
+
+
+def _show_generated(password: str, generated: bool) -> None:
+    if generated:
+        click.echo("Password, not shown again:", err=True)
+        click.echo(password)

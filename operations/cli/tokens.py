@@ -1,0 +1,60 @@
+"""`attendance token`: tokens of programs that are no cameras."""
+
+import click
+import sqlalchemy as sa
+
+from attendance.database.models import ApiToken, TokenRole
+from attendance.database.opening import open_session
+from attendance.database.tokens import hash_token, new_token
+from attendance.settings import load_settings
+
+_NAME_LENGTH = 80
+
+
+@click.group()
+def token() -> None:
+    """Issue and revoke tokens for enrolment tools and monitoring."""
+
+
+@token.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice([role.value for role in TokenRole]),
+    help="enrolment: Recognize, EncodeFaces, GetStatus; monitoring: GetStatus.",
+)
+def add(name: str, role: str) -> None:
+    """Issue a token under NAME and print it, once."""
+    if not name.strip() or len(name) > _NAME_LENGTH:
+        raise click.ClickException(f"A token's name has 1 to {_NAME_LENGTH} characters.")
+    made = new_token("op")
+    with open_session(load_settings().database_url) as db:
+        if db.scalar(sa.select(ApiToken).where(ApiToken.name == name)):
+            raise click.ClickException(f"There is a token {name!r} already; revoke it first.")
+        db.add(ApiToken(name=name, role=TokenRole(role), token_hash=hash_token(made)))
+    click.echo(f"Token {name}; it is not shown again:", err=True)
+    click.echo(made)
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List tokens by name; the tokens themselves are not kept."""
+    with open_session(load_settings().database_url) as db:
+        tokens = db.scalars(sa.select(ApiToken).order_by(ApiToken.name)).all()
+        if not tokens:
+            click.echo("No tokens yet.")
+        for one in tokens:
+            click.echo(f"{one.name:<30} {one.role.value:<11} since {one.created_at:%Y-%m-%d}")
+
+
+@token.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Withdraw the token NAME."""
+    with open_session(load_settings().database_url) as db:
+        found = db.scalar(sa.select(ApiToken).where(ApiToken.name == name))
+        if found is None:
+            raise click.ClickException(f"There is no token {name!r}; `attendance token list` shows them.")
+        db.delete(found)
+    click.echo(f"The token {name} is revoked.")

@@ -1,0 +1,63 @@
+"""`attendance doctor` and `attendance purge`."""
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from attendance.database.engine import require_current_schema, session_factory
+from attendance.database.opening import open_engine
+from attendance.database.retention import Retention
+from attendance.database.retention import purge as delete_old
+from attendance.settings import SettingsError, load_settings
+from operations.doctor.examination import examine
+from operations.doctor.findings import Finding, Verdict, ok
+
+_MARKS = {Verdict.OK: ("ok", "green"), Verdict.WARNING: ("WARNING", "yellow"), Verdict.PROBLEM: ("PROBLEM", "red")}
+
+
+@click.command()
+def doctor() -> None:
+    """Examine the installation and say what to do.
+
+    Looks at settings, database, model, index, certificates, disk, clock, outbox and cameras. Run it as the account
+    that the service runs as. The exit status is 1 if there is a problem; warnings leave it 0.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        _tell(Finding("settings", Verdict.PROBLEM, str(error), "Correct them; `attendance config` lists all."))
+        sys.exit(1)
+    found = [ok("settings", "every value is right")]
+    _tell(found[0])
+    for finding in examine(settings):
+        _tell(finding)
+        found.append(finding)
+    problems = sum(finding.verdict is Verdict.PROBLEM for finding in found)
+    warnings = sum(finding.verdict is Verdict.WARNING for finding in found)
+    click.echo(f"{problems or 'No'} {'problem' if problems == 1 else 'problems'}, {warnings or 'no'} warnings.")
+    sys.exit(1 if problems else 0)
+
+
+def _tell(finding: Finding) -> None:
+    word, colour = _MARKS[finding.verdict]
+    click.echo(f"{click.style(f'{word:<8}', fg=colour)} {finding.subject}: {finding.text}")
+    if finding.remedy:
+        click.echo(f"{'':<8} -> {finding.remedy}")
+
+
+@click.command()
+def purge() -> None:
+    """Delete what has been kept for longer than the retention settings say; run it daily."""
+    settings = load_settings()
+    kept, now = settings.retention, datetime.now(UTC)
+
+    def before(days: int) -> datetime | None:
+        return now - timedelta(days=days) if days else None
+
+    retention = Retention(before(kept.evidence_days), before(kept.job_days), before(kept.attendance_days))
+    with open_engine(settings.database_url) as engine:
+        require_current_schema(engine)
+        deleted = delete_old(session_factory(engine), retention)
+    for kind, rows in deleted.items():
+        click.echo(f"Deleted {rows:,} {kind}")

@@ -1,0 +1,232 @@
+"""The course of the demo: pictures, database, enrolment, index, programs, and the register at the end."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import available_timezones
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.tokens import new_token
+from operations.demo.classroom import write_frames, write_photos
+from operations.demo.dashboard import Dashboard, DashboardError
+from operations.demo.people import ABSENT, FRAMES_PER_SECOND, LATE, LENGTH_S, ON_TIME, ROSTER
+from operations.demo.pictures import PicturesError, fetch_pictures
+from operations.demo.programs import ProgramError, Programs, free_port
+from operations.demo.university import (
+    ADMIN_EMAIL,
+    CAMERA_NAME,
+    LECTURER_EMAIL,
+    Passwords,
+    found_university,
+    schedule_session,
+)
+
+Tell = Callable[[str], None]
+
+_MARK = "made-by-attendance-demo"
+_ONCE_ENDS_IN_S = 25
+_LIVE_LASTS = timedelta(minutes=5)
+
+
+class DemoError(Exception):
+    """The demo could not run; the message says why."""
+
+
+def run_demo(folder: Path, *, once: bool, tell: Tell) -> bool:
+    """Run the demo.
+
+    Args:
+        folder: where it keeps its files; an earlier demo's files there are removed.
+        once: run one class session through and stop; otherwise run until Ctrl-C.
+        tell: told in one line what happens.
+
+    Returns:
+        With `once`, whether exactly the right people are on the register; otherwise True.
+
+    Raises:
+        DemoError: something could not be started; the message says what.
+    """
+    try:
+        return _Demo(folder.absolute(), tell).run(once=once)
+    except (PicturesError, ProgramError, DashboardError) as error:
+        raise DemoError(str(error)) from None
+    except KeyboardInterrupt:
+        tell("\nStopped.")
+        return True
+
+
+def is_right(rows: list[dict[str, str]], tell: Tell) -> bool:
+    """Print the register and judge it.
+
+    Args:
+        rows: the dashboard's export of the register, a mapping a student.
+        tell: told the register line by line, then the verdict.
+
+    Returns:
+        Whether everybody on the roster has the right status and nobody else is there.
+    """
+    expected = {person.name: "present" for person in ON_TIME}
+    expected |= {person.name: "late" for person in LATE}
+    expected |= {person.name: "absent" for person in ABSENT}
+    found = {row["Student"]: row["Status"].lower() for row in rows}
+    tell("\nRegister of CS101, as the dashboard serves it:\n")
+    for row in rows:
+        seen = f"first seen {row['First seen']}" if row["First seen"] else "not seen"
+        tell(f"    {row['Index number']:<8} {row['Student']:<18} {row['Status']:<8} {seen}")
+    if found == expected:
+        tell("\nExactly the right people are present: everybody on the roster who came, and nobody else.")
+        return True
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            tell(f"WRONG: {name} is {found.get(name, 'missing')}, not {expected.get(name, 'on this register')}")
+    return False
+
+
+class _Demo:
+    def __init__(self, folder: Path, tell: Tell) -> None:
+        self._folder = folder
+        self._tell = tell
+        self._service = f"127.0.0.1:{free_port(50051)}"
+        self._web = f"127.0.0.1:{free_port(8000)}"
+        self._token = new_token("cam")
+        self._passwords = Passwords(lecturer=secrets.token_urlsafe(9), admin=secrets.token_urlsafe(9))
+        self._environ = self._settings_of_programs()
+
+    def run(self, *, once: bool) -> bool:
+        self._clear()
+        self._tell("1/6 Pictures of real faces: enrolment photos and what the camera will see")
+        pictures = fetch_pictures(lambda what: self._tell(f"    {what}"))
+        write_photos(pictures, self._folder / "photos")
+        write_frames(pictures, self._folder / "frames")
+        self._tell("2/6 Database with a course, its roster, a lecture room and a camera")
+        sessions = self._found()
+        with Programs(self._folder / "logs") as programs:
+            self._tell("3/6 Enrolling the students from their photos")
+            self._finish(programs, "enrolment", ["enrol", str(self._folder / "photos")])
+            self._tell("4/6 Building the index of their encodings")
+            self._finish(programs, "index", ["index", "build"])
+            self._tell("5/6 Starting the recognition service and the dashboard")
+            dashboard = self._start_servers(programs)
+            self._tell("6/6 Starting the camera")
+            if once:
+                return self._once(programs, sessions, dashboard)
+            self._live(programs, sessions)
+        return True
+
+    def _once(self, programs: Programs, sessions: sessionmaker[Session], dashboard: Dashboard) -> bool:
+        ends_at = datetime.now(UTC) + timedelta(seconds=_ONCE_ENDS_IN_S)
+        first_frame = datetime.now(UTC) - timedelta(seconds=LENGTH_S)
+        with sessions() as db:
+            session_id = schedule_session(db, first_frame=first_frame, ends_at=ends_at)
+        self._start_camera(programs, "--as-fast-as-possible", "--start-time", first_frame.isoformat())
+        programs.wait_until(
+            lambda: programs.has_ended("camera"), "the camera has not sent all its frames", timeout_s=600
+        )
+        self._tell("    All frames are answered; waiting for the session to end and absences to be written")
+        dashboard.sign_in(LECTURER_EMAIL, self._passwords.lecturer)
+        programs.wait_until(
+            lambda: _complete(dashboard.register(session_id)), "the register is not complete", timeout_s=120
+        )
+        return is_right(dashboard.register(session_id), self._tell)
+
+    def _live(self, programs: Programs, sessions: sessionmaker[Session]) -> None:
+        first_frame = datetime.now(UTC)
+        with sessions() as db:
+            session_id = schedule_session(db, first_frame=first_frame, ends_at=first_frame + _LIVE_LASTS)
+        self._start_camera(programs, "--loop")
+        late, absent = LATE[0].name, ABSENT[0].name
+        self._tell(f"""
+The class has begun. Open the register and watch it fill:
+
+    http://{self._web}/sessions/{session_id}
+    sign in as   {LECTURER_EMAIL}   password {self._passwords.lecturer}
+    administrator {ADMIN_EMAIL}       password {self._passwords.admin}
+
+{late} comes after the grace period and is late. {absent} does not come and turns absent when the session ends, in
+{_LIVE_LASTS.seconds // 60} minutes. A student of another course and a stranger sit in the room too; neither is on it.
+
+As administrator you can enrol somebody: add a student, record the consent, and take photos with this computer's camera.
+
+Logs: {self._folder / "logs"}
+Stop with Ctrl-C.""")
+        programs.wait_until(lambda: False, "", timeout_s=float("inf"))
+
+    def _clear(self) -> None:
+        if self._folder.exists() and not (self._folder / _MARK).exists() and any(self._folder.iterdir()):
+            raise DemoError(f"{self._folder} holds files that no demo made; name another with --folder")
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        (self._folder / _MARK).touch()
+
+    def _settings_of_programs(self) -> dict[str, str]:
+        own = {
+            "DATA_DIRECTORY": str(self._folder / "data"),
+            "INSTITUTION_NAME": "Demo University",
+            "INSTITUTION_TIMEZONE": _zone_of_this_machine(),
+            "SERVICE_LISTEN": self._service,
+            "SERVICE_METRICS_LISTEN": "off",
+            "SERVICE_TIMETABLE_REFRESH_S": "1",
+            "SERVICE_CLOSE_INTERVAL_S": "1",
+            "WEB_LISTEN": self._web,
+            "CAMERA_SERVER": self._service,
+            "CAMERA_NAME": CAMERA_NAME,
+            "CAMERA_TOKEN": self._token,
+            "CAMERA_RATE": str(FRAMES_PER_SECOND),
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
+        return kept | {f"ATTENDANCE_{name}": value for name, value in own.items()}
+
+    def _found(self) -> sessionmaker[Session]:
+        (self._folder / "data").mkdir()
+        engine = create_database_engine(f"sqlite:///{self._folder / 'data' / 'attendance.db'}")
+        upgrade(engine)
+        sessions = session_factory(engine)
+        with sessions() as db:
+            found_university(db, passwords=self._passwords, camera_token=self._token, now=datetime.now(UTC))
+        return sessions
+
+    def _finish(self, programs: Programs, name: str, arguments: list[str]) -> None:
+        programs.start(name, arguments, self._environ)
+        programs.wait_until(lambda: programs.has_ended(name), f"the {name} does not end", timeout_s=600)
+        programs.check()
+
+    def _start_servers(self, programs: Programs) -> Dashboard:
+        programs.start("service", ["serve"], self._environ)
+        programs.start("dashboard", ["web"], self._environ)
+        programs.start("gallery worker", ["gallery", "work"], self._environ)
+        dashboard = Dashboard(f"http://{self._web}")
+        programs.wait_until(lambda: _serves(self._service), "the recognition service is not ready", timeout_s=300)
+        programs.wait_until(dashboard.answers, "the dashboard is not ready", timeout_s=60)
+        return dashboard
+
+    def _start_camera(self, programs: Programs, *options: str) -> None:
+        frames = str(self._folder / "frames")
+        programs.start("camera", ["camera", "run", "--source", frames, *options], self._environ)
+
+
+def _zone_of_this_machine() -> str:
+    """The IANA name of the clock on the wall, UTC where it cannot be told."""
+    _, found, name = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
+    return name if found and name in available_timezones() else "UTC"
+
+
+def _serves(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        try:
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5)  # type: ignore[attr-defined] # stubs lack it
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _complete(rows: list[dict[str, str]]) -> bool:
+    decided = {"present", "late", "absent", "excused"}
+    return len(rows) == len(ROSTER) and all(row["Status"].lower() in decided for row in rows)

@@ -1,0 +1,1 @@
+"""The examination of a whole installation, part by part."""

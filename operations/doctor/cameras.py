@@ -1,0 +1,50 @@
+"""The cameras: which of them are not heard of while they should be."""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.engine import DatabaseError, session_factory
+from attendance.database.models import Camera, ClassSession
+from attendance.settings import Settings
+from operations.doctor.database import opened
+from operations.doctor.findings import Finding, ok, problem, warning
+
+_SILENT = timedelta(minutes=5)
+_FORGOTTEN = timedelta(days=7)
+
+
+def examine_cameras(settings: Settings) -> list[Finding]:
+    """Hold each camera's last sign of life against the timetable of its room."""
+    try:
+        with opened(settings) as engine, session_factory(engine)() as db:
+            return _cameras(db, datetime.now(UTC))
+    except DatabaseError:
+        return []  # told by the database's own examination
+
+
+def _cameras(db: Session, now: datetime) -> list[Finding]:
+    cameras = db.scalars(sa.select(Camera).where(Camera.token_hash.is_not(None)).order_by(Camera.name)).all()
+    if not cameras:
+        return [warning("cameras", "none is registered", "Run `attendance camera add NAME --room ROOM`.")]
+    busy = set(
+        db.scalars(sa.select(ClassSession.room_id).where(ClassSession.starts_at <= now, ClassSession.ends_at > now))
+    )
+    found = [finding for camera in cameras if (finding := _camera(camera, busy, now)) is not None]
+    return found or [ok("cameras", f"{len(cameras)} registered, all heard of when they should be")]
+
+
+def _camera(camera: Camera, busy: set[int], now: datetime) -> Finding | None:
+    subject = f"camera {camera.name}"
+    if camera.room_id is None:
+        text = "stands in no room: what it sees counts for nobody"
+        return warning(subject, text, f"Run `attendance camera move {camera.name} --room ROOM`, or revoke it.")
+    seen = "never seen" if camera.last_seen_at is None else f"last seen {camera.last_seen_at:%Y-%m-%d %H:%M} UTC"
+    silent_for = None if camera.last_seen_at is None else now - camera.last_seen_at
+    look = "See whether it has power and network, and whether its clock and token are right (its log says)."
+    if camera.room_id in busy and (silent_for is None or silent_for > _SILENT):
+        return problem(subject, f"{seen}, while a class session runs in its room", look)
+    if silent_for is None or silent_for > _FORGOTTEN:
+        return warning(subject, seen, f"{look} If it is gone for good: `attendance camera revoke {camera.name}`.")
+    return None

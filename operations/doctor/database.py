@@ -1,0 +1,82 @@
+"""The database: can it be reached, is its schema current, does its clock agree, who can sign in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from attendance.database.engine import DatabaseError, create_database_engine, current_revision, newest_revision
+from attendance.database.models import Lecturer, Role
+from attendance.settings import Settings
+from operations.doctor.findings import Finding, ok, problem, warning
+
+_CLOCK_WARNING_S, _CLOCK_PROBLEM_S = 2.0, 30.0
+"""Sessions begin and end by the clocks of cameras, service and database; grace periods are minutes."""
+
+
+def examine_database(settings: Settings) -> list[Finding]:
+    """Reach the configured database and look at its schema and administrators."""
+    try:
+        with opened(settings) as engine:
+            revision = current_revision(engine)
+            if revision != newest_revision():
+                return [_schema(revision)]
+            return [
+                ok("database", f"{engine.url.render_as_string(hide_password=True)}, schema {revision}"),
+                _administrators(engine),
+                *_clock(engine),
+            ]
+    except DatabaseError as error:
+        remedy = "Start the database, or correct ATTENDANCE_DATABASE_URL (see `attendance config`)."
+        return [problem("database", str(error), remedy)]
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[sa.Engine]:
+    """The configured database; DatabaseError when it cannot be used."""
+    engine = create_database_engine(settings.database_url)
+    try:
+        yield engine
+    except sa.exc.DBAPIError as error:
+        raise DatabaseError(f"the database refused: {error.orig}") from None
+    finally:
+        engine.dispose()
+
+
+def _schema(revision: str | None) -> Finding:
+    newest = newest_revision()
+    if revision is None:
+        return problem("database", "it has no tables yet", "Run `attendance db upgrade`.")
+    if revision > newest:
+        text = f"its schema is {revision}, newer than this version's {newest}"
+        return problem("database", text, "Install the version that made it.")
+    remedy = "Make a backup (`attendance db backup`), then run `attendance db upgrade`."
+    return problem("database", f"its schema is {revision}, this version needs {newest}", remedy)
+
+
+def _administrators(engine: sa.Engine) -> Finding:
+    with engine.connect() as connection:
+        count = connection.execute(
+            sa.select(sa.func.count()).select_from(Lecturer).where(Lecturer.role == Role.ADMIN, Lecturer.active)
+        ).scalar_one()
+    if count == 0:
+        return warning(
+            "administrators",
+            "nobody can administer",
+            "Run `attendance lecturer add --admin --email EMAIL --name NAME`.",
+        )
+    return ok("administrators", f"{count} may sign in")
+
+
+def _clock(engine: sa.Engine) -> list[Finding]:
+    if engine.dialect.name == "sqlite":
+        return []
+    with engine.connect() as connection:
+        theirs: datetime = connection.execute(sa.text("SELECT UTC_TIMESTAMP(6)")).scalar_one()
+    apart = abs((datetime.now(UTC) - theirs.replace(tzinfo=UTC)).total_seconds())
+    if apart > _CLOCK_WARNING_S:
+        made = problem if apart > _CLOCK_PROBLEM_S else warning
+        text = f"the database server's differs from this machine's by {apart:.0f} s"
+        return [made("clock", text, "Let both machines take their time from the network (NTP).")]
+    return [ok("clock", "agrees with the database server's")]

@@ -1,0 +1,46 @@
+"""The examination of a whole installation."""
+
+from collections.abc import Callable, Iterator
+
+from attendance.face_engine.interface import EngineInfo
+from attendance.settings import Settings
+from operations.doctor.cameras import examine_cameras
+from operations.doctor.database import examine_database
+from operations.doctor.findings import Finding, problem
+from operations.doctor.gallery import examine_engine, examine_enrolment, examine_index
+from operations.doctor.machine import (
+    examine_certificates,
+    examine_clock,
+    examine_disk,
+    examine_outbox,
+    examine_programs,
+)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Examine everything, one thing after the other; what fails to be examined is a problem, not an end."""
+    yield from _safely("disk", lambda: examine_disk(settings))
+    yield from _safely("clock", lambda: examine_clock(settings))
+    yield from _safely("certificate", lambda: examine_certificates(settings))
+    yield from _safely("database", lambda: examine_database(settings))
+    facts: EngineInfo | None = None
+
+    def engine() -> list[Finding]:
+        nonlocal facts
+        found, facts = examine_engine(settings)
+        return found
+
+    yield from _safely("model", engine)
+    yield from _safely("index", lambda: examine_index(settings, facts))
+    yield from _safely("enrolment", lambda: examine_enrolment(settings))
+    yield from _safely("outbox", lambda: examine_outbox(settings))
+    yield from _safely("cameras", lambda: examine_cameras(settings))
+    yield from _safely("programs", lambda: examine_programs(settings))
+
+
+def _safely(subject: str, examination: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return examination()
+    except Exception as error:
+        text = f"could not be examined: {type(error).__name__}: {error}"
+        return [problem(subject, text, "Tell whoever maintains the software.")]

@@ -1,0 +1,71 @@
+"""The face engine, the store of encodings and the index that the service searches."""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from attendance.database.engine import DatabaseError
+from attendance.database.models import Student
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.interface import EngineError, EngineInfo
+from attendance.gallery.format import GalleryError, current_version, load_gallery, read_manifest
+from attendance.settings import Settings
+from operations.doctor.database import opened
+from operations.doctor.findings import Finding, ok, problem, warning
+
+_STALE = timedelta(minutes=5)
+"""A store may be newer than the index for as long as somebody is enrolling."""
+
+
+def examine_engine(settings: Settings) -> tuple[list[Finding], EngineInfo | None]:
+    """Load the configured engine; its models are checked by their hashes as it loads."""
+    try:
+        engine = create_engine(**settings.engine.arguments())
+    except (EngineError, ValueError) as error:
+        remedy = "Correct the ATTENDANCE_ENGINE_ settings, or install what is missing; see `attendance engine info`."
+        return [problem("model", str(error), remedy)], None
+    try:
+        facts = engine.info
+    finally:
+        engine.close()
+    return [ok("model", f"{facts.model} on {facts.runtime} ({facts.device})")], facts
+
+
+def examine_index(settings: Settings, facts: EngineInfo | None) -> list[Finding]:
+    """Load the current index, every file of it, and hold it against the engine and the store."""
+    again = "Run `attendance index build`."
+    if current_version(settings.index_path) is None:
+        text = f"none is published in {settings.index_path}: nobody can be recognised"
+        return [problem("index", text, "Enrol students (`attendance enrol`), then run `attendance index build`.")]
+    try:
+        manifest = read_manifest(settings.index_path)
+        gallery = load_gallery(settings.index_path, model=facts.model if facts is not None else None)
+    except GalleryError as error:
+        return [problem("index", str(error), again)]
+    found = [ok("index", f"{gallery.version}: {len(gallery.identities)} students, {gallery.encodings} encodings")]
+    try:
+        written = datetime.fromtimestamp(settings.store_path.stat().st_mtime, UTC)
+    except OSError:
+        text = f"the store {settings.store_path} is missing: the index cannot be built again"
+        return [*found, warning("store", text, "Restore it from a backup, or enrol the students again.")]
+    if manifest is not None and written - datetime.fromisoformat(manifest.created_at) > _STALE:
+        found.append(warning("index", "the store was changed after the index was built", again))
+    return found
+
+
+def examine_enrolment(settings: Settings) -> list[Finding]:
+    """Count the students who gave their consent and cannot be recognised yet."""
+    try:
+        with opened(settings) as engine, engine.connect() as connection:
+            students = connection.execute(sa.select(sa.func.count()).select_from(Student)).scalar_one()
+            waiting = connection.execute(
+                sa.select(sa.func.count())
+                .select_from(Student)
+                .where(Student.consent_given_at.is_not(None), Student.gallery_encodings == 0)
+            ).scalar_one()
+    except DatabaseError:
+        return []  # told by the database's own examination
+    if waiting:
+        text = f"{waiting} of {students} students gave their consent and cannot be recognised yet"
+        return [warning("enrolment", text, "Enrol them: on the dashboard's page of students, or `attendance enrol`.")]
+    return [ok("enrolment", f"{students} students, all that gave their consent can be recognised")]

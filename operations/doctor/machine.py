@@ -1,0 +1,144 @@
+"""The machine: certificates, disk, clock, the outbox, and whether the programs answer."""
+
+import ctypes
+import os
+import re
+import shutil
+import socket
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from attendance.settings import Settings
+from attendance.settings.load import FILE_VARIABLE
+from operations.doctor.findings import Finding, ok, problem, warning
+from recognition_service.access.certificates import server_credentials
+from recognition_service.access.listening import ServerSetupError
+
+_RENEW_BEFORE = timedelta(days=21)
+_DISK_WARNING, _DISK_PROBLEM = 5 * 1024**3, 512 * 1024**2
+_OUTBOX_LATE = timedelta(minutes=10)
+_TIME_ERROR = 5
+"""adjtimex(2): the clock is not synchronised to a reliable source."""
+_PUBLIC = ("127.", "localhost", "[::1]", "::1")
+
+
+def examine_certificates(settings: Settings) -> list[Finding]:
+    """Whether the service's certificate and key fit, and for how long they are good."""
+    service = settings.service
+    try:
+        server_credentials(service)
+    except ServerSetupError as error:
+        return [problem("certificate", str(error), "Correct the ATTENDANCE_SERVICE_TLS_ settings or the files.")]
+    if service.tls_certificate is None:
+        if service.listen.startswith(_PUBLIC):
+            return [ok("certificate", "none needed: the service listens on this machine only")]
+        text = f"the service listens on {service.listen} without TLS: tokens and faces go unencrypted"
+        return [
+            warning("certificate", text, "Set ATTENDANCE_SERVICE_TLS_CERTIFICATE and _KEY, or listen on 127.0.0.1.")
+        ]
+    return [
+        _validity(path, name)
+        for path, name in ((service.tls_certificate, "certificate"), (service.tls_client_ca, "cameras' authority"))
+        if path is not None
+    ]
+
+
+def _validity(path: Path, name: str) -> Finding:
+    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    now, end = datetime.now(UTC), certificate.not_valid_after_utc
+    renew = "Put a new one in its place; the running service takes it at the next connection."
+    if certificate.not_valid_before_utc > now:
+        text = f"{path} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        return problem(name, text, "Correct this machine's clock, or wait.")
+    if end <= now:
+        return problem(name, f"{path} expired on {end:%Y-%m-%d %H:%M} UTC: cameras are refused", renew)
+    days = (end - now).days
+    if end - now < _RENEW_BEFORE:
+        return warning(name, f"{path} expires in {days} days, on {end:%Y-%m-%d}", renew)
+    return ok(name, f"{path} is good for {days} more days")
+
+
+def examine_disk(settings: Settings) -> list[Finding]:
+    """Free space, and whether this account may write the data folder."""
+    folder = settings.data.directory.absolute()
+    if not folder.is_dir():
+        text = f"the data folder {folder} does not exist"
+        return [problem("disk", text, "Set ATTENDANCE_DATA_DIRECTORY, or create it for the account of the service.")]
+    if not os.access(folder, os.W_OK | os.X_OK):
+        text = f"this account may not write the data folder {folder}"
+        return [problem("disk", text, "Run the programs, and this examination, as the folder's owner.")]
+    free = shutil.disk_usage(folder).free
+    shown = f"{free / 1024**3:.1f} GiB free in {folder}"
+    remedy = "Make room: old backups, logs, `attendance purge`. A full disk stops attendance from being taken."
+    if free < _DISK_PROBLEM:
+        return [problem("disk", shown, remedy)]
+    return [warning("disk", shown, remedy) if free < _DISK_WARNING else ok("disk", shown)]
+
+
+def examine_clock(settings: Settings) -> list[Finding]:
+    """Whether the kernel's clock is synchronised, by adjtimex(2) of Linux."""
+    del settings  # every examination takes them
+    libc = ctypes.CDLL(None, use_errno=True)
+    # struct timex: modes = 0 only reads. 208 bytes on 64-bit Linux; more does no harm.
+    state = libc.adjtimex(ctypes.create_string_buffer(512))
+    if state == _TIME_ERROR:
+        text = "this machine's is not synchronised: cameras and sessions may disagree about the time"
+        return [warning("clock", text, "Run a time service (for example chrony or systemd-timesyncd).")]
+    return [ok("clock", "synchronised")] if state >= 0 else []
+
+
+def examine_outbox(settings: Settings) -> list[Finding]:
+    """How many sightings wait for the database, and for how long."""
+    found = [finding for path in settings.outbox_paths for finding in _outbox(path)]
+    return found or [ok("outbox", "none yet: the service has not run here")]
+
+
+def _outbox(path: Path) -> list[Finding]:
+    damaged = "Stop the service and move the file away; what it held that the database had not yet is lost."
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+            (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            depth, oldest = connection.execute("SELECT count(*), min(queued_at) FROM sighting").fetchone()
+    except sqlite3.Error as error:
+        return [problem("outbox", f"{path} cannot be used: {error}", damaged)]
+    if state != "ok":
+        return [problem("outbox", f"{path} is damaged: {state}", damaged)]
+    age = datetime.now(UTC) - datetime.fromtimestamp(oldest / 1e6, UTC) if oldest is not None else timedelta(0)
+    if age > _OUTBOX_LATE:
+        minutes = age.total_seconds() / 60
+        text = f"{path.name}: {depth} sightings wait for the database, the oldest since {minutes:.0f} minutes"
+        return [problem("outbox", text, "See whether the service runs, and whether it reaches the database (its log).")]
+    return [ok("outbox", f"{path.name}: {depth} sightings wait for the database")]
+
+
+def examine_programs(settings: Settings) -> list[Finding]:
+    """Whether somebody listens where the service and the dashboard should."""
+    services = _service_addresses() or [settings.service.listen]
+    return [
+        *(_listens("service", address, "attendance serve") for address in services),
+        _listens("dashboard", settings.web.listen, "attendance web"),
+    ]
+
+
+def _service_addresses() -> list[str]:
+    """Where several services of one machine listen: each has a file of its own beside the settings."""
+    config = os.environ.get(FILE_VARIABLE)
+    if not config:
+        return []
+    text = "\n".join(file.read_text() for file in sorted(Path(config).parent.glob("serve-*.env")))
+    return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)
+
+
+def _listens(name: str, address: str, command: str) -> Finding:
+    host, _, port = address.rpartition(":")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - what is listened on
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+    except (OSError, ValueError):
+        remedy = f"Start it (`{command}`), or see why it ended in its log."
+        return warning(name, f"nobody listens at {address}", remedy)
+    return ok(name, f"listens at {address}")

@@ -1,0 +1,1 @@
+"""Who may call, over what: tokens, throttling, certificates, and the gRPC server."""

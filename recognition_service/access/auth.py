@@ -1,0 +1,291 @@
+"""Who may call what: tokens looked up in the database, cached for seconds, and an interceptor that holds every call."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias, cast
+
+import grpc
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.models import Camera, TokenRole
+from attendance.database.tokens import api_token_of, camera_of, hash_token
+from recognition_service.access.throttle import PeerThrottle
+from recognition_service.errors import UnavailableError
+from recognition_service.telemetry.metrics import Metrics
+
+SERVICE = "attendance.v1.RecognitionService"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Behaviour: TypeAlias = Callable[[object, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[object]]
+OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+
+_LONGEST_TOKEN = 512
+_MOST_LOOKUPS = 64
+
+log = structlog.get_logger()
+
+
+class Caller(StrEnum):
+    """Kinds of callers, as far as rights go."""
+
+    CAMERA = "a camera"
+    ENROLMENT = "an operator with the enrolment role"
+    MONITORING = "an operator with the monitoring role"
+
+
+RIGHTS: Mapping[str, frozenset[Caller]] = {
+    f"/{SERVICE}/StreamFrames": frozenset({Caller.CAMERA}),
+    f"/{SERVICE}/Recognize": frozenset({Caller.ENROLMENT}),
+    f"/{SERVICE}/EncodeFaces": frozenset({Caller.ENROLMENT}),
+    f"/{SERVICE}/GetStatus": frozenset(Caller),
+}
+"""Who may make which call; calls that are not listed nobody may make."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraIdentity:
+    """A camera, as the database had it when its token was looked up."""
+
+    id: int
+    name: str
+    room_id: int | None
+    room: str | None
+    upsample: int | None
+    token_hash: str | None = field(repr=False)
+
+    @property
+    def caller(self) -> Caller:
+        """The kind."""
+        return Caller.CAMERA
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorIdentity:
+    """A program with an operator's token."""
+
+    id: int
+    name: str
+    role: TokenRole
+
+    @property
+    def caller(self) -> Caller:
+        """The kind."""
+        return Caller.ENROLMENT if self.role is TokenRole.ENROLMENT else Caller.MONITORING
+
+
+Identity: TypeAlias = CameraIdentity | OperatorIdentity
+
+_identity: ContextVar[Identity] = ContextVar("identity")
+
+
+def current_identity() -> Identity:
+    """Who makes the call that is being handled; set by the interceptor, which runs in the call's own task."""
+    return _identity.get()
+
+
+def camera_identity(camera: Camera) -> CameraIdentity:
+    """What the service needs to know of a camera, read within the session that loaded it."""
+    room = camera.room.name if camera.room else None
+    return CameraIdentity(camera.id, camera.name, camera.room_id, room, camera.upsample, camera.token_hash)
+
+
+class TokenDirectory:
+    """Tokens and whose they are. Known answers outlive a database that is away; unknown tokens are never let in."""
+
+    def __init__(
+        self, sessions: sessionmaker[Session], executor: Executor, *, fresh_s: float = 5.0, most_kept: int = 4096
+    ) -> None:
+        """Prepare.
+
+        Args:
+            sessions: of the shared database.
+            executor: where look-ups run.
+            fresh_s: how long an answer is given without looking again, seconds.
+            most_kept: answers kept; the one not asked for longest goes first.
+        """
+        self._sessions = sessions
+        self._executor = executor
+        self._fresh_s = fresh_s
+        self._most_kept = most_kept
+        self._answers: OrderedDict[str, tuple[Identity | None, float]] = OrderedDict()
+        self._pending: dict[str, asyncio.Task[Identity | None]] = {}
+
+    async def identity_of(self, token: str) -> Identity | None:
+        """Whose token it is; None when nobody's.
+
+        Raises:
+            UnavailableError: the database cannot say, and has not said before.
+        """
+        if len(token) > _LONGEST_TOKEN:
+            return None
+        key = hash_token(token)
+        known, since = self._answers.get(key, (None, float("-inf")))
+        if time.monotonic() - since < self._fresh_s:
+            self._answers.move_to_end(key)
+            return known
+        try:
+            return await self._look_up(key, token)
+        except UnavailableError:
+            if known is None:
+                raise
+            return known
+
+    def is_known(self, token: str) -> bool:
+        """Whether the token was somebody's when it was last looked up."""
+        return len(token) <= _LONGEST_TOKEN and self._answers.get(hash_token(token), (None, 0.0))[0] is not None
+
+    def forget(self, token_hash: str | None) -> None:
+        """Ask the database again when the token comes next: something about it has changed."""
+        self._answers.pop(token_hash or "", None)
+
+    async def _look_up(self, key: str, token: str) -> Identity | None:
+        task = self._pending.get(key)
+        if task is None:
+            if len(self._pending) >= _MOST_LOOKUPS:
+                raise UnavailableError("too many tokens are being looked up; try again shortly")
+            task = asyncio.create_task(self._ask_database(key, token))
+            self._pending[key] = task
+            task.add_done_callback(lambda done: self._forget(key, done))
+        # Shielded: a caller that goes away does not take the answer from the others who wait for it.
+        return await asyncio.shield(task)
+
+    def _forget(self, key: str, task: asyncio.Task[Identity | None]) -> None:
+        del self._pending[key]
+        if not task.cancelled():
+            task.exception()  # all who waited may have gone; asyncio would call it forgotten
+
+    async def _ask_database(self, key: str, token: str) -> Identity | None:
+        try:
+            identity = await asyncio.get_running_loop().run_in_executor(self._executor, self._read, token)
+        except SQLAlchemyError as error:
+            log.warning("token_lookup_failed", reason=type(error).__name__)
+            raise UnavailableError("the database cannot be reached to check the token; try again shortly") from None
+        self._answers[key] = (identity, time.monotonic())
+        self._answers.move_to_end(key)
+        while len(self._answers) > self._most_kept:
+            self._answers.popitem(last=False)
+        return identity
+
+    def _read(self, token: str) -> Identity | None:
+        with self._sessions() as db:
+            camera = camera_of(db, token)
+            if camera is not None:
+                return camera_identity(camera)
+            operator = api_token_of(db, token)
+            return None if operator is None else OperatorIdentity(operator.id, operator.name, operator.role)
+
+
+class AuthInterceptor(grpc.aio.ServerInterceptor):
+    """Lets a call through when its token may make it."""
+
+    def __init__(self, tokens: TokenDirectory, metrics: Metrics, throttle: PeerThrottle) -> None:
+        """Prepare.
+
+        Args:
+            tokens: who they belong to.
+            metrics: told of every call that is refused.
+            throttle: of addresses that send wrong tokens.
+        """
+        self._tokens = tokens
+        self._metrics = metrics
+        self._throttle = throttle
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """The call's handler, behind one of the same kind that first asks who calls."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.startswith(OPEN_TO_ALL):
+            return handler
+        return _guarded(handler, lambda peer: self._admit(method, handler_call_details.invocation_metadata, peer))
+
+    async def _admit(self, method: str, metadata: Sequence[tuple[str, str | bytes]] | None, peer: str) -> Identity:
+        """Who calls, and may.
+
+        Raises:
+            _RefusedError: nobody who may; counted against the address if the token is the fault.
+        """
+        token = _bearer_token(metadata)
+        if token is None:
+            self._count("no_token", peer)
+            raise _RefusedError(
+                grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
+            )
+        # One bad camera behind a shared address does not keep those out that are known to be right.
+        if self._throttle.blocked(peer) and not self._tokens.is_known(token):
+            self._metrics.call_refused("too_many")
+            raise _RefusedError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with wrong tokens from this address; wait a minute"
+            )
+        try:
+            identity = await self._tokens.identity_of(token)
+        except UnavailableError as error:
+            raise _RefusedError(error.status, str(error)) from None
+        if identity is None:
+            self._count("wrong_token", peer)
+            log.warning("token_refused", method=method, peer=peer)
+            raise _RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
+        if identity.caller not in RIGHTS.get(method, frozenset()):
+            self._metrics.call_refused("no_right")
+            log.warning("call_refused", method=method, caller=identity.name)
+            raise _RefusedError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"the token is of {identity.caller}, which may not call {method.rpartition('/')[2]}",
+            )
+        return identity
+
+    def _count(self, reason: str, peer: str) -> None:
+        self._metrics.call_refused(reason)
+        self._throttle.count(peer)
+
+
+class _RefusedError(Exception):
+    """The call ends with a status; the message is for people."""
+
+    def __init__(self, status: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.status = status
+
+
+def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | None:
+    values = [value for key, value in metadata or () if key == "authorization"]
+    if len(values) != 1 or not isinstance(values[0], str):
+        return None
+    scheme, _, token = values[0].partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _guarded(handler: "Handler", admit: Callable[[str], Awaitable[Identity]]) -> "Handler":
+    """A handler of the same kind that admits the caller first, or ends the call at once.
+
+    Here and not in the interceptor, because only a handler knows the caller's address. A unary handler on a streaming
+    call would wait for a request that a silent client never sends.
+    """
+    kinds = {
+        (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
+        (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
+        (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
+        (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
+    }
+    make, behaviour = kinds[handler.request_streaming, handler.response_streaming]
+
+    async def guarded(request: object, context: grpc.aio.ServicerContext[Any, Any]) -> object:
+        try:
+            identity = await admit(context.peer())
+        except _RefusedError as error:
+            await context.abort(error.status, str(error))
+        _identity.set(identity)
+        return await cast("Behaviour", behaviour)(request, context)
+
+    factory = cast("Callable[..., Handler]", make)
+    return factory(guarded, handler.request_deserializer, handler.response_serializer)

@@ -1,0 +1,1 @@
+"""From compressed bytes to faces: decoding, batches, and the engine at work."""

@@ -1,0 +1,88 @@
+"""What a worker does with an engine, in a thread or in a process: warm it up, and answer each image by itself."""
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.interface import EngineInfo, Face, FaceBoxes, FaceEngine, Image, ImageError
+
+BuildEngine: TypeAlias = Callable[[], FaceEngine]
+"""Makes the engine; can be pickled, because it may be called in another process."""
+
+_SIDE = 160
+_FACE = (30.0, 30.0, 130.0, 130.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one image has no answer."""
+
+    message: str
+    """For people when it is the image's fault; a traceback for the log otherwise."""
+    fault_of_image: bool
+
+
+Answer: TypeAlias = list[Face] | Failure
+
+
+def warm_up(engine: FaceEngine) -> EngineInfo:
+    """Run all three steps once on a made-up picture, so that the first frame finds everything loaded.
+
+    Raises:
+        EngineError: the engine cannot do its work.
+    """
+    picture = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8)
+    engine.detect([picture], upsample=0)
+    boxes = FaceBoxes(boxes=np.array([_FACE], np.float32), scores=np.ones(1, np.float32))
+    (aligned,) = engine.align([picture], [boxes])
+    engine.encode(aligned.chips)
+    return engine.info
+
+
+def find_each(engine: FaceEngine, images: Sequence[Image], upsample: int | None) -> list[Answer]:
+    """The faces of each image; when the batch fails, its images one at a time, so that a bad one fails alone.
+
+    Args:
+        engine: the engine, used by this thread only.
+        images: as for `find_faces`.
+        upsample: as for `find_faces`.
+    """
+    try:
+        return [*find_faces(engine, images, upsample=upsample)]
+    except Exception as error:  # whatever a native library raises, one frame's trouble is not its neighbours'
+        if len(images) == 1:
+            return [_failure(error)]
+    return [answer for image in images for answer in find_each(engine, [image], upsample)]
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, ImageError):
+        return Failure(str(error), fault_of_image=True)
+    return Failure("".join(traceback.format_exception(error)), fault_of_image=False)
+
+
+class EngineThread:
+    """An engine that computes in the calling thread, for those that release Python's global lock."""
+
+    def __init__(self, engine: FaceEngine) -> None:
+        self._engine = engine
+
+    def start(self) -> EngineInfo:
+        """Warm up.
+
+        Raises:
+            EngineError: the engine cannot do its work.
+        """
+        return warm_up(self._engine)
+
+    def find(self, images: Sequence[Image], upsample: int | None) -> list[Answer]:
+        """As `find_each`."""
+        return find_each(self._engine, images, upsample)
+
+    def close(self) -> None:
+        """Close the engine."""
+        self._engine.close()

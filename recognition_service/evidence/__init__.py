@@ -1,0 +1,1 @@
+"""From faces to sightings: matching, tracks, and what confirms a student."""

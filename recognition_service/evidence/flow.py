@@ -1,0 +1,366 @@
+"""What the faces of one camera become: matches, tracks, confirmations, and sightings in the outbox.
+
+One `CameraFlow` serves one stream. It knows nothing of the network: frames come in with their capture time and the
+faces that the engine found in them. A sighting is in the outbox, synced to disk, before `observe` returns, so a frame
+may be acknowledged when it has returned.
+"""
+
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import structlog
+
+from attendance.database.evidence import Evidence
+from attendance.database.register import Sighting
+from attendance.database.timetable import SessionPlan
+from attendance.face_engine.interface import Face
+from attendance.settings.model import MatchingSettings
+from recognition_service.evidence.clearness import View
+from recognition_service.evidence.confirmation import Confirmation, Confirmer, Proof
+from recognition_service.evidence.matching import STRANGER, FaceMatch, Matcher, one_face_each
+from recognition_service.evidence.settled import SettledFaces
+from recognition_service.evidence.timetable import Timetable
+from recognition_service.evidence.tracking import TrackedFace, Tracker
+from recognition_service.outbox.store import Outbox, OutboxError
+
+log = structlog.get_logger(__name__)
+
+_MOST_SESSIONS = 4
+"""Sessions whose evidence a stream keeps: the running one, the next, and old ones that a camera sends later."""
+_IDLE_S = 5.0
+"""After an ended session has had no frame for so long, its last sightings are stored."""
+_FORGET_S = 60.0
+"""After no frame has counted for so long, what faces looked like is forgotten."""
+_MOST_PROOFS = 8
+"""Persons of one stream whose evidence is kept for one student in one session: mostly it is one, who looks alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlan:
+    """The sessions that count at one moment in one room."""
+
+    sessions: tuple[SessionPlan, ...]
+    """Those running, then those in their early-entry window, each by start; never empty."""
+    running: int
+    """How many of them run."""
+    roster: frozenset[str]
+    """The students of all of them."""
+
+    @property
+    def session_id(self) -> int:
+        """The session that the frame belongs to first of all."""
+        return self.sessions[0].session_id
+
+    def sessions_of(self, student: str) -> tuple[SessionPlan, ...]:
+        """Where a student counts: in every running session of theirs, or else in the first that is about to start."""
+        running = tuple(plan for plan in self.sessions[: self.running] if student in plan.roster)
+        return running or tuple(plan for plan in self.sessions[self.running :] if student in plan.roster)[:1]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFace:
+    """One face of a frame, and what it was taken for."""
+
+    face: Face
+    match: FaceMatch
+    track: int
+    """Number of the track in its stream; 0 for a face whose encoding is unusable."""
+    confirmed: bool
+    """Whether the face's student is confirmed by this face's evidence, so that attendance is recorded."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is to be in the outbox of one student, and what is."""
+
+    first_seen: datetime
+    last_seen: datetime
+    confidence: float
+    stored: tuple[datetime, datetime, float] | None = None
+    proofs: list[Proof] = field(default_factory=list)
+    """What confirmed the student, each once."""
+    new_evidence: list[Evidence] = field(default_factory=list)
+    """Not in the outbox yet."""
+
+    def take_in(self, confirmation: Confirmation) -> None:
+        self.first_seen = min(self.first_seen, confirmation.first_seen)
+        self.last_seen = max(self.last_seen, confirmation.last_seen)
+        self.confidence = max(self.confidence, confirmation.confidence)
+
+    @property
+    def current(self) -> tuple[datetime, datetime, float]:
+        return self.first_seen, self.last_seen, self.confidence
+
+    def is_due(self, interval_s: float) -> bool:
+        """Whether to store now: never stored, or the times have moved on by the interval."""
+        if self.stored is None or self.new_evidence:
+            return True
+        moved = max(self.stored[0] - self.first_seen, self.last_seen - self.stored[1])
+        return moved.total_seconds() >= max(interval_s, 1e-6)
+
+
+@dataclass(slots=True)
+class _SessionState:
+    ends_at: datetime
+    confirmer: Confirmer
+    used: float
+    """When a frame last counted for it, by the monotonic clock."""
+    records: dict[str, _Record] = field(default_factory=dict)
+
+
+class CameraFlow:
+    """The evidence of one stream. `plan` and `observe` block (disk, database): call them off the event loop."""
+
+    def __init__(  # noqa: PLR0917 - what a flow is made of
+        self,
+        camera_id: int,
+        room_id: int,
+        timetable: Timetable,
+        matcher_of: Callable[[], Matcher],
+        outbox: Outbox,
+        settings: MatchingSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin without evidence.
+
+        Args:
+            camera_id: the camera's number in the database.
+            room_id: where it stands.
+            timetable: what is taught there.
+            matcher_of: gives the matcher of the index in use now.
+            outbox: takes the sightings.
+            settings: thresholds and votes.
+            clock: monotonic seconds.
+        """
+        self._camera_id = camera_id
+        self._room_id = room_id
+        self._timetable = timetable
+        self._matcher_of = matcher_of
+        self._outbox = outbox
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tracker = Tracker(settings)
+        self._settled = SettledFaces(settings)
+        self._sessions: OrderedDict[int, _SessionState] = OrderedDict()
+
+    @property
+    def searched(self) -> int:
+        """Faces that the gallery was searched for; those of students confirmed are mostly known without."""
+        return self._settled.searched
+
+    def plan(self, capture_time: datetime) -> FramePlan | None:
+        """The sessions that count in the camera's room at a capture time; None when there is none.
+
+        Raises:
+            TimetableUnavailable: the database cannot be read and has not been for that time.
+        """
+        self._settle(capture_time)
+        return frame_plan(self._timetable.plans(self._room_id, capture_time), capture_time)
+
+    def observe(self, plan: FramePlan, capture_time: datetime, faces: Sequence[Face]) -> list[SeenFace]:
+        """Count the faces of one frame; what they confirm is on disk when this returns.
+
+        Frames may come late or twice: a frame counts for the sessions of its capture time, and one moment counts once.
+
+        Args:
+            plan: what `plan` gave for the capture time.
+            capture_time: aware.
+            faces: of the frame.
+
+        Returns:
+            One for each face, in order.
+
+        Raises:
+            OutboxError: sightings could not be stored; the frame must not be acknowledged. They are kept, and stored
+                with the next frame that can be.
+            ValueError: the encodings are not of the gallery's size.
+        """
+        with self._lock:
+            usable = [place for place, face in enumerate(faces) if bool(np.isfinite(face.encoding).all())]
+            matcher = self._matcher_of()
+            matches, tracked = self._identify(matcher, [faces[place] for place in usable], capture_time, plan.roster)
+            for session in plan.sessions:
+                self._keep(session)
+            seen = [SeenFace(face, STRANGER, 0, False) for face in faces]
+            for place, match, track in zip(usable, matches, tracked, strict=True):
+                face = faces[place]
+                sessions = self._count(
+                    plan, capture_time, face, match, person=track.person, index_version=matcher.gallery.version
+                )
+                if match.student is not None and sessions == len(plan.sessions_of(match.student)) > 0:
+                    self._settled.confirmed(matcher, face.encoding, plan.roster, track.person, match)
+                seen[place] = SeenFace(face, match, track.track, sessions > 0)
+            self._store(plan.sessions, lambda record: record.is_due(self._settings.last_seen_interval_s))
+            return seen
+
+    def finish(self) -> None:
+        """Store the last sightings of everybody confirmed: the stream ends.
+
+        Raises:
+            OutboxError: they could not be stored.
+        """
+        with self._lock:
+            self._store_all(list(self._sessions))
+
+    def _identify(
+        self, matcher: Matcher, faces: Sequence[Face], capture_time: datetime, roster: frozenset[str]
+    ) -> tuple[list[FaceMatch], list[TrackedFace]]:
+        if not faces:
+            return [], self._tracker.update(capture_time, np.empty((0, 4), np.float32), np.empty((0, 0), np.float32))
+        encodings = np.stack([face.encoding for face in faces])
+        matcher.require_size(encodings)
+        tracked = self._tracker.update(capture_time, np.stack([face.box for face in faces]), encodings)
+        matches = self._settled.match(matcher, encodings, roster, [face.person for face in tracked])
+        return one_face_each(matches), tracked
+
+    def _keep(self, session: SessionPlan) -> None:
+        state = self._sessions.get(session.session_id)
+        if state is None:
+            state = _SessionState(session.ends_at, Confirmer(self._settings), self._clock())
+            self._sessions[session.session_id] = state
+        state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
+        state.used = self._clock()
+        self._sessions.move_to_end(session.session_id)
+
+    def _count(
+        self, plan: FramePlan, capture_time: datetime, face: Face, match: FaceMatch, *, person: int, index_version: str
+    ) -> int:
+        """One face's vote in every session of the plan; in how many its student is confirmed."""
+        confirmed = 0
+        student = match.student
+        view = View(float(face.box[2] - face.box[0]), face.sharpness)
+        for session in plan.sessions:
+            if student is not None and student in session.roster and session not in plan.sessions_of(student):
+                continue  # counts for another session at this moment: neither for nor against here
+            state = self._sessions[session.session_id]
+            confirmation = state.confirmer.observe(person, capture_time, match, view)
+            if confirmation is None or student is None or student not in session.roster:
+                continue
+            self._enter(session.session_id, state, confirmation, index_version)
+            confirmed += 1
+        return confirmed
+
+    def _enter(self, session_id: int, state: _SessionState, confirmation: Confirmation, index_version: str) -> None:
+        student = confirmation.student
+        record = state.records.get(student)
+        if record is None:
+            record = _Record(confirmation.first_seen, confirmation.last_seen, confirmation.confidence)
+            state.records[student] = record
+            log.info(
+                "student_confirmed",
+                camera=self._camera_id,
+                session=session_id,
+                student=student,
+                frames=confirmation.frames,
+                distance=round(confirmation.distance, 3),
+                gap=round(confirmation.gap, 3),
+            )
+        else:
+            record.take_in(confirmation)
+        proof = confirmation.proof
+        if len(record.proofs) < _MOST_PROOFS and not any(proof is known for known in record.proofs):
+            record.proofs.append(proof)
+            record.new_evidence.append(self._evidence(session_id, student, proof, index_version))
+
+    def _evidence(self, session_id: int, student: str, proof: Proof, index_version: str) -> Evidence:
+        return Evidence(
+            uid=str(uuid.uuid4()),
+            session_id=session_id,
+            index_number=student,
+            camera_id=self._camera_id,
+            index_version=index_version or None,
+            threshold=self._settings.threshold,
+            distance=proof.distance,
+            margin=proof.margin,
+            confidence=proof.confidence,
+            frames=proof.frames,
+            first_frame_at=proof.first_frame_at,
+            last_frame_at=proof.last_frame_at,
+            details=proof.kept,
+        )
+
+    def _store(self, sessions: Iterable[SessionPlan], due: Callable[[_Record], bool]) -> None:
+        """Put what is due of the given sessions into the outbox, and bound the sessions kept."""
+        self._put(
+            [
+                (session.session_id, student, record)
+                for session in sessions
+                for student, record in self._sessions[session.session_id].records.items()
+                if due(record)
+            ]
+        )
+        while len(self._sessions) > _MOST_SESSIONS:
+            oldest = next(iter(self._sessions))
+            self._store_all([oldest])
+            del self._sessions[oldest]
+
+    def _store_all(self, session_ids: Sequence[int]) -> None:
+        self._put(
+            [
+                (session_id, student, record)
+                for session_id in session_ids
+                for student, record in self._sessions[session_id].records.items()
+                if record.stored != record.current or record.new_evidence
+            ]
+        )
+
+    def _put(self, due: Sequence[tuple[int, str, _Record]]) -> None:
+        self._outbox.put(
+            [
+                Sighting(
+                    session_id=session_id,
+                    index_number=student,
+                    first_seen=record.first_seen,
+                    last_seen=record.last_seen,
+                    confidence=record.confidence,
+                    camera_id=self._camera_id,
+                )
+                for session_id, student, record in due
+            ],
+            [evidence for _, _, record in due for evidence in record.new_evidence],
+        )
+        for _, _, record in due:
+            record.stored = record.current
+            record.new_evidence.clear()
+
+    def _settle(self, capture_time: datetime) -> None:
+        """Store the last sightings of sessions that are over, and forget what nobody needs any more."""
+        if not self._sessions or not self._lock.acquire(blocking=False):
+            return
+        try:
+            now = self._clock()
+            over = [
+                session_id
+                for session_id, state in self._sessions.items()
+                if state.ends_at <= capture_time and now - state.used >= _IDLE_S
+            ]
+            self._store_all(over)
+            if len(over) == len(self._sessions) and all(
+                now - state.used >= _FORGET_S for state in self._sessions.values()
+            ):
+                self._sessions.clear()
+                self._tracker.forget()
+                self._settled.forget()
+        except OutboxError as error:  # what is kept here is tried again with the next frame
+            log.warning("last_sightings_not_stored", camera=self._camera_id, error=str(error))
+        finally:
+            self._lock.release()
+
+
+def frame_plan(plans: Sequence[SessionPlan], capture_time: datetime) -> FramePlan | None:
+    """Choose the sessions that count at a moment: from `early_minutes` before the start until just before the end."""
+    running = [plan for plan in plans if plan.starts_at <= capture_time < plan.ends_at]
+    early = [plan for plan in plans if plan.opens_at <= capture_time < plan.starts_at]
+    chosen = tuple(sorted(group, key=lambda plan: (plan.starts_at, plan.session_id)) for group in (running, early))
+    sessions = (*chosen[0], *chosen[1])
+    if not sessions:
+        return None
+    return FramePlan(sessions, len(running), frozenset().union(*(plan.roster for plan in sessions)))

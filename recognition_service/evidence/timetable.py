@@ -1,0 +1,151 @@
+"""The timetable as cameras need it: which sessions a room has around a moment, without asking the database each frame.
+
+Sessions are read an hour at a time for a room, so that old frames from a camera's spool find the sessions of their own
+time. What was read serves for `refresh_s`; then the next frame has it read again, once for all cameras that ask, and a
+change made in the dashboard is seen within that time. While the database is away, what was read last goes on serving.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.engine import DatabaseError
+from attendance.database.timetable import SessionPlan, room_plans
+
+log = structlog.get_logger(__name__)
+
+_BLOCK = timedelta(hours=1)
+_MOST_BLOCKS = 4096
+_READERS = 4
+_PATIENCE_S = 1.0
+"""How long frames wait for a reading under way before they go on with what was read before."""
+_FIRST_PATIENCE_S = 10.0
+"""How long frames wait when nothing was read before."""
+
+_Plans = tuple[SessionPlan, ...]
+_Key = tuple[int, datetime]
+
+
+class TimetableUnavailable(Exception):  # noqa: N818 - the name tells the state, which callers answer with
+    """The database cannot be read, and the sessions asked for were never read before; the message is for people."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """The sessions of one room in one hour."""
+
+    plans: _Plans | None = None
+    read_at: float = 0.0
+    tried_at: float = 0.0
+    reading: Future[_Plans] | None = None
+    problem: str = ""
+
+
+class Timetable:
+    """A cache of the rooms' sessions. Every method may be called from any thread; `plans` blocks at times."""
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        refresh_s: float,
+        *,
+        patience_s: float = _PATIENCE_S,
+        first_patience_s: float = _FIRST_PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin without anything read.
+
+        Args:
+            sessions: connects to the database.
+            refresh_s: seconds for which what was read serves.
+            patience_s: most seconds that a frame waits for a reading, when older plans could serve.
+            first_patience_s: the same when there are none.
+            clock: monotonic seconds.
+        """
+        self._sessions = sessions
+        self._refresh_s = refresh_s
+        self._patience_s = patience_s
+        self._first_patience_s = first_patience_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[_Key, _Block] = OrderedDict()
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="timetable")
+
+    def plans(self, room_id: int, capture_time: datetime) -> _Plans:
+        """The sessions of a room that may count at a time, by start; some may turn out not to.
+
+        Raises:
+            TimetableUnavailable: the database cannot be read, and these sessions were never read.
+        """
+        moment = capture_time.astimezone(UTC)
+        key = room_id, moment.replace(minute=0, second=0, microsecond=0)
+        with self._lock:
+            block = self._block(key)
+            if block.plans is not None and self._clock() - block.read_at < self._refresh_s:
+                return block.plans
+            reading = self._start(key, block)
+            patience = self._first_patience_s if block.plans is None else self._patience_s
+            patience -= self._clock() - block.tried_at
+        if reading is not None and patience > 0:
+            wait([reading], timeout=patience)
+        with self._lock:
+            if block.plans is None:
+                raise TimetableUnavailable(
+                    f"the timetable cannot be read: {block.problem or 'the database does not answer'}"
+                )
+            return block.plans
+
+    def close(self) -> None:
+        """Stop reading. Calling it again does nothing."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _block(self, key: _Key) -> _Block:
+        block = self._blocks.setdefault(key, _Block())
+        self._blocks.move_to_end(key)
+        while len(self._blocks) > _MOST_BLOCKS:
+            self._blocks.popitem(last=False)
+        return block
+
+    def _start(self, key: _Key, block: _Block) -> Future[_Plans] | None:
+        """The reading to wait for: the one under way, or a new one unless one failed a moment ago."""
+        if block.reading is not None:
+            return block.reading
+        now = self._clock()
+        if block.problem and now - block.tried_at < self._refresh_s:
+            return None
+        block.tried_at = now
+        try:
+            block.reading = self._readers.submit(self._read, key, block, now)
+        except RuntimeError:
+            block.problem = "the service is stopping"
+        return block.reading
+
+    def _read(self, key: _Key, block: _Block, asked_at: float) -> _Plans:
+        room_id, since = key
+        plans: _Plans | None = None
+        problem = ""
+        try:
+            with self._sessions() as db:
+                plans = tuple(room_plans(db, room_id, since, since + _BLOCK))
+        except (sa.exc.SQLAlchemyError, DatabaseError, OSError) as error:
+            problem = str(getattr(error, "orig", None) or error)
+            log.warning("timetable_not_read", room=room_id, error=problem, serving_older=block.plans is not None)
+        except Exception:
+            problem = "reading it failed; the service's log says why"
+            log.exception("timetable_not_read", room=room_id)
+        finally:
+            with self._lock:
+                block.reading = None
+                block.problem = problem
+                if plans is not None:
+                    # As of the asking: what changed while the database answered may not be in the answer.
+                    block.plans, block.read_at = plans, asked_at
+        return plans or ()

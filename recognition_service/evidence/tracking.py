@@ -1,0 +1,233 @@
+"""Tracking: which faces of successive frames are one track, and which tracks are one person.
+
+A track joins faces by motion and appearance, as Deep SORT does (Wojke, Bewley, Paulus: "Simple online and realtime
+tracking with a deep association metric", ICIP 2017): the appearance cost is the smallest distance between the face's
+encoding and the track's recent ones, and implausible motion is gated out. Boxes are compared with the last one seen,
+not with a predicted one, and pairs are taken greedily, best first (Bochinski, Eiselein, Sikora: "High-speed
+tracking-by-detection without using image information", AVSS 2017): a lecture camera samples a few frames a second, too
+few for a motion model, while face encodings tell people apart far better than motion does.
+
+A track ends when its face is out of sight for `track_gap_s`. A later track whose face looks like an ended track's
+belongs to the same *person*; evidence is gathered per person, so that someone who is seen for a moment now and then is
+still confirmed, and so that what speaks against a name is not forgotten when the face turns away.
+
+Times are capture times and may run backwards: a camera that lost its network sends old frames between new ones. A face
+joins tracks that are near in time, in either direction.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attendance.settings.model import MatchingSettings
+
+_OVERLAP = 0.3
+"""Least intersection over union of one face in two frames (Bewley et al., "Simple online and realtime tracking", ICIP
+2016, section 4)."""
+_SAME_FACE = 0.6
+"""Largest encoding distance of one face in two frames at nearly the same place: the distance at which dlib's model
+tells pairs of the Labeled Faces in the Wild apart best (dlib, dnn_face_recognition_ex.cpp)."""
+_SPEED, _REACH = 8.0, 5.0
+"""A face moves at most so many of its own widths a second (1.4 m/s, a walk, at 0.17 m, a face), and is looked for at
+most so many widths away."""
+_SIZE_RATIO = 2.0
+"""A face grows or shrinks at most by this between two sightings near each other."""
+_REMEMBERED = 10
+"""Encodings that a track or a person is known by."""
+_NEW_LOOK = 0.2
+"""An encoding at least this far from those remembered is worth remembering too; nearer ones say nothing new."""
+_MOST = 512
+"""Tracks, and persons, remembered; those seen longest ago are forgotten first."""
+_SLOW_FACTOR, _SLOWEST_S = 2.2, 10.0
+"""A camera that samples slowly gets a longer gap: two of its intervals, the interval being at most so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFace:
+    """Where one face of a frame belongs. Numbers count from 1 and are never used twice by one tracker."""
+
+    track: int
+    person: int
+
+
+class _Looks:
+    """The encodings that a face is known by: a bounded set, the oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self.encodings: deque[NDArray[np.float32]] = deque(maxlen=_REMEMBERED)
+
+    def remember(self, encoding: NDArray[np.float32]) -> None:
+        """Keep an encoding unless one much like it is known."""
+        if not self.encodings or _distances(encoding[np.newaxis], [self.encodings])[0, 0] >= _NEW_LOOK:
+            self.encodings.append(encoding)
+
+
+@dataclass(slots=True)
+class _Track:
+    number: int
+    person: int
+    box: NDArray[np.float32]
+    time: float
+    latest: NDArray[np.float32]
+    looks: _Looks
+
+
+class Tracker:
+    """The tracks and persons of one stream. Used by one thread at a time."""
+
+    def __init__(self, settings: MatchingSettings) -> None:
+        self._settings = settings
+        self._tracks: OrderedDict[int, _Track] = OrderedDict()
+        self._persons: OrderedDict[int, _Looks] = OrderedDict()
+        self._tracks_issued = 0
+        self._persons_issued = 0
+        self._time: float | None = None
+        self._interval = 0.0
+
+    def update(
+        self, capture_time: datetime, boxes: NDArray[np.float32], encodings: NDArray[np.float32]
+    ) -> list[TrackedFace]:
+        """Take the faces of one frame in.
+
+        Args:
+            capture_time: when the frame was captured, aware.
+            boxes: shape (n, 4): left, top, right, bottom, pixels.
+            encodings: shape (n, d), finite.
+
+        Returns:
+            The track and the person of each face, in order. No two faces of a frame share a track or a person.
+        """
+        time = capture_time.timestamp()
+        gap = self._gap(time)
+        if not len(boxes):
+            return []
+        tracks = self._join(time, gap, boxes, encodings)
+        fresh = [place for place in range(len(boxes)) if place not in tracks]
+        persons = self._recognise(encodings[fresh], taken={track.person for track in tracks.values()})
+        for place, person in zip(fresh, persons, strict=True):
+            tracks[place] = self._begin(time, gap, boxes[place], encodings[place], person)
+        for place, track in tracks.items():
+            self._see(track, time, boxes[place], encodings[place])
+        self._forget()
+        return [TrackedFace(tracks[place].number, tracks[place].person) for place in range(len(boxes))]
+
+    def forget(self) -> None:
+        """Forget every face; numbers go on from where they were."""
+        self._tracks.clear()
+        self._persons.clear()
+
+    def _gap(self, time: float) -> float:
+        """How long a face may be missing: the setting, or longer when the camera itself is slower than that."""
+        step = 0.0 if self._time is None else time - self._time
+        if 0 < step <= _SLOWEST_S:  # others are a camera that paused, or a frame of another time
+            self._interval = step
+        self._time = time
+        return max(self._settings.track_gap_s, _SLOW_FACTOR * self._interval)
+
+    def _join(
+        self, time: float, gap: float, boxes: NDArray[np.float32], encodings: NDArray[np.float32]
+    ) -> dict[int, _Track]:
+        """Pair faces, by their places, with tracks near in time: cheapest pair first."""
+        live = [track for track in self._tracks.values() if abs(time - track.time) <= gap]
+        if not live:
+            return {}
+        looks = _distances(encodings, [(*track.looks.encodings, track.latest) for track in live])
+        last_boxes = np.stack([track.box for track in live])
+        overlaps = _overlaps(boxes, last_boxes)
+        elapsed = np.array([abs(time - track.time) for track in live])
+        beside = (overlaps >= _OVERLAP) | _reachable(boxes, last_boxes, elapsed)
+        plausible = looks <= np.where(beside, _SAME_FACE, self._settings.rejoin_distance)
+        costs = np.where(plausible, looks + _OVERLAP * (1.0 - overlaps), np.inf)
+        joined: dict[int, _Track] = {}
+        used: set[int] = set()
+        for flat in np.argsort(costs, axis=None, kind="stable")[: int(plausible.sum())]:
+            place, column = divmod(int(flat), len(live))
+            if place not in joined and column not in used:
+                joined[place] = live[column]
+                used.add(column)
+        return joined
+
+    def _recognise(self, encodings: NDArray[np.float32], taken: set[int]) -> list[int]:
+        """For faces that begin a track: the person each looks like who is nowhere else in the frame, or a new one."""
+        free = [number for number in self._persons if number not in taken]
+        found: dict[int, int] = {}
+        if free and len(encodings):
+            looks = _distances(encodings, [self._persons[number].encodings for number in free])
+            near = int((looks <= self._settings.rejoin_distance).sum())
+            for flat in np.argsort(looks, axis=None, kind="stable")[:near]:
+                place, column = divmod(int(flat), len(free))
+                if place not in found and free[column] not in taken:
+                    found[place] = free[column]
+                    taken.add(free[column])
+        return [found[place] if place in found else self._new_person() for place in range(len(encodings))]
+
+    def _new_person(self) -> int:
+        self._persons_issued += 1
+        self._persons[self._persons_issued] = _Looks()
+        return self._persons_issued
+
+    def _begin(
+        self, time: float, gap: float, box: NDArray[np.float32], encoding: NDArray[np.float32], person: int
+    ) -> _Track:
+        # Nobody is in two places: a track of the same person that could still go on now has ended here.
+        for other in [track for track in self._tracks.values() if track.person == person]:
+            if abs(time - other.time) <= gap:
+                del self._tracks[other.number]
+        self._tracks_issued += 1
+        track = _Track(self._tracks_issued, person, box, time, encoding, _Looks())
+        self._tracks[track.number] = track
+        return track
+
+    def _see(self, track: _Track, time: float, box: NDArray[np.float32], encoding: NDArray[np.float32]) -> None:
+        if time >= track.time:
+            track.time, track.box, track.latest = time, box, encoding
+        track.looks.remember(encoding)
+        self._persons[track.person].remember(encoding)
+        self._tracks.move_to_end(track.number)
+        self._persons.move_to_end(track.person)
+
+    def _forget(self) -> None:
+        """Bound the memory. A person is remembered longer than any track of theirs, as both were seen at once."""
+        while len(self._tracks) > _MOST:
+            self._tracks.popitem(last=False)
+        while len(self._persons) > _MOST:
+            self._persons.popitem(last=False)
+
+
+def _distances(encodings: NDArray[np.float32], looks: Sequence[Iterable[NDArray[np.float32]]]) -> NDArray[np.float64]:
+    """Euclidean distance from each of n encodings to the nearest encoding of each of m looks, shape (n, m)."""
+    groups = [np.stack(tuple(group)) for group in looks]
+    rows = np.concatenate(groups).astype(np.float64)
+    probes = encodings.astype(np.float64)
+    squares = (probes**2).sum(axis=1)[:, np.newaxis] + (rows**2).sum(axis=1) - 2.0 * (probes @ rows.T)
+    starts = np.cumsum([0] + [len(group) for group in groups[:-1]])
+    nearest: NDArray[np.float64] = np.minimum.reduceat(np.sqrt(np.maximum(squares, 0.0)), starts, axis=1)
+    return nearest
+
+
+def _overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union of each of n boxes with each of m, shape (n, m)."""
+    low = np.maximum(boxes[:, np.newaxis, :2], others[np.newaxis, :, :2])
+    high = np.minimum(boxes[:, np.newaxis, 2:], others[np.newaxis, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.prod(others[:, 2:] - others[:, :2], axis=1)
+    together = areas[0][:, np.newaxis] + areas[1] - shared
+    overlaps: NDArray[np.float32] = np.divide(shared, together, out=np.zeros_like(shared), where=together > 0)
+    return overlaps
+
+
+def _reachable(
+    boxes: NDArray[np.float32], others: NDArray[np.float32], seconds: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether each of n faces can have come from each of m boxes in the seconds since those, shape (n, m)."""
+    widths = (boxes[:, 2] - boxes[:, 0])[:, np.newaxis], others[:, 2] - others[:, 0]
+    small, large = np.minimum(*widths), np.maximum(*widths)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2, (others[:, :2] + others[:, 2:]) / 2
+    apart = np.linalg.norm(centres[0][:, np.newaxis] - centres[1], axis=2)
+    within: NDArray[np.bool_] = apart <= np.minimum(1.0 + _SPEED * seconds, _REACH) * large
+    plausible: NDArray[np.bool_] = within & (small > 0) & (large <= _SIZE_RATIO * small)
+    return plausible

@@ -1,0 +1,1 @@
+"""What was seen, on its way to the shared database."""

@@ -1,0 +1,271 @@
+"""The committer: carries sightings from the outbox into the shared database, in a thread of its own.
+
+Delivery is at least once: a sighting leaves the outbox after the commit that holds it, so a process killed between the
+two sends it again, and `record_sighting` and `record_evidence` make one row of any number of repetitions.
+
+What confirmed a student is committed with the sighting. What the database has no place for is dropped from both: above
+all students who are gone or have withdrawn consent, of whom the outbox's file keeps no remains.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.engine import DatabaseError, begin_writing
+from attendance.database.evidence import Evidence, record_evidence
+from attendance.database.register import Sighting, record_sighting
+from recognition_service.outbox.store import Outbox, OutboxError
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 200
+_POLL_S = 5.0
+"""How often the outbox is looked at without being told: another process may share the file."""
+_BASE_S, _CAP_S, _STOPPING_CAP_S = 0.1, 30.0, 1.0
+_FORGET_S = 3600.0
+_ONE_BY_ONE = 3
+"""After so many failures in a row, sightings are tried one at a time, in case one of them is what fails."""
+_Row = tuple[int, Sighting]
+_Proof = tuple[int, Evidence]
+
+
+@dataclass(slots=True)
+class _Refused:
+    """A sighting that the database refuses while it takes others."""
+
+    attempts: int
+    next_at: float
+
+
+class Committer:
+    """Commits pending sightings in batches until stopped."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        sessions: sessionmaker[Session],
+        *,
+        poll_s: float = _POLL_S,
+        base_s: float = _BASE_S,
+        cap_s: float = _CAP_S,
+    ) -> None:
+        """Get ready; `start` begins.
+
+        Args:
+            outbox: where sightings wait.
+            sessions: connects to the shared database.
+            poll_s: seconds between looks at the outbox when nothing is put.
+            base_s: largest wait after the first failure, seconds.
+            cap_s: largest wait of all, seconds.
+        """
+        self._outbox = outbox
+        self._sessions = sessions
+        self._poll_s, self._base_s, self._cap_s = poll_s, base_s, cap_s
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._abandon = threading.Event()
+        self._refused: dict[int, _Refused] = {}
+        self._failures = 0
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to commit, first what an earlier process left."""
+        self._outbox.call_after_put(self._wake.set)
+        self._thread.start()
+
+    def stop(self, *, flush: bool = True, timeout: float = 10.0) -> bool:
+        """Stop.
+
+        Args:
+            flush: commit first what is pending, trying again while the database is away.
+            timeout: seconds after which it is given up; what was not committed stays in the outbox.
+
+        Returns:
+            Whether the thread has ended. If not, a database call hangs; the thread does not keep the process alive.
+        """
+        if not flush:
+            self._abandon.set()
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout)
+        self._abandon.set()
+        self._thread.join(1.0)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._abandon.is_set():
+            self._wake.clear()
+            failed = self._drain()
+            if failed:
+                # Not woken by a put: a database in trouble is not helped by everybody's coming at once.
+                if self._stopping.is_set():
+                    self._abandon.wait(full_jitter(self._failures, base_s=self._base_s, cap_s=_STOPPING_CAP_S))
+                else:
+                    self._stopping.wait(full_jitter(self._failures, base_s=self._base_s, cap_s=self._cap_s))
+            elif self._stopping.is_set():
+                return
+            else:
+                self._wake.wait(self._poll_s)
+
+    def _drain(self) -> bool:
+        """Commit until nothing is due; whether it failed."""
+        try:
+            while not self._abandon.is_set():
+                rows = self._outbox.pending(_BATCH, excluding=self._set_aside())
+                if not rows:
+                    break
+                self._commit(rows)
+                self._succeeded()
+            self._outbox.leave_no_remains()
+        except (sa.exc.SQLAlchemyError, DatabaseError, OutboxError, OSError) as error:
+            self._failures += 1
+            log.warning("sightings_not_committed", failures=self._failures, error=_reason(error))
+            return True
+        except Exception:
+            self._failures += 1
+            log.exception("committer_failed", failures=self._failures)
+            return True
+        return False
+
+    def _succeeded(self) -> None:
+        if self._failures:
+            log.info("sightings_committed_again", after_failures=self._failures)
+        self._failures = 0
+
+    def _commit(self, rows: Sequence[_Row]) -> None:
+        """Commit rows and take them out of the outbox.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is away, or in the way of all of them.
+        """
+        # In one order everywhere: processes that commit the same students seldom wait for each other in a ring.
+        ordered = sorted(rows, key=lambda row: (row[1].session_id, row[1].index_number))
+        if self._failures < _ONE_BY_ONE:
+            proofs = self._outbox.evidence_of([sighting for _, sighting in ordered])
+            try:
+                all_placed = self._record([sighting for _, sighting in ordered], [proof for _, proof in proofs])
+            except Exception as error:
+                if _is_databases_fault(error):
+                    raise
+            else:
+                self._discard([row_id for row_id, _ in ordered], proofs, all_placed=all_placed)
+                return
+        self._commit_one_by_one(ordered)
+
+    def _commit_one_by_one(self, rows: Sequence[_Row]) -> None:
+        # A row that failed as if the database did. If the next one fails too, it is the database; if that goes through,
+        # the row is tried once more, as the database may just have come back.
+        doubtful: tuple[_Row, Exception] | None = None
+        for row in random.sample(rows, len(rows)):  # whichever two fail, the others have their turn in time
+            if self._abandon.is_set():
+                break
+            error = self._commit_one(row)
+            if error is None:
+                if doubtful is not None and self._commit_one(doubtful[0]) is not None:
+                    self._refuse(*doubtful)
+                doubtful = None
+            elif not _is_databases_fault(error):
+                self._refuse(row, error)
+            elif doubtful is None:
+                doubtful = row, error
+            else:
+                break
+        if doubtful is not None:
+            raise doubtful[1]
+
+    def _commit_one(self, row: _Row) -> Exception | None:
+        """Commit one row and take it out of the outbox; why it failed, or None."""
+        row_id, sighting = row
+        proofs = self._outbox.evidence_of([sighting])
+        failure: Exception | None = None
+        # The camera may have been removed since. Who was there matters more than which camera saw it, and than why.
+        for with_camera, with_proof in ((True, True), (False, True), (False, False)):
+            evidence = [proof for _, proof in proofs] if with_proof else []
+            try:
+                if with_camera:
+                    all_placed = self._record([sighting], evidence)
+                else:
+                    nowhere = [replace(proof, camera_id=None) for proof in evidence]
+                    all_placed = self._record([replace(sighting, camera_id=None)], nowhere)
+            except Exception as error:
+                if _is_databases_fault(error):
+                    return error
+                failure = error
+            else:
+                if proofs and not with_proof:
+                    log.error("evidence_refused", session=sighting.session_id, error=_reason(failure or ValueError()))
+                self._discard([row_id], proofs, all_placed=all_placed)
+                return None
+        return failure
+
+    def _record(self, sightings: Sequence[Sighting], evidence: Sequence[Evidence]) -> bool:
+        """Commit these in one transaction; whether there was a place for every sighting."""
+        with self._sessions.begin() as db:
+            begin_writing(db)
+            placed = [record_sighting(db, sighting) is not None for sighting in sightings]
+            entered = {_key(one) for one, is_placed in zip(sightings, placed, strict=True) if is_placed}
+            for one in evidence:
+                if _key(one) in entered:
+                    record_evidence(db, one)
+        return all(placed)
+
+    def _discard(self, row_ids: Collection[int], proofs: Sequence[_Proof], *, all_placed: bool) -> None:
+        self._outbox.discard(row_ids, [proof_id for proof_id, _ in proofs], traceless=not all_placed)
+
+    def _refuse(self, row: _Row, error: Exception) -> None:
+        """Leave a sighting in the outbox, to be tried again later and later, while others go on."""
+        row_id, sighting = row
+        refused = self._refused.setdefault(row_id, _Refused(0, 0.0))
+        refused.attempts += 1
+        wait_s = max(self._base_s, full_jitter(refused.attempts, base_s=self._base_s, cap_s=self._cap_s * 20))
+        refused.next_at = time.monotonic() + wait_s
+        log.error(
+            "sighting_refused",
+            session=sighting.session_id,
+            student=sighting.index_number,
+            attempts=refused.attempts,
+            error=_reason(error),
+        )
+
+    def _set_aside(self) -> set[int]:
+        now = time.monotonic()
+        for row_id in [row_id for row_id, refused in self._refused.items() if refused.next_at < now - _FORGET_S]:
+            del self._refused[row_id]  # committed since, or renewed under another id
+        return {row_id for row_id, refused in self._refused.items() if refused.next_at > now}
+
+
+def full_jitter(failures: int, *, base_s: float, cap_s: float) -> float:
+    """Seconds to wait after so many failures: chance below a bound that doubles with each of them.
+
+    Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+    return random.uniform(0, min(cap_s, base_s * 2.0 ** min(max(failures - 1, 0), 32)))  # noqa: S311 - no secret
+
+
+def _key(one: Sighting | Evidence) -> tuple[int, str]:
+    return one.session_id, one.index_number
+
+
+def _is_databases_fault(error: Exception) -> bool:
+    """Whether any sighting would have failed: the server is away, a deadlock, a full disk, a missing table.
+
+    Otherwise it is this sighting that cannot be entered: a value that does not fit, a key that does not exist.
+    """
+    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
+        return False
+    return isinstance(
+        error, sa.exc.DBAPIError | sa.exc.TimeoutError | sa.exc.DisconnectionError | DatabaseError | OSError
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Why, without the statement and its values."""
+    return str(getattr(error, "orig", None) or error) or type(error).__name__

@@ -1,0 +1,122 @@
+"""The rows of the outbox's file, and what they say."""
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attendance.database.evidence import MOST_ROWS, Evidence, FrameEvidence
+from attendance.database.register import Sighting
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# AUTOINCREMENT never gives an id twice, and a row that takes in a later sighting gets a new one: whoever discards the
+# id that was read before does not discard what came after.
+SIGHTING_TABLE = """
+CREATE TABLE IF NOT EXISTS sighting (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id INTEGER NOT NULL,
+    index_number TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    confidence REAL NOT NULL,
+    camera_id INTEGER,
+    queued_at INTEGER NOT NULL,
+    UNIQUE (session_id, index_number)
+)
+"""
+EVIDENCE_TABLE = """
+CREATE TABLE IF NOT EXISTS evidence (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid TEXT NOT NULL UNIQUE,
+    session_id INTEGER NOT NULL,
+    index_number TEXT NOT NULL,
+    content TEXT NOT NULL
+)
+"""
+EVIDENCE_INDEX = "CREATE INDEX IF NOT EXISTS evidence_of ON evidence (session_id, index_number)"
+INSERT_EVIDENCE = """
+INSERT OR IGNORE INTO evidence (uid, session_id, index_number, content) SELECT :uid, :session, :student, :content
+WHERE (SELECT count(*) FROM evidence WHERE session_id = :session AND index_number = :student) < :most
+"""
+"""No more than the database would keep: cameras that reconnect while it is away do not fill the disk."""
+SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id"
+
+
+def merge(connection: sqlite3.Connection, sighting: Sighting, now: int) -> None:
+    """Enter a sighting that was put at `now`, in microseconds, joining it with one that waits."""
+    first, last = to_microseconds(sighting.first_seen), to_microseconds(sighting.last_seen)
+    confidence, camera, queued = sighting.confidence, sighting.camera_id, now
+    key = (sighting.session_id, sighting.index_number)
+    waiting = connection.execute(
+        "SELECT id, first_seen, last_seen, confidence, camera_id, queued_at FROM sighting "
+        "WHERE session_id = ? AND index_number = ?",
+        key,
+    ).fetchone()
+    if waiting is not None:
+        old_id, old_first, old_last, old_confidence, old_camera, old_queued = waiting
+        connection.execute("DELETE FROM sighting WHERE id = ?", (old_id,))
+        camera = old_camera if old_first <= first else camera  # the camera of the first sighting
+        first, last = min(first, old_first), max(last, old_last)
+        confidence, queued = max(confidence, old_confidence), min(queued, old_queued)
+    connection.execute(
+        "INSERT INTO sighting (session_id, index_number, first_seen, last_seen, confidence, camera_id, queued_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*key, first, last, confidence, camera, queued),
+    )
+
+
+def to_sighting(row: tuple[int, int, str, int, int, float, int | None]) -> Sighting:
+    """From a row of `SELECT`."""
+    _, session_id, index_number, first, last, confidence, camera_id = row
+    return Sighting(
+        session_id=session_id,
+        index_number=index_number,
+        first_seen=from_microseconds(first),
+        last_seen=from_microseconds(last),
+        confidence=confidence,
+        camera_id=camera_id,
+    )
+
+
+def to_microseconds(time: datetime) -> int:
+    """An aware time as whole microseconds since 1970."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """What `to_microseconds` made, in UTC."""
+    return _EPOCH + value * _MICROSECOND
+
+
+def evidence_row(evidence: Evidence) -> dict[str, Any]:
+    """The values of `INSERT_EVIDENCE`."""
+    content = {
+        "camera_id": evidence.camera_id,
+        "index_version": evidence.index_version,
+        "threshold": evidence.threshold,
+        "distance": evidence.distance,
+        "margin": evidence.margin,
+        "confidence": evidence.confidence,
+        "frames": evidence.frames,
+        "first_frame_at": to_microseconds(evidence.first_frame_at),
+        "last_frame_at": to_microseconds(evidence.last_frame_at),
+        "details": [frame.to_json() for frame in evidence.details],
+    }
+    return {
+        "uid": evidence.uid,
+        "session": evidence.session_id,
+        "student": evidence.index_number,
+        "content": json.dumps(content),
+        "most": MOST_ROWS,
+    }
+
+
+def to_evidence(uid: str, session_id: int, index_number: str, content: str) -> Evidence:
+    """From the columns of a row; `content` is what `evidence_row` made."""
+    values: dict[str, Any] = json.loads(content)
+    for moment in ("first_frame_at", "last_frame_at"):
+        values[moment] = from_microseconds(values[moment])
+    values["details"] = tuple(FrameEvidence.from_json(frame) for frame in values["details"])
+    return Evidence(uid=uid, session_id=session_id, index_number=index_number, **values)

@@ -1,0 +1,336 @@
+"""The outbox: a local SQLite file that holds what was seen until the shared database has it.
+
+A sighting is in the file, synced to disk, before `Outbox.put` returns: from then on a killed process, a machine without
+power or a database that is away for an hour loses nothing. Sightings of one student in one session are kept as one row
+(earliest first, latest last, best confidence), so the file grows with the students seen and not with the time.
+
+What confirmed a student waits beside the sighting, put in the same transaction and gone in the same.
+
+The file holds index numbers, times and distances, never encodings or photos. It is readable by its owner only.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from attendance.database.evidence import Evidence
+from attendance.database.register import Sighting
+from recognition_service.outbox.rows import (
+    EVIDENCE_INDEX,
+    EVIDENCE_TABLE,
+    INSERT_EVIDENCE,
+    SELECT,
+    SIGHTING_TABLE,
+    evidence_row,
+    from_microseconds,
+    merge,
+    to_evidence,
+    to_microseconds,
+    to_sighting,
+)
+
+_APPLICATION_ID = 0x41545442  # "ATTB" in SQLite's header: another program's file is refused, not written into
+_SCHEMA_VERSION = 2
+"""1 held sightings only; such a file gets the table of evidence beside them. A program of then refuses one of now."""
+_BUSY_S = 10.0
+
+
+class OutboxError(Exception):
+    """The outbox cannot be opened, read or written; the message names the file and the reason, for people."""
+
+
+class Outbox:
+    """Sightings on their way to the database. Every method may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, making it and its folder if need be.
+
+        Raises:
+            OutboxError: the file cannot be made or written, is damaged, or belongs to something else.
+        """
+        self.path = path
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._connection: sqlite3.Connection | None = None
+        self._remains = False
+        try:
+            _make_private_file(path)
+            self._connection = _open(path)
+            self._identity = _file_identity(path)
+        except OSError as error:
+            raise OutboxError(f"outbox {path}: cannot be opened: {error.strerror or error}") from None
+        except sqlite3.Error as error:
+            raise OutboxError(
+                f"outbox {path}: cannot be used: {error}. If the file is damaged, move it away and start again: "
+                "what it held that the database had not yet is then missing from the register"
+            ) from None
+
+    def call_after_put(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called after every `put`, in the thread that put; it must return at once."""
+        self._listeners.append(listener)
+
+    def put(self, sightings: Sequence[Sighting], evidence: Sequence[Evidence] = ()) -> None:
+        """Store sightings, and what confirmed them; they are on disk when this returns, all of them or none.
+
+        Putting the same sighting again changes nothing but its id; the same evidence again changes nothing.
+
+        Args:
+            sightings: of students confirmed.
+            evidence: of some of these sightings.
+
+        Raises:
+            OutboxError: they could not be stored (disk full, file gone, closed); nothing may be acknowledged.
+        """
+        if not sightings:
+            return
+        now = to_microseconds(datetime.now(UTC))
+        with self._transaction("cannot store sightings", writing=True) as connection:
+            for sighting in sightings:
+                merge(connection, sighting, now)
+            connection.executemany(INSERT_EVIDENCE, [evidence_row(one) for one in evidence])
+        for listener in self._listeners:
+            listener()
+
+    def pending(self, limit: int, *, excluding: Collection[int] = ()) -> list[tuple[int, Sighting]]:
+        """The sightings that have waited longest, with their ids.
+
+        Args:
+            limit: most rows returned.
+            excluding: ids to leave out.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        chosen: list[tuple[int, Sighting]] = []
+        with self._transaction("cannot be read") as connection:
+            for row in connection.execute(f"{SELECT} FROM sighting ORDER BY id"):
+                if len(chosen) >= limit:
+                    break
+                if row[0] not in excluding:
+                    chosen.append((row[0], to_sighting(row)))
+        return chosen
+
+    def evidence_of(self, sightings: Sequence[Sighting]) -> list[tuple[int, Evidence]]:
+        """What waits that confirmed these students in these sessions, with ids of its own, in the order it was put.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        found: list[tuple[int, Evidence]] = []
+        with self._transaction("cannot be read") as connection:
+            for sighting in sightings:
+                rows = connection.execute(
+                    "SELECT id, uid, session_id, index_number, content FROM evidence "
+                    "WHERE session_id = ? AND index_number = ? ORDER BY id",
+                    (sighting.session_id, sighting.index_number),
+                )
+                found.extend((row[0], to_evidence(*row[1:])) for row in rows)
+        return found
+
+    def discard(self, ids: Collection[int], evidence_ids: Collection[int] = (), *, traceless: bool = False) -> None:
+        """Remove what the database has; ids that are gone, or were renewed by a later `put`, are passed over.
+
+        Args:
+            ids: of sightings.
+            evidence_ids: of evidence.
+            traceless: leave no remains in the file's log either: among them are students who are not to be kept.
+
+        Raises:
+            OutboxError: the file cannot be written.
+        """
+        if not ids and not evidence_ids:
+            return
+        with self._transaction("cannot remove committed sightings", writing=True) as connection:
+            connection.executemany("DELETE FROM sighting WHERE id = ?", [(row_id,) for row_id in ids])
+            connection.executemany("DELETE FROM evidence WHERE id = ?", [(row_id,) for row_id in evidence_ids])
+        self._remains = self._remains or traceless
+        self.leave_no_remains()
+
+    def erase(self, index_number: str) -> int:
+        """Remove all that waits of a student; see `erase_student`.
+
+        Raises:
+            OutboxError: the file cannot be written, or others use it without a pause.
+        """
+        removed = 0
+        with self._transaction("cannot be erased from", writing=True) as connection:
+            for statement in (
+                "DELETE FROM sighting WHERE index_number = ?",
+                "DELETE FROM evidence WHERE index_number = ?",
+            ):
+                removed += connection.execute(statement, (index_number,)).rowcount
+        self._remains = True  # even of what a committer removed a moment ago
+        if not self.leave_no_remains():
+            raise OutboxError(f"outbox {self.path}: its log cannot be emptied while others are using it; try again")
+        return removed
+
+    def leave_no_remains(self) -> bool:
+        """Whether nothing is left in the file's log of what was to be discarded traceless; clears it if it can be.
+
+        Raises:
+            OutboxError: the file cannot be written.
+        """
+        if self._remains:
+            with self._usable("its log cannot be emptied") as connection:
+                self._remains = not _empty_log(connection)
+        return not self._remains
+
+    def depth(self) -> int:
+        """How many sightings wait.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        with self._transaction("cannot be read") as connection:
+            return int(connection.execute("SELECT count(*) FROM sighting").fetchone()[0])
+
+    def oldest_age(self, now: datetime) -> timedelta:
+        """How long the longest-waiting sighting has waited at `now`; zero when none waits.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        with self._transaction("cannot be read") as connection:
+            oldest = connection.execute("SELECT min(queued_at) FROM sighting").fetchone()[0]
+        return timedelta(0) if oldest is None else max(now - from_microseconds(oldest), timedelta(0))
+
+    def check_writable(self) -> None:
+        """Write and sync an empty change, as a readiness check.
+
+        Raises:
+            OutboxError: the file cannot be written.
+        """
+        with self._transaction("cannot be written", writing=True) as connection:
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Close the file; calling it again does nothing, calling anything else afterwards raises OutboxError."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _transaction(self, failing: str, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
+        with self._usable(failing, writing=writing) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                _roll_back(connection)
+
+    @contextmanager
+    def _usable(self, failing: str, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            connection = self._connection
+            if connection is None:
+                raise OutboxError(f"outbox {self.path}: {failing}: it is closed")
+            # SQLite would go on writing into a file that has no name any more, which no later start would find.
+            if writing and _file_identity(self.path) != self._identity:
+                raise OutboxError(
+                    f"outbox {self.path}: {failing}: the file was removed or replaced; restart the service"
+                )
+            try:
+                yield connection
+            except sqlite3.Error as error:
+                raise OutboxError(f"outbox {self.path}: {failing}: {error}") from None
+
+
+def erase_student(path: Path, index_number: str) -> int:
+    """Remove all that waits of a student from an outbox and its log, whether or not a service has it open.
+
+    A service that still sees the student may put more; its committer drops that once the database says that consent
+    was withdrawn, or the student is gone. So say it there first.
+
+    Returns:
+        How many sightings and pieces of evidence were removed; 0 when there is no such file.
+
+    Raises:
+        OutboxError: the file cannot be used.
+    """
+    if not path.exists():
+        return 0
+    outbox = Outbox(path)
+    try:
+        return outbox.erase(index_number)
+    finally:
+        outbox.close()
+
+
+def _make_private_file(path: Path) -> None:
+    """Make the file (SQLite gives its -wal and -shm files the same permissions) and its folder entry durable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.fstat(descriptor).st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Check that the file is a whole outbox, or an empty file to become one, and set how it is written."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != _APPLICATION_ID and (application or tables):
+        raise sqlite3.DatabaseError("it is a database of something else")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > _SCHEMA_VERSION:
+        raise sqlite3.DatabaseError("it was written by a newer version of this program")
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"it is damaged ({found})")
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise sqlite3.OperationalError("write-ahead logging does not work there (a network file system?)")
+    connection.execute("PRAGMA synchronous = FULL")  # in WAL mode: every commit is synced before it returns
+    connection.execute("PRAGMA secure_delete = ON")  # who was seen where does not linger in free pages
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(SIGHTING_TABLE)
+    connection.execute(EVIDENCE_TABLE)
+    connection.execute(EVIDENCE_INDEX)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the file, where `secure_delete` has overwritten what was deleted, and cut it off.
+
+    Returns:
+        Whether it was done; not while others read and write without a pause.
+    """
+    return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):
+            connection.rollback()

@@ -1,0 +1,378 @@
+"""One open stream of one camera: frames in, one result each out, in the order in which the flow saw them.
+
+Everything is bounded: frames in flight by the window, results not yet taken by a queue that stops the reading of frames
+when it is full, and the time a client may take to read a result.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+import grpc
+import structlog
+
+from attendance.face_engine.interface import Face
+from protos.attendance.v1 import attendance_pb2 as pb
+from recognition_service.access.auth import CameraIdentity
+from recognition_service.engine.pipeline import Pipeline
+from recognition_service.engine.similarity import LastExamined, Thumbnail
+from recognition_service.errors import (
+    CaptureTimeError,
+    InternalServiceError,
+    NoSessionError,
+    OverloadedError,
+    ServiceError,
+    UnavailableError,
+    UnchangedError,
+)
+from recognition_service.evidence.flow import CameraFlow, FramePlan, SeenFace
+from recognition_service.evidence.timetable import TimetableUnavailable
+from recognition_service.outbox.store import OutboxError
+from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
+from recognition_service.status import Statistics
+from recognition_service.streams.state import CameraState, ClockSkew, TokenBucket, Window
+from recognition_service.telemetry.metrics import Metrics
+from recognition_service.telemetry.tracing import FrameTrace, Tracing, traceparent_of
+
+_LONGEST_WRITE_S = 30.0
+_BURST_S = 2.0
+# Outside these years a capture time is a mistake, and arithmetic with it may overflow.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2200
+
+log = structlog.get_logger()
+
+Context = grpc.aio.ServicerContext[pb.StreamFramesRequest, pb.StreamFramesResponse]
+
+
+class StreamRefusedError(Exception):
+    """The call ends with a status; the message is for people."""
+
+    def __init__(self, status: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTools:
+    """What every stream works with."""
+
+    pipeline: Pipeline
+    flow_of: Callable[[CameraIdentity], CameraFlow]
+    """A fresh flow for a camera that stands in a room."""
+    executor: Executor
+    """Where flows are called, which block."""
+    statistics: Statistics
+    metrics: Metrics
+    window: int
+    deadline_s: float
+    replay_age_s: float
+    """Frames captured longer ago than this, seconds, are no live ones."""
+    max_clock_ahead_s: float
+    max_clock_behind_s: float
+    max_rate: float
+    """Frames a second accepted of one camera."""
+    skip_unchanged_s: float
+    """How long frames that show the same are skipped, seconds; 0: not at all."""
+    tracing: Tracing
+
+
+class Priority(IntEnum):
+    """Which frames go first when there are more than the engine can take."""
+
+    RUNNING = 1
+    EARLY = 2
+    """Of a session that has not begun."""
+    REPLAYED = 3
+    """Kept by a camera while it was cut off; nobody waits for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    plan: FramePlan
+    capture_time: datetime
+    faces: list[Face]
+
+
+@dataclass(frozen=True, slots=True)
+class _InLine:
+    sequence: int
+    arrived: float
+    trace: FrameTrace
+    work: "asyncio.Task[_Prepared | ServiceError]"
+
+
+class CameraStream:
+    """A camera's call while it is open."""
+
+    def __init__(self, camera: CameraIdentity, context: Context, tools: StreamTools) -> None:
+        self.camera = camera
+        self.frames = 0
+        """Frames received."""
+        self.heard = True
+        """Whether the camera has been heard of since this was last set to False."""
+        self._last_frame: datetime | None = None
+        self._skew = ClockSkew()
+        self._window = Window(tools.window)
+        self._last_examined = LastExamined(tools.skip_unchanged_s)
+        self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
+        self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
+        self._context = context
+        self._traceparent = traceparent_of(context.invocation_metadata())
+        self._tools = tools
+        self._flow = tools.flow_of(camera)
+        self._in_flight = 0
+        self._in_line: asyncio.Queue[_InLine | None] = asyncio.Queue()  # at most the window's frames
+        # A reply, and whether it gives a place in the window back.
+        self._replies: asyncio.Queue[tuple[pb.StreamFramesResponse, bool] | None] = asyncio.Queue(2 * tools.window)
+        self._ended: asyncio.Future[pb.StreamClosing] = asyncio.get_running_loop().create_future()
+
+    @property
+    def state(self) -> CameraState:
+        """How the stream stands; may be read from any thread."""
+        return CameraState(
+            name=self.camera.name,
+            last_frame=self._last_frame,
+            in_flight=self._in_flight,
+            window=self._window.size,
+            clock_skew_s=self._skew.seconds,
+        )
+
+    async def run(self) -> None:
+        """Serve the call until the camera ends it or `close` or `refuse` is called.
+
+        Raises:
+            StreamRefusedError: the call must end with that status.
+        """
+        await self._context.write(
+            pb.StreamFramesResponse(
+                opened=pb.StreamOpened(
+                    room=self.camera.room or "", window=self._tools.window, service_time=datetime.now(UTC)
+                )
+            )
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(group))
+                group.create_task(self._observe())
+                group.create_task(self._write())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def finish(self) -> None:
+        """Have the flow store its last sightings; what cannot be stored is logged."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._tools.executor, self._flow.finish)
+        except OutboxError as error:
+            log.error("last_sightings_not_stored", camera=self.camera.name, reason=str(error))
+
+    def close(self, reason: str, reconnect_after_s: float) -> None:
+        """End the call soon: tell the camera, take no more frames, answer those in flight."""
+        if not self._ended.done():
+            self._ended.set_result(pb.StreamClosing(reason=reason, reconnect_after=duration(reconnect_after_s)))
+
+    def refuse(self, error: StreamRefusedError) -> None:
+        """End the call at once with a status."""
+        if not self._ended.done():
+            self._ended.set_exception(error)
+            self._ended.exception()  # asyncio would call it forgotten if the call ends by itself now
+
+    async def _read(self, group: asyncio.TaskGroup) -> None:
+        while (request := await self._next_request()) is not None:
+            self.frames += 1
+            self.heard = True
+            self._last_frame = datetime.now(UTC)
+            self._tools.metrics.frame_received()
+            arrived = asyncio.get_running_loop().time()
+            if request.camera != self.camera.name:
+                raise StreamRefusedError(
+                    grpc.StatusCode.PERMISSION_DENIED,
+                    f"a frame names the camera {request.camera[:80]!r}, but the token is that of {self.camera.name!r}",
+                )
+            if (error := self._too_much()) is not None:
+                await self._answer(refused_frame(request.sequence, error), arrived, counted=False)
+                continue
+            self._in_flight += 1
+            trace = self._tools.tracing.frame(self.camera.name, request.sequence, self._traceparent)
+            work = group.create_task(self._prepare(request, arrived, trace))
+            self._in_line.put_nowait(_InLine(request.sequence, arrived, trace, work))
+        if self._ended.done():
+            await self._replies.put((pb.StreamFramesResponse(closing=self._ended.result()), False))
+        self._in_line.put_nowait(None)
+
+    def _too_much(self) -> OverloadedError | None:
+        """Why the camera's frame is one too many. A window that was shrunk is not held against frames on their way."""
+        if self._in_flight >= self._tools.window:
+            return OverloadedError(f"more than {self._tools.window} frames without a result: wait for results")
+        if not self._rate.take():
+            return OverloadedError(f"more than {self._tools.max_rate:g} frames a second: send fewer")
+        return None
+
+    async def _next_request(self) -> pb.StreamFramesRequest | None:
+        """The next frame; None when the camera has no more or the call is to end."""
+        if self._ended.done():
+            self._ended.result()
+            return None
+        read = asyncio.ensure_future(self._context.read())
+        first: set[asyncio.Future[Any]] = {read, self._ended}
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not read.done():
+                read.cancel()
+        if self._ended.done():
+            self._ended.result()  # raises what `refuse` was given
+            return None
+        request = read.result()
+        return request if isinstance(request, pb.StreamFramesRequest) else None
+
+    async def _prepare(
+        self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace
+    ) -> _Prepared | ServiceError:
+        """All that may be done for a frame before its predecessors' evidence is counted."""
+        loop = asyncio.get_running_loop()
+        try:
+            capture_time = _capture_time(request)
+            live = self._judge_clock(request, capture_time)
+            plan = await loop.run_in_executor(self._tools.executor, self._flow.plan, capture_time)
+            if plan is None:
+                return NoSessionError(f"no class session counts in {self.camera.room} at the capture time")
+            thumbnail = await self._changed(request.jpeg, capture_time)
+            found = await self._tools.pipeline.find(
+                request.jpeg,
+                lane=self.camera.id,
+                upsample=self.camera.upsample,
+                deadline=arrived + self._tools.deadline_s,
+                formats=("JPEG",),
+                priority=_priority(plan, live=live),
+                reducible=True,
+                trace=trace,
+            )
+            if thumbnail is not None:
+                self._last_examined.examined(thumbnail, capture_time)
+        except ServiceError as error:
+            return error
+        except TimetableUnavailable as error:
+            return UnavailableError(str(error))
+        except Exception:
+            return self._unknown_error("frame_failed", request.sequence)
+        return _Prepared(plan, capture_time, found.faces)
+
+    async def _changed(self, jpeg: bytes, capture_time: datetime) -> Thumbnail | None:
+        """The frame's thumbnail; None when every frame is examined.
+
+        Raises:
+            UnchangedError: the frame shows what the last one examined showed.
+        """
+        if not self._tools.skip_unchanged_s:
+            return None
+        thumbnail = await self._tools.pipeline.thumbnail(jpeg)
+        if self._last_examined.shows(thumbnail, capture_time):
+            raise UnchangedError("the frame shows what the last one examined showed")
+        return thumbnail
+
+    def _judge_clock(self, request: pb.StreamFramesRequest, capture_time: datetime) -> bool:
+        """Measure the camera's clock, and tell whether the frame is a live one.
+
+        Raises:
+            CaptureTimeError: the frame is from the future, or a live one from the past.
+        """
+        now = datetime.now(UTC)
+        if not request.replayed:
+            self._skew.add(capture_time, now)
+        ahead = (capture_time - now).total_seconds()
+        if ahead > self._tools.max_clock_ahead_s:
+            raise CaptureTimeError(
+                f"the frame was captured {ahead:,.0f} s in the future: set the camera's clock (at most "
+                f"{self._tools.max_clock_ahead_s:g} s are accepted)"
+            )
+        if not request.replayed and -ahead > self._tools.max_clock_behind_s:
+            raise CaptureTimeError(
+                f"the frame was captured {-ahead:,.0f} s ago, and does not say that it was kept on a disk: set the "
+                f"camera's clock (at most {self._tools.max_clock_behind_s:g} s are accepted)"
+            )
+        return not request.replayed and -ahead <= self._tools.replay_age_s
+
+    async def _observe(self) -> None:
+        """Count the frames' evidence in the order of their arrival, and answer them."""
+        while (item := await self._in_line.get()) is not None:
+            work = await item.work
+            if isinstance(work, _Prepared):
+                with item.trace.stage("match and store"):
+                    result = await self._count(work, item.sequence)
+            else:
+                result = refused_frame(item.sequence, work)
+            item.trace.end(outcome_name(result.outcome))
+            await self._answer(result, item.arrived, counted=True)
+        await self._replies.put(None)
+
+    async def _count(self, work: _Prepared, sequence: int) -> pb.FrameResult:
+        session_id = work.plan.session_id
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            seen: list[SeenFace] = await loop.run_in_executor(
+                self._tools.executor, self._flow.observe, work.plan, work.capture_time, work.faces
+            )
+        except OutboxError as error:
+            log.error("sightings_not_stored", camera=self.camera.name, reason=str(error))
+            return refused_frame(
+                sequence, UnavailableError("the service cannot store what it sees; its log says why"), session_id
+            )
+        except ServiceError as error:
+            return refused_frame(sequence, error, session_id)
+        except Exception:
+            return refused_frame(sequence, self._unknown_error("evidence_failed", sequence), session_id)
+        self._tools.metrics.stage("match", loop.time() - began)
+        confirmed = {(session_id, face.match.student) for face in seen if face.confirmed and face.match.student}
+        self._tools.metrics.faces_seen(seen, len(confirmed - self._confirmed))
+        self._confirmed |= confirmed
+        return recognized_frame(sequence, session_id, seen)
+
+    async def _answer(self, result: pb.FrameResult, arrived: float, *, counted: bool) -> None:
+        taken = asyncio.get_running_loop().time() - arrived
+        result.latency.FromTimedelta(timedelta(seconds=taken))
+        result.window = self._window.answer(self._tools.pipeline.load)
+        self._tools.metrics.frame_answered(result.outcome, taken)
+        self._tools.statistics.outcomes[result.outcome] += 1
+        log.debug("frame_answered", camera=self.camera.name, sequence=result.sequence, outcome=result.outcome)
+        await self._replies.put((pb.StreamFramesResponse(result=result), counted))
+
+    async def _write(self) -> None:
+        while (reply := await self._replies.get()) is not None:
+            message, counted = reply
+            if counted:
+                # Before the writing: a camera that has the result may send its next frame at once.
+                self._in_flight -= 1
+            try:
+                async with asyncio.timeout(_LONGEST_WRITE_S):
+                    await self._context.write(message)
+            except TimeoutError:
+                raise StreamRefusedError(
+                    grpc.StatusCode.ABORTED, "the camera does not read the results of its frames"
+                ) from None
+
+    def _unknown_error(self, event: str, sequence: int) -> InternalServiceError:
+        log.exception(event, camera=self.camera.name, sequence=sequence)
+        return InternalServiceError("something failed on this frame; the service's log says why")
+
+
+def _priority(plan: FramePlan, *, live: bool) -> Priority:
+    if not live:
+        return Priority.REPLAYED
+    return Priority.RUNNING if plan.running else Priority.EARLY
+
+
+def _capture_time(request: pb.StreamFramesRequest) -> datetime:
+    if not request.HasField("capture_time"):
+        raise CaptureTimeError("the frame has no capture time")
+    try:
+        time = request.capture_time.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise CaptureTimeError("the capture time is no time") from None
+    if not _FIRST_YEAR <= time.year < _LAST_YEAR:
+        raise CaptureTimeError(f"the capture time is in the year {time.year}: check the camera's clock")
+    return time

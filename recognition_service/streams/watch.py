@@ -1,0 +1,116 @@
+"""Keeps open streams and the table of cameras in step: revoked and moved cameras' streams end, last_seen_at is kept."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from concurrent.futures import Executor
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import grpc
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, joinedload, sessionmaker
+
+from attendance.database.models import Camera
+from recognition_service.access.auth import CameraIdentity, TokenDirectory, camera_identity
+from recognition_service.streams.camera_stream import CameraStream, StreamRefusedError
+from recognition_service.streams.hub import StreamHub
+
+log = structlog.get_logger()
+
+
+class CameraWatch:
+    """Looks at the cameras with open streams, all in one query. A database that is away changes nothing."""
+
+    def __init__(
+        self,
+        hub: StreamHub,
+        tokens: TokenDirectory,
+        sessions: sessionmaker[Session],
+        executor: Executor,
+        *,
+        interval_s: float = 1.0,
+        seen_every_s: float = 30.0,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            hub: the open streams.
+            tokens: told to forget what has changed.
+            sessions: of the shared database.
+            executor: where it is asked.
+            interval_s: from one look to the next, seconds.
+            seen_every_s: how often a camera's `last_seen_at` is written at most, seconds.
+        """
+        self._hub = hub
+        self._tokens = tokens
+        self._sessions = sessions
+        self._executor = executor
+        self._interval_s = interval_s
+        self._seen_every_s = seen_every_s
+        self._written: dict[int, float] = {}  # when last_seen_at was last written, for a while
+        self._away = False
+
+    async def watch(self) -> None:
+        """Look for ever: at every interval, and when a stream opens."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_s):
+                    await self._hub.opened.wait()
+            self._hub.opened.clear()
+            try:
+                await self.look()
+            except Exception:  # streams go on as they are
+                log.exception("camera_watch_failed")
+
+    async def look(self) -> None:
+        """End the streams of cameras that were revoked, moved or changed, and write when the others were last seen."""
+        streams = dict(self._hub.streams)
+        if not streams:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._executor, self._read, list(streams))
+            for camera_id, stream in streams.items():
+                self._compare(stream, found.get(camera_id))
+            await loop.run_in_executor(self._executor, self._write_seen, self._heard(streams))
+        except SQLAlchemyError as error:
+            if not self._away:
+                log.warning("cameras_not_read_or_written", reason=type(error).__name__)
+            self._away = True
+        else:
+            self._away = False
+
+    def _heard(self, streams: Mapping[int, CameraStream]) -> list[int]:
+        """The cameras heard of since their time was written, if that was long ago."""
+        now = time.monotonic()
+        self._written = {key: since for key, since in self._written.items() if now - since < self._seen_every_s}
+        heard = [key for key, stream in streams.items() if stream.heard and key not in self._written]
+        for camera_id in heard:
+            streams[camera_id].heard = False
+            self._written[camera_id] = now
+        return heard
+
+    def _read(self, camera_ids: Collection[int]) -> dict[int, CameraIdentity]:
+        with self._sessions() as db:
+            cameras = db.scalars(sa.select(Camera).options(joinedload(Camera.room)).where(Camera.id.in_(camera_ids)))
+            return {camera.id: camera_identity(camera) for camera in cameras}
+
+    def _write_seen(self, camera_ids: Collection[int]) -> None:
+        if camera_ids:
+            with self._sessions.begin() as db:
+                db.execute(sa.update(Camera).where(Camera.id.in_(camera_ids)).values(last_seen_at=datetime.now(UTC)))
+
+    def _compare(self, stream: CameraStream, now: CameraIdentity | None) -> None:
+        admitted = stream.camera
+        if now == admitted:
+            return
+        self._tokens.forget(admitted.token_hash)
+        if now is None or now.token_hash != admitted.token_hash:
+            log.warning("stream_revoked", camera=admitted.name)
+            stream.refuse(StreamRefusedError(grpc.StatusCode.UNAUTHENTICATED, "the camera's token has been revoked"))
+        else:
+            log.info("stream_of_changed_camera", camera=admitted.name, room=now.room)
+            stream.close("the camera was moved or changed: connect again", 0.0)

@@ -1,6 +1,0 @@
-"""The one typed place of configuration: environment variables over an optional TOML file over defaults."""
-
-from settings.load import SettingsError, load_settings
-from settings.model import Settings
-
-__all__ = ["Settings", "SettingsError", "load_settings"]

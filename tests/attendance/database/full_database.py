@@ -1,0 +1,70 @@
+"""A database with a row in every table, and what is in it."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import (
+    ApiToken,
+    AttendanceEvidence,
+    Base,
+    Camera,
+    GalleryJob,
+    GalleryJobKind,
+    GalleryJobPhoto,
+    IndexVersion,
+    TokenRole,
+)
+from attendance.database.register import Sighting, correct_status, record_sighting
+from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
+
+
+def fill(db: Session) -> None:
+    """Add rows to every table, with what databases treat differently: scripts, microseconds, bytes, nothing."""
+    course, lecturer = make_course(db), make_lecturer(db)
+    course.lecturers.append(lecturer)
+    lecturer.picture = bytes(range(256)) * 400
+    student = make_student(db, "s1", name="Zoë Łuczak 学生 🎓 \\ ' \"")
+    enrol(db, course, student, make_student(db, "S1"))
+    session = make_session(db, course)
+    camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
+    db.add_all([camera, Camera(name="nowhere"), ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64)])
+    db.add(IndexVersion(version="v1", model="m", identities=1, encodings=2, sha256="2" * 64))
+    job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
+    job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
+    db.add(job)
+    db.flush()
+    record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
+    correct_status(
+        db, session_id=session.id, student_id=student.id, status="excused", reason="ill", lecturer_id=lecturer.id
+    )
+    db.add(
+        AttendanceEvidence(
+            uid="u",
+            session_id=session.id,
+            student_id=student.id,
+            camera_id=camera.id,
+            threshold=0.55,
+            distance=0.1 + 0.2,
+            margin=0.1,
+            confidence=0.9,
+            frames=3,
+            first_frame_at=NINE,
+            last_frame_at=NINE,
+            details=[{"distance": 0.4}],
+        )
+    )
+    db.commit()
+
+
+def rows_of(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table; none of them empty."""
+    with engine.connect() as connection:
+        rows = {
+            table.name: [
+                tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key.columns))
+            ]
+            for table in Base.metadata.sorted_tables
+        }
+    return rows

@@ -1,0 +1,195 @@
+"""The schema is the same on both databases as in the models, and addresses are refused by name."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.orm import Session
+
+from attendance import database
+from attendance.database.engine import (
+    DatabaseError,
+    create_database_engine,
+    current_revision,
+    downgrade,
+    newest_revision,
+    require_current_schema,
+    session_factory,
+    upgrade,
+)
+from attendance.database.models import Attendance, Base, ClassSession, Student
+from attendance.database.register import Sighting, record_sighting
+from tests.factories import NINE, enrol, make_course, make_session, make_student
+
+
+def test_migrations_make_the_tables_of_the_models(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_down_and_up_again(engine: sa.Engine) -> None:
+    downgrade(engine, "base")
+    assert set(sa.inspect(engine).get_table_names()) <= {"alembic_version"}
+    upgrade(engine)
+    require_current_schema(engine)
+
+
+def test_upgrade_of_a_current_database_keeps_its_rows(db: Session, engine: sa.Engine) -> None:
+    db.add(Student(index_number="1", name="Zoë Łuczak 学生"))
+    db.commit()
+    upgrade(engine)
+    assert current_revision(engine) == newest_revision()
+    assert db.scalars(sa.select(Student.name)).all() == ["Zoë Łuczak 学生"]
+
+
+def test_index_numbers_are_told_apart_byte_by_byte(db: Session) -> None:
+    db.add_all([Student(index_number=number, name="x") for number in ("ab1", "AB1", "é1", "e1")])
+    db.commit()
+    assert db.scalar(sa.select(sa.func.count()).select_from(Student)) == 4
+
+
+def test_a_database_without_tables_says_what_to_do(database_url: str) -> None:
+    with pytest.raises(DatabaseError, match="attendance db upgrade"):
+        require_current_schema(create_database_engine(database_url))
+
+
+def test_a_schema_of_a_newer_version_is_not_touched(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match=r"9999, which this version does not know"):
+        require_current_schema(engine)
+    with pytest.raises(DatabaseError, match=r"9999.*this version knows revisions up to 0"):
+        upgrade(engine)
+
+
+def test_a_later_migration_up_and_down_keeps_every_row(
+    engine: sa.Engine, db: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, newest = _fill(db), newest_revision()
+    _add_migration(tmp_path, monkeypatch, batch="class_session")
+    with pytest.raises(DatabaseError, match=rf"{newest}, this version needs later: run `attendance db upgrade`"):
+        require_current_schema(engine)
+
+    upgrade(engine)
+    require_current_schema(engine)
+    assert "note" in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
+    assert _register(db) == before
+
+    downgrade(engine, newest)
+    assert "note" not in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
+    assert _register(db) == before
+    with pytest.raises(sa.exc.IntegrityError):  # foreign keys hold again
+        db.execute(sa.update(ClassSession).values(room_id=424_242))
+
+
+def test_every_migration_down_and_up_keeps_what_both_schemas_hold(engine: sa.Engine, db: Session) -> None:
+    before = _fill(db)
+    downgrade(engine, "0001")
+    assert "attendance_evidence" not in sa.inspect(engine).get_table_names()
+    upgrade(engine)
+    assert _register(db) == before
+    assert db.scalars(sa.select(Student.gallery_encodings)).all() == [0] * len(before)
+
+
+def test_sessions_are_indexed_by_their_start(engine: sa.Engine, db: Session) -> None:
+    def indexes() -> set[str | None]:
+        return {index["name"] for index in sa.inspect(engine).get_indexes("class_session")}
+
+    before = _fill(db)
+    assert "ix_class_session_starts_at" in indexes()
+    downgrade(engine, "0002")
+    assert "ix_class_session_starts_at" not in indexes()
+    assert _register(db) == before
+    upgrade(engine)
+    assert "ix_class_session_starts_at" in indexes()
+    assert _register(db) == before
+
+
+def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'attendance.db'}")
+    upgrade(engine)
+    with session_factory(engine)() as db:
+        before, newest = _fill(db), newest_revision()
+        _add_migration(tmp_path, monkeypatch, batch="class_session", then="DELETE FROM room")
+        with pytest.raises(DatabaseError, match="rows that refer to nothing"):
+            upgrade(engine)
+        assert current_revision(engine) == newest
+        assert _register(db) == before
+    engine.dispose()
+
+
+_LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "later"
+down_revision = {newest!r}
+
+def upgrade():
+    with op.batch_alter_table({batch!r}, recreate="auto") as table:
+        table.add_column(sa.Column("note", sa.String(20)))
+        table.alter_column("early_minutes", existing_type=sa.SmallInteger(), type_=sa.Integer(), nullable=False)
+    op.execute({then!r})
+
+def downgrade():
+    with op.batch_alter_table({batch!r}) as table:
+        table.alter_column("early_minutes", existing_type=sa.Integer(), type_=sa.SmallInteger(), nullable=False)
+        table.drop_column("note")
+"""
+
+
+def _add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, batch: str, then: str = "SELECT 1") -> None:
+    """Let this version have one more migration than it has, of a table that others refer to."""
+    folder = shutil.copytree(Path(database.__file__).with_name("migrations"), tmp_path / "migrations")
+    (folder / "versions" / "later.py").write_text(_LATER.format(batch=batch, then=then, newest=newest_revision()))
+    monkeypatch.setattr("attendance.database.engine._MIGRATIONS", folder)
+
+
+def _fill(db: Session) -> list[tuple[str, str]]:
+    course = make_course(db)
+    student = make_student(db, "s1", name="Zoë Łuczak 学生")
+    enrol(db, course, student)
+    session = make_session(db, course)
+    record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 0.9, None))
+    db.commit()
+    return _register(db)
+
+
+def _register(db: Session) -> list[tuple[str, str]]:
+    rows = db.execute(sa.select(Student.name, Attendance.status).join(Attendance).join(ClassSession)).all()
+    db.rollback()
+    assert len(rows) == 1
+    return [(name, status) for name, status in rows]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://u:secret@h/d", r"postgresql://; use sqlite:/// or mysql\+pymysql://"),
+        ("no address", "no database address"),
+        ("mysql+pymysql://u:secret@h:port/d", "no database address"),
+        ("sqlite:////dev/null/secret-free/attendance.db", "cannot make the folder /dev/null/secret-free"),
+    ],
+)
+def test_a_wrong_address_is_refused_without_its_password(url: str, says: str) -> None:
+    with pytest.raises(DatabaseError, match=says) as caught:
+        create_database_engine(url)
+    assert "secret@" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing of a database " * 100)
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'notes.txt'}")
+    with pytest.raises(DatabaseError, match=r"notes\.txt cannot be used: file is not a database"):
+        upgrade(engine)
+
+
+def test_a_server_that_is_away_is_named_without_its_password() -> None:
+    engine = create_database_engine("mysql+pymysql://someone:secret@127.0.0.1:9/attendance")
+    with pytest.raises(DatabaseError, match=r"127\.0\.0\.1:9") as caught:
+        require_current_schema(engine)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,79 @@
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from attendance.face_engine.interface import ModelError
+from attendance.face_engine.models.cache import cached, default_cache_folder, read_model
+
+
+def test_made_once(tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def make() -> bytes:
+        made.append(1)
+        return b"model"
+
+    folder = tmp_path / "deep" / "cache"
+    assert cached(folder, "key", make) == b"model"
+    assert cached(folder, "key", make) == b"model"
+    assert len(made) == 1
+    assert cached(folder, "other", make) == b"model"
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"x" * 10, b"x" * 100])
+def test_a_spoiled_file_is_made_again(tmp_path: Path, spoiled: bytes) -> None:
+    cached(tmp_path, "key", lambda: b"model")
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(spoiled)
+    assert cached(tmp_path, "key", lambda: b"again") == b"again"
+    assert cached(tmp_path, "key", lambda: b"never") == b"again"
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    assert cached(tmp_path / "file" / "cache", "key", lambda: b"model") == b"model"
+
+
+def test_what_making_raises_is_raised_and_nothing_is_left(tmp_path: Path) -> None:
+    def fail() -> bytes:
+        raise ModelError("broken weights")
+
+    with pytest.raises(ModelError, match="broken weights"):
+        cached(tmp_path, "key", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def slowly() -> bytes:
+    time.sleep(0.3)
+    return b"m" * 1_000_000
+
+
+def in_another_process(folder: Path, answers: "multiprocessing.Queue[bool]") -> None:
+    answers.put(cached(folder, "key", slowly) == b"m" * 1_000_000)
+
+
+def test_processes_that_start_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    processes = [context.Process(target=in_another_process, args=(tmp_path, answers)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    assert [answers.get(timeout=60) for _ in processes] == [True] * 3
+    for process in processes:
+        process.join(60)
+    assert len(list(tmp_path.iterdir())) == 1, "no temporary file is left"
+
+
+def test_the_cache_is_where_the_desktop_s_rules_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache_folder() == tmp_path / "class-attendance" / "models"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert default_cache_folder() == Path.home() / ".cache" / "class-attendance" / "models"
+
+
+def test_an_operator_s_model_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"arc\.onnx: cannot read the model file"):
+        read_model(tmp_path / "arc.onnx")

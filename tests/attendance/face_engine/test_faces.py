@@ -1,0 +1,75 @@
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from attendance.face_engine.faces import find_faces, measure_sharpness
+from attendance.face_engine.interface import AlignedFaces, EngineError, FaceBoxes, Image
+from attendance.face_engine.reference import ReferenceEngine
+
+
+def test_every_image_gets_its_own_faces(hog_engine: ReferenceEngine, six_people: Image) -> None:
+    blank = np.zeros((100, 100, 3), np.uint8)
+    faces = find_faces(hog_engine, [blank, six_people, blank, six_people[:, :400]])
+    assert [len(found) for found in faces] == [0, 6, 0, 2]
+    for face in faces[1]:
+        assert face.box.shape == (4,)
+        assert face.landmarks.shape == (5, 2)
+        assert face.encoding.shape == (128,)
+        assert face.encoding.dtype == np.float32
+        assert face.sharpness > 0
+        left, top, right, bottom = face.box
+        assert ((face.landmarks > (left, top)) & (face.landmarks < (right, bottom))).all()
+    # The two people of the crop are two of the six, and everybody differs from everybody.
+    rows = np.array([face.encoding for face in faces[1]])
+    for face in faces[3]:
+        distances = np.linalg.norm(rows - face.encoding, axis=1)
+        assert np.sum(distances < 0.3) == 1
+    apart = np.linalg.norm(rows[:, None] - rows, axis=2)[np.triu_indices(6, 1)]
+    assert apart.min() > 0.6
+
+
+def test_no_images_and_no_faces(hog_engine: ReferenceEngine) -> None:
+    assert find_faces(hog_engine, []) == []
+    assert find_faces(hog_engine, [np.zeros((90, 90, 3), np.uint8)] * 2) == [[], []]
+
+
+def test_sharpness_is_the_laplacians_variance(six_people: Image) -> None:
+    chip = np.ascontiguousarray(six_people[270:420, 60:210])
+    blurred = cv2.GaussianBlur(chip, (0, 0), 3)
+    flat = np.full_like(chip, 99)
+    sharp, soft, none = measure_sharpness(np.stack([chip, blurred, flat]))
+    assert sharp > 10 * soft > 0
+    assert none == pytest.approx(0, abs=1e-6)
+    grey = chip.astype(np.float64) @ [0.299, 0.587, 0.114]
+    expected = cv2.Laplacian(grey, cv2.CV_64F)[1:-1, 1:-1].var()
+    assert sharp == pytest.approx(expected, rel=1e-4)
+
+
+class ForgetfulEngine(ReferenceEngine):
+    """Loses the last answer of one step."""
+
+    step = ""
+
+    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+        found = super().detect(images, upsample=upsample)
+        return found[:-1] if self.step == "detection" else found
+
+    def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
+        aligned = super().align(images, faces)
+        if self.step == "alignment of one image":
+            return [AlignedFaces(cut.chips[:-1], cut.landmarks[:-1]) for cut in aligned]
+        return aligned[:-1] if self.step == "alignment" else aligned
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return super().encode(chips)[:-1]
+
+
+@pytest.mark.parametrize("step", ["detection", "alignment", "alignment of one image", "encoding"])
+def test_an_engine_that_loses_answers_is_found_out(step: str, six_people: Image) -> None:
+    engine = ForgetfulEngine(upsample=0)
+    engine.step = step
+    with pytest.raises(EngineError, match=f"the engine's {step} gave"):
+        find_faces(engine, [six_people[200:450]])

@@ -1,0 +1,174 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from attendance.face_engine.reference import ReferenceEngine
+from attendance.gallery.gallery import Gallery
+from index_builder.photos.comparing import BatchOthers, Bounds, compare_own, find_outliers
+from index_builder.photos.judging import Known, compare, judge_and_encode
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
+
+MOST = 16_000_000
+OK, UNLIKE, SHARED = PhotoOutcome.OK, PhotoOutcome.UNLIKE_OWN, PhotoOutcome.SHARED
+
+
+def jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def files(pictures: Path, six_people: Image.Image) -> dict[str, bytes]:
+    return {
+        "obama": jpeg(Image.open(pictures / "obama.jpg").crop((200, 50, 760, 560))),
+        "obama smaller": jpeg(Image.open(pictures / "obama.jpg").crop((200, 50, 760, 560)).resize((280, 255))),
+        "obama2": jpeg(Image.open(pictures / "obama2.jpg").crop((60, 180, 560, 680))),
+        "biden": jpeg(Image.open(pictures / "biden.jpg").crop((200, 20, 960, 780)).resize((380, 380))),
+        "marta": jpeg(six_people.crop((40, 230, 215, 440))),
+    }
+
+
+def judge(engine: ReferenceEngine, files: dict[str, bytes], *names: str, **options: object) -> list[PhotoVerdict]:
+    options = {"gallery": None, "own": None, "max_pixels": MOST} | options
+    return judge_and_encode(engine, "1001", [(name, files[name]) for name in names], **options)
+
+
+@pytest.fixture(scope="module")
+def known(face_engine: ReferenceEngine, files: dict[str, bytes]) -> dict[str, np.ndarray]:
+    return {name: judge(face_engine, files, name)[0].encoding for name in files}
+
+
+def gallery(**students: np.ndarray) -> Gallery:
+    rows = {name: row[np.newaxis] for name, row in students.items()}
+    return Gallery.from_encodings(rows, model="dlib-resnet-v1", encoding_size=128)
+
+
+def test_a_verdict_has_what_a_report_needs(face_engine: ReferenceEngine, files: dict[str, bytes]) -> None:
+    (verdict,) = judge(face_engine, files, "obama")
+    assert (verdict.name, verdict.outcome, verdict.detail) == ("obama", OK, "")
+    assert verdict.encoding is not None
+    assert (verdict.encoding.shape, verdict.encoding.dtype) == ((128,), np.float64)
+    thumbnail = Image.open(io.BytesIO(verdict.thumbnail or b""))
+    assert max(thumbnail.size) <= 112
+    assert len(verdict.thumbnail or b"") < 8_000
+    assert judge(face_engine, files) == []
+
+
+def test_a_mislabelled_photo_among_several(face_engine: ReferenceEngine, files: dict[str, bytes]) -> None:
+    verdicts = judge(face_engine, files, "obama", "biden", "obama2")
+    assert [verdict.outcome for verdict in verdicts] == [OK, UNLIKE, OK]
+    assert verdicts[1].detail == "it shows somebody else than the student's other photos"
+    assert verdicts[1].encoding is None
+
+
+def test_of_two_different_people_neither_is_taken(
+    face_engine: ReferenceEngine, files: dict[str, bytes], known: dict[str, np.ndarray]
+) -> None:
+    verdicts = judge(face_engine, files, "obama", "biden")
+    assert [verdict.outcome for verdict in verdicts] == [UNLIKE, UNLIKE]
+    assert "cannot be told" in verdicts[0].detail
+    # What is enrolled already decides; so does another student who is known.
+    own = judge(face_engine, files, "obama", "biden", own=known["obama2"][np.newaxis])
+    assert [verdict.outcome for verdict in own] == [OK, UNLIKE]
+    other = judge(face_engine, files, "obama", "biden", gallery=gallery(joe=known["biden"]))
+    assert [(verdict.outcome, verdict.other) for verdict in other] == [(OK, None), (SHARED, "joe")]
+
+
+def test_another_students_face(
+    face_engine: ReferenceEngine, files: dict[str, bytes], known: dict[str, np.ndarray]
+) -> None:
+    (same,) = judge(face_engine, files, "obama smaller", gallery=gallery(barack=known["obama"]))
+    assert (same.outcome, same.other, same.detail) == (SHARED, "barack", "the same picture is one of barack")
+    (like,) = judge(face_engine, files, "obama2", gallery=gallery(barack=known["obama"], joe=known["biden"]))
+    assert (like.outcome, like.other) == (PhotoOutcome.LIKE_ANOTHER, "barack")
+    assert like.detail.endswith("to barack: one of the two may have the wrong photo")
+    # Somebody looked at them: they are twins.
+    (twin,) = judge(
+        face_engine, files, "obama2", gallery=gallery(barack=known["obama"]), accept=[PhotoOutcome.LIKE_ANOTHER]
+    )
+    assert (twin.outcome, twin.other) == (PhotoOutcome.DOUBTFUL, "barack")
+    assert twin.encoding is not None
+    # The student's own encodings in the gallery say nothing.
+    own = Gallery.from_encodings({"1001": known["obama"][np.newaxis]}, model="dlib-resnet-v1", encoding_size=128)
+    assert judge(face_engine, files, "obama2", gallery=own)[0].outcome is OK
+
+
+def test_the_same_file_again_counts_once(face_engine: ReferenceEngine, files: dict[str, bytes]) -> None:
+    twice = judge_and_encode(
+        face_engine,
+        "1001",
+        [("a.jpg", files["obama"]), ("b.jpg", files["obama"])],
+        gallery=None,
+        own=None,
+        max_pixels=MOST,
+    )
+    assert [verdict.outcome for verdict in twice] == [OK, PhotoOutcome.REPEATED]
+    assert twice[1].detail == "the same file as a.jpg"
+
+
+def test_a_fault_that_somebody_looked_at(face_engine: ReferenceEngine, files: dict[str, bytes]) -> None:
+    blurred = Image.open(io.BytesIO(files["obama"])).filter(ImageFilter.GaussianBlur(9))
+    photos = {"blurred": jpeg(blurred), "wall": jpeg(Image.new("RGB", (200, 200), (90, 90, 90)))}
+    refused = judge(face_engine, photos, "blurred", "wall")
+    assert [verdict.outcome for verdict in refused] == [PhotoOutcome.BLURRED, PhotoOutcome.NO_FACE]
+    every = judge(face_engine, photos, "blurred", "wall", accept=list(PhotoOutcome))
+    assert [verdict.outcome for verdict in every] == [PhotoOutcome.DOUBTFUL, PhotoOutcome.NO_FACE]
+    assert every[0].detail.startswith("blurred, but accepted: ")
+
+
+def around(centre: np.ndarray, radius: float, count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(5)
+    steps = random.normal(size=(count, 128))
+    return list(centre + radius * steps / np.linalg.norm(steps, axis=1, keepdims=True))
+
+
+def test_an_outlier_among_five_is_set_aside_and_kept() -> None:
+    rows = around(np.zeros(128), 0.15, 5) + around(np.zeros(128), 0.5, 1)
+    verdicts = [PhotoVerdict(str(place), OK, encoding=row) for place, row in enumerate(rows)]
+    judged = compare("1001", verdicts, known=Known())
+    assert [verdict.outcome for verdict in judged] == [OK] * 5 + [PhotoOutcome.SET_ASIDE]
+    assert judged[5].encoding is not None
+    assert judged[5].detail.startswith("median distance 0.5")
+    # Four are too few to say what is usual.
+    assert {verdict.outcome for verdict in compare("1001", verdicts[2:], known=Known())} == {OK}
+
+
+def test_photos_of_one_sitting_make_no_outliers_of_each_other() -> None:
+    assert find_outliers(np.array([0.1, 0.1, 0.1, 0.1, 0.15])) == frozenset()
+    assert find_outliers(np.array([0.3, 0.3, 0.3, 0.3, np.nan, 0.05, 0.55])) == {6}
+
+
+def test_two_against_two_is_undecided() -> None:
+    far = np.zeros(128)
+    far[0] = 2
+    rows = np.array(around(np.zeros(128), 0.1, 2) + around(far, 0.1, 2))
+    agreement = compare_own(rows, 0, unlike=0.6)
+    assert (agreement.undecided, agreement.unlike) == (True, {0, 1, 2, 3})
+    assert compare_own(rows, 2, unlike=0.6).unlike == {2, 3}
+    assert compare_own(np.empty((0, 0)), 0, unlike=0.6).unlike == frozenset()
+
+
+def test_a_batch_finds_what_a_loop_finds() -> None:
+    random = np.random.default_rng(8)
+    rows = {f"{number}": random.normal(size=(number % 4 + 1, 128)) for number in range(60)}
+    batch = BatchOthers(128)
+    assert batch.nearest_other(rows["0"][0], "0") is None
+    for student, each in rows.items():
+        batch.add(student, each)
+    for student in ("0", "17", "nobody"):
+        probe = random.normal(size=128)
+        expected = min(
+            (np.linalg.norm(each - probe, axis=1).min(), name) for name, each in rows.items() if name != student
+        )
+        found = batch.nearest_other(probe, student)
+        assert found is not None
+        assert (found.student, pytest.approx(found.distance, abs=1e-5)) == (expected[1], expected[0])
+
+
+def test_other_models_have_other_bounds() -> None:
+    assert Bounds.of("dlib-resnet-v1", 0.4) == Bounds()
+    assert Bounds.of("arcface", 1.1).unlike_own == pytest.approx(1.2)

@@ -1,0 +1,80 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.engine import DatabaseError
+from attendance.database.models import IndexVersion
+from attendance.gallery.format import GalleryError, load_gallery
+from attendance.gallery.publishing import build_index
+from attendance.gallery.store import Store, StoreError, write_store
+from index_builder.index_versions import record_version
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    path = tmp_path / "store.pickle"
+    write_store(path, Store({"1001": np.full((2, 128), 0.1), "1002": np.full((1, 128), 0.2)}))
+    return path
+
+
+def test_the_store_becomes_an_index(store: Path, tmp_path: Path) -> None:
+    built = build_index(store, tmp_path / "index")
+    gallery = load_gallery(tmp_path / "index", model="dlib-resnet-v1")
+    assert gallery.version == built.manifest.version
+    assert gallery.identities == ("1001", "1002")
+    ((first, second),) = gallery.nearest(np.full((1, 128), 0.11, np.float32))
+    assert (first.student, second.student) == ("1001", "1002")
+    assert first.distance == pytest.approx(0.01 * 128**0.5, rel=1e-5)
+
+
+def test_a_bad_store_leaves_the_index_in_use(store: Path, tmp_path: Path) -> None:
+    version = build_index(store, tmp_path / "index").manifest.version
+    store.write_bytes(pickle.dumps({"encodings": [[float("nan")] * 128], "names": ["1001"]}))
+    with pytest.raises(StoreError, match="NaN"):
+        build_index(store, tmp_path / "index")
+    with pytest.raises(StoreError, match="there is no store"):
+        build_index(tmp_path / "none", tmp_path / "index")
+    assert load_gallery(tmp_path / "index").version == version
+
+
+def test_the_version_is_recorded(
+    store: Path, tmp_path: Path, database_url: str, sessions: sessionmaker[Session]
+) -> None:
+    built = build_index(store, tmp_path / "index")
+    record_version(database_url, built)
+    again = build_index(store, tmp_path / "index")
+    record_version(database_url, again)
+    with sessions() as session:
+        rows = session.scalars(sa.select(IndexVersion).order_by(IndexVersion.id)).all()
+    assert [row.version for row in rows] == [built.manifest.version, again.manifest.version]
+    assert (rows[0].model, rows[0].identities, rows[0].encodings) == ("dlib-resnet-v1", 2, 3)
+    assert rows[0].sha256 == built.sha256
+    assert rows[0].published_at.tzinfo is not None
+    assert (tmp_path / "index" / "CURRENT").read_text() == f"{again.manifest.version} {again.sha256}\n"
+    with pytest.raises(DatabaseError, match="the database refused the row"):
+        record_version(database_url, built)
+
+
+def test_no_database_is_made_for_it(store: Path, tmp_path: Path) -> None:
+    built = build_index(store, tmp_path / "index")
+    path = tmp_path / "attendance.db"
+    with pytest.raises(DatabaseError, match="there is no database yet"):
+        record_version(f"sqlite:///{path}", built)
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(DatabaseError, match="run `attendance db upgrade`"):
+        record_version(f"sqlite:///{path}", built)
+    with pytest.raises(DatabaseError, match="no database address"):
+        record_version("not an address", built)
+    with pytest.raises(DatabaseError, match="cannot be used"):
+        record_version("mysql+pymysql://user:secret@127.0.0.1:1/name", built)
+
+
+def test_no_place_for_the_index(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(GalleryError, match="cannot publish"):
+        build_index(store, tmp_path / "file")

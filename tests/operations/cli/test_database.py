@@ -1,0 +1,153 @@
+"""`attendance db`, `camera`, `lecturer` and `token`, as an operator types them."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from sqlalchemy.orm import Session
+
+from attendance.database.models import ApiToken, Camera, Lecturer, Role, Room
+from attendance.database.passwords import password_problem, verify_password
+from attendance.database.tokens import api_token_of, camera_of
+from operations.cli.main import attendance
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def type_(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Type:
+    """Runs a command on the test's database."""
+    monkeypatch.setenv("ATTENDANCE_DATABASE_URL", database_url)
+
+    def run(*words: str, answers: str | None = None) -> Result:
+        return CliRunner().invoke(attendance, words, input=answers)
+
+    return run
+
+
+def test_upgrade_then_nothing_to_do_then_down(type_: Type) -> None:
+    assert "no tables" in type_("db", "current").stdout
+    assert "before: no tables" in type_("db", "upgrade").stdout
+    assert "up to date" in type_("db", "upgrade").stdout
+    assert "Run" not in type_("db", "current").stdout
+    assert "base (no tables)" in type_("db", "downgrade", "base", answers="y\n").stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("camera", "list"),
+        ("camera", "add", "c", "--room", "R"),
+        ("lecturer", "list"),
+        ("token", "list"),
+    ],
+)
+def test_a_database_without_tables_is_one_sentence(type_: Type, words: tuple[str, ...]) -> None:
+    done = type_(*words)
+    assert done.exit_code == 1
+    assert done.stderr == "Error: the database has no tables yet: run `attendance db upgrade`\n"
+
+
+def test_a_camera_gets_a_token_that_is_kept_as_a_hash(type_: Type, engine: sa.Engine, db: Session) -> None:
+    done = type_("camera", "add", "hall-a", "--room", "Hall A", "--create-room", "--upsample", "1")
+    token = done.stdout.strip()
+    camera = camera_of(db, token)
+    assert camera is not None
+    assert camera.room is not None
+    assert (camera.name, camera.room.name, camera.upsample) == ("hall-a", "Hall A", 1)
+    assert token not in str(db.execute(sa.text("SELECT * FROM camera")).all())
+    assert "hall-a" in type_("camera", "list").stdout
+
+
+def test_rotating_and_revoking_end_the_old_token(type_: Type, engine: sa.Engine, db: Session) -> None:
+    first = type_("camera", "add", "c", "--room", "R", "--create-room").stdout.strip()
+    second = type_("camera", "rotate", "c").stdout.strip()
+    assert camera_of(db, first) is None
+    assert camera_of(db, second) is not None
+    db.rollback()
+    type_("camera", "revoke", "c")
+    assert camera_of(db, second) is None
+    assert "(revoked)" in type_("camera", "list").stdout
+
+
+def test_a_camera_moves(type_: Type, engine: sa.Engine, db: Session) -> None:
+    type_("camera", "add", "c", "--room", "R", "--create-room")
+    type_("camera", "move", "c", "--room", "S", "--create-room")
+    assert db.scalars(sa.select(Room.name).join(Camera, Camera.room_id == Room.id)).all() == ["S"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("camera", "add", "taken", "--room", "R"), "There is a camera 'taken' already"),
+        (("camera", "add", "new", "--room", "X"), "There is no room 'X' (known rooms: R)"),
+        (("camera", "add", "new", "--room", " ", "--create-room"), "A room's name has 1 to 80 characters"),
+        (("db", "downgrade", "nonsense", "--yes"), "Can't locate revision identified by 'nonsense'"),
+        (
+            ("lecturer", "add", "--email", "a@example.edu", "--name", "N" * 121, "--generate"),
+            "A name has at most 120 characters",
+        ),
+        (("camera", "add", " ", "--room", "R"), "A camera's name has 1 to 80 characters"),
+        (("camera", "move", "nobody", "--room", "R"), "There is no camera 'nobody'"),
+        (("camera", "rotate", "nobody"), "There is no camera 'nobody'"),
+        (("camera", "revoke", "nobody"), "There is no camera 'nobody'"),
+        (("token", "revoke", "nobody"), "There is no token 'nobody'"),
+        (("token", "add", "taken", "--role", "enrolment"), "There is a token 'taken' already"),
+        (("lecturer", "reset-password", "nobody@example.edu", "--generate"), "There is no lecturer nobody@example.edu"),
+        (("lecturer", "add", "--email", "taken@example.edu", "--name", "N", "--generate"), "There is a lecturer"),
+        (("lecturer", "add", "--email", "no address", "--name", "N", "--generate"), "is no e-mail address"),
+        (("lecturer", "add", "--email", "a@example.edu", "--name", " ", "--generate"), "The name is empty"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(type_: Type, engine: sa.Engine, words: tuple[str, ...], says: str) -> None:
+    type_("camera", "add", "taken", "--room", "R", "--create-room")
+    type_("token", "add", "taken", "--role", "enrolment")
+    type_("lecturer", "add", "--email", "taken@example.edu", "--name", "N", "--generate")
+    done = type_(*words)
+    assert done.exit_code == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_administrator_is_added_with_a_typed_password(type_: Type, engine: sa.Engine, db: Session) -> None:
+    typed = "correct horse battery\n" * 2
+    done = type_("lecturer", "add", "--admin", "--email", "Ada@Example.EDU", "--name", "Ada", answers=typed)
+    assert done.exit_code == 0, done.stderr
+    person = db.scalars(sa.select(Lecturer)).one()
+    assert (person.email, person.role) == ("ada@example.edu", Role.ADMIN)
+    assert verify_password(person.password_hash, "correct horse battery")
+    assert "correct horse" not in done.output
+
+
+def test_a_weak_password_is_refused(type_: Type, engine: sa.Engine, db: Session) -> None:
+    done = type_("lecturer", "add", "--email", "a@example.edu", "--name", "Ada", answers="short\nshort\n")
+    assert "at least 10 characters" in done.stderr
+    assert db.scalars(sa.select(Lecturer)).all() == []
+
+
+def test_a_reset_ends_other_sign_ins(type_: Type, engine: sa.Engine, db: Session) -> None:
+    type_("lecturer", "add", "--email", "a@example.edu", "--name", "Ada", "--generate")
+    password = type_("lecturer", "reset-password", "a@example.edu", "--generate").stdout.strip()
+    person = db.scalars(sa.select(Lecturer)).one()
+    assert person.sign_in_epoch == 1
+    assert verify_password(person.password_hash, password)
+
+
+def test_a_program_gets_a_token_with_its_role(type_: Type, engine: sa.Engine, db: Session) -> None:
+    token = type_("token", "add", "registry", "--role", "enrolment").stdout.strip()
+    found = api_token_of(db, token)
+    assert isinstance(found, ApiToken)
+    assert (found.name, found.role) == ("registry", "enrolment")
+    assert "registry" in type_("token", "list").stdout
+    db.rollback()
+    type_("token", "revoke", "registry")
+    assert api_token_of(db, token) is None
+
+
+def test_passwords_are_judged_by_length_and_variety() -> None:
+    assert password_problem("correct horse battery") is None
+    assert password_problem("too short") is not None
+    assert password_problem("aaaaaaaaaaaaaaa") is not None
+    assert password_problem("x" * 201) is not None
+    assert not verify_password("no hash at all", "anything")

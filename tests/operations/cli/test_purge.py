@@ -1,0 +1,92 @@
+"""What is older than its retention goes, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+from sqlalchemy.orm import Session
+
+from attendance.database.models import (
+    Attendance,
+    AttendanceChange,
+    AttendanceEvidence,
+    Base,
+    ClassSession,
+    GalleryJob,
+    GalleryJobPhoto,
+    JobState,
+)
+from operations.cli.main import attendance
+from tests.attendance.database.full_database import fill
+
+NOW = datetime.now(UTC)
+
+
+def count(db: Session, table: type[Base]) -> int:
+    db.rollback()
+    return db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+
+@pytest.fixture
+def aged(db: Session) -> Session:
+    """A row of everything, evidence and job of 100 days ago, the class session of 400 days ago."""
+    fill(db)
+    old = NOW - timedelta(days=100)
+    db.execute(sa.update(AttendanceEvidence).values(recorded_at=old))
+    db.execute(sa.update(GalleryJob).values(requested_at=old))
+    session = db.scalars(sa.select(ClassSession)).one()
+    session.starts_at, session.ends_at = NOW - timedelta(days=400, hours=2), NOW - timedelta(days=400)
+    db.commit()
+    return db
+
+
+def purge(**days: int) -> str:
+    environment = {f"ATTENDANCE_RETENTION_{key.upper()}": str(value) for key, value in days.items()}
+    done = CliRunner(env=environment).invoke(attendance, ["purge"])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def _database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_DATABASE_URL", database_url)
+
+
+def test_only_what_is_older_goes(aged: Session) -> None:
+    assert "Deleted 0 evidence" in purge(evidence_days=101, job_days=101, attendance_days=401)
+    assert (count(aged, AttendanceEvidence), count(aged, GalleryJob), count(aged, Attendance)) == (1, 1, 1)
+    assert "Deleted 1 evidence" in purge(evidence_days=99, job_days=101)
+    assert (count(aged, AttendanceEvidence), count(aged, GalleryJob), count(aged, Attendance)) == (0, 1, 1)
+
+
+def test_a_request_that_nobody_took_up_goes_with_its_photos(aged: Session) -> None:
+    assert "Deleted 1 requests to the gallery that nobody took up" in purge(job_days=99)
+    assert count(aged, GalleryJobPhoto) == 0
+
+
+def test_a_finished_job_is_kept_from_its_end_on(aged: Session) -> None:
+    aged.execute(sa.update(GalleryJob).values(state=JobState.DONE, finished_at=NOW - timedelta(days=2)))
+    aged.commit()
+    purge(job_days=3)
+    assert count(aged, GalleryJob) == 1
+    assert "Deleted 1 reports of work on the gallery" in purge(job_days=1)
+
+
+def test_a_session_goes_with_its_attendance_and_history(aged: Session) -> None:
+    assert count(aged, AttendanceChange) > 0
+    assert "Deleted 1 class sessions" in purge(attendance_days=399)
+    assert [count(aged, table) for table in (ClassSession, Attendance, AttendanceChange, AttendanceEvidence)] == [0] * 4
+
+
+def test_nought_keeps_for_ever(aged: Session) -> None:
+    purge(evidence_days=0, job_days=0, attendance_days=0)
+    assert (count(aged, AttendanceEvidence), count(aged, GalleryJob), count(aged, Attendance)) == (1, 1, 1)
+
+
+def test_many_rows_go_in_parts(aged: Session) -> None:
+    row = aged.scalars(sa.select(AttendanceEvidence)).one()
+    values = {column.name: getattr(row, column.name) for column in AttendanceEvidence.__table__.columns}
+    aged.execute(sa.insert(AttendanceEvidence), [values | {"id": None, "uid": f"u{number}"} for number in range(1200)])
+    aged.commit()
+    assert "Deleted 1,201 evidence" in purge(evidence_days=1)

@@ -1,0 +1,262 @@
+"""A healthy installation, and broken ones: what the operator is told of each."""
+
+import re
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from sqlalchemy.orm import Session
+
+from attendance.database.engine import create_database_engine, downgrade, upgrade
+from attendance.database.models import Camera, ClassSession, Course, Role, Room, Student
+from attendance.database.register import Sighting
+from attendance.gallery.publishing import build_index
+from attendance.gallery.store import Store, write_store
+from operations.cli.main import attendance
+from recognition_service.outbox.store import Outbox
+from tests.factories import make_lecturer
+
+Doctor = Callable[[], Result]
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
+    """Examines a healthy installation in `tmp_path`, which a test breaks first."""
+    data = tmp_path / "data"
+    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(data))
+    engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
+    upgrade(engine)
+    with Session(engine) as db:
+        make_lecturer(db, role=Role.ADMIN)
+        room = Room(name="Hall")
+        db.add_all([room, Student(index_number="s1", name="Ada")])
+        db.flush()
+        db.add(Camera(name="hall", room_id=room.id, token_hash="0" * 64, last_seen_at=datetime.now(UTC)))
+        db.commit()
+    engine.dispose()
+    write_store(data / "gallery" / "encodings.pickle", Store({"s1": np.full((1, 128), 0.1)}))
+    build_index(data / "gallery" / "encodings.pickle", data / "gallery" / "index")
+    with socket.create_server(("127.0.0.1", 0)) as service, socket.create_server(("127.0.0.1", 0)) as web:
+        monkeypatch.setenv("ATTENDANCE_SERVICE_LISTEN", f"127.0.0.1:{service.getsockname()[1]}")
+        monkeypatch.setenv("ATTENDANCE_WEB_LISTEN", f"127.0.0.1:{web.getsockname()[1]}")
+        yield lambda: CliRunner().invoke(attendance, ["doctor"])
+
+
+@pytest.fixture
+def db(doctor: Doctor, tmp_path: Path) -> Iterator[Session]:
+    """The installation's database."""
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'data' / 'attendance.db'}")
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+
+
+def problems(result: Result) -> list[str]:
+    """The subjects of the problems told."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return [line.split()[1].rstrip(":") for line in result.stdout.splitlines() if line.startswith("PROBLEM")]
+
+
+def test_a_healthy_installation(doctor: Doctor) -> None:
+    done = doctor()
+    assert problems(done) == [], done.stdout
+    assert done.exit_code == 0
+    for subject in ("settings", "disk", "certificate", "database", "administrators", "model", "index", "enrolment",
+                    "outbox", "cameras", "service", "dashboard"):  # fmt: skip
+        assert f"ok       {subject}: " in done.stdout
+
+
+def test_a_wrong_setting(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_SERVICE_WINDOW", "many")
+    done = doctor()
+    assert (problems(done), done.exit_code) == (["settings"], 1)
+    assert "ATTENDANCE_SERVICE_WINDOW" in done.stdout
+
+
+def test_a_database_that_is_away_and_others_examined_nevertheless(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTENDANCE_DATABASE_URL", "mysql+pymysql://u:secret@127.0.0.1:9/attendance")
+    done = doctor()
+    assert (problems(done), done.exit_code) == (["database"], 1)
+    assert "Start the database" in done.stdout
+    assert "secret" not in done.stdout
+    assert "ok       index" in done.stdout
+
+
+def test_a_schema_of_an_older_version(doctor: Doctor, tmp_path: Path) -> None:
+    engine = create_database_engine(f"sqlite:///{tmp_path / 'data' / 'attendance.db'}")
+    downgrade(engine, "0001")
+    engine.dispose()
+    done = doctor()
+    assert "database" in problems(done)
+    assert "attendance db upgrade" in done.stdout
+
+
+def test_an_index_with_a_flipped_bit(doctor: Doctor, tmp_path: Path) -> None:
+    index = tmp_path / "data" / "gallery" / "index"
+    file = max((path for path in index.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    data = bytearray(file.read_bytes())
+    data[-20] ^= 1
+    file.write_bytes(data)
+    done = doctor()
+    assert problems(done) == ["index"]
+    assert "attendance index build" in done.stdout
+
+
+def test_no_index_at_all(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ATTENDANCE_GALLERY_INDEX", str(tmp_path / "none"))
+    done = doctor()
+    assert problems(done) == ["index"]
+    assert "nobody can be recognised" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict", "says"),
+    [(-1, "PROBLEM", "expired on"), (5, "WARNING", "expires in 4 days"), (90, "ok", "good for")],
+)
+def test_a_certificate_and_its_end(  # noqa: PLR0917 - three fixtures, three parameters
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, verdict: str, says: str
+) -> None:
+    _write_certificate(tmp_path, days)
+    monkeypatch.setenv("ATTENDANCE_SERVICE_TLS_CERTIFICATE", str(tmp_path / "certificate.pem"))
+    monkeypatch.setenv("ATTENDANCE_SERVICE_TLS_KEY", str(tmp_path / "key.pem"))
+    (line,) = [line for line in doctor().stdout.splitlines() if "certificate:" in line]
+    assert line.startswith(verdict)
+    assert says in line
+
+
+def test_a_service_open_to_the_network_without_tls(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_SERVICE_LISTEN", "0.0.0.0:50051")
+    done = doctor()
+    assert "WARNING  certificate: the service listens on 0.0.0.0:50051 without TLS" in done.stdout
+    assert done.exit_code == 0
+
+
+def test_sightings_that_do_not_reach_the_database(doctor: Doctor, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    path = tmp_path / "data" / "outbox.db"
+    outbox = Outbox(path)
+    outbox.put([Sighting(1, "s1", now, now, 0.9, None)])
+    outbox.close()
+    assert problems(doctor()) == []
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE sighting SET queued_at = queued_at - 3600000000")
+    done = doctor()
+    assert problems(done) == ["outbox"]
+    assert "1 sightings wait for the database, the oldest since 60 minutes" in done.stdout
+    path.write_bytes(b"not a database" * 1000)
+    assert problems(doctor()) == ["outbox"]
+
+
+def test_a_camera_that_is_silent_while_a_session_runs(doctor: Doctor, db: Session) -> None:
+    now = datetime.now(UTC)
+    camera = db.scalars(sa.select(Camera)).one()
+    camera.last_seen_at = now - timedelta(minutes=6)
+    db.add(Camera(name="lost", token_hash="1" * 64))
+    db.commit()
+    done = doctor()
+    assert problems(done) == []
+    assert "WARNING  camera lost: stands in no room" in done.stdout
+
+    db.add(
+        ClassSession(
+            course=Course(code="c", name="c"),
+            room_id=camera.room_id,
+            starts_at=now - timedelta(minutes=10),
+            ends_at=now + timedelta(minutes=10),
+        )
+    )
+    db.commit()
+    done = doctor()
+    assert done.exit_code == 1
+    assert "PROBLEM  camera hall: last seen" in done.stdout
+    assert "while a class session runs in its room" in done.stdout
+
+
+def test_consent_without_enrolment(doctor: Doctor, db: Session) -> None:
+    db.add(Student(index_number="s2", name="Bo", consent_given_at=datetime.now(UTC), consent_means="form"))
+    db.commit()
+    assert "WARNING  enrolment: 1 of 2 students gave their consent and cannot be recognised yet" in doctor().stdout
+
+
+def test_programs_that_do_not_run(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_WEB_LISTEN", "127.0.0.1:9")
+    assert "WARNING  dashboard: nobody listens at 127.0.0.1:9" in doctor().stdout
+
+
+def test_several_services_of_one_machine_each_have_an_address_and_an_outbox(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "attendance.toml").write_text("")
+    (tmp_path / "serve-1.env").write_text("# written\nATTENDANCE_SERVICE_LISTEN=127.0.0.1:9\n")
+    (tmp_path / "serve-2.env").write_text("ATTENDANCE_SERVICE_LISTEN=127.0.0.1:7\n")
+    monkeypatch.setenv("ATTENDANCE_CONFIG", str(tmp_path / "attendance.toml"))
+    for number in (1, 2):
+        Outbox(tmp_path / "data" / f"outbox-{number}.db").close()
+    said = doctor().stdout
+    assert "service: nobody listens at 127.0.0.1:9" in said
+    assert "service: nobody listens at 127.0.0.1:7" in said
+    assert "outbox-1.db: 0 sightings wait" in said
+    assert "outbox-2.db: 0 sightings wait" in said
+
+
+def test_a_data_folder_that_is_not_there(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ATTENDANCE_DATABASE_URL", f"sqlite:///{tmp_path / 'data' / 'attendance.db'}")
+    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "nowhere"))
+    done = doctor()
+    assert problems(done) == ["disk", "index"]
+    assert f"the data folder {tmp_path / 'nowhere'} does not exist" in done.stdout
+
+
+def test_a_database_server_whose_clock_is_an_hour_off(
+    doctor: Doctor, mariadb_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An account without all rights, since init_connect is for those.
+    mariadb_server.execute(
+        "CREATE DATABASE clocks CHARACTER SET utf8mb4",
+        "CREATE USER clocks@'127.0.0.1' IDENTIFIED BY 'clocks'",
+        "GRANT ALL ON clocks.* TO clocks@'127.0.0.1'",
+        "SET GLOBAL init_connect = 'SET timestamp = UNIX_TIMESTAMP() - 3600'",
+    )
+    try:
+        url = sa.make_url(mariadb_server.url("clocks")).set(username="clocks", password="clocks")
+        monkeypatch.setenv("ATTENDANCE_DATABASE_URL", url.render_as_string(hide_password=False))
+        CliRunner().invoke(attendance, ["db", "upgrade"])
+        done = doctor()
+    finally:
+        mariadb_server.execute("SET GLOBAL init_connect = ''", "DROP DATABASE clocks", "DROP USER clocks@'127.0.0.1'")
+    assert problems(done) == ["clock"]
+    assert re.search(r"differs from this machine's by 36\d\d s", done.stdout)
+
+
+def _write_certificate(folder: Path, days: int) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "service")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=10))
+        .not_valid_after(now + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )

@@ -1,0 +1,367 @@
+"""The batcher alone: no server, no pictures. Items are strings; the work answers them in capitals."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable
+
+import pytest
+
+from recognition_service.engine.batcher import Batcher
+from recognition_service.errors import ExpiredError, InternalServiceError, OverloadedError, UnavailableError
+
+LONG = 30.0
+
+
+class Work:
+    """Answers a batch when told to; keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[Hashable, list[str]]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.failure: Exception | None = None
+        self.answers: list[str | Exception] | None = None
+
+    async def __call__(self, bucket: Hashable, items: list[str]) -> list[str | Exception]:
+        self.batches.append((bucket, list(items)))
+        await settle()  # work takes time: those answered before come back meanwhile
+        await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        return [item.upper() for item in items] if self.answers is None else self.answers
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(items) for _, items in self.batches]
+
+
+@pytest.fixture
+async def work() -> Work:
+    return Work()
+
+
+class Bench:
+    """Batchers that are closed when the test ends, whatever the work's state."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.batchers: list[Batcher[str, str]] = []
+
+    def __call__(self, *, max_batch: int = 4, max_delay_s: float = 0.0, max_queue: int = 64) -> Batcher[str, str]:
+        batcher = Batcher(self.work, max_batch=max_batch, max_delay_s=max_delay_s, max_queue=max_queue)
+        batcher.start()
+        self.batchers.append(batcher)
+        return batcher
+
+
+@pytest.fixture
+async def bench(work: Work) -> AsyncIterator[Bench]:
+    bench = Bench(work)
+    yield bench
+    work.gate.set()
+    for batcher in bench.batchers:
+        await batcher.close()
+
+
+async def submit(
+    batcher: Batcher[str, str], item: str, *, lane: str = "a", bucket: Hashable = 1, within: float = LONG
+) -> str:
+    with batcher.reserve(lane) as place:
+        return await place.submit(item, bucket=bucket, deadline=asyncio.get_running_loop().time() + within)
+
+
+def send(batcher: Batcher[str, str], item: str, *, lane: str = "a", bucket: Hashable = 1) -> asyncio.Task[str]:
+    return asyncio.create_task(submit(batcher, item, lane=lane, bucket=bucket))
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_each_item_gets_its_own_result(bench: Bench) -> None:
+    batcher = bench()
+    assert await asyncio.gather(*(submit(batcher, item) for item in "abc")) == ["A", "B", "C"]
+    assert batcher.waiting == 0
+
+
+async def test_a_full_batch_goes_before_its_delay(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=3, max_delay_s=LONG)
+    await asyncio.gather(*(submit(batcher, str(n)) for n in range(3)))
+    assert work.sizes == [3]
+    assert batcher.batches == 1
+
+
+async def test_a_batch_that_does_not_fill_goes_after_its_delay(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=3, max_delay_s=0.05)
+    first = send(batcher, "x")
+    await asyncio.sleep(0.01)
+    assert work.batches == []
+    second = send(batcher, "y")
+    assert await asyncio.gather(first, second) == ["X", "Y"]
+    assert work.sizes == [2]
+
+
+async def test_no_batch_is_larger_than_the_maximum(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=4)
+    await asyncio.gather(*(submit(batcher, str(n)) for n in range(10)))
+    assert work.sizes == [4, 4, 2]
+
+
+async def test_a_batch_holds_one_bucket(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=4, max_delay_s=0.02)
+    await asyncio.gather(*(submit(batcher, str(n), bucket=(n % 2, 480)) for n in range(6)))
+    assert sorted(work.batches, key=str) == [((0, 480), ["0", "2", "4"]), ((1, 480), ["1", "3", "5"])]
+
+
+async def test_lanes_take_turns_within_a_bucket(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=2)
+    blocker = send(batcher, "first", lane="z")
+    await settle()
+    sent = [send(batcher, f"fast{n}", lane="fast") for n in range(4)]
+    sent += [send(batcher, f"slow{n}", lane="slow") for n in range(2)]
+    await settle()
+    work.gate.set()
+    await asyncio.gather(blocker, *sent)
+    assert [items for _, items in work.batches[1:]] == [["fast0", "slow0"], ["fast1", "slow1"], ["fast2", "fast3"]]
+
+
+async def test_lanes_take_turns_across_buckets(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=1)
+    blocker = send(batcher, "first", lane="z")
+    await settle()
+    sent = [send(batcher, f"fast{n}", lane="fast", bucket="large") for n in range(3)]
+    sent += [send(batcher, "slow0", lane="slow", bucket="small")]
+    await settle()
+    work.gate.set()
+    await asyncio.gather(blocker, *sent)
+    assert [items for _, items in work.batches[1:]] == [["fast0"], ["slow0"], ["fast1"], ["fast2"]]
+
+
+async def test_a_camera_sending_ten_times_as_much_gets_no_more_than_its_share(bench: Bench, work: Work) -> None:
+    """Under overload: each lane keeps as many items waiting as it may; counted are the items served."""
+    batcher = bench(max_batch=4, max_queue=16)
+    served: Counter[str] = Counter()
+
+    async def camera(lane: str, in_flight: int) -> None:
+        async def one() -> None:
+            while len(work.batches) < 200:
+                try:
+                    await submit(batcher, lane, lane=lane)
+                    served[lane] += 1
+                except OverloadedError:
+                    await asyncio.sleep(0)
+
+        await asyncio.gather(*(one() for _ in range(in_flight)))
+
+    await asyncio.gather(camera("fast", 20), *(camera(f"slow{n}", 2) for n in range(4)))
+    mean = sum(served.values()) / len(served)
+    assert min(served.values()) >= 0.9 * mean, served
+
+
+async def test_a_full_queue_refuses(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=1, max_queue=2)
+    sent = [send(batcher, "running")]
+    await settle()
+    sent += [send(batcher, str(n)) for n in range(2)]
+    await settle()
+    with pytest.raises(OverloadedError, match="full"):
+        batcher.reserve("a")
+    work.gate.set()
+    assert await asyncio.gather(*sent) == ["RUNNING", "0", "1"]
+
+
+async def test_places_in_preparation_count(bench: Bench) -> None:
+    batcher = bench(max_queue=2)
+    with batcher.reserve("a"), batcher.reserve("a"):
+        assert batcher.waiting == 2
+        with pytest.raises(OverloadedError):
+            batcher.reserve("a")
+    assert batcher.waiting == 0
+
+
+async def test_a_lane_with_fewer_places_takes_one_from_the_lane_with_most(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=1, max_queue=3)
+    running = send(batcher, "running", lane="z")
+    await settle()
+    fast = [send(batcher, f"fast{n}", lane="fast") for n in range(3)]
+    await settle()
+    slow = send(batcher, "slow", lane="slow")
+    await settle()
+    assert batcher.waiting == 3
+    with pytest.raises(OverloadedError, match="fewer frames"):
+        await fast[2]
+    work.gate.set()
+    assert await asyncio.gather(running, *fast[:2], slow) == ["RUNNING", "FAST0", "FAST1", "SLOW"]
+
+
+async def test_a_place_taken_during_preparation_is_told_at_submission(bench: Bench) -> None:
+    batcher = bench(max_queue=2)
+    with batcher.reserve("fast"), batcher.reserve("fast") as taken, batcher.reserve("slow"):
+        with pytest.raises(OverloadedError):
+            await taken.submit("x", bucket=1)
+        assert batcher.waiting == 2
+
+
+async def test_an_item_past_its_deadline_is_dropped_before_work(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=1)
+    running = send(batcher, "running")
+    await settle()
+    with pytest.raises(ExpiredError):
+        await submit(batcher, "late", within=0.02)
+    assert batcher.waiting == 0
+    work.gate.set()
+    assert await running == "RUNNING"
+    assert work.batches == [(1, ["running"])]
+
+
+async def test_a_deadline_does_not_end_work_that_has_begun(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench()
+    running = asyncio.create_task(submit(batcher, "running", within=0.02))
+    await asyncio.sleep(0.05)
+    work.gate.set()
+    assert await running == "RUNNING"
+
+
+async def test_a_caller_that_goes_away_frees_its_place(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=1, max_queue=1)
+    running = send(batcher, "running")
+    await settle()
+    gone = send(batcher, "gone")
+    await settle()
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert batcher.waiting == 0
+    work.gate.set()
+    assert await asyncio.gather(running, submit(batcher, "next")) == ["RUNNING", "NEXT"]
+    assert [items for _, items in work.batches] == [["running"], ["next"]]
+
+
+async def test_an_error_of_one_item_is_its_own(bench: Bench, work: Work) -> None:
+    work.answers = ["fine", InternalServiceError("broken"), "fine"]
+    batcher = bench(max_batch=3, max_delay_s=LONG)
+    results = await asyncio.gather(*(submit(batcher, item) for item in "abc"), return_exceptions=True)
+    assert results[0] == results[2] == "fine"
+    assert isinstance(results[1], InternalServiceError)
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"), [(ZeroDivisionError("secret"), InternalServiceError), (UnavailableError("away"),) * 2]
+)
+async def test_failed_work_fails_its_batch_and_the_next_goes_on(
+    bench: Bench, work: Work, failure: Exception, expected: type[Exception] | Exception
+) -> None:
+    batcher = bench()
+    work.failure = failure
+    with pytest.raises(expected if isinstance(expected, type) else type(expected)) as caught:
+        await submit(batcher, "x")
+    assert "secret" not in str(caught.value)
+    work.failure = None
+    assert await submit(batcher, "y") == "Y"
+
+
+async def test_fewer_results_than_items_is_an_error_for_all(bench: Bench, work: Work) -> None:
+    work.answers = ["one"]
+    batcher = bench(max_batch=2, max_delay_s=LONG)
+    results = await asyncio.gather(submit(batcher, "a"), submit(batcher, "b"), return_exceptions=True)
+    assert all(isinstance(result, InternalServiceError) for result in results)
+
+
+async def test_closing_runs_what_waits_without_delay_and_refuses_the_rest(bench: Bench, work: Work) -> None:
+    batcher = bench(max_delay_s=LONG)
+    waiting = send(batcher, "x")
+    with batcher.reserve("b") as prepared:
+        await settle()
+        closing = asyncio.create_task(batcher.close())
+        await settle()
+        with pytest.raises(UnavailableError):
+            batcher.reserve("a")
+        assert await prepared.submit("y", bucket=1) == "Y"
+    assert await waiting == "X"
+    await closing
+    await batcher.close()
+
+
+async def test_it_keeps_nothing_of_lanes_that_have_gone(bench: Bench) -> None:
+    batcher = bench()
+    await asyncio.gather(*(submit(batcher, "x", lane=f"lane{n}", bucket=n) for n in range(20)))
+    await settle()
+    assert not any((batcher._lanes, batcher._buckets))
+
+
+async def test_urgent_items_go_first_and_lanes_share_within_a_priority(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=1)
+    work.gate.clear()
+
+    async def ask(name: str, lane: str, priority: int) -> str:
+        with batcher.reserve(lane, priority) as place:
+            return await place.submit(name, bucket="b")
+
+    asked = [asyncio.create_task(ask("first", "x", 1))]
+    await settle()
+    for name, lane, priority in (("c1", "a", 3), ("c2", "a", 3), ("d1", "b", 3), ("b1", "a", 2), ("a1", "c", 1)):
+        asked.append(asyncio.create_task(ask(name, lane, priority)))
+        await settle()
+    work.gate.set()
+    await asyncio.gather(*asked)
+    assert [items for _, items in work.batches] == [["first"], ["a1"], ["b1"], ["c1"], ["d1"], ["c2"]]
+
+
+async def test_an_urgent_item_takes_a_place_of_the_least_urgent_and_never_the_other_way(
+    bench: Bench, work: Work
+) -> None:
+    batcher = bench(max_queue=3)
+    old, older = batcher.reserve("a", 3), batcher.reserve("a", 3)
+    early = batcher.reserve("b", 2)
+    assert batcher.load == 1
+    urgent = batcher.reserve("c", 1)  # takes the newer of the two
+    with pytest.raises(OverloadedError, match="more urgent"):
+        await older.submit("older", bucket="b")
+    with pytest.raises(OverloadedError, match="the queue is full"):
+        batcher.reserve("d", 3)
+    assert await asyncio.gather(*(place.submit("x", bucket="b") for place in (old, early, urgent))) == ["X"] * 3
+
+
+async def test_with_the_action_defer_an_item_past_its_deadline_goes_behind_all_others(work: Work) -> None:
+    batcher = Batcher(work, max_batch=1, max_delay_s=0, max_queue=8, defers=True)
+    batcher.start()
+    work.gate.clear()
+    loop = asyncio.get_running_loop()
+
+    async def ask(name: str, priority: int, deadline: float) -> str:
+        with batcher.reserve(name, priority) as place:
+            return await place.submit(name, bucket="b", deadline=deadline)
+
+    asked = [asyncio.create_task(ask("first", 1, loop.time() + LONG))]
+    await settle()
+    asked += [asyncio.create_task(ask("late", 1, loop.time() + 0.05)), asyncio.create_task(ask("old", 3, math.inf))]
+    await asyncio.sleep(0.2)
+    work.gate.set()
+    assert await asyncio.gather(*asked) == ["FIRST", "LATE", "OLD"]
+    assert [items for _, items in work.batches] == [["first"], ["old"], ["late"]]
+    await batcher.close()
+
+
+async def test_each_batch_is_told_with_its_waits_and_its_time(work: Work) -> None:
+    told: list[tuple[int, float]] = []
+    batcher = Batcher(
+        work,
+        max_batch=2,
+        max_delay_s=0.05,
+        max_queue=8,
+        observe=lambda waits, seconds: told.append((len(waits), min(*waits, seconds))),
+    )
+    batcher.start()
+    places = [batcher.reserve(lane) for lane in "ab"]
+    await asyncio.gather(*(place.submit("x", bucket="b") for place in places))
+    assert [count for count, _ in told] == [2]
+    assert told[0][1] >= 0
+    await batcher.close()

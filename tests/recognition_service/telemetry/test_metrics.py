@@ -1,0 +1,154 @@
+"""The metrics as Prometheus reads them, of the running service, over HTTP; and the dashboard that shows them."""
+
+import asyncio
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from protos.attendance.v1 import attendance_pb2 as pb
+from recognition_service.app import RecognitionService
+from recognition_service.outbox.store import Outbox
+from recognition_service.telemetry.metrics import Metrics, Sources, StateCollector
+from recognition_service.telemetry.server import MetricsServer
+from tests.recognition_service.access.test_server import start_error
+from tests.recognition_service.campus import STRANGER, CameraCall, Campus, bearer, calling, face_of, running, until
+from tests.recognition_service.engines import encoded, picture
+
+DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "attendance.json"
+
+
+async def scraped(service: RecognitionService) -> dict[str, Metric]:
+    """Every metric, parsed by Prometheus's own client."""
+
+    def fetch() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{service.metrics_port}/metrics", timeout=30) as answer:
+            return str(answer.read().decode())
+
+    return {metric.name: metric for metric in text_string_to_metric_families(await asyncio.to_thread(fetch))}
+
+
+def value(metrics: dict[str, Metric], sample: str, **labels: str) -> float:
+    """One sample's value."""
+    (found,) = [
+        item.value
+        for metric in metrics.values()
+        for item in metric.samples
+        if item.name == f"attendance_{sample}" and labels.items() <= item.labels.items()
+    ]
+    return float(found)
+
+
+async def test_what_the_service_does_is_counted(campus: Campus) -> None:
+    async with running(campus.settings) as service, calling(service) as stub:
+        before = await scraped(service)
+        assert value(before, "frames_received_total") == 0
+        assert value(before, "frames_total", outcome="overloaded") == 0
+        assert value(before, "stage_seconds_count", stage="commit") == 0
+        call = CameraCall(stub, campus.front, "front", campus.now)
+        await call.opened()
+        for _ in range(4):
+            await call.ask(face_of("red"))
+        await call.ask(picture(STRANGER))
+        await call.ask(b"")
+        await until(lambda: campus.register() == {"red": "present"})
+        await until(lambda: service.engine)
+        metrics = await scraped(service)
+        call.call.cancel()
+
+    assert value(metrics, "frames_received_total") == 6
+    assert value(metrics, "frames_total", outcome="recognized") == 5
+    assert value(metrics, "frames_total", outcome="invalid_image") == 1
+    assert value(metrics, "frame_seconds_count") == 5
+    assert value(metrics, "batch_frames_count") == value(metrics, "batch_frames_sum") == 5
+    for stage in ("decode", "wait", "engine", "match"):
+        assert value(metrics, "stage_seconds_count", stage=stage) == 5
+    assert value(metrics, "stage_seconds_count", stage="commit") >= 1
+    assert value(metrics, "faces_total") == 5
+    assert value(metrics, "matches_total", kind="student") == 4
+    assert value(metrics, "matches_total", kind="unknown") == 1
+    assert value(metrics, "confirmations_total") == 1
+    assert (value(metrics, "queue_frames"), value(metrics, "streams")) == (0, 1)
+    assert (value(metrics, "outbox_sightings"), value(metrics, "outbox_oldest_seconds")) == (0, 0)
+    assert (value(metrics, "index_students"), value(metrics, "index_encodings")) == (3, 3)
+    assert value(metrics, "index_info", version=service.gallery.version if service.gallery else "") == 1
+    assert value(metrics, "engine_info", name="colours") == 1
+    assert value(metrics, "camera_last_frame_timestamp_seconds", camera="front") >= campus.now.timestamp()
+    assert value(metrics, "camera_in_flight_frames", camera="front") == 0
+    assert value(metrics, "camera_window_frames", camera="front") == campus.settings.service.window
+    assert value(metrics, "camera_clock_skew_seconds", camera="front") > -60
+    assert not [name for name in metrics if "token" in name]
+
+
+async def test_calls_without_a_right_token_are_counted(campus: Campus) -> None:
+    async with running(campus.settings) as service, calling(service) as stub:
+        for metadata in ((), bearer("cam_wrong"), bearer(campus.monitoring)):
+            with pytest.raises(Exception, match=r"token|authorization"):
+                await stub.Recognize(pb.RecognizeRequest(image=encoded(picture())), metadata=metadata)
+        metrics = await scraped(service)
+    for reason in ("no_token", "wrong_token", "no_right"):
+        assert value(metrics, "refused_calls_total", reason=reason) == 1
+
+
+async def test_readiness_is_seen(campus: Campus) -> None:
+    async with running(campus.settings) as service:
+        async with asyncio.timeout(60):
+            while value(await scraped(service), "ready") != 1:
+                await asyncio.sleep(0.05)
+        outbox = campus.settings.outbox_path
+        outbox.rename(outbox.with_suffix(".away"))
+        async with asyncio.timeout(60):
+            while value(await scraped(service), "ready") != 0:
+                await asyncio.sleep(0.05)
+        outbox.with_suffix(".away").rename(outbox)
+
+
+def test_an_outbox_that_cannot_be_read_leaves_the_other_gauges(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.db")
+    outbox.close()
+    sources = Sources(outbox, lambda: None, lambda: None, lambda: 7, lambda: (), lambda: False)
+    names = {metric.name for metric in StateCollector(sources).collect()}
+    assert "attendance_queue_frames" in names
+    assert "attendance_outbox_sightings" not in names
+
+
+async def test_the_dashboard_names_metrics_that_exist(campus: Campus) -> None:
+    async with running(campus.settings) as service, calling(service) as stub:
+        call = CameraCall(stub, campus.front, "front", campus.now)
+        await call.opened()
+        await call.ask(picture())
+        metrics = await scraped(service)
+        call.call.cancel()
+    samples = {sample.name for metric in metrics.values() for sample in metric.samples}
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    named = {name for query in queries for name in re.findall(r"\b(?:attendance|process)_\w+", query)}
+    assert named
+    assert named - samples == set()
+    # And what is measured is shown.
+    families = {re.sub(r"_(total|bucket|sum|count|created)$", "", name) for name in samples if "attendance" in name}
+    assert families - {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in named} == set()
+
+
+async def test_the_endpoint_can_be_off(campus: Campus) -> None:
+    off = campus.settings.service.model_copy(update={"metrics_listen": "off"})
+    async with running(campus.settings.model_copy(update={"service": off})) as service:
+        assert service.metrics_port is None
+
+
+@pytest.mark.parametrize("listen", ["9464", "127.0.0.1:", "127.0.0.1:70000"])
+async def test_an_address_of_metrics_that_is_none_is_refused(campus: Campus, listen: str) -> None:
+    sentence = await start_error(campus, metrics_listen=listen)
+    assert "ATTENDANCE_SERVICE_METRICS_LISTEN" in sentence
+    assert listen in sentence
+
+
+async def test_a_metrics_port_in_use_is_an_error_that_says_what_to_do(campus: Campus) -> None:
+    with MetricsServer("127.0.0.1:0", Metrics()) as other:
+        sentence = await start_error(campus, metrics_listen=f"127.0.0.1:{other.port}")
+    assert "ATTENDANCE_SERVICE_METRICS_LISTEN" in sentence
+    assert "off" in sentence

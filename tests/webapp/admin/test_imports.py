@@ -1,0 +1,231 @@
+"""The import pages: trying a file, importing it, the report."""
+
+import csv
+import io
+import os
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from attendance.database.models import ClassSession, Course, Enrolment, Lecturer, Role, Student
+from attendance.tables import reading
+from attendance.tables.reading import read_table
+from tests.factories import make_course, make_lecturer, make_room, make_student
+from tests.webapp.visiting import plain
+from webapp.admin.import_files import ImportFiles
+from webapp.imports.kinds import KINDS
+
+
+@pytest.fixture
+def admin(site, site_db):
+    lecturer = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    return site.visitor(lecturer)
+
+
+def upload(visitor, kind, content, name="file.csv"):
+    data = content if isinstance(content, bytes) else content.encode()
+    return visitor.post(f"/admin/import/{kind}", {"file": (io.BytesIO(data), name)})
+
+
+def upload_large(visitor, kind, content):
+    """The same without the temporary file in which Flask's client would keep a large form, and leave it open."""
+    head = f'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{visitor.token()}\r\n--x\r\n'
+    head += 'Content-Disposition: form-data; name="file"; filename="file.csv"\r\nContent-Type: text/csv\r\n\r\n'
+    body = head.encode() + content + b"\r\n--x--\r\n"
+    return visitor.client.post(f"/admin/import/{kind}", data=body, content_type="multipart/form-data; boundary=x")
+
+
+def count(db, model):
+    db.rollback()
+    return db.scalar(sa.select(sa.func.count()).select_from(model))
+
+
+def kept(site):
+    folder = site.settings.data.directory / "imports"
+    return sorted(path.name for path in folder.rglob("*") if path.is_file()) if folder.exists() else []
+
+
+BAD_AND_GOOD = "index_number;name\ns1;Ann\n;Nobody\ns2;=HYPERLINK(1)\ns1;Again\n=1+1;x\u202ey\n"
+
+
+def test_a_file_is_tried_then_imported_and_its_report_downloaded(site, admin, site_db, capfd):
+    answer = upload(admin, "students", BAD_AND_GOOD, "C:\\people\\class <1>.csv")
+    run = answer.headers["Location"]
+    html = admin.get(run).text
+    assert "class &lt;1&gt;.csv" in html
+    text = plain(html)
+    assert "Ready to import" in text
+    assert "Will be added 2 Will be updated 0 Already there 0 Bad lines 3" in text
+    assert "Line 3 index_number is empty. ;Nobody" in text
+    assert "Line 5 Index number s1 is already on line 2; that line counts." in text
+    assert "name holds an invisible character (U+202E)." in text
+    assert count(site_db, Student) == 0
+
+    assert admin.post(run).headers["Location"] == run
+    assert "Imported" in admin.text(run)
+    assert "Added 2 Updated 0 Already there 0 Bad lines 3" in admin.text(run)
+    assert count(site_db, Student) == 2
+    assert kept(site) == ["report.csv", "state.json"]  # the file itself is not needed any more
+
+    with admin.get(f"{run}/report.csv") as report:
+        assert report.headers["Content-Disposition"] == "attachment; filename=import-report_students.csv"
+        rows = list(csv.reader(io.StringIO(report.data.decode("utf-8-sig"))))
+    assert rows == [
+        ["line", "result", "column", "message", "content"],
+        ["3", "refused", "index_number", "index_number is empty.", ";Nobody"],
+        ["5", "refused", "index_number", "Index number s1 is already on line 2; that line counts.", "s1;Again"],
+        ["6", "refused", "name", "name holds an invisible character (U+202E).", "'=1+1;x\u202ey"],
+    ]
+    logged = "".join(capfd.readouterr())
+    assert "file_imported" in logged
+    assert "Ann" not in logged
+
+
+def test_importing_twice_changes_nothing(admin, site_db):
+    run = upload(admin, "students", "index_number,name\ns1,Ann\n").headers["Location"]
+    for _ in range(2):  # the second press of the button finds it done
+        assert admin.post(run).status_code == 302
+    assert "imported already" in admin.text(run)
+    again = admin.text(upload(admin, "students", "index_number,name\ns1,Ann\n").headers["Location"])
+    assert "Nothing to import" in again
+    assert "Everything in the file is there already." in again
+    assert count(site_db, Student) == 1
+
+
+def test_a_change_is_shown_before_it_is_made(admin, site_db):
+    make_student(site_db, "s1", "Ann")
+    site_db.commit()
+    run = upload(admin, "students", "index_number,name\ns1,Anna\n").headers["Location"]
+    assert "s1 is already there; the name changes from Ann to Anna" in admin.text(run)
+    assert "Every line is good. Import 1 line" in admin.text(run)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "The file is empty."),
+        (b"index_number,surname\n1,A\n", "The file lacks the column name."),
+        ("index_number,name\n1,Żak\n".encode("cp1250"), "The file is not in UTF-8"),
+        (b"PK\x03\x04", "This is a spreadsheet, not a CSV file."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_a_reason(site, admin, content, message):
+    answer = upload(admin, "students", content)
+    assert answer.status_code == 422
+    assert f'id="file-error">{message}' in answer.text
+    assert "This file cannot be imported." in answer.text
+    assert kept(site) == []
+
+
+def test_no_file_at_all(admin):
+    answer = admin.post("/admin/import/students", {"file": (io.BytesIO(b""), "")})
+    assert answer.status_code == 422
+    assert "Choose a file first." in answer.text
+
+
+def test_only_bad_lines(admin):
+    text = admin.text(upload(admin, "students", "index_number,name\n,A\n").headers["Location"])
+    assert "No line of the file can be imported." in text
+    assert "Import 0" not in text
+    assert "has no lines" in admin.text(upload(admin, "students", "index_number,name\n").headers["Location"])
+
+
+def test_a_file_that_is_too_large_is_refused_in_words(admin):
+    answer = upload_large(admin, "students", b"index_number,name\n" + b"x" * (reading.MAX_BYTES + 200_000))
+    assert answer.status_code == 413
+    assert "The file is larger than 16 MB. Split it into parts" in plain(answer.text)
+    # Somewhat too large: the form itself says so.
+    answer = upload_large(admin, "students", b"index_number,name\n" + b"x" * reading.MAX_BYTES)
+    assert answer.status_code == 422
+    assert "The file is larger than 16 MB." in answer.text
+    # Elsewhere a form is much smaller.
+    assert admin.post("/admin/students/new", {"name": "x" * 2_000_000}).status_code == 413
+
+
+def test_too_many_lines(admin, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_LINES", 2)
+    answer = upload(admin, "students", "index_number,name\n1,A\n2,B\n3,C\n")
+    assert answer.status_code == 422
+    assert "The file has more than 2 lines." in answer.text
+
+
+def test_nobody_else_sees_a_run(site, site_db, admin):
+    run = upload(admin, "students", BAD_AND_GOOD).headers["Location"]
+    other = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    stranger = site.visitor(other)
+    assert stranger.get(run).status_code == 404
+    assert stranger.post(run).status_code == 404
+    assert stranger.get(f"{run}/report.csv").status_code == 404
+    assert count(site_db, Student) == 0
+
+
+def test_runs_are_forgotten_after_a_day(site, admin):
+    run = upload(admin, "students", BAD_AND_GOOD).headers["Location"]
+    folder = site.settings.data.directory / "imports"
+    assert next(folder.iterdir()).stat().st_mode & 0o077 == 0  # students' names are nobody else's business
+    old = time.time() - 90_000
+    os.utime(next(folder.iterdir()), (old, old))
+    upload(admin, "students", BAD_AND_GOOD)
+    assert admin.get(run).status_code == 404
+    assert len(list(folder.iterdir())) == 1
+    ImportFiles(folder / "absent").sweep()
+
+
+def test_a_course_s_own_file_needs_no_course_column(admin, site_db):
+    course = make_course(site_db, "MA1")
+    make_student(site_db, "s1")
+    site_db.commit()
+    address = f"enrolments?course={course.id}"
+    assert "Import enrolments of MA1" in admin.text(f"/admin/import/{address}")
+    run = upload(admin, address, "index_number,name,course_code\ns1,,\ns2,Bob,MA1\ns3,Eve,PH1\n").headers["Location"]
+    text = admin.text(run)
+    assert "for MA1: 3 lines" in text
+    assert "course_code is PH1; this import is for MA1 only." in text
+    admin.post(run)
+    assert (count(site_db, Enrolment), count(site_db, Student)) == (2, 2)
+    assert "Show the students" in admin.text(run)
+    assert admin.get("/admin/import/enrolments?course=999").status_code == 404
+
+
+def test_the_timetable_and_lecturers_come_in_too(admin, site_db):
+    make_course(site_db, "MA1")
+    make_room(site_db, "101")
+    site_db.commit()
+    text = "course_code,room,date,start,end,repeat_until\nMA1,101,2027-03-22,9:00,10:00,2027-04-05\n"
+    run = upload(admin, "timetable", text).headers["Location"]
+    assert "1 line, 3 sessions to add" in admin.text(run)
+    admin.post(run)
+    assert count(site_db, ClassSession) == 3
+    admin.post(upload(admin, "lecturers", "email,name\nada@example.edu,Ada\n").headers["Location"])
+    assert count(site_db, Lecturer) == 2
+    run = upload(admin, "enrolments", "course_code,index_number,name\nMA1,s1,Ann\n").headers["Location"]
+    admin.post(run)
+    assert "Show courses" in admin.text(run)
+
+
+def test_a_course_deleted_between_trying_and_importing(admin, site_db):
+    course = make_course(site_db, "MA1")
+    site_db.commit()
+    run = upload(admin, f"enrolments?course={course.id}", "index_number,name\ns1,Ann\n").headers["Location"]
+    site_db.execute(sa.delete(Course))
+    site_db.commit()
+    assert admin.post(run).status_code == 404
+    assert count(site_db, Student) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_empty_file_and_the_example_fit_the_import(site, admin, kind):
+    answer = admin.get(f"/admin/import/{kind}/template.csv")
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={kind}.csv"
+    with site.app.app_context():
+        importer = KINDS[kind].importer(site.app.config["INSTITUTION_ZONE"])
+    columns = importer.columns
+    assert read_table(answer.data, columns).present == {column.name for column in columns}
+    assert list(read_table(answer.data, columns).lines()) == []
+    example = read_table(KINDS[kind].example.encode(), columns)
+    for line in example.lines():
+        assert line.error is None
+        importer.parse(line, example.present)

@@ -1,0 +1,167 @@
+"""Students: the list, the form, deleting."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from attendance.database.models import (
+    Attendance,
+    Enrolment,
+    GalleryJob,
+    GalleryJobKind,
+    JobState,
+    Role,
+    Status,
+    Student,
+    utc_now,
+)
+from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
+from tests.webapp.visiting import plain
+
+
+@pytest.fixture
+def admin(site, site_db):
+    lecturer = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    return site.visitor(lecturer)
+
+
+def all_students(db):
+    db.rollback()
+    return [tuple(row) for row in db.execute(sa.select(Student.index_number, Student.name).order_by(Student.id))]
+
+
+def test_an_empty_list_says_what_to_do(admin):
+    assert "No students yet Add them from a CSV file" in admin.text("/admin/students")
+
+
+def test_adds_a_student_with_consent(admin, site_db):
+    answer = admin.post(
+        "/admin/students/new",
+        {
+            "index_number": " 123456 ",
+            "name": "Zoe\u0308  \u00dcnal",
+            "consent_given_on": "2026-10-01",
+            "consent_means": "signed form",
+        },
+    )
+    assert answer.status_code == 302
+    assert "Zo\u00eb \u00dcnal is added." in admin.text(answer.headers["Location"])
+    student = site_db.scalars(sa.select(Student)).one()
+    assert (student.index_number, student.name, student.consent_means) == (
+        "123456",
+        "Zo\u00eb \u00dcnal",
+        "signed form",
+    )
+    assert student.consent_given_at == datetime(2026, 9, 30, 22, tzinfo=UTC)  # midnight in Warsaw
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "message"),
+    [
+        ({"name": ""}, "name", "Name is empty."),
+        ({"name": "x" * 121}, "name", "Name has 121 characters; at most 120 fit."),
+        ({"index_number": "  "}, "index_number", "Index number is empty."),
+        ({"index_number": "12\u200b3"}, "index_number", "Index number holds an invisible character (U+200B)."),
+        ({"index_number": "s1"}, "index_number", "Another student has this index number."),
+        ({"consent_given_on": "soon"}, "consent_given_on", "Consent given on: choose a day."),
+        ({"consent_given_on": "2099-01-01"}, "consent_given_on", "This day is in the future."),
+        ({"consent_means": "form"}, "consent_means", "Give the day of the consent too."),
+    ],
+)
+def test_a_wrong_field_is_named_beside_it_and_above_the_form(admin, site_db, changed, field, message):
+    make_student(site_db, "s1", "Ann")
+    site_db.commit()
+    answer = admin.post("/admin/students/new", {"index_number": "s2", "name": "Bob", **changed})
+    assert answer.status_code == 422
+    assert f'<a href="#{field}">{message}</a>' in answer.text
+    assert f'id="{field}-error">{message}</p>' in answer.text
+    assert answer.text.count('aria-invalid="true"') == 1
+    assert "<title>Error: Add a student" in answer.text
+    assert all_students(site_db) == [("s1", "Ann")]
+
+
+def test_changes_a_student_and_keeps_the_exact_moment_of_consent(admin, site_db):
+    student = make_student(site_db, "s1", "Ann")
+    other = make_student(site_db, "s2", "Bob")
+    student.consent_given_at = moment = datetime(2026, 10, 1, 12, 34, 56, tzinfo=UTC)
+    site_db.commit()
+    address = f"/admin/students/{student.id}"
+    assert 'value="2026-10-01"' in admin.get(address).text
+    form = {"index_number": "s1b", "name": "Anna", "declared_group": " group  A "}
+    assert admin.post(address, form).status_code == 302
+    site_db.rollback()
+    site_db.refresh(student)
+    assert (student.index_number, student.name, student.consent_given_at) == ("s1b", "Anna", moment)
+    assert student.declared_group == "group A"
+    assert admin.post(address, {**form, "index_number": "s2"}).status_code == 422
+    assert admin.post(address, {**form, "name": ""}).status_code == 422
+    assert all_students(site_db) == [("s1b", "Anna"), ("s2", other.name)]
+
+
+def test_markup_in_a_name_is_text(admin, site_db):
+    student = make_student(site_db, "s1", "<script>alert(1)</script>")
+    site_db.commit()
+    for path in ("/admin/students", f"/admin/students/{student.id}", f"/admin/students/{student.id}/delete"):
+        html = admin.get(path).text
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_deletes_a_student_who_was_never_recorded_on_a_press(admin, site_db):
+    student = make_student(site_db, "s1", "Ann")
+    course = make_course(site_db)
+    enrol(site_db, course, student)
+    site_db.commit()
+    address = f"/admin/students/{student.id}/delete"
+    assert "Ann (s1) leaves 1 course." in admin.text(address)
+    assert admin.post(address).headers["Location"] == "/admin/students"
+    assert all_students(site_db) == []
+    assert site_db.scalar(sa.select(sa.func.count()).select_from(Enrolment)) == 0
+    # Photos and encodings are kept elsewhere: the gallery's worker erases them.
+    job = site_db.scalars(sa.select(GalleryJob)).one()
+    assert (job.kind, job.index_number, job.state) == (GalleryJobKind.ERASE, "s1", JobState.WAITING)
+
+
+def test_deleting_a_recorded_student_wants_the_index_number_typed(admin, site_db):
+    student = make_student(site_db, "s1", "Ann")
+    course = make_course(site_db)
+    session = make_session(site_db, course, starts_at=utc_now() - timedelta(hours=1))
+    site_db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT))
+    site_db.commit()
+    address = f"/admin/students/{student.id}/delete"
+    assert "1 entry of registers, with their history, are deleted. " in admin.text(address)
+    for typed in ({}, {"typed": ""}, {"typed": "s2"}):
+        answer = admin.post(address, typed)
+        assert answer.status_code == 422
+        assert "This is not s1." in plain(answer.text)
+    assert all_students(site_db) == [("s1", "Ann")]
+    assert admin.post(address, {"typed": " s1 "}).status_code == 302
+    assert all_students(site_db) == []
+    assert site_db.scalar(sa.select(sa.func.count()).select_from(Attendance)) == 0
+
+
+def test_fifty_thousand_students_are_paged_by_a_few_statements(site, site_db, admin):
+    course = make_course(site_db, "MA1")
+    rows = [{"index_number": f"s{number:05d}", "name": f"Student {number}"} for number in range(50_000)]
+    site_db.execute(sa.insert(Student), rows)
+    first = site_db.scalars(sa.select(Student).where(Student.index_number == "s00000")).one()
+    enrol(site_db, course, first)
+    site_db.commit()
+    site.statements.clear()
+    text = admin.text("/admin/students")
+    assert "1\u201350 of 50,000 students" in text
+    assert len(site.statements) < 8
+    assert "s00049" in text
+    assert "s00050" not in text
+    assert "Student 49999" in admin.text("/admin/students?page=1000")
+    assert "Nothing on this page" in admin.text("/admin/students?page=1001")
+    assert "1\u20131 of 1 students" in admin.text("/admin/students?q=s4999+49991")
+    assert "1\u201350 of 49,999 students" in admin.text("/admin/students?list=no-course")
+    assert admin.get("/admin/students?page=x").status_code == 404
+
+
+def test_a_formula_is_kept_as_a_name(admin, site_db):
+    admin.post("/admin/students/new", {"index_number": "s1", "name": "=cmd|' /C calc'!A0"})
+    assert all_students(site_db) == [("s1", "=cmd|' /C calc'!A0")]

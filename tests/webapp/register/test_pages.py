@@ -1,0 +1,172 @@
+"""The register's page, its CSV, and correcting an entry."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from attendance.database.models import Attendance, AttendanceChange, Source, Status, utc_now
+from attendance.database.register import close_ended_sessions
+from tests.factories import make_course, make_session
+from tests.webapp.lessons import LONG_AGO, make_lesson, see
+from webapp.register.views import streams_of
+
+
+@pytest.fixture
+def lesson(site_db):
+    return make_lesson(site_db, "Ada Byron", "Kurt Gödel", "Łukasz Żak", code="CS101")
+
+
+@pytest.fixture
+def visitor(site, lesson):
+    return site.visitor(lesson.lecturer)
+
+
+def entry_path(lesson, n=0):
+    return f"/sessions/{lesson.session.id}/students/{lesson.students[n].id}"
+
+
+def test_shows_who_came_and_who_is_not_yet_seen(site_db, lesson, visitor):
+    see(site_db, lesson, lesson.students[0], minute=2, until=20, confidence=0.94)
+    see(site_db, lesson, lesson.students[1], minute=14, confidence=0.55)
+    text = visitor.text(f"/sessions/{lesson.session.id}")
+    assert "Present 1 Late 1 Absent 0 Excused 0 Not yet seen 1" in text
+    assert "High · 94%" in text
+    assert "Low · 55%" in text
+    assert "Running now" in text
+
+
+def test_before_and_after(site, site_db):
+    later = make_lesson(site_db, starts_at=utc_now() + timedelta(days=2))
+    visitor = site.visitor(later.lecturer)
+    assert "Scheduled 3" in visitor.text(f"/sessions/{later.session.id}")
+    past = make_lesson(site_db, starts_at=LONG_AGO, lecturer=later.lecturer)
+    assert "absences are being written" in visitor.text(f"/sessions/{past.session.id}")
+    close_ended_sessions(site.sessions, utc_now())
+    text = visitor.text(f"/sessions/{past.session.id}")
+    assert "Absent 3" in text
+    assert "who had not been seen is absent" in text
+    assert "data-live" not in visitor.get(f"/sessions/{past.session.id}").text
+
+
+def test_an_empty_roster_says_what_to_do(site, site_db, lesson):
+    empty = make_session(site_db, make_course(site_db, lecturers=(lesson.lecturer,)))
+    site_db.commit()
+    assert "An administrator enrols students" in site.visitor(lesson.lecturer).text(f"/sessions/{empty.id}")
+
+
+def test_can_be_searched_without_javascript(lesson, visitor):
+    text = visitor.text(f"/sessions/{lesson.session.id}?q=lukasz")
+    assert "1 of 3 students shown" in text
+    assert "Kurt" not in text
+    assert "Nobody on this register fits" in visitor.text(f"/sessions/{lesson.session.id}?state=excused")
+
+
+def test_a_name_with_markup_is_text(site, site_db):
+    lesson = make_lesson(site_db, '<img src=x onerror="alert(1)">')
+    page = site.visitor(lesson.lecturer).get(f"/sessions/{lesson.session.id}").text
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_the_csv_is_the_register_as_shown(site_db, lesson, visitor):
+    see(site_db, lesson, lesson.students[1], minute=14, confidence=0.55)
+    answer = visitor.get(f"/sessions/{lesson.session.id}/register.csv")
+    assert answer.mimetype == "text/csv"
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename=register_CS101_")
+    rows = list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
+    assert [(row["Student"], row["Status"], row["Source"]) for row in rows] == [
+        ("Ada Byron", "Not yet seen", ""),
+        ("Kurt Gödel", "Late", "Camera"),
+        ("Łukasz Żak", "Not yet seen", ""),
+    ]
+    assert rows[1]["Confidence"] == "55%"
+
+
+def test_a_correction_is_kept_with_its_reason_and_shown_in_the_history(site, site_db, lesson, visitor):
+    see(site_db, lesson, lesson.students[0], minute=15)
+    answer = visitor.post(entry_path(lesson), {"status": "present", "reason": "  Sat  behind the pillar. "})
+    assert answer.location == f"/sessions/{lesson.session.id}"
+    text = visitor.text(answer.location)
+    assert "Ada Byron is now present." in text
+    assert "Person Ada Lovelace" in text
+    history = visitor.text(entry_path(lesson))
+    assert "Late changed to Present Sat behind the pillar. Ada Lovelace," in history
+    with site.sessions() as db:
+        row = db.scalar(sa.select(Attendance))
+        change = db.scalar(sa.select(AttendanceChange))
+    assert (row.status, row.source) == (Status.PRESENT, Source.PERSON)
+    assert (change.old_status, change.lecturer_id) == (Status.LATE, lesson.lecturer.id)
+
+
+def test_somebody_without_a_row_can_be_corrected(site, site_db, lesson, visitor):
+    visitor.post(entry_path(lesson, 2), {"status": "excused", "reason": "ill"})
+    assert "No entry changed to Excused ill" in visitor.text(entry_path(lesson, 2))
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"status": "present", "reason": ""}, "Say why"),
+        ({"status": "present", "reason": " \n "}, "Say why"),
+        ({"status": "present", "reason": "x" * 501}, "At most 500 characters."),
+        ({"status": "present", "reason": "a\x00b"}, "characters that cannot be shown"),
+        ({"status": "unseen", "reason": "x"}, "Choose a status."),
+        ({"reason": "x"}, "Choose a status."),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"X-Requested-With": "fetch"}])
+def test_a_correction_that_cannot_be_is_named(site, lesson, visitor, form, message, headers):  # noqa: PLR0917
+    answer = visitor.post(entry_path(lesson), form, headers=headers)
+    assert answer.status_code == 422
+    assert message in answer.text
+    with site.sessions() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(Attendance)) == 0
+
+
+def test_a_script_gets_the_new_row(lesson, visitor):
+    fetch = {"X-Requested-With": "fetch"}
+    form = visitor.get(entry_path(lesson), headers=fetch).text
+    assert "<html" not in form
+    answer = visitor.post(entry_path(lesson), {"status": "late", "reason": "came with me"}, headers=fetch).json
+    assert answer["message"] == "Ada Byron is now late."
+    assert f'id="student-{lesson.students[0].id}"' in answer["html"]
+    assert answer["counts"] == {"late": 1, "unseen": 2}
+
+
+def test_goes_back_to_where_one_came_from_but_not_elsewhere(lesson, visitor):
+    form = {"status": "late", "reason": "x"}
+    back = visitor.post(entry_path(lesson), {**form, "next": "/records?status=late&page=2"})
+    assert back.location == "/records?status=late&page=2"
+    assert visitor.post(entry_path(lesson), {**form, "next": "//evil.example"}).location.startswith("/sessions/")
+    assert "evil" not in visitor.get(f"{entry_path(lesson)}?next=//evil.example").text
+
+
+def test_a_correction_needs_the_token(lesson, visitor):
+    answer = visitor.client.post(entry_path(lesson), data={"status": "late", "reason": "x"})
+    assert answer.status_code == 400
+
+
+def test_streams_are_bounded(site, lesson, visitor):
+    streams = streams_of(site.app)
+    address = f"/sessions/{lesson.session.id}/live"
+    for _ in range(streams.limit):
+        assert streams.enter()
+    assert visitor.get(address, headers={"Accept": "text/event-stream"}).status_code == 503
+    streams.leave()
+    with visitor.get(address, headers={"Accept": "text/event-stream"}, buffered=False) as answer:
+        assert answer.status_code == 200
+        assert answer.mimetype == "text/event-stream"
+        assert answer.headers["X-Accel-Buffering"] == "no"
+    assert streams.enter()  # given back when the visitor left
+
+
+def test_a_register_that_will_not_change_ends_the_asking(site, site_db):
+    lesson = make_lesson(site_db, starts_at=LONG_AGO)
+    close_ended_sessions(site.sessions, utc_now())
+    visitor = site.visitor(lesson.lecturer)
+    page = visitor.get(f"/sessions/{lesson.session.id}").text
+    revision = page.split('data-revision="')[1].split('"')[0]
+    assert visitor.get(f"/sessions/{lesson.session.id}/live?revision={revision}").status_code == 204

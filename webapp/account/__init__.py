@@ -1,0 +1,1 @@
+"""Who is signed in, what that lets them open, and their profile."""

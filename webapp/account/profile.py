@@ -1,0 +1,172 @@
+"""The lecturer's own profile: name, e-mail address, picture, password."""
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from sqlalchemy.exc import IntegrityError
+from wtforms import EmailField, PasswordField, StringField, ValidationError
+from wtforms.validators import DataRequired, Email, EqualTo, Length
+
+from attendance.database.models import Lecturer
+from attendance.database.passwords import hash_password, password_problem
+from webapp.account.identity import current_lecturer, sign_in
+from webapp.account.pictures import MAX_BYTES, PictureError, prepare_picture
+from webapp.account.sign_in import begin_attempt, password_is_right, throttle, too_many, wait_text
+from webapp.serving.security import upload_limit
+from webapp.tools.fields import lower_case, printable, squeezed
+from webapp.tools.storage import begin_change, database
+
+blueprint = Blueprint("profile", __name__, url_prefix="/profile")
+
+_YEAR_S = 31_536_000
+_TAKEN = "Somebody else signs in with this e-mail address."
+
+
+class DetailsForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """Name and e-mail address."""
+
+    name = StringField(
+        "Name",
+        filters=[squeezed],
+        validators=[DataRequired("Type your name."), Length(max=120, message="At most 120 characters."), printable],
+    )
+    email = EmailField(
+        "E-mail address",
+        filters=[lower_case],
+        validators=[
+            DataRequired("Type your e-mail address."),
+            Length(max=254, message="At most 254 characters."),
+            Email("This is no e-mail address, like name@university.edu."),
+        ],
+    )
+
+
+class PictureForm(FlaskForm):  # type: ignore[misc]
+    """A new picture."""
+
+    picture = FileField("New picture", validators=[FileRequired("Choose a picture first.")])
+
+
+class PasswordForm(FlaskForm):  # type: ignore[misc]
+    """A new password."""
+
+    current_password = PasswordField("Current password", validators=[DataRequired("Type your current password.")])
+    new_password = PasswordField("New password", validators=[DataRequired("Type a new password.")])
+    repeat = PasswordField(
+        "New password again", validators=[EqualTo("new_password", "The two new passwords are not the same.")]
+    )
+
+    def validate_new_password(self, field: PasswordField) -> None:
+        """The rules for passwords, and not the old one again."""
+        problem = password_problem(field.data or "")
+        if problem:
+            raise ValidationError(problem)
+        if field.data == self.current_password.data:
+            raise ValidationError("This is your current password. Choose another one.")
+
+
+@blueprint.get("")
+def page() -> ResponseReturnValue:
+    """The profile."""
+    return _page()
+
+
+@blueprint.post("")
+def save_details() -> ResponseReturnValue:
+    """Keep name and e-mail address."""
+    form, lecturer, db = DetailsForm(), current_lecturer(), database()
+    if not form.validate():
+        return _page(details=form), 422
+    taken = db.scalar(sa.select(Lecturer.id).where(Lecturer.email == form.email.data, Lecturer.id != lecturer.id))
+    if taken is None:
+        begin_change()
+        lecturer.name, lecturer.email = form.name.data or "", form.email.data or ""
+        try:
+            db.commit()
+        except IntegrityError:  # somebody else took it between the question and the answer
+            db.rollback()
+            taken = -1
+    if taken is not None:
+        form.email.errors = [_TAKEN]
+        return _page(details=form), 422
+    flash("Your profile is saved.", "success")
+    return redirect(url_for("profile.page"))
+
+
+@blueprint.post("/picture")
+@upload_limit(3 * MAX_BYTES)  # somewhat more than a picture may have, so that the form can say what is wrong
+def save_picture() -> ResponseReturnValue:
+    """Keep a new picture."""
+    form, lecturer = PictureForm(), current_lecturer()
+    if not form.validate():
+        return _page(picture=form), 422
+    try:
+        picture = prepare_picture(form.picture.data.read(MAX_BYTES + 1))
+    except PictureError as error:
+        form.picture.errors = [str(error)]
+        return _page(picture=form), 422
+    db = begin_change()
+    lecturer.picture, lecturer.picture_digest = picture.data, picture.digest
+    db.commit()
+    flash("Your picture is saved.", "success")
+    return redirect(url_for("profile.page"))
+
+
+@blueprint.post("/picture/remove")
+def remove_picture() -> ResponseReturnValue:
+    """Delete the picture."""
+    lecturer, db = current_lecturer(), begin_change()
+    lecturer.picture = lecturer.picture_digest = None
+    db.commit()
+    flash("Your picture is removed.", "success")
+    return redirect(url_for("profile.page"))
+
+
+@blueprint.post("/password")
+def change_password() -> ResponseReturnValue:
+    """Change the password; every other sign-in of the account ends."""
+    form, lecturer = PasswordForm(), current_lecturer()
+    if not form.validate():
+        return _page(password=form), 422
+    attempt = begin_attempt(lecturer.email)
+    if attempt.wait_s:
+        form.current_password.errors = [wait_text(attempt)]
+        return too_many(attempt, _page(password=form))
+    if not password_is_right(lecturer.password_hash, form.current_password.data or ""):
+        form.current_password.errors = ["This is not your current password."]
+        return _page(password=form), 422
+    throttle().forgive(attempt)
+    new_hash = hash_password(form.new_password.data or "")  # slow on purpose, so not while others wait to write
+    db = begin_change()
+    lecturer.password_hash = new_hash
+    lecturer.sign_in_epoch += 1
+    db.commit()
+    sign_in(lecturer)
+    flash("Your password is changed. Other devices have been signed out.", "success")
+    return redirect(url_for("profile.page"))
+
+
+@blueprint.get("/pictures/<digest>")
+def picture(digest: str) -> ResponseReturnValue:
+    """A lecturer's picture; its address changes with its content, so browsers may keep it."""
+    data = database().scalar(sa.select(Lecturer.picture).where(Lecturer.picture_digest == digest).limit(1))
+    if data is None:
+        abort(404)
+    response = Response(data, mimetype="image/jpeg")
+    response.headers["Cache-Control"] = f"private, max-age={_YEAR_S}, immutable"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _page(
+    *, details: FlaskForm | None = None, picture: FlaskForm | None = None, password: FlaskForm | None = None
+) -> str:
+    lecturer = current_lecturer()
+    return render_template(
+        "account/profile.html",
+        details=details or DetailsForm(formdata=None, data={"name": lecturer.name, "email": lecturer.email}),
+        picture=picture or PictureForm(formdata=None),
+        password=password or PasswordForm(formdata=None),
+    )

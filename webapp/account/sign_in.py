@@ -1,0 +1,117 @@
+"""Signing in and out."""
+
+import threading
+from functools import lru_cache
+
+import sqlalchemy as sa
+from flask import Blueprint, Flask, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import EmailField, HiddenField, PasswordField
+from wtforms.validators import DataRequired, Length
+
+from attendance.database.models import Lecturer
+from attendance.database.passwords import hash_password, verify_password
+from attendance.settings import Settings
+from webapp.account.identity import public, safe_path, sign_in, sign_out, signed_in_lecturer
+from webapp.account.throttle import Attempt, Throttle
+from webapp.tools.fields import lower_case
+from webapp.tools.storage import database
+
+blueprint = Blueprint("account", __name__)
+
+_WRONG = "The e-mail address or the password is not right."
+_MAX_PASSWORD = 1024
+# Checking a password takes tens of megabytes and a core; more at once would only be slower for everybody.
+_CHECKS_AT_ONCE = threading.BoundedSemaphore(4)
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """E-mail address and password."""
+
+    email = EmailField("E-mail address", filters=[lower_case], validators=[DataRequired("Type your e-mail address.")])
+    password = PasswordField(
+        "Password", validators=[DataRequired("Type your password."), Length(max=_MAX_PASSWORD, message=_WRONG)]
+    )
+    next = HiddenField()
+
+
+def init_account(app: Flask, settings: Settings) -> None:
+    """Give the application its count of failed attempts."""
+    app.extensions["attendance_throttle"] = Throttle(settings.data.directory / "sign-in-attempts.db")
+
+
+@blueprint.get("/signin")
+@public
+def sign_in_page() -> ResponseReturnValue:
+    """The sign-in form."""
+    target = safe_path(request.args.get("next"))
+    if signed_in_lecturer() is not None:
+        return redirect(target or url_for("courses.home"))
+    form = SignInForm(formdata=None, data={"next": target})
+    return render_template("account/sign_in.html", form=form, ended=request.args.get("ended") == "1")
+
+
+@blueprint.post("/signin")
+@public
+def sign_in_now() -> ResponseReturnValue:
+    """Check the password, and go on to where the person wanted to go."""
+    form = SignInForm()
+    if not form.validate():
+        return render_template("account/sign_in.html", form=form), 422
+    attempt = begin_attempt(form.email.data or "")
+    if attempt.wait_s:
+        return too_many(attempt, render_template("account/sign_in.html", form=form, wait=wait_text(attempt)))
+    lecturer = database().scalar(sa.select(Lecturer).where(Lecturer.email == form.email.data))
+    # An unknown address costs the same work as a wrong password, so that timing tells nobody who has an account.
+    right = password_is_right(lecturer.password_hash if lecturer else _nobodys_hash(), form.password.data or "")
+    if lecturer is None or not right or not lecturer.active:
+        return render_template("account/sign_in.html", form=form, failed=_WRONG), 422
+    throttle().forgive(attempt)
+    sign_in(lecturer)
+    return redirect(safe_path(form.next.data) or url_for("courses.home"))
+
+
+@blueprint.post("/signout")
+def sign_out_now() -> ResponseReturnValue:
+    """End this browser's sign-in."""
+    sign_out()
+    flash("You are signed out.", "success")
+    response = redirect(url_for("account.sign_in_page"))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+def throttle() -> Throttle:
+    """The application's count of failed attempts."""
+    counter: Throttle = current_app.extensions["attendance_throttle"]
+    return counter
+
+
+def begin_attempt(account: str) -> Attempt:
+    """Count an attempt at the account's password from this request's address."""
+    return throttle().begin(account, request.remote_addr)
+
+
+def wait_text(attempt: Attempt) -> str:
+    """How long to wait, as a sentence."""
+    minutes = -(-attempt.wait_s // 60)
+    return f"Too many failed attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+
+
+def too_many(attempt: Attempt, page: str) -> ResponseReturnValue:
+    """The page as an answer of the kind 429."""
+    response = make_response(page, 429)
+    response.headers["Retry-After"] = str(attempt.wait_s)
+    return response
+
+
+def password_is_right(password_hash: str, password: str) -> bool:
+    """Check a password, a few at a time."""
+    with _CHECKS_AT_ONCE:
+        return verify_password(password_hash, password)
+
+
+@lru_cache(maxsize=1)
+def _nobodys_hash() -> str:
+    return hash_password("the password of nobody at all")

@@ -1,0 +1,1 @@
+"""Courses, students and the records of attendance."""

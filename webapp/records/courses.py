@@ -1,0 +1,158 @@
+"""The lecturer's courses: today's sessions, the list of courses, a course's sessions and its students."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, render_template, request
+from sqlalchemy.orm import Session, contains_eager
+
+from attendance.database.models import ClassSession, Course, Enrolment, Student, utc_now
+from webapp.account.reach import reach_course, reachable
+from webapp.records.tallies import Phase, Tally, phase_of, roster_sizes, tally_sessions, tally_students
+from webapp.tools.names import by_student_name, contains_text
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
+from webapp.tools.times import day_bounds, today
+
+blueprint = Blueprint("courses", __name__)
+
+_TODAY_AT_MOST = 60
+_COURSES_A_PAGE = 24
+_SESSIONS_A_PAGE = 20
+_STUDENTS_A_PAGE = 50
+_NEXT_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """A session in a list.
+
+    Attributes:
+        roster: how many students take the course now.
+    """
+
+    session: ClassSession
+    phase: Phase
+    tally: Tally
+    roster: int
+
+    @property
+    def unseen(self) -> int:
+        """Students of whom nothing is known yet."""
+        return max(0, self.roster - self.tally.recorded)
+
+
+@dataclass(frozen=True)
+class CourseCard:
+    """A course in the list of courses."""
+
+    course: Course
+    roster: int
+    next_start: datetime | None
+
+
+@dataclass(frozen=True)
+class StudentLine:
+    """A student in a course's list."""
+
+    student: Student
+    tally: Tally
+
+
+@blueprint.get("/")
+def home() -> str:
+    """Today's sessions, the running ones first, and the courses."""
+    db, now = database(), utc_now()
+    search = request.args.get("q", "").strip()
+    query = sa.select(Course).where(reachable(Course.id)).order_by(Course.code)
+    if search:
+        query = query.where(sa.or_(contains_text(Course.code, search), contains_text(Course.name, search)))
+    page = paginate(db, query, size=_COURSES_A_PAGE)
+    ids = [course.id for course in page.items]
+    rosters, starts = roster_sizes(db, ids), _next_starts(db, ids, now)
+    cards = [CourseCard(course, rosters[course.id], starts.get(course.id)) for course in page.items]
+    return render_template(
+        "courses/home.html", today=today(), lines=_todays_lines(db, now), page=page, cards=cards, search=search
+    )
+
+
+@blueprint.get("/courses/<int:course_id>")
+def course(course_id: int) -> str:
+    """A course: what runs and comes next, and past sessions; or with `?show=upcoming`, all that is to come."""
+    db, now, found = database(), utc_now(), reach_course(course_id)
+    all_upcoming = request.args.get("show") == "upcoming"
+    of_course = sa.select(ClassSession).join(ClassSession.room).options(contains_eager(ClassSession.room))
+    of_course = of_course.where(ClassSession.course_id == course_id)
+    upcoming = of_course.where(ClassSession.ends_at > now).order_by(ClassSession.starts_at, ClassSession.id)
+    past = of_course.where(ClassSession.ends_at <= now).order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
+    nearest = paginate(db, upcoming, size=_NEXT_SHOWN, number=1)
+    page = paginate(db, upcoming if all_upcoming else past, size=_SESSIONS_A_PAGE)
+    return render_template(
+        "courses/course.html",
+        course=found,
+        roster=roster_sizes(db, [course_id])[course_id],
+        all_upcoming=all_upcoming,
+        next_lines=session_lines(db, nearest.items, now),
+        upcoming_total=nearest.total,
+        lines=session_lines(db, page.items, now),
+        page=page,
+    )
+
+
+@blueprint.get("/courses/<int:course_id>/students")
+def students(course_id: int) -> str:
+    """Who takes the course, and how often each came."""
+    db, found = database(), reach_course(course_id)
+    search = request.args.get("q", "").strip()
+    query = sa.select(Student).join(Enrolment, Enrolment.student_id == Student.id)
+    query = query.where(Enrolment.course_id == course_id).order_by(*by_student_name(db))
+    if search:
+        query = query.where(sa.or_(contains_text(Student.name, search), contains_text(Student.index_number, search)))
+    page = paginate(db, query, size=_STUDENTS_A_PAGE)
+    tallies = tally_students(db, [student.id for student in page.items], course_id)
+    return render_template(
+        "courses/students.html",
+        course=found,
+        roster=roster_sizes(db, [course_id])[course_id],
+        page=page,
+        lines=[StudentLine(student, tallies[student.id]) for student in page.items],
+        search=search,
+    )
+
+
+def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime) -> list[SessionLine]:
+    """The sessions with what their lists show; two statements for all of them."""
+    tallies = tally_sessions(db, [session.id for session in sessions])
+    rosters = roster_sizes(db, {session.course_id for session in sessions})
+    return [
+        SessionLine(session, phase_of(session, now), tallies[session.id], rosters[session.course_id])
+        for session in sessions
+    ]
+
+
+def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:
+    first, after = day_bounds(today())
+    query: sa.Select[Any] = (
+        sa.select(ClassSession)
+        .join(ClassSession.course)
+        .join(ClassSession.room)
+        .options(contains_eager(ClassSession.course), contains_eager(ClassSession.room))
+        .where(reachable(ClassSession.course_id), ClassSession.starts_at < after, ClassSession.ends_at > first)
+        .order_by(ClassSession.ends_at <= now, ClassSession.starts_at, ClassSession.id)
+        .limit(_TODAY_AT_MOST)
+    )
+    lines = session_lines(db, db.scalars(query).all(), now)
+    order = {Phase.RUNNING: 0, Phase.OPEN: 1, Phase.SCHEDULED: 2}
+    return sorted(lines, key=lambda line: order.get(line.phase, 3))
+
+
+def _next_starts(db: Session, course_ids: Sequence[int], now: datetime) -> dict[int, datetime]:
+    query = (
+        sa.select(ClassSession.course_id, sa.func.min(ClassSession.starts_at))
+        .where(ClassSession.course_id.in_(course_ids), ClassSession.starts_at > now)
+        .group_by(ClassSession.course_id)
+    )
+    return dict(db.execute(query).all())

@@ -1,0 +1,197 @@
+"""Finding attendance records, newest session first, in lists of any length.
+
+Ordering millions of rows by session and name would take seconds, so nothing here does: the sessions are walked in
+order, some hundred at a time, their matching rows are counted by the index on (session, student), and only the sessions
+whose rows are on the page are read and ordered.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import Attendance, ClassSession, Course, Source, Status, Student
+from webapp.tools.names import by_student_name, contains_text
+from webapp.tools.paging import Page
+from webapp.tools.times import day_bounds, start_of_day
+
+_COUNT_AT_MOST = 10_000
+_FIRST_CHUNK, _LAST_CHUNK = 100, 2_000
+_FEW_STUDENTS = 500
+_MANY_STUDENTS = 20_000  # with the sessions of a chunk below SQLite's 32,766 parameters of a statement
+
+
+@dataclass(frozen=True)
+class RecordFilter:
+    """Which records; every part that is given must hold.
+
+    Attributes:
+        course_id: of this course.
+        session_id: of this class session.
+        first_day: of sessions that start on this day or later, at the institution.
+        last_day: of sessions that start on this day or earlier.
+        student: whose name or index number contains this.
+        statuses: with one of these; empty: any.
+    """
+
+    course_id: int | None = None
+    session_id: int | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    student: str = ""
+    statuses: tuple[Status, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One student's attendance of one session."""
+
+    session_id: int
+    starts_at: datetime
+    ends_at: datetime
+    course_code: str
+    course_name: str
+    student_id: int
+    index_number: str
+    student_name: str
+    status: Status
+    source: Source
+    first_seen: datetime | None
+    last_seen: datetime | None
+    confidence: float | None
+
+
+class RecordQuery:
+    """The records that a filter admits among those one may see.
+
+    Args:
+        db: the session to read with.
+        wanted: the filter.
+        reach: the condition on `ClassSession.course_id` that says what one may see.
+    """
+
+    def __init__(self, db: Session, wanted: RecordFilter, reach: sa.ColumnElement[bool]) -> None:
+        self._db = db
+        self._row_conditions: list[sa.ColumnElement[bool]] = []
+        self._session_conditions = [reach, *_session_conditions(wanted)]
+        if wanted.statuses:
+            self._row_conditions.append(Attendance.status.in_(wanted.statuses))
+        if wanted.student:
+            self._narrow_to_students(wanted.student)
+
+    def page(self, number: int, size: int) -> Page[Record]:
+        """The page `number` (from 1) of `size` records. Counting stops at some ten thousand."""
+        skip = (number - 1) * size
+        total = inner_skip = 0
+        sessions: list[int] = []
+        complete = True
+        for session_id, count in self._sessions():
+            if total < skip + size and total + count > skip:
+                inner_skip = inner_skip if sessions else skip - total
+                sessions.append(session_id)
+            total += count
+            if total > max(_COUNT_AT_MOST, skip + size):
+                complete = False
+                break
+        query = self._records_of(sessions).limit(size).offset(inner_skip)
+        items = [Record(*row) for row in self._db.execute(query)] if sessions else []
+        return Page(items, number, size, total, more_than_total=not complete)
+
+    def all(self) -> Iterator[Record]:
+        """Every record, in the order of the pages, read some thousand at a time."""
+        batch: list[int] = []
+        rows = 0
+        for session_id, count in self._sessions():
+            batch.append(session_id)
+            rows += count
+            if rows >= _LAST_CHUNK:
+                yield from (Record(*row) for row in self._db.execute(self._records_of(batch)).all())
+                batch, rows = [], 0
+        if batch:
+            yield from (Record(*row) for row in self._db.execute(self._records_of(batch)).all())
+
+    def _narrow_to_students(self, text: str) -> None:
+        found = sa.select(Student.id).where(
+            sa.or_(contains_text(Student.name, text), contains_text(Student.index_number, text))
+        )
+        # Reading every name takes a while, so it is done once, not in each statement that follows.
+        ids = self._db.scalars(found.limit(_MANY_STUDENTS + 1)).all()
+        if len(ids) > _MANY_STUDENTS:
+            self._row_conditions.append(Attendance.student_id.in_(found))
+            return
+        if len(ids) > _FEW_STUDENTS:
+            # As an expression, lest the database look up each student in each session instead of reading the sessions.
+            self._row_conditions.append((Attendance.student_id + 0).in_(ids))
+            return
+        self._row_conditions.append(Attendance.student_id.in_(ids))
+        theirs = sa.select(Attendance.session_id).where(Attendance.student_id.in_(ids))
+        self._session_conditions.append(ClassSession.id.in_(theirs))
+
+    def _sessions(self) -> Iterator[tuple[int, int]]:
+        """Sessions that have matching records and how many, newest first."""
+        size = _FIRST_CHUNK
+        last: tuple[datetime, int] | None = None
+        while True:
+            chunk = self._chunk(last, size)
+            counts = self._counts([session_id for session_id, _ in chunk])
+            yield from ((session_id, counts[session_id]) for session_id, _ in chunk if session_id in counts)
+            if len(chunk) < size:
+                return
+            last = (chunk[-1][1], chunk[-1][0])
+            size = min(size * 2, _LAST_CHUNK)
+
+    def _chunk(self, last: tuple[datetime, int] | None, size: int) -> Sequence[tuple[int, datetime]]:
+        query = sa.select(ClassSession.id, ClassSession.starts_at).where(*self._session_conditions)
+        if last is not None:
+            starts_at, session_id = last
+            same_start = sa.and_(ClassSession.starts_at == starts_at, ClassSession.id < session_id)
+            query = query.where(sa.or_(ClassSession.starts_at < starts_at, same_start))
+        query = query.order_by(ClassSession.starts_at.desc(), ClassSession.id.desc()).limit(size)
+        return self._db.execute(query).all()
+
+    def _counts(self, session_ids: Sequence[int]) -> dict[int, int]:
+        query = (
+            sa.select(Attendance.session_id, sa.func.count())
+            .where(Attendance.session_id.in_(session_ids), *self._row_conditions)
+            .group_by(Attendance.session_id)
+        )
+        return dict(self._db.execute(query).all())
+
+    def _records_of(self, session_ids: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
+        return (
+            sa.select(
+                ClassSession.id,
+                ClassSession.starts_at,
+                ClassSession.ends_at,
+                Course.code,
+                Course.name,
+                Student.id,
+                Student.index_number,
+                Student.name,
+                Attendance.status,
+                Attendance.source,
+                Attendance.first_seen,
+                Attendance.last_seen,
+                Attendance.confidence,
+            )
+            .select_from(Attendance)
+            .join(ClassSession, ClassSession.id == Attendance.session_id)
+            .join(Course, Course.id == ClassSession.course_id)
+            .join(Student, Student.id == Attendance.student_id)
+            .where(Attendance.session_id.in_(session_ids), *self._row_conditions)
+            .order_by(ClassSession.starts_at.desc(), ClassSession.id.desc(), *by_student_name(self._db))
+        )
+
+
+def _session_conditions(wanted: RecordFilter) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.course_id is not None:
+        yield ClassSession.course_id == wanted.course_id
+    if wanted.session_id is not None:
+        yield ClassSession.id == wanted.session_id
+    if wanted.first_day is not None:
+        yield ClassSession.starts_at >= start_of_day(wanted.first_day)
+    if wanted.last_day is not None:
+        yield ClassSession.starts_at < day_bounds(wanted.last_day)[1]

@@ -1,0 +1,63 @@
+"""A student's history over the courses one may see."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, abort, render_template, request
+from sqlalchemy.orm import contains_eager
+
+from attendance.database.models import Attendance, ClassSession, Course, Enrolment
+from webapp.account.reach import reach_student, reachable
+from webapp.records.tallies import Tally, tally_courses_of
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
+
+blueprint = Blueprint("students", __name__)
+
+_A_PAGE = 30
+
+
+@blueprint.get("/students/<int:student_id>")
+def history(student_id: int) -> str:
+    """The student's rate in each course, and each recorded session; `?course=` shows one course's sessions."""
+    student, db = reach_student(student_id), database()
+    reach = reachable(ClassSession.course_id)
+    tallies = tally_courses_of(db, student_id, reach)
+    enrolled = sa.select(Enrolment.course_id).where(Enrolment.student_id == student_id)
+    listed = sa.or_(Course.id.in_(enrolled), Course.id.in_(tallies))
+    courses = db.scalars(sa.select(Course).where(reachable(Course.id), listed).order_by(Course.code)).all()
+    chosen = _chosen(courses)
+    query = _history_query(student_id, reach)
+    if chosen:
+        query = query.where(ClassSession.course_id == chosen.id)
+    return render_template(
+        "students/student.html",
+        student=student,
+        courses=[(course, tallies.get(course.id, Tally())) for course in courses],
+        overall=sum(tallies.values(), Tally()),
+        chosen=chosen,
+        page=paginate(db, query, size=_A_PAGE),
+    )
+
+
+def _chosen(courses: Any) -> Course | None:
+    text = request.args.get("course", "")
+    if not text:
+        return None
+    chosen: Course | None = next((course for course in courses if str(course.id) == text), None)
+    return chosen or abort(404)
+
+
+def _history_query(student_id: int, reach: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return (
+        sa.select(Attendance)
+        .join(Attendance.session)
+        .join(ClassSession.course)
+        .join(ClassSession.room)
+        .options(
+            contains_eager(Attendance.session).contains_eager(ClassSession.course),
+            contains_eager(Attendance.session).contains_eager(ClassSession.room),
+        )
+        .where(Attendance.student_id == student_id, reach)
+        .order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
+    )

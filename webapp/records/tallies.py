@@ -1,0 +1,126 @@
+"""How many were present, late, absent: of sessions, of courses, of students; always one statement for a whole list."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import Attendance, ClassSession, Enrolment, Status
+
+
+class Phase(StrEnum):
+    """Where a class session stands at a moment."""
+
+    SCHEDULED = "scheduled"
+    OPEN = "open"  # before the start, attendance counts already
+    RUNNING = "running"
+    ENDED = "ended"  # over, absences not written yet
+    CLOSED = "closed"
+
+
+def phase_of(session: ClassSession, now: datetime) -> Phase:
+    """The session's phase at the moment `now` (aware)."""
+    if session.closed_at is not None:
+        return Phase.CLOSED
+    if now >= session.ends_at:
+        return Phase.ENDED
+    if now >= session.starts_at:
+        return Phase.RUNNING
+    if now >= session.starts_at - timedelta(minutes=session.early_minutes):
+        return Phase.OPEN
+    return Phase.SCHEDULED
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Recorded attendance, counted by status."""
+
+    present: int = 0
+    late: int = 0
+    absent: int = 0
+    excused: int = 0
+
+    @property
+    def recorded(self) -> int:
+        """All rows."""
+        return self.present + self.late + self.absent + self.excused
+
+    @property
+    def attended(self) -> int:
+        """Those who came, late or not."""
+        return self.present + self.late
+
+    @property
+    def rate(self) -> float | None:
+        """Share of those expected who came, 0 to 1; the excused were not expected. None when nobody was."""
+        expected = self.recorded - self.excused
+        return self.attended / expected if expected else None
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.present + other.present,
+            self.late + other.late,
+            self.absent + other.absent,
+            self.excused + other.excused,
+        )
+
+
+def tally_sessions(db: Session, session_ids: Collection[int]) -> dict[int, Tally]:
+    """The tally of each session; sessions without a row have an empty one."""
+    query = (
+        sa.select(Attendance.session_id, Attendance.status, sa.func.count())
+        .where(Attendance.session_id.in_(session_ids))
+        .group_by(Attendance.session_id, Attendance.status)
+    )
+    return _tallies(db, query, session_ids)
+
+
+def tally_students(db: Session, student_ids: Collection[int], course_id: int) -> dict[int, Tally]:
+    """The tally of each student in a course."""
+    query = (
+        sa.select(Attendance.student_id, Attendance.status, sa.func.count())
+        .join(ClassSession, ClassSession.id == Attendance.session_id)
+        .where(Attendance.student_id.in_(student_ids), ClassSession.course_id == course_id)
+        .group_by(Attendance.student_id, Attendance.status)
+    )
+    return _tallies(db, query, student_ids)
+
+
+def tally_courses_of(db: Session, student_id: int, reach: sa.ColumnElement[bool]) -> dict[int, Tally]:
+    """A student's tally in each course that the condition `reach` admits and that has a row."""
+    query = (
+        sa.select(ClassSession.course_id, Attendance.status, sa.func.count())
+        .join(ClassSession, ClassSession.id == Attendance.session_id)
+        .where(Attendance.student_id == student_id, reach)
+        .group_by(ClassSession.course_id, Attendance.status)
+    )
+    return _tallies(db, query, ())
+
+
+def roster_sizes(db: Session, course_ids: Collection[int]) -> dict[int, int]:
+    """How many students take each course."""
+    query = (
+        sa.select(Enrolment.course_id, sa.func.count())
+        .where(Enrolment.course_id.in_(course_ids))
+        .group_by(Enrolment.course_id)
+    )
+    return dict.fromkeys(course_ids, 0) | dict(db.execute(query).all())
+
+
+def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[int]) -> dict[int, Tally]:
+    counts: dict[int, dict[Status, int]] = {key: {} for key in keys}
+    for key, status, count in db.execute(query):
+        counts.setdefault(key, {})[status] = count
+    return {
+        key: Tally(
+            present=of.get(Status.PRESENT, 0),
+            late=of.get(Status.LATE, 0),
+            absent=of.get(Status.ABSENT, 0),
+            excused=of.get(Status.EXCUSED, 0),
+        )
+        for key, of in counts.items()
+    }

@@ -1,0 +1,231 @@
+"""All records that one may see, filtered; and the same as CSV.
+
+Listed is what is recorded: from a student's first sighting or correction on, and for everybody once the session has
+ended. Who has not been seen yet in a running session stands on that session's register, not here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from flask import (
+    Blueprint,
+    abort,
+    current_app,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from attendance.database.models import ClassSession, Course, Status
+from webapp.account.reach import reach_course, reach_session, reachable
+from webapp.records.query import Record, RecordFilter, RecordQuery
+from webapp.register.views import csv_response
+from webapp.tools.paging import page_number
+from webapp.tools.spreadsheet import csv_lines, file_name
+from webapp.tools.storage import database, release_database, sessions_of
+from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, percent, source_word
+from webapp.tools.times import clock_text, local, moment_text, zone
+
+blueprint = Blueprint("records", __name__)
+
+_A_PAGE = 50
+_SESSIONS_OFFERED = 300
+_COURSES_OFFERED = 2_000
+_YEARS = range(1990, 2200)
+_NAMES = ("course", "session", "from", "to", "student", "status")
+
+
+@dataclass
+class AskedFilter:
+    """The filter that an address asks for.
+
+    Attributes:
+        wanted: the filter, as far as the address could be understood.
+        errors: what could not, by the name of the parameter.
+    """
+
+    wanted: RecordFilter
+    course: Course | None = None
+    session: ClassSession | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@blueprint.get("/records")
+def index() -> ResponseReturnValue:
+    """The records page."""
+    tidy = _tidy_arguments()
+    if tidy != request.args.to_dict(flat=False):
+        return redirect(url_for("records.index", **tidy))
+    asked = _asked_filter()
+    db = database()
+    page = None
+    if not asked.errors:
+        page = RecordQuery(db, asked.wanted, reachable(ClassSession.course_id)).page(page_number(), _A_PAGE)
+    tidy.pop("page", None)
+    body = render_template(
+        "records/records.html",
+        asked=asked,
+        courses=_offered_courses(),
+        sessions=_offered_sessions(asked.course.id) if asked.course else [],
+        page=page,
+        statuses=list(Status),
+        filtered=bool(tidy),
+        export_address=url_for("records.export", **tidy),
+    )
+    return body, 422 if asked.errors else 200
+
+
+@blueprint.get("/records.csv")
+def export() -> ResponseReturnValue:
+    """Every record of the filter, on all its pages, in the same order."""
+    asked = _asked_filter()
+    if asked.errors:
+        abort(400, next(iter(asked.errors.values())))
+    reach, sessions, wanted = reachable(ClassSession.course_id), sessions_of(current_app), asked.wanted
+    zone_name = str(zone())
+    header = [
+        "Date", "Start", "End", "Course", "Course name", "Index number", "Student", "Status", "Source",
+        f"First seen ({zone_name})", f"Last seen ({zone_name})", "Confidence",
+    ]  # fmt: skip
+
+    def rows() -> Iterator[list[str]]:
+        with sessions() as db:
+            yield from (_cells(record) for record in RecordQuery(db, wanted, reach).all())
+
+    release_database()  # the stream has its own session
+    lines: Iterator[str] = stream_with_context(csv_lines(header, rows()))
+    return csv_response(lines, file_name(["attendance", *_file_name_parts(asked)]))
+
+
+@blueprint.get("/records/sessions")
+def sessions_of_course() -> ResponseReturnValue:
+    """The sessions one may choose among after choosing a course, for the page's script."""
+    text = request.args.get("course", "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - an INTEGER's digits
+        abort(404)
+    course = reach_course(int(text))
+    offered = _offered_sessions(course.id)
+    return jsonify([{"id": session.id, "name": moment_text(session.starts_at)} for session in offered])
+
+
+def _tidy_arguments() -> dict[str, Any]:
+    """The address's parameters without empty ones, so that addresses are short enough to pass on."""
+    given = request.args.to_dict(flat=False)
+    tidy = {name: [text.strip() for text in texts if text.strip()] for name, texts in given.items()}
+    return {name: texts for name, texts in tidy.items() if texts and name in (*_NAMES, "page")}
+
+
+def _asked_filter() -> AskedFilter:
+    asked = AskedFilter(RecordFilter())
+    errors = asked.errors
+    asked.course = _asked_course(errors)
+    asked.session = _asked_session(errors)
+    if asked.session and asked.course and asked.session.course_id != asked.course.id:
+        asked.session = None  # another course was chosen after the session
+    if asked.session and not asked.course:
+        asked.course = asked.session.course
+    first, last = _asked_day("from", errors), _asked_day("to", errors)
+    if first and last and first > last:
+        errors["to"] = "This day is before the first one."
+    asked.wanted = RecordFilter(
+        course_id=asked.course.id if asked.course else None,
+        session_id=asked.session.id if asked.session else None,
+        first_day=first,
+        last_day=last,
+        student=" ".join(request.args.get("student", "").split())[:120],
+        statuses=_asked_statuses(errors),
+    )
+    return asked
+
+
+def _asked_number(name: str, errors: dict[str, str]) -> int | None:
+    text = request.args.get(name, "").strip()
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - an INTEGER's digits
+        errors[name] = f"Choose a {name} from the list."
+        return None
+    return int(text) if text else None
+
+
+def _asked_course(errors: dict[str, str]) -> Course | None:
+    number = _asked_number("course", errors)
+    if number is None:
+        return None
+    course = database().scalar(sa.select(Course).where(Course.id == number, reachable(Course.id)))
+    return course or abort(404)
+
+
+def _asked_session(errors: dict[str, str]) -> ClassSession | None:
+    number = _asked_number("session", errors)
+    return None if number is None else reach_session(number)
+
+
+def _asked_day(name: str, errors: dict[str, str]) -> date | None:
+    text = request.args.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.year not in _YEARS:
+        errors[name] = "This is no date. Write it like 2026-11-23."
+        return None
+    return day
+
+
+def _asked_statuses(errors: dict[str, str]) -> tuple[Status, ...]:
+    texts = [text for text in request.args.getlist("status") if text]
+    if not STATUS_VALUES.issuperset(texts):
+        errors["status"] = "Choose a status from the list."
+        return ()
+    return tuple(status for status in Status if status.value in texts)
+
+
+def _offered_courses() -> list[Course]:
+    query = sa.select(Course).where(reachable(Course.id)).order_by(Course.code).limit(_COURSES_OFFERED)
+    return list(database().scalars(query))
+
+
+def _offered_sessions(course_id: int) -> list[ClassSession]:
+    query = sa.select(ClassSession).where(ClassSession.course_id == course_id)
+    query = query.order_by(ClassSession.starts_at.desc(), ClassSession.id.desc()).limit(_SESSIONS_OFFERED)
+    return list(database().scalars(query))
+
+
+def _cells(record: Record) -> list[str]:
+    starts = local(record.starts_at)
+    return [
+        starts.strftime("%Y-%m-%d"),
+        starts.strftime("%H:%M"),
+        clock_text(record.ends_at),
+        record.course_code,
+        record.course_name,
+        record.index_number,
+        record.student_name,
+        STATE_WORDS[record.status.value],
+        source_word(record),
+        local(record.first_seen).strftime("%Y-%m-%d %H:%M:%S") if record.first_seen else "",
+        local(record.last_seen).strftime("%Y-%m-%d %H:%M:%S") if record.last_seen else "",
+        percent(record.confidence) if record.confidence is not None else "",
+    ]
+
+
+def _file_name_parts(asked: AskedFilter) -> Iterator[str]:
+    wanted = asked.wanted
+    if asked.course:
+        yield asked.course.code
+    if asked.session:
+        yield local(asked.session.starts_at).strftime("%Y-%m-%d-%H%M")
+    if wanted.first_day:
+        yield f"from-{wanted.first_day}"
+    if wanted.last_day:
+        yield f"to-{wanted.last_day}"
+    yield wanted.student
+    yield "-".join(wanted.statuses)

@@ -1,0 +1,191 @@
+"""The register of a session as rows: the roster, and what is known of each student."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import (
+    Attendance,
+    AttendanceChange,
+    Camera,
+    ClassSession,
+    Enrolment,
+    Lecturer,
+    Source,
+    Status,
+    Student,
+)
+from webapp.records.tallies import Phase, phase_of
+from webapp.tools.names import by_student_name
+
+UNSEEN, SCHEDULED, UNRECORDED = "unseen", "scheduled", "unrecorded"
+
+
+@dataclass(frozen=True)
+class RegisterRow:
+    """A student on a session's register.
+
+    Attributes:
+        state: a `Status` value; or without a row "unseen" (attendance counts or counted, absences are not written),
+            "scheduled" (not yet), or "unrecorded" (closed before the student was enrolled).
+        camera: name of the camera of the first sighting.
+        changes: how often the status was changed after it was first written.
+        changed_by: who changed it last, when that was a person.
+    """
+
+    student_id: int
+    index_number: str
+    name: str
+    enrolled: bool
+    state: str
+    source: Source | None = None
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    confidence: float | None = None
+    camera: str | None = None
+    changes: int = 0
+    changed_by: str | None = None
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person decided the status."""
+        return self.source is Source.PERSON
+
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that differ when anything shown differs."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Register:
+    """All rows of a session, ordered by name, at one moment."""
+
+    session: ClassSession
+    phase: Phase
+    rows: Sequence[RegisterRow]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def live(self) -> bool:
+        """Whether rows may still change by themselves."""
+        return self.phase is not Phase.CLOSED and self.phase is not Phase.SCHEDULED
+
+    @property
+    def opens_at(self) -> datetime:
+        """From when attendance counts."""
+        return self.session.starts_at - timedelta(minutes=self.session.early_minutes)
+
+    @property
+    def grace_until(self) -> datetime:
+        """Until when whoever is seen first is present, not late."""
+        return self.session.starts_at + timedelta(minutes=self.session.grace_minutes)
+
+    @property
+    def revision(self) -> str:
+        """Sixteen hexadecimal digits that differ when anything on the register differs."""
+        digest = hashlib.sha256(self.phase.encode())
+        for row in self.rows:
+            digest.update(row.version.encode())
+        return digest.hexdigest()[:16]
+
+
+def read_register(db: Session, session: ClassSession, now: datetime) -> Register:
+    """Read the register: every student on the roster, and everybody else who has a row; three statements.
+
+    Args:
+        db: any session.
+        session: its course need not be loaded.
+        now: aware; decides what a missing row means.
+    """
+    phase = phase_of(session, now)
+    found = db.execute(_rows_query(db, session)).all()
+    changes = _changes(db, session.id)
+    rows = [_row(line, phase, changes) for line in found]
+    return Register(session, phase, rows, Counter(row.state for row in rows))
+
+
+def read_row(db: Session, session: ClassSession, student_id: int, now: datetime) -> RegisterRow | None:
+    """One student's row; None for a student who is neither on the roster nor on the register."""
+    query = _rows_query(db, session).where(Student.id == student_id)
+    line = db.execute(query).first()
+    return None if line is None else _row(line, phase_of(session, now), _changes(db, session.id, [student_id]))
+
+
+def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...]]:
+    on_roster = sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id)
+    with_row = sa.select(Attendance.student_id).where(Attendance.session_id == session.id)
+    listed = sa.union(on_roster, with_row).subquery("listed")
+    return (
+        sa.select(
+            Student.id,
+            Student.index_number,
+            Student.name,
+            Enrolment.student_id.is_not(None).label("enrolled"),
+            Attendance.id.label("attendance_id"),
+            Attendance.status,
+            Attendance.source,
+            Attendance.first_seen,
+            Attendance.last_seen,
+            Attendance.confidence,
+            Camera.name.label("camera"),
+        )
+        .join(listed, listed.c.student_id == Student.id)
+        .outerjoin(Enrolment, sa.and_(Enrolment.student_id == Student.id, Enrolment.course_id == session.course_id))
+        .outerjoin(Attendance, sa.and_(Attendance.student_id == Student.id, Attendance.session_id == session.id))
+        .outerjoin(Camera, Camera.id == Attendance.camera_id)
+        .order_by(*by_student_name(db))
+    )
+
+
+def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) -> RegisterRow:
+    if line.attendance_id is None:
+        state = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
+        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), state)
+    count, who = changes.get(line.attendance_id, (0, None))
+    status: Status = line.status
+    return RegisterRow(
+        student_id=line.id,
+        index_number=line.index_number,
+        name=line.name,
+        enrolled=bool(line.enrolled),
+        state=status.value,
+        source=line.source,
+        first_seen=line.first_seen,
+        last_seen=line.last_seen,
+        confidence=line.confidence,
+        camera=line.camera,
+        changes=count,
+        changed_by=who,
+    )
+
+
+def _changes(
+    db: Session, session_id: int, student_ids: Collection[int] | None = None
+) -> dict[int, tuple[int, str | None]]:
+    """By attendance id: how many changes, and who made the last one (None: the machine)."""
+    latest = (
+        sa.select(
+            AttendanceChange.attendance_id,
+            sa.func.count().label("changes"),
+            sa.func.max(AttendanceChange.id).label("last_id"),
+        )
+        .join(Attendance, Attendance.id == AttendanceChange.attendance_id)
+        .where(Attendance.session_id == session_id)
+        .group_by(AttendanceChange.attendance_id)
+    )
+    if student_ids is not None:
+        latest = latest.where(Attendance.student_id.in_(student_ids))
+    last = latest.subquery("latest")
+    query = (
+        sa.select(last.c.attendance_id, last.c.changes, Lecturer.name)
+        .join(AttendanceChange, AttendanceChange.id == last.c.last_id)
+        .outerjoin(Lecturer, Lecturer.id == AttendanceChange.lecturer_id)
+    )
+    return {attendance_id: (count, who) for attendance_id, count, who in db.execute(query)}

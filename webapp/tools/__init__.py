@@ -1,0 +1,1 @@
+"""What pages share: the database session, forms, names, times, lists and errors."""

@@ -1,0 +1,79 @@
+"""What a person sees when something is wrong: one sentence, and what to do."""
+
+import secrets
+from typing import cast
+
+import structlog
+from flask import Flask, g, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from webapp.account.identity import wants_page
+
+log = structlog.get_logger()
+
+# Code: (title, what happened and what to do).
+_SENTENCES = {
+    400: (
+        "That did not work",
+        "The request was not complete or had a value that makes no sense. Go back and try again.",
+    ),
+    401: ("Please sign in", "Your sign-in has ended. Sign in again to go on."),
+    403: ("Not for you", "This page is for administrators. Ask one of them if you need something here."),
+    404: ("Nothing here", "There is no such page, or it belongs to a course that is not yours."),
+    405: ("That did not work", "This address cannot be used in that way. Go back and try again."),
+    413: ("Too large", "What was sent is larger than this page accepts. Choose a smaller file."),
+    429: ("Please wait", "There were too many attempts in a short time. Wait a few minutes and try again."),
+    500: ("Something broke", "The fault is on our side and has been noted. Try again in a moment."),
+    503: ("Back in a moment", "The database does not answer just now. Nothing is lost; try again in a moment."),
+}
+_CSRF = "This form was open while your sign-in ended or changed. Go back, reload the page and send it again."
+
+
+def init_errors(app: Flask) -> None:
+    """Style every error, and log those that are ours."""
+    app.register_error_handler(CSRFError, _csrf_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(InterfaceError, _database_error)
+    app.register_error_handler(Exception, _unexpected_error)
+
+
+def error_page(code: int, message: str | None = None, *, reference: str | None = None) -> ResponseReturnValue:
+    """The styled answer for a code; scripts get the same sentence as JSON."""
+    title, sentence = _SENTENCES.get(code, _SENTENCES[400 if code < 500 else 500])  # noqa: PLR2004
+    if not wants_page():
+        return jsonify(error=message or sentence), code
+    page = render_template(
+        "errors/error.html", code=code, title=title, sentence=message or sentence, reference=reference
+    )
+    return page, code
+
+
+def _csrf_error(_error: CSRFError) -> ResponseReturnValue:
+    return error_page(400, _CSRF)
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:  # noqa: PLR2004 - redirects
+        return error.get_response()
+    own_words = error.description if error.description != type(error).description else None
+    body, code = error_page(error.code, own_words), error.code
+    response = error.get_response()
+    extra = [(k, v) for k, v in response.headers if k.lower() in ("allow", "retry-after")]
+    return cast(ResponseReturnValue, (body[0] if isinstance(body, tuple) else body, code, extra))
+
+
+def _database_error(error: Exception) -> ResponseReturnValue:
+    g.bare_page = True
+    log.error("database_unavailable", path=request.path, error=type(error).__name__)
+    return error_page(503)
+
+
+def _unexpected_error(error: Exception) -> ResponseReturnValue:
+    g.bare_page = True
+    reference = secrets.token_hex(4)
+    log.exception("request_failed", path=request.path, method=request.method, reference=reference, exc_info=error)
+    return error_page(500, reference=reference)

@@ -1,0 +1,183 @@
+"""When sessions are, in the institution's zone: local times, weekly repetition, and two sessions in one room."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import ClassSession, Course, Room
+from webapp.tools.times import day_text
+
+LONGEST_SESSION = timedelta(hours=12)
+LONGEST_SERIES_WEEKS = 60
+MOST_MINUTES = 240
+DEFAULT_MINUTES = 10  # early and grace, as attendance.database.models has them
+_WEEK = timedelta(days=7)
+
+
+class ScheduleError(ValueError):
+    """A time cannot be in the timetable; the message says why."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A stretch of time, aware, UTC; the end does not belong to it."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def overlaps(self, other: "Slot") -> bool:
+        """Whether both have a moment in common; one may begin when the other ends."""
+        return self.starts_at < other.ends_at and other.starts_at < self.ends_at
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A session that a room is taken by; `label` names it in a sentence."""
+
+    slot: Slot
+    label: str
+    session_id: int | None = None
+
+
+def to_utc(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """The moment at which clocks of the zone show `clock` on `day`, in UTC.
+
+    Of a time that the autumn's clock change shows twice, the first is meant.
+
+    Raises:
+        ScheduleError: the spring's clock change skips that time.
+    """
+    wall = datetime.combine(day, clock)
+    moment = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) != wall:
+        raise ScheduleError(f"{clock:%H:%M} does not exist on {day_text(day)}: the clocks go forward over it.")
+    return moment
+
+
+def is_ambiguous(day: date, clock: time, zone: ZoneInfo) -> bool:
+    """Whether clocks of the zone show `clock` twice on `day`."""
+    wall = datetime.combine(day, clock, tzinfo=zone)
+    first, second = wall.replace(fold=0).utcoffset(), wall.replace(fold=1).utcoffset()
+    return first is not None and second is not None and first > second
+
+
+def slot_on(day: date, start: time, end: time, zone: ZoneInfo) -> Slot:
+    """The slot from `start` on `day` to the next time that clocks show `end`.
+
+    Raises:
+        ScheduleError: it would be longer than `LONGEST_SESSION`, which is how a mistyped end shows; or a time does not
+            exist.
+    """
+    if start == end:
+        raise ScheduleError("The end is the same as the start.")
+    slot = Slot(to_utc(day, start, zone), to_utc(day if end > start else day + timedelta(days=1), end, zone))
+    length = slot.ends_at - slot.starts_at
+    if end < start and length > LONGEST_SESSION:
+        raise ScheduleError(f"The end ({end:%H:%M}) is before the start ({start:%H:%M}).")
+    if length > LONGEST_SESSION:
+        raise ScheduleError(
+            f"A session from {start:%H:%M} to {end:%H:%M} is longer than {LONGEST_SESSION // timedelta(hours=1)} hours."
+        )
+    if length <= timedelta(0):
+        raise ScheduleError(
+            f"Between {start:%H:%M} and {end:%H:%M} on {day_text(day)} the clocks change: no time is left."
+        )
+    return slot
+
+
+def weekly_days(first: date, until: date | None) -> list[date]:
+    """The first day and the same day of each week up to and including `until`.
+
+    Raises:
+        ScheduleError: `until` is before the first day, or more than `LONGEST_SERIES_WEEKS` later.
+    """
+    if until is None:
+        return [first]
+    if until < first:
+        raise ScheduleError("The last day of the repetition is before the first session.")
+    if until - first > LONGEST_SERIES_WEEKS * _WEEK:
+        raise ScheduleError(f"A repetition may last {LONGEST_SERIES_WEEKS} weeks at most.")
+    return [first + week * _WEEK for week in range((until - first) // _WEEK + 1)]
+
+
+def slot_text(slot: Slot, zone: ZoneInfo) -> str:
+    """A slot like "Mon 5 Oct 2026, 09:00\u201310:30"."""
+    start, end = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
+    return f"{day_text(start.date())}, {start:%H:%M}\u2013{end:%H:%M}"
+
+
+class RoomCalendar:
+    """The bookings of one or more rooms, found by day so that looking costs the same whatever their number."""
+
+    def __init__(self) -> None:
+        self._days: defaultdict[tuple[int, date], list[Booking]] = defaultdict(list)
+
+    def add(self, room_id: int, booking: Booking) -> None:
+        """Take the room for the booking, whether or not it was free."""
+        for day in _days_of(booking.slot):
+            self._days[room_id, day].append(booking)
+
+    def clash(self, room_id: int, slot: Slot, *, ignoring: Set[int] = frozenset()) -> Booking | None:
+        """The earliest booking that overlaps the slot, or None.
+
+        Args:
+            room_id: where.
+            slot: when.
+            ignoring: ids of sessions that are being moved and so do not count.
+        """
+        found = {
+            booking
+            for day in _days_of(slot)
+            for booking in self._days.get((room_id, day), ())
+            if booking.slot.overlaps(slot) and (booking.session_id is None or booking.session_id not in ignoring)
+        }
+        return min(found, key=lambda booking: booking.slot.starts_at, default=None)
+
+
+def _days_of(slot: Slot) -> Iterator[date]:
+    day = slot.starts_at.date()
+    while day <= slot.ends_at.date():
+        yield day
+        day += timedelta(days=1)
+
+
+def load_calendar(db: Session, room_ids: Iterable[int], slots: Sequence[Slot], zone: ZoneInfo) -> RoomCalendar:
+    """The sessions that the rooms have between the first and the last of the slots."""
+    calendar = RoomCalendar()
+    if not slots:
+        return calendar
+    # Only columns: thousands of sessions may stand between two dates.
+    query = (
+        sa.select(
+            ClassSession.id, ClassSession.room_id, ClassSession.starts_at, ClassSession.ends_at, Course.code, Room.name
+        )
+        .join(Course, Course.id == ClassSession.course_id)
+        .join(Room, Room.id == ClassSession.room_id)
+        .where(
+            ClassSession.room_id.in_(set(room_ids)),
+            # A session is LONGEST_SESSION long at most; one written by other means may be longer, hence two days.
+            ClassSession.starts_at > min(slot.starts_at for slot in slots) - timedelta(days=2),
+            ClassSession.starts_at < max(slot.ends_at for slot in slots),
+        )
+    )
+    for session_id, room_id, starts_at, ends_at, code, room in db.execute(query):
+        slot = Slot(starts_at, ends_at)
+        calendar.add(room_id, Booking(slot, f"{code}, {slot_text(slot, zone)}, in {room}", session_id))
+    return calendar
+
+
+def lock_room(db: Session, room_id: int) -> None:
+    """Keep other transactions from booking the room until this one ends; `begin_writing` must have begun it.
+
+    No constraint can forbid overlaps portably. An update that changes nothing takes the row's lock on MySQL and MariaDB
+    before the clash check reads; on SQLite the transaction holds the only write lock already.
+    """
+    db.execute(
+        sa.update(Room).where(Room.id == room_id).values(name=Room.name),
+        execution_options={"synchronize_session": False},
+    )

@@ -1,0 +1,53 @@
+"""The database as the pages use it: one short session a request."""
+
+from flask import Flask, current_app, g
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.engine import begin_writing, create_database_engine, session_factory
+from webapp.tools.names import teach_sqlite
+
+_EXTENSION = "attendance_sessions"
+
+
+def init_storage(app: Flask, url: str, *, pool_size: int) -> None:
+    """Give the application its engine and close each request's session when the request ends."""
+    engine = create_database_engine(url, pool_size=pool_size)
+    teach_sqlite(engine)
+    app.extensions[_EXTENSION] = session_factory(engine)
+    app.teardown_appcontext(_close_session)
+
+
+def sessions_of(app: Flask) -> sessionmaker[Session]:
+    """The application's session factory, for work outside a request (streams, threads)."""
+    factory: sessionmaker[Session] = app.extensions[_EXTENSION]
+    return factory
+
+
+def database() -> Session:
+    """The request's session: opened at first use, rolled back and closed with the request unless committed."""
+    if "database_session" not in g:
+        g.database_session = sessions_of(current_app)()
+    session: Session = g.database_session
+    return session
+
+
+def begin_change() -> Session:
+    """The request's session at the start of a transaction that will write; what was read before stays loaded.
+
+    Without it, on SQLite, a change would be refused whenever another process wrote since the page's first read.
+    """
+    db = database()
+    db.commit()
+    begin_writing(db)
+    return db
+
+
+def release_database() -> None:
+    """Hand the request's connection back early; for answers that go on for minutes."""
+    session = g.pop("database_session", None)
+    if session is not None:
+        session.close()
+
+
+def _close_session(_error: BaseException | None) -> None:
+    release_database()

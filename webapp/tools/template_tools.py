@@ -1,0 +1,79 @@
+"""What templates can call: filters and functions that every page and macro finds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Flask, current_app
+from wtforms import Field
+
+from attendance.database.models import Source, Status
+from webapp.tools.names import name_key
+from webapp.tools.paging import page_address
+
+# A `Status`, or what a register shows of a student who has none.
+STATE_WORDS = {
+    "present": "Present",
+    "late": "Late",
+    "absent": "Absent",
+    "excused": "Excused",
+    "unseen": "Not yet seen",
+    "scheduled": "Scheduled",
+    "unrecorded": "Not recorded",
+}
+
+STATUS_VALUES = frozenset(status.value for status in Status)
+
+
+def init_template_tools(app: Flask) -> None:
+    """Add the filters and functions, also to macros imported without context."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        initials=initials, percent=percent, confidence=confidence_text, name_key=name_key, source_word=source_word
+    )
+    app.jinja_env.globals.update(
+        current_app=current_app,
+        field_attributes=field_attributes,
+        page_address=page_address,
+        state_words=STATE_WORDS,
+    )
+
+
+def initials(name: str) -> str:
+    """The first letters of a name's first and last word, capital."""
+    words = name.split()
+    return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else "?"
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 as "86%"; a dash for none. Rounded down, so that only all of them is 100%."""
+    return "\u2013" if share is None else f"{int(share * 100 + 1e-9)}%"
+
+
+def confidence_text(value: float | None) -> str:
+    """How sure the machine was, in a word and a percentage: "High · 94%".
+
+    The bounds (0.8, 0.6) only choose the word; whether a face counts is the matching thresholds' decision.
+    """
+    if value is None:
+        return ""
+    word = "High" if value >= 0.8 else "Medium" if value >= 0.6 else "Low"  # noqa: PLR2004
+    return f"{word} · {percent(value)}"
+
+
+def source_word(row: Any) -> str:
+    """Who decided a status, in a word: for anything with `source` and `first_seen`."""
+    if row.source is None:
+        return ""
+    if row.source is Source.PERSON:
+        return "Person"
+    return "Camera" if row.first_seen else "Automatic"
+
+
+def field_attributes(field: Field, described_by: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """HTML attributes of a form control: what it is described by, whether it is wrong, and what the caller adds."""
+    attributes = dict(given)
+    if described_by:
+        attributes["aria_describedby"] = " ".join(described_by)
+    if field.errors:
+        attributes["aria_invalid"] = "true"
+    return attributes
