@@ -19,7 +19,6 @@ from attendance.gallery.gallery import Gallery
 from attendance.settings import Settings
 from attendance.settings.model import TimeoutAction
 from recognition_service.access.auth import AuthInterceptor, CameraIdentity, TokenDirectory
-from recognition_service.access.listening import ServerSetupError
 from recognition_service.access.server import build_server
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.engine.batcher import Batcher
@@ -29,6 +28,7 @@ from recognition_service.engine.worker import EngineWorker
 from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.gallery_watch import GalleryWatch
 from recognition_service.evidence.timetable import Timetable
+from recognition_service.listening import ServerSetupError
 from recognition_service.outbox.closer import Closer
 from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
@@ -37,8 +37,9 @@ from recognition_service.status import Readiness, Statistics
 from recognition_service.streams.camera_stream import StreamTools
 from recognition_service.streams.hub import StreamHub
 from recognition_service.streams.watch import CameraWatch
-from recognition_service.telemetry.metrics import Metrics, Sources, StateCollector
+from recognition_service.telemetry.metrics import Metrics, StateCollector
 from recognition_service.telemetry.server import MetricsServer
+from recognition_service.telemetry.sources import Sources
 from recognition_service.telemetry.tracing import NoTracing, Tracing, TracingError, open_tracing
 from recognition_service.telemetry.transaction_times import time_transactions
 
@@ -161,7 +162,7 @@ class RecognitionService:
             hub=hub, tools=tools, batcher=batcher, engine=self._worker, gallery=self._gallery, outbox=outbox
         )
         self._serve_metrics(outbox, batcher, hub, readiness)
-        guard = AuthInterceptor(tokens, self._metrics, PeerThrottle(settings.service.max_refusals))
+        guard = AuthInterceptor(tokens, self._metrics.call_refused, PeerThrottle(settings.service.max_refusals))
         self._server, self._port = build_server(settings.service, servicer, guard, self._health)
         self._parts.push_async_callback(self._drain, self._server, hub, servicer)
         await self._server.start()

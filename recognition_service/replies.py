@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from attendance.face_engine.interface import Face
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.errors import ServiceError
-from recognition_service.evidence.flow import SeenFace
-from recognition_service.evidence.matching import FaceMatch, MatchKind
+from recognition_service.evidence.seen import FaceMatch, MatchKind, SeenFace
 
 _MATCHES = {
     MatchKind.STUDENT: pb.MATCH_STUDENT,

@@ -27,7 +27,7 @@ def web(debug: bool) -> None:
         if debug:
             _run_debug_server(settings)
         else:
-            serve(settings, lambda address: click.echo(f"The dashboard is ready: {address}"))
+            serve(settings, create_app, lambda address: click.echo(f"The dashboard is ready: {address}"))
     except (DatabaseError, SecretKeyError, ListenError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -16,7 +16,7 @@ from attendance.settings import Settings
 from attendance.settings.load import FILE_VARIABLE
 from operations.doctor.findings import Finding, ok, problem, warning
 from recognition_service.access.certificates import server_credentials
-from recognition_service.access.listening import ServerSetupError
+from recognition_service.listening import ServerSetupError
 
 _RENEW_BEFORE = timedelta(days=21)
 _DISK_WARNING, _DISK_PROBLEM = 5 * 1024**3, 512 * 1024**2

@@ -19,7 +19,6 @@ from attendance.database.models import Camera, TokenRole
 from attendance.database.tokens import api_token_of, camera_of, hash_token
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.errors import UnavailableError
-from recognition_service.telemetry.metrics import Metrics
 
 SERVICE = "attendance.v1.RecognitionService"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -185,16 +184,16 @@ class TokenDirectory:
 class AuthInterceptor(grpc.aio.ServerInterceptor):
     """Lets a call through when its token may make it."""
 
-    def __init__(self, tokens: TokenDirectory, metrics: Metrics, throttle: PeerThrottle) -> None:
+    def __init__(self, tokens: TokenDirectory, refused: Callable[[str], None], throttle: PeerThrottle) -> None:
         """Prepare.
 
         Args:
             tokens: who they belong to.
-            metrics: told of every call that is refused.
+            refused: told of every call that is refused: no_token, wrong_token, no_right or too_many.
             throttle: of addresses that send wrong tokens.
         """
         self._tokens = tokens
-        self._metrics = metrics
+        self._refused = refused
         self._throttle = throttle
 
     async def intercept_service(
@@ -223,7 +222,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             )
         # One bad camera behind a shared address does not keep those out that are known to be right.
         if self._throttle.blocked(peer) and not self._tokens.is_known(token):
-            self._metrics.call_refused("too_many")
+            self._refused("too_many")
             raise _RefusedError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with wrong tokens from this address; wait a minute"
             )
@@ -236,7 +235,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             log.warning("token_refused", method=method, peer=peer)
             raise _RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
         if identity.caller not in RIGHTS.get(method, frozenset()):
-            self._metrics.call_refused("no_right")
+            self._refused("no_right")
             log.warning("call_refused", method=method, caller=identity.name)
             raise _RefusedError(
                 grpc.StatusCode.PERMISSION_DENIED,
@@ -245,7 +244,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         return identity
 
     def _count(self, reason: str, peer: str) -> None:
-        self._metrics.call_refused(reason)
+        self._refused(reason)
         self._throttle.count(peer)
 
 

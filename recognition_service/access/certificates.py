@@ -8,7 +8,7 @@ import grpc
 import structlog
 
 from attendance.settings.model import ServiceSettings
-from recognition_service.access.listening import ServerSetupError
+from recognition_service.listening import ServerSetupError
 
 _CERTIFICATE = "ATTENDANCE_SERVICE_TLS_CERTIFICATE"
 _KEY = "ATTENDANCE_SERVICE_TLS_KEY"

@@ -10,7 +10,7 @@ from attendance.settings.model import ServiceSettings
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.access.auth import SERVICE, AuthInterceptor
 from recognition_service.access.certificates import server_credentials
-from recognition_service.access.listening import ServerSetupError, allowed_connections, checked_address
+from recognition_service.listening import ServerSetupError, allowed_connections, checked_address
 
 _SLACK = 2
 """A message up to so many times the setting is still received, so that a frame over the setting is answered TOO_LARGE

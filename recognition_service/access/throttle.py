@@ -5,9 +5,40 @@ from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv6Address, IPv6Network
 
-from recognition_service.streams.state import TokenBucket
-
 _MINUTE_S = 60.0
+
+
+class TokenBucket:
+    """Lets so many things a second pass on average, and a burst at once."""
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin full.
+
+        Args:
+            rate: things a second.
+            burst: most at once.
+            clock: seconds, never backwards.
+        """
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._left = burst
+        self._since = clock()
+
+    @property
+    def left(self) -> float:
+        """How many may pass now."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._since) * self._rate)
+        self._since = now
+        return self._left
+
+    def take(self) -> bool:
+        """Let one pass, if one may."""
+        if self.left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class PeerThrottle:

@@ -37,7 +37,7 @@ from attendance.database.evidence import FrameEvidence
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.clearness import CLEAR, View
 from recognition_service.evidence.kept_frames import KeptFrames
-from recognition_service.evidence.matching import FaceMatch, MatchKind
+from recognition_service.evidence.seen import FaceMatch, MatchKind
 
 FLOOR = -1.0
 """The least a student's sum can be, in votes."""

@@ -23,7 +23,8 @@ from attendance.face_engine.interface import Face
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.clearness import View
 from recognition_service.evidence.confirmation import Confirmation, Confirmer, Proof
-from recognition_service.evidence.matching import STRANGER, FaceMatch, Matcher, one_face_each
+from recognition_service.evidence.matching import Matcher, one_face_each
+from recognition_service.evidence.seen import STRANGER, FaceMatch, SeenFace
 from recognition_service.evidence.settled import SettledFaces
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.evidence.tracking import TrackedFace, Tracker
@@ -61,18 +62,6 @@ class FramePlan:
         """Where a student counts: in every running session of theirs, or else in the first that is about to start."""
         running = tuple(plan for plan in self.sessions[: self.running] if student in plan.roster)
         return running or tuple(plan for plan in self.sessions[self.running :] if student in plan.roster)[:1]
-
-
-@dataclass(frozen=True, slots=True)
-class SeenFace:
-    """One face of a frame, and what it was taken for."""
-
-    face: Face
-    match: FaceMatch
-    track: int
-    """Number of the track in its stream; 0 for a face whose encoding is unusable."""
-    confirmed: bool
-    """Whether the face's student is confirmed by this face's evidence, so that attendance is recorded."""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from attendance.database.evidence import MOST_FRAMES, FrameEvidence
 from recognition_service.evidence.clearness import View
-from recognition_service.evidence.matching import FaceMatch
+from recognition_service.evidence.seen import FaceMatch
 
 _FIRST = MOST_FRAMES // 2
 

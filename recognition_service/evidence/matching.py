@@ -7,46 +7,14 @@ training, a difference serves as well and is easier to set.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attendance.gallery.gallery import Candidate, Gallery
 from attendance.settings.model import MatchingSettings
-
-
-class MatchKind(StrEnum):
-    """What a face was found to be."""
-
-    STUDENT = "student"
-    UNKNOWN = "unknown"
-    AMBIGUOUS = "ambiguous"
-    NOT_ON_ROSTER = "not_on_roster"
-
-
-@dataclass(frozen=True, slots=True)
-class FaceMatch:
-    """Whom one face was matched with."""
-
-    kind: MatchKind
-    student: str | None
-    """Index number when `kind` is STUDENT, None otherwise."""
-    distance: float
-    """Euclidean distance to the nearest student searched; infinite when there is none."""
-    runner_up: float
-    """Distance to the next nearest student; infinite when there is none."""
-    nearest: str | None = None
-    """The nearest student, named or not: evidence for the vote, never shown or logged."""
-    rival: str | None = None
-    """The next nearest student."""
-    others: float = field(default=0.0, compare=False)
-    """From a search that named a student: no other student of the whole gallery is nearer than this, counted or not."""
-
-
-STRANGER = FaceMatch(MatchKind.UNKNOWN, None, math.inf, math.inf)
-"""A face that is like nobody, or could not be compared."""
+from recognition_service.evidence.seen import STRANGER, FaceMatch, MatchKind
 
 
 class Matcher:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.settings.model import MatchingSettings
-from recognition_service.evidence.matching import FaceMatch, Matcher, MatchKind
+from recognition_service.evidence.matching import Matcher
+from recognition_service.evidence.seen import FaceMatch, MatchKind
 
 _MOST = 512
 """Persons remembered, as many as a tracker has; the one matched longest ago is forgotten first."""

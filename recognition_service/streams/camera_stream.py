@@ -18,6 +18,7 @@ import structlog
 from attendance.face_engine.interface import Face
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
+from recognition_service.access.throttle import TokenBucket
 from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.similarity import LastExamined, Thumbnail
 from recognition_service.errors import (
@@ -29,13 +30,15 @@ from recognition_service.errors import (
     UnavailableError,
     UnchangedError,
 )
-from recognition_service.evidence.flow import CameraFlow, FramePlan, SeenFace
+from recognition_service.evidence.flow import CameraFlow, FramePlan
+from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import TimetableUnavailable
 from recognition_service.outbox.store import OutboxError
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
 from recognition_service.status import Statistics
-from recognition_service.streams.state import CameraState, ClockSkew, TokenBucket, Window
+from recognition_service.streams.state import ClockSkew, Window
 from recognition_service.telemetry.metrics import Metrics
+from recognition_service.telemetry.sources import CameraState
 from recognition_service.telemetry.tracing import FrameTrace, Tracing, traceparent_of
 
 _LONGEST_WRITE_S = 30.0

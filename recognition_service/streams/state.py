@@ -1,23 +1,7 @@
-"""What is known of one camera's open stream, for metrics and GetStatus, and how its clock and window are judged."""
+"""How a camera's clock and window are judged."""
 
-import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-
-
-@dataclass(frozen=True, slots=True)
-class CameraState:
-    """One camera with an open stream, at one moment."""
-
-    name: str
-    last_frame: datetime | None
-    """When its last frame came, by the service's clock."""
-    in_flight: int
-    window: int
-    clock_skew_s: float | None
-    """How far its clock is ahead, seconds; None while no live frame has come."""
 
 
 class ClockSkew:
@@ -83,36 +67,3 @@ class Window:
             return 0
         self.size, self._answers = size, 0
         return size
-
-
-class TokenBucket:
-    """Lets so many things a second pass on average, and a burst at once."""
-
-    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin full.
-
-        Args:
-            rate: things a second.
-            burst: most at once.
-            clock: seconds, never backwards.
-        """
-        self._rate = rate
-        self._burst = burst
-        self._clock = clock
-        self._left = burst
-        self._since = clock()
-
-    @property
-    def left(self) -> float:
-        """How many may pass now."""
-        now = self._clock()
-        self._left = min(self._burst, self._left + (now - self._since) * self._rate)
-        self._since = now
-        return self._left
-
-    def take(self) -> bool:
-        """Let one pass, if one may."""
-        if self.left < 1:
-            return False
-        self._left -= 1
-        return True

@@ -1,7 +1,6 @@
 """What Prometheus reads: counters and histograms that the parts feed, and gauges that are asked for at each scrape."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,14 +10,11 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from attendance.face_engine.interface import EngineInfo
-from attendance.gallery.gallery import Gallery
 from protos.attendance.v1 import attendance_pb2 as pb
-from recognition_service.evidence.flow import SeenFace
-from recognition_service.evidence.matching import MatchKind
-from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.evidence.seen import MatchKind, SeenFace
+from recognition_service.outbox.store import OutboxError
 from recognition_service.replies import outcome_name
-from recognition_service.streams.state import CameraState
+from recognition_service.telemetry.sources import CameraState, Sources
 
 _STAGES = ("decode", "wait", "engine", "match", "commit")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -94,20 +90,6 @@ class Metrics:
     def call_refused(self, reason: str) -> None:
         """Count a call that was not let in: no_token, wrong_token, no_right or too_many."""
         self._refusals.labels(reason).inc()
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """What the gauges are read from, by the thread that serves a scrape."""
-
-    outbox: Outbox
-    engine: Callable[[], EngineInfo | None]
-    gallery: Callable[[], Gallery | None]
-    waiting: Callable[[], int]
-    """Frames in the queue."""
-    cameras: Callable[[], Sequence[CameraState]]
-    """Those with an open stream."""
-    ready: Callable[[], bool]
 
 
 class StateCollector(Collector):

@@ -5,7 +5,7 @@ from types import TracebackType
 import structlog
 from prometheus_client import start_http_server
 
-from recognition_service.access.listening import ServerSetupError, checked_address
+from recognition_service.listening import ServerSetupError, checked_address
 from recognition_service.telemetry.metrics import Metrics
 
 OFF = "off"

@@ -12,8 +12,9 @@ from attendance.database.register import Sighting
 from attendance.face_engine.interface import Face
 from attendance.gallery.gallery import Gallery
 from attendance.settings.model import MatchingSettings
-from recognition_service.evidence.flow import CameraFlow, SeenFace
+from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.matching import Matcher
+from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student

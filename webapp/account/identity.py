@@ -13,6 +13,7 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 from werkzeug.wrappers import Response
 
 from attendance.database.models import Lecturer, Role
+from webapp.tools.requests import wants_page
 from webapp.tools.storage import database
 
 P = ParamSpec("P")
@@ -104,18 +105,6 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def safe_path(target: str | None) -> str | None:
-    r"""`target` when it is a path on this site, else None: a sign-in must not send people elsewhere.
-
-    Browsers read a backslash as a slash and drop tabs and line ends, so "/\host" and "/<tab>/host" leave the site too.
-    """
-    if not target or not target.startswith("/") or target.startswith("//"):
-        return None
-    if "\\" in target or any(ord(c) < 32 for c in target):  # noqa: PLR2004 - the C0 control characters
-        return None
-    return target
-
-
 def _load(identifier: str) -> SignedIn | None:
     number, _, epoch = identifier.partition(".")
     if not (number.isdecimal() and epoch.isdecimal()):
@@ -144,8 +133,3 @@ def _require_sign_in() -> Response | None:
         ended = "1" if g.get("session_ended") else None
         return redirect(url_for("account.sign_in_page", next=target if target != "/" else None, ended=ended))
     abort(401)
-
-
-def wants_page() -> bool:
-    """Whether the answer is for a person's browser window, not for a script or an event stream."""
-    return request.headers.get("X-Requested-With") != "fetch" and request.accept_mimetypes.best != "text/event-stream"

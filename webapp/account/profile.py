@@ -14,9 +14,9 @@ from attendance.database.passwords import hash_password, password_problem
 from webapp.account.identity import current_lecturer, sign_in
 from webapp.account.pictures import MAX_BYTES, PictureError, prepare_picture
 from webapp.account.sign_in import begin_attempt, password_is_right, throttle, too_many, wait_text
-from webapp.serving.security import upload_limit
 from webapp.tools.fields import lower_case, printable, squeezed
 from webapp.tools.storage import begin_change, database
+from webapp.tools.uploads import upload_limit
 
 blueprint = Blueprint("profile", __name__, url_prefix="/profile")
 

@@ -13,9 +13,10 @@ from wtforms.validators import DataRequired, Length
 from attendance.database.models import Lecturer
 from attendance.database.passwords import hash_password, verify_password
 from attendance.settings import Settings
-from webapp.account.identity import public, safe_path, sign_in, sign_out, signed_in_lecturer
+from webapp.account.identity import public, sign_in, sign_out, signed_in_lecturer
 from webapp.account.throttle import Attempt, Throttle
 from webapp.tools.fields import lower_case
+from webapp.tools.requests import safe_path
 from webapp.tools.storage import database
 
 blueprint = Blueprint("account", __name__)

@@ -18,9 +18,9 @@ from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS, PhotoError, check_photo,
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.student_page import ConsentForm, PhotosForm, gallery_of, student_page
 from webapp.admin.writing import begin_change, note
-from webapp.serving.security import upload_limit
 from webapp.tools.storage import database
 from webapp.tools.times import day_text, local, start_of_day, today
+from webapp.tools.uploads import upload_limit
 
 # The form around photos that are just small enough.
 _ROOM_FOR_FORM = 1_000_000

@@ -25,11 +25,11 @@ from webapp.admin.writing import note
 from webapp.imports.kinds import KINDS, Kind
 from webapp.imports.report import REPORT_HEADER, Outcome, Report, Result, report_row
 from webapp.imports.run import run_import
-from webapp.serving.security import upload_limit
 from webapp.tools.errors import error_page
 from webapp.tools.spreadsheet import csv_lines
 from webapp.tools.storage import database
 from webapp.tools.times import zone
+from webapp.tools.uploads import upload_limit
 
 _LONGEST_FILE_NAME = 120
 # The form around a file that is just small enough.

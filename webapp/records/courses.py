@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session, contains_eager
 
 from attendance.database.models import ClassSession, Course, Enrolment, Student, utc_now
 from webapp.account.reach import reach_course, reachable
-from webapp.records.tallies import Phase, Tally, phase_of, roster_sizes, tally_sessions, tally_students
+from webapp.records.tallies import Tally, roster_sizes, tally_sessions, tally_students
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.paging import paginate
+from webapp.tools.phases import Phase, phase_of
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, today
 

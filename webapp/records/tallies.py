@@ -2,37 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Attendance, ClassSession, Enrolment, Status
-
-
-class Phase(StrEnum):
-    """Where a class session stands at a moment."""
-
-    SCHEDULED = "scheduled"
-    OPEN = "open"  # before the start, attendance counts already
-    RUNNING = "running"
-    ENDED = "ended"  # over, absences not written yet
-    CLOSED = "closed"
-
-
-def phase_of(session: ClassSession, now: datetime) -> Phase:
-    """The session's phase at the moment `now` (aware)."""
-    if session.closed_at is not None:
-        return Phase.CLOSED
-    if now >= session.ends_at:
-        return Phase.ENDED
-    if now >= session.starts_at:
-        return Phase.RUNNING
-    if now >= session.starts_at - timedelta(minutes=session.early_minutes):
-        return Phase.OPEN
-    return Phase.SCHEDULED
 
 
 @dataclass(frozen=True)

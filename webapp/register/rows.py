@@ -21,8 +21,8 @@ from attendance.database.models import (
     Status,
     Student,
 )
-from webapp.records.tallies import Phase, phase_of
 from webapp.tools.names import by_student_name
+from webapp.tools.phases import Phase, phase_of
 
 UNSEEN, SCHEDULED, UNRECORDED = "unseen", "scheduled", "unrecorded"
 

@@ -1,6 +1,6 @@
 """The register of a class session: the page, its live stream, its CSV, and correcting an entry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,14 +31,15 @@ from attendance.database.engine import is_transient
 from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Status, utc_now
 from attendance.database.register import correct_status
-from webapp.account.identity import current_lecturer, safe_path, wants_page
+from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_session
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.rows import RegisterRow, read_register, read_row
 from webapp.tools.fields import printable, squeezed
 from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
-from webapp.tools.spreadsheet import csv_lines, file_name
+from webapp.tools.requests import safe_path, wants_page
+from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
 from webapp.tools.storage import begin_change, database, release_database, sessions_of
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, percent, source_word
 from webapp.tools.times import clock_text, local
@@ -165,13 +166,6 @@ def render_row(session: ClassSession, row: RegisterRow) -> str:
     """A row of the register as HTML."""
     html: str = get_template_attribute("register/_row.html", "register_row")(session, row)
     return html
-
-
-def csv_response(lines: Iterator[str], name: str) -> Response:
-    """A CSV file as an answer."""
-    response = Response((line.encode() for line in lines), content_type="text/csv; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response
 
 
 def _reach_row(session: ClassSession, student_id: int) -> RegisterRow:

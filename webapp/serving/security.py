@@ -1,13 +1,11 @@
 """Headers that keep a page to itself, upload limits, and who is believed about the client's address."""
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from flask import Flask, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
-_UPLOAD_BYTES = "upload_bytes"
+from webapp.tools.uploads import apply_upload_limit
+
 _DEFAULT_UPLOAD_BYTES = 1_000_000  # plain forms
 _YEAR_S = 31_536_000
 
@@ -26,18 +24,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 
-V = TypeVar("V", bound=Callable[..., object])
-
-
-def upload_limit(max_bytes: int) -> Callable[[V], V]:
-    """Let a view's request be larger than a plain form, up to `max_bytes`; beyond it the answer is 413."""
-
-    def mark(view: V) -> V:
-        setattr(view, _UPLOAD_BYTES, max_bytes)
-        return view
-
-    return mark
-
 
 def init_security(app: Flask, *, trusted_proxies: int, secure_cookies: bool) -> None:
     """Set cookie flags and headers, and believe `trusted_proxies` reverse proxies about address, host and scheme."""
@@ -54,15 +40,8 @@ def init_security(app: Flask, *, trusted_proxies: int, secure_cookies: bool) -> 
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies
         )
-    app.before_request(_apply_upload_limit)
+    app.before_request(apply_upload_limit)
     app.after_request(_add_headers)
-
-
-def _apply_upload_limit() -> None:
-    view = current_app.view_functions.get(request.endpoint or "")
-    limit: int | None = getattr(view, _UPLOAD_BYTES, None)
-    if limit is not None:
-        request.max_content_length = limit
 
 
 def _add_headers(response: Response) -> Response:

@@ -11,7 +11,6 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from attendance.settings import Settings
-from webapp.app import create_app
 from webapp.register.views import streams_of
 from webapp.serving.closer import Closer
 from webapp.tools.storage import sessions_of
@@ -25,18 +24,19 @@ class ListenError(Exception):
     """The address cannot be listened on; the message says why."""
 
 
-def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+def serve(settings: Settings, build: Callable[[Settings], Flask], on_ready: Callable[[str], None]) -> None:
     """Run the dashboard until SIGTERM or Ctrl-C; ends the process.
 
     Args:
         settings: checked.
+        build: makes the application; called in each worker.
         on_ready: called once with the dashboard's address when connections are accepted.
 
     Raises:
         ListenError: the address is taken or is none of this machine's.
     """
     check_address(settings.web.listen)
-    _Dashboard(settings, on_ready).run()
+    _Dashboard(settings, build, on_ready).run()
 
 
 def check_address(listen: str) -> None:
@@ -68,8 +68,9 @@ def start_closer(app: Flask, settings: Settings, processes: int) -> Closer:
 class _Dashboard(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """gunicorn's settings and the application, which each worker builds for itself after the fork."""
 
-    def __init__(self, settings: Settings, on_ready: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, build: Callable[[Settings], Flask], on_ready: Callable[[str], None]) -> None:
         self._settings = settings
+        self._build = build
         self._on_ready = on_ready
         super().__init__()
 
@@ -97,7 +98,7 @@ class _Dashboard(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def load(self) -> Flask:
         """The application, in a worker."""
-        return create_app(self._settings)
+        return self._build(self._settings)
 
     def _start_worker(self, worker: "_Worker") -> None:
         worker.closer = start_closer(worker.application, self._settings, self._settings.web.workers)

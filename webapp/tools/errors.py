@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from webapp.account.identity import wants_page
+from webapp.tools.requests import wants_page
 
 log = structlog.get_logger()
 

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from flask import Response
+
 BYTE_ORDER_MARK = "\ufeff"
 # What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -43,3 +45,10 @@ def _drained(buffer: io.StringIO) -> str:
     buffer.seek(0)
     buffer.truncate()
     return text
+
+
+def csv_response(lines: Iterator[str], name: str) -> Response:
+    """A CSV file as an answer."""
+    response = Response((line.encode() for line in lines), content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response

@@ -11,7 +11,7 @@ from attendance.database.evidence import MOST_FRAMES
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.clearness import CLEAR, View
 from recognition_service.evidence.confirmation import Confirmation, Confirmer, confidence_of
-from recognition_service.evidence.matching import FaceMatch, MatchKind
+from recognition_service.evidence.seen import FaceMatch, MatchKind
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 RULES = MatchingSettings()

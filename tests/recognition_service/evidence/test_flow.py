@@ -11,7 +11,8 @@ from attendance.database.models import ClassSession, Enrolment
 from attendance.database.timetable import SessionPlan
 from attendance.gallery.gallery import Gallery
 from recognition_service.evidence.flow import FramePlan, frame_plan
-from recognition_service.evidence.matching import Matcher, MatchKind
+from recognition_service.evidence.matching import Matcher
+from recognition_service.evidence.seen import MatchKind
 from recognition_service.outbox.store import OutboxError
 from tests.factories import NINE
 from tests.recognition_service.scenes import RULES, STUDENTS, Scene, face, gallery

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attendance.database.evidence import Evidence
-from recognition_service.evidence.matching import MatchKind
+from recognition_service.evidence.seen import MatchKind
 from recognition_service.outbox.store import OutboxError
 from tests.factories import NINE
 from tests.recognition_service.scenes import Scene, face

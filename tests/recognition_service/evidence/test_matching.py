@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from attendance.gallery.gallery import Gallery
 from attendance.settings.model import MatchingSettings
-from recognition_service.evidence.matching import STRANGER, FaceMatch, Matcher, MatchKind, one_face_each
+from recognition_service.evidence.matching import Matcher, one_face_each
+from recognition_service.evidence.seen import STRANGER, FaceMatch, MatchKind
 
 SETTINGS = MatchingSettings(threshold=0.55, campus_threshold=0.5, margin=0.04)
 ROSTER = frozenset({"anna", "ben", "never-enrolled"})

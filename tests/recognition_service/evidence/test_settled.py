@@ -4,7 +4,8 @@ from numpy.typing import NDArray
 
 from attendance.gallery.gallery import Gallery
 from attendance.settings.model import MatchingSettings
-from recognition_service.evidence.matching import FaceMatch, Matcher, MatchKind
+from recognition_service.evidence.matching import Matcher
+from recognition_service.evidence.seen import FaceMatch, MatchKind
 from recognition_service.evidence.settled import SettledFaces
 from tests.recognition_service.scenes import PEOPLE, RULES, STUDENTS, gallery
 

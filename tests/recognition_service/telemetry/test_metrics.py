@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.app import RecognitionService
 from recognition_service.outbox.store import Outbox
-from recognition_service.telemetry.metrics import Metrics, Sources, StateCollector
+from recognition_service.telemetry.metrics import Metrics, StateCollector
 from recognition_service.telemetry.server import MetricsServer
+from recognition_service.telemetry.sources import Sources
 from tests.recognition_service.access.test_server import start_error
 from tests.recognition_service.campus import STRANGER, CameraCall, Campus, bearer, calling, face_of, running, until
 from tests.recognition_service.engines import encoded, picture

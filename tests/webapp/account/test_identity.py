@@ -4,7 +4,7 @@ import pytest
 
 from attendance.database.models import Lecturer, Role
 from tests.factories import make_lecturer
-from webapp.account.identity import safe_path
+from webapp.tools.requests import safe_path
 
 OPEN_TO_ALL = {"static", "account.sign_in_page", "account.sign_in_now", "health.check"}
 

@@ -9,9 +9,10 @@ from attendance.database.models import Enrolment, Source, Status
 from attendance.database.register import close_ended_sessions, correct_status
 from tests.factories import enrol, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
-from webapp.records.tallies import Phase, phase_of, tally_sessions
+from webapp.records.tallies import tally_sessions
 from webapp.register.rows import read_register, read_row
 from webapp.tools.names import teach_sqlite
+from webapp.tools.phases import Phase, phase_of
 
 
 @pytest.fixture

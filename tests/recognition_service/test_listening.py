@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
-from recognition_service.access.listening import allowed_connections
+from recognition_service.listening import allowed_connections
 print(allowed_connections(int(sys.argv[3])), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 

@@ -1,0 +1,51 @@
+"""What a face of a frame was taken for: the types that matching makes, and that metrics and replies read."""
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from attendance.face_engine.interface import Face
+
+
+class MatchKind(StrEnum):
+    """What a face was found to be."""
+
+    STUDENT = "student"
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
+    NOT_ON_ROSTER = "not_on_roster"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMatch:
+    """Whom one face was matched with."""
+
+    kind: MatchKind
+    student: str | None
+    """Index number when `kind` is STUDENT, None otherwise."""
+    distance: float
+    """Euclidean distance to the nearest student searched; infinite when there is none."""
+    runner_up: float
+    """Distance to the next nearest student; infinite when there is none."""
+    nearest: str | None = None
+    """The nearest student, named or not: evidence for the vote, never shown or logged."""
+    rival: str | None = None
+    """The next nearest student."""
+    others: float = field(default=0.0, compare=False)
+    """From a search that named a student: no other student of the whole gallery is nearer than this, counted or not."""
+
+
+STRANGER = FaceMatch(MatchKind.UNKNOWN, None, math.inf, math.inf)
+"""A face that is like nobody, or could not be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFace:
+    """One face of a frame, and what it was taken for."""
+
+    face: Face
+    match: FaceMatch
+    track: int
+    """Number of the track in its stream; 0 for a face whose encoding is unusable."""
+    confirmed: bool
+    """Whether the face's student is confirmed by this face's evidence, so that attendance is recorded."""

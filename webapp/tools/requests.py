@@ -1,0 +1,20 @@
+"""What a request wants, and where a person may be sent after it."""
+
+from flask import request
+
+
+def safe_path(target: str | None) -> str | None:
+    r"""`target` when it is a path on this site, else None: a sign-in must not send people elsewhere.
+
+    Browsers read a backslash as a slash and drop tabs and line ends, so "/\host" and "/<tab>/host" leave the site too.
+    """
+    if not target or not target.startswith("/") or target.startswith("//"):
+        return None
+    if "\\" in target or any(ord(c) < 32 for c in target):  # noqa: PLR2004 - the C0 control characters
+        return None
+    return target
+
+
+def wants_page() -> bool:
+    """Whether the answer is for a person's browser window, not for a script or an event stream."""
+    return request.headers.get("X-Requested-With") != "fetch" and request.accept_mimetypes.best != "text/event-stream"
