@@ -8,6 +8,7 @@ import threading
 import grpc
 import structlog
 
+from attendance.errors import AttendanceError
 from camera_client.connection import ConnectError, Connection
 from camera_client.frames import FrameSource, SourceError
 from camera_client.run import Run
@@ -24,7 +25,7 @@ _SPREAD = 0.25
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class RefusedError(Exception):
+class RefusedError(AttendanceError):
     """The service does not let this camera in until a person changes something; the message says what to do."""
 
 

@@ -10,13 +10,15 @@ from urllib.parse import quote
 import grpc
 import structlog
 
+from attendance.errors import AttendanceError
+
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _HIGHEST_PORT = 65_535
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class ConnectError(Exception):
+class ConnectError(AttendanceError):
     """The service cannot be called with these settings; the message is one sentence for a person."""
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from attendance.errors import AttendanceError
 
-class SourceError(Exception):
+
+class SourceError(AttendanceError):
     """A source gives no frames (any more); the message is one sentence for a person."""
 
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.errors import AttendanceError
+
 # Markers of ITU-T T.81, table B.1. SOF0..SOF15 start a frame, but for DHT, JPG and DAC, which lie in their range.
 _START_OF_IMAGE = b"\xff\xd8"
 _END_OF_IMAGE = b"\xff\xd9"
@@ -24,7 +26,7 @@ _SMALLEST_SIDE = 32
 _GREY_OR_COLOUR = (1, 3)
 
 
-class PictureError(Exception):
+class PictureError(AttendanceError):
     """A picture cannot be sent; the message says why, without naming the picture."""
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import structlog
 
+from attendance.errors import AttendanceError
 from camera_client.frames import CapturedFrame
 from camera_client.thinning import frames_to_drop
 
@@ -38,7 +39,7 @@ _SPARE = 8
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class SpoolError(Exception):
+class SpoolError(AttendanceError):
     """There can be no spool in this folder; the message is one sentence for a person."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import structlog
 
+from attendance.errors import AttendanceError
 from camera_client.counts import outcome_name
 from camera_client.frames import CapturedFrame
 from camera_client.run import Run
@@ -39,7 +40,7 @@ Call = Any  # grpc.aio.StreamStreamCall: its stubs and its code disagree on the 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class StreamError(Exception):
+class StreamError(AttendanceError):
     """A call ended before its time.
 
     Attributes:
@@ -53,7 +54,7 @@ class StreamError(Exception):
         self.details = details
 
 
-class GaveUpError(Exception):
+class GaveUpError(AttendanceError):
     """Nothing has come of the frames for as long as the user wanted to wait; the message is a sentence for a person."""
 
 

@@ -7,20 +7,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import (
-    DatabaseError,
-    begin_writing,
-    create_database_engine,
-    require_current_schema,
-    session_factory,
-)
+from attendance.database.engine import DatabaseError, begin_writing, require_current_schema, session_factory
 from attendance.database.models import Student
+from attendance.database.opening import open_engine
 from index_builder.index_versions import require_database_file
 from index_builder.photos.sources import Claim
 
 
 class ConsentUnknownError(DatabaseError):
-    """The database went away during the work, so that it cannot be seen any more whether students consent."""
+    """Whether students consent cannot be seen, or not any more, so nobody is enrolled; the message says why."""
 
 
 _BLOCK = 500
@@ -32,18 +27,20 @@ def open_register(database_url: str) -> Iterator[sessionmaker[Session]]:
     """The database in which consent is recorded.
 
     Raises:
-        DatabaseError: there is none, it is away, refuses, or its schema is not current. Also for what happens in the
-            block.
+        ConsentUnknownError: there is none, it is away, refuses, or its schema is not current. Also for what happens in
+            the block.
     """
-    require_database_file(database_url)
-    engine = create_database_engine(database_url, pool_size=1)
     try:
-        require_current_schema(engine)
-        yield session_factory(engine)
-    except sa.exc.SQLAlchemyError as error:
-        raise DatabaseError(f"the database refused ({type(error).__name__})") from error
-    finally:
-        engine.dispose()
+        require_database_file(database_url)
+        with open_engine(database_url, pool_size=1) as engine:
+            require_current_schema(engine)
+            yield session_factory(engine)
+    except ConsentUnknownError:
+        raise
+    except DatabaseError as error:
+        raise ConsentUnknownError(
+            f"whether students consented cannot be seen, so nobody is enrolled: {error}"
+        ) from error
 
 
 def record_consents(

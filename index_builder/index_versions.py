@@ -4,8 +4,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
+from attendance.database.engine import DatabaseError, require_current_schema, session_factory
 from attendance.database.models import IndexVersion
+from attendance.database.opening import open_engine
 from attendance.gallery.publishing import BuiltIndex
 
 
@@ -16,23 +17,20 @@ def record_version(database_url: str, built: BuiltIndex, *, pool_size: int = 1) 
         DatabaseError: there is no database yet, its schema is not current, or it cannot be reached.
     """
     require_database_file(database_url)
-    engine = create_database_engine(database_url, pool_size=pool_size)
-    try:
+    row = IndexVersion(
+        version=built.manifest.version,
+        model=built.manifest.model,
+        identities=built.manifest.identities,
+        encodings=built.manifest.encodings,
+        sha256=built.sha256,
+    )
+    with open_engine(database_url, pool_size=pool_size) as engine:
         require_current_schema(engine)
-        with session_factory(engine).begin() as session:
-            session.add(
-                IndexVersion(
-                    version=built.manifest.version,
-                    model=built.manifest.model,
-                    identities=built.manifest.identities,
-                    encodings=built.manifest.encodings,
-                    sha256=built.sha256,
-                )
-            )
-    except sa.exc.SQLAlchemyError as error:
-        raise DatabaseError(f"the database refused the row ({type(error).__name__})") from error
-    finally:
-        engine.dispose()
+        try:
+            with session_factory(engine).begin() as db:
+                db.add(row)
+        except sa.exc.SQLAlchemyError as error:
+            raise DatabaseError(f"the database refused the row ({type(error).__name__})") from error
 
 
 def require_database_file(database_url: str) -> None:

@@ -13,6 +13,7 @@ from grpc_health.v1.health import aio as health_aio
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
+from attendance.errors import AttendanceError
 from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
 from attendance.gallery.gallery import Gallery
@@ -53,7 +54,7 @@ _FLUSH_S = 10.0
 log = structlog.get_logger()
 
 
-class StartError(Exception):
+class StartError(AttendanceError):
     """The service cannot start; the message says why and what to do, for people."""
 
 

@@ -7,7 +7,7 @@ import click
 
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
-from recognition_service.app import RecognitionService, StartError
+from recognition_service.app import RecognitionService
 
 
 @click.command()
@@ -19,10 +19,7 @@ def serve() -> None:
     """
     settings = load_settings()
     configure_logging(settings.log)
-    try:
-        asyncio.run(_serve(settings))
-    except StartError as error:
-        raise click.ClickException(str(error)) from None
+    asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import grpc
 
+from attendance.errors import AttendanceError
 from protos.attendance.v1 import attendance_pb2 as pb
 
 
-class ServiceError(Exception):
+class ServiceError(AttendanceError):
     """The root. Its branches are the client's fault (`RequestError`) and the service's state (`ServerError`)."""
 
     status: ClassVar[grpc.StatusCode]

@@ -4,6 +4,8 @@ import resource
 
 import structlog
 
+from attendance.errors import AttendanceError
+
 _LARGEST_PORT = 65_535
 _OTHER_FILES = 256
 """Files that the service opens beside its connections: databases, models, the index; with a good deal to spare."""
@@ -11,7 +13,7 @@ _OTHER_FILES = 256
 log = structlog.get_logger()
 
 
-class ServerSetupError(Exception):
+class ServerSetupError(AttendanceError):
     """A server cannot be set up; the message names the setting, for people."""
 
 

@@ -4,12 +4,13 @@ import os
 
 import click
 
-from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema
+from attendance.database.engine import require_current_schema
+from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from webapp.app import create_app
-from webapp.serving.secret_key import SecretKeyError, secret_key
-from webapp.serving.server import ListenError, serve, start_closer
+from webapp.serving.secret_key import secret_key
+from webapp.serving.server import serve, start_closer
 
 
 @click.command()
@@ -22,23 +23,17 @@ def web(debug: bool) -> None:
     """
     settings = load_settings()
     configure_logging(settings.log)
-    try:
-        _check(settings)
-        if debug:
-            _run_debug_server(settings)
-        else:
-            serve(settings, create_app, lambda address: click.echo(f"The dashboard is ready: {address}"))
-    except (DatabaseError, SecretKeyError, ListenError) as error:
-        raise click.ClickException(str(error)) from None
+    _check(settings)
+    if debug:
+        _run_debug_server(settings)
+    else:
+        serve(settings, create_app, lambda address: click.echo(f"The dashboard is ready: {address}"))
 
 
 def _check(settings: Settings) -> None:
     """Find out before the first request what would fail each of them."""
-    engine = create_database_engine(settings.database_url)
-    try:
+    with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-    finally:
-        engine.dispose()
     configured = settings.web.secret_key
     secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
 

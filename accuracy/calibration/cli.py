@@ -1,8 +1,7 @@
 """`attendance calibrate`: thresholds from the gallery's own photos and from corrected attendance."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,10 +11,10 @@ from sqlalchemy.engine import make_url
 from accuracy.calibration.calibrating import Calibration
 from accuracy.calibration.calibrating import calibrate as run_calibration
 from accuracy.calibration.corrections import Corrected, read_corrections
-from accuracy.calibration.groups import UNSTATED, GroupError, GroupReport, compare_groups, read_groups
+from accuracy.calibration.groups import UNSTATED, GroupReport, compare_groups, read_groups
 from accuracy.calibration.pairs import BUDGET
 from accuracy.calibration.report import write_calibration
-from accuracy.calibration.settings_file import SettingsFileError, lines_to_copy, write_thresholds
+from accuracy.calibration.settings_file import lines_to_copy, write_thresholds
 from accuracy.calibration.text import (
     Table,
     caveats,
@@ -28,7 +27,7 @@ from accuracy.calibration.text import (
 )
 from accuracy.calibration.thresholds import STRANGERS, Wanted
 from attendance.database.opening import open_session
-from attendance.gallery.store import Store, StoreError, read_store
+from attendance.gallery.store import Store, read_store
 from attendance.settings import load_settings
 from attendance.settings.load import DEFAULT_FILE, FILE_VARIABLE, PREFIX
 from attendance.settings.model import Settings
@@ -85,37 +84,23 @@ def calibrate(  # noqa: PLR0917 - one parameter an option
     """
     settings = load_settings()
     wish = Wanted(wanted, roster, strangers, settings.matching.margin)
-    with _sentences():
-        store = read_store(path or settings.store_path)
-        people = store.in_use
-        if not people:
-            raise click.ClickException("the store holds no student whose photos are in use: enrol some first")
-        if len(people) > _MANY:
-            click.echo(f"Comparing the photos of {len(people):,} people; this takes up to some minutes.", err=True)
-        corrected, groups = _from_database(
-            settings, group, Store(people, store.model, store.encoding_size), comparisons
-        )
-        found = run_calibration(
-            store, wish, settings.matching, budget=comparisons, seed=seed, groups=groups, corrected=corrected
-        )
-        _show(found)
-        if report is not None:
-            zone = ZoneInfo(settings.institution.timezone)
-            page = write_calibration(report, found, institution=settings.institution.name, zone=zone)
-            click.echo(f"\nReport: {page}")
-        if write:
-            _write(found)
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """One sentence in place of a traceback."""
-    try:
-        yield
-    except (StoreError, SettingsFileError, GroupError) as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot write {error.filename}: {error.strerror}") from None
+    store = read_store(path or settings.store_path)
+    people = store.in_use
+    if not people:
+        raise click.ClickException("the store holds no student whose photos are in use: enrol some first")
+    if len(people) > _MANY:
+        click.echo(f"Comparing the photos of {len(people):,} people; this takes up to some minutes.", err=True)
+    corrected, groups = _from_database(settings, group, Store(people, store.model, store.encoding_size), comparisons)
+    found = run_calibration(
+        store, wish, settings.matching, budget=comparisons, seed=seed, groups=groups, corrected=corrected
+    )
+    _show(found)
+    if report is not None:
+        zone = ZoneInfo(settings.institution.timezone)
+        page = write_calibration(report, found, institution=settings.institution.name, zone=zone)
+        click.echo(f"\nReport: {page}")
+    if write:
+        _write(found)
 
 
 def _from_database(

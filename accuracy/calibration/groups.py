@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from accuracy.calibration.pairs import EDGES, Comparisons, compare, edge_at
 from accuracy.statistics.rates import Interval
 from attendance.database.models import Student
+from attendance.errors import AttendanceError
 
 FEWEST_PEOPLE = 10
 """Groups of fewer are not shown: a rate of three people is about these three."""
@@ -25,7 +26,7 @@ _FEWEST_TO_TELL = 30
 UNSTATED = "(not stated)"
 
 
-class GroupError(ValueError):
+class GroupError(AttendanceError):
     """The column is none of the student table; the message names those that are."""
 
 

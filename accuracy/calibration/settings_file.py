@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from attendance.errors import AttendanceError
 from attendance.gallery.files import replace_durably
 from attendance.settings.model import Settings
 
@@ -14,7 +15,7 @@ _SECTION = re.compile(r"^\s*\[matching\]\s*(#.*)?$")
 _ANY_SECTION = re.compile(r"^\s*\[")
 
 
-class SettingsFileError(Exception):
+class SettingsFileError(AttendanceError):
     """The file was left as it is; the message says why."""
 
 

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,14 +15,14 @@ from accuracy.evaluation.decisions import Rule
 from accuracy.evaluation.embedding_model import EmbeddingModel
 from accuracy.evaluation.evaluating import EACH, NONE, EnrolledGallery, Plan, run_evaluation
 from accuracy.evaluation.photo_reading import PhotoReader, Reading
-from accuracy.evaluation.photo_sets import PhotoSet, SetError, find_set
+from accuracy.evaluation.photo_sets import PhotoSet, find_set
 from accuracy.evaluation.report import write_evaluation
 from accuracy.evaluation.text import print_evaluation
 from accuracy.statistics.bootstrap import REPLICATES
 from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import EngineError, FaceEngine
+from attendance.face_engine.interface import FaceEngine
 from attendance.gallery.format import load_gallery
-from attendance.gallery.gallery import Gallery, GalleryError
+from attendance.gallery.gallery import Gallery
 from attendance.gallery.store import StoreError, read_store
 from attendance.settings import load_settings
 from attendance.settings.model import EngineSettings, MatchingSettings, Settings
@@ -92,17 +92,16 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
     Nothing is enrolled in the configured gallery, and nothing of the photos is kept but what --output writes.
     """
     settings = load_settings()
-    with _sentences():
-        halves, fraction = _read_split(split)
-        held_out, others = _read_strangers(strangers)
-        _check(gallery=gallery, split=split, embedding=embedding, held_out=held_out, normalise=normalise)
-        _check_output(output, folder)
-        plugged = _load(embedding, photos=embedding_takes == "photos", normalise=normalise)
-        options = {"gallery": gallery is not None, "share": fraction is not None}
-        photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
-        rules = _rules(settings.matching, threshold, margin, configured=plugged is None)
-        plan = Plan(fraction, held_out, rules, bootstrap, seed)
-        _run(photos, plan, settings, gallery=gallery, plugged=plugged, output=output)
+    halves, fraction = _read_split(split)
+    held_out, others = _read_strangers(strangers)
+    _check(gallery=gallery, split=split, embedding=embedding, held_out=held_out, normalise=normalise)
+    _check_output(output, folder)
+    plugged = _load(embedding, photos=embedding_takes == "photos", normalise=normalise)
+    options = {"gallery": gallery is not None, "share": fraction is not None}
+    photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
+    rules = _rules(settings.matching, threshold, margin, configured=plugged is None)
+    plan = Plan(fraction, held_out, rules, bootstrap, seed)
+    _run(photos, plan, settings, gallery=gallery, plugged=plugged, output=output)
 
 
 def _run(
@@ -115,7 +114,7 @@ def _run(
     output: Path | None,
 ) -> None:
     """Read, work out, print and write."""
-    with _engine(settings.engine) as engine:
+    with closing(create_engine(**settings.engine.arguments())) as engine:
         model = engine.info.model if plugged is None else plugged.name
         enrolled = None if gallery is None else _open_gallery(gallery, engine)
         reading = _read(photos, engine, settings.engine, plugged)
@@ -143,17 +142,6 @@ def _load(embedding: str | None, *, photos: bool, normalise: bool) -> EmbeddingM
 def _stop() -> None:
     click.echo("Stopped: no figures are given, since those of a part of the photos would mislead.", err=True)
     sys.exit(_INTERRUPTED)
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """One sentence in place of a traceback."""
-    try:
-        yield
-    except (EngineError, StoreError, GalleryError, SetError) as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot read or write {error.filename}: {error.strerror}") from None
 
 
 def _read_split(text: str | None) -> tuple[tuple[str, str] | None, float | None]:
@@ -213,18 +201,6 @@ def _check_output(output: Path | None, folder: Path) -> None:
         raise click.ClickException(
             f"the report cannot be written to {output}: {there} is no folder that you may write in"
         )
-
-
-@contextmanager
-def _engine(settings: EngineSettings) -> Iterator[FaceEngine]:
-    try:
-        engine = create_engine(**settings.arguments())
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    try:
-        yield engine
-    finally:
-        engine.close()
 
 
 def _open_gallery(path: Path, engine: FaceEngine) -> EnrolledGallery:

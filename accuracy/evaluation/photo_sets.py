@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from attendance.errors import AttendanceError
 from index_builder.photos.sources import PHOTO_SUFFIXES, Photos, clean_index_number, find_photos
 
 HALVES = ("enrol", "probe")
@@ -14,7 +15,7 @@ ANSWERS = ("photo", "people")
 """The columns of a table of answers."""
 
 
-class SetError(Exception):
+class SetError(AttendanceError):
     """A folder, or how it should be split, cannot be used; the message says why."""
 
 

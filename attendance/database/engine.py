@@ -14,11 +14,13 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from attendance.errors import AttendanceError
+
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BEGIN = "sqlite_begin"
 
 
-class DatabaseError(Exception):
+class DatabaseError(AttendanceError):
     """The database cannot be used; the message says why and what to do, and holds no password."""
 
 

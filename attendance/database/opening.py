@@ -1,9 +1,8 @@
-"""What the commands of this room share: the configured database, and one sentence instead of a traceback."""
+"""Opening the configured database for a command: whatever is wrong with it is one of our errors, a sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -17,28 +16,35 @@ from attendance.database.engine import (
 
 
 @contextmanager
-def open_engine(url: str) -> Iterator[sa.Engine]:
-    """The database at this address; whatever is wrong with it ends the command with one sentence."""
-    try:
-        engine = create_database_engine(url)
-    except DatabaseError as error:
-        raise click.ClickException(str(error)) from None
+def open_engine(url: str, *, pool_size: int = 5) -> Iterator[sa.Engine]:
+    """The database at this address, for as long as the block lasts.
+
+    Args:
+        url: as for `create_database_engine`.
+        pool_size: connections kept open (MySQL and MariaDB).
+
+    Raises:
+        DatabaseError: the address is none, or the database is away or refuses what the block asks of it. The message
+            holds the driver's words and neither a statement nor its values.
+    """
+    engine = create_database_engine(url, pool_size=pool_size)
     try:
         yield engine
-    except DatabaseError as error:
-        raise click.ClickException(str(error)) from None
-    except sa.exc.IntegrityError:
-        raise click.ClickException("Somebody else changed the same thing at this moment; try again.") from None
-    except sa.exc.DBAPIError as error:
-        # `orig` is the driver's sentence: neither the statement nor its values.
-        raise click.ClickException(f"The database refused: {error.orig}") from None
+    except sa.exc.IntegrityError as error:
+        raise DatabaseError("somebody else changed the same thing at this moment; try again") from error
+    except sa.exc.SQLAlchemyError as error:
+        raise DatabaseError(f"the database refused: {getattr(error, 'orig', None) or type(error).__name__}") from error
     finally:
         engine.dispose()
 
 
 @contextmanager
 def open_session(url: str) -> Iterator[Session]:
-    """One transaction in a database whose schema is current; committed when the block ends well."""
+    """One transaction in a database whose schema is current; committed when the block ends well.
+
+    Raises:
+        DatabaseError: as for `open_engine`, or the schema is not current.
+    """
     with open_engine(url) as engine:
         require_current_schema(engine)
         with session_factory(engine).begin() as db:

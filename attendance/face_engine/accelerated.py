@@ -13,7 +13,15 @@ from attendance.face_engine.detection.refinement import Margins, Refiner
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, TileDetector
 from attendance.face_engine.encoding.alignment import Aligner, ArcFaceAligner, DlibAligner
 from attendance.face_engine.encoding.embeddings import ArcFaceEmbedder, DlibEmbedder, Embedder
-from attendance.face_engine.interface import AlignedFaces, EngineError, EngineInfo, FaceBoxes, Image, ModelError
+from attendance.face_engine.interface import (
+    AlignedFaces,
+    EngineChoiceError,
+    EngineError,
+    EngineInfo,
+    FaceBoxes,
+    Image,
+    ModelError,
+)
 from attendance.face_engine.models.cache import cached, default_cache_folder
 from attendance.face_engine.models.dlib_file import Network, read_network
 from attendance.face_engine.models.onnx_export import EXPORT_VERSION, export_detector, export_encoder
@@ -80,13 +88,15 @@ class AcceleratedEngine:
 
         Raises:
             ModelError: a model file is missing or damaged, or the runtime cannot start.
-            ValueError: an argument is none of the known ones.
+            EngineChoiceError: an argument is none of the known ones.
         """
         if detector != "cnn":
-            raise ValueError(f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)")
+            raise EngineChoiceError(
+                f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)"
+            )
         for wanted in (precision, encoder_precision):
             if wanted not in PRECISIONS:
-                raise ValueError(f"there is no precision {wanted!r}; there are {', '.join(PRECISIONS)}")
+                raise EngineChoiceError(f"there is no precision {wanted!r}; there are {', '.join(PRECISIONS)}")
         self._upsample = upsample
         self._max_pixels = max_pixels
         started = start_runtime(runtime, threads=threads)

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, cast
 
-from attendance.face_engine.interface import FaceEngine
+from attendance.face_engine.interface import EngineChoiceError, FaceEngine
 
 ENGINES: Mapping[str, tuple[str, str]] = {
     "accelerated": ("attendance.face_engine.accelerated", "AcceleratedEngine"),
@@ -25,10 +25,10 @@ def create_engine(*, name: str, detector: str, upsample: int, max_pixels: int, *
 
     Raises:
         ModelError: a model file is missing or damaged, or a runtime cannot start.
-        ValueError: there is no such engine, or it has no such detector.
+        EngineChoiceError: there is no such engine, or it has no such detector.
     """
     if name not in ENGINES:
-        raise ValueError(f"there is no engine {name!r}; there are {', '.join(sorted(ENGINES))}")
+        raise EngineChoiceError(f"there is no engine {name!r}; there are {', '.join(sorted(ENGINES))}")
     module, constructor = ENGINES[name]
     engine = getattr(importlib.import_module(module), constructor)
     return cast(FaceEngine, engine(detector=detector, upsample=upsample, max_pixels=max_pixels, **options))

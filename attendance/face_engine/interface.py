@@ -7,11 +7,13 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.errors import AttendanceError
+
 Image: TypeAlias = NDArray[np.uint8]
 """RGB, uint8, shape (height, width, 3)."""
 
 
-class EngineError(Exception):
+class EngineError(AttendanceError):
     """The root of what an engine raises; the message is for people."""
 
 
@@ -25,6 +27,10 @@ class ImageTooLargeError(ImageError):
 
 class ModelError(EngineError):
     """A model file is missing, cut short or not what it should be, or a runtime cannot start. The operator's fault."""
+
+
+class EngineChoiceError(EngineError, ValueError):
+    """There is no such engine, runtime or precision, or the engine has no such detector. The operator's fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.checks import check_chips, check_faces, check_images
-from attendance.face_engine.interface import AlignedFaces, EngineError, EngineInfo, FaceBoxes, Image, ModelError
+from attendance.face_engine.interface import (
+    AlignedFaces,
+    EngineChoiceError,
+    EngineError,
+    EngineInfo,
+    FaceBoxes,
+    Image,
+    ModelError,
+)
 from attendance.face_engine.models.weights import (
     CHIP_PADDING,
     CHIP_SIDE,
@@ -46,10 +54,10 @@ class ReferenceEngine:
 
         Raises:
             ModelError: a model file is missing or damaged.
-            ValueError: `detector` is neither.
+            EngineChoiceError: `detector` is neither.
         """
         if detector not in ("cnn", "hog"):
-            raise ValueError(f"detector is {detector!r}; the reference engine has cnn and hog")
+            raise EngineChoiceError(f"detector is {detector!r}; the reference engine has cnn and hog")
         self._upsample = upsample
         self._max_pixels = max_pixels
         files = [weights_file(LANDMARKS), weights_file(ENCODER)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.errors import AttendanceError
 from attendance.gallery.proposals import Proposals, build_proposals
 from attendance.gallery.rosters import RosterCache
 from attendance.gallery.search import ExactSearch, Search
@@ -16,7 +17,7 @@ from attendance.gallery.threads import Threads
 _CHECKED_ROWS = 65_536
 
 
-class GalleryError(Exception):
+class GalleryError(AttendanceError):
     """An index is missing, damaged, cut short or made for another model; the message names what and which."""
 
 

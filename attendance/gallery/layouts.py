@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.errors import AttendanceError
 from attendance.gallery.unpickling import PickledArray
 
 LONGEST_NAME = 64
@@ -29,7 +30,7 @@ _KINDS: Mapping[type, str] = {
 }
 
 
-class LayoutError(Exception):
+class LayoutError(AttendanceError):
     """The contents of a store are not names and encodings; the message says what is wrong with which."""
 
 

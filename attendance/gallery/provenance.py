@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from attendance.errors import AttendanceError
+
 _LONGEST_TEXT = 400
 _LONGEST_PATH = 4096
 _SHA256_DIGITS = 64
 
 
-class ProvenanceError(ValueError):
+class ProvenanceError(AttendanceError):
     """A store's "provenance" is not what this module writes; the message says what is wrong."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.errors import AttendanceError
 from attendance.gallery.files import locked, make_private_folder, replace_durably
 from attendance.gallery.layouts import LayoutError, place_names, read_layout, read_model
 from attendance.gallery.pickling import pickled
@@ -29,7 +30,7 @@ MOST_BYTES = 2 * 1024 * 1024 * 1024
 """The largest store read: some 1,600,000 encodings, five each of six campuses of 50,000."""
 
 
-class StoreError(Exception):
+class StoreError(AttendanceError):
     """A store cannot be read or written, or what it holds cannot be used; the message names what is wrong with it."""
 
 

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.errors import AttendanceError
 
-class UnpicklingError(Exception):
+
+class UnpicklingError(AttendanceError):
     """The pickle holds something else than data, or is damaged; the message says what."""
 
 

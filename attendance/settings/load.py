@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import SecretStr, ValidationError
 
+from attendance.errors import AttendanceError
 from attendance.settings.model import Settings
 
 PREFIX = "ATTENDANCE_"
@@ -15,8 +16,14 @@ FILE_VARIABLE = "ATTENDANCE_CONFIG"
 DEFAULT_FILE = Path("attendance.toml")
 
 
-class SettingsError(Exception):
-    """A setting is unknown or has a wrong value; the message names each one."""
+class SettingsError(AttendanceError):
+    """A setting is unknown or has a wrong value; the message names each one, a line for each."""
+
+    exit_status = 2
+
+    def for_command(self) -> str:
+        """With a heading, since there may be several lines."""
+        return f"wrong settings\n{self}"
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from attendance.errors import AttendanceError
 from attendance.tables.fields import clean
 
 MAX_BYTES = 16_000_000
@@ -20,11 +21,11 @@ _SAVE_AS = (
 )
 
 
-class ImportRefused(Exception):  # noqa: N818 - it reads as what happened
+class ImportRefused(AttendanceError):  # noqa: N818 - it reads as what happened
     """The file as a whole cannot be read; the message is for the person who chose it."""
 
 
-class LineError(Exception):
+class LineError(AttendanceError):
     """One line cannot be imported.
 
     Attributes:

@@ -1,8 +1,8 @@
 """`attendance enrol`: photos into the store."""
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,15 +15,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError
 from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import EngineError, FaceEngine
-from attendance.gallery.format import GalleryError
 from attendance.gallery.publishing import build_index
-from attendance.gallery.store import StoreError, read_store
+from attendance.gallery.store import read_store
 from attendance.settings import load_settings
-from attendance.settings.model import EngineSettings, Settings
+from attendance.settings.model import Settings
 from index_builder.consent import ConsentUnknownError, note_gallery, open_register, record_consents, without_consent
 from index_builder.enrolment import FORGIVABLE, Enroller, Enrolment, check_model
-from index_builder.importing.photo_table import TableError, read_photo_table
+from index_builder.importing.photo_table import read_photo_table
 from index_builder.index_versions import record_version
 from index_builder.photos.sources import Claim, Photos, find_photos
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
@@ -74,38 +72,21 @@ def enrol(  # noqa: PLR0917 - one parameter an option
     """
     settings = load_settings()
     store = store or settings.store_path
-    with errors_for_people():
-        photos = _find(folder, table, settings)
-        _check_report(report)
-        with open_register(settings.database_url) as sessions:
-            enrolment = _enrol(photos, store, sessions, settings, consent=consent, accept=accept, resume=resume)
-            _note(sessions, enrolment)
-        if report is not None:
-            write_report(report, enrolment, institution=settings.institution.name, zone=_zone(settings))
+    photos = _find(folder, table, settings)
+    _check_report(report)
+    with open_register(settings.database_url) as sessions:
+        enrolment = _enrol(photos, store, sessions, settings, consent=consent, accept=accept, resume=resume)
+        _note(sessions, enrolment)
+    if report is not None:
+        write_report(report, enrolment, institution=settings.institution.name, zone=_zone(settings))
     _sum_up(enrolment, store, report)
     if publish and enrolment.saved:
-        with errors_for_people():
-            publish_index(store, settings)
+        publish_index(store, settings)
     elif enrolment.saved:
         click.echo("Next: attendance index build")
     if enrolment.interrupted:
         sys.exit(_INTERRUPTED)
     sys.exit(1 if enrolment.without else 0)
-
-
-@contextmanager
-def errors_for_people() -> Iterator[None]:
-    """One sentence in place of a traceback."""
-    try:
-        yield
-    except (EngineError, StoreError, GalleryError, TableError) as error:
-        raise click.ClickException(str(error)) from None
-    except DatabaseError as error:
-        raise click.ClickException(
-            f"whether students consented cannot be seen, so nobody is enrolled: {error}"
-        ) from None
-    except OSError as error:
-        raise click.ClickException(f"cannot read or write {error.filename}: {error.strerror}") from None
 
 
 def _find(folder: Path | None, table: Path | None, settings: Settings) -> Photos:
@@ -132,18 +113,6 @@ def _check_report(report: Path | None) -> None:
     """Said now, not after an hour of photos."""
     if report is not None and not report.parent.is_dir():
         raise click.ClickException(f"there is no folder {report.parent} for the report")
-
-
-@contextmanager
-def _engine(settings: EngineSettings) -> Iterator[FaceEngine]:
-    try:
-        engine = create_engine(**settings.arguments())
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    try:
-        yield engine
-    finally:
-        engine.close()
 
 
 def consent_check(
@@ -192,7 +161,7 @@ def _enrol(
     console = Console(soft_wrap=True, highlight=False, markup=False)
     columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
-        _engine(settings.engine) as engine,
+        closing(create_engine(**settings.engine.arguments())) as engine,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         if store.exists():
@@ -215,7 +184,7 @@ def _enrol(
         try:
             return enroller.run(resume=resume)
         except ConsentUnknownError as error:
-            raise click.ClickException(_kept(enroller.result, error)) from None
+            raise ConsentUnknownError(_kept(enroller.result, error)) from None
 
 
 def _kept(enrolment: Enrolment, error: ConsentUnknownError) -> str:

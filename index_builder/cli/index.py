@@ -6,7 +6,7 @@ import click
 
 from attendance.gallery.format import load_gallery, read_manifest
 from attendance.settings import load_settings
-from index_builder.cli.enrol import errors_for_people, publish_index
+from index_builder.cli.enrol import publish_index
 from index_builder.cli.stores import export_pickle, import_store
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -24,8 +24,7 @@ def index() -> None:
 def build(store: Path | None, output: Path | None) -> None:
     """Read the store and publish an index of it; a running service picks it up."""
     settings = load_settings()
-    with errors_for_people():
-        publish_index(store or settings.store_path, settings, output)
+    publish_index(store or settings.store_path, settings, output)
 
 
 @index.command()
@@ -33,9 +32,8 @@ def build(store: Path | None, output: Path | None) -> None:
 def info(output: Path | None) -> None:
     """Check the current index, every file of it, and say what it holds."""
     output = output or load_settings().index_path
-    with errors_for_people():
-        gallery = load_gallery(output)
-        manifest = read_manifest(output)
+    gallery = load_gallery(output)
+    manifest = read_manifest(output)
     rows = {
         "Version": gallery.version,
         "Created": manifest.created_at if manifest is not None else "",

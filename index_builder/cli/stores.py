@@ -10,7 +10,7 @@ from attendance.gallery.files import replace_durably
 from attendance.gallery.pickling import pickled
 from attendance.gallery.store import read_store
 from attendance.settings import load_settings
-from index_builder.cli.enrol import consent_check, count_of, errors_for_people
+from index_builder.cli.enrol import consent_check, count_of
 from index_builder.consent import note_gallery, open_register
 from index_builder.importing.pickles import merge_import, read_import
 
@@ -32,12 +32,11 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
     """
     settings = load_settings()
     store = store or settings.store_path
-    with errors_for_people():
-        incoming = read_import(file, now=datetime.now(UTC))
-        with open_register(settings.database_url) as sessions:
-            allow = consent_check(sessions, {}, consent)
-            imported = merge_import(store, incoming, refused=allow(list(incoming.store.encodings)))
-            note_gallery(sessions, imported.saved, now=datetime.now(UTC))
+    incoming = read_import(file, now=datetime.now(UTC))
+    with open_register(settings.database_url) as sessions:
+        allow = consent_check(sessions, {}, consent)
+        imported = merge_import(store, incoming, refused=allow(list(incoming.store.encodings)))
+        note_gallery(sessions, imported.saved, now=datetime.now(UTC))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     left_out = {**incoming.unusable, **imported.refused}
     for name, why in left_out.items():
@@ -69,11 +68,10 @@ def export_pickle(file: Path, store: Path | None, *, force: bool) -> None:
     store = store or settings.store_path
     if file.exists() and not force:
         raise click.ClickException(f"{file} is there already; name another file, or use --force")
-    with errors_for_people():
-        in_use = read_store(store).in_use
-        names = [name for name, rows in in_use.items() for _ in rows]
-        content = {"encodings": [row.copy() for rows in in_use.values() for row in rows], "names": names}
-        replace_durably(file.absolute(), pickled(content))
+    in_use = read_store(store).in_use
+    names = [name for name, rows in in_use.items() for _ in rows]
+    content = {"encodings": [row.copy() for rows in in_use.values() for row in rows], "names": names}
+    replace_durably(file.absolute(), pickled(content))
     click.echo(
         f"Wrote {count_of(len(names), 'encoding')} of {count_of(len(in_use), 'student')} to {file}. "
         "It holds biometric data; only you can read it."

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
 
+from attendance.errors import AttendanceError
 from index_builder.photos.sources import PHOTO_SUFFIXES, Claim, Photos, clean_index_number, index_number_problem
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
@@ -22,7 +23,7 @@ _DATES = ("%Y-%m-%d", "%d.%m.%Y")
 _ROUNDED = re.compile(r"\d[.,]\d+E\+\d+")
 
 
-class TableError(Exception):
+class TableError(AttendanceError):
     """The table as a whole cannot be used; the message says why."""
 
 

@@ -15,7 +15,7 @@ _COMMANDS = {
     "move": ("operations.cli.cameras", "move", "Put a camera in another room.", "database"),
     "revoke": ("operations.cli.cameras", "revoke", "Withdraw a camera's token.", "database"),
     "rotate": ("operations.cli.cameras", "rotate", "Replace a camera's token and print the new one once.", "database"),
-    "run": ("camera_client.cli", "run", "Stream frames to the recognition service.", "camera"),
+    "run": ("camera_client.cli.running", "run", "Stream frames to the recognition service.", "camera"),
 }
 
 

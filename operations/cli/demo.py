@@ -21,14 +21,11 @@ def demo(once: bool, folder: Path) -> None:
 
     Without --once it keeps running until Ctrl-C, so that you can watch the register fill.
     """
-    from operations.demo.running import DemoError, run_demo  # noqa: PLC0415 - `--help` need not load everything
+    from operations.demo.running import run_demo  # noqa: PLC0415 - `--help` need not load everything
 
     # A closed terminal or a `kill` stops the demo as Ctrl-C does: its programs must not outlive it. Ctrl-C is set too,
     # since a shell starts programs in the background with it ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    try:
-        right = run_demo(folder, once=once, tell=click.echo)
-    except DemoError as error:
-        raise click.ClickException(str(error)) from None
+    right = run_demo(folder, once=once, tell=click.echo)
     sys.exit(0 if right else 1)

@@ -3,7 +3,6 @@
 import click
 
 from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import EngineError
 from attendance.settings import load_settings
 
 
@@ -16,10 +15,7 @@ def engine() -> None:
 def info() -> None:
     """Load the configured engine and say what it runs on."""
     settings = load_settings().engine
-    try:
-        loaded = create_engine(**settings.arguments())
-    except (EngineError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
+    loaded = create_engine(**settings.arguments())
     facts = loaded.info
     loaded.close()
     rows = {

@@ -137,7 +137,7 @@ def _work(engine: sa.Engine, settings: Settings, stopping: threading.Event, *, o
 def _sentences() -> Iterator[None]:
     try:
         yield
-    except (StoreError, GalleryError, OutboxError, DatabaseError) as error:
+    except (StoreError, GalleryError, OutboxError) as error:
         raise click.ClickException(f"{error}. Ask for the erasure again") from None
     except OSError as error:
         raise click.ClickException(f"cannot delete {error.filename}: {error.strerror}. Ask again") from None

@@ -1,11 +1,12 @@
 """The command `attendance` and where each of its sub-commands lives."""
 
 import importlib
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
+
+from attendance.errors import told_in_a_sentence
 
 # Command: (module, attribute, one line of help, the extra that brings its packages). The help stands here so that
 # `attendance --help` imports no room.
@@ -75,7 +76,16 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, self.commands_at[name][2]) for name in self.list_commands(ctx)])
 
 
-@click.group(cls=LazyGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+class Attendance(LazyGroup):
+    """The group of all commands: whichever of them meets an error of ours, it is told here."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the sub-command."""
+        with told_in_a_sentence():
+            return super().invoke(ctx)
+
+
+@click.group(cls=Attendance, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="class-attendance")
 def attendance() -> None:
     """Class attendance from lecture-room cameras.
@@ -85,11 +95,5 @@ def attendance() -> None:
 
 
 def main() -> None:
-    """Run the command; a wrong setting is one line on standard error and exit status 2, never a traceback."""
-    from attendance.settings import SettingsError  # noqa: PLC0415 - `attendance --help` should not wait for pydantic
-
-    try:
-        attendance()
-    except SettingsError as error:
-        click.echo(f"Error: wrong settings\n{error}", err=True)
-        sys.exit(2)
+    """Run the command."""
+    attendance()

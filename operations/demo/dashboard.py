@@ -9,8 +9,10 @@ import urllib.parse
 import urllib.request
 from html import unescape
 
+from attendance.errors import AttendanceError
 
-class DashboardError(Exception):
+
+class DashboardError(AttendanceError):
     """The dashboard did not answer as it should."""
 
 

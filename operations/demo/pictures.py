@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from attendance.errors import AttendanceError
+
 _LOCK = Path(__file__).with_name("pictures.lock")
 
 # Where each picture is: (start of the package file's name, path inside the package).
@@ -32,7 +34,7 @@ _PICTURES = {
 }
 
 
-class PicturesError(Exception):
+class PicturesError(AttendanceError):
     """The pictures could not be had; the message says why and what to do."""
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from attendance.errors import AttendanceError
+
 _LAST_LINES = 15
 
 
-class ProgramError(Exception):
+class ProgramError(AttendanceError):
     """A program of the demo ended or did not answer; the message holds the end of its log."""
 
 

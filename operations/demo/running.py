@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import create_database_engine, session_factory, upgrade
 from attendance.database.tokens import new_token
+from attendance.errors import AttendanceError
 from operations.demo.classroom import write_frames, write_photos
-from operations.demo.dashboard import Dashboard, DashboardError
+from operations.demo.dashboard import Dashboard
 from operations.demo.people import ABSENT, FRAMES_PER_SECOND, LATE, LENGTH_S, ON_TIME, ROSTER
-from operations.demo.pictures import PicturesError, fetch_pictures
-from operations.demo.programs import ProgramError, Programs, free_port
+from operations.demo.pictures import fetch_pictures
+from operations.demo.programs import Programs, free_port
 from operations.demo.university import (
     ADMIN_EMAIL,
     CAMERA_NAME,
@@ -35,7 +36,7 @@ _ONCE_ENDS_IN_S = 25
 _LIVE_LASTS = timedelta(minutes=5)
 
 
-class DemoError(Exception):
+class DemoError(AttendanceError):
     """The demo could not run; the message says why."""
 
 
@@ -51,12 +52,13 @@ def run_demo(folder: Path, *, once: bool, tell: Tell) -> bool:
         With `once`, whether exactly the right people are on the register; otherwise True.
 
     Raises:
-        DemoError: something could not be started; the message says what.
+        DemoError: the folder is not the demo's.
+        PicturesError: the pictures cannot be had.
+        ProgramError: a program ended or did not answer.
+        DashboardError: the dashboard did not answer as it should.
     """
     try:
         return _Demo(folder.absolute(), tell).run(once=once)
-    except (PicturesError, ProgramError, DashboardError) as error:
-        raise DemoError(str(error)) from None
     except KeyboardInterrupt:
         tell("\nStopped.")
         return True

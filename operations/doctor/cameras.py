@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.models import Camera, ClassSession
+from attendance.database.opening import open_engine
 from attendance.settings import Settings
-from operations.doctor.database import opened
 from operations.doctor.findings import Finding, ok, problem, warning
 
 _SILENT = timedelta(minutes=5)
@@ -18,7 +18,7 @@ _FORGOTTEN = timedelta(days=7)
 def examine_cameras(settings: Settings) -> list[Finding]:
     """Hold each camera's last sign of life against the timetable of its room."""
     try:
-        with opened(settings) as engine, session_factory(engine)() as db:
+        with open_engine(settings.database_url) as engine, session_factory(engine)() as db:
             return _cameras(db, datetime.now(UTC))
     except DatabaseError:
         return []  # told by the database's own examination

@@ -1,13 +1,12 @@
 """The database: can it be reached, is its schema current, does its clock agree, who can sign in."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from attendance.database.engine import DatabaseError, create_database_engine, current_revision, newest_revision
+from attendance.database.engine import DatabaseError, current_revision, newest_revision
 from attendance.database.models import Lecturer, Role
+from attendance.database.opening import open_engine
 from attendance.settings import Settings
 from operations.doctor.findings import Finding, ok, problem, warning
 
@@ -18,7 +17,7 @@ _CLOCK_WARNING_S, _CLOCK_PROBLEM_S = 2.0, 30.0
 def examine_database(settings: Settings) -> list[Finding]:
     """Reach the configured database and look at its schema and administrators."""
     try:
-        with opened(settings) as engine:
+        with open_engine(settings.database_url) as engine:
             revision = current_revision(engine)
             if revision != newest_revision():
                 return [_schema(revision)]
@@ -30,18 +29,6 @@ def examine_database(settings: Settings) -> list[Finding]:
     except DatabaseError as error:
         remedy = "Start the database, or correct ATTENDANCE_DATABASE_URL (see `attendance config`)."
         return [problem("database", str(error), remedy)]
-
-
-@contextmanager
-def opened(settings: Settings) -> Iterator[sa.Engine]:
-    """The configured database; DatabaseError when it cannot be used."""
-    engine = create_database_engine(settings.database_url)
-    try:
-        yield engine
-    except sa.exc.DBAPIError as error:
-        raise DatabaseError(f"the database refused: {error.orig}") from None
-    finally:
-        engine.dispose()
 
 
 def _schema(revision: str | None) -> Finding:

@@ -6,11 +6,11 @@ import sqlalchemy as sa
 
 from attendance.database.engine import DatabaseError
 from attendance.database.models import Student
+from attendance.database.opening import open_engine
 from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import EngineError, EngineInfo
 from attendance.gallery.format import GalleryError, current_version, load_gallery, read_manifest
 from attendance.settings import Settings
-from operations.doctor.database import opened
 from operations.doctor.findings import Finding, ok, problem, warning
 
 _STALE = timedelta(minutes=5)
@@ -21,7 +21,7 @@ def examine_engine(settings: Settings) -> tuple[list[Finding], EngineInfo | None
     """Load the configured engine; its models are checked by their hashes as it loads."""
     try:
         engine = create_engine(**settings.engine.arguments())
-    except (EngineError, ValueError) as error:
+    except EngineError as error:
         remedy = "Correct the ATTENDANCE_ENGINE_ settings, or install what is missing; see `attendance engine info`."
         return [problem("model", str(error), remedy)], None
     try:
@@ -56,7 +56,7 @@ def examine_index(settings: Settings, facts: EngineInfo | None) -> list[Finding]
 def examine_enrolment(settings: Settings) -> list[Finding]:
     """Count the students who gave their consent and cannot be recognised yet."""
     try:
-        with opened(settings) as engine, engine.connect() as connection:
+        with open_engine(settings.database_url) as engine, engine.connect() as connection:
             students = connection.execute(sa.select(sa.func.count()).select_from(Student)).scalar_one()
             waiting = connection.execute(
                 sa.select(sa.func.count())

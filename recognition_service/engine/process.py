@@ -14,6 +14,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
+from attendance.errors import AttendanceError
 from attendance.face_engine.interface import EngineError, EngineInfo, Image
 from recognition_service.engine.work import Answer, BuildEngine, find_each, warm_up
 
@@ -22,7 +23,7 @@ _LAST_WORDS_S = 0.2
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class EngineDiedError(Exception):
+class EngineDiedError(AttendanceError):
     """The engine's process ended, or was ended because it did not answer in time."""
 
 

@@ -121,8 +121,8 @@ class EngineWorker:
     def _choose(self) -> EngineThread | EngineProcess:
         try:
             engine = self._build()
-        except (EngineError, ValueError) as error:  # settings that do not go together are a ValueError
-            raise EngineError(str(error)) from None
+        except EngineError:
+            raise
         except Exception as error:
             log.exception("engine_not_built")
             raise EngineError(f"it cannot be built ({type(error).__name__}: {error})") from None

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError
 from attendance.database.timetable import SessionPlan, room_plans
+from attendance.errors import AttendanceError
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ _Plans = tuple[SessionPlan, ...]
 _Key = tuple[int, datetime]
 
 
-class TimetableUnavailable(Exception):  # noqa: N818 - the name tells the state, which callers answer with
+class TimetableUnavailable(AttendanceError):  # noqa: N818 - the name tells the state, which callers answer with
     """The database cannot be read, and the sessions asked for were never read before; the message is for people."""
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from attendance.database.evidence import Evidence
 from attendance.database.register import Sighting
+from attendance.errors import AttendanceError
 from recognition_service.outbox.rows import (
     EVIDENCE_INDEX,
     EVIDENCE_TABLE,
@@ -39,7 +40,7 @@ _SCHEMA_VERSION = 2
 _BUSY_S = 10.0
 
 
-class OutboxError(Exception):
+class OutboxError(AttendanceError):
     """The outbox cannot be opened, read or written; the message names the file and the reason, for people."""
 
 

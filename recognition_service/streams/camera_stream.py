@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import structlog
 
+from attendance.errors import AttendanceError
 from attendance.face_engine.interface import Face
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
@@ -51,7 +52,7 @@ log = structlog.get_logger()
 Context = grpc.aio.ServicerContext[pb.StreamFramesRequest, pb.StreamFramesResponse]
 
 
-class StreamRefusedError(Exception):
+class StreamRefusedError(AttendanceError):
     """The call ends with a status; the message is for people."""
 
     def __init__(self, status: grpc.StatusCode, details: str) -> None:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
+from attendance.errors import AttendanceError
+
 _SERVICE_NAME = "attendance-recognition"
 _TRACEPARENT = "traceparent"
 
 
-class TracingError(Exception):
+class TracingError(AttendanceError):
     """Tracing was asked for and cannot be had; the message says why."""
 
 

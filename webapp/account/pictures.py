@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from attendance.errors import AttendanceError
+
 MAX_BYTES = 5_000_000
 MAX_PIXELS = 50_000_000
 SIDE = 256
@@ -15,7 +17,7 @@ _QUALITY = 88
 _TOO_MANY = "The picture has too many pixels. Choose a smaller one."
 
 
-class PictureError(Exception):
+class PictureError(AttendanceError):
     """The file is no picture that can be used; the message says why, for the person who sent it."""
 
 

@@ -9,6 +9,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from PIL import Image, UnidentifiedImageError
 
+from attendance.errors import AttendanceError
+
 MOST_PHOTOS = 10
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 80_000_000
@@ -22,7 +24,7 @@ _HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
 _DAMAGED = "is damaged, or was cut off on its way."
 
 
-class PhotoError(Exception):
+class PhotoError(AttendanceError):
     """The file cannot be enrolled; the message is the rest of a sentence that begins with its name."""
 
 

@@ -5,11 +5,13 @@ import os
 import secrets
 from pathlib import Path
 
+from attendance.errors import AttendanceError
+
 FILE_NAME = "web-secret-key"
 _MIN_CHARACTERS = 32
 
 
-class SecretKeyError(Exception):
+class SecretKeyError(AttendanceError):
     """The key's file cannot be read or made; the message names it."""
 
 

@@ -10,6 +10,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from attendance.errors import AttendanceError
 from attendance.settings import Settings
 from webapp.register.views import streams_of
 from webapp.serving.closer import Closer
@@ -20,7 +21,7 @@ _KEEP_ALIVE_S = 5
 _LAST_PORT = 65535
 
 
-class ListenError(Exception):
+class ListenError(AttendanceError):
     """The address cannot be listened on; the message says why."""
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import ClassSession, Course, Room
+from attendance.errors import AttendanceError
 from webapp.tools.times import day_text
 
 LONGEST_SESSION = timedelta(hours=12)
@@ -19,7 +20,7 @@ DEFAULT_MINUTES = 10  # early and grace, as attendance.database.models has them
 _WEEK = timedelta(days=7)
 
 
-class ScheduleError(ValueError):
+class ScheduleError(AttendanceError):
     """A time cannot be in the timetable; the message says why."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.interface import ModelError
+from attendance.face_engine.interface import EngineChoiceError, ModelError
 
 RUNTIMES = ("auto", "openvino", "onnxruntime", "cuda", "tensorrt")
 """`openvino` and `onnxruntime` compute on the CPU, `cuda` and `tensorrt` through ONNX Runtime on an NVIDIA GPU."""
@@ -68,10 +68,10 @@ def start_runtime(name: str, *, threads: int = 0) -> Runtime:
 
     Raises:
         ModelError: the runtime is not installed or finds no device; the message says what is missing.
-        ValueError: there is no such runtime.
+        EngineChoiceError: there is no such runtime.
     """
     if name not in RUNTIMES:
-        raise ValueError(f"there is no runtime {name!r}; there are {', '.join(RUNTIMES)}")
+        raise EngineChoiceError(f"there is no runtime {name!r}; there are {', '.join(RUNTIMES)}")
     threads = threads or usable_cores()
     if name == "auto":
         name = _best_installed()

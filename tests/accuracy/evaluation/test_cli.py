@@ -11,14 +11,13 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 
-from accuracy.evaluation.cli import evaluate
 from accuracy.evaluation.photo_reading import PhotoReader
 from accuracy.evaluation.photo_sets import SetError, read_answers
 from attendance.database.engine import create_database_engine, upgrade
 from attendance.face_engine.interface import FaceBoxes, ImageError
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.store import Store, write_store
-from index_builder.cli.enrol import enrol
+from operations.cli.main import attendance
 
 # Faces of t1.jpg, each alone.
 BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
@@ -41,7 +40,7 @@ two_people.jpg,biden;obama
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(evaluate, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(attendance, ["evaluate", *map(str, arguments)], catch_exceptions=False)
 
 
 def figures(folder: Path) -> dict[str, object]:
@@ -120,7 +119,7 @@ def test_the_gallery_that_is_there_is_searched(faces: Path, tmp_path: Path, data
     enrolling.mkdir(parents=True)
     (enrolling / "1.jpg").write_bytes((faces / "1001" / "1.jpg").read_bytes())
     arguments = [str(enrolling.parent), "--consent", "form", "--publish"]
-    enrolled = CliRunner().invoke(enrol, arguments, catch_exceptions=False)
+    enrolled = CliRunner().invoke(attendance, ["enrol", *arguments], catch_exceptions=False)
     assert enrolled.exit_code == 0, enrolled.output
     for gallery in (data / "gallery" / "encodings.pickle", data / "gallery" / "index"):
         done = run(faces, "--gallery", gallery, "--output", tmp_path / "report", "--bootstrap", 100)
@@ -141,7 +140,7 @@ def test_a_misidentified_photo_stands_beside_the_one_in_the_store(faces: Path, t
     enrolling = tmp_path / "enrolling" / "9999"
     enrolling.mkdir(parents=True)
     Image.open(faces / "1004" / "2.jpg").save(enrolling / "1.png")
-    assert CliRunner().invoke(enrol, [str(enrolling.parent), "--consent", "form"]).exit_code == 0
+    assert CliRunner().invoke(attendance, ["enrol", str(enrolling.parent), "--consent", "form"]).exit_code == 0
     store = data / "gallery" / "encodings.pickle"
     for shown in (2, 1):
         done = run(faces, "--gallery", store, "--output", tmp_path / "report", "--bootstrap", 100)

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from accuracy.evaluation.cli import evaluate
 from accuracy.evaluation.embedding_model import EmbeddingError, EmbeddingModel
+from operations.cli.main import attendance
 
 pytestmark = pytest.mark.usefixtures("one_engine", "no_plots")
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(evaluate, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(attendance, ["evaluate", *map(str, arguments)], catch_exceptions=False)
 
 
 def figures(folder: Path) -> dict[str, object]:

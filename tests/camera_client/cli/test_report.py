@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
+from camera_client.cli.report import Reporter, tell_end
 from camera_client.counts import Counts
 from camera_client.frames import CapturedFrame
-from camera_client.report import Reporter, tell_end
 from camera_client.run import Run, StreamLimits
 from camera_client.waiting import WaitingFrames
 from protos.attendance.v1 import attendance_pb2 as pb

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from attendance.settings import SettingsError
+from attendance.errors import told_in_a_sentence
 from attendance.settings.load import FILE_VARIABLE
-from camera_client.cli import run
-from camera_client.service import ServiceError, install_service
-from camera_client.setup_file import SetupError, ask, default_file, write_setup
+from camera_client.cli.running import run
+from camera_client.cli.service import install_service
+from camera_client.cli.setup_file import SetupError, ask, default_file, write_setup
 
 _OWN = [
     click.Option(
@@ -45,18 +45,15 @@ def _start(
     The first start asks for the service's address, the camera's name and token, and what to film.
     """
     file = (config or default_file()).absolute()
-    try:
-        if setup or not (file.exists() or of_run.get("name") or _set_by_environment()):
-            _set_up(file)
-        if install_service:
-            for line in _install(file, service_root):
-                click.echo(line)
-        elif not setup:
-            if file.exists():
-                os.environ.setdefault(FILE_VARIABLE, str(file))
-            click.get_current_context().invoke(run, **of_run)
-    except (SetupError, ServiceError) as error:
-        raise click.ClickException(str(error)) from None
+    if setup or not (file.exists() or of_run.get("name") or _set_by_environment()):
+        _set_up(file)
+    if install_service:
+        for line in _install(file, service_root):
+            click.echo(line)
+    elif not setup:
+        if file.exists():
+            os.environ.setdefault(FILE_VARIABLE, str(file))
+        click.get_current_context().invoke(run, **of_run)
 
 
 def _install(file: Path, root: Path | None) -> list[str]:
@@ -85,12 +82,9 @@ program = click.Command(
 
 
 def main() -> None:
-    """Run the program; a wrong setting is one line on standard error and exit status 2, never a traceback."""
-    try:
+    """Run the program."""
+    with told_in_a_sentence():
         program()
-    except SettingsError as error:
-        click.echo(f"Error: wrong settings\n{error}", err=True)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from camera_client.service import UNIT_TEXT
-from camera_client.setup_file import write_setup
+from camera_client.cli.service import UNIT_TEXT
+from camera_client.cli.setup_file import write_setup
 
 TOKEN = "cam_a-token-of-a-camera"
 ANSWERS = {"server": "127.0.0.1:9", "name": 'hall-ä "1"', "token": TOKEN, "source": "C:\\films\\x.mp4"}
@@ -26,7 +26,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "camera_client.standalone", *words]
+    return [sys.executable, "-m", "camera_client.cli.standalone", *words]
 
 
 def run(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -37,7 +37,7 @@ def run(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def environment(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2]), "LANG": "C.UTF-8"}
+    return {"HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[3]), "LANG": "C.UTF-8"}
 
 
 def in_terminal(home: Path, *words: str, typed: list[str]) -> tuple[int, str]:

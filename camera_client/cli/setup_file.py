@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from attendance.errors import AttendanceError
 from camera_client.connection import ConnectError, Connection, Token
 from camera_client.frames import SourceError
 from camera_client.sources import kind_of
@@ -15,7 +16,7 @@ _FILE = "camera.toml"
 _PRIVATE = 0o600
 
 
-class SetupError(Exception):
+class SetupError(AttendanceError):
     """The answers cannot be kept or used; the message is one sentence for a person."""
 
 

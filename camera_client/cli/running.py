@@ -15,13 +15,13 @@ import structlog
 
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
+from camera_client.cli.report import Reporter, tell_end
 from camera_client.client import CameraClient, CaptureThread, RefusedError
 from camera_client.connection import ConnectError, Connection, Token
 from camera_client.counts import Counts
-from camera_client.frames import FrameSource, SourceError
+from camera_client.frames import FrameSource
 from camera_client.jpeg import JpegEncoder
 from camera_client.replay import Replay
-from camera_client.report import Reporter, tell_end
 from camera_client.run import Run, StreamLimits
 from camera_client.sources import SourceOptions, kind_of, open_source
 from camera_client.spool import Spool, SpoolError, SpoolLimits, folder_of
@@ -109,21 +109,18 @@ def run(
     if settings.camera.source is None or not settings.camera.source.get_secret_value():
         raise click.UsageError("no source: give --source, or set ATTENDANCE_CAMERA_SOURCE")
     text = settings.camera.source.get_secret_value()
-    try:
-        live = kind_of(text).live
-        _check_combination(live, loop=loop, fast=as_fast_as_possible, start=start_time, stop_at_end=stop_at_end)
-        choices = _Choices(
-            one_shot=stop_at_end or frames is not None or not (live or loop),
-            loop=loop,
-            keep_all=as_fast_as_possible,
-            start=None if start_time is None else _parsed_time(start_time, settings.institution.timezone),
-            frames=frames,
-            give_up_after_s=give_up_after,
-        )
-        connection = _connection(settings)
-        source = _source(text, settings, choices)
-    except (SourceError, ConnectError) as error:
-        raise click.ClickException(str(error)) from None
+    live = kind_of(text).live
+    _check_combination(live, loop=loop, fast=as_fast_as_possible, start=start_time, stop_at_end=stop_at_end)
+    choices = _Choices(
+        one_shot=stop_at_end or frames is not None or not (live or loop),
+        loop=loop,
+        keep_all=as_fast_as_possible,
+        start=None if start_time is None else _parsed_time(start_time, settings.institution.timezone),
+        frames=frames,
+        give_up_after_s=give_up_after,
+    )
+    connection = _connection(settings)
+    source = _source(text, settings, choices)
     _end(asyncio.run(_stream(settings, choices, connection, source)))
 
 

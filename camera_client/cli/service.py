@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from attendance.errors import AttendanceError
+
 _PROGRAM = Path("usr/local/bin/attendance-camera")
 _FOLDER = Path("etc/attendance-camera")
 _UNIT = Path("etc/systemd/system/attendance-camera.service")
@@ -48,7 +50,7 @@ WantedBy=multi-user.target
 """
 
 
-class ServiceError(Exception):
+class ServiceInstallError(AttendanceError):
     """The service cannot be installed; the message is one sentence for a person."""
 
 
@@ -64,16 +66,16 @@ def install_service(program: Path, config: Path, *, root: Path | None = None) ->
         What was done, a line each.
 
     Raises:
-        ServiceError: there is no file of settings, the account may not, or the system refuses.
+        ServiceInstallError: there is no file of settings, the account may not, or the system refuses.
     """
     if not config.is_file():
-        raise ServiceError(f"there is no {config}: start the camera once, or run it with --setup")
+        raise ServiceInstallError(f"there is no {config}: start the camera once, or run it with --setup")
     if sys.platform == "win32":
         return _install_task(program, config)
     try:
         done = _install_unit(program, config, root or Path("/"))
     except OSError as error:
-        raise ServiceError(f"cannot write {error.filename}: {error.strerror}; run it as root (sudo)") from None
+        raise ServiceInstallError(f"cannot write {error.filename}: {error.strerror}; run it as root (sudo)") from None
     if root is None:
         _call(["systemctl", "daemon-reload"])
         _call(["systemctl", "enable", "--now", "attendance-camera.service"])
@@ -127,6 +129,8 @@ def _call(command: list[str]) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - fixed programs
     except OSError as error:
-        raise ServiceError(f"{command[0]} cannot be run: {error.strerror}") from None
+        raise ServiceInstallError(f"{command[0]} cannot be run: {error.strerror}") from None
     except subprocess.CalledProcessError as error:
-        raise ServiceError(f"{' '.join(command[:2])} failed: {error.stderr.strip() or error.stdout.strip()}") from None
+        raise ServiceInstallError(
+            f"{' '.join(command[:2])} failed: {error.stderr.strip() or error.stdout.strip()}"
+        ) from None
