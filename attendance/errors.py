@@ -1,7 +1,69 @@
 """The root of every error of the product, and how a command tells one.
 
 The message of each is a sentence for a person: what was wrong, with what, and what to do. None holds a password, a
-token or an encoding. An error that has no place in the tree is a fault of the product: it shows as a traceback.
+token or an encoding. What is not in the tree is a fault of the product, and shows as a traceback.
+
+The tree, by room; a test holds it against the classes. A class that begins with an underscore never leaves its module
+and is not drawn::
+
+    AttendanceError  the root
+      SettingsError  a setting is unknown or has a wrong value; ends a command with status 2
+      ImportRefused  a table as a whole cannot be read
+      LineError  one line of a table cannot be imported
+      DatabaseError  the database is away, refuses, or its schema is another version's
+        ConsentUnknownError  whether students consent cannot be seen, so nobody is enrolled
+      EngineError  the face engine
+        EngineChoiceError  no such engine, runtime, precision or detector
+        ModelError  a model file or a runtime is missing or broken
+        EmbeddingError  a plugged-in model is unusable
+        ImageError  an image that is none
+          ImageTooLargeError  an image with too many pixels
+      GalleryError  an index is missing, damaged or another model's
+      StoreError  a store cannot be read, written or used
+      LayoutError  what a store holds are not names and encodings
+      ProvenanceError  what a store says of its photos is not what we write
+      UnpicklingError  a pickle holds more than data
+      SourceError  a camera's source gives no frames
+      PictureError  a picture cannot be sent
+      ConnectError  the service cannot be called with these settings
+      StreamError  a call ended before its time
+      RefusedError  the service does not let the camera in
+      GaveUpError  nothing came of the frames for as long as somebody wanted to wait
+      SpoolError  there can be no spool in this folder
+      SetupError  the answers of the first start cannot be kept or used
+      ServiceInstallError  the operating system does not take the camera as a service
+      TableError  a table of photos cannot be used
+      StartError  the recognition service cannot start
+      ServerSetupError  a server's settings cannot be used
+      TracingError  traces were asked for and cannot be had
+      OutboxError  the outbox cannot be opened, read or written
+      TimetableUnavailable  the sessions of now are not known
+      EngineDiedError  the engine's process ended
+      StreamRefusedError  a camera's call ends with a status
+      ServiceError  what is answered to a frame or a call
+        RequestError  the client's fault
+          InvalidImageError  not an image of an accepted format
+          TooLargeError  more pixels or bytes than accepted
+          CaptureTimeError  no capture time, or one that is no time
+          NoSessionError  no class session counts then and there
+          UnchangedError  it shows what the last frame showed
+        ServerError  the service's state
+          OverloadedError  a bounded queue is full
+          ExpiredError  it waited longer than its deadline
+          UnavailableError  timetable, outbox, database or engine are away
+          InternalServiceError  something failed that should not
+      SecretKeyError  the dashboard's key cannot be read or made
+      ListenError  the dashboard's address cannot be listened on
+      ScheduleError  a time cannot be in the timetable
+      ProfilePictureError  a lecturer's picture cannot be used
+      PhotoError  an uploaded photo cannot be enrolled
+      GroupError  the student table has no such column
+      SettingsFileError  thresholds cannot be written into the settings file
+      SetError  a folder of photos cannot be evaluated so
+      DemoError  the demo cannot run
+      PicturesError  the demo's pictures cannot be had
+      ProgramError  a program of the demo ended
+      DashboardError  the demo's dashboard did not answer
 """
 
 import sys
