@@ -18,7 +18,7 @@ from index_builder.photos.judging import FORGIVABLE, Known, compare, judge_and_e
 from index_builder.photos.sources import Photos, hashes_of, read_photo
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
-__all__ = ["FORGIVABLE", "Enroller", "Enrolment", "check_model", "judge_and_encode", "origin_of"]
+__all__ = ["FORGIVABLE", "Enroller", "EnrolmentResult", "check_model", "judge_and_encode", "origin_of"]
 
 _SAVE_EVERY_S = 60.0
 """Writing a campus's store takes seconds; a minute of photos is what a crash may cost."""
@@ -30,7 +30,7 @@ Allow = Callable[[Collection[str]], Mapping[str, str]]
 
 
 @dataclass(slots=True)
-class Enrolment:
+class EnrolmentResult:
     """What became of all photos."""
 
     verdicts: dict[str, list[PhotoVerdict]] = field(default_factory=dict)
@@ -93,7 +93,7 @@ class Enroller:
     """Called after each photo."""
     save_every_s: float = _SAVE_EVERY_S
     """Seconds of work that a crash may cost."""
-    result: Enrolment = field(init=False)
+    result: EnrolmentResult = field(init=False)
     """What became of the photos so far."""
     _batch: BatchOthers = field(init=False)
     _known: Known = field(init=False)
@@ -104,11 +104,11 @@ class Enroller:
 
     def __post_init__(self, threshold: float | None) -> None:
         """Prepare; nothing is read yet."""
-        self.result = Enrolment(misplaced=self.photos.misplaced)
+        self.result = EnrolmentResult(misplaced=self.photos.misplaced)
         self._batch = BatchOthers(self.engine.info.encoding_size)
         self._known = Known([self._batch], self._owners, Bounds.of(self.engine.info.model, threshold))
 
-    def run(self, *, resume: bool = False) -> Enrolment:
+    def run(self, *, resume: bool = False) -> EnrolmentResult:
         """Judge, encode and save all photos; a bad one never stops the others, and Ctrl-C keeps what is done.
 
         Args:

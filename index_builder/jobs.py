@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
+class GalleryTools:
     """Where the gallery is, and what works on it."""
 
     store_path: Path
@@ -42,7 +42,7 @@ class Gallery:
     """Told of every index that was published."""
 
 
-def work_once(sessions: sessionmaker[Session], gallery: Gallery) -> bool:
+def work_once(sessions: sessionmaker[Session], gallery: GalleryTools) -> bool:
     """Do the oldest job that waits; several workers may do so at once.
 
     Returns:
@@ -83,7 +83,7 @@ def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
 
 
 def _do(
-    sessions: sessionmaker[Session], gallery: Gallery, job: GalleryJob
+    sessions: sessionmaker[Session], gallery: GalleryTools, job: GalleryJob
 ) -> tuple[JobState, str, list[dict[str, str | float | None]] | None]:
     if job.kind is GalleryJobKind.ERASE:
         gallery.erase(job.index_number)
@@ -107,7 +107,7 @@ def _do(
 
 
 def _enrol(
-    sessions: sessionmaker[Session], gallery: Gallery, student: str, photos: Sequence[tuple[str, bytes]]
+    sessions: sessionmaker[Session], gallery: GalleryTools, student: str, photos: Sequence[tuple[str, bytes]]
 ) -> list[PhotoVerdict]:
     """Add the good photos to what the student has, and publish."""
     engine = gallery.engine()

@@ -5,14 +5,14 @@ from collections import Counter
 from rich.table import Table
 from rich.text import Text
 
-from index_builder.enrolment import Enrolment
+from index_builder.enrolment import EnrolmentResult
 from index_builder.photos.verdicts import PhotoOutcome
 
 _MOST_ROWS = 60
 """Beyond so many students only those are listed whom somebody should look at."""
 
 
-def summary_table(enrolment: Enrolment) -> Table:
+def summary_table(enrolment: EnrolmentResult) -> Table:
     """A row for each student: photos used, doubtful, set aside and refused, and why."""
     needing = [student for student in enrolment.verdicts if needs_attention(enrolment, student)]
     every = list(enrolment.verdicts)
@@ -44,7 +44,7 @@ def summary_table(enrolment: Enrolment) -> Table:
     return table
 
 
-def needs_attention(enrolment: Enrolment, student: str) -> bool:
+def needs_attention(enrolment: EnrolmentResult, student: str) -> bool:
     """Whether any photo of a student is not simply fine, or there is none."""
     verdicts = enrolment.verdicts[student]
     return not verdicts or any(verdict.outcome is not PhotoOutcome.OK for verdict in verdicts)

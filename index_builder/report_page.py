@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from attendance.gallery.files import replace_durably
-from index_builder.enrolment import Enrolment
+from index_builder.enrolment import EnrolmentResult
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 _MOST_THUMBNAILS = 4000
@@ -20,7 +20,7 @@ _MANY_CARDS = 300
 _HERE = Path(__file__)
 
 
-def write_report(path: Path, enrolment: Enrolment, *, institution: str, zone: ZoneInfo) -> None:
+def write_report(path: Path, enrolment: EnrolmentResult, *, institution: str, zone: ZoneInfo) -> None:
     """Write the page, for this account only: it holds photos.
 
     Args:
@@ -36,7 +36,7 @@ def write_report(path: Path, enrolment: Enrolment, *, institution: str, zone: Zo
     replace_durably(path.absolute(), page.encode("utf-8", errors="replace"))
 
 
-def render_report(enrolment: Enrolment, *, institution: str, made_at: datetime) -> str:
+def render_report(enrolment: EnrolmentResult, *, institution: str, made_at: datetime) -> str:
     """The page's HTML; see `write_report`."""
     style = _HERE.with_suffix(".css").read_text("utf-8")
     script = _HERE.with_suffix(".js").read_text("utf-8")
@@ -83,13 +83,13 @@ def _digest(text: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def _interruption(enrolment: Enrolment) -> str:
+def _interruption(enrolment: EnrolmentResult) -> str:
     if not enrolment.interrupted:
         return ""
     return '<p class="notice">The work was stopped before its end: later students are not in this report.</p>'
 
 
-def _tiles(enrolment: Enrolment) -> str:
+def _tiles(enrolment: EnrolmentResult) -> str:
     used = enrolment.count(PhotoOutcome.OK, PhotoOutcome.DOUBTFUL)
     figures = (
         ("Students enrolled", sum(1 for count in enrolment.saved.values() if count)),
@@ -116,7 +116,7 @@ def _filters(every: Sequence[PhotoVerdict]) -> str:
     return f'<div class="filters" role="group" aria-label="Filter by outcome">{"".join(buttons)}{search}</div>'
 
 
-def _card(student: str, verdicts: Sequence[PhotoVerdict], enrolment: Enrolment, *, all_pictures: bool) -> str:
+def _card(student: str, verdicts: Sequence[PhotoVerdict], enrolment: EnrolmentResult, *, all_pictures: bool) -> str:
     count = enrolment.saved.get(student, 0)
     state = '<span class="chip bad">not enrolled</span>'
     if count:

@@ -16,7 +16,7 @@ from accuracy.calibration.pairs import BUDGET
 from accuracy.calibration.report import write_calibration
 from accuracy.calibration.settings_file import lines_to_copy, write_thresholds
 from accuracy.calibration.text import (
-    Table,
+    TextTable,
     caveats,
     choice_lines,
     correction_lines,
@@ -137,7 +137,7 @@ def _show(found: Calibration) -> None:
     click.echo(f"\nFor the settings file:\n{lines_to_copy(found.thresholds)}")
 
 
-def _echo_table(table: Table) -> None:
+def _echo_table(table: TextTable) -> None:
     lines = [table.head, *table.rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(table.head))]
     click.echo(f"\n{table.title}")

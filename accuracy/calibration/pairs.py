@@ -36,7 +36,7 @@ _ROSTER_PROBES = 2_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Searches:
+class ImpostorSearches:
     """Searches of people among students who they are not, each as many as `size`."""
 
     size: int
@@ -62,9 +62,9 @@ class Comparisons:
     """Whose each is: its place in `people`, shape (g,)."""
     matches: NDArray[np.int32]
     """For each person the others whom one encoding of that person matches at each edge, shape (n, 400)."""
-    roster: Searches | None
+    roster: ImpostorSearches | None
     """Among rosters; None where there are too few people for one."""
-    campus: Searches | None
+    campus: ImpostorSearches | None
     """Among all others; None for one person."""
 
     @property
@@ -200,7 +200,7 @@ def _genuine(rows: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float64], 
 
 def _impostors(
     rows: Sequence[NDArray[np.float32]], *, roster: int, margin: float, draw: np.random.Generator
-) -> tuple[NDArray[np.int32], Searches | None, Searches | None]:
+) -> tuple[NDArray[np.int32], ImpostorSearches | None, ImpostorSearches | None]:
     """Each person's matches at each edge, the searches among all others, and those among rosters."""
     n = len(rows)
     together = np.concatenate(rows)
@@ -267,8 +267,8 @@ class _Tally:
             distinct = two[:, 1] - two[:, 0] >= self._margin
         self._named += np.bincount(bins[distinct], minlength=len(EDGES) + 1)
 
-    def searches(self, size: int) -> Searches | None:
+    def searches(self, size: int) -> ImpostorSearches | None:
         """What was counted."""
         if not self._count:
             return None
-        return Searches(size, self._count, np.cumsum(self._nearest)[:-1], np.cumsum(self._named)[:-1])
+        return ImpostorSearches(size, self._count, np.cumsum(self._nearest)[:-1], np.cumsum(self._named)[:-1])

@@ -16,7 +16,7 @@ import numpy as np
 from accuracy.calibration.calibrating import Calibration
 from accuracy.calibration.pairs import EDGES
 from accuracy.calibration.text import (
-    Table,
+    TextTable,
     caveats,
     choice_lines,
     correction_lines,
@@ -181,7 +181,7 @@ def _paragraphs(lines: Iterable[str]) -> str:
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
-def _table(table: Table) -> str:
+def _table(table: TextTable) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     return f"<h2>{escape(table.title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -12,7 +12,7 @@ from accuracy.calibration.thresholds import Choice
 from accuracy.statistics.rates import Interval
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A heading for each column, and rows of as many cells."""
 
     title: str
@@ -48,7 +48,7 @@ def summary(found: Calibration) -> list[str]:
     ]
 
 
-def rate_table(found: Calibration) -> Table:
+def rate_table(found: Calibration) -> TextTable:
     """FMR and FNMR against the threshold."""
     marks = {choice.threshold: "" for choice in found.choices}
     for choice in found.choices:
@@ -57,7 +57,7 @@ def rate_table(found: Calibration) -> Table:
         (f"{row.threshold:.3f}", as_rate(row.false_match), as_rate(row.false_non_match), marks.get(row.threshold, ""))
         for row in found.rows()
     ]
-    return Table("Error rates", ("Threshold", "FMR (95 %)", "FNMR (95 %)", ""), rows)
+    return TextTable("Error rates", ("Threshold", "FMR (95 %)", "FNMR (95 %)", ""), rows)
 
 
 def choice_lines(choice: Choice, in_use: float) -> Iterator[str]:
@@ -73,13 +73,13 @@ def choice_lines(choice: Choice, in_use: float) -> Iterator[str]:
     yield from choice.remarks
 
 
-def group_tables(found: Calibration) -> list[Table]:
+def group_tables(found: Calibration) -> list[TextTable]:
     """The rates by group, one table a threshold."""
     if found.groups is None:
         return []
     head = (found.groups.column, "People", "FMR within (95 %)", "FNMR (95 %)", "")
     return [
-        Table(f"By {found.groups.column}, at {threshold:g}", head, [_group_row(group) for group in groups])
+        TextTable(f"By {found.groups.column}, at {threshold:g}", head, [_group_row(group) for group in groups])
         for threshold, groups in found.groups.groups.items()
     ]
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from accuracy.evaluation.decisions import Rule
 from accuracy.evaluation.embedding_model import EmbeddingModel
-from accuracy.evaluation.evaluating import EACH, NONE, EnrolledGallery, Plan, run_evaluation
+from accuracy.evaluation.evaluating import EACH, NONE, EnrolledGallery, EvaluationPlan, run_evaluation
 from accuracy.evaluation.photo_reading import PhotoReader, Reading
 from accuracy.evaluation.photo_sets import PhotoSet, find_set
 from accuracy.evaluation.report import write_evaluation
@@ -100,13 +100,13 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
     options = {"gallery": gallery is not None, "share": fraction is not None}
     photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
     rules = _rules(settings.matching, threshold, margin, configured=plugged is None)
-    plan = Plan(fraction, held_out, rules, bootstrap, seed)
+    plan = EvaluationPlan(fraction, held_out, rules, bootstrap, seed)
     _run(photos, plan, settings, gallery=gallery, plugged=plugged, output=output)
 
 
 def _run(
     photos: PhotoSet,
-    plan: Plan,
+    plan: EvaluationPlan,
     settings: Settings,
     *,
     gallery: Path | None,

@@ -35,7 +35,7 @@ class Rule:
         return found[0].student, False
 
 
-class Outcome(StrEnum):
+class SearchOutcome(StrEnum):
     """What became of one search."""
 
     RIGHT = "named rightly"
@@ -50,9 +50,9 @@ def with_own(own: float, person: str, others: Sequence[Candidate]) -> list[Candi
     return [*others[:place], Candidate(person, own), *others[place:]]
 
 
-def decide(rule: Rule, person: str, candidates: Sequence[Candidate]) -> tuple[Outcome, str | None]:
+def decide(rule: Rule, person: str, candidates: Sequence[Candidate]) -> tuple[SearchOutcome, str | None]:
     """The outcome of one search, and who was named."""
     named, tied = rule.name(candidates)
     if named is None:
-        return (Outcome.TOO_CLOSE if tied else Outcome.NOBODY), None
-    return (Outcome.RIGHT if named == person else Outcome.WRONG), named
+        return (SearchOutcome.TOO_CLOSE if tied else SearchOutcome.NOBODY), None
+    return (SearchOutcome.RIGHT if named == person else SearchOutcome.WRONG), named

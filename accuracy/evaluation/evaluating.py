@@ -52,7 +52,7 @@ class EnrolledGallery:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EvaluationPlan:
     """How photos are used."""
 
     fraction: float | None = None
@@ -66,7 +66,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class EvaluationRun:
     """What came of it."""
 
     evaluation: Evaluation
@@ -85,8 +85,8 @@ class Run:
 
 
 def run_evaluation(
-    photos: PhotoSet, reading: Reading, plan: Plan, *, model: str, gallery: EnrolledGallery | None = None
-) -> Run:
+    photos: PhotoSet, reading: Reading, plan: EvaluationPlan, *, model: str, gallery: EnrolledGallery | None = None
+) -> EvaluationRun:
     """Evaluate photos that were read.
 
     Args:
@@ -114,7 +114,7 @@ def run_evaluation(
     if gallery is not None and gallery.store is not None:
         enrolled = find_pictures(gallery.store, {one.taken_for for one in evaluation.confusions[:MOST_PAIRS]})
     people = [*photos.together, *photos.enrol, *photos.probe, *photos.strangers]
-    return Run(
+    return EvaluationRun(
         photos=len(people),
         not_acquired=sum(bool(reading.photos[entry.path].fault) for entry in people),
         evaluation=evaluation,
@@ -128,7 +128,7 @@ def run_evaluation(
 
 
 def _arrange(
-    photos: PhotoSet, reading: Reading, plan: Plan, left_out: list[LeftOut], gallery: EnrolledGallery | None
+    photos: PhotoSet, reading: Reading, plan: EvaluationPlan, left_out: list[LeftOut], gallery: EnrolledGallery | None
 ) -> tuple[Arrangement, str]:
     together = _samples(photos.together, reading, left_out)
     enrol = _samples(photos.enrol, reading, left_out)
@@ -158,7 +158,7 @@ def _arrange(
     return split(together, strangers, plan.fraction, in_turn=in_turn, seed=plan.seed), how
 
 
-def _in_turn(plan: Plan, searched: Sequence[Sample], enrolled: set[str]) -> bool:
+def _in_turn(plan: EvaluationPlan, searched: Sequence[Sample], enrolled: set[str]) -> bool:
     """Whether each enrolled person is a stranger in turn: if asked for, or where there are no other strangers."""
     if plan.strangers is not None:
         return plan.strangers == EACH
@@ -166,7 +166,11 @@ def _in_turn(plan: Plan, searched: Sequence[Sample], enrolled: set[str]) -> bool
 
 
 def _of_gallery(
-    enrolled: EnrolledGallery, probe: list[Sample], strangers: list[Sample], plan: Plan, left_out: list[LeftOut]
+    enrolled: EnrolledGallery,
+    probe: list[Sample],
+    strangers: list[Sample],
+    plan: EvaluationPlan,
+    left_out: list[LeftOut],
 ) -> tuple[Arrangement, str]:
     gallery = enrolled.gallery
     if not gallery.identities:

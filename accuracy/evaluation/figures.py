@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from accuracy.evaluation.decisions import Outcome, Rule, decide, with_own
+from accuracy.evaluation.decisions import Rule, SearchOutcome, decide, with_own
 from accuracy.evaluation.searching import RANKS, Searches
 from accuracy.statistics.bootstrap import REPLICATES, Rate, Scores, draw_people, rate_at, share
 
@@ -46,8 +46,8 @@ class AtRule:
 
     title: str
     rule: Rule
-    mated: Mapping[Outcome, int]
-    strangers: Mapping[Outcome, int]
+    mated: Mapping[SearchOutcome, int]
+    strangers: Mapping[SearchOutcome, int]
     right: Rate | None
     """Mated searches named rightly."""
     wrong: Rate | None
@@ -212,14 +212,14 @@ def _rate_at(genuine: Scores, impostor: Scores, weights: NDArray[np.int32], want
 
 
 def _at_rule(title: str, rule: Rule, searches: Searches, weights: NDArray[np.int32]) -> AtRule:
-    mated, strangers = Counter[Outcome](), Counter[Outcome]()
+    mated, strangers = Counter[SearchOutcome](), Counter[SearchOutcome]()
     right, wrong, false = (np.zeros(len(searches.probes), np.bool_) for _ in range(3))
     for place, (probe, others) in enumerate(zip(searches.probes, searches.others, strict=True)):
         if searches.mated[place]:
             candidates = with_own(float(searches.own[place]), probe.person, others)
             outcome, _ = decide(rule, probe.person, candidates)
             mated[outcome] += 1
-            right[place], wrong[place] = outcome is Outcome.RIGHT, outcome is Outcome.WRONG
+            right[place], wrong[place] = outcome is SearchOutcome.RIGHT, outcome is SearchOutcome.WRONG
         if searches.stranger[place]:
             outcome, named = decide(rule, "", others)
             strangers[outcome] += 1

@@ -28,7 +28,7 @@ _WORKED_ON_PIXELS = 2_500_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SeenFace:
+class PhotoFace:
     """One face of a photo."""
 
     encoding: NDArray[np.float32]
@@ -40,7 +40,7 @@ class SeenPhoto:
     """One photo as it was read."""
 
     shown: str
-    faces: Sequence[SeenFace] = ()
+    faces: Sequence[PhotoFace] = ()
     """Best first."""
     sha256: str = ""
     problem: str = ""
@@ -149,7 +149,7 @@ class PhotoReader:
             if isinstance(faces, str):
                 yield path, SeenPhoto(shown, sha256=sha256, problem=faces)
             else:
-                seen = [SeenFace(face.encoding, make_thumbnail(image, face)) for face in faces]
+                seen = [PhotoFace(face.encoding, make_thumbnail(image, face)) for face in faces]
                 yield path, SeenPhoto(shown, seen, sha256)
 
     def _find(self, images: Sequence[Image]) -> list[list[Face] | str]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from accuracy.evaluation.evaluating import MOST_PAIRS, Run
+from accuracy.evaluation.evaluating import MOST_PAIRS, EvaluationRun
 from accuracy.evaluation.figures import AtRule, Confusion, Evaluation, RateAt
 from accuracy.evaluation.plots import draw_plots
 from accuracy.evaluation.searching import Sample
@@ -25,7 +25,7 @@ PAGE, FIGURES = "evaluation.html", "evaluation.json"
 _STYLE = Path(__file__).with_suffix(".css")
 
 
-def write_evaluation(folder: Path, run: Run, *, model: str, institution: str, zone: ZoneInfo) -> Path:
+def write_evaluation(folder: Path, run: EvaluationRun, *, model: str, institution: str, zone: ZoneInfo) -> Path:
     """Write the page, the figures and the plots, for this account only: the page holds photos.
 
     Args:
@@ -53,7 +53,7 @@ def write_evaluation(folder: Path, run: Run, *, model: str, institution: str, zo
     return folder / PAGE
 
 
-def as_json(run: Run, *, model: str, made_at: datetime) -> dict[str, Any]:
+def as_json(run: EvaluationRun, *, model: str, made_at: datetime) -> dict[str, Any]:
     """All figures by name. Rates are shares, distances Euclidean; there is no photo and no encoding in it."""
     found = run.evaluation
     return {
@@ -115,7 +115,7 @@ def _decisions(rule: AtRule) -> dict[str, Any]:
     }
 
 
-def _confusion(run: Run, one: Confusion) -> dict[str, Any]:
+def _confusion(run: EvaluationRun, one: Confusion) -> dict[str, Any]:
     probe = run.searches.probes[one.probe]
     return {
         "photo": probe.photo,
@@ -128,7 +128,9 @@ def _confusion(run: Run, one: Confusion) -> dict[str, Any]:
     }
 
 
-def render_page(run: Run, plots: Mapping[str, bytes], *, model: str, institution: str, made_at: datetime) -> str:
+def render_page(
+    run: EvaluationRun, plots: Mapping[str, bytes], *, model: str, institution: str, made_at: datetime
+) -> str:
     """The page's HTML; see `write_evaluation`."""
     style = _STYLE.read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
@@ -215,7 +217,7 @@ def _data(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _scenes(run: Run) -> str:
+def _scenes(run: EvaluationRun) -> str:
     if not run.scenes:
         return ""
     rows = []
@@ -231,7 +233,7 @@ def _scenes(run: Run) -> str:
     return _section("Photos in no person's folder", table)
 
 
-def _pairs(run: Run) -> str:
+def _pairs(run: EvaluationRun) -> str:
     confusions = run.evaluation.confusions
     if not confusions:
         return _section(
@@ -244,7 +246,7 @@ def _pairs(run: Run) -> str:
     return _section("Misidentified", f'{more if len(shown) < len(confusions) else ""}<div class="pairs">{body}</div>')
 
 
-def _pair(run: Run, one: Confusion) -> str:
+def _pair(run: EvaluationRun, one: Confusion) -> str:
     probe = run.searches.probes[one.probe]
     nearest = _nearest_sample(probe, run.enrolled.get(one.taken_for, ()))
     what = "a stranger to this gallery" if one.stranger else f"own nearest photo at {one.own:.3f}"
@@ -272,7 +274,7 @@ def _face(sample: Sample | None, person: str) -> str:
     )
 
 
-def _left_out(run: Run) -> str:
+def _left_out(run: EvaluationRun) -> str:
     if not run.left_out:
         return ""
     rows = "".join(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from accuracy.evaluation.evaluating import Run
+from accuracy.evaluation.evaluating import EvaluationRun
 from accuracy.evaluation.figures import AtRule, Evaluation, RateAt
 from accuracy.evaluation.scenes import SceneResult
 from accuracy.statistics.bootstrap import Rate
@@ -69,7 +69,7 @@ def _row_at(title: str, found: RateAt, noun: str) -> Row:
     return title, value, between, f"{basis}, {limit}{remark}"
 
 
-def summary(run: Run, model: str) -> list[str]:
+def summary(run: EvaluationRun, model: str) -> list[str]:
     """What was evaluated, in sentences."""
     found = run.evaluation
     strangers = f"{found.nonmated:,} of strangers ({found.nonmated_people:,} people)"
@@ -84,7 +84,7 @@ def summary(run: Run, model: str) -> list[str]:
     ]
 
 
-def print_evaluation(run: Run, echo: Echo, *, model: str) -> None:
+def print_evaluation(run: EvaluationRun, echo: Echo, *, model: str) -> None:
     """Print the figures, a line at a time."""
     for line in summary(run, model):
         echo(line)
@@ -104,7 +104,7 @@ def print_evaluation(run: Run, echo: Echo, *, model: str) -> None:
     _print_left_out(run, echo)
 
 
-def _print_left_out(run: Run, echo: Echo) -> None:
+def _print_left_out(run: EvaluationRun, echo: Echo) -> None:
     if not run.left_out:
         return
     echo(f"Files not used: {len(run.left_out):,}")

@@ -44,7 +44,7 @@ class EncoderPrecision(StrEnum):
     FP16 = "fp16"
 
 
-class Detector(StrEnum):
+class DetectorName(StrEnum):
     """dlib's two face detectors: the convolutional one, and the older histogram-of-gradients one."""
 
     CNN = "cnn"
@@ -58,8 +58,8 @@ class EngineSettings(Section):
         EngineName.ACCELERATED,
         description="accelerated (dlib's models in an inference runtime) or reference (dlib itself: slow).",
     )
-    detector: Detector = Field(
-        Detector.CNN, description="cnn; the reference engine also has hog, cheaper there and blind to turned faces."
+    detector: DetectorName = Field(
+        DetectorName.CNN, description="cnn; the reference engine also has hog, cheaper there and blind to turned faces."
     )
     upsample: int = Field(
         1, ge=0, le=3, description="Times a frame is doubled before detection, unless its camera says otherwise."

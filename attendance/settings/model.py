@@ -7,7 +7,14 @@ A setting `key` of section `section` is the environment variable `ATTENDANCE_<SE
 from pathlib import Path
 
 from attendance.settings.camera import CameraSettings
-from attendance.settings.engine import Detector, EncoderPrecision, EngineName, EngineRuntime, EngineSettings, Precision
+from attendance.settings.engine import (
+    DetectorName,
+    EncoderPrecision,
+    EngineName,
+    EngineRuntime,
+    EngineSettings,
+    Precision,
+)
 from attendance.settings.installation import (
     DatabaseSettings,
     DataSettings,
@@ -26,7 +33,7 @@ __all__ = [
     "CameraSettings",
     "DataSettings",
     "DatabaseSettings",
-    "Detector",
+    "DetectorName",
     "EncoderPrecision",
     "EngineName",
     "EngineRuntime",

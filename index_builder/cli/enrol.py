@@ -20,7 +20,7 @@ from attendance.gallery.store import read_store
 from attendance.settings import load_settings
 from attendance.settings.model import Settings
 from index_builder.consent import ConsentUnknownError, note_gallery, open_register, record_consents, without_consent
-from index_builder.enrolment import FORGIVABLE, Enroller, Enrolment, check_model
+from index_builder.enrolment import FORGIVABLE, Enroller, EnrolmentResult, check_model
 from index_builder.importing.photo_table import read_photo_table
 from index_builder.index_versions import record_version
 from index_builder.photos.sources import Claim, Photos, find_photos
@@ -156,7 +156,7 @@ def _enrol(
     consent: str | None,
     accept: tuple[str, ...],
     resume: bool,
-) -> Enrolment:
+) -> EnrolmentResult:
     """Enrol all photos, with a line for each and, on a terminal, a bar below."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
     columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -187,7 +187,7 @@ def _enrol(
             raise ConsentUnknownError(_kept(enroller.result, error)) from None
 
 
-def _kept(enrolment: Enrolment, error: ConsentUnknownError) -> str:
+def _kept(enrolment: EnrolmentResult, error: ConsentUnknownError) -> str:
     kept = {student for student, count in enrolment.saved.items() if count} | enrolment.passed_over.keys()
     lost = {
         student for student, verdicts in enrolment.verdicts.items() if any(v.encoding is not None for v in verdicts)
@@ -206,7 +206,7 @@ def _line(verdict: PhotoVerdict) -> str:
     return f"{verdict.outcome:<{_OUTCOME_WIDTH}}  {shown}" + (f": {verdict.detail}" if verdict.detail else "")
 
 
-def _note(sessions: sessionmaker[Session], enrolment: Enrolment) -> None:
+def _note(sessions: sessionmaker[Session], enrolment: EnrolmentResult) -> None:
     # Of those passed over too: where the database went away, they are not noted yet.
     counts = enrolment.saved | enrolment.passed_over
     try:
@@ -219,7 +219,7 @@ def _note(sessions: sessionmaker[Session], enrolment: Enrolment) -> None:
         )
 
 
-def _sum_up(enrolment: Enrolment, store: Path, report: Path | None) -> None:
+def _sum_up(enrolment: EnrolmentResult, store: Path, report: Path | None) -> None:
     Console(soft_wrap=True, highlight=False).print(summary_table(enrolment))
     used = sum(1 for count in enrolment.saved.values() if count)
     encodings = enrolment.count(*(outcome for outcome in PhotoOutcome if outcome.gives_encoding))

@@ -24,7 +24,7 @@ from attendance.gallery.store import StoreError
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from index_builder.index_versions import record_version
-from index_builder.jobs import Gallery, work_once
+from index_builder.jobs import GalleryTools, work_once
 from recognition_service.outbox.store import Outbox, OutboxError
 
 _MANY = 1_000_000
@@ -111,7 +111,7 @@ def _work(engine: sa.Engine, settings: Settings, stopping: threading.Event, *, o
         return done.built
 
     told = partial(_record, settings)
-    jobs = Gallery(settings.store_path, settings.index_path, load, settings.engine.max_pixels, erase_one, told)
+    jobs = GalleryTools(settings.store_path, settings.index_path, load, settings.engine.max_pixels, erase_one, told)
     failures = 0
     while not stopping.is_set():
         try:

@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, self.commands_at[name][2]) for name in self.list_commands(ctx)])
 
 
-class Attendance(LazyGroup):
+class AllCommands(LazyGroup):
     """The group of all commands: whichever of them meets an error of ours, it is told here."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -85,7 +85,7 @@ class Attendance(LazyGroup):
             return super().invoke(ctx)
 
 
-@click.group(cls=Attendance, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=AllCommands, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="class-attendance")
 def attendance() -> None:
     """Class attendance from lecture-room cameras.

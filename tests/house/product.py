@@ -3,21 +3,16 @@
 import importlib
 import inspect
 import pkgutil
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
-PACKAGES = (
-    "accuracy",
-    "attendance",
-    "camera_client",
-    "deploy",
-    "index_builder",
-    "operations",
-    "protos",
-    "recognition_service",
-    "webapp",
-)
+_PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+INSTALLED = tuple(pattern.rstrip("*") for pattern in _PROJECT["tool"]["setuptools"]["packages"]["find"]["include"])
+"""What a machine gets that installs the product."""
+PACKAGES = (*INSTALLED, "deploy")
 _NOT_OURS_OR_RUN_AT_IMPORT = ("protos.attendance", "attendance.database.migrations")
 
 

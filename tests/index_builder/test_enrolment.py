@@ -13,7 +13,7 @@ from attendance.face_engine.interface import EngineError
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.format import load_gallery, publish
 from attendance.gallery.store import Store, StoreError, read_store, write_store
-from index_builder.enrolment import Enroller, Enrolment
+from index_builder.enrolment import Enroller, EnrolmentResult
 from index_builder.photos.sources import Photos, find_photos
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from index_builder.report_page import write_report
@@ -32,13 +32,13 @@ def enrol(
     *,
     resume: bool = False,
     **options: object,
-) -> Enrolment:
+) -> EnrolmentResult:
     found = find_photos(photos) if isinstance(photos, Path) else photos
     options = {"max_pixels": MOST, "allow": everybody} | options
     return Enroller(engine, store or found.folder.parent / "store.pickle", found, **options).run(resume=resume)
 
 
-def outcomes(enrolment: Enrolment) -> dict[str, PhotoOutcome]:
+def outcomes(enrolment: EnrolmentResult) -> dict[str, PhotoOutcome]:
     every = [*enrolment.misplaced, *(each for verdicts in enrolment.verdicts.values() for each in verdicts)]
     return {verdict.name: verdict.outcome for verdict in every}
 

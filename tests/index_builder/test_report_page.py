@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 
-from index_builder.enrolment import Enrolment
+from index_builder.enrolment import EnrolmentResult
 from index_builder.photos.judging import make_thumbnail
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from index_builder.report import summary_table
@@ -20,11 +20,11 @@ HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"do
 
 
 @pytest.fixture
-def enrolment() -> Enrolment:
+def enrolment() -> EnrolmentResult:
     def verdict(name: str, outcome: PhotoOutcome, detail: str = "", quality: float | None = None) -> PhotoVerdict:
         return PhotoVerdict(name, outcome, detail, np.zeros(128) if outcome.gives_encoding else None, quality, PICTURE)
 
-    return Enrolment(
+    return EnrolmentResult(
         verdicts={
             "1001": [
                 verdict("1001/a.jpg", PhotoOutcome.OK, quality=0.9),
@@ -39,7 +39,7 @@ def enrolment() -> Enrolment:
     )
 
 
-def test_the_table_for_the_terminal(enrolment: Enrolment) -> None:
+def test_the_table_for_the_terminal(enrolment: EnrolmentResult) -> None:
     console = Console(width=120)
     with console.capture() as captured:
         console.print(summary_table(enrolment))
@@ -47,7 +47,7 @@ def test_the_table_for_the_terminal(enrolment: Enrolment) -> None:
     assert rows[1] == ["1001", "2", "1", "1"]
     assert rows[2] == ["früh", "&", "<i>", "0", "1", "blurred"]
     assert rows[3] == ["1003", "0"]
-    many = Enrolment(
+    many = EnrolmentResult(
         verdicts={f"{number}": [PhotoVerdict("a", PhotoOutcome.OK)] for number in range(100)} | enrolment.verdicts
     )
     with console.capture() as captured:
@@ -59,7 +59,7 @@ def test_the_table_for_the_terminal(enrolment: Enrolment) -> None:
 
 
 @pytest.fixture
-def page(enrolment: Enrolment, tmp_path: Path) -> Iterator[Page]:
+def page(enrolment: EnrolmentResult, tmp_path: Path) -> Iterator[Page]:
     chromium = which("chromium") or which("chromium-browser") or which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium is installed")
@@ -98,7 +98,7 @@ def test_the_page_in_a_browser(page: Page) -> None:
 
 
 def test_a_page_of_many_photos_leaves_out_pictures_of_those_that_are_fine(
-    enrolment: Enrolment, monkeypatch: pytest.MonkeyPatch
+    enrolment: EnrolmentResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("index_builder.report_page._MOST_THUMBNAILS", 3)
     page = render_report(enrolment, institution="U", made_at=datetime(2026, 11, 23, tzinfo=UTC))

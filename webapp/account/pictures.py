@@ -17,7 +17,7 @@ _QUALITY = 88
 _TOO_MANY = "The picture has too many pixels. Choose a smaller one."
 
 
-class PictureError(AttendanceError):
+class ProfilePictureError(AttendanceError):
     """The file is no picture that can be used; the message says why, for the person who sent it."""
 
 
@@ -36,26 +36,26 @@ def prepare_picture(data: bytes) -> Picture:
         data: a JPEG, PNG or WebP file.
 
     Raises:
-        PictureError: the file is too large, is no such picture, is damaged, or has too many pixels (judged from its
-            header, before anything is decoded).
+        ProfilePictureError: the file is too large, is no such picture, is damaged, or has too many pixels (judged from
+            its header, before anything is decoded).
     """
     if len(data) > MAX_BYTES:
-        raise PictureError(f"The picture is larger than {MAX_BYTES // 1_000_000} MB. Choose a smaller one.")
+        raise ProfilePictureError(f"The picture is larger than {MAX_BYTES // 1_000_000} MB. Choose a smaller one.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is the stricter one
             with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
                 if opened.width * opened.height > MAX_PIXELS:
-                    raise PictureError(_TOO_MANY)
+                    raise ProfilePictureError(_TOO_MANY)
                 opened.draft("RGB", (SIDE * 2, SIDE * 2))
                 upright = ImageOps.exif_transpose(opened)
                 square = ImageOps.fit(_opaque(upright), (SIDE, SIDE), Image.Resampling.LANCZOS)
     except UnidentifiedImageError:
-        raise PictureError("The file is no JPEG, PNG or WebP picture.") from None
+        raise ProfilePictureError("The file is no JPEG, PNG or WebP picture.") from None
     except Image.DecompressionBombError:
-        raise PictureError(_TOO_MANY) from None
+        raise ProfilePictureError(_TOO_MANY) from None
     except (OSError, SyntaxError, ValueError):
-        raise PictureError("The picture is damaged and cannot be read.") from None
+        raise ProfilePictureError("The picture is damaged and cannot be read.") from None
     buffer = io.BytesIO()
     square.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     encoded = buffer.getvalue()

@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired, Email, EqualTo, Length
 from attendance.database.models import Lecturer
 from attendance.database.passwords import hash_password, password_problem
 from webapp.account.identity import current_lecturer, sign_in
-from webapp.account.pictures import MAX_BYTES, PictureError, prepare_picture
+from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
 from webapp.account.sign_in import begin_attempt, password_is_right, throttle, too_many, wait_text
 from webapp.tools.fields import lower_case, printable, squeezed
 from webapp.tools.storage import begin_change, database
@@ -24,7 +24,7 @@ _YEAR_S = 31_536_000
 _TAKEN = "Somebody else signs in with this e-mail address."
 
 
-class DetailsForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+class ProfileForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """Name and e-mail address."""
 
     name = StringField(
@@ -76,7 +76,7 @@ def page() -> ResponseReturnValue:
 @blueprint.post("")
 def save_details() -> ResponseReturnValue:
     """Keep name and e-mail address."""
-    form, lecturer, db = DetailsForm(), current_lecturer(), database()
+    form, lecturer, db = ProfileForm(), current_lecturer(), database()
     if not form.validate():
         return _page(details=form), 422
     taken = db.scalar(sa.select(Lecturer.id).where(Lecturer.email == form.email.data, Lecturer.id != lecturer.id))
@@ -104,7 +104,7 @@ def save_picture() -> ResponseReturnValue:
         return _page(picture=form), 422
     try:
         picture = prepare_picture(form.picture.data.read(MAX_BYTES + 1))
-    except PictureError as error:
+    except ProfilePictureError as error:
         form.picture.errors = [str(error)]
         return _page(picture=form), 422
     db = begin_change()
@@ -166,7 +166,7 @@ def _page(
     lecturer = current_lecturer()
     return render_template(
         "account/profile.html",
-        details=details or DetailsForm(formdata=None, data={"name": lecturer.name, "email": lecturer.email}),
+        details=details or ProfileForm(formdata=None, data={"name": lecturer.name, "email": lecturer.email}),
         picture=picture or PictureForm(formdata=None),
         password=password or PasswordForm(formdata=None),
     )

@@ -20,7 +20,7 @@ from webapp.tools.times import local, today
 _FUTURE = "This day is in the future."
 
 
-class DetailsForm(AdminForm):
+class StudentForm(AdminForm):
     """Who a student is."""
 
     index_number = text_field("Index number", LONGEST_INDEX_NUMBER, identifier=True)
@@ -28,7 +28,7 @@ class DetailsForm(AdminForm):
     declared_group = text_field("Declared group", LONGEST_GROUP, optional=True)
 
 
-class NewStudentForm(DetailsForm):
+class NewStudentForm(StudentForm):
     """A student, and perhaps the consent."""
 
     consent_given_on = DayField("Consent given on", validators=[Optional()])
@@ -73,7 +73,7 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
     db = database()
     courses = sa.select(Course).join(Enrolment).where(Enrolment.student_id == student.id).order_by(Course.code)
     forms = {
-        "details": DetailsForm(formdata=None, obj=student),
+        "details": StudentForm(formdata=None, obj=student),
         "consent": ConsentForm(formdata=None, data=_consent_of(student)),
         "photos": PhotosForm(formdata=None),
     }

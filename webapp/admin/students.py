@@ -10,7 +10,7 @@ from webapp.admin.gallery_jobs import ask_erasure
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
-from webapp.admin.student_page import DetailsForm, NewStudentForm, student_page
+from webapp.admin.student_page import NewStudentForm, StudentForm, student_page
 from webapp.admin.writing import begin_change, committed, note
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
@@ -71,7 +71,7 @@ def student(student_id: int) -> ResponseReturnValue:
 @blueprint.post("/students/<int:student_id>")
 def save_student(student_id: int) -> ResponseReturnValue:
     """Keep changed details; encodings under a former index number are erased."""
-    student, form = fetch(Student, student_id), DetailsForm()
+    student, form = fetch(Student, student_id), StudentForm()
     if not form.validate():
         return student_page(student, form)
     db = begin_change()
@@ -127,7 +127,7 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     return redirect(url_for("admin.students"))
 
 
-def _details(form: DetailsForm) -> dict[str, str | None]:
+def _details(form: StudentForm) -> dict[str, str | None]:
     return {
         "index_number": form.index_number.data,
         "name": form.name.data,
@@ -135,7 +135,7 @@ def _details(form: DetailsForm) -> dict[str, str | None]:
     }
 
 
-def _taken(form: DetailsForm, student_id: int | None) -> bool:
+def _taken(form: StudentForm, student_id: int | None) -> bool:
     query = sa.select(Student.id).where(Student.index_number == form.index_number.data, Student.id != (student_id or 0))
     if database().scalar(query) is None:
         return False

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from accuracy.evaluation.decisions import Outcome, Rule, decide, with_own
+from accuracy.evaluation.decisions import Rule, SearchOutcome, decide, with_own
 from accuracy.evaluation.figures import Evaluation, evaluate
 from accuracy.evaluation.searching import Sample, search
 from accuracy.evaluation.splitting import hold_out, leave_one_out, split, without_repeats
@@ -45,7 +45,7 @@ def test_rank_one_and_rank_two() -> None:
     assert [rate.value for rate in result.cmc] == [0.5, 0.75, 1.0]
     assert (result.mated, result.nonmated, result.mated_people) == (4, 0, 3)
     (at_rule,) = result.rules
-    assert at_rule.mated == {Outcome.RIGHT: 2, Outcome.WRONG: 2}
+    assert at_rule.mated == {SearchOutcome.RIGHT: 2, SearchOutcome.WRONG: 2}
     assert at_rule.false_positive is None
     assert [(confusion.probe, confusion.taken_for) for confusion in result.confusions] == [(3, "b"), (1, "b")]
     assert all(confusion.named and not confusion.stranger for confusion in result.confusions)
@@ -54,7 +54,7 @@ def test_rank_one_and_rank_two() -> None:
 def test_the_own_person_loses_a_tie() -> None:
     result = evaluated(LINE, [at("a", 0.5, 0)])
     assert result.cmc[0].value == 0
-    assert result.rules[0].mated == {Outcome.TOO_CLOSE: 1}
+    assert result.rules[0].mated == {SearchOutcome.TOO_CLOSE: 1}
     assert not result.confusions[0].named
 
 
@@ -111,14 +111,14 @@ def test_tar_at_far_by_hand() -> None:
 def test_everybody_is_a_stranger_in_turn() -> None:
     result = evaluated(LINE, [at("a", 0.1, 0), at("b", 1.1, 0), at("c", 3.1, 0)], in_turn=True)
     assert (result.mated, result.nonmated, result.in_turn) == (3, 3, True)
-    assert result.rules[0].mated == {Outcome.RIGHT: 3}
-    assert result.rules[0].strangers == {Outcome.NOBODY: 3}  # a is 0.9 from b
+    assert result.rules[0].mated == {SearchOutcome.RIGHT: 3}
+    assert result.rules[0].strangers == {SearchOutcome.NOBODY: 3}  # a is 0.9 from b
 
 
 def test_a_stranger_who_is_named_is_shown() -> None:
     result = evaluated(LINE, [at("x", 0.2, 0), at("y", 2, 2)])
     assert result.cmc == []
-    assert result.rules[0].strangers == {Outcome.WRONG: 1, Outcome.NOBODY: 1}
+    assert result.rules[0].strangers == {SearchOutcome.WRONG: 1, SearchOutcome.NOBODY: 1}
     assert result.rules[0].false_positive is not None
     assert result.rules[0].false_positive.value == 0.5
     assert [confusion.taken_for for confusion in result.confusions] == ["a"]
@@ -179,9 +179,9 @@ def test_decisions_are_those_of_the_service() -> None:
 def test_own_distance_among_others() -> None:
     others = [Candidate("b", 0.3), Candidate("c", 0.5)]
     assert [one.student for one in with_own(0.4, "a", others)] == ["b", "a", "c"]
-    assert decide(RULE, "a", with_own(0.2, "a", others)) == (Outcome.RIGHT, "a")
-    assert decide(RULE, "a", with_own(0.28, "a", others)) == (Outcome.TOO_CLOSE, None)
-    assert decide(RULE, "a", []) == (Outcome.NOBODY, None)
+    assert decide(RULE, "a", with_own(0.2, "a", others)) == (SearchOutcome.RIGHT, "a")
+    assert decide(RULE, "a", with_own(0.28, "a", others)) == (SearchOutcome.TOO_CLOSE, None)
+    assert decide(RULE, "a", []) == (SearchOutcome.NOBODY, None)
 
 
 def test_intervals_hold_the_true_rate_about_as_often_as_they_should() -> None:

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from accuracy.evaluation.decisions import Rule
-from accuracy.evaluation.evaluating import Plan, Run, run_evaluation
-from accuracy.evaluation.photo_reading import Reading, SeenFace, SeenPhoto
+from accuracy.evaluation.evaluating import EvaluationPlan, EvaluationRun, run_evaluation
+from accuracy.evaluation.photo_reading import PhotoFace, Reading, SeenPhoto
 from accuracy.evaluation.photo_sets import Entry, LeftOut, PhotoSet, Scene
 from accuracy.evaluation.report import as_json, render_page, write_evaluation
 from accuracy.evaluation.text import print_evaluation
@@ -22,14 +22,14 @@ NUMBER = 0.123456789
 
 def planted(
     people: dict[str, Sequence[tuple[float, float]]], *, rules: dict[str, Rule] | None = None, strangers: int = 0
-) -> Run:
+) -> EvaluationRun:
     """An evaluation of people whose photos have encodings of three numbers, the last being `NUMBER`."""
     reading = Reading()
     entries: list[Entry] = []
     for person, places in people.items():
         for number, place in enumerate(places):
             path = Path(f"/photos/{person}/{number}.jpg")
-            face = SeenFace(np.array([*place, NUMBER], np.float32), b"\xff\xd8 a small picture")
+            face = PhotoFace(np.array([*place, NUMBER], np.float32), b"\xff\xd8 a small picture")
             reading.photos[path] = SeenPhoto(f"{person}/{number}.jpg", [face], f"{person} {number}")
             entries.append(Entry(person, path, f"{person}/{number}.jpg"))
     scene = Path("/photos/scene.jpg")
@@ -42,7 +42,7 @@ def planted(
         left_out=[LeftOut(f"{HOSTILE}\udcff.jpg", "no face")],
     )
     chosen = {"the given threshold": Rule(0.55, 0.04)} if rules is None else rules
-    return run_evaluation(photos, reading, Plan(rules=chosen, replicates=100), model="planted")
+    return run_evaluation(photos, reading, EvaluationPlan(rules=chosen, replicates=100), model="planted")
 
 
 def test_nothing_of_a_name_is_run_and_no_encoding_is_shown(tmp_path: Path) -> None:

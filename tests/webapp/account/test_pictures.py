@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from webapp.account.pictures import MAX_BYTES, SIDE, PictureError, prepare_picture
+from webapp.account.pictures import MAX_BYTES, SIDE, ProfilePictureError, prepare_picture
 
 
 def encoded(image, kind="JPEG", **more):
@@ -73,5 +73,5 @@ def declared(width, height):
     ],
 )
 def test_what_is_no_usable_picture_is_refused(data, message):
-    with pytest.raises(PictureError, match=message):
+    with pytest.raises(ProfilePictureError, match=message):
         prepare_picture(data)
