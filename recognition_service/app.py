@@ -12,6 +12,7 @@ import structlog
 from grpc_health.v1.health import aio as health_aio
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.closer import Closer
 from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
 from attendance.errors import AttendanceError
 from attendance.face_engine.factory import create_engine
@@ -30,7 +31,6 @@ from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.gallery_watch import GalleryWatch
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.listening import ServerSetupError
-from recognition_service.outbox.closer import Closer
 from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.servicer import RecognitionServicer

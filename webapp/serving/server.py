@@ -10,10 +10,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from attendance.database.closer import Closer
 from attendance.errors import AttendanceError
 from attendance.settings import Settings
 from webapp.register.views import streams_of
-from webapp.serving.closer import Closer
 from webapp.tools.storage import sessions_of
 
 _GRACE_S = 20
@@ -61,7 +61,7 @@ def check_address(listen: str) -> None:
 
 def start_closer(app: Flask, settings: Settings, processes: int) -> Closer:
     """Close ended sessions from this process, so often that all processes together look once an interval."""
-    closer = Closer(sessions_of(app), settings.service.close_interval_s * processes)
+    closer = Closer(sessions_of(app), settings.service.close_interval_s * processes, waits_first=True)
     closer.start()
     return closer
 

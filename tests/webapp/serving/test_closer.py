@@ -5,10 +5,10 @@ import time
 
 import sqlalchemy as sa
 
+from attendance.database import closer as closer_module
+from attendance.database.closer import Closer
 from attendance.database.models import Attendance, ClassSession, Status
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
-from webapp.serving import closer as closer_module
-from webapp.serving.closer import Closer
 
 
 def wait_for(condition):

@@ -1,5 +1,6 @@
 """The closer: writes the absences of sessions that have ended, in a thread of its own, whether or not anybody looks."""
 
+import random
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -16,27 +17,36 @@ log = structlog.get_logger(__name__)
 
 
 class Closer:
-    """Closes ended sessions at an interval until stopped. Several processes may do so on one database."""
+    """Closes ended sessions every so often until stopped; any number of processes may do so on one database."""
 
     def __init__(
-        self, sessions: sessionmaker[Session], interval_s: float, *, now: Callable[[], datetime] = utc_now
+        self,
+        sessions: sessionmaker[Session],
+        interval_s: float,
+        *,
+        waits_first: bool = False,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         """Get ready; `start` begins.
 
         Args:
             sessions: connects to the shared database.
-            interval_s: seconds from one look to the next.
+            interval_s: mean seconds from one look to the next; each wait is half to one and a half of it, so that
+                processes that started together do not go on looking together.
+            waits_first: begin with a wait, for processes of which several start at once. Without, what ended while
+                nothing ran is closed at the start.
             now: the present moment, aware.
         """
         self._sessions = sessions
         self._interval_s = interval_s
+        self._waits_first = waits_first
         self._now = now
         self._stopping = threading.Event()
         self._away = False
         self._thread = threading.Thread(target=self._run, name="closer", daemon=True)
 
     def start(self) -> None:
-        """Begin with what ended while no service ran."""
+        """Begin."""
         self._thread.start()
 
     def stop(self, *, timeout: float = 10.0) -> bool:
@@ -51,9 +61,10 @@ class Closer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        if not self._waits_first:
             self._close()
-            self._stopping.wait(self._interval_s)
+        while not self._stopping.wait(self._interval_s * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
+            self._close()
 
     def _close(self) -> None:
         try:
@@ -62,7 +73,7 @@ class Closer:
             if not self._away:  # once, not at every interval of an hour without the database
                 log.warning("sessions_not_closed", error=str(getattr(error, "orig", None) or error))
             self._away = True
-        except Exception:
+        except Exception:  # whatever else it is, the next look must still come
             log.exception("closer_failed")
         else:
             if closed or self._away:

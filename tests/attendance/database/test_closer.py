@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.testing import capture_logs
 
+from attendance.database.closer import Closer
 from attendance.database.engine import create_database_engine
 from attendance.database.models import Attendance, ClassSession, Status
-from recognition_service.outbox.closer import Closer
 from tests.factories import NINE, enrol, make_course, make_session, make_student
 
 END = NINE + timedelta(minutes=90)
@@ -115,3 +115,11 @@ def test_survives_what_nobody_foresaw(sessions: sessionmaker[Session]) -> None:
 
 def test_stopping_one_that_never_started_is_nothing(sessions: sessionmaker[Session]) -> None:
     assert Closer(sessions, 1).stop()
+
+
+@pytest.mark.usefixtures("session_id")
+def test_one_of_several_that_start_at_once_waits_first(sessions: sessionmaker[Session]) -> None:
+    closer = Closer(sessions, 3600, waits_first=True, now=lambda: END)
+    closer.start()
+    assert closer.stop()
+    assert absences(sessions) == 0
