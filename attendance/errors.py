@@ -12,6 +12,8 @@ and is not drawn::
       LineError  one line of a table cannot be imported
       DatabaseError  the database is away, refuses, or its schema is another version's
         ConsentUnknownError  whether students consent cannot be seen, so nobody is enrolled
+      CorrectionError  a correction of the register lacks something
+      NoEntryError  there is no place in a register: no such session, or nobody of its roster
       EngineError  the face engine
         EngineChoiceError  no such engine, runtime, precision or detector
         ModelError  a model file or a runtime is missing or broken

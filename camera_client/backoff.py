@@ -1,14 +1,12 @@
-"""How long to wait before trying again."""
+"""How long a camera waits before it tries again."""
 
 import random
 
+from attendance.backoff import full_jitter
+
 
 class Backoff:
-    """Exponential backoff with full jitter: a random wait below a bound that doubles with every failure.
-
-    Hundreds of cameras that lost one service must not come back in step; of the ways to spread them, full jitter needs
-    the fewest attempts (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
-    """
+    """Counts failures in a row, and gives the wait after each: hundreds of cameras may have lost one service."""
 
     def __init__(self, base_s: float = 0.5, cap_s: float = 30.0, rng: random.Random | None = None) -> None:
         """Start with no failures.
@@ -25,10 +23,8 @@ class Backoff:
 
     def next_wait(self) -> float:
         """Count a failure and give the seconds to wait."""
-        # 2 ** 32 is beyond any cap; a larger power would only overflow after days of failures.
-        bound = min(self._cap_s, self._base_s * 2 ** min(self.failures, 32))
         self.failures += 1
-        return self._rng.uniform(0, bound)
+        return full_jitter(self.failures, base_s=self._base_s, cap_s=self._cap_s, rng=self._rng)
 
     def reset(self) -> None:
         """Forget the failures, after a success."""

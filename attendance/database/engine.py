@@ -63,13 +63,6 @@ def begin_writing(db: Session) -> None:
     db.connection(execution_options={_BEGIN: "IMMEDIATE"})
 
 
-def is_transient(error: Exception) -> bool:
-    """Whether a failed transaction may well succeed when it is run again: a lock, a deadlock, a lost connection."""
-    if not isinstance(error, sa.exc.DBAPIError):
-        return False
-    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError)
-
-
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the schema to a revision, the newest unless told otherwise; does nothing when it is there already.
 

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import begin_writing, is_transient
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -19,11 +18,11 @@ from attendance.database.models import (
     Student,
     utc_now,
 )
+from attendance.database.transactions import ATTEMPTS, inserted, transact
+from attendance.errors import AttendanceError
 
 log = structlog.get_logger()
 
-_RACES = 8
-"""How often a lost race with another process is run again before it counts as an error."""
 _MAX_REASON = 500
 
 
@@ -56,7 +55,7 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
         The row; None when there is nothing to enter it for: the session or the student is gone, the student has left
         the roster or withdrawn consent, or the session's times have changed so that the sighting is outside it.
     """
-    for _ in range(_RACES):
+    for _ in range(ATTEMPTS):
         session = _session_in_force(db, sighting.session_id)
         student_id = _student_on_roster(db, session, sighting.index_number) if session else None
         if session is None or student_id is None or not _counts(session, sighting.first_seen, sighting.last_seen):
@@ -77,7 +76,7 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
             confidence=sighting.confidence,
             camera_id=camera_id,
         )
-        if _inserted(db, row):
+        if inserted(db, row):
             return row
     raise RuntimeError(f"session {sighting.session_id}: a student's row appears and disappears")
 
@@ -99,6 +98,60 @@ def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
     return sum(_close(sessions, session_id, now) for session_id in ended)
 
 
+class CorrectionError(AttendanceError, ValueError):
+    """A correction lacks something; the message says what, for the person who corrects."""
+
+
+class NoEntryError(AttendanceError, LookupError):
+    """There is no place in a register for this: no such session, or the student is not on its roster."""
+
+
+def correct(
+    db: Session,
+    *,
+    session_id: int,
+    student_id: int,
+    status: Status,
+    reason: str,
+    lecturer_id: int,
+    now: datetime | None = None,
+) -> Attendance:
+    """Set a status as a person, for good, in a transaction of its own: pages, interfaces and commands call this.
+
+    The machine may write the same row at the same moment; the correction is then made again, on what it wrote.
+
+    Args:
+        db: a session with nothing pending.
+        session_id: of the class session.
+        student_id: of the student.
+        status: the new one.
+        reason: why, for whoever reads the register later; at most 500 characters.
+        lecturer_id: who corrects.
+        now: when, aware; the present unless given.
+
+    Returns:
+        The row of the register, committed.
+
+    Raises:
+        CorrectionError: the reason is empty or too long.
+        NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
+        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
+    """
+
+    def work(db: Session) -> Attendance:
+        return correct_status(
+            db,
+            session_id=session_id,
+            student_id=student_id,
+            status=status,
+            reason=reason,
+            lecturer_id=lecturer_id,
+            now=now,
+        )
+
+    return transact(db, work)
+
+
 def correct_status(
     db: Session,
     *,
@@ -109,26 +162,26 @@ def correct_status(
     lecturer_id: int,
     now: datetime | None = None,
 ) -> Attendance:
-    """Set a status as a person, for good, and keep who did it, when and why, in the caller's transaction.
+    """What `correct` does, in the caller's transaction, with who did it, when and why.
 
     Raises:
-        ValueError: the reason is empty or too long.
-        LookupError: there is no such session, or the student is neither on its roster nor on its register.
+        CorrectionError: the reason is empty or too long.
+        NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
     """
     reason = reason.strip()
     if not reason:
-        raise ValueError("A correction needs a reason.")
+        raise CorrectionError("A correction needs a reason.")
     if len(reason) > _MAX_REASON:
-        raise ValueError(f"A reason has at most {_MAX_REASON} characters.")
+        raise CorrectionError(f"A reason has at most {_MAX_REASON} characters.")
     session = db.get(ClassSession, session_id)
     if session is None:
-        raise LookupError("There is no such session.")
+        raise NoEntryError("There is no such session.")
     row = _row_to_correct(db, session, student_id, status)
     old = row.status if row.id is not None else None
-    if row.id is None and not _inserted(db, row):
+    if row.id is None and not inserted(db, row):
         raced = _locked_row(db, session_id, student_id)
         if raced is None:
-            raise LookupError("The row was removed meanwhile.")
+            raise NoEntryError("The row was removed meanwhile.")
         row, old = raced, raced.status
     row.status = status
     row.source = Source.PERSON
@@ -218,16 +271,6 @@ def _locked_row(db: Session, session_id: int, student_id: int) -> Attendance | N
     )
 
 
-def _inserted(db: Session, row: Attendance) -> bool:
-    """Insert the row; False when another process was first."""
-    try:
-        with db.begin_nested():
-            db.add(row)
-    except sa.exc.IntegrityError:
-        return False
-    return True
-
-
 def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None) -> None:
     first_seen, last_seen, confidence, seen_by = (
         sighting.first_seen,
@@ -263,26 +306,17 @@ def _row_to_correct(db: Session, session: ClassSession, student_id: int, status:
     if row is not None:
         return row
     if db.get(Enrolment, (session.course_id, student_id)) is None:
-        raise LookupError("The student is not on the roster of this session.")
+        raise NoEntryError("The student is not on the roster of this session.")
     return Attendance(session_id=session.id, student_id=student_id, status=status, source=Source.PERSON)
 
 
 def _close(sessions: sessionmaker[Session], session_id: int, now: datetime) -> bool:
-    for attempt in range(_RACES):
-        try:
-            with sessions.begin() as db:
-                begin_writing(db)
-                absent = _close_in(db, session_id, now)
-        except (sa.exc.IntegrityError, sa.exc.OperationalError) as error:
-            # A sighting of the same student was committed meanwhile, or the two waited for each other.
-            lost_race = isinstance(error, sa.exc.IntegrityError) or is_transient(error)
-            if not lost_race or attempt == _RACES - 1:
-                raise
-            continue
-        if absent is not None:
-            log.info("session_closed", session=session_id, absent=absent)
-        return absent is not None
-    return False
+    with sessions() as db:
+        # A sighting of the same student may be committed meanwhile, or the two may wait for each other.
+        absent = transact(db, lambda db: _close_in(db, session_id, now))
+    if absent is not None:
+        log.info("session_closed", session=session_id, absent=absent)
+    return absent is not None
 
 
 def _close_in(db: Session, session_id: int, now: datetime) -> int | None:

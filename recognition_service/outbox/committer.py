@@ -17,9 +17,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.backoff import full_jitter
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.register import Sighting, record_sighting
+from attendance.database.transactions import is_databases_fault
 from recognition_service.outbox.store import Outbox, OutboxError
 
 log = structlog.get_logger(__name__)
@@ -153,7 +155,7 @@ class Committer:
             try:
                 all_placed = self._record([sighting for _, sighting in ordered], [proof for _, proof in proofs])
             except Exception as error:
-                if _is_databases_fault(error):
+                if is_databases_fault(error):
                     raise
             else:
                 self._discard([row_id for row_id, _ in ordered], proofs, all_placed=all_placed)
@@ -172,7 +174,7 @@ class Committer:
                 if doubtful is not None and self._commit_one(doubtful[0]) is not None:
                     self._refuse(*doubtful)
                 doubtful = None
-            elif not _is_databases_fault(error):
+            elif not is_databases_fault(error):
                 self._refuse(row, error)
             elif doubtful is None:
                 doubtful = row, error
@@ -196,7 +198,7 @@ class Committer:
                     nowhere = [replace(proof, camera_id=None) for proof in evidence]
                     all_placed = self._record([replace(sighting, camera_id=None)], nowhere)
             except Exception as error:
-                if _is_databases_fault(error):
+                if is_databases_fault(error):
                     return error
                 failure = error
             else:
@@ -242,28 +244,8 @@ class Committer:
         return {row_id for row_id, refused in self._refused.items() if refused.next_at > now}
 
 
-def full_jitter(failures: int, *, base_s: float, cap_s: float) -> float:
-    """Seconds to wait after so many failures: chance below a bound that doubles with each of them.
-
-    Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-    """
-    return random.uniform(0, min(cap_s, base_s * 2.0 ** min(max(failures - 1, 0), 32)))  # noqa: S311 - no secret
-
-
 def _key(one: Sighting | Evidence) -> tuple[int, str]:
     return one.session_id, one.index_number
-
-
-def _is_databases_fault(error: Exception) -> bool:
-    """Whether any sighting would have failed: the server is away, a deadlock, a full disk, a missing table.
-
-    Otherwise it is this sighting that cannot be entered: a value that does not fit, a key that does not exist.
-    """
-    if isinstance(error, sa.exc.IntegrityError | sa.exc.DataError):
-        return False
-    return isinstance(
-        error, sa.exc.DBAPIError | sa.exc.TimeoutError | sa.exc.DisconnectionError | DatabaseError | OSError
-    )
 
 
 def _reason(error: Exception) -> str:

@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar, Generic, TypeVar
 
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from attendance.database.engine import begin_writing, is_transient
+from attendance.database.transactions import transact
 from attendance.tables.reading import Column, Line, LineError, Table
 from webapp.imports.report import Outcome, Report, Result
 
 R = TypeVar("R")
-_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -122,19 +120,14 @@ def _refuse_second(importer: Importer[R], record: R, line: int, first_lines: dic
 
 
 def _written(db: Session, good: Sequence[Numbered[R]], importer: Importer[R], *, apply: bool) -> list[Outcome]:
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            if apply:
-                begin_writing(db)
-            outcomes = importer.handle(db, good, apply=apply) if good else []
-            db.commit()
-            return outcomes
-        except (IntegrityError, OperationalError) as error:
-            # Somebody added the same meanwhile, or two writers blocked each other: look again.
-            db.rollback()
-            if attempt == _ATTEMPTS or not (isinstance(error, IntegrityError) or is_transient(error)):
-                raise
-    raise AssertionError("unreachable")
+    def work(db: Session) -> list[Outcome]:
+        return importer.handle(db, good, apply=apply) if good else []
+
+    if apply:
+        return transact(db, work)
+    outcomes = work(db)
+    db.commit()
+    return outcomes
 
 
 def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:

@@ -21,16 +21,15 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import joinedload
 from wtforms import HiddenField, RadioField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import AnyOf, DataRequired, Length
 
-from attendance.database.engine import is_transient
 from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Status, utc_now
-from attendance.database.register import correct_status
+from attendance.database.register import NoEntryError
+from attendance.database.register import correct as correct_register
 from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_session
 from webapp.register.live import LiveStreams, Watch, watch_register
@@ -40,7 +39,7 @@ from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
-from webapp.tools.storage import begin_change, database, release_database, sessions_of
+from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, percent, source_word
 from webapp.tools.times import clock_text, local
 
@@ -49,7 +48,6 @@ blueprint = Blueprint("register", __name__, url_prefix="/sessions/<int:session_i
 _ROWS_A_PAGE = 500
 _STREAMS = "attendance_streams"
 _REASON_LENGTH = 500
-_ATTEMPTS = 5
 
 
 class CorrectionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -152,7 +150,17 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
     form = CorrectionForm()
     if not form.validate():
         return _entry_page(session, row, form), 422
-    _correct(session_id, student_id, Status(form.status.data), form.reason.data or "")
+    try:
+        correct_register(
+            database(),
+            session_id=session_id,
+            student_id=student_id,
+            status=Status(form.status.data),
+            reason=form.reason.data or "",
+            lecturer_id=current_lecturer().id,
+        )
+    except NoEntryError:  # the student was taken off the roster meanwhile
+        abort(404)
     message = f"{row.name} is now {STATE_WORDS[form.status.data].lower()}."
     if wants_page():
         flash(message, "success")
@@ -173,30 +181,6 @@ def _reach_row(session: ClassSession, student_id: int) -> RegisterRow:
     if row is None:
         abort(404)
     return row
-
-
-def _correct(session_id: int, student_id: int, status: Status, reason: str) -> None:
-    """Write the correction; again if the machine wrote at the same moment and the database chose it."""
-    lecturer_id = current_lecturer().id
-    for attempt in range(_ATTEMPTS):
-        db = begin_change()
-        try:
-            correct_status(
-                db,
-                session_id=session_id,
-                student_id=student_id,
-                status=status,
-                reason=reason,
-                lecturer_id=lecturer_id,
-            )
-            db.commit()
-            return
-        except LookupError:  # the student was taken off the roster meanwhile
-            abort(404)
-        except OperationalError as error:
-            db.rollback()
-            if attempt == _ATTEMPTS - 1 or not is_transient(error):
-                raise
 
 
 def _entry_page(session: ClassSession, row: RegisterRow, form: FlaskForm) -> str:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import begin_writing, create_database_engine, is_transient, session_factory, upgrade
+from attendance.database.engine import begin_writing, create_database_engine, session_factory, upgrade
 from attendance.database.models import Attendance, ClassSession, Source, Status, Student
 from attendance.database.register import (
     Sighting,
@@ -21,6 +21,7 @@ from attendance.database.register import (
     correct_status,
     record_sighting,
 )
+from attendance.database.transactions import is_transient
 from tests.factories import NINE, enrol, make_camera, make_course, make_lecturer, make_session, make_student
 
 END = NINE + timedelta(minutes=90)

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.testing import capture_logs
 
+from attendance.backoff import full_jitter
 from attendance.database.engine import create_database_engine
 from attendance.database.models import Attendance, Enrolment, Status, Student
 from attendance.database.register import Sighting, record_sighting
-from recognition_service.outbox.committer import Committer, full_jitter
+from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
 from tests.factories import NINE, enrol, make_camera, make_course, make_session, make_student
 

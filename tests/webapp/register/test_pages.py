@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from attendance.database import register
 from attendance.database.models import Attendance, AttendanceChange, Source, Status, utc_now
 from attendance.database.register import close_ended_sessions
 from tests.factories import make_course, make_session
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from webapp.register.views import streams_of
+
+DEADLOCK = sa.exc.OperationalError("UPDATE", {}, Exception(1213, "Deadlock found"))
 
 
 @pytest.fixture
@@ -170,3 +173,28 @@ def test_a_register_that_will_not_change_ends_the_asking(site, site_db):
     page = visitor.get(f"/sessions/{lesson.session.id}").text
     revision = page.split('data-revision="')[1].split('"')[0]
     assert visitor.get(f"/sessions/{lesson.session.id}/live?revision={revision}").status_code == 204
+
+
+def test_a_correction_that_loses_a_race_is_made_again(site, lesson, visitor, monkeypatch):
+    real, deadlocks = register.correct_status, [DEADLOCK, DEADLOCK]
+
+    def loses(db, **words):
+        row = real(db, **words)
+        if deadlocks:
+            raise deadlocks.pop()
+        return row
+
+    monkeypatch.setattr(register, "correct_status", loses)
+    answer = visitor.post(entry_path(lesson), {"status": "excused", "reason": "ill"})
+    assert answer.status_code == 302
+    with site.sessions() as db:
+        assert db.scalars(sa.select(Attendance.status)).all() == [Status.EXCUSED]
+        assert db.scalars(sa.select(AttendanceChange.reason)).all() == ["ill"]
+
+
+def test_a_student_who_leaves_the_roster_meanwhile_is_not_there(lesson, visitor, monkeypatch):
+    def gone(*_, **__):
+        raise register.NoEntryError("The student is not on the roster of this session.")
+
+    monkeypatch.setattr(register, "correct_status", gone)
+    assert visitor.post(entry_path(lesson), {"status": "excused", "reason": "ill"}).status_code == 404
