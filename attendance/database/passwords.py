@@ -1,10 +1,15 @@
 """Lecturers' passwords: argon2id hashes, and what makes a password too weak."""
 
+import secrets
+
 import argon2
 
 _MIN_LENGTH = 10
 _MAX_LENGTH = 200
 _MIN_DIFFERENT = 5
+# Without 0 and o, 1 and l and i: a password that is read out or copied by hand. 31 letters, 16 of them: 79 bits.
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+_GROUPS, _GROUP = 4, 4
 
 # RFC 9106's second recommended setting ("low memory"): argon2id, 64 MiB, 3 passes, 4 lanes; argon2-cffi's default.
 _HASHER = argon2.PasswordHasher()
@@ -13,6 +18,12 @@ _HASHER = argon2.PasswordHasher()
 def hash_password(password: str) -> str:
     """The password's argon2id hash, with its salt and cost in it."""
     return _HASHER.hash(password)
+
+
+def generate_password() -> str:
+    """A password that is easy to read out and that nobody can guess: "k7mq-9xwd-2hfr-p4tn"."""
+    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
+    return "-".join(groups)
 
 
 def verify_password(password_hash: str, password: str) -> bool:

@@ -1,15 +1,14 @@
 """`attendance lecturer`: people who sign in to the dashboard; the first administrator is made here."""
 
-import secrets
-
 import click
 import sqlalchemy as sa
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.orm import Session
 
+from attendance.database.accounts import set_password
 from attendance.database.models import Lecturer, Role
 from attendance.database.opening import open_session
-from attendance.database.passwords import hash_password, password_problem
+from attendance.database.passwords import generate_password, hash_password, password_problem
 from attendance.settings import load_settings
 
 _NAME_LENGTH = 120
@@ -36,11 +35,12 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
         raise click.ClickException(f"A name has at most {_NAME_LENGTH} characters.")
     # Asked for before the transaction: nobody else should wait for somebody who types.
     password = _password(generate)
+    hashed = hash_password(password)
     with open_session(load_settings().database_url) as db:
         if _find(db, email):
             raise click.ClickException(f"There is a lecturer {email} already.")
         role = Role.ADMIN if admin else Role.LECTURER
-        db.add(Lecturer(email=email, name=name.strip(), password_hash=hash_password(password), role=role))
+        db.add(Lecturer(email=email, name=name.strip(), password_hash=hashed, role=role))
     click.echo(f"{'Administrator' if admin else 'Lecturer'} {email} added.", err=True)
     _show_generated(password, generate)
 
@@ -64,12 +64,12 @@ def reset_password(email: str, generate: bool) -> None:
     """Give the person with the address EMAIL a new password; every sign-in made with the old one ends."""
     email = _email(email)
     password = _password(generate)
+    hashed = hash_password(password)  # slow on purpose, so not while others wait to write
     with open_session(load_settings().database_url) as db:
         person = _find(db, email)
         if person is None:
             raise click.ClickException(f"There is no lecturer {email}; `attendance lecturer list` shows them.")
-        person.password_hash = hash_password(password)
-        person.sign_in_epoch += 1
+        set_password(db, person, hashed)
     click.echo(f"{email} has a new password.", err=True)
     _show_generated(password, generate)
 
@@ -88,7 +88,7 @@ def _find(db: Session, email: str) -> Lecturer | None:
 
 def _password(generate: bool) -> str:
     if generate:
-        return secrets.token_urlsafe(12)
+        return generate_password()
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     problem = password_problem(password)
     if problem:

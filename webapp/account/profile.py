@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from wtforms import EmailField, PasswordField, StringField, ValidationError
 from wtforms.validators import DataRequired, Email, EqualTo, Length
 
+from attendance.database.accounts import set_password
 from attendance.database.models import Lecturer
 from attendance.database.passwords import hash_password, password_problem
 from webapp.account.identity import current_lecturer, sign_in
@@ -140,8 +141,7 @@ def change_password() -> ResponseReturnValue:
     throttle().forgive(attempt)
     new_hash = hash_password(form.new_password.data or "")  # slow on purpose, so not while others wait to write
     db = begin_change()
-    lecturer.password_hash = new_hash
-    lecturer.sign_in_epoch += 1
+    set_password(db, lecturer, new_hash)
     db.commit()
     sign_in(lecturer)
     flash("Your password is changed. Other devices have been signed out.", "success")

@@ -1,15 +1,14 @@
 """Lecturers and administrators: who may sign in, and as what."""
 
-import secrets
-
 import sqlalchemy as sa
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from wtforms import BooleanField, RadioField
 
+from attendance.database.accounts import lock_administrators, set_password
 from attendance.database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
-from attendance.database.passwords import hash_password
+from attendance.database.passwords import generate_password, hash_password
 from attendance.tables.fields import LONGEST_NAME
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
@@ -24,9 +23,6 @@ from webapp.tools.storage import database
 _A_PAGE = 50
 _TAKEN = "Somebody else has this e-mail address."
 _LISTS = ("", "admins", "inactive")
-# Without 0 and o, 1 and l and i: a password that is read out or copied by hand. 31 letters, 16 of them: 79 bits.
-_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
-_GROUPS, _GROUP = 4, 4
 
 
 class LecturerForm(AdminForm):
@@ -96,7 +92,7 @@ def save_lecturer(lecturer_id: int) -> ResponseReturnValue:
     if not form.validate():
         return _lecturer_page(lecturer, form)
     db = begin_change()
-    _lock_administrators(db)
+    _still_administrator(db)
     if _taken(form, lecturer_id):
         db.rollback()
         return _lecturer_page(lecturer, form)
@@ -129,9 +125,7 @@ def reset_password(lecturer_id: int) -> ResponseReturnValue:
     password = generate_password()
     hashed = hash_password(password)
     db = begin_change()
-    db.refresh(lecturer)
-    lecturer.password_hash = hashed
-    lecturer.sign_in_epoch += 1
+    set_password(db, lecturer, hashed)
     db.commit()
     note("lecturer_password_reset", lecturer=lecturer_id)
     return render_template("admin/password.html", lecturer=lecturer, password=password, new=False)
@@ -163,7 +157,7 @@ def delete_lecturer(lecturer_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    _lock_administrators(db)
+    _still_administrator(db)
     db.execute(sa.delete(Lecturer).where(Lecturer.id == lecturer_id))
     db.commit()
     note("lecturer_deleted", lecturer=lecturer_id)
@@ -171,24 +165,9 @@ def delete_lecturer(lecturer_id: int) -> ResponseReturnValue:
     return redirect(url_for("admin.lecturers"))
 
 
-def generate_password() -> str:
-    """A password that is easy to read out and that nobody can guess: "k7mq-9xwd-2hfr-p4tn"."""
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
-    return "-".join(groups)
-
-
-def _lock_administrators(db: Session) -> None:
-    """Let no two administrators take each other's rights away at once; who came second is refused (403).
-
-    Nobody changes their own rights, so as long as each change is made by an administrator, one remains.
-    """
-    admins = db.execute(
-        sa.select(Lecturer.id)
-        .where(Lecturer.role == Role.ADMIN, Lecturer.active)
-        .order_by(Lecturer.id)
-        .with_for_update()
-    )
-    if current_lecturer().id not in set(admins.scalars()):
+def _still_administrator(db: Session) -> None:
+    """Refuse (403) whoever came second of two administrators who take each other's rights away at once."""
+    if current_lecturer().id not in lock_administrators(db):
         abort(403)
 
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.models import Attendance, AttendanceChange, Lecturer, Role, Status
-from attendance.database.passwords import password_problem, verify_password
+from attendance.database.passwords import generate_password, password_problem, verify_password
 from tests.factories import make_course, make_lecturer, make_session, make_student
 from tests.webapp.visiting import plain
 from webapp.admin import lecturers as module
@@ -57,7 +57,7 @@ def test_adds_a_lecturer_whose_password_is_shown_once(site, admin, site_db, capf
 
 
 def test_generated_passwords_differ_and_are_strong():
-    made = {module.generate_password() for _ in range(200)}
+    made = {generate_password() for _ in range(200)}
     assert len(made) == 200
     assert all(re.fullmatch(r"([2-9a-hjkmnp-z]{4}-){3}[2-9a-hjkmnp-z]{4}", password) for password in made)
     assert [password_problem(password) for password in made] == [None] * 200

@@ -1,0 +1,32 @@
+"""Accounts of those who sign in: the steps that pages and commands share."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import Lecturer, Role
+
+
+def set_password(db: Session, lecturer: Lecturer, password_hash: str) -> None:
+    """Give somebody a new password, in the caller's transaction; every sign-in made with the old one ends.
+
+    Args:
+        db: begun with `begin_writing`.
+        lecturer: the row; it is read anew, so that of two changes at once neither is lost.
+        password_hash: as `hash_password` gives it, which is slow on purpose: made before the transaction begins.
+    """
+    db.refresh(lecturer, with_for_update=True)
+    lecturer.password_hash = password_hash
+    lecturer.sign_in_epoch += 1
+
+
+def lock_administrators(db: Session) -> frozenset[int]:
+    """Who may administer, none of whom anybody else changes until the caller's transaction ends.
+
+    Nobody changes their own rights. As long as each change is made by one of these, one remains: of two administrators
+    who take each other's rights away at once, the second is not among them any more.
+
+    Returns:
+        Their ids.
+    """
+    admins = sa.select(Lecturer.id).where(Lecturer.role == Role.ADMIN, Lecturer.active).order_by(Lecturer.id)
+    return frozenset(db.scalars(admins.with_for_update()))

@@ -1,0 +1,46 @@
+"""Steps on accounts that pages and commands share."""
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.database.accounts import lock_administrators, set_password
+from attendance.database.engine import begin_writing
+from attendance.database.models import Lecturer, Role
+from tests.factories import make_lecturer
+
+
+@pytest.fixture
+def lecturer(sessions: sessionmaker[Session]) -> int:
+    with sessions.begin() as db:
+        return make_lecturer(db).id
+
+
+def test_of_two_new_passwords_each_ends_the_sign_ins_before_it(sessions: sessionmaker[Session], lecturer: int) -> None:
+    with sessions() as one, sessions() as other:
+        mine, theirs = one.get_one(Lecturer, lecturer), other.get_one(Lecturer, lecturer)
+        one.commit()
+        other.commit()
+        begin_writing(one)
+        set_password(one, mine, "first")
+        one.commit()
+        begin_writing(other)
+        set_password(other, theirs, "second")
+        other.commit()
+    with sessions() as db:
+        row = db.get_one(Lecturer, lecturer)
+        assert (row.password_hash, row.sign_in_epoch) == ("second", 2)
+
+
+def test_administrators_are_those_who_may_sign_in(sessions: sessionmaker[Session], lecturer: int) -> None:
+    with sessions.begin() as db:
+        admin, former = make_lecturer(db), make_lecturer(db)
+        admin.role = former.role = Role.ADMIN
+        former.active = False
+        db.flush()
+        ids = {admin.id}
+    with sessions.begin() as db:
+        begin_writing(db)
+        assert lock_administrators(db) == ids
+        db.execute(sa.update(Lecturer).values(active=False))
+        assert lock_administrators(db) == frozenset()
