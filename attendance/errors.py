@@ -62,6 +62,7 @@ and is not drawn::
       GroupError  the student table has no such column
       SettingsFileError  thresholds cannot be written into the settings file
       SetError  a folder of photos cannot be evaluated so
+      CertificateError  certificates for a trial cannot be made
       DemoError  the demo cannot run
       PicturesError  the demo's pictures cannot be had
       ProgramError  a program of the demo ended

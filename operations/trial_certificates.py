@@ -11,9 +11,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from attendance.errors import AttendanceError
+
 _LIFETIME = timedelta(days=30)
 _CLOCKS = timedelta(hours=1)
 """Clocks of cameras may be behind."""
+
+
+class CertificateError(AttendanceError):
+    """The certificates cannot be made; the message says why."""
 
 
 def make_trial_authority(folder: Path, hosts: Sequence[str]) -> None:
@@ -24,10 +30,13 @@ def make_trial_authority(folder: Path, hosts: Sequence[str]) -> None:
         hosts: names and IP addresses by which cameras reach the service.
 
     Raises:
-        FileExistsError: one of the files is there.
+        CertificateError: one of the files is there, or a host is no name; nothing is written then.
         OSError: the folder cannot be written.
-        ValueError: a host is no name.
     """
+    names = x509.SubjectAlternativeName([_host(host) for host in hosts])
+    for path in folder.glob("*"):
+        if path.stem in ("ca", "service", "camera") and path.suffix in (".key", ".pem"):
+            raise CertificateError(f"{path} is there already; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("Class attendance trial authority")
@@ -48,7 +57,7 @@ def make_trial_authority(folder: Path, hosts: Sequence[str]) -> None:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         )
         if file == "service":
-            draft = draft.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+            draft = draft.add_extension(names, critical=False)
         _write(folder, file, draft.sign(key, hashes.SHA256()), own_key)
 
 
@@ -88,7 +97,11 @@ def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
+        pass
+    try:
         return x509.DNSName(host)
+    except ValueError as error:
+        raise CertificateError(f"--host: {host!r} is no name of a host: {error}") from None
 
 
 def _write(folder: Path, file: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:

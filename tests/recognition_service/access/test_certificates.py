@@ -9,14 +9,14 @@ from click.testing import CliRunner
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from attendance.settings import Settings
-from operations.cli.certificates import tls
+from operations.cli.main import attendance
 from recognition_service.app import RecognitionService
 from tests.recognition_service.access.test_server import start_error
 from tests.recognition_service.campus import CameraCall, Campus, calling, running
 
 
 def make(folder: Path, *options: str) -> Path:
-    result = CliRunner().invoke(tls, ["make-test-ca", str(folder), *options])
+    result = CliRunner().invoke(attendance, ["tls", "make-test-ca", str(folder), *options])
     assert result.exit_code == 0, result.output
     assert str(folder / "service.pem") in result.output
     return folder
@@ -110,10 +110,11 @@ def test_trial_files_are_private_and_never_overwritten(tmp_path: Path) -> None:
         "camera.key": 0,
     }
     before = (folder / "ca.pem").read_bytes()
-    again = CliRunner().invoke(tls, ["make-test-ca", str(folder)])
+    again = CliRunner().invoke(attendance, ["tls", "make-test-ca", str(folder)])
     assert again.exit_code == 1
     assert "there already" in again.output
     assert (folder / "ca.pem").read_bytes() == before
-    refused = CliRunner().invoke(tls, ["make-test-ca", str(tmp_path / "odd"), "--host", "zażółć"])
+    refused = CliRunner().invoke(attendance, ["tls", "make-test-ca", str(tmp_path / "odd"), "--host", "zażółć"])
     assert refused.exit_code == 1
     assert "--host" in refused.output
+    assert not (tmp_path / "odd").exists()
