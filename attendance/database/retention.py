@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from attendance.database.engine import begin_writing
 from attendance.database.models import AttendanceEvidence, ClassSession, GalleryJob, JobState
+from attendance.database.transactions import transact
 
 _ROWS = 500
 """Rows deleted in one transaction."""
@@ -62,12 +62,17 @@ def _delete(
 ) -> int:
     if before is None:
         return 0
+    query = sa.select(key).where(time < before, *conditions).order_by(key).limit(_ROWS)
+
+    def delete_some(db: Session) -> int:
+        keys = db.scalars(query).all()
+        db.execute(sa.delete(key.class_).where(key.in_(keys)))
+        return len(keys)
+
     deleted = 0
-    while True:
-        with sessions.begin() as db:
-            begin_writing(db)
-            keys = db.scalars(sa.select(key).where(time < before, *conditions).order_by(key).limit(_ROWS)).all()
-            db.execute(sa.delete(key.class_).where(key.in_(keys)))
-        deleted += len(keys)
-        if len(keys) < _ROWS:
-            return deleted
+    with sessions() as db:
+        while True:
+            rows = transact(db, delete_some)
+            deleted += rows
+            if rows < _ROWS:
+                return deleted
