@@ -1,6 +1,7 @@
 """What every room's tests share: a clean environment, databases of both kinds, and programs that may be missing."""
 
 import fcntl
+import logging
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import pymysql
 import pytest
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import create_database_engine, session_factory, upgrade
@@ -55,6 +57,18 @@ def shared_faces() -> Path:
     if not SHARED_FACES.is_dir():
         pytest.skip("no folder of further faces beside the repository")
     return SHARED_FACES
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A test that configures logging, as every command does that goes on for long, leaves none of it behind."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,6 @@ from pathlib import Path
 import cv2
 import grpc
 import pytest
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,18 +43,6 @@ def folder(tmp_path: Path) -> Path:
     for number in range(6):
         assert cv2.imwrite(str(path / f"{number:02}{('.jpg', '.png', '.bmp')[number % 3]}"), picture(number))
     return path
-
-
-@pytest.fixture(autouse=True)
-def _plain_logging() -> Iterator[None]:
-    """Tests that configure logging leave none of it behind."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 Serve = Callable[..., Awaitable[int]]
