@@ -12,7 +12,7 @@ from attendance.database.evidence import MOST_ROWS, FrameEvidence
 from attendance.database.models import Attendance, AttendanceEvidence, Student
 from attendance.database.register import Sighting
 from recognition_service.outbox.committer import Committer
-from recognition_service.outbox.store import Outbox, OutboxError, erase_student
+from recognition_service.outbox.store import Outbox, OutboxError, erase_from_outbox
 from tests.factories import NINE, enrol, make_camera, make_course, make_session, make_student
 from tests.recognition_service.evidences import make_evidence
 
@@ -169,18 +169,18 @@ def test_erasing_a_student_leaves_nothing_in_the_file(outbox: Outbox) -> None:
     outbox.put([replace(SEEN, index_number="erase-me"), *others], [make_evidence(student="erase-me")])
     outbox.put([replace(SEEN, index_number="erase-me", session_id=2)])
     assert b"erase-me" in files(outbox.path)
-    assert erase_student(outbox.path, "erase-me") == 3  # while the service has it open
+    assert erase_from_outbox(outbox.path, "erase-me") == 3  # while the service has it open
     assert b"erase-me" not in files(outbox.path)
     outbox.put([SEEN])  # goes on
     assert outbox.depth() == 51
     outbox.close()
-    assert erase_student(outbox.path, "s1") == 1  # and while it is stopped
-    assert erase_student(outbox.path, "s1") == 0
+    assert erase_from_outbox(outbox.path, "s1") == 1  # and while it is stopped
+    assert erase_from_outbox(outbox.path, "s1") == 0
     assert b"s1" not in files(outbox.path)
 
 
 def test_erasing_from_no_outbox_makes_none(tmp_path: Path) -> None:
-    assert erase_student(tmp_path / "none.db", "s1") == 0
+    assert erase_from_outbox(tmp_path / "none.db", "s1") == 0
     assert not (tmp_path / "none.db").exists()
 
 
@@ -188,7 +188,7 @@ def test_erasing_from_something_else_says_so(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"something else entirely" * 100)
     with pytest.raises(OutboxError, match=r"outbox\.db"):
-        erase_student(path, "s1")
+        erase_from_outbox(path, "s1")
 
 
 def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,10 +198,10 @@ def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, mo
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM sighting").fetchall()
     with pytest.raises(OutboxError, match="try again"):
-        erase_student(outbox.path, "s1")
+        erase_from_outbox(outbox.path, "s1")
     reader.close()
     assert outbox.depth() == 0
-    assert erase_student(outbox.path, "s1") == 0
+    assert erase_from_outbox(outbox.path, "s1") == 0
     assert b"s1" not in files(outbox.path)
 
 
