@@ -92,14 +92,11 @@ def request_erasure(db: Session, index_number: str, *, asked_by: int | None) -> 
 
 def being_erased(db: Session, index_numbers: Collection[str]) -> frozenset[str]:
     """Those whose erasure waits or is worked on: what is added of them now would go with the rest."""
-    if not index_numbers:
-        return frozenset()
     query = sa.select(GalleryJob.index_number).where(
-        GalleryJob.index_number.in_(index_numbers),
-        GalleryJob.kind == GalleryJobKind.ERASE,
-        GalleryJob.state.in_((JobState.WAITING, JobState.WORKING)),
+        GalleryJob.kind == GalleryJobKind.ERASE, GalleryJob.state.in_((JobState.WAITING, JobState.WORKING))
     )
-    return frozenset(db.scalars(query))
+    # All that are open, which are few: those asked for may be more than a statement takes.
+    return frozenset(db.scalars(query)) & frozenset(index_numbers)
 
 
 def forget_deleted_rows(engine: sa.Engine, *, patience_s: float = PATIENCE_S) -> None:
@@ -124,8 +121,8 @@ def forget_deleted_rows(engine: sa.Engine, *, patience_s: float = PATIENCE_S) ->
     while not _empty_log(engine):
         if time.monotonic() >= deadline:
             raise DatabaseError(
-                f"what was deleted can still be read in the files of the database {engine.url.database}: "
-                f"for {patience_s:.0f} s another program has been reading a state from before"
+                f"what was deleted can still be read in the files of the database {engine.url.database}, because "
+                "another program has been reading a state from before, without a pause"
             )
         time.sleep(_PAUSE_S)
 
