@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError, begin_writing, require_current_schema, session_factory
+from attendance.database.erasure import being_erased
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
 from index_builder.index_versions import require_database_file
@@ -67,7 +68,11 @@ def record_consents(
     with sessions.begin() as db:
         begin_writing(db)
         known = {student.index_number: student for student in _students(db, claims)}
+        erasing = being_erased(db, claims)
         for index_number, claim in claims.items():
+            if index_number in erasing:
+                refused[index_number] = "the student is being erased: enrol again when that is done"
+                continue
             student = known.get(index_number)
             claimed = claim.consent_means or means
             if student is None and claimed:
@@ -112,7 +117,7 @@ def without_consent(sessions: sessionmaker[Session], students: Collection[str]) 
 
 
 def note_gallery(sessions: sessionmaker[Session], encodings: Mapping[str, int], *, now: datetime) -> None:
-    """Write down how many encodings the gallery has of each of these students.
+    """Write down how many encodings the gallery has of each of these students; not of who withdrew consent meanwhile.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is away.
@@ -120,8 +125,9 @@ def note_gallery(sessions: sessionmaker[Session], encodings: Mapping[str, int], 
     with sessions.begin() as db:
         begin_writing(db)
         for student in _students(db, encodings):
-            student.gallery_encodings = encodings[student.index_number]
-            student.gallery_updated_at = now
+            if student.consent_withdrawn_at is None:
+                student.gallery_encodings = encodings[student.index_number]
+                student.gallery_updated_at = now
 
 
 def _students(db: Session, index_numbers: Collection[str]) -> Iterator[Student]:

@@ -219,26 +219,34 @@ class Enroller:
         """Merge what was judged since the last time into the store."""
         if not self._unsaved:
             return
+        saved = self.result.saved
+        encodings, provenance = self._rows_to_save()
+
+        def emptied() -> list[str]:
+            return [student for student in self._unsaved if student not in encodings and student in saved]
+
+        def merge(store: Store | None) -> Store:
+            nonlocal encodings, provenance
+            # Asked while nobody else can write the store: an erasure came before this, or will find what is added.
+            self._leave_out_withdrawn()
+            encodings, provenance = self._rows_to_save()
+            if store is None:
+                store = Store({}, self.engine.info.model, self.engine.info.encoding_size)
+            check_model(self.store_path, store, self.engine.info.model)
+            return store.without(emptied()).with_students(encodings, provenance)
+
+        if encodings or emptied():
+            update_store(self.store_path, merge, encoding_size=self.engine.info.encoding_size)
+        saved.update(dict.fromkeys(emptied(), 0))
+        saved.update({name: sum(not origin.set_aside for origin in origins) for name, origins in provenance.items()})
+        self._unsaved.clear()
+
+    def _leave_out_withdrawn(self) -> None:
         for student, reason in self.allow(self._unsaved).items():
             self.result.verdicts[student] = [
                 replace(verdict, outcome=PhotoOutcome.NO_CONSENT, detail=reason, encoding=None)
                 for verdict in self.result.verdicts[student]
             ]
-        encodings, provenance = self._rows_to_save()
-        saved = self.result.saved
-        emptied = [student for student in self._unsaved if student not in encodings and student in saved]
-
-        def merge(store: Store | None) -> Store:
-            if store is None:
-                store = Store({}, self.engine.info.model, self.engine.info.encoding_size)
-            check_model(self.store_path, store, self.engine.info.model)
-            return store.without(emptied).with_students(encodings, provenance)
-
-        if encodings or emptied:
-            update_store(self.store_path, merge, encoding_size=self.engine.info.encoding_size)
-        saved.update(dict.fromkeys(emptied, 0))
-        saved.update({name: sum(not origin.set_aside for origin in origins) for name, origins in provenance.items()})
-        self._unsaved.clear()
 
     def _rows_to_save(self) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[Provenance]]]:
         encodings: dict[str, NDArray[np.float64]] = {}

@@ -23,12 +23,14 @@ from index_builder.photos.verdicts import PhotoVerdict
 
 _ABANDONED = timedelta(minutes=15)
 """A job that began so long ago was left by a worker that died."""
+_AGAIN = timedelta(minutes=1)
+"""After so long an erasure that was not finished is tried again; others' jobs go on meanwhile."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryTools:
+class GalleryWork:
     """Where the gallery is, and what works on it."""
 
     store_path: Path
@@ -36,14 +38,17 @@ class GalleryTools:
     engine: Callable[[], FaceEngine]
     """Gives the engine; called when the first photo comes."""
     max_pixels: int
-    erase: Callable[[str], BuiltIndex | None]
-    """Erases a student from everywhere; gives the index that was published."""
+    erase: Callable[[str, datetime], str | None]
+    """Erases a student from everywhere, as was asked at a time; gives what is not erased yet, as sentences for people,
+    or None: nothing is left."""
     published: Callable[[BuiltIndex], None]
     """Told of every index that was published."""
 
 
-def work_once(sessions: sessionmaker[Session], gallery: GalleryTools) -> bool:
-    """Do the oldest job that waits; several workers may do so at once.
+def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
+    """Do the oldest job that is due; several workers may do so at once.
+
+    An erasure ends when nothing is left of the student. Until then it waits, says why, and is tried again.
 
     Returns:
         Whether there was one.
@@ -56,9 +61,10 @@ def work_once(sessions: sessionmaker[Session], gallery: GalleryTools) -> bool:
         return False
     log.info("gallery_job_begins", job=job.id, kind=job.kind)
     try:
-        state, message, report = _do(sessions, gallery, job)
+        state, message, report = _do(sessions, work, job)
     except (StoreError, GalleryError, EngineError, OSError) as error:
-        state, message, report = JobState.FAILED, str(error), None
+        again = job.kind is GalleryJobKind.ERASE
+        state, message, report = JobState.WAITING if again else JobState.FAILED, str(error), None
     _finish(sessions, job.id, state, message, report)
     log.info("gallery_job_ends", job=job.id, kind=job.kind, state=state)
     return True
@@ -67,8 +73,9 @@ def work_once(sessions: sessionmaker[Session], gallery: GalleryTools) -> bool:
 def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
     with sessions.begin() as db:
         begin_writing(db)
+        due = sa.or_(GalleryJob.started_at.is_(None), GalleryJob.started_at < now - _AGAIN)
         free = sa.or_(
-            GalleryJob.state == JobState.WAITING,
+            sa.and_(GalleryJob.state == JobState.WAITING, due),
             sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at < now - _ABANDONED),
         )
         job = db.scalars(sa.select(GalleryJob).where(free).order_by(GalleryJob.id).limit(1)).one_or_none()
@@ -83,10 +90,12 @@ def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
 
 
 def _do(
-    sessions: sessionmaker[Session], gallery: GalleryTools, job: GalleryJob
+    sessions: sessionmaker[Session], work: GalleryWork, job: GalleryJob
 ) -> tuple[JobState, str, list[dict[str, str | float | None]] | None]:
     if job.kind is GalleryJobKind.ERASE:
-        gallery.erase(job.index_number)
+        left = work.erase(job.index_number, job.requested_at)
+        if left is not None:
+            return JobState.WAITING, f"Not finished, and tried again every minute: {left}", None
         return JobState.DONE, "Erased.", None
     if without_consent(sessions, [job.index_number]):
         return JobState.FAILED, "There is no consent: nothing was done.", None
@@ -96,33 +105,42 @@ def _do(
             .where(GalleryJobPhoto.job_id == job.id)
             .order_by(GalleryJobPhoto.id)
         ).all()
-    verdicts = _enrol(sessions, gallery, job.index_number, [(name, content) for name, content in rows])
+    verdicts = _enrol(sessions, work, job.index_number, [(name, content) for name, content in rows])
     good = sum(verdict.encoding is not None for verdict in verdicts)
     message = f"{good} of {len(verdicts)} photos can be used." if good else "No photo can be used."
     report: list[dict[str, str | float | None]] = [
-        {"photo": verdict.name, "outcome": verdict.outcome.value, "detail": verdict.detail, "quality": verdict.quality}
+        {
+            "photo": verdict.name,
+            "outcome": verdict.outcome.value,
+            "detail": verdict.detail,
+            "quality": verdict.quality,
+            "other": verdict.other,
+        }
         for verdict in verdicts
     ]
     return (JobState.DONE if good else JobState.FAILED), message, report
 
 
 def _enrol(
-    sessions: sessionmaker[Session], gallery: GalleryTools, student: str, photos: Sequence[tuple[str, bytes]]
+    sessions: sessionmaker[Session], work: GalleryWork, student: str, photos: Sequence[tuple[str, bytes]]
 ) -> list[PhotoVerdict]:
     """Add the good photos to what the student has, and publish."""
-    engine = gallery.engine()
+    engine = work.engine()
     facts = engine.info
-    store = read_store(gallery.store_path, encoding_size=facts.encoding_size) if gallery.store_path.exists() else None
+    store = read_store(work.store_path, encoding_size=facts.encoding_size) if work.store_path.exists() else None
     if store is not None:
-        check_model(gallery.store_path, store, facts.model)
-    known = load_gallery(gallery.index_path) if current_version(gallery.index_path) is not None else None
+        check_model(work.store_path, store, facts.model)
+    known = load_gallery(work.index_path) if current_version(work.index_path) is not None else None
     own = None if store is None else store.encodings.get(student)
-    verdicts = judge_and_encode(engine, student, photos, gallery=known, own=own, max_pixels=gallery.max_pixels)
+    verdicts = judge_and_encode(engine, student, photos, gallery=known, own=own, max_pixels=work.max_pixels)
     good = [verdict for verdict in verdicts if verdict.encoding is not None]
     if not good:
         return verdicts
 
     def add(now: Store | None) -> Store:
+        # Asked while nobody else can write the store: an erasure came before this, or will find what is added here.
+        if without_consent(sessions, [student]):
+            raise StoreError("consent was withdrawn meanwhile: nothing was added")
         now = now or Store({}, facts.model, facts.encoding_size)
         rows = [*now.encodings.get(student, ()), *(verdict.encoding for verdict in good)]
         origins = [
@@ -131,9 +149,8 @@ def _enrol(
         ]
         return now.with_students({student: np.array(rows, np.float64)}, {student: origins})
 
-    # Withdrawn while the photos were looked at: the erasure that goes with it comes after this, in the queue.
-    store = update_store(gallery.store_path, add, encoding_size=facts.encoding_size)
-    gallery.published(build_index(gallery.store_path, gallery.index_path))
+    store = update_store(work.store_path, add, encoding_size=facts.encoding_size)
+    work.published(build_index(work.store_path, work.index_path))
     note_gallery(sessions, {student: len(store.encodings[student])}, now=datetime.now(UTC))
     return verdicts
 
@@ -145,12 +162,13 @@ def _finish(
     message: str,
     report: list[dict[str, str | float | None]] | None,
 ) -> None:
-    """Write down how the job ended, and delete its photos."""
+    """Write down how the job ended, or why it waits again, and delete its photos."""
+    finished = None if state is JobState.WAITING else datetime.now(UTC)
     with sessions.begin() as db:
         begin_writing(db)
         db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job_id))
         db.execute(
             sa.update(GalleryJob)
             .where(GalleryJob.id == job_id, GalleryJob.state == JobState.WORKING)
-            .values(state=state, finished_at=datetime.now(UTC), message=message[:500], report=report)
+            .values(state=state, finished_at=finished, message=message[:500], report=report)
         )

@@ -52,6 +52,11 @@ def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
     return folder / name
 
 
+def backups_in(folder: Path) -> list[Path]:
+    """The backups that `backup` wrote into a folder, oldest first."""
+    return sorted(path for path in folder.glob(f"{_PREFIX}*Z.*") if path.name.endswith(tuple(_SUFFIXES.values())))
+
+
 def delete_older_backups(folder: Path, *, keep: int) -> list[Path]:
     """Delete all but the newest backups of a folder; other files are left alone.
 
@@ -62,8 +67,7 @@ def delete_older_backups(folder: Path, *, keep: int) -> list[Path]:
     Returns:
         What was deleted.
     """
-    backups = sorted(path for path in folder.glob(f"{_PREFIX}*Z.*") if path.name.endswith(tuple(_SUFFIXES.values())))
-    older = backups[: -max(keep, 1)]
+    older = backups_in(folder)[: -max(keep, 1)]
     for path in older:
         path.unlink(missing_ok=True)
     return older

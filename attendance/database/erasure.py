@@ -1,11 +1,15 @@
 """What the database keeps of a student's face, and removing it. The register itself stays: it is the university's."""
 
+import json
+import sqlite3
+import time
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import begin_writing
+from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.models import (
     AttendanceEvidence,
     GalleryJob,
@@ -15,43 +19,53 @@ from attendance.database.models import (
     Student,
 )
 
+PATIENCE_S = 30.0
+"""How long an erasure waits for those who read a state of the database from before it, seconds."""
+_TRY_S, _PAUSE_S = 0.2, 0.1
+"""One try at emptying the log, during which others cannot write, and the pause in which they can, seconds."""
 
-def withdraw(sessions: sessionmaker[Session], index_number: str, *, now: datetime) -> bool:
+
+def withdraw(
+    sessions: sessionmaker[Session], index_number: str, *, now: datetime, asked_at: datetime | None = None
+) -> bool:
     """Record that a student's consent is withdrawn, and remove evidence and photos on their way into the gallery.
 
     Args:
         sessions: makes sessions of the database.
         index_number: the student's.
         now: aware; kept when the withdrawal was recorded before.
+        asked_at: when it was asked for, where that is a while ago: a student who was added later is somebody else, or
+            begins anew, under a number that has become free.
 
     Returns:
         Whether the database knows the student.
     """
     with sessions.begin() as db:
         begin_writing(db)
-        student = withdraw_within(db, index_number, now=now)
+        student = withdraw_within(db, index_number, now=now, asked_at=asked_at)
         if student is not None:
             student.gallery_encodings, student.gallery_updated_at = 0, now
         return student is not None
 
 
-def withdraw_within(db: Session, index_number: str, *, now: datetime) -> Student | None:
+def withdraw_within(
+    db: Session, index_number: str, *, now: datetime, asked_at: datetime | None = None
+) -> Student | None:
     """What `withdraw` does to the database, in a transaction of the caller's; what the gallery holds is as before.
 
     Returns:
         The student, or None if the database knows none of that number.
     """
-    jobs = sa.select(GalleryJob.id).where(
-        GalleryJob.index_number == index_number, GalleryJob.kind == GalleryJobKind.ENROL
-    )
-    db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id.in_(jobs)))
-    db.execute(
-        sa.update(GalleryJob)
-        .where(GalleryJob.id.in_(jobs), GalleryJob.state.in_((JobState.WAITING, JobState.WORKING)))
-        .values(state=JobState.FAILED, finished_at=now, message="The student was erased meanwhile.")
-    )
-    student = db.scalars(sa.select(Student).where(Student.index_number == index_number)).one_or_none()
-    if student is None:
+    # The row first: who keeps evidence holds it until the commit (see `record_evidence`), so that none comes after.
+    student = db.scalars(
+        sa.select(Student)
+        .where(Student.index_number == index_number)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    _remove_photos(db, index_number, now)
+    _remove_from_reports(db, index_number)
+    if student is None or (asked_at is not None and student.created_at > asked_at):
         return None
     db.execute(sa.delete(AttendanceEvidence).where(AttendanceEvidence.student_id == student.id))
     student.consent_given_at = student.consent_means = None
@@ -59,11 +73,103 @@ def withdraw_within(db: Session, index_number: str, *, now: datetime) -> Student
     return student
 
 
-def forget_deleted_rows(engine: sa.Engine) -> None:
-    """Let nothing of deleted rows stay in SQLite's log; MariaDB and MySQL purge theirs by themselves."""
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            # Past SQLAlchemy's transaction, in which a checkpoint would do nothing.
-            cursor = connection.connection.cursor()
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def request_erasure(db: Session, index_number: str, *, asked_by: int | None) -> None:
+    """Ask the gallery's worker, in the caller's transaction, to erase a student from everywhere.
+
+    Args:
+        db: withdrawn in before, where the student is to be erased and not just renamed.
+        index_number: the student's; the row may be gone.
+        asked_by: the id of the lecturer who asks.
+    """
+    waiting = sa.select(GalleryJob.id).where(
+        GalleryJob.index_number == index_number,
+        GalleryJob.kind == GalleryJobKind.ERASE,
+        GalleryJob.state == JobState.WAITING,
+    )
+    if db.scalar(waiting.limit(1)) is None:
+        db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number=index_number, requested_by_id=asked_by))
+
+
+def being_erased(db: Session, index_numbers: Collection[str]) -> frozenset[str]:
+    """Those whose erasure waits or is worked on: what is added of them now would go with the rest."""
+    query = sa.select(GalleryJob.index_number).where(
+        GalleryJob.kind == GalleryJobKind.ERASE, GalleryJob.state.in_((JobState.WAITING, JobState.WORKING))
+    )
+    # All that are open, which are few: those asked for may be more than a statement takes.
+    return frozenset(db.scalars(query)) & frozenset(index_numbers)
+
+
+def forget_deleted_rows(engine: sa.Engine, *, patience_s: float = PATIENCE_S) -> None:
+    """Let nothing of deleted rows stay in the files of an SQLite database.
+
+    SQLite overwrites what is deleted (`secure_delete`), but in its write-ahead log first. The file itself is
+    overwritten when the log is copied into it, and the log is cut off when nobody reads an older state any more:
+    https://www.sqlite.org/pragma.html#pragma_wal_checkpoint. So this is tried again until readers let go.
+
+    MariaDB and MySQL are left alone: they purge deleted rows by themselves, later.
+
+    Args:
+        engine: the database; the deletion is committed.
+        patience_s: how long it is tried.
+
+    Raises:
+        DatabaseError: somebody read on for so long. Until it succeeds, what was deleted can be read in the files.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    deadline = time.monotonic() + patience_s
+    while not _empty_log(engine):
+        if time.monotonic() >= deadline:
+            raise DatabaseError(
+                f"what was deleted can still be read in the files of the database {engine.url.database}, because "
+                "another program has been reading a state from before, without a pause"
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _empty_log(engine: sa.Engine) -> bool:
+    """Copy the write-ahead log into the database's file and cut it off; whether all of it could be."""
+    with engine.connect() as connection:
+        # Past SQLAlchemy's transaction, in which a checkpoint would do nothing.
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute("PRAGMA busy_timeout")
+            (before,) = cursor.fetchone() or (0,)
+            cursor.execute(f"PRAGMA busy_timeout = {_TRY_S * 1000:.0f}")
+            try:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                busy = (cursor.fetchone() or (1,))[0]
+            except sqlite3.OperationalError:  # somebody else is at it
+                busy = 1
+            cursor.execute(f"PRAGMA busy_timeout = {before}")
+        finally:
             cursor.close()
+    return not busy
+
+
+def _remove_photos(db: Session, index_number: str, now: datetime) -> None:
+    """Delete photos on their way into the gallery, end their jobs, and delete what reports say of photos."""
+    mine = sa.select(GalleryJob.id).where(
+        GalleryJob.index_number == index_number, GalleryJob.kind == GalleryJobKind.ENROL
+    )
+    jobs = db.scalars(mine).all()  # read first: MariaDB refuses to update what the same statement selects from
+    db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id.in_(jobs)))
+    db.execute(sa.update(GalleryJob).where(GalleryJob.id.in_(jobs)).values(report=sa.null()))
+    db.execute(
+        sa.update(GalleryJob)
+        .where(GalleryJob.id.in_(jobs), GalleryJob.state.in_((JobState.WAITING, JobState.WORKING)))
+        .values(state=JobState.FAILED, finished_at=now, message="The student was erased meanwhile.")
+    )
+
+
+def _remove_from_reports(db: Session, index_number: str) -> None:
+    """Delete what reports on others' photos say of this student, to whom such a photo was near."""
+    said = json.dumps(index_number)
+    query = sa.select(GalleryJob).where(
+        GalleryJob.report.is_not(None), sa.type_coerce(GalleryJob.report, sa.Text).contains(said, autoescape=True)
+    )
+    for job in db.scalars(query):
+        job.report = [
+            line | {"detail": "", "other": None} if line.get("other") == index_number else line
+            for line in job.report or []
+        ]

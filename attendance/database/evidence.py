@@ -175,15 +175,18 @@ def _row_of(db: Session, uid: str) -> AttendanceEvidence | None:
 
 
 def _student_to_keep_for(db: Session, evidence: Evidence) -> int | None:
-    return db.scalar(
+    student_id = db.scalar(
         sa.select(Student.id)
         .join(Enrolment, Enrolment.student_id == Student.id)
         .join(ClassSession, ClassSession.course_id == Enrolment.course_id)
-        .where(
-            ClassSession.id == evidence.session_id,
-            Student.index_number == evidence.index_number,
-            Student.consent_withdrawn_at.is_(None),
-        )
+        .where(ClassSession.id == evidence.session_id, Student.index_number == evidence.index_number)
+    )
+    # Held until the commit, as the row that refers to it would hold it: a withdrawal comes before this, and is seen
+    # here, or after the commit, and deletes what was kept.
+    return db.scalar(
+        sa.select(Student.id)
+        .where(Student.id == student_id, Student.consent_withdrawn_at.is_(None))
+        .with_for_update(read=True)
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from attendance.database.models import AttendanceEvidence, ClassSession, GalleryJob, JobState
+from attendance.database.models import AttendanceEvidence, ClassSession, GalleryJob, GalleryJobKind, JobState
 from attendance.database.transactions import transact
 
 _ROWS = 500
@@ -21,7 +21,7 @@ class Retention:
     evidence: datetime | None
     """What confirmed a student."""
     jobs: datetime | None
-    """Reports of enrolments and erasures that the dashboard asked for, and photos of ones that never ended."""
+    """Reports of enrolments and erasures that the dashboard asked for, and photos of enrolments that never ended."""
     sessions: datetime | None
     """Class sessions that ended, with their attendance and its history."""
 
@@ -36,16 +36,18 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
     Returns:
         For each kind, in words, how many rows went.
     """
-    ended = (JobState.DONE, JobState.FAILED)
+    ended = GalleryJob.state.in_((JobState.DONE, JobState.FAILED))
+    # An erasure stays until it is carried out, however long nobody does.
+    forgotten = ~ended & (GalleryJob.kind == GalleryJobKind.ENROL)
     return {
         "evidence of confirmations": _delete(
             sessions, AttendanceEvidence.id, AttendanceEvidence.recorded_at, retention.evidence
         ),
         "reports of work on the gallery": _delete(
-            sessions, GalleryJob.id, GalleryJob.finished_at, retention.jobs, GalleryJob.state.in_(ended)
+            sessions, GalleryJob.id, GalleryJob.finished_at, retention.jobs, ended
         ),
         "requests to the gallery that nobody took up": _delete(
-            sessions, GalleryJob.id, GalleryJob.requested_at, retention.jobs, GalleryJob.state.not_in(ended)
+            sessions, GalleryJob.id, GalleryJob.requested_at, retention.jobs, forgotten
         ),
         "class sessions with their attendance": _delete(
             sessions, ClassSession.id, ClassSession.ends_at, retention.sessions

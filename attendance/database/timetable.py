@@ -24,7 +24,7 @@ class SessionPlan:
     early_minutes: int
     grace_minutes: int
     roster: frozenset[str]
-    """Index numbers of the students of the course."""
+    """Index numbers of the students of the course who have not withdrawn consent."""
 
     @property
     def opens_at(self) -> datetime:
@@ -70,7 +70,7 @@ def _rosters(db: Session, course_ids: set[int]) -> dict[int, frozenset[str]]:
         rows = db.execute(
             sa.select(Enrolment.course_id, Student.index_number)
             .join(Student, Student.id == Enrolment.student_id)
-            .where(Enrolment.course_id.in_(course_ids))
+            .where(Enrolment.course_id.in_(course_ids), Student.consent_withdrawn_at.is_(None))
         )
         for course_id, index_number in rows:
             found[course_id].add(index_number)

@@ -50,7 +50,7 @@ def replace_durably(path: Path, data: bytes) -> None:
     The caller holds a lock: the new file is first written beside it under a fixed name, so that one left by a killed
     writer is overwritten by the next and no biometric data lie about.
     """
-    new = path.with_name(f".{path.name}.new")
+    new = _unfinished(path)
     try:
         write_durably(new, data)
         new.replace(path)
@@ -58,6 +58,15 @@ def replace_durably(path: Path, data: bytes) -> None:
         new.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Delete what a killed writer of this file left beside it; the caller holds the lock."""
+    _unfinished(path).unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def sync_folder(folder: Path) -> None:

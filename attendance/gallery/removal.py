@@ -12,7 +12,7 @@ from pathlib import Path
 from attendance.gallery.format import delete_older_versions, versions_with
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.publishing import BuiltIndex, build_index
-from attendance.gallery.store import Store, read_store, update_store
+from attendance.gallery.store import Store, read_store, remove_unfinished_store, update_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ def erase_from_gallery(students: Collection[str], *, store_path: Path, index_pat
         GalleryError: the index cannot be published, or older ones cannot be deleted. Ask for the erasure again.
     """
     encodings, deleted = 0, []
+    remove_unfinished_store(store_path)
     if store_path.exists():
         store = read_store(store_path)
         held = [student for student in students if student in store.encodings]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.errors import AttendanceError
-from attendance.gallery.files import locked, make_private_folder, replace_durably
+from attendance.gallery.files import locked, make_private_folder, remove_unfinished, replace_durably
 from attendance.gallery.layouts import LayoutError, place_names, read_layout, read_model
 from attendance.gallery.pickling import pickled
 from attendance.gallery.provenance import UNKNOWN, Provenance, ProvenanceError, provenance_as_text, read_provenance
@@ -150,6 +150,17 @@ def update_store(path: Path, change: Callable[[Store | None], Store], *, encodin
         store = change(read_store(path, encoding_size=encoding_size) if path.exists() else None)
         _replace(path, store)
         return store
+
+
+def remove_unfinished_store(path: Path) -> None:
+    """Delete what a killed writer left: it may hold students whom the store does not.
+
+    Raises:
+        StoreError: the disk refuses.
+    """
+    if path.parent.is_dir():
+        with _writing(path):
+            remove_unfinished(path.resolve())
 
 
 @contextmanager

@@ -35,7 +35,8 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
     incoming = read_import(file, now=datetime.now(UTC))
     with open_register(settings.database_url) as sessions:
         allow = consent_check(sessions, {}, consent)
-        imported = merge_import(store, incoming, refused=allow(list(incoming.store.encodings)))
+        refused = allow(list(incoming.store.encodings))
+        imported = merge_import(store, incoming, refused=refused, withdrawn=allow)
         note_gallery(sessions, imported.saved, now=datetime.now(UTC))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     left_out = {**incoming.unusable, **imported.refused}

@@ -1,6 +1,6 @@
 """Encodings that others made: a face_recognition user's pickle, into the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -63,13 +63,20 @@ def read_import(path: Path, *, now: datetime) -> Incoming:
     return Incoming(Store(encodings, foreign.model, foreign.encoding_size, provenance), unusable)
 
 
-def merge_import(path: Path, incoming: Incoming, *, refused: Mapping[str, str]) -> Imported:
+def merge_import(
+    path: Path,
+    incoming: Incoming,
+    *,
+    refused: Mapping[str, str],
+    withdrawn: Callable[[Collection[str]], Mapping[str, str]] = lambda _: {},
+) -> Imported:
     """Put what was read into the store, in place of what it has of the same students.
 
     Args:
         path: the store; made if it is missing.
         incoming: what `read_import` gave.
         refused: for each student who may not be enrolled, why.
+        withdrawn: asked again when nobody else can write the store, who may not be enrolled any more, and why.
 
     Raises:
         StoreError: the store cannot be used or written, or was made with another model.
@@ -87,13 +94,22 @@ def merge_import(path: Path, incoming: Incoming, *, refused: Mapping[str, str]) 
             for place, origin in enumerate(new.provenance[student])
         ]
 
+    gone: Mapping[str, str] = {}
+
     def merge(store: Store | None) -> Store:
+        nonlocal gone
+        gone = withdrawn(list(new.encodings))
         if store is None:
             store = Store({}, new.model, new.encoding_size)
         check_model(path, store, new.model)
-        return store.with_students(new.encodings, provenance)
+        kept = new.without(gone.keys())
+        return store.with_students(kept.encodings, {student: provenance[student] for student in kept.encodings})
 
     if new.encodings:
         update_store(path, merge, encoding_size=new.encoding_size)
-    saved = {student: sum(not origin.set_aside for origin in origins) for student, origins in provenance.items()}
-    return Imported(saved, refused, warnings)
+    saved = {
+        student: sum(not origin.set_aside for origin in origins)
+        for student, origins in provenance.items()
+        if student not in gone
+    }
+    return Imported(saved, {**refused, **gone}, warnings)

@@ -2,35 +2,15 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 
 import click
-import sqlalchemy as sa
-import structlog
 
-from attendance.database.engine import DatabaseError, require_current_schema, session_factory
-from attendance.database.erasure import forget_deleted_rows, withdraw
+from attendance.database.engine import require_current_schema
 from attendance.database.opening import open_engine
-from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import FaceEngine
-from attendance.gallery.format import GalleryError
-from attendance.gallery.publishing import BuiltIndex
-from attendance.gallery.removal import Erased, erase_from_gallery, is_in_gallery
-from attendance.gallery.store import StoreError
-from attendance.settings import Settings, load_settings
+from attendance.settings import load_settings
 from attendance.settings.logs import configure_logging
-from index_builder.index_versions import record_version
-from index_builder.jobs import GalleryTools, work_once
-from recognition_service.outbox.store import Outbox, OutboxError
-
-_MANY = 1_000_000
-_POLL_S, _LONGEST_WAIT_S = 1.0, 30.0
-
-log = structlog.get_logger()
+from operations.erasure import ErasureReport, erase_students, what_remains
+from operations.gallery_work import GalleryWorker
 
 
 @click.group()
@@ -46,42 +26,40 @@ def erase(index_numbers: tuple[str, ...], keep_photos: bool) -> None:
     """Erase students: photos, encodings, every index that holds them, and evidence of their attendance.
 
     Their consent counts as withdrawn. The register keeps their attendance. A running service takes the new index up
-    within seconds. Interrupted, it is completed when it is asked for again.
+    within seconds. Interrupted, it is completed when it is asked for again. The exit status is 1 if something is left,
+    or nothing is known of a student.
     """
     settings = load_settings()
-    with _sentences(), open_engine(settings.database_url) as engine:
+    with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-        for student in index_numbers:
-            known = withdraw(session_factory(engine), student, now=datetime.now(UTC))
-            if not known and not is_in_gallery(student, store_path=settings.store_path, index_path=settings.index_path):
-                raise click.ClickException(f"neither the database nor the gallery knows {student!r}; nothing is done")
-        done, waiting = _erase(engine, settings, index_numbers, photos=not keep_photos)
+        report = erase_students(settings, engine, index_numbers, photos=not keep_photos)
+        remains = what_remains(settings, engine)
+    _tell(report)
+    if report.unfinished:
+        left = ". ".join(report.unfinished)
+        raise click.ClickException(f"not everything is erased: {left}. Ask for the erasure again")
+    for sentence in remains:
+        click.echo(sentence)
+    if report.unknown:
+        names = " or ".join(repr(student) for student in report.unknown)
+        raise click.ClickException(
+            f"neither the database nor the gallery knows {names}, and no outbox does: there was nothing to erase"
+        )
+
+
+def _tell(report: ErasureReport) -> None:
     click.echo(
-        f"Erased {done.encodings} encodings, {len(done.photos)} photos, {waiting} sightings on their way to the "
-        f"database, {len(done.versions)} versions of the index."
+        f"Erased {report.encodings} encodings, {report.photos} photos, {report.waiting} sightings and pieces of "
+        f"evidence on their way to the database, {report.versions} versions of the index."
     )
-    if done.built is not None:
-        click.echo(f"Published index {done.built.manifest.version}.")
-        _record(settings, done.built)
-
-
-def _erase(engine: sa.Engine, settings: Settings, students: tuple[str, ...], *, photos: bool) -> tuple[Erased, int]:
-    """Erase students who have been withdrawn; what was removed, and how many sightings of the outboxes."""
-    forget_deleted_rows(engine)
-    waiting = sum(_erase_from_outbox(path, students) for path in settings.outbox_paths)
-    paths = {"store_path": settings.store_path, "index_path": settings.index_path}
-    return erase_from_gallery(students, photos=photos, **paths), waiting
-
-
-def _record(settings: Settings, built: BuiltIndex) -> None:
-    try:
-        record_version(settings.database_url, built)
-    except DatabaseError as error:
-        click.echo(f"Index {built.manifest.version} is not recorded in the database: {error}", err=True)
+    if report.published is not None:
+        click.echo(f"Published index {report.published}.")
+        if report.unrecorded is not None:
+            click.echo(f"Index {report.published} is not recorded in the database: {report.unrecorded}", err=True)
 
 
 @gallery.command()
-@click.option("--once", is_flag=True, help="End when no job waits.")
+@click.option("--once", is_flag=True, help="End when no job is due, with exit status 1 if an erasure is left.")
 def work(once: bool) -> None:
     """Do the work on the gallery that the dashboard asks for, until SIGTERM or Ctrl-C."""
     settings = load_settings()
@@ -89,65 +67,12 @@ def work(once: bool) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with _sentences(), open_engine(settings.database_url) as engine:
-        if once:
-            require_current_schema(engine)
-        _work(engine, settings, stopping, once=once)
-
-
-def _work(engine: sa.Engine, settings: Settings, stopping: threading.Event, *, once: bool) -> None:
-    sessions, face_engine = session_factory(engine), None
-
-    def load() -> FaceEngine:
-        nonlocal face_engine
-        face_engine = face_engine or create_engine(**settings.engine.arguments())
-        return face_engine
-
-    def erase_one(student: str) -> BuiltIndex | None:
-        withdraw(sessions, student, now=datetime.now(UTC))
-        done, _ = _erase(engine, settings, (student,), photos=True)
-        if done.built is not None:
-            _record(settings, done.built)
-        return done.built
-
-    told = partial(_record, settings)
-    jobs = GalleryTools(settings.store_path, settings.index_path, load, settings.engine.max_pixels, erase_one, told)
-    failures = 0
-    while not stopping.is_set():
-        try:
-            busy = work_once(sessions, jobs)
-            failures = 0
-        except (sa.exc.SQLAlchemyError, DatabaseError) as error:
-            if once:
-                raise
-            failures += 1
-            log.warning("gallery_waits_for_database", failures=failures, error=str(getattr(error, "orig", error)))
-            busy = False
-        if not busy and once:
-            break
-        if busy:
-            forget_deleted_rows(engine)
-        else:
-            stopping.wait(min(_POLL_S * 2**failures, _LONGEST_WAIT_S))
-    if face_engine is not None:
-        face_engine.close()
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    try:
-        yield
-    except (StoreError, GalleryError, OutboxError) as error:
-        raise click.ClickException(f"{error}. Ask for the erasure again") from None
-    except OSError as error:
-        raise click.ClickException(f"cannot delete {error.filename}: {error.strerror}. Ask again") from None
-
-
-def _erase_from_outbox(path: Path, students: tuple[str, ...]) -> int:
-    outbox = Outbox(path)
-    try:
-        ids = [number for number, sighting in outbox.pending(_MANY) if sighting.index_number in students]
-        outbox.discard(ids)
-    finally:
-        outbox.close()
-    return len(ids)
+    with open_engine(settings.database_url) as engine:
+        worker = GalleryWorker(settings, engine)
+        if not once:
+            worker.run(stopping)
+            return
+        require_current_schema(engine)
+        unfinished = worker.run_once(stopping)
+    if unfinished:
+        raise click.ClickException(f"{len(unfinished)} erasures are not finished: {' '.join(unfinished)}")

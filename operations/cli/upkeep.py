@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from attendance.database.engine import require_current_schema, session_factory
+from attendance.database.engine import DatabaseError, require_current_schema, session_factory
+from attendance.database.erasure import forget_deleted_rows
 from attendance.database.opening import open_engine
 from attendance.database.retention import Retention
 from attendance.database.retention import purge as delete_old
@@ -13,6 +14,7 @@ from attendance.settings import SettingsError, load_settings
 from operations.doctor.examination import examine
 from operations.doctor.findings import Finding, Verdict, ok
 
+_PATIENCE_S = 5.0
 _MARKS = {Verdict.OK: ("ok", "green"), Verdict.WARNING: ("WARNING", "yellow"), Verdict.PROBLEM: ("PROBLEM", "red")}
 
 
@@ -58,6 +60,9 @@ def purge() -> None:
     retention = Retention(before(kept.evidence_days), before(kept.job_days), before(kept.attendance_days))
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-        deleted = delete_old(session_factory(engine), retention)
-    for kind, rows in deleted.items():
-        click.echo(f"Deleted {rows:,} {kind}")
+        for kind, rows in delete_old(session_factory(engine), retention).items():
+            click.echo(f"Deleted {rows:,} {kind}")
+        try:
+            forget_deleted_rows(engine, patience_s=_PATIENCE_S)
+        except DatabaseError as error:
+            click.echo(f"For now {error}. The next purge looks again", err=True)

@@ -170,6 +170,11 @@ class Confirmer:
         case.last_seen = capture_time if case.last_seen is None else max(case.last_seen, capture_time)
         return self._judge(match.student, case, case.first_seen, case.last_seen)
 
+    def forget(self, student: str) -> None:
+        """Forget what spoke for a student, of whomever it was seen."""
+        for evidence in self._persons.values():
+            evidence.cases.pop(student, None)
+
     def _count(self, evidence: _Evidence, capture_time: datetime, match: FaceMatch, view: View) -> None:
         clearness = view.clearness
         against = clearness * self._weight_against(match)

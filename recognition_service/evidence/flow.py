@@ -102,6 +102,10 @@ class _SessionState:
     """When a frame last counted for it, by the monotonic clock."""
     records: dict[str, _Record] = field(default_factory=dict)
 
+    def forget(self, student: str) -> None:
+        self.records.pop(student, None)
+        self.confirmer.forget(student)
+
 
 class CameraFlow:
     """The evidence of one stream. `plan` and `observe` block (disk, database): call them off the event loop."""
@@ -203,6 +207,7 @@ class CameraFlow:
         self, matcher: Matcher, faces: Sequence[Face], capture_time: datetime, roster: frozenset[str]
     ) -> tuple[list[FaceMatch], list[TrackedFace]]:
         if not faces:
+            self._settled.use(matcher)
             return [], self._tracker.update(capture_time, np.empty((0, 4), np.float32), np.empty((0, 0), np.float32))
         encodings = np.stack([face.encoding for face in faces])
         matcher.require_size(encodings)
@@ -217,6 +222,8 @@ class CameraFlow:
             self._sessions[session.session_id] = state
         state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
         state.used = self._clock()
+        for student in state.records.keys() - session.roster:
+            state.forget(student)  # left the course, or withdrew consent
         self._sessions.move_to_end(session.session_id)
 
     def _count(
@@ -302,7 +309,7 @@ class CameraFlow:
         )
 
     def _put(self, due: Sequence[tuple[int, str, _Record]]) -> None:
-        self._outbox.put(
+        erased = self._outbox.put(
             [
                 Sighting(
                     session_id=session_id,
@@ -319,6 +326,11 @@ class CameraFlow:
         for _, _, record in due:
             record.stored = record.current
             record.new_evidence.clear()
+        for student in erased:
+            for state in self._sessions.values():
+                state.forget(student)
+        if erased:
+            self._settled.forget()
 
     def _settle(self, capture_time: datetime) -> None:
         """Store the last sightings of sessions that are over, and forget what nobody needs any more."""

@@ -29,7 +29,6 @@ _MOST = 512
 class _Search:
     """A search that named a confirmed student."""
 
-    matcher: Matcher
     roster: frozenset[str]
     encoding: NDArray[np.float32]
     match: FaceMatch
@@ -48,6 +47,7 @@ class SettledFaces:
     def __init__(self, settings: MatchingSettings) -> None:
         self._settings = settings
         self._searches: OrderedDict[int, _Search] = OrderedDict()
+        self._matcher: Matcher | None = None
         self.spared = 0
         self.searched = 0
 
@@ -69,9 +69,8 @@ class SettledFaces:
         Raises:
             ValueError: as `Matcher.match`.
         """
-        settled = [
-            self._settle(matcher, encoding, roster, person) for encoding, person in zip(encodings, persons, strict=True)
-        ]
+        self.use(matcher)
+        settled = [self._settle(encoding, roster, person) for encoding, person in zip(encodings, persons, strict=True)]
         open_places = [place for place, match in enumerate(settled) if match is None]
         found = iter(matcher.match(encodings[open_places], roster) if open_places else ())
         self.searched += len(open_places)
@@ -84,24 +83,29 @@ class SettledFaces:
         """Remember a search that named whom the person is confirmed as."""
         if match.student is None or match.others <= 0:
             return  # named by no search
+        self.use(matcher)
         own = matcher.gallery.rows_of(match.student)
         if len(own):
-            self._searches[person] = _Search(matcher, roster, encoding, match, own)
+            self._searches[person] = _Search(roster, encoding, match, own)
             self._searches.move_to_end(person)
         while len(self._searches) > _MOST:
             self._searches.popitem(last=False)
+
+    def use(self, matcher: Matcher) -> None:
+        """Forget the searches of any other index: who was erased must not stay in memory."""
+        if matcher is not self._matcher:
+            self._searches.clear()
+            self._matcher = matcher
 
     def forget(self) -> None:
         """Forget every search."""
         self._searches.clear()
 
-    def _settle(
-        self, matcher: Matcher, encoding: NDArray[np.float32], roster: frozenset[str], person: int
-    ) -> FaceMatch | None:
+    def _settle(self, encoding: NDArray[np.float32], roster: frozenset[str], person: int) -> FaceMatch | None:
         last = self._searches.get(person)
         if last is None:
             return None
-        if last.matcher is not matcher or last.roster != roster:  # another index, other rules, another session
+        if last.roster != roster:  # another session
             del self._searches[person]
             return None
         distance = float(np.linalg.norm(last.own - encoding, axis=1).min())

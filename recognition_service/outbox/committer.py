@@ -105,6 +105,7 @@ class Committer:
     def _run(self) -> None:
         while not self._abandon.is_set():
             self._wake.clear()
+            last = self._stopping.is_set()  # asked before: what is put during a look is seen by the next
             failed = self._drain()
             if failed:
                 # Not woken by a put: a database in trouble is not helped by everybody's coming at once.
@@ -112,7 +113,7 @@ class Committer:
                     self._abandon.wait(full_jitter(self._failures, base_s=self._base_s, cap_s=_STOPPING_CAP_S))
                 else:
                     self._stopping.wait(full_jitter(self._failures, base_s=self._base_s, cap_s=self._cap_s))
-            elif self._stopping.is_set():
+            elif last:
                 return
             else:
                 self._wake.wait(self._poll_s)

@@ -1,7 +1,10 @@
 """The rows of the outbox's file, and what they say."""
 
+import hashlib
 import json
+import secrets
 import sqlite3
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,6 +44,25 @@ INSERT OR IGNORE INTO evidence (uid, session_id, index_number, content) SELECT :
 WHERE (SELECT count(*) FROM evidence WHERE session_id = :session AND index_number = :student) < :most
 """
 """No more than the database would keep: cameras that reconnect while it is away do not fill the disk."""
+DELETE_ORPHANS = """
+DELETE FROM evidence WHERE NOT EXISTS (
+    SELECT 1 FROM sighting
+    WHERE sighting.session_id = evidence.session_id AND sighting.index_number = evidence.index_number
+)
+"""
+"""Evidence is put and removed with its sighting. Erasures of former versions left it behind; nobody commits it then."""
+ERASED_TABLE = """
+CREATE TABLE IF NOT EXISTS erased (
+    salt BLOB NOT NULL,
+    digest BLOB NOT NULL,
+    until INTEGER NOT NULL
+)
+"""
+"""Who was erased of late, by a digest: a service that has seen the student may still put what it remembers."""
+_REFUSED_US = 2 * 60 * 1_000_000
+"""So long after an erasure nothing of the student is taken: by then the service has the roster and the index of now."""
+_REMEMBERED_US = 24 * 3600 * 1_000_000
+"""So long what was seen before is refused: longer than a service remembers a class session."""
 SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id"
 
 
@@ -78,6 +100,48 @@ def to_sighting(row: tuple[int, int, str, int, int, float, int | None]) -> Sight
         confidence=confidence,
         camera_id=camera_id,
     )
+
+
+def erase(connection: sqlite3.Connection, index_number: str, now: int) -> int:
+    """Delete what waits of a student, and remember for a while to take nothing more; how many rows were deleted.
+
+    Args:
+        connection: in a transaction that writes.
+        index_number: the student's.
+        now: in microseconds.
+    """
+    deleted = 0
+    for statement in ("DELETE FROM sighting WHERE index_number = ?", "DELETE FROM evidence WHERE index_number = ?"):
+        deleted += connection.execute(statement, (index_number,)).rowcount
+    salt = secrets.token_bytes(16)
+    connection.execute(
+        "INSERT INTO erased (salt, digest, until) VALUES (?, ?, ?)",
+        (salt, _digest(salt, index_number), now + _REFUSED_US),
+    )
+    return deleted
+
+
+def erased_of(connection: sqlite3.Connection, sightings: Iterable[Sighting], now: int) -> frozenset[str]:
+    """The students of these sightings who were erased of late, so that nothing of them may be put.
+
+    Args:
+        connection: in a transaction that writes.
+        sightings: about to be put.
+        now: in microseconds.
+    """
+    connection.execute("DELETE FROM erased WHERE until < ?", (now - _REMEMBERED_US,))
+    erased = connection.execute("SELECT salt, digest, until FROM erased").fetchall()
+    return frozenset(
+        sighting.index_number
+        for sighting in sightings
+        for salt, digest, until in erased
+        if (now <= until or to_microseconds(sighting.first_seen) <= until)
+        and _digest(salt, sighting.index_number) == digest
+    )
+
+
+def _digest(salt: bytes, index_number: str) -> bytes:
+    return hashlib.blake2b(index_number.encode(), salt=salt, digest_size=32).digest()
 
 
 def to_microseconds(time: datetime) -> int:

@@ -6,12 +6,16 @@ power or a database that is away for an hour loses nothing. Sightings of one stu
 
 What confirmed a student waits beside the sighting, put in the same transaction and gone in the same.
 
+Who is erased leaves nothing in the file nor in its log, and what a running service still remembers of the student is
+refused.
+
 The file holds index numbers, times and distances, never encodings or photos. It is readable by its owner only.
 """
 
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,11 +25,15 @@ from attendance.database.evidence import Evidence
 from attendance.database.register import Sighting
 from attendance.errors import AttendanceError
 from recognition_service.outbox.rows import (
+    DELETE_ORPHANS,
+    ERASED_TABLE,
     EVIDENCE_INDEX,
     EVIDENCE_TABLE,
     INSERT_EVIDENCE,
     SELECT,
     SIGHTING_TABLE,
+    erase,
+    erased_of,
     evidence_row,
     from_microseconds,
     merge,
@@ -38,6 +46,8 @@ _APPLICATION_ID = 0x41545442  # "ATTB" in SQLite's header: another program's fil
 _SCHEMA_VERSION = 2
 """1 held sightings only; such a file gets the table of evidence beside them. A program of then refuses one of now."""
 _BUSY_S = 10.0
+"""How long others who use the file are waited for, seconds."""
+_PAUSE_S = 0.05
 
 
 class OutboxError(AttendanceError):
@@ -57,7 +67,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._connection: sqlite3.Connection | None = None
-        self._remains = False
+        self._remains = True  # a process that was killed may have left some
         try:
             _make_private_file(path)
             self._connection = _open(path)
@@ -74,7 +84,7 @@ class Outbox:
         """Have `listener` called after every `put`, in the thread that put; it must return at once."""
         self._listeners.append(listener)
 
-    def put(self, sightings: Sequence[Sighting], evidence: Sequence[Evidence] = ()) -> None:
+    def put(self, sightings: Sequence[Sighting], evidence: Sequence[Evidence] = ()) -> frozenset[str]:
         """Store sightings, and what confirmed them; they are on disk when this returns, all of them or none.
 
         Putting the same sighting again changes nothing but its id; the same evidence again changes nothing.
@@ -83,18 +93,25 @@ class Outbox:
             sightings: of students confirmed.
             evidence: of some of these sightings.
 
+        Returns:
+            The students of whom nothing was stored, because they were erased of late. Forget them, too.
+
         Raises:
             OutboxError: they could not be stored (disk full, file gone, closed); nothing may be acknowledged.
         """
         if not sightings:
-            return
+            return frozenset()
         now = to_microseconds(datetime.now(UTC))
         with self._transaction("cannot store sightings", writing=True) as connection:
+            erased = erased_of(connection, sightings, now)
             for sighting in sightings:
-                merge(connection, sighting, now)
-            connection.executemany(INSERT_EVIDENCE, [evidence_row(one) for one in evidence])
+                if sighting.index_number not in erased:
+                    merge(connection, sighting, now)
+            rows = [evidence_row(one) for one in evidence if one.index_number not in erased]
+            connection.executemany(INSERT_EVIDENCE, rows)
         for listener in self._listeners:
             listener()
+        return erased
 
     def pending(self, limit: int, *, excluding: Collection[int] = ()) -> list[tuple[int, Sighting]]:
         """The sightings that have waited longest, with their ids.
@@ -152,21 +169,22 @@ class Outbox:
         self.leave_no_remains()
 
     def erase(self, index_number: str) -> int:
-        """Remove all that waits of a student; see `erase_student`.
+        """Remove all that waits of a student; see `erase_from_outbox`.
 
         Raises:
-            OutboxError: the file cannot be written, or others use it without a pause.
+            OutboxError: the file cannot be written, or others read it without a pause.
         """
-        removed = 0
         with self._transaction("cannot be erased from", writing=True) as connection:
-            for statement in (
-                "DELETE FROM sighting WHERE index_number = ?",
-                "DELETE FROM evidence WHERE index_number = ?",
-            ):
-                removed += connection.execute(statement, (index_number,)).rowcount
-        self._remains = True  # even of what a committer removed a moment ago
-        if not self.leave_no_remains():
-            raise OutboxError(f"outbox {self.path}: its log cannot be emptied while others are using it; try again")
+            removed = erase(connection, index_number, to_microseconds(datetime.now(UTC)))
+        self._remains = True
+        deadline = time.monotonic() + _BUSY_S
+        while not self.leave_no_remains():
+            if time.monotonic() >= deadline:
+                raise OutboxError(
+                    f"outbox {self.path}: what was erased can still be read in its log, which others have been reading "
+                    f"for {_BUSY_S:.0f} s; try again"
+                )
+            time.sleep(_PAUSE_S)
         return removed
 
     def leave_no_remains(self) -> bool:
@@ -242,11 +260,11 @@ class Outbox:
                 raise OutboxError(f"outbox {self.path}: {failing}: {error}") from None
 
 
-def erase_student(path: Path, index_number: str) -> int:
+def erase_from_outbox(path: Path, index_number: str) -> int:
     """Remove all that waits of a student from an outbox and its log, whether or not a service has it open.
 
-    A service that still sees the student may put more; its committer drops that once the database says that consent
-    was withdrawn, or the student is gone. So say it there first.
+    Such a service cannot put again what it remembers of the student. What it sees of the student later is dropped by
+    its committer, since the database says that consent was withdrawn, or the student is gone. So say it there first.
 
     Returns:
         How many sightings and pieces of evidence were removed; 0 when there is no such file.
@@ -317,6 +335,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(SIGHTING_TABLE)
     connection.execute(EVIDENCE_TABLE)
     connection.execute(EVIDENCE_INDEX)
+    connection.execute(ERASED_TABLE)
+    connection.execute(DELETE_ORPHANS)
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     connection.execute("COMMIT")
@@ -326,9 +346,15 @@ def _empty_log(connection: sqlite3.Connection) -> bool:
     """Move the write-ahead log into the file, where `secure_delete` has overwritten what was deleted, and cut it off.
 
     Returns:
-        Whether it was done; not while others read and write without a pause.
+        Whether it was done; not while others read or write. They are not waited for: sightings must not wait either.
     """
-    return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:  # others are emptying it
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

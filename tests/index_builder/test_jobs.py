@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState, Student
 from attendance.gallery.format import load_gallery, versions_with
 from attendance.gallery.store import read_store
+from index_builder.photos.judging import judge_and_encode
 from operations.cli.main import attendance
 
 NOW = datetime.now(UTC)
@@ -76,6 +78,23 @@ def test_without_consent_nothing_is_done(db: Session, student: Student, tmp_path
     assert (job.state, job.message) == (JobState.FAILED, "There is no consent: nothing was done.")
     assert db.scalar(sa.select(sa.func.count()).select_from(GalleryJobPhoto)) == 0
     assert not (tmp_path / "data" / "gallery").exists()
+
+
+def test_who_is_erased_while_the_photos_are_looked_at_is_not_added(
+    db: Session, student: Student, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge_and_be_erased(*args: Any, **more: Any) -> Any:
+        verdicts = judge_and_encode(*args, **more)
+        assert CliRunner().invoke(attendance, ["gallery", "erase", "--yes", "2401"]).exit_code == 0
+        return verdicts
+
+    monkeypatch.setattr("index_builder.jobs.judge_and_encode", judge_and_be_erased)
+    job = work(db, ask(db, GalleryJobKind.ENROL, (pictures / "obama.jpg").read_bytes()))
+    assert (job.state, job.message) == (JobState.FAILED, "The student was erased meanwhile.")
+    assert not (tmp_path / "data" / "gallery" / "encodings.pickle").exists()
+    assert versions_with(tmp_path / "data" / "gallery" / "index", "2401") == []
+    db.refresh(student)
+    assert student.gallery_encodings == 0
 
 
 def test_a_job_of_a_worker_that_died_is_taken_up_and_one_at_work_is_left(db: Session, student: Student) -> None:

@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from attendance.database.erasure import withdraw_within
+from attendance.database.erasure import request_erasure, withdraw_within
 from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
-from webapp.admin.gallery_jobs import ask_erasure, is_erasing, jobs_of, waiting_photos
+from webapp.admin.gallery_jobs import is_erasing, jobs_of, waiting_photos
 from webapp.admin.lookup import fetch
 from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS, PhotoError, check_photo, name_of_photo
 from webapp.admin.questions import Question, ask, count_text
@@ -65,7 +65,7 @@ def withdraw_consent(student_id: int) -> ResponseReturnValue:
     student = _fresh(db, student_id)
     if not is_erasing(db, student.index_number):
         withdraw_within(db, student.index_number, now=utc_now())
-        ask_erasure(db, student.index_number)
+        request_erasure(db, student.index_number, asked_by=current_lecturer().id)
     db.commit()
     note("consent_withdrawn", student=student_id)
     flash(f"The consent of {student.name} is withdrawn. Photos and encodings are being erased.", "success")

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
+from attendance.database.erasure import being_erased
 from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
-from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 
 WAITS_LONG = timedelta(minutes=5)
@@ -88,12 +88,7 @@ def jobs_of(db: Session, index_number: str, now: datetime) -> StudentJobs:
 
 def is_erasing(db: Session, index_number: str) -> bool:
     """Whether an erasure of the student waits or is worked on; until it is done, nothing may be added."""
-    query = sa.select(GalleryJob.id).where(
-        GalleryJob.index_number == index_number,
-        GalleryJob.kind == GalleryJobKind.ERASE,
-        GalleryJob.state.in_(_OPEN),
-    )
-    return db.scalar(query.limit(1)) is not None
+    return index_number in being_erased(db, [index_number])
 
 
 def waiting_photos(db: Session, index_number: str) -> int:
@@ -106,10 +101,12 @@ def waiting_photos(db: Session, index_number: str) -> int:
     return db.scalar(query.where(GalleryJob.index_number == index_number, GalleryJob.state.in_(_OPEN))) or 0
 
 
-def ask_erasure(db: Session, index_number: str) -> None:
-    """Ask, in the caller's transaction, that a student is erased from the gallery."""
-    asked_by = current_lecturer().id
-    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number=index_number, requested_by_id=asked_by))
+def unfinished_erasures(db: Session) -> Sequence[GalleryJob]:
+    """Erasures that were begun and left something, oldest first; `message` says what, and they are tried again."""
+    query = sa.select(GalleryJob).where(
+        GalleryJob.kind == GalleryJobKind.ERASE, GalleryJob.state == JobState.WAITING, GalleryJob.message.is_not(None)
+    )
+    return db.scalars(query.order_by(GalleryJob.id)).all()
 
 
 def stalled_since(db: Session, now: datetime) -> datetime | None:
@@ -126,6 +123,7 @@ def stalled_since(db: Session, now: datetime) -> datetime | None:
         return None
     at_work = sa.or_(
         sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at > now - _WORKS_LONG),
+        sa.and_(GalleryJob.state == JobState.WAITING, GalleryJob.started_at > now - WAITS_LONG),  # to be tried again
         sa.and_(GalleryJob.started_at.is_not(None), GalleryJob.finished_at > now - WAITS_LONG),
     )
     return None if db.scalar(sa.select(GalleryJob.id).where(at_work).limit(1)) is not None else oldest

@@ -23,7 +23,7 @@ from attendance.database.models import (
 )
 from webapp.admin.blueprint import blueprint
 from webapp.admin.courses import without_lecturer
-from webapp.admin.gallery_jobs import stalled_since
+from webapp.admin.gallery_jobs import stalled_since, unfinished_erasures
 from webapp.admin.lookup import count, counts_by
 from webapp.admin.sessions import watched_rooms
 from webapp.tools.storage import database
@@ -81,6 +81,7 @@ def home() -> str:
         orphans=_some(db, sa.select(Course).where(without_lecturer()).order_by(Course.code)),
         empty_courses=_some(db, _without_students()),
         stalled=stalled_since(db, now),
+        erasures=unfinished_erasures(db),
     )
 
 

@@ -4,9 +4,11 @@ import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from attendance.database.models import Attendance, Enrolment, Student
+from attendance.database.erasure import request_erasure, withdraw_within
+from attendance.database.models import Attendance, Enrolment, Student, utc_now
+from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
-from webapp.admin.gallery_jobs import ask_erasure
+from webapp.admin.gallery_jobs import is_erasing
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
@@ -75,12 +77,12 @@ def save_student(student_id: int) -> ResponseReturnValue:
     if not form.validate():
         return student_page(student, form)
     db = begin_change()
-    if _taken(form, student_id):
+    if _taken(form, student_id) or _is_erased_of_another(form, student):
         db.rollback()
         return student_page(student, form)
     left_behind = student.gallery_encodings > 0 and student.index_number != form.index_number.data
     if left_behind:
-        ask_erasure(db, student.index_number)
+        request_erasure(db, student.index_number, asked_by=current_lecturer().id)
         student.gallery_encodings = 0
     for name, value in _details(form).items():
         setattr(student, name, value)
@@ -119,8 +121,9 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
+    withdraw_within(db, student.index_number, now=utc_now())
     db.execute(sa.delete(Student).where(Student.id == student_id))
-    ask_erasure(db, student.index_number)
+    request_erasure(db, student.index_number, asked_by=current_lecturer().id)
     db.commit()
     note("student_deleted", student=student_id, entries=entries)
     flash(f"{student.name} is deleted.", "success")
@@ -133,6 +136,15 @@ def _details(form: StudentForm) -> dict[str, str | None]:
         "name": form.name.data,
         "declared_group": form.declared_group.data or None,
     }
+
+
+def _is_erased_of_another(form: StudentForm, student: Student) -> bool:
+    """Whether another student of this number is being erased, with whom this one's photos would go."""
+    number = form.index_number.data
+    if number == student.index_number or not is_erasing(database(), number or ""):
+        return False
+    form.index_number.errors = ["A student of this index number is being erased. Wait until that is done."]
+    return True
 
 
 def _taken(form: StudentForm, student_id: int | None) -> bool:

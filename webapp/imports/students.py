@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import GalleryJob, GalleryJobKind, JobState, Student
+from attendance.database.erasure import being_erased
+from attendance.database.models import Student
 from attendance.tables.dates import parse_date
 from attendance.tables.fields import (
     LONGEST_GROUP,
@@ -104,7 +105,7 @@ class StudentImporter(Importer[StudentRecord]):
         numbers = [item.record.index_number for item in batch]
         query = sa.select(*_WANTED).where(Student.index_number.in_(numbers))
         known = {row.index_number: row for row in db.execute(query)}
-        erasing = _being_erased(db, [item.record.index_number for item in batch if item.record.consent_given_on])
+        erasing = being_erased(db, [item.record.index_number for item in batch if item.record.consent_given_on])
         outcomes: list[Outcome] = []
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
@@ -166,18 +167,6 @@ class StudentImporter(Importer[StudentRecord]):
             after["declared_group"] = record.declared_group
             words.append("the declared group changes")
         return (after, words) if words else ({}, [])
-
-
-def _being_erased(db: Session, numbers: Sequence[str]) -> frozenset[str]:
-    """Those whose erasure waits: a consent recorded now would go with the rest."""
-    if not numbers:
-        return frozenset()
-    query = sa.select(GalleryJob.index_number).where(
-        GalleryJob.index_number.in_(numbers),
-        GalleryJob.kind == GalleryJobKind.ERASE,
-        GalleryJob.state.in_((JobState.WAITING, JobState.WORKING)),
-    )
-    return frozenset(db.scalars(query))
 
 
 def index_number_of(line: Line) -> str:

@@ -1,6 +1,7 @@
 """What is older than its retention goes, and nothing else."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from attendance.database.models import (
     Base,
     ClassSession,
     GalleryJob,
+    GalleryJobKind,
     GalleryJobPhoto,
     JobState,
 )
@@ -63,6 +65,36 @@ def test_only_what_is_older_goes(aged: Session) -> None:
 def test_a_request_that_nobody_took_up_goes_with_its_photos(aged: Session) -> None:
     assert "Deleted 1 requests to the gallery that nobody took up" in purge(job_days=99)
     assert count(aged, GalleryJobPhoto) == 0
+
+
+def test_an_erasure_that_nobody_carried_out_stays(aged: Session) -> None:
+    aged.execute(sa.update(GalleryJob).values(kind=GalleryJobKind.ERASE))
+    aged.commit()
+    assert "Deleted 0 requests to the gallery" in purge(job_days=1)
+    assert count(aged, GalleryJob) == 1
+
+
+def test_what_was_deleted_is_out_of_the_files_unless_somebody_reads_on(
+    aged: Session, engine: sa.Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine.dialect.name == "sqlite":
+        monkeypatch.setattr("operations.cli.upkeep._PATIENCE_S", 0.3)
+    aged.execute(sa.update(AttendanceEvidence).values(uid="purge-this-uid"))
+    aged.commit()
+
+    def is_in_files() -> bool:
+        path = Path(sa.make_url(database_url).database or "")
+        return any(b"purge-this-uid" in file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+
+    with engine.connect() as reader:
+        reader.execute(sa.select(AttendanceEvidence.uid)).all()
+        done = CliRunner(env={"ATTENDANCE_RETENTION_EVIDENCE_DAYS": "99"}).invoke(attendance, ["purge"])
+        assert done.exit_code == 0, done.output
+        assert "Deleted 1 evidence" in done.stdout
+        assert is_in_files() is (engine.dialect.name == "sqlite")
+        assert ("can still be read in the files of the database" in done.stderr) is (engine.dialect.name == "sqlite")
+    purge(evidence_days=99)
+    assert not is_in_files()
 
 
 def test_a_finished_job_is_kept_from_its_end_on(aged: Session) -> None:

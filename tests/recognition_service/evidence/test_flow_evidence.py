@@ -1,15 +1,18 @@
 """What the flow puts into the outbox beside sightings, and what it spares somebody who is confirmed."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from attendance.database.evidence import Evidence
+from attendance.database.models import Student
 from recognition_service.evidence.seen import MatchKind
-from recognition_service.outbox.store import OutboxError
+from recognition_service.outbox.store import OutboxError, erase_from_outbox
 from tests.factories import NINE
 from tests.recognition_service.scenes import Scene, face
 
@@ -91,6 +94,32 @@ def test_whoever_sits_down_in_a_confirmed_students_place_inherits_nothing(scene:
     scene.flow.finish()
     assert scene.stored()[session, "anna"].last_seen == NINE + timedelta(seconds=1)
     assert {student for _, student in scene.stored()} == ({"anna", "ben"} if newcomer == 1 else {"anna"})
+
+
+def test_who_was_erased_is_forgotten_and_not_put_again(scene: Scene) -> None:
+    session = scene.add()
+    scene.confirm(0, 1)
+    scene.see(NINE + timedelta(seconds=9), face(0), face(1, left=200.0))
+    assert erase_from_outbox(scene.outbox.path, "anna") == 2
+    scene.see(NINE + timedelta(seconds=40), face(0), face(1, left=200.0))
+    scene.flow.finish()
+    assert set(scene.stored()) == {(session, "ben")}
+    scene.flow.finish()
+    assert b"anna" not in b"".join(file.read_bytes() for file in scene.outbox.path.parent.glob("outbox.db*"))
+
+
+def test_who_withdrew_consent_is_not_recorded_any_more(scene: Scene) -> None:
+    session = scene.add()
+    scene.confirm(0, 1)
+    with scene.sessions.begin() as db:
+        db.execute(sa.update(Student).where(Student.index_number == "anna").values(consent_withdrawn_at=NINE))
+    time.sleep(0.01)  # longer than the timetable is kept
+    for second in range(20, 60, 5):
+        anna, _ = scene.see(NINE + timedelta(seconds=second), face(0), face(1, left=200.0))
+        assert anna.match.kind is MatchKind.NOT_ON_ROSTER
+    scene.flow.finish()
+    assert scene.stored()[session, "anna"].last_seen == NINE + timedelta(seconds=1)
+    assert scene.stored()[session, "ben"].last_seen > NINE + timedelta(seconds=20)
 
 
 def test_one_lucky_frame_confirms_nobody(scene: Scene) -> None:

@@ -1,7 +1,7 @@
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from attendance.database.evidence import MOST_ROWS, FrameEvidence
 from attendance.database.models import Attendance, AttendanceEvidence, Student
 from attendance.database.register import Sighting
 from recognition_service.outbox.committer import Committer
-from recognition_service.outbox.store import Outbox, OutboxError, erase_student
+from recognition_service.outbox.store import Outbox, OutboxError, erase_from_outbox
 from tests.factories import NINE, enrol, make_camera, make_course, make_session, make_student
 from tests.recognition_service.evidences import make_evidence
 
@@ -169,18 +169,76 @@ def test_erasing_a_student_leaves_nothing_in_the_file(outbox: Outbox) -> None:
     outbox.put([replace(SEEN, index_number="erase-me"), *others], [make_evidence(student="erase-me")])
     outbox.put([replace(SEEN, index_number="erase-me", session_id=2)])
     assert b"erase-me" in files(outbox.path)
-    assert erase_student(outbox.path, "erase-me") == 3  # while the service has it open
+    assert erase_from_outbox(outbox.path, "erase-me") == 3  # while the service has it open
     assert b"erase-me" not in files(outbox.path)
     outbox.put([SEEN])  # goes on
     assert outbox.depth() == 51
     outbox.close()
-    assert erase_student(outbox.path, "s1") == 1  # and while it is stopped
-    assert erase_student(outbox.path, "s1") == 0
+    assert erase_from_outbox(outbox.path, "s1") == 1  # and while it is stopped
+    assert erase_from_outbox(outbox.path, "s1") == 0
     assert b"s1" not in files(outbox.path)
 
 
+def test_what_is_remembered_of_an_erased_student_is_refused(outbox: Outbox) -> None:
+    now = datetime.now(UTC)
+    seen = replace(SEEN, first_seen=now, last_seen=now)
+    erase_from_outbox(outbox.path, "s1")
+    evidence = [make_evidence(), make_evidence(student="s2")]
+    assert outbox.put([seen, replace(seen, index_number="s2")], evidence) == {"s1"}
+    assert [found.index_number for _, found in outbox.pending(9)] == ["s2"]
+    assert outbox.evidence_of([seen]) == []
+    assert b"s1" not in files(outbox.path)
+
+
+def test_after_a_while_only_what_was_seen_before_is_refused(outbox: Outbox) -> None:
+    erase_from_outbox(outbox.path, "s1")
+    age(outbox, minutes=10)
+    now = datetime.now(UTC)
+    before, since = (
+        replace(SEEN, session_id=n, first_seen=now - timedelta(minutes=ago)) for n, ago in ((2, 30), (3, 5))
+    )
+    assert outbox.put([before]) == {"s1"}
+    assert outbox.put([since]) == frozenset()
+    age(outbox, minutes=24 * 60)
+    assert outbox.put([before]) == frozenset(), "no service remembers for so long"
+    assert {found.session_id for _, found in outbox.pending(9)} == {2, 3}
+
+
+def age(outbox: Outbox, *, minutes: int) -> None:
+    """As if erasures had been so long ago."""
+    connection = sqlite3.connect(outbox.path)
+    connection.execute("UPDATE erased SET until = until - ?", (minutes * 60_000_000,))
+    connection.commit()
+    connection.close()
+
+
+def test_evidence_that_an_earlier_version_left_behind_goes(outbox: Outbox) -> None:
+    outbox.put([SEEN, replace(SEEN, index_number="s2")], [make_evidence(), make_evidence(student="s2")])
+    outbox.close()
+    connection = sqlite3.connect(outbox.path)
+    connection.execute("DROP TABLE erased")
+    connection.execute("DELETE FROM sighting WHERE index_number = 's1'")
+    connection.commit()
+    connection.close()
+    again = Outbox(outbox.path)
+    assert again.leave_no_remains()
+    assert b"s1" not in files(outbox.path)
+    assert len(again.evidence_of([replace(SEEN, index_number="s2")])) == 1
+    again.close()
+
+
+def test_remains_of_a_process_that_was_killed_go(outbox: Outbox) -> None:
+    outbox.put([SEEN], [make_evidence()])
+    outbox.discard([row_id for row_id, _ in outbox.pending(9)], [1])  # it would have emptied the log later
+    outbox.close()
+    again = Outbox(outbox.path)
+    assert again.leave_no_remains()
+    assert b"s1" not in files(outbox.path)
+    again.close()
+
+
 def test_erasing_from_no_outbox_makes_none(tmp_path: Path) -> None:
-    assert erase_student(tmp_path / "none.db", "s1") == 0
+    assert erase_from_outbox(tmp_path / "none.db", "s1") == 0
     assert not (tmp_path / "none.db").exists()
 
 
@@ -188,7 +246,7 @@ def test_erasing_from_something_else_says_so(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"something else entirely" * 100)
     with pytest.raises(OutboxError, match=r"outbox\.db"):
-        erase_student(path, "s1")
+        erase_from_outbox(path, "s1")
 
 
 def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,10 +256,10 @@ def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, mo
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM sighting").fetchall()
     with pytest.raises(OutboxError, match="try again"):
-        erase_student(outbox.path, "s1")
+        erase_from_outbox(outbox.path, "s1")
     reader.close()
     assert outbox.depth() == 0
-    assert erase_student(outbox.path, "s1") == 0
+    assert erase_from_outbox(outbox.path, "s1") == 0
     assert b"s1" not in files(outbox.path)
 
 

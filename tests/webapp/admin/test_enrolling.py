@@ -252,6 +252,39 @@ def test_an_erasure_that_failed_can_be_asked_for_again(admin, student, site_db):
     assert jobs(site_db)[-1].state is JobState.WAITING
 
 
+def test_an_erasure_that_is_not_finished_is_told_and_tried_again(admin, student, site_db):
+    student.consent_given_at = None
+    message = "Not finished, and tried again every minute: somebody reads."
+    add_job(site_db, GalleryJobKind.ERASE, minutes_ago=9, started_at=utc_now() - timedelta(seconds=50), message=message)
+    text = page(admin, student)
+    assert f"Erasure : {message}" in text
+    assert "are being erased. A new consent can be recorded when that is done." in text
+    assert "worker does not seem to run" not in text
+    overview = plain(admin.get("/admin").text)
+    assert "The erasure of s1 is not finished" in overview
+    assert message in overview
+    assert "worker does not seem to run" not in overview
+
+
+def test_an_index_number_that_is_being_erased_is_not_given_to_another(admin, student, site_db):
+    add_job(site_db, GalleryJobKind.ERASE)
+    other = make_student(site_db, "s2", "Ben")
+    site_db.delete(student)
+    site_db.commit()
+    answer = admin.post(f"/admin/students/{other.id}", {"index_number": "s1", "name": "Ben"})
+    assert answer.status_code == 422
+    assert "A student of this index number is being erased." in plain(answer.text)
+    assert admin.post(f"/admin/students/{other.id}", {"index_number": "s3", "name": "Ben"}).status_code == 302
+
+
+def test_deleting_a_student_deletes_waiting_photos_at_once(admin, student, site_db):
+    add_job(site_db, photos=2)
+    assert admin.post(f"/admin/students/{student.id}/delete").status_code == 302
+    enrolment, erasure = jobs(site_db)
+    assert (enrolment.state, enrolment.photos) == (JobState.FAILED, [])
+    assert (erasure.kind, erasure.state) == (GalleryJobKind.ERASE, JobState.WAITING)
+
+
 def test_verdicts_are_shown_in_words_and_their_names_as_text(admin, student, site_db):
     report = [
         {"photo": "<i>a</i>.jpg", "outcome": "no face", "detail": "a face must be upright", "quality": None},

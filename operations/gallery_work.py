@@ -1,0 +1,120 @@
+"""The gallery's worker: does what the dashboard asks for, one job after the other, until it is told to stop."""
+
+import threading
+from datetime import datetime
+
+import sqlalchemy as sa
+import structlog
+
+from attendance.database.engine import DatabaseError, session_factory
+from attendance.database.erasure import forget_deleted_rows
+from attendance.database.models import GalleryJob, GalleryJobKind, JobState
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.interface import FaceEngine
+from attendance.settings import Settings
+from index_builder.jobs import GalleryWork, work_once
+from operations.erasure import erase_students, record_index
+
+_POLL_S, _LONGEST_WAIT_S = 1.0, 30.0
+
+log = structlog.get_logger()
+
+
+class GalleryWorker:
+    """One worker on one database. Any number may work at once."""
+
+    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
+        """Get ready; nothing is opened yet.
+
+        Args:
+            settings: all of them.
+            engine: the database.
+        """
+        self._settings = settings
+        self._engine = engine
+        self._sessions = session_factory(engine)
+        self._face_engine: FaceEngine | None = None
+        self._remains = True  # of what a worker deleted that was killed
+        self._work = GalleryWork(
+            store_path=settings.store_path,
+            index_path=settings.index_path,
+            engine=self._load,
+            max_pixels=settings.engine.max_pixels,
+            erase=self._erase,
+            published=lambda built: record_index(settings, built, self._tell_unrecorded),
+        )
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until `stopping` is set, also through hours without the database."""
+        failures = 0
+        try:
+            while not stopping.is_set():
+                busy = False
+                try:
+                    busy = self._step()
+                    failures = 0
+                except (sa.exc.SQLAlchemyError, DatabaseError) as error:
+                    failures += 1
+                    reason = str(getattr(error, "orig", error))
+                    log.warning("gallery_waits_for_database", failures=failures, error=reason)
+                if not busy:
+                    stopping.wait(min(_POLL_S * 2**failures, _LONGEST_WAIT_S))
+        finally:
+            self._close()
+
+    def run_once(self, stopping: threading.Event) -> list[str]:
+        """Do what is due now.
+
+        Returns:
+            Why erasures are not finished, one sentence each; empty when all are.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
+        """
+        try:
+            while not stopping.is_set() and self._step():
+                pass
+        finally:
+            self._close()
+        with self._sessions() as db:
+            unfinished = db.scalars(
+                sa.select(GalleryJob.message)
+                .where(GalleryJob.kind == GalleryJobKind.ERASE, GalleryJob.state == JobState.WAITING)
+                .order_by(GalleryJob.id)
+            ).all()
+        return [message or "Not begun." for message in unfinished]
+
+    def _step(self) -> bool:
+        """Do one job; whether there was one."""
+        busy = work_once(self._sessions, self._work)
+        if busy or self._remains:
+            self._remains = not self._forget()
+        return busy
+
+    def _forget(self) -> bool:
+        """Let nothing stay of the photos of a job that ended; whether it could be. Later jobs do not wait for it."""
+        try:
+            forget_deleted_rows(self._engine, patience_s=0)
+        except DatabaseError as error:
+            if not self._remains:
+                log.warning("deleted_rows_remain", error=str(error))
+            return False
+        return True
+
+    def _erase(self, student: str, asked_at: datetime) -> str | None:
+        report = erase_students(self._settings, self._engine, [student], asked_at=asked_at)
+        if report.unrecorded is not None:
+            self._tell_unrecorded(report.unrecorded)
+        return ". ".join(report.unfinished) + "." if report.unfinished else None
+
+    def _tell_unrecorded(self, reason: str) -> None:
+        log.warning("index_not_recorded", error=reason)
+
+    def _load(self) -> FaceEngine:
+        if self._face_engine is None:
+            self._face_engine = create_engine(**self._settings.engine.arguments())
+        return self._face_engine
+
+    def _close(self) -> None:
+        if self._face_engine is not None:
+            self._face_engine.close()
