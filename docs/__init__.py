@@ -1,0 +1,1 @@
+"""Documents of the project, and what they take from the code."""

@@ -1,0 +1,1 @@
+"""Pictures and lists that the documents take from the code: rooms, tables, settings, commands, calls."""

@@ -1,0 +1,154 @@
+"""The page of lists: settings, commands, calls of the contract, and who imports whom."""
+
+import importlib.resources
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, SourceCodeInfo
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from attendance.settings import Settings
+from attendance.settings.load import PREFIX
+from docs.from_code.rooms import House, rooms_table
+from operations.cli.main import attendance
+from recognition_service.access.auth import RIGHTS, SERVICE
+
+_SERVICE_PATH, _METHOD_PATH = 6, 2
+"""Field numbers of `FileDescriptorProto.service` and `ServiceDescriptorProto.method` (descriptor.proto)."""
+
+_PAGE = """\
+<!-- Made by `make reference` from the code; do not edit. -->
+
+# Reference: settings, commands, calls, rooms
+
+Made from the code, so it is complete. The programs say the same themselves: `attendance config`,
+`attendance COMMAND --help`.
+
+## Settings
+
+A setting comes from an environment variable or from the settings file: `ATTENDANCE_WEB_LISTEN` is `listen` under
+`[web]`. The variable wins. The file is the one that `ATTENDANCE_CONFIG` names, else `attendance.toml` in the working
+folder. A wrong value or an unknown name is refused at start.
+
+{settings}
+
+## Commands
+
+`--help` after a command lists its options.
+
+{commands}
+
+## Calls of the contract
+
+The contract is `protos/attendance/v1/attendance.proto`. Every call carries `authorization: Bearer <token>`.
+
+{calls}
+
+## Which room imports which
+
+`make check` refuses every other direction ([architecture.md](architecture.md)).
+
+{rooms}
+"""
+
+
+def reference_page(house: House, root: Path) -> str:
+    """The page as Markdown; `root` holds protos/."""
+    return _PAGE.format(
+        settings="\n\n".join(_settings()), commands=_commands(), calls=_calls(root), rooms=rooms_table(house)
+    )
+
+
+def setting_names() -> list[str]:
+    """Every setting as its environment variable."""
+    return [f"{PREFIX}{section}_{key}".upper() for section, fields in _sections() for key in fields[1]]
+
+
+def command_paths() -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, as it is typed, and every group of them."""
+    yield from _below("attendance", attendance)
+
+
+def _sections() -> Iterator[tuple[str, tuple[str, dict[str, FieldInfo]]]]:
+    for name, section in Settings.model_fields.items():
+        kind = section.annotation
+        assert kind is not None  # noqa: S101 - pydantic keeps the annotation of every field
+        yield name, (kind.__doc__ or "", kind.model_fields)
+
+
+def _settings() -> Iterator[str]:
+    for name, (meaning, fields) in _sections():
+        rows = [f"### `[{name}]`", "", meaning, "", "| variable | default | meaning |", "| --- | --- | --- |"]
+        for key, field in fields.items():
+            variable = f"`{PREFIX}{name.upper()}_{key.upper()}`"
+            rows.append(f"| {variable} | {_default(field)} | {_cell(field.description or '')} |")
+        yield "\n".join(rows)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is None or isinstance(field.default, SecretStr):
+        return ""
+    value = field.default
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _commands() -> str:
+    rows = ["| command | does |", "| --- | --- |"]
+    for path, command in command_paths():
+        if not isinstance(command, click.Group):
+            arguments = " ".join(
+                parameter.make_metavar(click.Context(command))
+                for parameter in command.params
+                if isinstance(parameter, click.Argument)
+            )
+            first = (command.help or "").split("\n\n")[0]
+            rows.append(f"| `{f'{path} {arguments}'.strip()}` | {_cell(' '.join(first.split()))} |")
+    return "\n".join(rows)
+
+
+def _below(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _below(f"{path} {name}", below)
+
+
+def _calls(root: Path) -> str:
+    rows = ["| call | who may | does |", "| --- | --- | --- |"]
+    for name, comment in calls(root).items():
+        who = ", ".join(sorted(RIGHTS.get(f"/{SERVICE}/{name}", ())))
+        rows.append(f"| `{name}` | {who} | {_cell(comment)} |")
+    return "\n".join(rows)
+
+
+def calls(root: Path) -> dict[str, str]:
+    """The calls of the contract under `root` and the comment on each."""
+    from grpc_tools import protoc  # noqa: PLC0415 - only developers have it
+
+    contract = "protos/attendance/v1/attendance.proto"
+    googles = importlib.resources.files("grpc_tools") / "_proto"
+    with tempfile.TemporaryDirectory() as folder, importlib.resources.as_file(googles) as include:
+        output = Path(folder) / "set.bin"
+        arguments = [f"--proto_path={root}", f"--proto_path={include}", f"--descriptor_set_out={output}"]
+        if protoc.main(["protoc", *arguments, "--include_source_info", contract]):
+            raise click.ClickException("the contract does not compile (see above)")
+        (file,) = FileDescriptorSet.FromString(output.read_bytes()).file
+    comments = {tuple(place.path): place for place in file.source_code_info.location}
+    found = {}
+    for number, service in enumerate(file.service):
+        for place, method in enumerate(service.method):
+            path = (_SERVICE_PATH, number, _METHOD_PATH, place)
+            comment = comments.get(path, SourceCodeInfo.Location()).leading_comments
+            found[method.name] = " ".join(comment.split())
+    return found
+
+
+def _cell(words: str) -> str:
+    """Words as they may stand in a cell: a bar would end it, and what looks like markup is meant as it stands."""
+    return words.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
