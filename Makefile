@@ -8,7 +8,7 @@ UV     := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev camera-binary demo test test-deploy soak bench check format protos lock debian-packages
+.PHONY: help install install-dev camera-binary demo test test-deploy soak bench check docs format protos reference lock debian-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,17 +50,26 @@ camera-binary: install-dev debian-packages  ## Build the camera's program as one
 	@echo "Building dist/attendance-camera (about a minute)"
 	@$(BIN)/pyinstaller --noconfirm --log-level ERROR --distpath dist --workpath build/camera deploy/camera/attendance-camera.spec
 
-check: install-dev  ## Formatting, linting, types, import rules, generated code up to date
+check: install-dev  ## Formatting, linting, types, import rules, generated code and documents up to date
 	@echo "Formatting and linting" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@echo "Types" && $(BIN)/mypy
 	@echo "Import rules" && $(BIN)/lint-imports --no-logo
 	@echo "Generated code" && $(BIN)/python -m protos.generate --check
+	@echo "Documents" && $(BIN)/python -m docs.from_code --check
+	@$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --builder html docs build/site
+
+docs: install-dev  ## Make the documents' site, build/site/index.html
+	@$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --builder html docs build/site
+	@echo "The documents are in build/site/index.html"
 
 format: install-dev  ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 protos: install-dev  ## Generate the gRPC code from protos/
 	@$(BIN)/python -m protos.generate
+
+reference: install-dev  ## Draw the pictures and write the lists that the documents take from the code
+	@$(BIN)/python -m docs.from_code
 
 lock: install-dev  ## Renew the lock files (names, versions and hashes only)
 	@$(UV) locks/build.in -o locks/build.txt

@@ -3,7 +3,12 @@
 import tomllib
 from pathlib import Path
 
-_PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+from sphinx.application import Sphinx
+
+_ROOT = Path(__file__).parents[1]
+_PROJECT = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+# Documents that belong beside the code: people and tools look for them there. The site has them as pages of its own.
+_FROM_ROOT = {"contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md", "third-party": "THIRD_PARTY.md"}
 
 project = "Class attendance"
 version = release = _PROJECT["version"]
@@ -26,4 +31,19 @@ html_show_sphinx = False
 html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
-html_theme_options = {"top_of_page_buttons": []}
+html_theme_options: dict[str, object] = {"top_of_page_buttons": []}
+
+
+def _take_from_root(_app: Sphinx, page: str, source: list[str]) -> None:
+    """Put a document of the root in the place of its page, with the links that lead to the same pages from here."""
+    if page not in _FROM_ROOT:
+        return
+    text = (_ROOT / _FROM_ROOT[page]).read_text("utf-8").replace("](docs/", "](").replace("](README.md", "](index.md")
+    for name, document in _FROM_ROOT.items():
+        text = text.replace(f"]({document}", f"]({name}.md")
+    source[0] = text
+
+
+def setup(app: Sphinx) -> None:
+    """What Sphinx calls first."""
+    app.connect("source-read", _take_from_root)

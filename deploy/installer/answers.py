@@ -1,4 +1,4 @@
-"""What the operator wants: from the command line, else as last time, else as delivered."""
+"""What the operator wants: from the command line, else as last time, else the default."""
 
 import argparse
 import ipaddress

@@ -128,7 +128,7 @@ def _names(layer: str) -> list[str]:
 
 def _places(house: House) -> dict[str, tuple[float, float, float]]:
     """For each room its box's left edge, top edge and width, pixels."""
-    places = {}
+    places: dict[str, tuple[float, float, float]] = {}
     for number, floor in enumerate(house.floors):
         width = _CORE_BOX_WIDTH if any(room.startswith(CORE) for room in floor) else _BOX_WIDTH
         step = _WIDTH / len(floor)
