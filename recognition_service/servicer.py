@@ -34,7 +34,7 @@ AnyContext = grpc.aio.ServicerContext[Any, Any]
 
 
 class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
-    """The recognition service; callers have been admitted by `auth.AuthInterceptor`."""
+    """The recognition service; callers have been admitted by `access.auth.AuthInterceptor`."""
 
     def __init__(
         self,

@@ -38,7 +38,7 @@ _Loaded = TypeVar("_Loaded")
 
 
 class ReferenceEngine:
-    """dlib's CNN or HOG detector, five-point landmarks and ResNet encoder; an engine of `face_engine.interface`.
+    """dlib's CNN or HOG detector, five-point landmarks and ResNet encoder; a `FaceEngine`.
 
     It answers as `face_recognition.face_locations` and `face_recognition.face_encodings(model="small")` do, batch by
     batch. Boxes are dlib's own: whole numbers, right and bottom edges inside the box, and not cut at the image's edge.

@@ -23,7 +23,7 @@ from attendance.gallery.provenance import UNKNOWN, Provenance, ProvenanceError, 
 from attendance.gallery.unpickling import PickledArray, UnpicklingError, unpickle
 
 DEFAULT_MODEL = "dlib-resnet-v1"
-"""What made the encodings of a store that does not say: face_recognition's encoder, as `face_engine` names it."""
+"""What made the encodings of a store that does not say: face_recognition's encoder, as the face engine names it."""
 ENCODING_SIZE = 128
 """Numbers in an encoding of `DEFAULT_MODEL`."""
 MOST_BYTES = 2 * 1024 * 1024 * 1024

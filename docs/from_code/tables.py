@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from docs.from_code.svg import box, picture, text, way
 
-_BOX_WIDTH, _LINE, _HEAD, _GAP_X, _GAP_Y, _EDGE = 222, 17, 30, 74, 22, 20
+_BOX_WIDTH, _LINE, _HEAD, _GAP_X, _GAP_Y, _EDGE = 214, 17, 30, 60, 22, 20
 
 
 def draw_tables(metadata: sa.MetaData) -> str:

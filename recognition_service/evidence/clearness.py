@@ -1,6 +1,6 @@
 """Clearness: how much a face's size and sharpness let it say, as a factor from 0.25 to 1 on its vote.
 
-Sharpness is the variance of the Laplacian of the aligned face (`face_engine.faces.measure_sharpness`; Pech-Pacheco et
+Sharpness is the variance of the Laplacian of the aligned face (`measure_sharpness` of the face engine; Pech-Pacheco et
 al., ICPR 2000). It is taken where the pixels are, of the chip that is encoded anyway, and is normalised for size as all
 chips have one size: a small face enlarged to it is as soft as a large one out of focus, and is as hard to know.
 

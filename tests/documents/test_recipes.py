@@ -72,6 +72,16 @@ def test_a_model_is_measured(project: Path, environ: dict[str, str], pictures: P
     assert (project / "report-mine" / "evaluation.html").exists()
 
 
+@pytest.mark.exhaustive
+def test_all_recipes_together_keep_types_and_import_rules(project: Path, environ: dict[str, str]) -> None:
+    for name in NAMES:
+        for step in read_recipe(words((RECIPES / f"{name}.md").read_text("utf-8"))):
+            if step.kind != "run" or "make protos" in step.block:
+                carry_out(step, project, environ)
+    for command in ("mypy", "lint-imports --no-logo", "python -m docs.from_code"):
+        carry_out(Step("run", f".venv/bin/{command}\n"), project, environ)
+
+
 def test_every_recipe_has_steps_and_every_edit_a_place() -> None:
     """Also those that are too slow to be carried out each time: every line that they change is there."""
     assert NAMES
