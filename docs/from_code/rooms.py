@@ -10,6 +10,7 @@ import grimp
 from docs.from_code.svg import box, picture, text, way
 
 CORE = "attendance"
+_ROOT = Path(__file__).parents[2]
 JOBS: Mapping[str, tuple[str, str]] = {
     "operations": ("the command, doctor,", "erasure, the demo"),
     "accuracy": ("thresholds from the gallery's", "own pairs; evaluation"),
@@ -22,21 +23,19 @@ JOBS: Mapping[str, tuple[str, str]] = {
     "attendance.settings": ("configuration", ""),
     "attendance.tables": ("CSV, and one", "rule a field"),
     "attendance.gallery": ("store and index", "of encodings"),
+    "attendance.reports": ("HTML reports", "that people keep"),
+    "attendance.errors": ("one root error", ""),
+    "attendance.backoff": ("waits that grow", ""),
     "attendance.face_engine": ("pixels in,", "faces out"),
 }
 """What each room is for, in two short lines."""
 
-_CENTRES: Mapping[str, float] = {
-    "operations": 0.375,
-    "accuracy": 0.67,
-    "attendance.database": 0.79,
-    "protos": 0.1,
-    "attendance.settings": 0.3,
-    "attendance.face_engine": 0.5,
-    "attendance.gallery": 0.7,
-    "attendance.tables": 0.9,
-}
-"""Where a box stands, as a share of the width, so that few arrows cross; the others are spread over their floor."""
+_ORDER = ("protos", "attendance.settings", "attendance.face_engine", "attendance.gallery", "attendance.tables")
+"""From left to right on one floor, so that few arrows cross; others stand right of the settings."""
+_CORE_FROM = 0.2
+"""Left of this share of the width stands what is not the core."""
+_LONE: Mapping[str, float] = {"operations": 0.375, "accuracy": 0.67}
+"""Where a room stands that has a floor of its own, as a share of the width."""
 
 _WIDTH, _BOX_WIDTH, _BOX_HEIGHT, _STEP = 1000, 186, 78, 134
 _CORE_BOX_WIDTH = 148
@@ -75,8 +74,10 @@ def read_house(root: Path) -> House:
     layers = [contract["layers"] for contract in rules["contracts"] if contract["type"] == "layers"]
     floors = [_names(layer) for layer in layers[0]]
     inner = [_names(layer) for layer in layers[1]]
-    ground = [[room for room in floor if room != CORE] for floor in floors]
-    floors = [*ground[:-1], *inner[:-1], [*ground[-1], *inner[-1]]]
+    # What stands beside the core as a whole is drawn beside its widest floor.
+    widest = max(inner, key=len)
+    widest[:0] = [room for room in floors[-1] if room != CORE]
+    floors = [*floors[:-1], *inner]
     graph = grimp.build_graph(*rules["root_packages"])
     rooms = [room for floor in floors for room in floor]
     arrows = {
@@ -102,7 +103,7 @@ def draw_rooms(house: House) -> str:
     parts += [_arrow(places[by], places[to], f"{by} imports {to}") for by, to in sorted(house.drawn())]
     for room, (x, y, width) in places.items():
         first, second = JOBS.get(room, ("", ""))
-        name = room.removeprefix(f"{CORE}.") + "/"
+        name = _path(room).removeprefix(f"{CORE}/")
         parts += [box(x, y, width, _BOX_HEIGHT), text(x + width / 2, y + 24, name, "name", middle=True)]
         parts += [text(x + width / 2, y + 44, first, middle=True), text(x + width / 2, y + 61, second, middle=True)]
     said = "; ".join(f"{by} imports {to}" for by, to in sorted(house.drawn()))
@@ -119,7 +120,8 @@ def rooms_table(house: House) -> str:
 
 
 def _path(room: str) -> str:
-    return room.replace(".", "/") + "/"
+    path = room.replace(".", "/")
+    return f"{path}.py" if (_ROOT / f"{path}.py").exists() else f"{path}/"
 
 
 def _names(layer: str) -> list[str]:
@@ -129,13 +131,23 @@ def _names(layer: str) -> list[str]:
 def _places(house: House) -> dict[str, tuple[float, float, float]]:
     """For each room its box's left edge, top edge and width, pixels."""
     places: dict[str, tuple[float, float, float]] = {}
-    for number, floor in enumerate(house.floors):
+    for number, floor in reversed(list(enumerate(house.floors))):
         width = _CORE_BOX_WIDTH if any(room.startswith(CORE) for room in floor) else _BOX_WIDTH
-        step = _WIDTH / len(floor)
-        for place, room in enumerate(floor):
-            centre = _WIDTH * _CENTRES[room] if room in _CENTRES else step * (place + 0.5)
-            places[room] = (centre - width / 2, 24 + number * _STEP, width)
-    return places
+        for room, centre in _centres(floor, house.floors[number + 1 :]).items():
+            places[room] = (centre * _WIDTH - width / 2, 24 + number * _STEP, width)
+    return {room: places[room] for room in house.rooms}
+
+
+def _centres(floor: Sequence[str], below: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Where the boxes of a floor stand, as shares of the width."""
+    known = {room: number for number, room in enumerate(_ORDER)}
+    ordered = sorted(floor, key=lambda room: known.get(room, 1.5)) if known.keys() & set(floor) else list(floor)
+    left = _CORE_FROM if all(room.startswith(CORE) for room in floor) else 0.0
+    centres = {room: left + (1 - left) * (place + 0.5) / len(floor) for place, room in enumerate(ordered)}
+    if len(floor) == 1 and floor[0].startswith(CORE) and below:
+        # Above the last gap of the floor below, where no arrow passes.
+        return {floor[0]: 1 - 1 / len(below[0])}
+    return {room: _LONE.get(room, centre) if len(floor) == 1 else centre for room, centre in centres.items()}
 
 
 def _arrow(start: tuple[float, float, float], end: tuple[float, float, float], hint: str) -> str:
