@@ -127,3 +127,18 @@ def test_no_document_names_what_is_not_the_products() -> None:
     for name, text in PAGES.items():
         for word in ("as delivered", "/work/", "attendance_cli"):
             assert word not in text, f"{name} says {word!r}"
+
+
+# Words of which the glossary says another, and that mean nothing else here.
+_FOREIGN = ("login", "log in", "teacher", "lesson", "attendance list", "class list", "matriculation number", "frontend")
+
+
+def test_documents_and_pages_use_the_glossarys_words() -> None:
+    glossary = PAGES["docs/glossary.md"]
+    shown = {name: text for name, text in SETTLED.items() if name != "docs/glossary.md"}
+    for template in (ROOT / "webapp" / "templates").rglob("*.html"):
+        shown[template.name] = re.sub(r"{[{%#].*?[}%#]}|<[^>]*>", " ", template.read_text("utf-8"))
+    for word in _FOREIGN:
+        assert re.search(rf"\|[^|\n]*\b{word}\b[^|\n]*\|$", glossary, re.MULTILINE), f"{word}: not in the glossary"
+        using = [name for name, text in shown.items() if re.search(rf"(?<![-\w]){word}s?\b", text, re.IGNORECASE)]
+        assert using == [], f"{using} say {word!r}: see docs/glossary.md"
