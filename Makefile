@@ -6,6 +6,9 @@ PIP    := $(BIN)/pip --disable-pip-version-check --quiet install
 PINNED := $(PIP) --no-deps --require-hashes
 UV     := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+# From scratch each time: a page that has not changed may point to a heading that has.
+SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going --fresh-env --write-all \
+          --builder html docs build/site
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev camera-binary demo test test-deploy soak bench check docs format protos reference lock debian-packages
@@ -56,10 +59,10 @@ check: install-dev  ## Formatting, linting, types, import rules, generated code 
 	@echo "Import rules" && $(BIN)/lint-imports --no-logo
 	@echo "Generated code" && $(BIN)/python -m protos.generate --check
 	@echo "Documents" && $(BIN)/python -m docs.from_code --check
-	@$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --builder html docs build/site
+	@$(SITE)
 
 docs: install-dev  ## Make the documents' site, build/site/index.html
-	@$(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --builder html docs build/site
+	@$(SITE)
 	@echo "The documents are in build/site/index.html"
 
 format: install-dev  ## Format the code
