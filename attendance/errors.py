@@ -8,8 +8,8 @@ and is not drawn::
 
     AttendanceError  the root
       SettingsError  a setting is unknown or has a wrong value; ends a command with status 2
-      ImportRefused  a table as a whole cannot be read
-      LineError  one line of a table cannot be imported
+      TableError  a table (CSV) as a whole cannot be read
+      LineError  one line of a table cannot be used
       DatabaseError  the database is away, refuses, or its schema is another version's
         ConsentUnknownError  whether students consent cannot be seen, so nobody is enrolled
       CorrectionError  a correction of the register lacks something
@@ -34,7 +34,6 @@ and is not drawn::
       SpoolError  there can be no spool in this folder
       SetupError  the answers of the first start cannot be kept or used
       ServiceInstallError  the operating system does not take the camera as a service
-      TableError  a table of photos cannot be used
       StartError  the recognition service cannot start
       ServerSetupError  a server's settings cannot be used
       TracingError  traces were asked for and cannot be had

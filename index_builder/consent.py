@@ -11,6 +11,7 @@ from attendance.database.engine import DatabaseError, begin_writing, require_cur
 from attendance.database.erasure import being_erased
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
+from attendance.tables.index_numbers import alike, likeness
 from index_builder.index_versions import require_database_file
 from index_builder.photos.sources import Claim
 
@@ -42,6 +43,24 @@ def open_register(database_url: str) -> Iterator[sessionmaker[Session]]:
         raise ConsentUnknownError(
             f"whether students consented cannot be seen, so nobody is enrolled: {error}"
         ) from error
+
+
+def doubtful(sessions: sessionmaker[Session], students: Collection[str]) -> list[str]:
+    """What should be checked about index numbers before they are enrolled.
+
+    Args:
+        sessions: makes sessions of the database.
+        students: index numbers, those of the database among them or not.
+
+    Returns:
+        A sentence for each that is new and hardly told apart from another one.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is away.
+    """
+    with sessions() as db:
+        known = db.scalars(sa.select(Student.index_number)).all()
+    return [likeness(number, other) for number, other in alike(students, known)]
 
 
 def record_consents(

@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_errors(app)
     app.context_processor(_page_context)
 
-    account.init_account(app, settings)
+    account.init_account(app)
     register.init_register(app, max_streams=max(1, settings.web.threads // 2))
     for room in (account, courses, health, profile, records, register, students):
         app.register_blueprint(room.blueprint)

@@ -9,6 +9,7 @@ from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from webapp.app import create_app
+from webapp.serving.left_behind import delete_left_behind
 from webapp.serving.secret_key import secret_key
 from webapp.serving.server import serve, start_closer
 
@@ -34,6 +35,7 @@ def _check(settings: Settings) -> None:
     """Find out before the first request what would fail each of them."""
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
+    delete_left_behind(settings.data.directory)
     configured = settings.web.secret_key
     secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
 

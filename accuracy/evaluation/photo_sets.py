@@ -1,17 +1,22 @@
 """The photos of an evaluation: who is enrolled from which, who is searched for, and who is a stranger."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from attendance.errors import AttendanceError
-from index_builder.photos.sources import PHOTO_SUFFIXES, Photos, clean_index_number, find_photos
+from attendance.tables.errors import TableError
+from attendance.tables.fields import compose
+from attendance.tables.reading import Column, read_table_file
+from index_builder.photos.sources import PHOTO_SUFFIXES, Photos, find_photos
 
 HALVES = ("enrol", "probe")
 """The folders that are taken for what is enrolled and what is searched where nobody names others."""
-ANSWERS = ("photo", "people")
+ANSWERS = (
+    Column("photo", "A photo that lies in no person's folder.", verbatim=True),
+    Column("people", "Who is in it, with semicolons between."),
+)
 """The columns of a table of answers."""
 
 
@@ -194,15 +199,12 @@ def read_answers(path: Path) -> Mapping[str, frozenset[str]]:
         SetError: it cannot be read, or has not these columns.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
-            if not set(ANSWERS) <= set(table.fieldnames or ()):
-                raise SetError(f"{path} must have the columns {' and '.join(ANSWERS)}")
-            return {
-                (row["photo"] or "").strip(): frozenset(
-                    clean_index_number(person.strip()) for person in (row["people"] or "").split(";") if person.strip()
-                )
-                for row in table
-            }
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SetError(f"{path} is no table (CSV, UTF-8): {error}") from None
+        answers = {}
+        for line in read_table_file(path, ANSWERS).lines():
+            if line.error is not None:
+                raise SetError(f"{path}, line {line.number}: {line.error}")
+            people = (compose(person.strip()) for person in line.values["people"].split(";"))
+            answers[line.values["photo"]] = frozenset(person for person in people if person)
+        return answers
+    except TableError as error:
+        raise SetError(f"{path} is no table with the columns photo and people. {error}") from None

@@ -17,7 +17,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from attendance.errors import AttendanceError
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_BEGIN = "sqlite_begin"
+BEGIN_MODE = "sqlite_begin"
+"""The execution option that says how SQLite begins a transaction: DEFERRED or IMMEDIATE."""
 
 
 class DatabaseError(AttendanceError):
@@ -60,7 +61,7 @@ def begin_writing(db: Session) -> None:
     refused at once when another process has written meanwhile (https://www.sqlite.org/rescode.html#busy_snapshot).
     Elsewhere it changes nothing.
     """
-    db.connection(execution_options={_BEGIN: "IMMEDIATE"})
+    db.connection(execution_options={BEGIN_MODE: "IMMEDIATE"})
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
@@ -132,7 +133,7 @@ def _sqlite(address: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(_BEGIN, 'DEFERRED')}")
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get(BEGIN_MODE, 'DEFERRED')}")
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

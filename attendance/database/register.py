@@ -20,10 +20,9 @@ from attendance.database.models import (
 )
 from attendance.database.transactions import ATTEMPTS, inserted, transact
 from attendance.errors import AttendanceError
+from attendance.tables.fields import CORRECTION_REASON
 
 log = structlog.get_logger()
-
-_MAX_REASON = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +170,8 @@ def correct_status(
     reason = reason.strip()
     if not reason:
         raise CorrectionError("A correction needs a reason.")
-    if len(reason) > _MAX_REASON:
-        raise CorrectionError(f"A reason has at most {_MAX_REASON} characters.")
+    if len(reason) > CORRECTION_REASON.longest:
+        raise CorrectionError(f"A reason has at most {CORRECTION_REASON.longest} characters.")
     session = db.get(ClassSession, session_id)
     if session is None:
         raise NoEntryError("There is no such session.")

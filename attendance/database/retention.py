@@ -7,7 +7,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from attendance.database.models import AttendanceEvidence, ClassSession, GalleryJob, GalleryJobKind, JobState
+from attendance.database.models import (
+    AttendanceEvidence,
+    ClassSession,
+    GalleryJob,
+    GalleryJobKind,
+    ImportedFile,
+    JobState,
+    SignInAttempt,
+)
 from attendance.database.transactions import transact
 
 _ROWS = 500
@@ -24,6 +32,8 @@ class Retention:
     """Reports of enrolments and erasures that the dashboard asked for, and photos of enrolments that never ended."""
     sessions: datetime | None
     """Class sessions that ended, with their attendance and its history."""
+    passing: datetime | None = None
+    """What the dashboard needs for hours at most: files that were tried or imported, and attempts to sign in."""
 
 
 def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, int]:
@@ -52,6 +62,10 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         "class sessions with their attendance": _delete(
             sessions, ClassSession.id, ClassSession.ends_at, retention.sessions
         ),
+        "files that were tried or imported": _delete(
+            sessions, ImportedFile.id, ImportedFile.uploaded_at, retention.passing
+        ),
+        "attempts to sign in": _delete(sessions, SignInAttempt.id, SignInAttempt.tried_at, retention.passing),
     }
 
 

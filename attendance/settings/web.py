@@ -15,7 +15,8 @@ class WebSettings(Section):
     )
     secret_key: SecretStr | None = Field(
         None,
-        description="Signs sessions, 32 characters or more. Default: made once and kept in the data folder.",
+        description="Signs sessions, 32 characters or more; the same for all replicas. Default: made once and kept in "
+        "the data folder.",
     )
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it behind TLS.")
     trusted_proxies: int = Field(

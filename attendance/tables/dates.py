@@ -3,12 +3,20 @@
 import re
 from datetime import date, datetime, time
 
-from attendance.tables.reading import LineError
+from attendance.tables.errors import LineError
 
 # Year first, or day first with dots: 05/10/2026 is left out, being May in one country and October in another.
 _DATE_FORMATS = ("%Y-%m-%d", "%d.%m.%Y")
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})(?::00)?", re.ASCII)
 _EARLIEST, _LATEST = 2000, 2100
+
+MOST_MINUTES = 240
+"""Of early entry and of grace."""
+
+
+def year_can_be_meant(day: date) -> bool:
+    """Whether a day lies in years that a timetable or a consent may have."""
+    return _EARLIEST <= day.year < _LATEST
 
 
 def parse_date(text: str, column: str) -> date:
@@ -22,7 +30,7 @@ def parse_date(text: str, column: str) -> date:
             day = datetime.strptime(text, form).date()
         except ValueError:
             continue
-        if _EARLIEST <= day.year < _LATEST:
+        if year_can_be_meant(day):
             return day
     raise LineError(f"{column} {text!r} is no date. Write it like 2026-10-05 or 05.10.2026.", column)
 
@@ -42,12 +50,13 @@ def parse_clock(text: str, column: str) -> time:
         raise LineError(f"{column} {text!r} is no time of day. Write it like 09:00.", column) from None
 
 
-def parse_minutes(text: str, column: str, most: int) -> int:
-    """A whole number of minutes from 0 to `most`.
+def parse_minutes(text: str, column: str) -> int:
+    """A whole number of minutes from 0 to `MOST_MINUTES`.
 
     Raises:
         LineError: it is none.
     """
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and int(text) <= most):
-        raise LineError(f"{column} {text!r} must be a whole number of minutes from 0 to {most}.", column)
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_MINUTES))
+    if not digits or int(text) > MOST_MINUTES:
+        raise LineError(f"{column} {text!r} must be a whole number of minutes from 0 to {MOST_MINUTES}.", column)
     return int(text)

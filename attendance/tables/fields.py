@@ -1,20 +1,23 @@
-"""What may stand in a field, for CSV files and for the administrators' forms alike."""
+"""What may stand in a field of text: one rule a field, for tables, forms and commands alike."""
 
 import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
 
-# Column lengths of attendance.database.models.
-LONGEST_INDEX_NUMBER = 64
-LONGEST_NAME = 120
-LONGEST_COURSE_CODE = 32
-LONGEST_COURSE_NAME = 160
-LONGEST_EMAIL = 254
-LONGEST_ROOM_NAME = 80
-LONGEST_CAMERA_NAME = 80
-LONGEST_MEANS = 120
-LONGEST_GROUP = 80
+from email_validator import EmailNotValidError, validate_email
+
+from attendance.tables.index_numbers import damage_or_danger
 
 # Zero-width joiner and non-joiner belong to the spelling of Persian and Indic names.
 _JOINERS = "\u200c\u200d"
+# Marks that say in which direction text runs (Unicode Standard Annex 9): left-to-right, right-to-left and Arabic letter
+# mark, embeddings with their end, isolates with theirs. Programs leave them around copied names; a name is the same
+# without. The two overrides (U+202D, U+202E) show letters in another order than they are written: they stay, and are
+# refused.
+_DIRECTION_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u202a\u202b\u202c\u2066\u2067\u2068\u2069"))
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
+# What a spreadsheet shows in place of a value that it could not find or compute.
+_SPREADSHEET_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"))
 
 
 def clean(text: str) -> str:
@@ -22,29 +25,95 @@ def clean(text: str) -> str:
 
     "Zoe\u0308" and "Zo\u00eb" look the same and must be the same; spreadsheets leave no-break spaces behind.
     """
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(compose(text).split())
 
 
-def text_problem(text: str, *, longest: int, identifier: bool = False) -> str | None:
-    """Why a cleaned text cannot be kept, or None.
+def compose(text: str) -> str:
+    """The text with accents as one letter each (NFC): some file systems spell \u00e9 as e and an accent."""
+    return unicodedata.normalize("NFC", text)
 
-    Args:
-        text: cleaned.
-        longest: most characters allowed.
-        identifier: whether it must be told from others by eye, so that no invisible character may hide in it.
 
-    Returns:
-        The rest of a sentence that starts with the field's name: "is empty", "has 130 characters; at most 120 fit".
+def without_direction_marks(text: str) -> str:
+    """The text without marks of writing direction, which nobody sees."""
+    return text.translate(_DIRECTION_MARKS)
+
+
+@dataclass(frozen=True)
+class TextRule:
+    """What may stand in one field of text, on one line.
+
+    Attributes:
+        longest: most characters; as many as its column of the database has.
+        identifier: whether it is told from others by eye or typed again, so that nothing invisible may hide in it.
+        lower: whether it is kept in lower case.
+        further: what else is wrong with a text that fits: the rest of a sentence, or None.
     """
-    if not text:
-        return "is empty"
-    if len(text) > longest:
-        return f"has {len(text)} characters; at most {longest} fit"
-    for character in text:
-        if character == "\ufffd":
-            return "holds a \ufffd, the sign of a letter that was lost when the file was saved in a wrong encoding"
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
-            if not identifier and character in _JOINERS:
-                continue
-            return f"holds an invisible character (U+{ord(character):04X})"
+
+    longest: int
+    identifier: bool = False
+    lower: bool = False
+    further: Callable[[str], str | None] | None = None
+
+    def clean(self, text: str) -> str:
+        """The text as it is kept: composed, with single spaces; of a name, without marks of writing direction."""
+        if not self.identifier:
+            text = without_direction_marks(text)
+        text = clean(text)
+        return text.lower() if self.lower else text
+
+    def problem(self, text: str) -> str | None:
+        """Why a text cannot be kept as it is, or None.
+
+        Args:
+            text: what `clean` gave, or what came as it is, such as the name of a folder.
+
+        Returns:
+            The rest of a sentence that starts with the field's name: "is empty", "has 130 characters; at most 120 fit".
+        """
+        if not text:
+            return "is empty"
+        if len(text) > self.longest:
+            return f"has {len(text)} characters; at most {self.longest} fit"
+        return self._hidden(text) or _spacing(text) or _lost(text) or (self.further(text) if self.further else None)
+
+    def _hidden(self, text: str) -> str | None:
+        for character in text:
+            if character == "\ufffd":
+                return "holds a \ufffd, the sign of a letter that was lost when the file was saved in a wrong encoding"
+            category = unicodedata.category(character)
+            if category in _UNSEEN and (self.identifier or character not in _JOINERS):
+                kind = "a control or invisible" if category == "Cc" else "an invisible"
+                return f"holds {kind} character (U+{ord(character):04X})"
+        return None
+
+
+def _spacing(text: str) -> str | None:
+    if text != text.strip():
+        return "starts or ends with a space"
+    return None if text == " ".join(text.split()) else "holds a space that is not a single, plain one"
+
+
+def _lost(text: str) -> str | None:
+    return f"{text} is a spreadsheet's error, not a value" if text in _SPREADSHEET_ERRORS else None
+
+
+def _no_address(text: str) -> str | None:
+    # Whether a domain takes mail, and whether anybody reads it there, is not for this machine to ask.
+    try:
+        validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return f"{text!r} is no e-mail address, like name@university.edu"
     return None
+
+
+INDEX_NUMBER = TextRule(64, identifier=True, further=damage_or_danger)
+PERSON_NAME = TextRule(120)
+EMAIL = TextRule(254, identifier=True, lower=True, further=_no_address)
+COURSE_CODE = TextRule(32, identifier=True)
+COURSE_NAME = TextRule(160)
+ROOM_NAME = TextRule(80, identifier=True)
+CAMERA_NAME = TextRule(80, identifier=True)
+TOKEN_NAME = TextRule(80, identifier=True)
+CONSENT_MEANS = TextRule(120)
+DECLARED_GROUP = TextRule(80)
+CORRECTION_REASON = TextRule(500)

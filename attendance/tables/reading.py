@@ -1,17 +1,21 @@
-"""A CSV file as people's spreadsheets write it, read line by line, so that one bad line spoils no other."""
+"""A CSV file as people's spreadsheets write it, read record by record, so that one bad line spoils no other."""
 
-import csv
-import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from attendance.errors import AttendanceError
-from attendance.tables.fields import clean
+from attendance.tables.errors import LineError, TableError
+from attendance.tables.fields import TextRule, clean, compose, without_direction_marks
+from attendance.tables.records import Record, read_record, read_records
 
 MAX_BYTES = 16_000_000
 MAX_LINES = 200_000
-_LONGEST_LINE = 10_000
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_MOST_LINE_ENDS = 5
+"""Times `MAX_LINES`: lines of the file, empty ones and those inside of cells among them."""
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+# Excel's own line above the header.
+_NAMED_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _SHOWN = 200
 
 _SAVE_AS = (
@@ -19,24 +23,6 @@ _SAVE_AS = (
     "in LibreOffice choose Save As, tick \u201cEdit filter settings\u201d and take the character set "
     "\u201cUnicode (UTF-8)\u201d."
 )
-
-
-class ImportRefused(AttendanceError):  # noqa: N818 - it reads as what happened
-    """The file as a whole cannot be read; the message is for the person who chose it."""
-
-
-class LineError(AttendanceError):
-    """One line cannot be imported.
-
-    Attributes:
-        message: what is wrong, a sentence.
-        column: the column at fault, or None for the line as a whole.
-    """
-
-    def __init__(self, message: str, column: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.column = column
 
 
 @dataclass(frozen=True)
@@ -48,29 +34,61 @@ class Column:
         meaning: what to write there, for the page.
         required: whether a file without it is refused.
         aliases: other names that are understood, in lower case with underscores.
+        rule: of its field, where that is text.
+        verbatim: whether a value is only trimmed, because it names a file.
     """
 
     name: str
-    meaning: str
+    meaning: str = ""
     required: bool = True
     aliases: tuple[str, ...] = ()
+    rule: TextRule | None = None
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a file.
+    """One record of a file, which is one line unless a cell holds line breaks.
 
     Attributes:
-        number: as a text editor counts, the header being 1 unless lines stand above it.
-        content: the line as it stands in the file, shortened.
+        number: of its first line, as a text editor counts, the header being 1 unless lines stand above it.
+        last: of its last line.
+        content: the record as it stands in the file, shortened.
         values: cleaned text by column name; "" where the file has nothing.
-        error: what keeps the line from being read; `values` is empty then.
+        broken: columns whose text held a line break, which is a space in `values`.
+        error: what keeps the record from being read; `values` is empty then.
     """
 
     number: int
+    last: int
     content: str
     values: dict[str, str]
+    broken: frozenset[str] = frozenset()
     error: LineError | None = None
+
+    def text(self, column: Column) -> str:
+        """The value of a column that has a rule.
+
+        Raises:
+            LineError: it is missing, or the rule refuses it.
+        """
+        if column.rule is None:
+            raise ValueError(f"the column {column.name} has no rule")
+        value = column.rule.clean(self.values.get(column.name, ""))
+        problem = column.rule.problem(value)
+        if problem is None and column.rule.identifier and column.name in self.broken:
+            problem = "holds a line break"
+        if problem is not None:
+            raise LineError(f"{column.name} {problem}.", column.name)
+        return value
+
+    def optional_text(self, column: Column) -> str | None:
+        """The same, but None where the file has nothing.
+
+        Raises:
+            LineError: the rule refuses the value.
+        """
+        return self.text(column) if self.values.get(column.name) else None
 
 
 @dataclass(frozen=True)
@@ -80,79 +98,125 @@ class Table:
     Attributes:
         present: names of the columns found.
         unused: headings in the file that mean nothing here.
-        delimiter: "comma", "semicolon" or "tab".
+        delimiter: in words, e.g. "comma".
     """
 
     present: frozenset[str]
     unused: tuple[str, ...]
     delimiter: str
-    _text: str
-    _header_line: int
-    _places: tuple[str | None, ...]
+    _physical: Sequence[str]
+    _header_end: int
+    _places: tuple[Column | None, ...]
     _separator: str
 
     def lines(self) -> Iterator[Line]:
-        """The lines below the header that are not empty, read anew by each call.
+        """The records below the header that are not empty, cut anew by each call.
 
         Raises:
-            ImportRefused: there are more than `MAX_LINES`.
+            TableError: there are more than `MAX_LINES`.
         """
-        count = 0
-        for number, content in _numbered(self._text):
-            if number <= self._header_line or not content.strip(self._separator + " \t\xa0"):
-                continue
-            count += 1
+        records = read_records(self._physical, self._separator, after=self._header_end)
+        for count, record in enumerate(records, start=1):
             if count > MAX_LINES:
-                raise ImportRefused(f"The file has more than {MAX_LINES:,} lines. Split it and import the parts.")
-            yield self._line(number, content)
+                raise _too_long()
+            yield self._line(record)
 
-    def _line(self, number: int, content: str) -> Line:
+    def _line(self, record: Record) -> Line:
+        content = record.content.replace("\n", " \u21b5 ").replace("\0", "\ufffd")
         shown = content if len(content) <= _SHOWN else content[:_SHOWN] + "\u2026"
         try:
-            cells = _cells(content, self._separator)
-            width = len(self._places)
-            if any(cell.strip() for cell in cells[width:]):
-                raise LineError(
-                    f"This line has {len(cells)} fields, but the first line names {width}. A name that holds a "
-                    f"{self.delimiter} must stand in quotation marks."
-                )
-            values = dict.fromkeys(self.present, "")
-            values.update((name, clean(cell)) for name, cell in zip(self._places, cells, strict=False) if name)
+            if record.error is not None:
+                raise record.error
+            self._require_fit(record)
+            values, broken = self._values(record)
         except LineError as error:
-            return Line(number, shown.replace("\0", "\ufffd"), {}, error)
-        return Line(number, shown, values)
+            return Line(record.first, record.last, shown, {}, error=error)
+        return Line(record.first, record.last, shown, values, broken)
+
+    def _require_fit(self, record: Record) -> None:
+        width = len(self._places)
+        if any(cell.strip() for cell in record.cells[width:]):
+            raise LineError(
+                f"This line has {len(record.cells)} fields, but the first line names {width}. A name that holds a "
+                f"{self.delimiter} must stand in quotation marks."
+            )
+        # A cell that holds as many delimiters on one of its lines as the header has swallowed a line, most likely.
+        inner = (part for cell in record.cells for part in cell.split("\n")[1:])
+        if record.last > record.first and any(part.count(self._separator) >= max(1, width - 1) for part in inner):
+            raise LineError(
+                f"Lines {record.first} to {record.last} stand between two quotation marks, but look like lines of "
+                "their own, so none of them is used. Remove the quotation marks, or the line breaks between them."
+            )
+
+    def _values(self, record: Record) -> tuple[dict[str, str], frozenset[str]]:
+        values = {column.name: "" for column in self._places if column}
+        broken = set()
+        for column, cell in zip(self._places, record.cells, strict=False):
+            if column is None:
+                continue
+            if "\n" in cell.strip():
+                self._require_one_line(record, column, cell)
+                broken.add(column.name)
+            values[column.name] = compose(cell).strip() if column.verbatim else clean(cell)
+        return values, frozenset(broken)
+
+    def _require_one_line(self, record: Record, column: Column, cell: str) -> None:
+        if column.verbatim or self._separator in cell:
+            also = "" if column.verbatim else f" and a {self.delimiter}"
+            raise LineError(
+                f"{column.name} holds a line break{also} (lines {record.first} to {record.last}). Perhaps a quotation "
+                "mark is missing there, or is one too many.",
+                column.name,
+            )
+
+
+def read_table_file(path: Path, columns: Sequence[Column]) -> Table:
+    """Understand a file of this machine; `read_table` says how.
+
+    Raises:
+        TableError: it cannot be read, or `read_table` refuses it; the message names the file.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        return read_table(data, columns)
+    except OSError as error:
+        raise TableError(f"cannot read {path}: {error.strerror}") from None
+    except TableError as error:
+        raise TableError(f"{path}: {error}") from None
 
 
 def read_table(data: bytes, columns: Sequence[Column]) -> Table:
-    """Understand a file's encoding, delimiter and header; its lines are read later.
+    """Understand a file's encoding, delimiter and header; its records are cut later.
 
     Args:
         data: the file: UTF-8 with or without byte order mark, or UTF-16 with one.
         columns: those it may have; other columns are left unused.
 
     Raises:
-        ImportRefused: it is too large, no text, not in a known encoding, empty, or lacks a required column.
+        TableError: it is too large, no text, not in a known encoding, empty, or lacks a required column.
     """
     if len(data) > MAX_BYTES:
-        raise ImportRefused(f"The file is larger than {MAX_BYTES // 1_000_000} MB. Split it and import the parts.")
-    text = _decode(data)
-    number, header, separator = _header(text, columns)
+        raise TableError(f"The file is larger than {MAX_BYTES // 1_000_000} MB. Split it and import the parts.")
+    physical = _physical_lines(_decode(data))
+    place, separator = _header_place(physical, columns)
     if separator is None:
-        separator = max(_DELIMITERS, key=lambda mark: _recognised(header, mark, columns))
-    try:
-        headings = [clean(cell) for cell in _cells(header, separator)]
-    except LineError as error:
-        raise ImportRefused(f"Line {number}, which should name the columns, cannot be read: {error.message}") from None
+        separator = max(_DELIMITERS, key=lambda mark: _recognised(physical, place, mark, columns))
+    header = read_record(physical, place, separator)
+    if header.error is not None:
+        message = f"Line {header.first}, which should name the columns, cannot be read: {header.error.message}"
+        raise TableError(message)
+    headings = [clean(without_direction_marks(cell)) for cell in header.cells]
     while headings and not headings[-1]:
         headings.pop()
     places = tuple(_column_of(heading, columns) for heading in headings)
-    _require(places, headings, columns, number)
+    _require(places, headings, columns, header.first)
     return Table(
-        present=frozenset(name for name in places if name),
-        unused=tuple(heading for heading, name in zip(headings, places, strict=True) if heading and not name),
+        present=frozenset(column.name for column in places if column),
+        unused=tuple(heading for heading, column in zip(headings, places, strict=True) if heading and not column),
         delimiter=_DELIMITERS[separator],
-        _text=text,
-        _header_line=number,
+        _physical=physical,
+        _header_end=header.last,
         _places=places,
         _separator=separator,
     )
@@ -160,9 +224,9 @@ def read_table(data: bytes, columns: Sequence[Column]) -> Table:
 
 def _decode(data: bytes) -> str:
     if not data.strip():
-        raise ImportRefused("The file is empty.")
+        raise TableError("The file is empty.")
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise ImportRefused(
+        raise TableError(
             "This is a spreadsheet, not a CSV file. Open it and save it as CSV: in Excel choose Save As and the type "
             "\u201cCSV UTF-8 (Comma delimited)\u201d."
         )
@@ -175,69 +239,61 @@ def _decode(data: bytes) -> str:
             text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise ImportRefused(
+        raise TableError(
             f"The file is not in UTF-8 (line {line} holds the byte 0x{data[error.start]:02X}), so its letters cannot "
             f"be told for certain. {_SAVE_AS}"
         ) from None
     # Text with a NUL beside every letter is UTF-16 whose byte order mark got lost.
     if text.count("\0") * 4 > len(text):
-        raise ImportRefused(f"The file is not in UTF-8 (it looks like UTF-16 without its mark). {_SAVE_AS}")
+        raise TableError(f"The file is not in UTF-8 (it looks like UTF-16 without its mark). {_SAVE_AS}")
     return text.removeprefix("\ufeff")
 
 
-def _numbered(text: str) -> Iterator[tuple[int, str]]:
-    # newline=None reads \n, \r\n and \r alike; str.splitlines would also cut at letters such as U+2028.
-    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
-        yield number, line.removesuffix("\n")
+def _physical_lines(text: str) -> list[str]:
+    # str.splitlines would also cut at letters such as U+2028.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") > _MOST_LINE_ENDS * MAX_LINES:
+        raise _too_long()
+    return text.split("\n")
 
 
-def _header(text: str, columns: Sequence[Column]) -> tuple[int, str, str | None]:
+def _too_long() -> TableError:
+    return TableError(f"The file has more than {MAX_LINES:,} lines. Split it and import the parts.")
+
+
+def _header_place(physical: Sequence[str], columns: Sequence[Column]) -> tuple[int, str | None]:
+    """Where the header begins, and the separator that is named above it."""
     separator = None
-    for number, content in _numbered(text):
-        if content.lower().startswith("sep=") and content[4:5] in _DELIMITERS and not content[5:].strip():
-            separator = content[4]  # Excel's own line above the header
-        elif content.strip(" \t,;\xa0"):
-            return number, content, separator
+    for place, content in enumerate(physical):
+        hint = _NAMED_SEPARATOR.fullmatch(content)
+        if hint:
+            separator = hint[1]
+        elif content.strip(" \t,;|\xa0"):
+            return place, separator
     expected = ", ".join(column.name for column in columns if column.required)
-    raise ImportRefused(f"The file is empty. Its first line must name the columns: {expected}.")
+    raise TableError(f"The file is empty. Its first line must name the columns: {expected}.")
 
 
-def _cells(content: str, separator: str) -> list[str]:
-    if "\0" in content:
-        raise LineError("The line holds a NUL byte, which no text has; the file is damaged here.")
-    if len(content) > _LONGEST_LINE:
-        raise LineError(f"The line has {len(content):,} characters; a line here never has more than {_LONGEST_LINE:,}.")
-    try:
-        return next(csv.reader([content], delimiter=separator, strict=True), [])
-    except csv.Error:
-        raise LineError(
-            'The quotation marks do not match. A field that begins with " must end with " on the same line; '
-            'a quotation mark inside it is written twice ("").'
-        ) from None
+def _recognised(physical: Sequence[str], place: int, separator: str, columns: Sequence[Column]) -> int:
+    cells = read_record(physical, place, separator).cells or physical[place].split(separator)
+    headings = (clean(without_direction_marks(cell)).strip('"') for cell in cells)
+    return sum(_column_of(heading, columns) is not None for heading in headings)
 
 
-def _recognised(header: str, separator: str, columns: Sequence[Column]) -> int:
-    return sum(_column_of(cell.strip().strip('"'), columns) is not None for cell in header.split(separator))
-
-
-def _column_of(heading: str, columns: Sequence[Column]) -> str | None:
+def _column_of(heading: str, columns: Sequence[Column]) -> Column | None:
     key = "_".join(heading.lower().replace("-", " ").replace("_", " ").split())
-    return next((column.name for column in columns if key == column.name or key in column.aliases), None)
+    return next((column for column in columns if key == column.name or key in column.aliases), None)
 
 
 def _require(
-    places: Sequence[str | None], headings: Sequence[str], columns: Sequence[Column], header_line: int
+    places: Sequence[Column | None], headings: Sequence[str], columns: Sequence[Column], header_line: int
 ) -> None:
-    missing = [column.name for column in columns if column.required and column.name not in places]
+    missing = [column.name for column in columns if column.required and column not in places]
     if missing:
         what = "the column " + missing[0] if len(missing) == 1 else "the columns " + " and ".join(missing)
         found = ", ".join(headings)
         found = found if len(found) <= _SHOWN else found[:_SHOWN] + "\u2026"
-        raise ImportRefused(
-            f"The file lacks {what}. Line {header_line} must name the columns; it reads: {found}".replace(
-                "\0", "\ufffd"
-            )
-        )
-    twice = next((name for name in places if name and places.count(name) > 1), None)
+        raise TableError(f"The file lacks {what}. Line {header_line} must name the columns; it reads: {found}")
+    twice = next((column for column in places if column and places.count(column) > 1), None)
     if twice:
-        raise ImportRefused(f"The column {twice} is there twice. Remove one of them.")
+        raise TableError(f"The column {twice.name} is there twice. Remove one of them.")

@@ -19,7 +19,14 @@ from attendance.gallery.publishing import build_index
 from attendance.gallery.store import read_store
 from attendance.settings import load_settings
 from attendance.settings.model import Settings
-from index_builder.consent import ConsentUnknownError, note_gallery, open_register, record_consents, without_consent
+from index_builder.consent import (
+    ConsentUnknownError,
+    doubtful,
+    note_gallery,
+    open_register,
+    record_consents,
+    without_consent,
+)
 from index_builder.enrolment import FORGIVABLE, Enroller, EnrolmentResult, check_model
 from index_builder.importing.photo_table import read_photo_table
 from index_builder.index_versions import record_version
@@ -75,6 +82,8 @@ def enrol(  # noqa: PLR0917 - one parameter an option
     photos = _find(folder, table, settings)
     _check_report(report)
     with open_register(settings.database_url) as sessions:
+        for question in doubtful(sessions, photos.by_student):
+            click.echo(f"Please check: {question}", err=True)
         enrolment = _enrol(photos, store, sessions, settings, consent=consent, accept=accept, resume=resume)
         _note(sessions, enrolment)
     if report is not None:

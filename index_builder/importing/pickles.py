@@ -7,9 +7,9 @@ from pathlib import Path
 
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store, StoreError, read_store, update_store
+from attendance.tables.fields import INDEX_NUMBER, compose
 from index_builder.enrolment import check_model
 from index_builder.photos.comparing import Bounds, compare_own, find_outliers
-from index_builder.photos.sources import clean_index_number, index_number_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ def read_import(path: Path, *, now: datetime) -> Incoming:
     encodings, provenance = {}, {}
     origin = Provenance(source=f"import:{path.name}"[:300], enrolled_at=now.replace(microsecond=0), model=foreign.model)
     for name, rows in foreign.encodings.items():
-        student = clean_index_number(name)
-        problem = index_number_problem(student)
+        student = compose(name)
+        problem = INDEX_NUMBER.problem(student)
         if problem is not None:
             unusable[name] = problem
             continue

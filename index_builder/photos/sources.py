@@ -1,20 +1,18 @@
 """Where photos come from: folders named by index number, or a table that names photos."""
 
 import hashlib
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from attendance.face_engine.interface import ImageError
-from attendance.gallery.layouts import name_problem
+from attendance.tables.fields import INDEX_NUMBER, compose
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
 
 _MOST_BYTES = 64 * 1024 * 1024
-_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +50,6 @@ class Photos:
         return str(path.relative_to(self.folder))
 
 
-def clean_index_number(text: str) -> str:
-    """An index number with accents as one letter each: some file systems spell é as e and an accent."""
-    return unicodedata.normalize("NFC", text)
-
-
-def index_number_problem(text: str) -> str | None:
-    """Why something cannot be an index number, or None if it can."""
-    problem = name_problem(text)
-    if problem is not None:
-        return problem
-    if "/" in text or "\\" in text or text in (".", ".."):
-        return f"{text!r} is a path"
-    if text.startswith(_FORMULA_STARTS):
-        return f"{text!r} would be a formula in a spreadsheet"
-    return None
-
-
 def find_photos(folder: Path) -> Photos:
     """List the photos of a folder that holds one folder for each student, named by index number.
 
@@ -87,8 +68,8 @@ def find_photos(folder: Path) -> Photos:
         if not path.is_dir():
             leave(path, "it lies outside any student's folder")
             continue
-        student = clean_index_number(path.name)
-        problem = index_number_problem(student)
+        student = compose(path.name)
+        problem = INDEX_NUMBER.problem(student)
         if problem is not None:
             leave(path, f"it cannot be an index number: {problem}")
             continue

@@ -8,8 +8,8 @@ from attendance.database.models import Camera, Room
 from attendance.database.opening import open_session
 from attendance.database.tokens import hash_token, new_token
 from attendance.settings import load_settings
-
-_NAME_LENGTH = 80
+from attendance.tables.fields import CAMERA_NAME, ROOM_NAME
+from operations.cli.arguments import checked
 
 
 @click.command()
@@ -19,8 +19,7 @@ _NAME_LENGTH = 80
 @click.option("--upsample", type=click.IntRange(0, 3), help="Times frames are doubled to find small faces.")
 def add(name: str, room: str, create_room: bool, upsample: int | None) -> None:
     """Register the camera NAME and print its token, once."""
-    if not name.strip() or len(name) > _NAME_LENGTH:
-        raise click.ClickException(f"A camera's name has 1 to {_NAME_LENGTH} characters.")
+    name = checked(CAMERA_NAME, "The camera's name", name)
     token = new_token("cam")
     with open_session(load_settings().database_url) as db:
         if db.scalar(sa.select(Camera).where(Camera.name == name)):
@@ -90,13 +89,11 @@ def _camera(db: Session, name: str) -> Camera:
 
 
 def _room(db: Session, name: str, *, create: bool) -> Room:
-    room = db.scalar(sa.select(Room).where(Room.name == name))
+    room = db.scalar(sa.select(Room).where(Room.name.in_((name, ROOM_NAME.clean(name)))))
     if room is not None:
         return room
     if create:
-        if not name.strip() or len(name) > _NAME_LENGTH:
-            raise click.ClickException(f"A room's name has 1 to {_NAME_LENGTH} characters.")
-        room = Room(name=name)
+        room = Room(name=checked(ROOM_NAME, "The room's name", name))
         db.add(room)
         db.flush()
         return room

@@ -2,7 +2,6 @@
 
 import click
 import sqlalchemy as sa
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.orm import Session
 
 from attendance.database.accounts import set_password
@@ -10,8 +9,8 @@ from attendance.database.models import Lecturer, Role
 from attendance.database.opening import open_session
 from attendance.database.passwords import generate_password, hash_password, password_problem
 from attendance.settings import load_settings
-
-_NAME_LENGTH = 120
+from attendance.tables.fields import EMAIL, PERSON_NAME
+from operations.cli.arguments import checked
 
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it once, instead of asking.")
 
@@ -28,11 +27,7 @@ def lecturer() -> None:
 @_generate
 def add(email: str, name: str, admin: bool, generate: bool) -> None:
     """Add a lecturer or administrator."""
-    email = _email(email)
-    if not name.strip():
-        raise click.ClickException("The name is empty.")
-    if len(name.strip()) > _NAME_LENGTH:
-        raise click.ClickException(f"A name has at most {_NAME_LENGTH} characters.")
+    email, name = checked(EMAIL, "The address", email), checked(PERSON_NAME, "The name", name)
     # Asked for before the transaction: nobody else should wait for somebody who types.
     password = _password(generate)
     hashed = hash_password(password)
@@ -40,7 +35,7 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
         if _find(db, email):
             raise click.ClickException(f"There is a lecturer {email} already.")
         role = Role.ADMIN if admin else Role.LECTURER
-        db.add(Lecturer(email=email, name=name.strip(), password_hash=hashed, role=role))
+        db.add(Lecturer(email=email, name=name, password_hash=hashed, role=role))
     click.echo(f"{'Administrator' if admin else 'Lecturer'} {email} added.", err=True)
     _show_generated(password, generate)
 
@@ -62,7 +57,7 @@ def list_lecturers() -> None:
 @_generate
 def reset_password(email: str, generate: bool) -> None:
     """Give the person with the address EMAIL a new password; every sign-in made with the old one ends."""
-    email = _email(email)
+    email = checked(EMAIL, "The address", email)
     password = _password(generate)
     hashed = hash_password(password)  # slow on purpose, so not while others wait to write
     with open_session(load_settings().database_url) as db:
@@ -72,14 +67,6 @@ def reset_password(email: str, generate: bool) -> None:
         set_password(db, person, hashed)
     click.echo(f"{email} has a new password.", err=True)
     _show_generated(password, generate)
-
-
-def _email(text: str) -> str:
-    try:
-        # Whether a domain takes mail is not for this machine to ask.
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
-    except EmailNotValidError as error:
-        raise click.ClickException(f"{text!r} is no e-mail address: {error}") from None
 
 
 def _find(db: Session, email: str) -> Lecturer | None:

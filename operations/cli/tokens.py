@@ -7,8 +7,8 @@ from attendance.database.models import ApiToken, TokenRole
 from attendance.database.opening import open_session
 from attendance.database.tokens import hash_token, new_token
 from attendance.settings import load_settings
-
-_NAME_LENGTH = 80
+from attendance.tables.fields import TOKEN_NAME
+from operations.cli.arguments import checked
 
 
 @click.group()
@@ -26,8 +26,7 @@ def token() -> None:
 )
 def add(name: str, role: str) -> None:
     """Issue a token under NAME and print it, once."""
-    if not name.strip() or len(name) > _NAME_LENGTH:
-        raise click.ClickException(f"A token's name has 1 to {_NAME_LENGTH} characters.")
+    name = checked(TOKEN_NAME, "The token's name", name)
     made = new_token("op")
     with open_session(load_settings().database_url) as db:
         if db.scalar(sa.select(ApiToken).where(ApiToken.name == name)):

@@ -50,14 +50,17 @@ def _tell(finding: Finding) -> None:
 
 @click.command()
 def purge() -> None:
-    """Delete what has been kept for longer than the retention settings say; run it daily."""
+    """Delete what has been kept for longer than the retention settings say; run it daily.
+
+    Files that administrators tried or imported, and attempts to sign in, go after a day.
+    """
     settings = load_settings()
     kept, now = settings.retention, datetime.now(UTC)
 
     def before(days: int) -> datetime | None:
         return now - timedelta(days=days) if days else None
 
-    retention = Retention(before(kept.evidence_days), before(kept.job_days), before(kept.attendance_days))
+    retention = Retention(before(kept.evidence_days), before(kept.job_days), before(kept.attendance_days), before(1))
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
         for kind, rows in delete_old(session_factory(engine), retention).items():

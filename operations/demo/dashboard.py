@@ -1,8 +1,6 @@
 """Reading the register as a lecturer's browser does: sign in over HTTP, fetch the export of what the page shows."""
 
-import csv
 import http.cookiejar
-import io
 import re
 import urllib.error
 import urllib.parse
@@ -10,6 +8,15 @@ import urllib.request
 from html import unescape
 
 from attendance.errors import AttendanceError
+from attendance.tables.errors import TableError
+from attendance.tables.reading import Column, read_table
+
+_REGISTER = (
+    Column("Index number", aliases=("index_number",)),
+    Column("Student", aliases=("student",)),
+    Column("Status", aliases=("status",)),
+    Column("First seen", aliases=("first_seen",)),
+)
 
 
 class DashboardError(AttendanceError):
@@ -58,7 +65,10 @@ class Dashboard:
             DashboardError: not served.
         """
         text = self._get(f"/sessions/{session_id}/register.csv")
-        return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+        try:
+            return [line.values for line in read_table(text.encode(), _REGISTER).lines()]
+        except TableError as error:
+            raise DashboardError(f"The register cannot be read: {error}") from None
 
     def _get(self, path: str, form: bytes | None = None) -> str:
         try:

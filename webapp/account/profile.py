@@ -7,15 +7,16 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from sqlalchemy.exc import IntegrityError
 from wtforms import EmailField, PasswordField, StringField, ValidationError
-from wtforms.validators import DataRequired, Email, EqualTo, Length
+from wtforms.validators import DataRequired, EqualTo, Length
 
 from attendance.database.accounts import set_password
 from attendance.database.models import Lecturer
 from attendance.database.passwords import hash_password, password_problem
+from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_lecturer, sign_in
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
-from webapp.account.sign_in import begin_attempt, password_is_right, throttle, too_many, wait_text
-from webapp.tools.fields import lower_case, printable, squeezed
+from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, too_many, wait_text
+from webapp.tools.fields import Fits, cleaned
 from webapp.tools.storage import begin_change, database
 from webapp.tools.uploads import upload_limit
 
@@ -30,16 +31,19 @@ class ProfileForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
     name = StringField(
         "Name",
-        filters=[squeezed],
-        validators=[DataRequired("Type your name."), Length(max=120, message="At most 120 characters."), printable],
+        filters=[cleaned(PERSON_NAME)],
+        validators=[
+            DataRequired("Type your name."),
+            Length(max=PERSON_NAME.longest, message=f"At most {PERSON_NAME.longest} characters."),
+            Fits(PERSON_NAME, "This has characters that cannot be shown. Type it again."),
+        ],
     )
     email = EmailField(
         "E-mail address",
-        filters=[lower_case],
+        filters=[cleaned(EMAIL)],
         validators=[
             DataRequired("Type your e-mail address."),
-            Length(max=254, message="At most 254 characters."),
-            Email("This is no e-mail address, like name@university.edu."),
+            Fits(EMAIL, "This is no e-mail address, like name@university.edu."),
         ],
     )
 
@@ -135,10 +139,11 @@ def change_password() -> ResponseReturnValue:
     if attempt.wait_s:
         form.current_password.errors = [wait_text(attempt)]
         return too_many(attempt, _page(password=form))
-    if not password_is_right(lecturer.password_hash, form.current_password.data or ""):
+    right = password_is_right(lecturer.password_hash, form.current_password.data or "")
+    end_attempt(attempt, right=right)
+    if not right:
         form.current_password.errors = ["This is not your current password."]
         return _page(password=form), 422
-    throttle().forgive(attempt)
     new_hash = hash_password(form.new_password.data or "")  # slow on purpose, so not while others wait to write
     db = begin_change()
     set_password(db, lecturer, new_hash)

@@ -12,12 +12,12 @@ from wtforms.validators import DataRequired, Length
 
 from attendance.database.models import Lecturer
 from attendance.database.passwords import hash_password, verify_password
-from attendance.settings import Settings
+from attendance.tables.fields import EMAIL
 from webapp.account.identity import public, sign_in, sign_out, signed_in_lecturer
 from webapp.account.throttle import Attempt, Throttle
-from webapp.tools.fields import lower_case
+from webapp.tools.fields import cleaned
 from webapp.tools.requests import safe_path
-from webapp.tools.storage import database
+from webapp.tools.storage import database, engine_of
 
 blueprint = Blueprint("account", __name__)
 
@@ -30,16 +30,18 @@ _CHECKS_AT_ONCE = threading.BoundedSemaphore(4)
 class SignInForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """E-mail address and password."""
 
-    email = EmailField("E-mail address", filters=[lower_case], validators=[DataRequired("Type your e-mail address.")])
+    email = EmailField(
+        "E-mail address", filters=[cleaned(EMAIL)], validators=[DataRequired("Type your e-mail address.")]
+    )
     password = PasswordField(
         "Password", validators=[DataRequired("Type your password."), Length(max=_MAX_PASSWORD, message=_WRONG)]
     )
     next = HiddenField()
 
 
-def init_account(app: Flask, settings: Settings) -> None:
-    """Give the application its count of failed attempts."""
-    app.extensions["attendance_throttle"] = Throttle(settings.data.directory / "sign-in-attempts.db")
+def init_account(app: Flask) -> None:
+    """Give the application, which has its database and its key, the count of failed attempts."""
+    app.extensions["attendance_throttle"] = Throttle(engine_of(app), str(app.secret_key))
 
 
 @blueprint.get("/signin")
@@ -66,9 +68,10 @@ def sign_in_now() -> ResponseReturnValue:
     lecturer = database().scalar(sa.select(Lecturer).where(Lecturer.email == form.email.data))
     # An unknown address costs the same work as a wrong password, so that timing tells nobody who has an account.
     right = password_is_right(lecturer.password_hash if lecturer else _nobodys_hash(), form.password.data or "")
-    if lecturer is None or not right or not lecturer.active:
+    may_enter = right and lecturer is not None and lecturer.active
+    end_attempt(attempt, right=may_enter)
+    if lecturer is None or not may_enter:
         return render_template("account/sign_in.html", form=form, failed=_WRONG), 422
-    throttle().forgive(attempt)
     sign_in(lecturer)
     return redirect(safe_path(form.next.data) or url_for("courses.home"))
 
@@ -83,15 +86,24 @@ def sign_out_now() -> ResponseReturnValue:
     return response
 
 
-def throttle() -> Throttle:
-    """The application's count of failed attempts."""
+def begin_attempt(account: str) -> Attempt:
+    """Count an attempt at the account's password from this request's address; `end_attempt` must follow."""
+    database().commit()  # counting takes a connection of its own, and may wait
+    return _throttle().begin(account, request.remote_addr)
+
+
+def end_attempt(attempt: Attempt, *, right: bool) -> None:
+    """Say whether the password was right."""
+    database().commit()
+    if right:
+        _throttle().forgive(attempt)
+    else:
+        _throttle().fail(attempt)
+
+
+def _throttle() -> Throttle:
     counter: Throttle = current_app.extensions["attendance_throttle"]
     return counter
-
-
-def begin_attempt(account: str) -> Attempt:
-    """Count an attempt at the account's password from this request's address."""
-    return throttle().begin(account, request.remote_addr)
 
 
 def wait_text(attempt: Attempt) -> str:

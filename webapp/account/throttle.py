@@ -1,19 +1,25 @@
 """Slowing down whoever guesses passwords.
 
-Failed attempts are counted in a small SQLite file of the data folder, so that every worker process of this machine sees
-them and a restart forgets none. The file holds hashes of addresses, no e-mail addresses.
+Attempts are counted in the database, so that every process of every replica sees them and a restart forgets none. An
+attempt is counted before the password is looked at. While it is being checked it is neither right nor wrong: attempts
+beyond the limit wait for it, so that many guesses at once get no further than one after the other, and many right
+passwords at once are no failures.
 """
 
 import hashlib
+import hmac
 import ipaddress
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime, timedelta
 
+import sqlalchemy as sa
 import structlog
+
+from attendance.database.engine import DatabaseError
+from attendance.database.locks import exclusive
+from attendance.database.models import SignInAttempt, utc_now
 
 log = structlog.get_logger()
 
@@ -24,17 +30,23 @@ WINDOW_S = 15 * 60
 PAIR_LIMIT = 5
 ACCOUNT_LIMIT = 25
 ADDRESS_LIMIT = 60
+_WINDOW = timedelta(seconds=WINDOW_S)
+# A check that takes longer has died with its process, and counts as failed.
+_LONGEST_CHECK = timedelta(seconds=30)
+# For how long, and how often, an attempt looks whether those before it were right.
+_PATIENCE_S, _POLL_S = 5.0, 0.1
+_SOON_S = 2
 _MAX_ROWS = 100_000
-_BUSY_S = 5.0
+_LOCK = "attendance-sign-in"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at a password, counted as failed until `Throttle.forgive` hears otherwise.
+    """One attempt at a password.
 
     Attributes:
         wait_s: seconds to wait before the next attempt; 0 when this one may go on.
-        row: the attempt in the file, 0 when it is not there.
+        row: the attempt in the database, 0 when it is not there.
     """
 
     account: str
@@ -44,72 +56,88 @@ class Attempt:
 
 
 class Throttle:
-    """Counts attempts at passwords for every process that shares the file."""
+    """Counts attempts at passwords for every process that shares the database.
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+    Args:
+        engine: the database.
+        key: a secret that all replicas share; without it nobody learns accounts and addresses from the table.
+        clock: the present moment, UTC.
+    """
+
+    def __init__(self, engine: sa.Engine, key: str, clock: Callable[[], datetime] = utc_now) -> None:
+        self._engine = engine
+        self._secret = key.encode()
         self._clock = clock
 
     def begin(self, account: str, address: str | None) -> Attempt:
-        """Count an attempt before the password is looked at, so that attempts at the same moment are counted too.
+        """Count an attempt, which `forgive` or `fail` must end unless it has to wait.
 
         Args:
             account: what tells the account, e.g. the e-mail address as typed.
             address: the client's network address; the networks of one IPv6 customer (/64) count as one.
         """
-        account_key, address_key = _key("account", account.lower()), _key("address", _network(address))
+        account_key, address_key = self._key("account", account.lower()), self._key("address", _network(address))
+        give_up = time.monotonic() + _PATIENCE_S
         try:
-            return self._count(account_key, address_key)
-        except sqlite3.Error as error:  # a full disk must not keep everybody out
-            log.error("throttle_unavailable", error=str(error))
+            while True:
+                attempt, checking = self._count(account_key, address_key)
+                if not checking or time.monotonic() > give_up:
+                    return attempt
+                time.sleep(_POLL_S)
+        except (sa.exc.SQLAlchemyError, DatabaseError) as error:  # a full disk must not keep everybody out
+            log.error("throttle_unavailable", error=type(error).__name__)
             return Attempt(account_key, address_key)
 
     def forgive(self, attempt: Attempt) -> None:
         """The password was right: forget the account's failures, and this attempt of the address."""
-        try:
-            with self._file() as db:
-                db.execute("DELETE FROM attempt WHERE account = ? OR id = ?", (attempt.account, attempt.row))
-        except sqlite3.Error as error:
-            log.error("throttle_unavailable", error=str(error))
+        failures = sa.and_(SignInAttempt.account == attempt.account, SignInAttempt.failed)
+        self._settle(sa.delete(SignInAttempt).where(sa.or_(failures, SignInAttempt.id == attempt.row)))
 
-    def _count(self, account: str, address: str) -> Attempt:
+    def fail(self, attempt: Attempt) -> None:
+        """The password was wrong."""
+        self._settle(sa.update(SignInAttempt).where(SignInAttempt.id == attempt.row).values(failed=True))
+
+    def _settle(self, statement: sa.Delete | sa.Update) -> None:
+        try:
+            with exclusive(self._engine, _LOCK) as db:
+                db.execute(statement)
+        except (sa.exc.SQLAlchemyError, DatabaseError) as error:
+            log.error("throttle_unavailable", error=type(error).__name__)
+
+    def _count(self, account: str, address: str) -> tuple[Attempt, bool]:
+        """The attempt, and whether it is refused only because of others that are still being checked."""
         now = self._clock()
-        with self._file() as db:
-            db.execute("DELETE FROM attempt WHERE at <= ? OR at > ?", (now - WINDOW_S, now + WINDOW_S))
-            db.execute("DELETE FROM attempt WHERE id <= (SELECT MAX(id) FROM attempt) - ?", (_MAX_ROWS,))
-            wait = max(
-                _wait(db, "account = ? AND address = ?", (account, address), PAIR_LIMIT, now),
-                _wait(db, "account = ?", (account,), ACCOUNT_LIMIT, now),
-                _wait(db, "address = ?", (address,), ADDRESS_LIMIT, now),
-            )
+        with exclusive(self._engine, _LOCK) as db:
+            _tidy(db, now)
+            mine, there = SignInAttempt.account == account, SignInAttempt.address == address
+            limits = ((sa.and_(mine, there), PAIR_LIMIT), (mine, ACCOUNT_LIMIT), (there, ADDRESS_LIMIT))
+            failed = sa.or_(SignInAttempt.failed, SignInAttempt.tried_at <= now - _LONGEST_CHECK)
+            wait = max(_wait(db, sa.and_(whose, failed), limit, now) for whose, limit in limits)
             if wait:
-                return Attempt(account, address, wait_s=wait)
-            row = db.execute("INSERT INTO attempt (account, address, at) VALUES (?, ?, ?)", (account, address, now))
-            return Attempt(account, address, row=row.lastrowid or 0)
+                return Attempt(account, address, wait_s=wait), False
+            if any(_wait(db, whose, limit, now) for whose, limit in limits):
+                return Attempt(account, address, wait_s=_SOON_S), True
+            added = db.execute(sa.insert(SignInAttempt).values(account=account, address=address, tried_at=now))
+            key = added.inserted_primary_key
+            return Attempt(account, address, row=key[0] if key else 0), False
 
-    @contextmanager
-    def _file(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None)
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS attempt "
-                "(id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, address TEXT NOT NULL, at REAL NOT NULL)"
-            )
-            db.execute("CREATE INDEX IF NOT EXISTS attempt_account ON attempt (account, at)")
-            db.execute("CREATE INDEX IF NOT EXISTS attempt_address ON attempt (address, at)")
-            db.execute("CREATE INDEX IF NOT EXISTS attempt_at ON attempt (at)")
-            yield db
-            db.execute("COMMIT")
-        finally:
-            db.close()
+    def _key(self, kind: str, value: str) -> str:
+        return hmac.new(self._secret, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def _wait(db: sqlite3.Connection, where: str, values: tuple[str, ...], limit: int, now: float) -> int:
-    """Whole seconds until fewer than `limit` attempts lie within the window."""
-    query = f"SELECT at FROM attempt WHERE {where} ORDER BY at DESC LIMIT 1 OFFSET ?"  # noqa: S608 - constants of this file
-    row = db.execute(query, (*values, limit - 1)).fetchone()
-    return 0 if row is None else max(1, int(row[0] + WINDOW_S - now) + 1)
+def _tidy(db: sa.Connection, now: datetime) -> None:
+    """Forget what is too old to count, and what a clock that was set back has left in the future."""
+    tried_at = SignInAttempt.tried_at
+    db.execute(sa.delete(SignInAttempt).where(sa.or_(tried_at <= now - _WINDOW, tried_at > now + _WINDOW)))
+    newest = db.scalar(sa.select(sa.func.max(SignInAttempt.id))) or 0
+    db.execute(sa.delete(SignInAttempt).where(SignInAttempt.id <= newest - _MAX_ROWS))
+
+
+def _wait(db: sa.Connection, which: sa.ColumnElement[bool], limit: int, now: datetime) -> int:
+    """Whole seconds until fewer than `limit` of these attempts lie within the window."""
+    query = sa.select(SignInAttempt.tried_at).where(which).order_by(SignInAttempt.tried_at.desc())
+    moment = db.scalar(query.limit(1).offset(limit - 1))
+    return 0 if moment is None else max(1, int((moment + _WINDOW - now).total_seconds()) + 1)
 
 
 def _network(address: str | None) -> str:
@@ -122,7 +150,3 @@ def _network(address: str | None) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
-
-
-def _key(kind: str, value: str) -> str:
-    return hashlib.sha256(f"{kind}\0{value}".encode()).hexdigest()[:32]

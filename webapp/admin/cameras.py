@@ -10,7 +10,7 @@ from wtforms import SelectField
 
 from attendance.database.models import Camera, Room
 from attendance.database.tokens import hash_token, new_token
-from attendance.tables.fields import LONGEST_CAMERA_NAME
+from attendance.tables.fields import CAMERA_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, one_of_the_list, options, text_field
 from webapp.admin.lookup import chosen_id, fetch
@@ -28,7 +28,7 @@ _MOST_UPSAMPLE = 3  # as the setting engine.upsample
 class CameraForm(AdminForm):
     """A camera. `offer_choices` must fill the rooms first."""
 
-    name = text_field("Name", LONGEST_CAMERA_NAME, identifier=True)
+    name = text_field("Name", CAMERA_NAME)
     room = SelectField("Room", validate_choice=False, validators=[one_of_the_list("Choose a room of the list.")])
     upsample = SelectField(
         "Enlarge the picture before looking for faces",

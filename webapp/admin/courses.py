@@ -7,7 +7,7 @@ from sqlalchemy.orm import selectinload
 from wtforms import StringField
 
 from attendance.database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Lecturer, utc_now
-from attendance.tables.fields import LONGEST_COURSE_CODE, LONGEST_COURSE_NAME, clean
+from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, given, text_field
 from webapp.admin.lookup import count, counts_by, fetch
@@ -25,8 +25,8 @@ _LISTS = ("", "no-lecturer", "no-student")
 class CourseForm(AdminForm):
     """A course."""
 
-    code = text_field("Code", LONGEST_COURSE_CODE, identifier=True)
-    name = text_field("Name", LONGEST_COURSE_NAME)
+    code = text_field("Code", COURSE_CODE)
+    name = text_field("Name", COURSE_NAME)
 
 
 class TeacherForm(AdminForm):

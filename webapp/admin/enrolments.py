@@ -5,7 +5,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment, Student
-from attendance.tables.fields import LONGEST_INDEX_NUMBER
+from attendance.tables.fields import INDEX_NUMBER
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import fetch
@@ -22,7 +22,7 @@ _A_PAGE = 50
 class EnrolForm(AdminForm):
     """A student to enrol."""
 
-    index_number = text_field("Index number", LONGEST_INDEX_NUMBER, identifier=True)
+    index_number = text_field("Index number", INDEX_NUMBER)
 
 
 @blueprint.get("/courses/<int:course_id>/students")

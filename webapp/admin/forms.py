@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
 from flask_wtf import FlaskForm
 from wtforms import DateField, Field, Form, IntegerField, StringField, TimeField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import StopValidation
 
-from attendance.tables.fields import LONGEST_EMAIL, clean, text_problem
+from attendance.tables.dates import year_can_be_meant
+from attendance.tables.fields import TextRule
+from webapp.tools.fields import Fits, cleaned
 
 
 class AdminForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -20,26 +21,12 @@ class AdminForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         return [(field.id, str(message)) for field in self for message in field.errors]
 
 
-class Fits:
-    """The text must be there, be short enough for its column, and hold nothing invisible (a validator)."""
-
-    def __init__(self, longest: int, *, identifier: bool = False) -> None:
-        self._longest = longest
-        self._identifier = identifier
-
-    def __call__(self, _form: Form, field: Field) -> None:
-        """Check the field."""
-        problem = text_problem(field.data or "", longest=self._longest, identifier=self._identifier)
-        if problem is not None:
-            raise StopValidation(f"{field.label.text} {problem}.")
-
-
-def text_field(label: str, longest: int, *, identifier: bool = False, optional: bool = False) -> Any:
-    """A line of text, cleaned as `attendance.tables.fields.clean` says."""
-    checks: list[Callable[[Form, Field], None]] = [Fits(longest, identifier=identifier)]
+def text_field(label: str, rule: TextRule, *, optional: bool = False) -> Any:
+    """A line of text, cleaned and checked by its rule."""
+    checks: list[Callable[[Form, Field], None]] = [Fits(rule)]
     if optional:
         checks.insert(0, skip_if_empty)
-    return StringField(label, filters=[_cleaned], validators=checks)
+    return StringField(label, filters=[cleaned(rule)], validators=checks)
 
 
 def skip_if_empty(_form: Form, field: Field) -> None:
@@ -47,19 +34,6 @@ def skip_if_empty(_form: Form, field: Field) -> None:
     if not field.raw_data or not str(field.raw_data[0]).strip():
         field.errors = []
         raise StopValidation()
-
-
-def check_email(_form: Form, field: Field) -> None:
-    """The text must be an e-mail address (a validator); whether anybody reads it there, nobody can tell."""
-    try:
-        validate_email(field.data, check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        raise ValidationError(f"{field.data!r} is no e-mail address, like name@university.edu.") from None
-
-
-def email_field(label: str) -> Any:
-    """An e-mail address, in lower case."""
-    return StringField(label, filters=[_cleaned_lower], validators=[Fits(LONGEST_EMAIL, identifier=True), check_email])
 
 
 class DayField(DateField):
@@ -133,6 +107,12 @@ def given(message: str) -> Callable[[Form, Field], None]:
     return check
 
 
+def sensible_year(_form: Form, field: Field) -> None:
+    """The day must lie in years that can be meant (a validator)."""
+    if field.data and not year_can_be_meant(field.data):
+        raise ValidationError("This year cannot be meant.")
+
+
 def between(least: int, most: int) -> Callable[[Form, Field], None]:
     """The number must lie between two (a validator)."""
 
@@ -145,11 +125,3 @@ def between(least: int, most: int) -> Callable[[Form, Field], None]:
 
 def _typed(values: Sequence[str]) -> bool:
     return any(value.strip() for value in values)
-
-
-def _cleaned(text: str | None) -> str:
-    return clean(text or "")
-
-
-def _cleaned_lower(text: str | None) -> str:
-    return clean(text or "").lower()

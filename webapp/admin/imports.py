@@ -1,29 +1,28 @@
 """Importing CSV files: choose a file, see what it would do, then let it."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
 
-from flask import Response, abort, current_app, flash, redirect, render_template, request, send_file, url_for
+from flask import Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.exceptions import RequestEntityTooLarge
+from wtforms import BooleanField
 
 from attendance.database.models import Course
-from attendance.settings import Settings
-from attendance.tables.reading import MAX_BYTES, ImportRefused, read_table
+from attendance.tables.errors import TableError
+from attendance.tables.reading import MAX_BYTES, read_table
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm
-from webapp.admin.import_files import ImportFiles, Upload
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.photos import MAX_BYTES as MOST_BYTES
 from webapp.admin.photos import MOST_PHOTOS
 from webapp.admin.questions import count_text
 from webapp.admin.writing import note
+from webapp.imports.files import ImportFiles, ReportFile, Upload
 from webapp.imports.kinds import KINDS, Kind
-from webapp.imports.report import REPORT_HEADER, Outcome, Report, Result, report_row
+from webapp.imports.report import Report, Result
 from webapp.imports.run import run_import
 from webapp.tools.errors import error_page
 from webapp.tools.spreadsheet import csv_lines
@@ -32,6 +31,7 @@ from webapp.tools.times import zone
 from webapp.tools.uploads import upload_limit
 
 _LONGEST_FILE_NAME = 120
+_UNCHECKED = "Look at the lines under \u201cPlease check\u201d first. Tick this if they are right."
 # The form around a file that is just small enough.
 _ROOM_FOR_FORM = 100_000
 # How much of a request that is refused for its size is still read: a browser shows the answer only after it has sent
@@ -43,6 +43,12 @@ class UploadForm(AdminForm):
     """A file to import."""
 
     file = FileField("CSV file", validators=[FileRequired("Choose a file first.")])
+
+
+class ApplyForm(AdminForm):
+    """The word of whoever imports a file."""
+
+    checked = BooleanField("I have checked these lines: they are different students.")
 
 
 @blueprint.get("/import")
@@ -65,57 +71,61 @@ def upload(kind_name: str) -> ResponseReturnValue:
     if not form.validate():
         return _upload_page(kind, course, form)
     data = form.file.data.read(MAX_BYTES + 1)
-    token = _files().new(data)
     try:
-        report = _run(token, kind, course, data, apply=False)
-    except ImportRefused as error:
-        _files().drop(token)
+        report, lines = _run(kind, course, data, apply=False)
+    except TableError as error:
         form.file.errors = [str(error)]
         return _upload_page(kind, course, form)
     name = Path(form.file.data.filename or "").name[:_LONGEST_FILE_NAME] or "file.csv"
-    course_id = course.id if course else None
-    _files().save(token, Upload(kind_name, current_lecturer().id, name, course_id, done=False, report=report))
+    token = _files().keep(Upload(kind_name, name, course.id if course else None, report), data, lines)
     return redirect(url_for("admin.import_report", token=token))
 
 
 @blueprint.get("/import/runs/<token>")
-def import_report(token: str) -> str:
+def import_report(token: str) -> ResponseReturnValue:
     """What the file would do, or did."""
-    upload = _upload(token)
-    return render_template(
+    return _report_page(token, _upload(token), ApplyForm(formdata=None))
+
+
+def _report_page(token: str, upload: Upload, form: ApplyForm) -> ResponseReturnValue:
+    page = render_template(
         "admin/import_report.html",
         token=token,
         upload=upload,
+        form=form,
         kind=_kind(upload.kind),
         course=fetch(Course, upload.course_id) if upload.course_id else None,
         report=upload.report,
         changes=upload.report.counts[Result.ADDED] + upload.report.counts[Result.UPDATED],
     )
+    return page, 422 if form.errors else 200
 
 
 @blueprint.post("/import/runs/<token>")
 def import_now(token: str) -> ResponseReturnValue:
-    """Import the good lines."""
-    upload, files = _upload(token), _files()
-    data = files.data(token)
+    """Import the good lines; those with a question need a person's word."""
+    upload, files, form = _upload(token), _files(), ApplyForm()
+    data = files.data(upload)
     if upload.done or data is None:
         flash("This file has been imported already.", "info")
         return redirect(url_for("admin.import_report", token=token))
+    if not form.validate() or (upload.report.asked and not form.checked.data):
+        form.checked.errors = [_UNCHECKED]
+        return _report_page(token, upload, form)
     kind, course = _kind(upload.kind), fetch(Course, upload.course_id) if upload.course_id else None
-    report = _run(token, kind, course, data, apply=True)
-    files.save(token, replace(upload, done=True, report=report))
+    report, lines = _run(kind, course, data, apply=True)
+    files.finish(upload, report, lines)
     note("file_imported", kind=kind.slug, lines=report.lines, **report.counts)
     return redirect(url_for("admin.import_report", token=token))
 
 
 @blueprint.get("/import/runs/<token>/report.csv")
 def download_report(token: str) -> ResponseReturnValue:
-    """Every line that was refused or changed something, as a file."""
-    upload, path = _upload(token), _files().report_path(token)
-    if not path.is_file():
-        abort(404)
-    name = f"import-report_{upload.kind}.csv"
-    return send_file(path.absolute(), mimetype="text/csv", as_attachment=True, download_name=name, max_age=0)
+    """Every line that was refused, changed something or is asked about, as a file."""
+    upload = _upload(token)
+    response = Response(_files().report(upload), content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=f"import-report_{upload.kind}.csv")
+    return response
 
 
 @blueprint.get("/import/<kind_name>/template.csv")
@@ -141,25 +151,12 @@ def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
     )
 
 
-def _run(token: str, kind: Kind, course: Course | None, data: bytes, *, apply: bool) -> Report:
+def _run(kind: Kind, course: Course | None, data: bytes, *, apply: bool) -> tuple[Report, Sequence[bytes]]:
+    """Try or import a file; the report as the page shows it, and that of all lines."""
     importer = kind.importer(zone(), course.code if course else None)
-    table = read_table(data, importer.columns)
-    with _files().report(token) as file:
-        file.writelines(csv_lines(REPORT_HEADER, []))
-        return run_import(database(), table, importer, apply=apply, on_outcome=_writer(file))
-
-
-def _writer(file: IO[str]) -> Any:
-    def write(outcome: Outcome) -> None:
-        if outcome.message:
-            file.writelines(_without_mark(csv_lines(REPORT_HEADER, [report_row(outcome)])))
-
-    return write
-
-
-def _without_mark(lines: Iterator[str]) -> Iterator[str]:
-    next(lines)  # the mark and the header, which the file has
-    return lines
+    table, lines = read_table(data, importer.columns), ReportFile()
+    report = run_import(database(), table, importer, apply=apply, on_outcome=lines.write)
+    return report, lines.finished()
 
 
 def _upload_page(kind: Kind, course: Course | None, form: UploadForm) -> ResponseReturnValue:
@@ -175,13 +172,7 @@ def _upload_page(kind: Kind, course: Course | None, form: UploadForm) -> Respons
 
 
 def _upload(token: str) -> Upload:
-    try:
-        upload = _files().load(token)
-    except FileNotFoundError:
-        upload = None
-    if upload is None or upload.by != current_lecturer().id:
-        abort(404)
-    return upload
+    return _files().load(token) or abort(404)
 
 
 def _kind(name: str) -> Kind:
@@ -194,8 +185,7 @@ def _course_meant(kind_name: str) -> Course | None:
 
 
 def _files() -> ImportFiles:
-    settings: Settings = current_app.config["ATTENDANCE"]
-    return ImportFiles(settings.data.directory / "imports")
+    return ImportFiles(database(), current_lecturer().id)
 
 
 blueprint.add_app_template_filter(count_text, "counted")

@@ -9,10 +9,10 @@ from wtforms import BooleanField, RadioField
 from attendance.database.accounts import lock_administrators, set_password
 from attendance.database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
 from attendance.database.passwords import generate_password, hash_password
-from attendance.tables.fields import LONGEST_NAME
+from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, email_field, options, text_field
+from webapp.admin.forms import AdminForm, options, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
@@ -28,8 +28,8 @@ _LISTS = ("", "admins", "inactive")
 class LecturerForm(AdminForm):
     """A lecturer."""
 
-    name = text_field("Name", LONGEST_NAME)
-    email = email_field("E-mail address")
+    name = text_field("Name", PERSON_NAME)
+    email = text_field("E-mail address", EMAIL)
     role = RadioField(
         "Role",
         choices=options([(Role.LECTURER.value, "Lecturer"), (Role.ADMIN.value, "Administrator")]),

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError
 
 from attendance.database.models import Camera, ClassSession, Room, utc_now
-from attendance.tables.fields import LONGEST_ROOM_NAME
+from attendance.tables.fields import ROOM_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
@@ -23,7 +23,7 @@ _TAKEN = "Another room has this name."
 class RoomForm(AdminForm):
     """A room."""
 
-    name = text_field("Name", LONGEST_ROOM_NAME, identifier=True)
+    name = text_field("Name", ROOM_NAME)
 
 
 @blueprint.get("/rooms")

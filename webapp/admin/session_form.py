@@ -10,6 +10,7 @@ from wtforms import BooleanField, SelectField, ValidationError
 from wtforms.validators import Optional
 
 from attendance.database.models import ClassSession, Course, Room
+from attendance.tables.dates import MOST_MINUTES
 from webapp.admin.forms import (
     AdminForm,
     ClockField,
@@ -19,9 +20,9 @@ from webapp.admin.forms import (
     given,
     one_of_the_list,
     options,
+    sensible_year,
 )
 from webapp.tools.schedule import (
-    MOST_MINUTES,
     ScheduleError,
     Slot,
     is_ambiguous,
@@ -33,8 +34,6 @@ from webapp.tools.schedule import (
 from webapp.tools.storage import database
 from webapp.tools.times import day_text, local
 
-_FIRST_YEAR, _LAST_YEAR = 2000, 2100
-
 
 def _choose(label: str, message: str) -> SelectField:
     return SelectField(label, validate_choice=False, validators=[given(message), one_of_the_list(message)])
@@ -45,7 +44,7 @@ class SessionForm(AdminForm):
 
     course = _choose("Course", "Choose a course.")
     room = _choose("Room", "Choose a room.")
-    day = DayField("Day", validators=[given("Choose a day.")])
+    day = DayField("Day", validators=[given("Choose a day."), sensible_year])
     start = ClockField("Starts at", validators=[given("Choose when it starts.")])
     end = ClockField("Ends at", validators=[given("Choose when it ends.")])
     until = DayField("Repeat every week until", validators=[Optional()])
@@ -73,11 +72,6 @@ class SessionForm(AdminForm):
         if self.day.data is None or self.start.data is None or self.end.data is None:
             raise ValueError("the form is not valid")
         return self.day.data, self.start.data, self.end.data
-
-    def validate_day(self, day: DayField) -> None:
-        """A year that can be meant."""
-        if day.data and not _FIRST_YEAR <= day.data.year < _LAST_YEAR:
-            raise ValidationError("This year cannot be meant.")
 
     def validate_until(self, until: DayField) -> None:
         """Not before the first day, and not years later."""

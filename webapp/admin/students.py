@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 
 from attendance.database.erasure import request_erasure, withdraw_within
 from attendance.database.models import Attendance, Enrolment, Student, utc_now
+from attendance.tables.index_numbers import likeness
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import is_erasing
@@ -14,6 +15,7 @@ from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.student_page import NewStudentForm, StudentForm, student_page
 from webapp.admin.writing import begin_change, committed, note
+from webapp.imports.likeness import numbers_like
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
@@ -59,6 +61,7 @@ def new_student() -> ResponseReturnValue:
             if committed(db, form.index_number, _TAKEN):
                 note("student_added", student=student.id)
                 flash(f"{student.name} is added.", "success")
+                _ask_about(student.index_number)
                 return redirect(url_for("admin.student", student_id=student.id))
         db.rollback()
     return render_template("admin/student_form.html", form=form, student=None), 422 if form.errors else 200
@@ -73,14 +76,16 @@ def student(student_id: int) -> ResponseReturnValue:
 @blueprint.post("/students/<int:student_id>")
 def save_student(student_id: int) -> ResponseReturnValue:
     """Keep changed details; encodings under a former index number are erased."""
-    student, form = fetch(Student, student_id), StudentForm()
+    student = fetch(Student, student_id)
+    form = StudentForm().leave_index_number(student.index_number)
     if not form.validate():
         return student_page(student, form)
     db = begin_change()
     if _taken(form, student_id) or _is_erased_of_another(form, student):
         db.rollback()
         return student_page(student, form)
-    left_behind = student.gallery_encodings > 0 and student.index_number != form.index_number.data
+    renumbered = student.index_number != form.index_number.data
+    left_behind = renumbered and student.gallery_encodings > 0
     if left_behind:
         request_erasure(db, student.index_number, asked_by=current_lecturer().id)
         student.gallery_encodings = 0
@@ -90,6 +95,8 @@ def save_student(student_id: int) -> ResponseReturnValue:
         return student_page(student, form)
     note("student_changed", student=student_id)
     flash(f"{student.name} is saved.", "success")
+    if renumbered:
+        _ask_about(student.index_number)
     if left_behind:
         flash("The encodings under the former index number are being erased. Add the photos again.", "warning")
     return redirect(url_for("admin.student", student_id=student_id))
@@ -153,3 +160,9 @@ def _taken(form: StudentForm, student_id: int | None) -> bool:
         return False
     form.index_number.errors = [_TAKEN]
     return True
+
+
+def _ask_about(index_number: str) -> None:
+    """Say so where a new index number is hardly told apart from another student's."""
+    for other in numbers_like(database(), index_number)[:1]:
+        flash(likeness(index_number, other, "who is there already"), "warning")

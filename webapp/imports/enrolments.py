@@ -7,20 +7,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Course, Enrolment, Student
-from attendance.tables.fields import LONGEST_COURSE_CODE, LONGEST_NAME, text_problem
-from attendance.tables.reading import Column, Line, LineError
+from attendance.tables.columns import COURSE_CODE, INDEX_NUMBER, STUDENT_NAME
+from attendance.tables.errors import LineError
+from attendance.tables.reading import Column, Line
+from webapp.imports.likeness import LikeNumbers
 from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered, refused, require
-from webapp.imports.students import INDEX_NUMBER, index_number_of, write_rows
+from webapp.imports.run import Importer, Numbered, refused
+from webapp.imports.students import write_rows
 
-COURSE_CODE = Column(
-    "course_code", "The code of a course that is there already, exactly as written there.", aliases=("course", "code")
-)
-_NAME = Column(
-    "name",
-    "Needed for students who are not there yet: they are added. The names of others stay as they are.",
+_NAME = replace(
+    STUDENT_NAME,
+    meaning="Needed for students who are not there yet: they are added. The names of others stay as they are.",
     required=False,
-    aliases=("student", "student_name", "full_name"),
 )
 
 
@@ -48,17 +46,17 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
         if course_code is not None:
             self.columns = (INDEX_NUMBER, _NAME, replace(COURSE_CODE, required=False))
         self._courses = CourseFinder()
+        self._like = LikeNumbers()
         # Students whom an earlier line adds, which trying a file does not write.
         self._added: set[str] = set()
         self._adding: set[str] = set()
 
     def parse(self, line: Line, present: frozenset[str]) -> EnrolmentRecord:
         """Check the fields of a line."""
-        name = line.values.get("name", "")
         return EnrolmentRecord(
             course_code=self._course_code(line),
-            index_number=index_number_of(line),
-            name=require(name, "name", text_problem(name, longest=LONGEST_NAME)) if name else "",
+            index_number=line.text(INDEX_NUMBER),
+            name=line.optional_text(_NAME) or "",
         )
 
     def key(self, record: EnrolmentRecord) -> tuple[Hashable, str, str]:
@@ -69,6 +67,7 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
     def handle(self, db: Session, batch: Sequence[Numbered[EnrolmentRecord]], *, apply: bool) -> list[Outcome]:
         """At most six statements, whatever the size of the batch."""
         self._adding = set()
+        self._like.begin(db)
         courses = self._courses.find(db, (item.record.course_code for item in batch))
         numbers = {item.record.index_number for item in batch}
         students = _ids(db, numbers)
@@ -78,7 +77,7 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
             record = item.record
             try:
                 course_id = self._courses.require(courses, record.course_code)
-                self._require_student(record, students, names)
+                question = self._require_student(item, students, names)
             except LineError as error:
                 outcomes.append(refused(item.line, error))
                 continue
@@ -86,7 +85,7 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
                 outcomes.append(Outcome(item.line, Result.UNCHANGED))
                 continue
             enrol.append((course_id, record.index_number))
-            outcomes.append(Outcome(item.line, Result.ADDED, records=1))
+            outcomes.append(Outcome(item.line, Result.ADDED, records=1, question=question))
         self._adding = set(names)
         if apply:
             _write(db, students, names, enrol)
@@ -95,24 +94,30 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
     def settle(self) -> None:
         """Remember the students of the last batch."""
         self._added |= self._adding
+        self._like.settle()
 
     def _course_code(self, line: Line) -> str:
         if self._only is None:
-            return course_code_of(line)
+            return line.text(COURSE_CODE)
         named = line.values.get("course_code") or self._only
         if named != self._only:
             raise LineError(f"course_code is {named}; this import is for {self._only} only.", "course_code")
         return named
 
-    def _require_student(self, record: EnrolmentRecord, students: dict[str, int], names: dict[str, str]) -> None:
+    def _require_student(self, item: Numbered[EnrolmentRecord], students: dict[str, int], names: dict[str, str]) -> str:
+        """Take note of a student whom the line adds; what must be asked about the index number, or ""."""
+        record = item.record
         known = record.index_number in students or record.index_number in names or record.index_number in self._added
         if known:
-            return
+            return ""
         if not record.name:
             raise LineError(
-                f"There is no student with index number {record.index_number}. Give a name to add one.", "index_number"
+                f"There is no student with index number {record.index_number}.{self._like.hint(record.index_number)} "
+                "Give a name to add one.",
+                "index_number",
             )
         names[record.index_number] = record.name
+        return self._like.question(record.index_number, item.line)
 
 
 class CourseFinder:
@@ -144,16 +149,6 @@ class CourseFinder:
         hint = self._hints.get(code.lower())
         meant = f" Did you mean {hint}?" if hint else ""
         raise LineError(f"There is no course with the code {code}.{meant}", "course_code")
-
-
-def course_code_of(line: Line) -> str:
-    """The line's course code.
-
-    Raises:
-        LineError: it is missing or cannot be one.
-    """
-    value = line.values["course_code"]
-    return require(value, "course_code", text_problem(value, longest=LONGEST_COURSE_CODE, identifier=True))
 
 
 def _ids(db: Session, numbers: Iterable[str]) -> dict[str, int]:

@@ -2,21 +2,34 @@
 
 import secrets
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.orm import Session
 
 from attendance.database.models import CourseLecturer, Lecturer, Role
 from attendance.database.passwords import hash_password
-from attendance.tables.fields import LONGEST_COURSE_CODE, LONGEST_EMAIL, LONGEST_NAME, text_problem
-from attendance.tables.reading import Column, Line, LineError
+from attendance.tables import columns, fields
+from attendance.tables.errors import LineError
+from attendance.tables.reading import Column, Line
 from webapp.imports.enrolments import CourseFinder
 from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered, refused, require
+from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
+
+_EMAIL = Column("email", "With it the lecturer signs in.", aliases=("e_mail", "mail"), rule=fields.EMAIL)
+_NAME = Column(
+    "name",
+    f"As students know the lecturer, up to {fields.PERSON_NAME.longest} characters.",
+    aliases=("lecturer", "full_name"),
+    rule=fields.PERSON_NAME,
+)
+_COURSE_CODE = replace(
+    columns.COURSE_CODE,
+    meaning="The code of a course that the lecturer teaches. One line for each course; empty for none.",
+    required=False,
+)
 
 
 @dataclass(frozen=True)
@@ -31,16 +44,7 @@ class LecturerRecord:
 class LecturerImporter(Importer[LecturerRecord]):
     """Adds lecturers, with a password that nobody knows, and joins them to courses. None becomes administrator."""
 
-    columns = (
-        Column("email", "With it the lecturer signs in.", aliases=("e_mail", "mail")),
-        Column("name", "As students know the lecturer, up to 120 characters.", aliases=("lecturer", "full_name")),
-        Column(
-            "course_code",
-            "The code of a course that the lecturer teaches. One line for each course; empty for none.",
-            required=False,
-            aliases=("course", "code"),
-        ),
-    )
+    columns = (_EMAIL, _NAME, _COURSE_CODE)
 
     def __init__(self) -> None:
         self._courses = CourseFinder()
@@ -50,14 +54,10 @@ class LecturerImporter(Importer[LecturerRecord]):
 
     def parse(self, line: Line, present: frozenset[str]) -> LecturerRecord:
         """Check the fields of a line."""
-        code = line.values.get("course_code", "")
-        if code:
-            require(code, "course_code", text_problem(code, longest=LONGEST_COURSE_CODE, identifier=True))
-        name = line.values["name"]
         return LecturerRecord(
-            email=email_of(line),
-            name=require(name, "name", text_problem(name, longest=LONGEST_NAME)),
-            course_code=code,
+            email=line.text(_EMAIL),
+            name=line.text(_NAME),
+            course_code=line.optional_text(_COURSE_CODE) or "",
         )
 
     def key(self, record: LecturerRecord) -> tuple[Hashable, str, str]:
@@ -123,21 +123,6 @@ class LecturerImporter(Importer[LecturerRecord]):
         )
         ids = {email: row.id for email, row in _known(db, [email for email, _ in teach]).items()}
         write_rows(db, CourseLecturer, [{"lecturer_id": ids[email], "course_id": course} for email, course in teach])
-
-
-def email_of(line: Line) -> str:
-    """The line's e-mail address, in lower case.
-
-    Raises:
-        LineError: it is missing or none.
-    """
-    value = line.values["email"].lower()
-    require(value, "email", text_problem(value, longest=LONGEST_EMAIL, identifier=True))
-    try:
-        validate_email(value, check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        raise LineError(f"email {value!r} is no e-mail address.", "email") from None
-    return value
 
 
 def _known(db: Session, emails: Sequence[str]) -> dict[str, Any]:

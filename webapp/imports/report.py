@@ -27,6 +27,7 @@ class Outcome:
         column: the column at fault, if one is.
         content: the line as it stands in the file, shortened; for refused lines.
         records: how many records of the database the line added.
+        question: what a person should look at before the line is imported; "" if nothing.
     """
 
     line: int
@@ -35,6 +36,7 @@ class Outcome:
     column: str | None = None
     content: str = ""
     records: int = 0
+    question: str = ""
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Report:
         records: records added to the database; a line of a timetable may add many.
         refused: the first refused lines.
         changes: the first lines that changed something already there.
+        asked: lines with a question.
+        questions: the first of them.
         notes: what should be known about the file as a whole.
     """
 
@@ -55,6 +59,8 @@ class Report:
     records: int = 0
     refused: list[Outcome] = field(default_factory=list)
     changes: list[Outcome] = field(default_factory=list)
+    asked: int = 0
+    questions: list[Outcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def count(self, outcome: Outcome) -> None:
@@ -62,6 +68,10 @@ class Report:
         self.lines += 1
         self.counts[outcome.result.value] += 1
         self.records += outcome.records
+        if outcome.question:
+            self.asked += 1
+            if len(self.questions) < SHOWN:
+                self.questions.append(outcome)
         if outcome.result is Result.REFUSED and len(self.refused) < SHOWN:
             self.refused.append(outcome)
         elif outcome.message and outcome.result is not Result.REFUSED and len(self.changes) < SHOWN:
@@ -76,7 +86,7 @@ class Report:
         """The report that `to_json` wrote."""
         lists = {
             name: [Outcome(**{**item, "result": Result(item["result"])}) for item in values[name]]
-            for name in ("refused", "changes")
+            for name in ("refused", "changes", "questions")
         }
         return cls(**{**values, **lists})
 
@@ -86,4 +96,5 @@ REPORT_HEADER = ("line", "result", "column", "message", "content")
 
 def report_row(outcome: Outcome) -> tuple[str, ...]:
     """A line of the report file."""
-    return (str(outcome.line), outcome.result.value, outcome.column or "", outcome.message, outcome.content)
+    said = " ".join(part for part in (outcome.message, outcome.question) if part)
+    return (str(outcome.line), outcome.result.value, outcome.column or "", said, outcome.content)

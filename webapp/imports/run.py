@@ -9,7 +9,8 @@ from typing import ClassVar, Generic, TypeVar
 from sqlalchemy.orm import Session
 
 from attendance.database.transactions import transact
-from attendance.tables.reading import Column, Line, LineError, Table
+from attendance.tables.errors import LineError
+from attendance.tables.reading import Column, Line, Table
 from webapp.imports.report import Outcome, Report, Result
 
 R = TypeVar("R")
@@ -71,13 +72,15 @@ def run_import(
         on_outcome: called with what became of each line, by batches.
 
     Raises:
-        ImportRefused: the file is too long. What stood before is imported.
+        TableError: the file is too long. What stood before is imported.
     """
     report = Report()
     first_lines: dict[Hashable, int] = {}
+    long = 0
     db.commit()
     for batch in _batches(table.lines(), importer.batch_size):
         contents = {line.number: line.content for line in batch}
+        long += sum(line.last > line.number for line in batch if line.error is None)
         good, outcomes = _read(batch, table.present, importer, first_lines)
         outcomes += _written(db, good, importer, apply=apply)
         importer.settle()
@@ -89,6 +92,8 @@ def run_import(
             if on_outcome is not None:
                 on_outcome(told)
     report.notes = importer.notes()
+    if long:
+        report.notes.append(f"Records with line breaks inside a field, each of which counts as one line: {long:,}.")
     if table.unused:
         columns = ", ".join(table.unused[:10])
         report.notes.append(f"Not used, because nothing here is called so: {columns}.")
@@ -138,14 +143,3 @@ def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
 def refused(line: int, error: LineError) -> Outcome:
     """The outcome of a line that cannot be imported."""
     return Outcome(line, Result.REFUSED, error.message, error.column)
-
-
-def require(value: str, column: str, problem: str | None) -> str:
-    """The value, or the error that names its column.
-
-    Raises:
-        LineError: there is a problem.
-    """
-    if problem is not None:
-        raise LineError(f"{column} {problem}.", column)
-    return value

@@ -11,24 +11,22 @@ from sqlalchemy.orm import Session
 
 from attendance.database.erasure import being_erased
 from attendance.database.models import Student
+from attendance.tables import fields
+from attendance.tables.columns import CONSENT_DATE, CONSENT_MEANS, INDEX_NUMBER, STUDENT_NAME
 from attendance.tables.dates import parse_date
-from attendance.tables.fields import (
-    LONGEST_GROUP,
-    LONGEST_INDEX_NUMBER,
-    LONGEST_MEANS,
-    LONGEST_NAME,
-    text_problem,
-)
-from attendance.tables.reading import Column, Line, LineError
+from attendance.tables.errors import LineError
+from attendance.tables.reading import Column, Line
+from webapp.imports.likeness import LikeNumbers
 from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered, require
+from webapp.imports.run import Importer, Numbered
 
-INDEX_NUMBER = Column(
-    "index_number",
-    "The number that tells students apart, up to 64 characters; also the name of the student's folder of photos.",
-    aliases=("index", "student_number", "student_id", "album_number"),
+_DECLARED_GROUP = Column(
+    "declared_group",
+    "A group in the student's own words, for reports of errors by group. Empty leaves what is recorded.",
+    required=False,
+    aliases=("group",),
+    rule=fields.DECLARED_GROUP,
 )
-NAME = Column("name", "Given name and surname, up to 120 characters.", aliases=("student", "student_name", "full_name"))
 _CHANGED = ("name", "consent_given_at", "consent_means", "consent_withdrawn_at", "declared_group")
 _WANTED = (Student.id, Student.index_number, *(getattr(Student, name) for name in _CHANGED))
 
@@ -47,44 +45,23 @@ class StudentRecord:
 class StudentImporter(Importer[StudentRecord]):
     """Adds students; gives those already there the name (and consent) of the file."""
 
-    columns = (
-        INDEX_NUMBER,
-        NAME,
-        Column(
-            "consent_date",
-            "Day on which the student agreed to be recognised, like 2026-10-01. Empty leaves what is recorded.",
-            required=False,
-            aliases=("consent", "consent_given", "consent_given_at"),
-        ),
-        Column("consent_means", "How the consent was given, e.g. signed form, student portal.", required=False),
-        Column(
-            "declared_group",
-            "A group in the student's own words, for reports of errors by group. Empty leaves what is recorded.",
-            required=False,
-            aliases=("group",),
-        ),
-    )
+    columns = (INDEX_NUMBER, STUDENT_NAME, CONSENT_DATE, CONSENT_MEANS, _DECLARED_GROUP)
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
+        self._like = LikeNumbers()
 
     def parse(self, line: Line, present: frozenset[str]) -> StudentRecord:
         """Check the fields of a line."""
         given = line.values.get("consent_date", "")
-        means = line.values.get("consent_means", "")
-        group = line.values.get("declared_group", "")
-        if means and not given:
+        if line.values.get("consent_means") and not given:
             raise LineError("consent_means is given without the day in consent_date.", "consent_date")
         return StudentRecord(
-            index_number=index_number_of(line),
-            name=name_of(line),
+            name=line.text(STUDENT_NAME),
+            index_number=line.text(INDEX_NUMBER),
             consent_given_on=self._day(given) if given else None,
-            consent_means=require(means, "consent_means", text_problem(means, longest=LONGEST_MEANS))
-            if means
-            else None,
-            declared_group=require(group, "declared_group", text_problem(group, longest=LONGEST_GROUP))
-            if group
-            else None,
+            consent_means=line.optional_text(CONSENT_MEANS),
+            declared_group=line.optional_text(_DECLARED_GROUP),
         )
 
     def _day(self, text: str) -> date:
@@ -102,6 +79,7 @@ class StudentImporter(Importer[StudentRecord]):
 
     def handle(self, db: Session, batch: Sequence[Numbered[StudentRecord]], *, apply: bool) -> list[Outcome]:
         """Two or three statements, whatever the size of the batch."""
+        self._like.begin(db)
         numbers = [item.record.index_number for item in batch]
         query = sa.select(*_WANTED).where(Student.index_number.in_(numbers))
         known = {row.index_number: row for row in db.execute(query)}
@@ -117,7 +95,8 @@ class StudentImporter(Importer[StudentRecord]):
                 continue
             if row is None:
                 new.append(self._new(record))
-                outcomes.append(Outcome(item.line, Result.ADDED, records=1))
+                question = self._like.question(record.index_number, item.line)
+                outcomes.append(Outcome(item.line, Result.ADDED, records=1, question=question))
                 continue
             changes, words = self._difference(row, record)
             if changes:
@@ -127,6 +106,10 @@ class StudentImporter(Importer[StudentRecord]):
         if apply:
             write_rows(db, Student, new, changed)
         return outcomes
+
+    def settle(self) -> None:
+        """Remember the index numbers of the last batch."""
+        self._like.settle()
 
     def _refusal(self, row: Any, record: StudentRecord, erasing: frozenset[str]) -> str | None:
         """Why a line's consent cannot be recorded, or None."""
@@ -167,25 +150,6 @@ class StudentImporter(Importer[StudentRecord]):
             after["declared_group"] = record.declared_group
             words.append("the declared group changes")
         return (after, words) if words else ({}, [])
-
-
-def index_number_of(line: Line) -> str:
-    """The line's index number.
-
-    Raises:
-        LineError: it is missing or cannot be one.
-    """
-    value = line.values["index_number"]
-    return require(value, "index_number", text_problem(value, longest=LONGEST_INDEX_NUMBER, identifier=True))
-
-
-def name_of(line: Line) -> str:
-    """The line's name.
-
-    Raises:
-        LineError: it is missing or cannot be one.
-    """
-    return require(line.values["name"], "name", text_problem(line.values["name"], longest=LONGEST_NAME))
 
 
 def write_rows(

@@ -11,16 +11,17 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import ClassSession, Room
 from attendance.database.register import apply_session_times
+from attendance.tables import fields
+from attendance.tables.columns import COURSE_CODE
 from attendance.tables.dates import parse_clock, parse_date, parse_minutes
-from attendance.tables.fields import LONGEST_ROOM_NAME, text_problem
-from attendance.tables.reading import Column, Line, LineError
-from webapp.imports.enrolments import COURSE_CODE, CourseFinder, course_code_of
+from attendance.tables.errors import LineError
+from attendance.tables.reading import Column, Line
+from webapp.imports.enrolments import CourseFinder
 from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered, refused, require
+from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
 from webapp.tools.schedule import (
     DEFAULT_MINUTES,
-    MOST_MINUTES,
     Booking,
     RoomCalendar,
     ScheduleError,
@@ -33,6 +34,8 @@ from webapp.tools.schedule import (
     weekly_days,
 )
 from webapp.tools.times import day_text
+
+_ROOM = Column("room", "The name of a room that is there already.", aliases=("room_name",), rule=fields.ROOM_NAME)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class TimetableImporter(Importer[SessionRecord]):
 
     columns = (
         COURSE_CODE,
-        Column("room", "The name of a room that is there already.", aliases=("room_name",)),
+        _ROOM,
         Column("date", "Day of the (first) session, like 2026-10-05.", aliases=("day", "first_date")),
         Column("start", "Local time, like 09:00.", aliases=("start_time", "from", "starts")),
         Column("end", "Local time, like 10:30.", aliases=("end_time", "to", "ends")),
@@ -104,10 +107,9 @@ class TimetableImporter(Importer[SessionRecord]):
             for clock in (start, end)
             if is_ambiguous(each, clock, self._zone)
         ]
-        room = values["room"]
         return SessionRecord(
-            course_code=course_code_of(line),
-            room=require(room, "room", text_problem(room, longest=LONGEST_ROOM_NAME, identifier=True)),
+            course_code=line.text(COURSE_CODE),
+            room=line.text(_ROOM),
             day=day,
             start=start,
             slots=slots,
@@ -224,7 +226,7 @@ def _changes(row: Any, record: SessionRecord, slot: Slot) -> dict[str, Any]:
 
 def _minutes(line: Line, column: str) -> int | None:
     text = line.values.get(column, "")
-    return parse_minutes(text, column, MOST_MINUTES) if text else None
+    return parse_minutes(text, column) if text else None
 
 
 def _rooms(db: Session, names: Iterable[str]) -> dict[str, int]:

@@ -30,11 +30,12 @@ from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Status, utc_now
 from attendance.database.register import NoEntryError
 from attendance.database.register import correct as correct_register
+from attendance.tables.fields import CORRECTION_REASON
 from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_session
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.rows import RegisterRow, read_register, read_row
-from webapp.tools.fields import printable, squeezed
+from webapp.tools.fields import Fits, cleaned
 from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
 from webapp.tools.requests import safe_path, wants_page
@@ -47,7 +48,6 @@ blueprint = Blueprint("register", __name__, url_prefix="/sessions/<int:session_i
 
 _ROWS_A_PAGE = 500
 _STREAMS = "attendance_streams"
-_REASON_LENGTH = 500
 
 
 class CorrectionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -61,11 +61,11 @@ class CorrectionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     )
     reason = TextAreaField(
         "Reason",
-        filters=[squeezed],
+        filters=[cleaned(CORRECTION_REASON)],
         validators=[
             DataRequired("Say why, so that it can be understood later."),
-            Length(max=_REASON_LENGTH, message=f"At most {_REASON_LENGTH} characters."),
-            printable,
+            Length(max=CORRECTION_REASON.longest, message=f"At most {CORRECTION_REASON.longest} characters."),
+            Fits(CORRECTION_REASON, "This has characters that cannot be shown. Type it again."),
         ],
     )
     next = HiddenField()

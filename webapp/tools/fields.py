@@ -1,23 +1,33 @@
 """What forms have in common: cleaning and checking what was typed."""
 
-import unicodedata
+from collections.abc import Callable
 
-from wtforms import Field, Form, ValidationError
+from wtforms import Field, Form
+from wtforms.validators import StopValidation
 
-from attendance.tables.fields import clean
-
-
-def squeezed(value: str | None) -> str | None:
-    """The text with its ends trimmed, white space made single, and letters composed (a filter for form fields)."""
-    return None if value is None else clean(value)
+from attendance.tables.fields import TextRule
 
 
-def lower_case(value: str | None) -> str | None:
-    """The text in lower case without space around it (a filter; e-mail addresses are stored so)."""
-    return None if value is None else value.strip().lower()
+class Fits:
+    """The text must follow the rule of its field (a validator); the browser is told how long it may be.
+
+    Args:
+        rule: of the field.
+        message: said in place of what the rule says.
+    """
+
+    def __init__(self, rule: TextRule, message: str | None = None) -> None:
+        self._rule = rule
+        self._message = message
+        self.field_flags = {"maxlength": rule.longest}
+
+    def __call__(self, _form: Form, field: Field) -> None:
+        """Check the field."""
+        problem = self._rule.problem(field.data or "")
+        if problem is not None:
+            raise StopValidation(self._message or f"{field.label.text} {problem}.")
 
 
-def printable(_form: Form, field: Field) -> None:
-    """Refuse control characters and halves of characters, which names do not have (a validator)."""
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Cn") for character in field.data or ""):
-        raise ValidationError("This has characters that cannot be shown. Type it again.")
+def cleaned(rule: TextRule) -> Callable[[str | None], str]:
+    """What cleans a text as its field's rule says (a filter)."""
+    return lambda text: rule.clean(text or "")

@@ -15,7 +15,6 @@ from webapp.tools.times import day_text
 
 LONGEST_SESSION = timedelta(hours=12)
 LONGEST_SERIES_WEEKS = 60
-MOST_MINUTES = 240
 DEFAULT_MINUTES = 10  # early and grace, as attendance.database.models has them
 _WEEK = timedelta(days=7)
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from flask import Response
 
+from attendance.tables.index_numbers import FORMULA_STARTS
+
 BYTE_ORDER_MARK = "\ufeff"
-# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA_STARTS = (*FORMULA_STARTS, "\t", "\r", "\n")
 
 
 def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -18,11 +19,15 @@ def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[
 
     A cell that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text.
     """
+    for line in csv_rows([header]):
+        yield BYTE_ORDER_MARK + line
+    yield from csv_rows(rows)
+
+
+def csv_rows(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The same without header and mark, for what is written bit by bit."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    buffer.write(BYTE_ORDER_MARK)
-    writer.writerow(header)
-    yield _drained(buffer)
     for row in rows:
         writer.writerow([neutral(cell) for cell in row])
         yield _drained(buffer)

@@ -1,6 +1,7 @@
 """The database as the pages use it: one short session a request."""
 
 from flask import Flask, current_app, g
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
@@ -21,6 +22,12 @@ def sessions_of(app: Flask) -> sessionmaker[Session]:
     """The application's session factory, for work outside a request (streams, threads)."""
     factory: sessionmaker[Session] = app.extensions[_EXTENSION]
     return factory
+
+
+def engine_of(app: Flask) -> Engine:
+    """The application's engine, for transactions of their own."""
+    engine: Engine = sessions_of(app).kw["bind"]
+    return engine
 
 
 def database() -> Session:

@@ -306,6 +306,14 @@ def test_a_table_of_answers_that_cannot_be_used(tmp_path: Path, faces: Path) -> 
     table.write_bytes(b"photo,people\n\xff\xfe,x\n")
     with pytest.raises(SetError, match="no table"):
         read_answers(table)
+    table.write_text('photo,people\na.jpg,"1001\nb.jpg,1002\n')
+    with pytest.raises(SetError, match=r"answers.csv, line 2: The quotation marks do not match"):
+        read_answers(table)
+    table.write_bytes("photo,people\nä.jpg,1001\n".encode("cp1252"))
+    with pytest.raises(SetError, match="Save it again as UTF-8"):
+        read_answers(table)
+    table.write_bytes('\ufeffphoto;people\r\na.jpg;"1001; 1002"\r\n'.encode("utf-16"))
+    assert read_answers(table) == {"a.jpg": {"1001", "1002"}}
     table.write_text("photo,people\nmissing.jpg,1001\n")
     (tmp_path / "both" / "enrol").mkdir(parents=True)
     (faces / "1001").rename(tmp_path / "both" / "enrol" / "1001")

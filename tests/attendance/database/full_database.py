@@ -10,10 +10,14 @@ from attendance.database.models import (
     AttendanceEvidence,
     Base,
     Camera,
+    FileContent,
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
+    ImportedFile,
+    ImportedFilePart,
     IndexVersion,
+    SignInAttempt,
     TokenRole,
 )
 from attendance.database.register import Sighting, correct_status, record_sighting
@@ -34,7 +38,12 @@ def fill(db: Session) -> None:
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
     db.add(job)
+    db.add(SignInAttempt(account="a" * 32, address="b" * 32, tried_at=NINE.replace(microsecond=9), failed=True))
     db.flush()
+    file = ImportedFile(token="t", lecturer_id=lecturer.id, kind="students", file_name="ü.csv", report={"lines": 1})
+    db.add(file)
+    db.flush()
+    db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=bytes(range(256)) * 1_000))
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
     correct_status(
         db, session_id=session.id, student_id=student.id, status="excused", reason="ill", lecturer_id=lecturer.id

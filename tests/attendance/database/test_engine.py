@@ -20,9 +20,18 @@ from attendance.database.engine import (
     session_factory,
     upgrade,
 )
-from attendance.database.models import Attendance, Base, ClassSession, Student
+from attendance.database.models import (
+    Attendance,
+    Base,
+    ClassSession,
+    FileContent,
+    ImportedFile,
+    ImportedFilePart,
+    SignInAttempt,
+    Student,
+)
 from attendance.database.register import Sighting, record_sighting
-from tests.factories import NINE, enrol, make_course, make_session, make_student
+from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
 
 
 def test_migrations_make_the_tables_of_the_models(engine: sa.Engine) -> None:
@@ -107,6 +116,25 @@ def test_sessions_are_indexed_by_their_start(engine: sa.Engine, db: Session) -> 
     upgrade(engine)
     assert "ix_class_session_starts_at" in indexes()
     assert _register(db) == before
+
+
+def test_files_and_attempts_go_and_come_back_empty(engine: sa.Engine, db: Session) -> None:
+    tables = {"imported_file", "imported_file_part", "sign_in_attempt"}
+    before = _fill(db)
+    lecturer = make_lecturer(db)
+    db.flush()
+    file = ImportedFile(token="t", lecturer_id=lecturer.id, kind="students", file_name="a.csv", report={})
+    db.add_all([file, SignInAttempt(account="a", address="b", tried_at=NINE)])
+    db.flush()
+    db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=b"x"))
+    db.commit()
+    downgrade(engine, "0003")
+    assert tables.isdisjoint(sa.inspect(engine).get_table_names())
+    assert _register(db) == before
+    upgrade(engine)
+    assert tables <= set(sa.inspect(engine).get_table_names())
+    assert _register(db) == before
+    assert db.scalars(sa.select(ImportedFile)).all() == []
 
 
 def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,3 +159,33 @@ def test_what_makes_no_sense(data: Path, photos: Path, table: Path, tmp_path: Pa
     empty = tmp_path / "empty.csv"
     empty.write_text("index_number,photo\n")
     assert re.search(r"empty.csv names no photos", run("enrol", "--csv", empty).output)
+
+
+def test_index_numbers_that_a_spreadsheet_may_have_damaged_are_asked_about(
+    data: Path, photos: Path, database: sessionmaker[Session]
+) -> None:
+    with database.begin() as db:
+        db.add_all([Student(index_number="01001", name="Ana"), Student(index_number="s7", name="Bo")])
+    (photos / "photos.csv").write_text(
+        "index_number;photo\n1001;1001/front.jpg\nS7;1003/me.jpeg\n2.4E+05;1001/front.jpg\n=1+1;1001/front.jpg\n"
+        'x1;"1003/me.jpeg\n'
+        "x2;1003/me.jpeg\n"
+    )
+    done = run("enrol", "--csv", photos / "photos.csv")
+    zeros = "1001 is like 01001 but for zeros, which spreadsheets drop and add"
+    assert f"Please check: {zeros}. Is this another student?" in done.stderr
+    assert "Please check: S7 is like s7 but for capitals. Is this another student?" in done.stderr
+    refused = [line for line in done.stdout.splitlines() if line.startswith("not used")]
+    assert [line.split()[2:4] for line in refused] == [["line", "4:"], ["line", "5:"], ["line", "6:"]]
+    assert "what is left after a spreadsheet rounded the index number" in refused[0]
+    assert "'=1+1' would be a formula" in refused[1]
+    assert "quotation marks do not match" in refused[2]
+
+
+def test_a_table_of_unknown_letters_is_refused_whole(data: Path, table: Path, database: sessionmaker[Session]) -> None:
+    table.write_bytes(table.read_bytes().decode("utf-8").encode("cp1252"))
+    done = run("enrol", "--csv", table)
+    assert done.exit_code == 1
+    assert f"{table}: The file is not in UTF-8 (line 2 holds the byte 0xD6)" in done.stderr
+    assert "Save it again as UTF-8" in done.stderr
+    assert not (data / "gallery").exists()

@@ -4,7 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from index_builder.importing.photo_table import TableError, read_photo_table
+from attendance.tables.errors import TableError
+from index_builder.importing.photo_table import read_photo_table
 from index_builder.photos.sources import Claim, Photos
 from index_builder.photos.verdicts import PhotoOutcome
 
@@ -32,7 +33,7 @@ TEXT = "index_number,photo,name,consent_means,consent_date\n1001,a/früh.jpg,Zo�
         TEXT.replace(",", ";"),
         TEXT.replace(",", "\t").encode("utf-16"),
         ("\ufeff" + TEXT).encode(),
-        TEXT.replace("\n", "\r\n").encode("cp1252"),
+        TEXT.replace("\n", "\r\n"),
         "sep=;\r\n" + TEXT.replace(",", ";").replace("2026-09-30", "30.09.2026"),
         TEXT.replace("index_number", " Index Number ").replace("consent_means", "Consent-Means") + ",,,,\n\n",
         TEXT.replace("a/früh", "a\\früh"),
@@ -58,7 +59,7 @@ def test_several_lines_of_a_student(table: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (",a.jpg", "the index number is empty"),
+        (",a.jpg", "index_number is empty"),
         ("../x,a.jpg", "'../x' is a path"),
         ("=cmd|'calc'!A0,a.jpg", "would be a formula"),
         ("2.401E+11,a.jpg", "rounded the index number"),
@@ -72,8 +73,11 @@ def test_several_lines_of_a_student(table: Path) -> None:
         ("1001,a.gif", "no .jpg or .png file"),
         ("1001,a.jpg,,,2026-09-30", "a consent_date without consent_means"),
         ("1001,a.jpg,,form,2026-11-25", "in the future"),
-        ("1001,a.jpg,,form,9/30/26", "not a date such as"),
-        ("1001,a.jpg," + "n" * 121, "longer than 120 characters"),
+        ("1001,a.jpg,,form,9/30/26", "is no date. Write it like 2026-10-05"),
+        ("1001," + "x" * 200_000, "200,005 characters; a line here never has more"),
+        ('1001,"' + "x" * 9_000, "quotation marks do not match"),
+        ("s\u200b1,a.jpg", "index_number holds an invisible character (U+200B)"),
+        ("1001,a.jpg," + "n" * 121, "name has 121 characters; at most 120 fit"),
     ],
 )
 def test_a_bad_line_is_named_and_the_others_are_read(table: Path, line: str, words: str) -> None:
@@ -91,11 +95,14 @@ def test_a_bad_line_is_named_and_the_others_are_read(table: Path, line: str, wor
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "index_number and photo is missing"),
-        ("student;photo\n1001;a.jpg\n", "index_number is missing"),
-        ("index_number,photo,photo\n", "the column photo is there twice"),
-        (b"PK\x03\x04....", "a spreadsheet, not CSV"),
-        ('index_number,photo\n1001,"' + "x" * 200_000, "line 2: field larger"),
+        ("", "photos.csv: The file is empty"),
+        ("\n\n", "The file is empty"),
+        ("surname;name\nLee;Ann\n", "lacks the columns index_number and photo"),
+        ("student;photo\n1001;a.jpg\n", "lacks the column index_number"),
+        ("index_number,photo,photo\n", "The column photo is there twice"),
+        (b"PK\x03\x04....", "a spreadsheet, not a CSV file"),
+        (TEXT.encode("cp1250"), r"not in UTF-8 \(line 2 holds the byte 0xFC\).*Save it again as UTF-8"),
+        (TEXT.encode("cp1252"), r"not in UTF-8 \(line 2 holds the byte 0xFC\).*Save it again as UTF-8"),
     ],
 )
 def test_a_table_that_cannot_be_used(table: Path, content: str | bytes, words: str) -> None:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from index_builder.photos.sources import find_photos, index_number_problem
+from attendance.tables.fields import INDEX_NUMBER
+from index_builder.photos.sources import find_photos
 from index_builder.photos.verdicts import PhotoOutcome
 
 
@@ -28,12 +29,12 @@ def test_folders_that_name_nobody(tmp_path: Path, name: str, words: str) -> None
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", "."])
 def test_paths_name_nobody(name: str) -> None:
-    assert "is a path" in str(index_number_problem(name))
+    assert "is a path" in str(INDEX_NUMBER.problem(name))
 
 
 @pytest.mark.parametrize("name", ["240101", "früh-7", "学生-12", "O'Neil 3", "Ж42"])
 def test_numbers_of_all_scripts_are_fine(name: str) -> None:
-    assert index_number_problem(name) is None
+    assert INDEX_NUMBER.problem(name) is None
 
 
 def test_letters_with_accents_are_one_letter(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ from attendance.database.models import (
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
+    ImportedFile,
+    ImportedFilePart,
     JobState,
+    SignInAttempt,
 )
 from operations.cli.main import attendance
 from tests.attendance.database.full_database import fill
@@ -122,3 +125,15 @@ def test_many_rows_go_in_parts(aged: Session) -> None:
     aged.execute(sa.insert(AttendanceEvidence), [values | {"id": None, "uid": f"u{number}"} for number in range(1200)])
     aged.commit()
     assert "Deleted 1,201 evidence" in purge(evidence_days=1)
+
+
+def test_what_the_dashboard_needs_for_hours_goes_after_a_day(aged: Session) -> None:
+    aged.execute(sa.update(ImportedFile).values(uploaded_at=NOW - timedelta(hours=23)))
+    aged.execute(sa.update(SignInAttempt).values(tried_at=NOW - timedelta(hours=23)))
+    aged.commit()
+    assert "Deleted 0 files that were tried or imported\nDeleted 0 attempts to sign in\n" in purge()
+    aged.execute(sa.update(ImportedFile).values(uploaded_at=NOW - timedelta(hours=25)))
+    aged.execute(sa.update(SignInAttempt).values(tried_at=NOW - timedelta(hours=25)))
+    aged.commit()
+    assert "Deleted 1 files that were tried or imported\nDeleted 1 attempts to sign in\n" in purge()
+    assert [count(aged, table) for table in (ImportedFile, ImportedFilePart, SignInAttempt)] == [0] * 3

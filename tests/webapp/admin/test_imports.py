@@ -2,18 +2,28 @@
 
 import csv
 import io
-import os
-import time
+from datetime import timedelta
+from html import unescape
 
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import ClassSession, Course, Enrolment, Lecturer, Role, Student
+from attendance.database.models import (
+    ClassSession,
+    Course,
+    Enrolment,
+    FileContent,
+    ImportedFile,
+    ImportedFilePart,
+    Lecturer,
+    Role,
+    Student,
+    utc_now,
+)
 from attendance.tables import reading
 from attendance.tables.reading import read_table
 from tests.factories import make_course, make_lecturer, make_room, make_student
 from tests.webapp.visiting import plain
-from webapp.admin.import_files import ImportFiles
 from webapp.imports.kinds import KINDS
 
 
@@ -42,15 +52,22 @@ def count(db, model):
     return db.scalar(sa.select(sa.func.count()).select_from(model))
 
 
-def kept(site):
-    folder = site.settings.data.directory / "imports"
-    return sorted(path.name for path in folder.rglob("*") if path.is_file()) if folder.exists() else []
+def names(db):
+    """The name of each student, by index number."""
+    db.rollback()
+    return {row.index_number: row.name for row in db.execute(sa.select(Student.index_number, Student.name))}
+
+
+def kept(db):
+    db.rollback()
+    return sorted(db.scalars(sa.select(ImportedFilePart.content).distinct()))
 
 
 BAD_AND_GOOD = "index_number;name\ns1;Ann\n;Nobody\ns2;=HYPERLINK(1)\ns1;Again\n=1+1;x\u202ey\n"
 
 
 def test_a_file_is_tried_then_imported_and_its_report_downloaded(site, admin, site_db, capfd):
+    data_folder = sorted(path.name for path in site.settings.data.directory.iterdir())
     answer = upload(admin, "students", BAD_AND_GOOD, "C:\\people\\class <1>.csv")
     run = answer.headers["Location"]
     html = admin.get(run).text
@@ -67,7 +84,8 @@ def test_a_file_is_tried_then_imported_and_its_report_downloaded(site, admin, si
     assert "Imported" in admin.text(run)
     assert "Added 2 Updated 0 Already there 0 Bad lines 3" in admin.text(run)
     assert count(site_db, Student) == 2
-    assert kept(site) == ["report.csv", "state.json"]  # the file itself is not needed any more
+    assert kept(site_db) == [FileContent.REPORT]  # the file itself is not needed any more
+    assert sorted(path.name for path in site.settings.data.directory.iterdir()) == data_folder, "nothing on this disk"
 
     with admin.get(f"{run}/report.csv") as report:
         assert report.headers["Content-Disposition"] == "attachment; filename=import-report_students.csv"
@@ -111,12 +129,12 @@ def test_a_change_is_shown_before_it_is_made(admin, site_db):
         (b"PK\x03\x04", "This is a spreadsheet, not a CSV file."),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_with_a_reason(site, admin, content, message):
+def test_a_file_that_cannot_be_read_is_refused_with_a_reason(site_db, admin, content, message):
     answer = upload(admin, "students", content)
     assert answer.status_code == 422
     assert f'id="file-error">{message}' in answer.text
     assert "This file cannot be imported." in answer.text
-    assert kept(site) == []
+    assert kept(site_db) == []
 
 
 def test_no_file_at_all(admin):
@@ -162,16 +180,126 @@ def test_nobody_else_sees_a_run(site, site_db, admin):
     assert count(site_db, Student) == 0
 
 
-def test_runs_are_forgotten_after_a_day(site, admin):
+def test_runs_are_forgotten_after_a_day(admin, site_db):
     run = upload(admin, "students", BAD_AND_GOOD).headers["Location"]
-    folder = site.settings.data.directory / "imports"
-    assert next(folder.iterdir()).stat().st_mode & 0o077 == 0  # students' names are nobody else's business
-    old = time.time() - 90_000
-    os.utime(next(folder.iterdir()), (old, old))
+    site_db.execute(sa.update(ImportedFile).values(uploaded_at=utc_now() - timedelta(seconds=90_000)))
+    site_db.commit()
+    assert admin.get(run).status_code == 404
     upload(admin, "students", BAD_AND_GOOD)
     assert admin.get(run).status_code == 404
-    assert len(list(folder.iterdir())) == 1
-    ImportFiles(folder / "absent").sweep()
+    assert count(site_db, ImportedFile) == 1
+    assert site_db.scalar(sa.select(sa.func.count(sa.distinct(ImportedFilePart.file_id)))) == 1
+
+
+def test_an_administrator_s_oldest_of_many_files_goes(admin, site_db):
+    runs = [upload(admin, "students", BAD_AND_GOOD).headers["Location"] for _ in range(12)]
+    assert [admin.get(run).status_code for run in runs] == [404] * 2 + [200] * 10
+    assert count(site_db, ImportedFile) == 10
+
+
+def test_a_large_file_and_its_report_come_back_whole(admin, site_db):
+    """Both are kept in parts."""
+    many = 8_000
+    lines = [f"s{number:06d},{'N' * 100}" for number in range(many)] + [f",Nobody {number}" for number in range(many)]
+    run = upload_large(admin, "students", "\n".join(["index_number,name", *lines]).encode()).headers["Location"]
+    parts = site_db.execute(sa.select(ImportedFilePart.content, sa.func.length(ImportedFilePart.data))).all()
+    assert sum(content is FileContent.FILE for content, _ in parts) > 3
+    assert sum(content is FileContent.REPORT for content, _ in parts) > 1
+    assert max(length for _, length in parts) < 300_000
+    report = list(csv.reader(io.StringIO(admin.get(f"{run}/report.csv").data.decode("utf-8-sig"))))
+    assert [row[0] for row in report] == ["line", *(str(many + 2 + number) for number in range(many))]
+    assert admin.post(run).status_code == 302
+    assert count(site_db, Student) == many
+    assert len(list(csv.reader(io.StringIO(admin.get(f"{run}/report.csv").data.decode("utf-8-sig"))))) == many + 1
+
+
+def test_a_report_that_would_be_too_large_says_so(admin, monkeypatch):
+    monkeypatch.setattr("webapp.imports.files.MOST_REPORT_BYTES", 100)
+    monkeypatch.setattr("webapp.imports.files._PART_BYTES", 1_000)
+    run = upload(admin, "students", "index_number,name\n" + ",Nobody\n" * 500).headers["Location"]
+    report = list(csv.reader(io.StringIO(admin.get(f"{run}/report.csv").data.decode("utf-8-sig"))))
+    assert 10 < len(report) < 100
+    assert "The report ends here" in report[-1][3]
+
+
+DAMAGED = (
+    "index_number,name\n2.4E+05,Ann\n7123,Bob\ns240401,Cid\n=1+1,Dan\n../x,Eve\n@at,Fay\n240102,Guy\nab7,Hal\nAB7,Ida\n"
+)
+
+
+def test_damaged_index_numbers_are_refused_or_asked_about(admin, site_db):
+    make_student(site_db, "007123", "Bob")
+    make_student(site_db, "S240401", "Cid")
+    site_db.commit()
+    run = upload(admin, "students", DAMAGED).headers["Location"]
+    text = unescape(admin.text(run))
+    assert "Will be added 5 Will be updated 0 Already there 0 Bad lines 4" in text
+    assert "Line 2 index_number '2.4E+05' is what is left after a spreadsheet rounded the index number" in text
+    assert "Line 5 index_number '=1+1' would be a formula in a spreadsheet." in text
+    assert "Line 6 index_number '../x' is a path." in text
+    assert "Line 7 index_number '@at' would be a formula" in text
+    assert "3 lines need your word" in text
+    only_zeros = "7123 is like 007123, who is there already, but for zeros, which spreadsheets drop and add."
+    assert f"Line 3 {only_zeros} Is this another student?" in text
+    assert "Line 4 s240401 is like S240401, who is there already, but for capitals." in text
+    assert "Line 10 AB7 is like ab7, on line 9, but for capitals." in text
+
+    refused = admin.post(run)
+    assert refused.status_code == 422
+    assert "Look at the lines under “Please check” first." in refused.text
+    assert count(site_db, Student) == 2
+
+    assert admin.post(run, {"checked": "y"}).status_code == 302
+    assert count(site_db, Student) == 7
+    assert "Was asked about" in admin.text(run)
+    rows = csv.reader(io.StringIO(admin.get(f"{run}/report.csv").data.decode("utf-8-sig")))
+    assert [row[0] for row in rows] == ["line", "2", "3", "4", "5", "6", "7", "10"]
+    # What a person said once is not asked again.
+    again = admin.text(upload(admin, "students", DAMAGED).headers["Location"])
+    assert "Nothing to import" in again
+    assert "Please check" not in again
+
+
+def test_enrolments_ask_about_students_whom_they_add(admin, site_db):
+    make_course(site_db, "MA1")
+    make_student(site_db, "007123", "Bob")
+    site_db.commit()
+    text = "course_code,index_number,name\nMA1,7123,Bob\nMA1,8123,\nMA1,07123,\n"
+    run = upload(admin, "enrolments", text).headers["Location"]
+    page = admin.text(run)
+    assert "Line 2 7123 is like 007123, who is there already, but for zeros" in page
+    assert "There is no student with index number 07123. Did you mean 007123? Give a name to add one." in page
+    assert admin.post(run).status_code == 422
+    assert count(site_db, Enrolment) == 0
+
+
+def test_a_line_break_inside_a_field_is_no_new_student(admin, site_db):
+    text = 'index_number,name,address\ns1,Ann,"12 High St\r\nLondon"\r\ns2,"Maria\nNowak",x\n'
+    text += 's3,"Bro,\nken",x\n"s\n4",Dan,x\n'
+    run = upload(admin, "students", text).headers["Location"]
+    page = admin.text(run)
+    assert "4 lines" in page
+    assert "Records with line breaks inside a field, each of which counts as one line: 3." in page
+    assert "Line 6 name holds a line break and a comma (lines 6 to 7)." in page
+    assert "Line 8 index_number holds a line break." in page
+    admin.post(run)
+    assert names(site_db) == {
+        "s1": "Ann",
+        "s2": "Maria Nowak",
+    }
+
+
+def test_marks_of_writing_direction_are_no_part_of_a_name(admin, site_db):
+    joined = "\u0646\u06cc\u0645\u200c\u0641"  # Persian, with a joiner that belongs to it
+    text = f"index_number,name\ns1,\u200fليلى\u200e\ns2,\u2067ليلى\u2069 \u202bحسن\u202c\ns3,{joined}\ns\u200f4,Dan\n"
+    run = upload(admin, "students", text).headers["Location"]
+    assert "index_number holds an invisible character (U+200F)." in admin.text(run)
+    admin.post(run)
+    assert names(site_db) == {
+        "s1": "ليلى",
+        "s2": "ليلى حسن",
+        "s3": joined,
+    }
 
 
 def test_a_course_s_own_file_needs_no_course_column(admin, site_db):

@@ -165,3 +165,52 @@ def test_fifty_thousand_students_are_paged_by_a_few_statements(site, site_db, ad
 def test_a_formula_is_kept_as_a_name(admin, site_db):
     admin.post("/admin/students/new", {"index_number": "s1", "name": "=cmd|' /C calc'!A0"})
     assert all_students(site_db) == [("s1", "=cmd|' /C calc'!A0")]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("=1+1", "would be a formula in a spreadsheet."),
+        ("../x", "is a path."),
+        ("@at", "would be a formula in a spreadsheet."),
+        ("2.4E+05", "a spreadsheet rounded the index number"),
+    ],
+)
+def test_the_rule_for_index_numbers_holds_in_forms_too(admin, site_db, number, message):
+    student, course = make_student(site_db, "s1", "Ann"), make_course(site_db)
+    site_db.commit()
+    for address in ("/admin/students/new", f"/admin/students/{student.id}", f"/admin/courses/{course.id}/students"):
+        answer = admin.post(address, {"index_number": number, "name": "Bob"})
+        assert answer.status_code == 422
+        assert message in answer.text
+    assert all_students(site_db) == [("s1", "Ann")]
+
+
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [
+        ("7123", "7123 is like 007123, who is there already, but for zeros"),
+        ("s240401", "s240401 is like S240401, who is there already, but for capitals"),
+    ],
+)
+def test_an_index_number_like_another_one_is_asked_about(admin, site_db, number, how):
+    make_student(site_db, "007123", "Ann")
+    make_student(site_db, "S240401", "Bob")
+    other = make_student(site_db, "x1", "Cid")
+    site_db.commit()
+    address = f"/admin/students/{other.id}"
+    assert how in admin.text(admin.post(address, {"index_number": number, "name": "Cid"}).location)
+    # A change of the name alone asks nothing.
+    assert "is like" not in admin.text(admin.post(address, {"index_number": number, "name": "Cyd"}).location)
+    assert admin.post(address, {"index_number": "x1", "name": "Cyd"}).status_code == 302
+    admin.get(address)
+    assert how in admin.text(admin.post("/admin/students/new", {"index_number": number, "name": "Dan"}).location)
+
+
+def test_an_index_number_of_long_ago_that_breaks_the_rule_stays(admin, site_db):
+    student = make_student(site_db, "CSC/2019/045", "Ann")
+    site_db.commit()
+    address = f"/admin/students/{student.id}"
+    assert admin.post(address, {"index_number": "CSC/2019/045", "name": "Anna"}).status_code == 302
+    assert all_students(site_db) == [("CSC/2019/045", "Anna")]
+    assert admin.post(address, {"index_number": "CSC/2019/046", "name": "Anna"}).status_code == 422

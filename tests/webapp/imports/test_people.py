@@ -295,7 +295,7 @@ def test_bad_lecturers_are_named_and_others_keep_their_names(db):
     _, outcomes = imported(db, LecturerImporter, text)
     assert outcomes == [
         (2, "unchanged", "ada@example.edu is already there as Ada; that name stays."),
-        (3, "refused", "email 'nobody' is no e-mail address."),
+        (3, "refused", "email 'nobody' is no e-mail address, like name@university.edu."),
         (4, "refused", "name is empty."),
         (5, "refused", "There is no course with the code ZZ."),
     ]

@@ -1,0 +1,77 @@
+"""Index numbers: what cannot be one, and which two may be one that a spreadsheet damaged."""
+
+import re
+from collections.abc import Iterable
+
+# What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
+FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+# What spreadsheets make of long numbers: 2.4E+05, 2,4E+11, 2E+05.
+_ROUNDED = re.compile(r"\d+[.,]\d+[eE][+-]?\d+|\d+[eE]\+\d+", re.ASCII)
+# What programs make of a column of numbers with a gap in it: 240101.0.
+_WITH_DECIMALS = re.compile(r"(\d+)\.0+", re.ASCII)
+
+
+def damage_or_danger(text: str) -> str | None:
+    """Why a text that would fit cannot be an index number, or None.
+
+    An index number names the student's folder of photos and stands in files that spreadsheets open, so it is neither a
+    path (no slash, no dot in front, which hides a folder) nor a formula.
+
+    Returns:
+        The rest of a sentence that starts with the field's name.
+    """
+    if "/" in text or "\\" in text or text.startswith("."):
+        return f"{text!r} is a path"
+    if text.startswith(FORMULA_STARTS):
+        return f"{text!r} would be a formula in a spreadsheet"
+    if _ROUNDED.fullmatch(text):
+        return (
+            f"{text!r} is what is left after a spreadsheet rounded the index number; give the column the format "
+            "\u201cText\u201d and type the numbers again"
+        )
+    return None
+
+
+def likeness_key(index_number: str) -> str:
+    """The same for index numbers that differ only in capitals or in zeros that spreadsheets drop and add.
+
+    "S240401" and "s240401" have one key; so have "007123", "7123" and "7123.0".
+    """
+    folded = index_number.casefold()
+    decimals = _WITH_DECIMALS.fullmatch(folded)
+    digits = decimals[1] if decimals else folded
+    return digits.lstrip("0") or "0" if digits.isascii() and digits.isdecimal() else folded
+
+
+def likeness(index_number: str, other: str, where: str = "") -> str:
+    """How two index numbers with one `likeness_key` differ, and what must be asked.
+
+    Args:
+        index_number: the one in question.
+        other: one that is there.
+        where: where it is, e.g. "on line 3".
+    """
+    reason = "capitals" if index_number.casefold() == other.casefold() else "zeros, which spreadsheets drop and add"
+    place = f", {where}," if where else ""
+    return f"{index_number} is like {other}{place} but for {reason}. Is this another student?"
+
+
+def alike(index_numbers: Iterable[str], known: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """Pairs that are hardly told apart: each index number with one that came before it or is known.
+
+    Args:
+        index_numbers: those in question, in order.
+        known: those there already; no pair is made of two of them.
+
+    Returns:
+        (index number, the other), at most one pair for each.
+    """
+    kept = set(known)
+    first = {likeness_key(number): number for number in kept}
+    pairs = []
+    for number in index_numbers:
+        other = first.setdefault(likeness_key(number), number)
+        if other != number and number not in kept:
+            pairs.append((number, other))
+    return pairs
