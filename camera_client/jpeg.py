@@ -56,7 +56,7 @@ def read_jpeg_header(data: bytes) -> JpegHeader | None:
     for marker, start, end in _segments(data):
         if marker == _START_OF_SCAN:
             return None if size is None else JpegHeader(*size, orientation, start)
-        if marker in _START_OF_FRAME and end - start >= 6:  # noqa: PLR2004 - precision, height, width, components
+        if marker in _START_OF_FRAME and end - start >= 6:  # precision, height, width, components
             height, width, components = struct.unpack_from(">HHB", data, start + 1)
             size = (width, height, components)
         elif marker == _APP1 and data[start : start + 6] == b"Exif\0\0":
@@ -69,9 +69,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     if not data.startswith(_START_OF_IMAGE):
         return
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:  # noqa: PLR2004 - every marker starts with it
+    while at + 4 <= len(data) and data[at] == 0xFF:  # every marker starts with it
         marker = data[at + 1]
-        if marker == 0xFF:  # noqa: PLR2004 - a fill byte
+        if marker == 0xFF:  # a fill byte
             at += 1
             continue
         if marker in _NO_LENGTH:

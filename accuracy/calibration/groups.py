@@ -127,7 +127,7 @@ def _telling_threshold(compared: Sequence[Comparisons], threshold: float) -> flo
         return None
     pairs = sum(found.pairs for found in compared)
     matches = sum(found.impostor_rates * found.pairs for found in compared)
-    edge = int(np.argmax(matches / max(1, pairs) >= 0.01))  # noqa: PLR2004 - see above
+    edge = int(np.argmax(matches / max(1, pairs) >= 0.01))  # see above
     return float(EDGES[edge].round(3)) if edge > edge_at(threshold) else None
 
 

@@ -89,7 +89,7 @@ class Comparisons:
         """How many independent comparisons the pairs are worth at each edge, shape (400,); at least n / 2."""
         n = len(self.people)
         least = n // 2
-        if n < 3:  # noqa: PLR2004 - of two people nothing is known about variance
+        if n < 3:  # of two people nothing is known about variance
             return np.full(len(EDGES), min(least, self.pairs), np.float64)
         p = self.impostor_rates
         both = p * (1 - p)

@@ -28,7 +28,7 @@ def as_rate(interval: Interval) -> str:
 
 
 def _number(rate: float) -> str:
-    return "0" if rate == 0 else f"{rate:.2g}" if rate < 0.001 else f"{rate:.4f}"  # noqa: PLR2004 - readable
+    return "0" if rate == 0 else f"{rate:.2g}" if rate < 0.001 else f"{rate:.4f}"
 
 
 def summary(found: Calibration) -> list[str]:

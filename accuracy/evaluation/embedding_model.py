@@ -93,7 +93,7 @@ class EmbeddingModel:
             rows = np.asarray(self._embed(batch), np.float32)
         except Exception as error:  # whatever the model's code raises
             raise EmbeddingError(f"the embedding {self.name} failed: {type(error).__name__}: {error}") from error
-        if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:  # noqa: PLR2004 - (n, d)
+        if rows.ndim != 2 or len(rows) != count or not rows.shape[1]:  # (n, d)
             raise EmbeddingError(
                 f"the embedding {self.name} gave shape {rows.shape} for {count} faces, not ({count}, d)"
             )

@@ -15,7 +15,7 @@ Echo = Callable[[str], None]
 
 def percent(share: float) -> str:
     """E.g. "97.5 %"."""
-    return f"{100 * share:.{2 if share < 0.1 else 1}f} %"  # noqa: PLR2004 - small shares need one digit more
+    return f"{100 * share:.{2 if share < 0.1 else 1}f} %"  # small shares need one digit more
 
 
 def interval_text(rate: Rate) -> str:

@@ -69,7 +69,7 @@ def check_faces(images: Sequence[Image], faces: Sequence[FaceBoxes]) -> None:
         raise ValueError(f"{len(faces)} lists of boxes for {len(images)} images")
     for place, found in enumerate(faces):
         boxes = np.asarray(found.boxes)
-        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():  # noqa: PLR2004 - (n, 4)
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():  # (n, 4)
             raise ValueError(f"the boxes of image {place} are not finite numbers of shape (n, 4)")
 
 
@@ -81,6 +81,6 @@ def check_chips(chips: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """
     if not isinstance(chips, np.ndarray):
         raise ImageError(f"the chips are a {type(chips).__name__}, not a numpy array")
-    if chips.dtype != np.uint8 or chips.ndim != 4 or chips.shape[1:] != (side, side, _CHANNELS):  # noqa: PLR2004
+    if chips.dtype != np.uint8 or chips.ndim != 4 or chips.shape[1:] != (side, side, _CHANNELS):
         raise ImageError(f"the chips are {chips.dtype} of shape {chips.shape}, not uint8 (n, {side}, {side}, 3)")
     return np.ascontiguousarray(chips)

@@ -84,9 +84,9 @@ class _Jpeg:
         data = self.data
         if self.position >= len(data):
             return None
-        if data[self.position] != 0xFF:  # noqa: PLR2004 - the byte that starts every marker
+        if data[self.position] != 0xFF:  # the byte that starts every marker
             raise ImageError("damaged JPEG: no marker where a segment should start")
-        while self.position < len(data) and data[self.position] == 0xFF:  # noqa: PLR2004 - fill bytes
+        while self.position < len(data) and data[self.position] == 0xFF:  # fill bytes
             self.position += 1
         if self.position >= len(data):
             return None
@@ -124,7 +124,7 @@ class _Jpeg:
     def _read_frame(self, content: bytes) -> None:
         if self.size is not None:
             raise ImageError("damaged JPEG: two frame headers")
-        if len(content) < 6:  # noqa: PLR2004 - precision, height, width, components
+        if len(content) < 6:  # precision, height, width, components
             raise ImageError("damaged JPEG: a frame header cut short")
         height, width = struct.unpack(">HH", content[1:5])
         self.size = (width, height)
@@ -151,7 +151,7 @@ def _exif_orientation(content: bytes) -> int:
         for entry in range(count):
             tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, start + 2 + 12 * entry)
             if tag == _ORIENTATION_TAG:
-                return value if kind == _SHORT and 1 <= value <= 8 else 1  # noqa: PLR2004 - the eight orientations
+                return value if kind == _SHORT and 1 <= value <= 8 else 1  # the eight orientations
     except struct.error:
         pass
     return 1

@@ -71,7 +71,7 @@ class Gallery:
         Raises:
             GalleryError: the parts do not fit each other.
         """
-        if rows.dtype != np.float32 or rows.ndim != 2 or not rows.flags.c_contiguous:  # noqa: PLR2004 - (n, d)
+        if rows.dtype != np.float32 or rows.ndim != 2 or not rows.flags.c_contiguous:  # (n, d)
             raise GalleryError(f"index {version}: its encodings are not rows of float32")
         if rows.shape[1] != encoding_size:
             raise GalleryError(f"index {version}: its encodings have {rows.shape[1]} numbers, not {encoding_size}")
@@ -127,7 +127,7 @@ class Gallery:
             GalleryError: an array has another shape, or holds numbers that are not finite.
         """
         for student, rows in encodings.items():
-            if rows.ndim != 2 or rows.shape[1] != encoding_size:  # noqa: PLR2004 - rows and numbers
+            if rows.ndim != 2 or rows.shape[1] != encoding_size:  # rows and numbers
                 raise GalleryError(f"the encodings of {student!r} are not of shape (k, {encoding_size})")
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is refused below
             nothing = np.empty((0, encoding_size), np.float32)
@@ -177,7 +177,7 @@ class Gallery:
             ValueError: `probes` has another shape or holds numbers that are not finite, or `count` is under 1.
         """
         probes = np.ascontiguousarray(probes, np.float32)
-        if probes.ndim != 2 or probes.shape[1] != self.encoding_size:  # noqa: PLR2004 - probes and numbers
+        if probes.ndim != 2 or probes.shape[1] != self.encoding_size:  # probes and numbers
             raise ValueError(f"probes have shape {probes.shape}, not (m, {self.encoding_size})")
         if not np.isfinite(probes).all():
             raise ValueError("a probe holds numbers that are not finite")

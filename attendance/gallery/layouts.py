@@ -90,7 +90,7 @@ def read_model(content: Any) -> str | None:
     if not isinstance(content, dict) or "encodings" not in content or "model" not in content:
         return None
     model = content["model"]
-    if not isinstance(model, str) or not 0 < len(model) <= 120 or not model.isprintable():  # noqa: PLR2004 - the column
+    if not isinstance(model, str) or not 0 < len(model) <= 120 or not model.isprintable():  # the column
         raise LayoutError('its "model" is not the name of a model')
     return model
 
@@ -147,7 +147,7 @@ def _mapped(content: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
 def _is_one(value: Any) -> bool:
     """Whether a mapping's value is one encoding, and not several."""
     if isinstance(value, PickledArray):
-        return value.array is None or value.array.ndim < 2  # noqa: PLR2004 - a matrix has several
+        return value.array is None or value.array.ndim < 2  # a matrix has several
     return isinstance(value, (list, tuple)) and len(value) > 0 and _is_number(value[0])
 
 

@@ -252,7 +252,7 @@ class _Machine:
     def build(self) -> None:
         """Give an array its contents, or a dtype its byte order."""
         state, target = self.pop(), self.stack[-1]
-        if isinstance(target, PickledArray) and target.array is None and type(state) is tuple and len(state) == 5:  # noqa: PLR2004
+        if isinstance(target, PickledArray) and target.array is None and type(state) is tuple and len(state) == 5:
             _, shape, dtype, fortran, data = state
             target.array = _array_of(data, dtype, shape, fortran=bool(fortran))
             self.spend(target.array.nbytes)
@@ -265,7 +265,7 @@ class _Machine:
             raise UnpicklingError("code: it wants to set an object's state")
 
     def check_protocol(self, version: int) -> None:
-        if version > 5:  # noqa: PLR2004 - the newest there is
+        if version > 5:  # the newest there is
             raise UnpicklingError(f"pickle protocol {version}, which is not known here")
 
 

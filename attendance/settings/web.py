@@ -27,6 +27,6 @@ class WebSettings(Section):
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 32:  # noqa: PLR2004 - the sentence names the bound
+        if value is not None and len(value.get_secret_value()) < 32:  # the sentence names the bound
             raise ValueError("must have 32 characters or more")
         return value

@@ -236,7 +236,7 @@ def judge_quality(measures: FaceMeasures) -> tuple[PhotoOutcome, str, float]:
         worst = _PROPERTIES[refused[0]]
         return worst.outcome, worst.sentence(measures), 0.0
     quality, place = min(scores)
-    if quality < 0.5:  # noqa: PLR2004 - see `_Property.score`
+    if quality < 0.5:  # see `_Property.score`
         worst = _PROPERTIES[place]
         return PhotoOutcome.DOUBTFUL, f"nearly {worst.outcome}: {worst.sentence(measures)}", quality
     return PhotoOutcome.OK, "", quality

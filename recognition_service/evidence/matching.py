@@ -51,7 +51,7 @@ class Matcher:
         Raises:
             ValueError: they are not.
         """
-        if encodings.ndim != 2 or encodings.shape[1] != self.gallery.encoding_size:  # noqa: PLR2004 - (n, d)
+        if encodings.ndim != 2 or encodings.shape[1] != self.gallery.encoding_size:  # (n, d)
             raise ValueError(
                 f"encodings have the shape {encodings.shape}; the gallery's have {self.gallery.encoding_size} numbers"
             )

@@ -23,7 +23,7 @@ def fetch(model: type[T], identifier: int) -> T:
 def chosen_id(name: str) -> int | None:
     """The id that a filter of the address holds; None for none, and for what cannot be one."""
     text = request.args.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= _MOST else None  # noqa: PLR2004
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= _MOST else None
 
 
 def count(model: type[Any], *conditions: sa.ColumnElement[bool]) -> int:

@@ -107,7 +107,7 @@ def export() -> ResponseReturnValue:
 def sessions_of_course() -> ResponseReturnValue:
     """The sessions one may choose among after choosing a course, for the page's script."""
     text = request.args.get("course", "")
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - an INTEGER's digits
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # an INTEGER's digits
         abort(404)
     course = reach_course(int(text))
     offered = _offered_sessions(course.id)
@@ -146,7 +146,7 @@ def _asked_filter() -> AskedFilter:
 
 def _asked_number(name: str, errors: dict[str, str]) -> int | None:
     text = request.args.get(name, "").strip()
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - an INTEGER's digits
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 10):  # an INTEGER's digits
         errors[name] = f"Choose a {name} from the list."
         return None
     return int(text) if text else None

@@ -43,7 +43,7 @@ def init_errors(app: Flask) -> None:
 
 def error_page(code: int, message: str | None = None, *, reference: str | None = None) -> ResponseReturnValue:
     """The styled answer for a code; scripts get the same sentence as JSON."""
-    title, sentence = _SENTENCES.get(code, _SENTENCES[400 if code < 500 else 500])  # noqa: PLR2004
+    title, sentence = _SENTENCES.get(code, _SENTENCES[400 if code < 500 else 500])
     if not wants_page():
         return jsonify(error=message or sentence), code
     page = render_template(
@@ -57,7 +57,7 @@ def _csrf_error(_error: CSRFError) -> ResponseReturnValue:
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    if error.code is None or error.code < 400:  # noqa: PLR2004 - redirects
+    if error.code is None or error.code < 400:  # redirects
         return error.get_response()
     own_words = error.description if error.description != type(error).description else None
     body, code = error_page(error.code, own_words), error.code

@@ -10,7 +10,7 @@ def safe_path(target: str | None) -> str | None:
     """
     if not target or not target.startswith("/") or target.startswith("//"):
         return None
-    if "\\" in target or any(ord(c) < 32 for c in target):  # noqa: PLR2004 - the C0 control characters
+    if "\\" in target or any(ord(c) < 32 for c in target):  # the C0 control characters
         return None
     return target
 

@@ -56,7 +56,7 @@ def confidence_text(value: float | None) -> str:
     """
     if value is None:
         return ""
-    word = "High" if value >= 0.8 else "Medium" if value >= 0.6 else "Low"  # noqa: PLR2004
+    word = "High" if value >= 0.8 else "Medium" if value >= 0.6 else "Low"
     return f"{word} · {percent(value)}"
 
 

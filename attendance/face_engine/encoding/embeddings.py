@@ -111,7 +111,7 @@ def _inspect(path: Path, contents: bytes) -> tuple[bool, int, bool]:
     outputs = [_sides(value) for value in graph.output]
     if len(inputs) != 1 or len(inputs[0]) != _FOUR or inputs[0][1:] != [3, ARCFACE_SIDE, ARCFACE_SIDE]:
         raise ModelError(f"{path}: a face embedding model takes (n, 3, {ARCFACE_SIDE}, {ARCFACE_SIDE}), not {inputs}")
-    if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] <= 0:  # noqa: PLR2004 - (n, size)
+    if len(outputs) != 1 or len(outputs[0]) != 2 or outputs[0][1] <= 0:  # (n, size)
         raise ModelError(f"{path}: a face embedding model gives (n, size), not {outputs}")
     operators = {node.op_type for node in graph.node[:_FIRST_NODES]}
     return inputs[0][0] <= 0, outputs[0][1], not {"Sub", "Mul"} <= operators

@@ -80,7 +80,7 @@ class DatReader:
         """An integer: a control byte (low four bits: how many bytes follow; 0x80: negative), then its bytes."""
         control = self.take(1)[0]
         size = control & 0x0F
-        if not 1 <= size <= 8 or control & 0x70:  # noqa: PLR2004 - dlib writes at most eight bytes
+        if not 1 <= size <= 8 or control & 0x70:  # dlib writes at most eight bytes
             raise self.error("no dlib integer where one should be; this is not a dlib model file of the expected kind")
         value = int.from_bytes(self.take(size), "little")
         return -value if control & 0x80 else value
