@@ -17,7 +17,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from types import TracebackType
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 
@@ -43,6 +43,23 @@ _LaneKey: TypeAlias = "tuple[int, Hashable]"
 log = structlog.get_logger()
 
 
+class Timer(Protocol):
+    """What `Clock.call_at` promises."""
+
+    def cancel(self) -> None:
+        """Forget the call, if it has not been made."""
+
+
+class Clock(Protocol):
+    """What the batcher needs of time; an event loop has it."""
+
+    def time(self) -> float:
+        """Seconds, never backwards."""
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
+        """Call once at that time, or at once if it has passed."""
+
+
 class Place(Generic[Item, Result]):
     """A place in the queue, reserved before the costly preparation of its item, so that prepared items are bounded too.
 
@@ -58,7 +75,7 @@ class Place(Generic[Item, Result]):
         self._batcher = batcher
         self._result = result
         self._item: Item | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def __enter__(self) -> "Place[Item, Result]":
         return self
@@ -76,7 +93,7 @@ class Place(Generic[Item, Result]):
         Args:
             item: what the batch's work takes.
             bucket: items of one bucket make a batch.
-            deadline: the loop's time after which the item is dropped, or deferred, unless its batch has started.
+            deadline: the clock's time after which the item is dropped, or deferred, unless its batch has started.
 
         Raises:
             ExpiredError: the deadline passed first, and the time-out action is to reject.
@@ -86,7 +103,7 @@ class Place(Generic[Item, Result]):
         if not self._result.done():
             self._item, self.bucket = item, bucket
             if deadline < math.inf:
-                self._timer = self._result.get_loop().call_at(deadline, self._expire)
+                self._timer = self._batcher.clock.call_at(deadline, self._expire)
             self._batcher.enqueue(self)
         return await self._result
 
@@ -154,8 +171,9 @@ class Batcher(Generic[Item, Result]):
         max_queue: int,
         defers: bool = False,
         observe: Observe | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """Prepare; `start` begins.
+        """Prepare; `start` begins. Needs a running loop.
 
         Args:
             run: does the work of a batch.
@@ -165,12 +183,15 @@ class Batcher(Generic[Item, Result]):
             defers: the time-out action: whether an item goes behind all others at its deadline, instead of being
                 refused (Triton's DELAY and REJECT).
             observe: told of each batch.
+            clock: of delays and deadlines; the running loop's if None.
         """
         self._run = run
         self._max_batch = max_batch
         self._max_delay_s = max_delay_s
         self._max_queue = max_queue
         self._observe = observe
+        self.clock: Clock = asyncio.get_running_loop() if clock is None else clock
+        """What deadlines are told by."""
         self.defers = defers
         """Whether items are deferred at their deadline."""
         self._lanes: dict[_LaneKey, _Lane[Item, Result]] = {}
@@ -231,7 +252,7 @@ class Batcher(Generic[Item, Result]):
 
     def enqueue(self, place: Place[Item, Result]) -> None:
         """Put a place whose item is ready in line."""
-        place.in_line_since = asyncio.get_running_loop().time()
+        place.in_line_since = self.clock.time()
         self._buckets.setdefault(place.bucket, {})[place] = None
         self._changed.set()
 
@@ -268,21 +289,27 @@ class Batcher(Generic[Item, Result]):
                 del self._lanes[key]
 
     async def _dispatch(self) -> None:
-        loop = asyncio.get_running_loop()
         while not (self._closing and self._places == 0):
             self._changed.clear()
-            now = loop.time()
-            bucket = self._ready_bucket(now)
+            bucket = self._ready_bucket(self.clock.time())
             if bucket is not None:
                 await self._run_batch(*bucket)
                 continue
             if self._places == 0:
                 self._lanes.clear()
-            try:
-                async with asyncio.timeout_at(self._next_due()):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
+            await self._wait_for_change()
+
+    async def _wait_for_change(self) -> None:
+        """Wait until there is something new, or the next batch may wait no longer."""
+        timer = None
+        if self._buckets:
+            due = min(self._due(places) for places in self._buckets.values())
+            timer = self.clock.call_at(due, self._changed.set)
+        try:
+            await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _ready_bucket(self, now: float) -> tuple[Hashable, list[Place[Item, Result]]] | None:
         ready = [
@@ -305,13 +332,8 @@ class Batcher(Generic[Item, Result]):
             self._virtual_times[priority] = max(self._virtual_times[priority], tags[place])
         return key, batch
 
-    def _next_due(self) -> float | None:
-        if not self._buckets:
-            return None
-        return min(self._due(places) for places in self._buckets.values())
-
     def _due(self, places: dict[Place[Item, Result], None]) -> float:
-        """The loop's time at which a batch of these places may wait no longer."""
+        """The time at which a batch of these places may wait no longer."""
         return (next(iter(places)).in_line_since or 0.0) + self._max_delay_s
 
     async def _run_batch(self, bucket: Hashable, batch: list[Place[Item, Result]]) -> None:
@@ -321,7 +343,7 @@ class Batcher(Generic[Item, Result]):
         self._forget_idle_lanes()
         items = [place.start() for place in batch]
         self.batches += 1
-        began = asyncio.get_running_loop().time()
+        began = self.clock.time()
         waits = [began - (place.in_line_since or began) for place in batch]
         answers: Sequence[Result | Exception]
         try:
@@ -334,6 +356,6 @@ class Batcher(Generic[Item, Result]):
             log.exception("batch_failed", size=len(items))
             answers = [InternalServiceError("the engine failed; the service's log says why")] * len(items)
         if self._observe is not None:
-            self._observe(waits, asyncio.get_running_loop().time() - began)
+            self._observe(waits, self.clock.time() - began)
         for place, answer in zip(batch, answers, strict=True):
             place.finish(answer)

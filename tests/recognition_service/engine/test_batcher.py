@@ -1,16 +1,62 @@
-"""The batcher alone: no server, no pictures. Items are strings; the work answers them in capitals."""
+"""The batcher alone: no server, no pictures, no waiting. Items are strings; the work answers them in capitals."""
 
 import asyncio
+import heapq
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 
 import pytest
 
-from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.batcher import Batcher, Observe
 from recognition_service.errors import ExpiredError, InternalServiceError, OverloadedError, UnavailableError
 
 LONG = 30.0
+
+
+class ManualTimer:
+    """A call at some time of a `ManualClock`."""
+
+    def __init__(self, when: float, callback: Callable[[], object]) -> None:
+        self.when = when
+        self.callback: Callable[[], object] | None = callback
+
+    def __lt__(self, other: "ManualTimer") -> bool:
+        return self.when < other.when
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class ManualClock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.timers: list[ManualTimer] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> ManualTimer:
+        timer = ManualTimer(when, callback)
+        heapq.heappush(self.timers, timer)
+        if when <= self.now:
+            asyncio.get_running_loop().call_soon(self._call_due)
+        return timer
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and all that is due by then happen."""
+        await settle()
+        self.now += seconds
+        self._call_due()
+        await settle()
+
+    def _call_due(self) -> None:
+        while self.timers and self.timers[0].when <= self.now:
+            due = heapq.heappop(self.timers).callback
+            if due is not None:
+                due()
 
 
 class Work:
@@ -41,23 +87,45 @@ async def work() -> Work:
     return Work()
 
 
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
 class Bench:
     """Batchers that are closed when the test ends, whatever the work's state."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, clock: ManualClock) -> None:
         self.work = work
+        self.clock = clock
         self.batchers: list[Batcher[str, str]] = []
 
-    def __call__(self, *, max_batch: int = 4, max_delay_s: float = 0.0, max_queue: int = 64) -> Batcher[str, str]:
-        batcher = Batcher(self.work, max_batch=max_batch, max_delay_s=max_delay_s, max_queue=max_queue)
+    def __call__(
+        self,
+        *,
+        max_batch: int = 4,
+        max_delay_s: float = 0.0,
+        max_queue: int = 64,
+        defers: bool = False,
+        observe: Observe | None = None,
+    ) -> Batcher[str, str]:
+        batcher = Batcher(
+            self.work,
+            max_batch=max_batch,
+            max_delay_s=max_delay_s,
+            max_queue=max_queue,
+            defers=defers,
+            observe=observe,
+            clock=self.clock,
+        )
         batcher.start()
         self.batchers.append(batcher)
         return batcher
 
 
 @pytest.fixture
-async def bench(work: Work) -> AsyncIterator[Bench]:
-    bench = Bench(work)
+async def bench(work: Work, clock: ManualClock) -> AsyncIterator[Bench]:
+    bench = Bench(work, clock)
     yield bench
     work.gate.set()
     for batcher in bench.batchers:
@@ -68,7 +136,7 @@ async def submit(
     batcher: Batcher[str, str], item: str, *, lane: str = "a", bucket: Hashable = 1, within: float = LONG
 ) -> str:
     with batcher.reserve(lane) as place:
-        return await place.submit(item, bucket=bucket, deadline=asyncio.get_running_loop().time() + within)
+        return await place.submit(item, bucket=bucket, deadline=batcher.clock.time() + within)
 
 
 def send(batcher: Batcher[str, str], item: str, *, lane: str = "a", bucket: Hashable = 1) -> asyncio.Task[str]:
@@ -93,12 +161,14 @@ async def test_a_full_batch_goes_before_its_delay(bench: Bench, work: Work) -> N
     assert batcher.batches == 1
 
 
-async def test_a_batch_that_does_not_fill_goes_after_its_delay(bench: Bench, work: Work) -> None:
+async def test_a_batch_that_does_not_fill_goes_after_its_delay(bench: Bench, work: Work, clock: ManualClock) -> None:
     batcher = bench(max_batch=3, max_delay_s=0.05)
     first = send(batcher, "x")
-    await asyncio.sleep(0.01)
-    assert work.batches == []
+    await clock.advance(0.03)
     second = send(batcher, "y")
+    await clock.advance(0.019)
+    assert work.batches == []
+    await clock.advance(0.002)  # the delay is the first item's
     assert await asyncio.gather(first, second) == ["X", "Y"]
     assert work.sizes == [2]
 
@@ -109,9 +179,11 @@ async def test_no_batch_is_larger_than_the_maximum(bench: Bench, work: Work) -> 
     assert work.sizes == [4, 4, 2]
 
 
-async def test_a_batch_holds_one_bucket(bench: Bench, work: Work) -> None:
+async def test_a_batch_holds_one_bucket(bench: Bench, work: Work, clock: ManualClock) -> None:
     batcher = bench(max_batch=4, max_delay_s=0.02)
-    await asyncio.gather(*(submit(batcher, str(n), bucket=(n % 2, 480)) for n in range(6)))
+    sent = [send(batcher, str(n), bucket=(n % 2, 480)) for n in range(6)]
+    await clock.advance(0.02)
+    await asyncio.gather(*sent)
     assert sorted(work.batches, key=str) == [((0, 480), ["0", "2", "4"]), ((1, 480), ["1", "3", "5"])]
 
 
@@ -208,24 +280,28 @@ async def test_a_place_taken_during_preparation_is_told_at_submission(bench: Ben
         assert batcher.waiting == 2
 
 
-async def test_an_item_past_its_deadline_is_dropped_before_work(bench: Bench, work: Work) -> None:
+async def test_an_item_past_its_deadline_is_dropped_before_work(bench: Bench, work: Work, clock: ManualClock) -> None:
     work.gate.clear()
     batcher = bench(max_batch=1)
     running = send(batcher, "running")
     await settle()
+    late = asyncio.create_task(submit(batcher, "late", within=0.02))
+    await clock.advance(0.01)
+    assert not late.done()
+    await clock.advance(0.02)
     with pytest.raises(ExpiredError):
-        await submit(batcher, "late", within=0.02)
+        await late
     assert batcher.waiting == 0
     work.gate.set()
     assert await running == "RUNNING"
     assert work.batches == [(1, ["running"])]
 
 
-async def test_a_deadline_does_not_end_work_that_has_begun(bench: Bench, work: Work) -> None:
+async def test_a_deadline_does_not_end_work_that_has_begun(bench: Bench, work: Work, clock: ManualClock) -> None:
     work.gate.clear()
     batcher = bench()
     running = asyncio.create_task(submit(batcher, "running", within=0.02))
-    await asyncio.sleep(0.05)
+    await clock.advance(0.05)
     work.gate.set()
     assert await running == "RUNNING"
 
@@ -330,38 +406,33 @@ async def test_an_urgent_item_takes_a_place_of_the_least_urgent_and_never_the_ot
     assert await asyncio.gather(*(place.submit("x", bucket="b") for place in (old, early, urgent))) == ["X"] * 3
 
 
-async def test_with_the_action_defer_an_item_past_its_deadline_goes_behind_all_others(work: Work) -> None:
-    batcher = Batcher(work, max_batch=1, max_delay_s=0, max_queue=8, defers=True)
-    batcher.start()
+async def test_with_the_action_defer_an_item_past_its_deadline_goes_behind_all_others(
+    bench: Bench, work: Work, clock: ManualClock
+) -> None:
+    batcher = bench(max_batch=1, max_queue=8, defers=True)
     work.gate.clear()
-    loop = asyncio.get_running_loop()
 
     async def ask(name: str, priority: int, deadline: float) -> str:
         with batcher.reserve(name, priority) as place:
             return await place.submit(name, bucket="b", deadline=deadline)
 
-    asked = [asyncio.create_task(ask("first", 1, loop.time() + LONG))]
+    asked = [asyncio.create_task(ask("first", 1, clock.now + LONG))]
     await settle()
-    asked += [asyncio.create_task(ask("late", 1, loop.time() + 0.05)), asyncio.create_task(ask("old", 3, math.inf))]
-    await asyncio.sleep(0.2)
+    asked += [asyncio.create_task(ask("late", 1, clock.now + 0.05)), asyncio.create_task(ask("old", 3, math.inf))]
+    await clock.advance(0.2)
     work.gate.set()
     assert await asyncio.gather(*asked) == ["FIRST", "LATE", "OLD"]
     assert [items for _, items in work.batches] == [["first"], ["old"], ["late"]]
-    await batcher.close()
 
 
-async def test_each_batch_is_told_with_its_waits_and_its_time(work: Work) -> None:
-    told: list[tuple[int, float]] = []
-    batcher = Batcher(
-        work,
-        max_batch=2,
-        max_delay_s=0.05,
-        max_queue=8,
-        observe=lambda waits, seconds: told.append((len(waits), min(*waits, seconds))),
-    )
-    batcher.start()
-    places = [batcher.reserve(lane) for lane in "ab"]
-    await asyncio.gather(*(place.submit("x", bucket="b") for place in places))
-    assert [count for count, _ in told] == [2]
-    assert told[0][1] >= 0
-    await batcher.close()
+async def test_each_batch_is_told_with_its_waits_and_its_time(bench: Bench, work: Work, clock: ManualClock) -> None:
+    told: list[tuple[list[float], float]] = []
+    batcher = bench(max_batch=2, max_delay_s=0.05, observe=lambda waits, took: told.append((list(waits), took)))
+    work.gate.clear()
+    first = send(batcher, "x", lane="a")
+    await clock.advance(0.03)
+    second = send(batcher, "x", lane="b")
+    await clock.advance(2)  # the batch is full and at work
+    work.gate.set()
+    await asyncio.gather(first, second)
+    assert told == [(pytest.approx([0.03, 0]), pytest.approx(2))]
