@@ -5,6 +5,7 @@ from collections import Counter
 from rich.table import Table
 from rich.text import Text
 
+from attendance.reports.names import printable
 from index_builder.enrolment import EnrolmentResult
 from index_builder.photos.verdicts import PhotoOutcome
 
@@ -33,7 +34,7 @@ def summary_table(enrolment: EnrolmentResult) -> Table:
         used = sum(count for outcome, count in outcomes.items() if outcome.gives_encoding)
         refused = {outcome: count for outcome, count in outcomes.items() if not outcome.gives_encoding}
         cells = [
-            student if student.isprintable() else ascii(student),
+            printable(student),
             str(used - outcomes[PhotoOutcome.SET_ASIDE]),
             str(outcomes[PhotoOutcome.DOUBTFUL] or ""),
             str(outcomes[PhotoOutcome.SET_ASIDE] or ""),

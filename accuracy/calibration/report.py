@@ -1,12 +1,9 @@
 """The report of a calibration: a page that needs nothing beside it, charts as PNG and SVG, the figures as JSON."""
 
-import base64
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +13,6 @@ import numpy as np
 from accuracy.calibration.calibrating import Calibration
 from accuracy.calibration.pairs import EDGES
 from accuracy.calibration.text import (
-    TextTable,
     caveats,
     choice_lines,
     correction_lines,
@@ -28,9 +24,11 @@ from accuracy.calibration.text import (
 from accuracy.statistics.plots import Curve, Distribution, render_det, render_histograms
 from accuracy.statistics.rates import Interval
 from attendance.gallery.files import make_private_folder, replace_durably
+from attendance.reports.pages import fill_page
 
 PAGE, FIGURES = "calibration.html", "calibration.json"
-_STYLE = Path(__file__).with_suffix(".css")
+_TEMPLATE = Path(__file__).with_suffix(".html")
+_SHARED_STYLE = Path(__file__).parents[1] / "report.css"
 
 
 def write_calibration(folder: Path, found: Calibration, *, institution: str, zone: ZoneInfo) -> Path:
@@ -141,54 +139,16 @@ def _interval(interval: Interval) -> dict[str, float] | None:
 
 def render_page(found: Calibration, charts: Mapping[str, bytes], *, institution: str, made_at: datetime) -> str:
     """The page's HTML; see `write_calibration`."""
-    style = _STYLE.read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    # Whatever a group is called, nothing but this style is used, and nothing is fetched.
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
-    chosen = "".join(
-        f"<h3>{escape(first)}</h3>{_paragraphs(rest)}"
-        for first, *rest in (list(choice_lines(choice, found.in_use[choice.setting])) for choice in found.choices)
+    return fill_page(
+        _TEMPLATE,
+        styles=[_SHARED_STYLE, _TEMPLATE.with_suffix(".css")],
+        institution=institution,
+        made_at=made_at,
+        chosen=[list(choice_lines(choice, found.in_use[choice.setting])) for choice in found.choices],
+        basis=[*summary(found), *found.searched(), *caveats()],
+        corrections=correction_lines(found.corrected),
+        rates=rate_table(found),
+        groups=group_tables(found),
+        about_groups=group_lines(found),
+        charts=charts,
     )
-    groups = "".join(_table(table) for table in group_tables(found)) + _paragraphs(group_lines(found))
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>Calibration, {made_at:%Y-%m-%d %H:%M}</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
-<h1>Calibration of the thresholds</h1>
-<p>{escape(institution)}, <time datetime="{made_at.isoformat()}">{made_at:%Y-%m-%d %H:%M %Z}</time></p>
-</header>
-<main>
-<section><h2>Thresholds</h2>{chosen}</section>
-<section><h2>What they rest on</h2>{_paragraphs([*summary(found), *found.searched(), *caveats()])}
-{_paragraphs(correction_lines(found.corrected))}</section>
-<section>{_table(rate_table(found))}</section>
-{f"<section><h2>Groups</h2>{groups}</section>" if groups else ""}
-<section><h2>Curves</h2><div class="plots">{"".join(_pictures(charts))}</div></section>
-</main>
-</body>
-</html>
-"""
-
-
-def _paragraphs(lines: Iterable[str]) -> str:
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
-
-
-def _table(table: TextTable) -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return f"<h2>{escape(table.title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _pictures(charts: Mapping[str, bytes]) -> Iterable[str]:
-    titles = {"det.svg": "Detection error trade-off curve", "distances.svg": "Histograms of distances"}
-    for name, title in titles.items():
-        data = base64.b64encode(charts[name]).decode("ascii")
-        yield f'<img alt="{title}" src="data:image/svg+xml;base64,{data}">'

@@ -10,6 +10,7 @@ from accuracy.calibration.groups import FEWEST_PEOPLE, GroupRates
 from accuracy.calibration.pairs import STEP
 from accuracy.calibration.thresholds import Choice
 from accuracy.statistics.rates import Interval
+from attendance.reports.names import printable
 
 
 class TextTable(NamedTuple):
@@ -86,12 +87,7 @@ def group_tables(found: Calibration) -> list[TextTable]:
 
 def _group_row(group: GroupRates) -> tuple[str, ...]:
     rates = (as_rate(group.false_match), as_rate(group.false_non_match))
-    return _printable(group.group), f"{group.people:,}", *rates, _printable("; ".join(group.remarks))
-
-
-def _printable(text: str) -> str:
-    """What people typed, without anything that a terminal would obey."""
-    return text if text.isprintable() else ascii(text)
+    return printable(group.group), f"{group.people:,}", *rates, printable("; ".join(group.remarks))
 
 
 def group_lines(found: Calibration) -> list[str]:

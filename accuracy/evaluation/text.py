@@ -6,6 +6,7 @@ from accuracy.evaluation.evaluating import EvaluationRun
 from accuracy.evaluation.figures import AtRule, Evaluation, RateAt
 from accuracy.evaluation.scenes import SceneResult
 from accuracy.statistics.bootstrap import Rate
+from attendance.reports.names import printable
 
 _MOST_LEFT_OUT = 20
 Row = tuple[str, str, str, str]
@@ -112,11 +113,6 @@ def _print_left_out(run: EvaluationRun, echo: Echo) -> None:
         echo(f"  {printable(photo)}: {why}")
     if len(run.left_out) > _MOST_LEFT_OUT:
         echo("  ... all are in the report (--output)")
-
-
-def printable(name: str) -> str:
-    """A file's name may hold what moves a terminal's cursor."""
-    return name if name.isprintable() else ascii(name)
 
 
 def _columns(rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from attendance.database.engine import DatabaseError
 from attendance.face_engine.factory import create_engine
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import read_store
+from attendance.reports.names import printable
 from attendance.settings import load_settings
 from attendance.settings.model import Settings
 from index_builder.consent import (
@@ -211,7 +212,7 @@ def _kept(enrolment: EnrolmentResult, error: ConsentUnknownError) -> str:
 
 def _line(verdict: PhotoVerdict) -> str:
     # A file's name may hold what moves a terminal's cursor.
-    shown = verdict.name if verdict.name.isprintable() else ascii(verdict.name)
+    shown = printable(verdict.name)
     return f"{verdict.outcome:<{_OUTCOME_WIDTH}}  {shown}" + (f": {verdict.detail}" if verdict.detail else "")
 
 

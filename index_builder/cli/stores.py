@@ -9,6 +9,7 @@ from rich.console import Console
 from attendance.gallery.files import replace_durably
 from attendance.gallery.pickling import pickled
 from attendance.gallery.store import read_store
+from attendance.reports.names import printable
 from attendance.settings import load_settings
 from index_builder.cli.enrol import consent_check, count_of
 from index_builder.consent import note_gallery, open_register
@@ -41,7 +42,7 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     left_out = {**incoming.unusable, **imported.refused}
     for name, why in left_out.items():
-        console.print(f"left out  {name if name.isprintable() else ascii(name)}: {why}")
+        console.print(f"left out  {printable(name)}: {why}")
     for warning in imported.warnings:
         console.print(f"doubtful  {warning}")
     click.echo(

@@ -1,0 +1,1 @@
+"""What people read of work that was done: names made printable, and HTML pages of one file."""
