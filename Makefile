@@ -53,9 +53,10 @@ camera-binary: install-dev debian-packages  ## Build the camera's program as one
 	@echo "Building dist/attendance-camera (about a minute)"
 	@$(BIN)/pyinstaller --noconfirm --log-level ERROR --distpath dist --workpath build/camera deploy/camera/attendance-camera.spec
 
-check: install-dev  ## Formatting, linting, types, import rules, generated code and documents up to date
+check: install-dev  ## Formatting, linting, types, unused names, import rules, generated code and documents up to date
 	@echo "Formatting and linting" && $(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@echo "Types" && $(BIN)/mypy
+	@echo "Names that nobody uses" && $(BIN)/python -m tests.unused_names
 	@echo "Import rules" && $(BIN)/lint-imports --no-logo
 	@echo "Generated code" && $(BIN)/python -m protos.generate --check
 	@echo "Documents" && $(BIN)/python -m docs.from_code --check

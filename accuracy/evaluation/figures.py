@@ -31,7 +31,6 @@ class RateAt:
     wanted: float
     trials: int
     """Nonmated searches, or impostor comparisons."""
-    trial_people: int
     rate: Rate | None = None
     """None: it cannot be told; see `remark`."""
     threshold: float | None = None
@@ -100,10 +99,6 @@ class Evaluation:
     """Of each nonmated search the distance of the nearest person."""
     replicates: int = REPLICATES
     seed: int = 0
-
-    def at_rank(self, rank: int) -> Rate | None:
-        """The identification rate at a rank."""
-        return self.cmc[rank - 1] if self.cmc else None
 
 
 def evaluate(
@@ -195,20 +190,20 @@ def _tar(searches: Searches, weights: NDArray[np.int32], wanted: float) -> RateA
 
 def _rate_at(genuine: Scores, impostor: Scores, weights: NDArray[np.int32], wanted: float, trials: str) -> RateAt:
     """A rate at a wanted share of false positives, or why there is none."""
-    count, people = len(impostor.distances), len(np.unique(impostor.first))
+    count = len(impostor.distances)
     if not len(genuine.distances):
-        return RateAt(wanted, count, people, remark="nobody enrolled was searched for")
+        return RateAt(wanted, count, remark="nobody enrolled was searched for")
     needed = round(1 / wanted)
     if count < needed:
         remark = f"at least {needed:,} {trials} are needed; there are {count:,}"
-        return RateAt(wanted, count, people, remark=remark)
+        return RateAt(wanted, count, remark=remark)
     rate, bound = rate_at(genuine, impostor, weights, wanted)
     threshold = float(np.nextafter(np.float32(bound), np.float32(0))) if np.isfinite(bound) else None
     allowed = int(wanted * count + 1e-9)
     remark = ""
     if allowed < _DOUBTFUL_BELOW:
         remark = f"rests on {allowed:,} false {'positive' if allowed == 1 else 'positives'} among {count:,} {trials}"
-    return RateAt(wanted, count, people, rate, threshold, remark)
+    return RateAt(wanted, count, rate, threshold, remark)
 
 
 def _at_rule(title: str, rule: Rule, searches: Searches, weights: NDArray[np.int32]) -> AtRule:

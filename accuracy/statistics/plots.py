@@ -1,15 +1,15 @@
 """Charts of error rates, as PNG and SVG: readable in black and white, since curves differ in their strokes too.
 
-Drawn with `matplotlib.figure.Figure` and the Agg and SVG backends; nothing global is changed, no window is opened.
+Drawn with `matplotlib.figure.Figure` and the Agg and SVG backends; nothing global stays changed, no window is opened.
 """
 
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from accuracy.statistics.rates import DetPoints
-from attendance.gallery.files import replace_durably
 
 _DPI = 150
 _STROKES = ("-", "--", "-.", ":")
@@ -48,63 +47,23 @@ class Distribution:
     """Shape (n,): how many of each; None: one."""
 
 
-def det_curve(
-    path_stem: Path,
-    *curves: Curve,
-    title: str = "Detection error trade-off",
-    x_label: str = "False match rate (FMR)",
-    y_label: str = "False non-match rate (FNMR)",
-) -> list[Path]:
-    """Write a DET chart on normal-deviate axes (Martin et al., Eurospeech 1997), on which normal scores are straight.
-
-    Args:
-        path_stem: where; ".png" and ".svg" are appended.
-        curves: what to draw; one without points inside the axes is named in the legend only.
-        title: above it.
-        x_label: for identification e.g. "False positive identification rate (FPIR)".
-        y_label: e.g. "False negative identification rate (FNIR)".
-
-    Returns:
-        The two files.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    return _write(path_stem, render_det(*curves, title=title, x_label=x_label, y_label=y_label))
-
-
-def histograms(
-    path_stem: Path,
-    *distributions: Distribution,
-    thresholds: Mapping[str, float] | None = None,
-    title: str = "Distances of genuine and impostor comparisons",
-    x_label: str = "Euclidean distance",
-) -> list[Path]:
-    """Write histograms of distances, each scaled to its own number of comparisons.
-
-    Args:
-        path_stem: where; ".png" and ".svg" are appended.
-        distributions: what to draw.
-        thresholds: vertical lines, by what is written beside them.
-        title: above it.
-        x_label: what a distance is.
-
-    Returns:
-        The two files.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    return _write(path_stem, render_histograms(*distributions, thresholds=thresholds, title=title, x_label=x_label))
-
-
 def render_det(
     *curves: Curve,
     title: str = "Detection error trade-off",
     x_label: str = "False match rate (FMR)",
     y_label: str = "False non-match rate (FNMR)",
 ) -> dict[str, bytes]:
-    """The chart of `det_curve` as the bytes of its files, by "png" and "svg"."""
+    """Draw a DET chart on normal-deviate axes (Martin et al., Eurospeech 1997), on which normal scores are straight.
+
+    Args:
+        curves: what to draw; one without points inside the axes is named in the legend only.
+        title: above it.
+        x_label: for identification e.g. "False positive identification rate (FPIR)".
+        y_label: e.g. "False negative identification rate (FNIR)".
+
+    Returns:
+        The bytes of its files, by "png" and "svg".
+    """
     figure, axes = _figure(title, x_label, y_label)
     lowest = (
         _lowest([curve.points.false_match for curve in curves]),
@@ -133,7 +92,17 @@ def render_histograms(
     title: str = "Distances of genuine and impostor comparisons",
     x_label: str = "Euclidean distance",
 ) -> dict[str, bytes]:
-    """The chart of `histograms` as the bytes of its files, by "png" and "svg"."""
+    """Draw histograms of distances, each scaled to its own number of comparisons.
+
+    Args:
+        distributions: what to draw.
+        thresholds: vertical lines, by what is written beside them.
+        title: above it.
+        x_label: what a distance is.
+
+    Returns:
+        The bytes of its files, by "png" and "svg".
+    """
     figure, axes = _figure(title, x_label, "Share of comparisons per 0.01 of distance")
     finite = [
         one.distances[np.isfinite(one.distances) & (True if one.counts is None else one.counts > 0)]
@@ -201,14 +170,8 @@ def _finish(figure: Figure, axes: Axes) -> dict[str, bytes]:
     files = {}
     for kind in ("png", "svg"):
         buffer = io.BytesIO()
-        # Without a date the same data give the same file.
-        figure.savefig(buffer, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else None)
+        # Without a date, and with names that are not drawn by chance, the same data give the same file.
+        with rc_context({"svg.hashsalt": "attendance"}):
+            figure.savefig(buffer, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else None)
         files[kind] = buffer.getvalue()
     return files
-
-
-def _write(path_stem: Path, files: Mapping[str, bytes]) -> list[Path]:
-    paths: Sequence[Path] = [path_stem.with_name(f"{path_stem.name}.{kind}").absolute() for kind in files]
-    for path, data in zip(paths, files.values(), strict=True):
-        replace_durably(path, data)
-    return list(paths)

@@ -58,16 +58,11 @@ def clopper_pearson(errors: float, trials: float, level: float = LEVEL) -> Inter
 def upper_limit(errors: float, trials: float, level: float = LEVEL) -> float:
     """The one-sided upper limit of a share: `clopper_pearson` with all of the doubt on one side.
 
-    Without any error it is 1 - (1 - level)^(1 / trials), close to `rule_of_three`.
+    Without any error it is 1 - (1 - level)^(1 / trials), close to 3 / trials (the rule of three, ISO/IEC 19795-1).
     """
     if not 0 <= errors <= trials:
         raise ValueError(f"{errors} errors in {trials} trials")
     return float(stats.beta.ppf(level, errors + 1, trials - errors)) if errors < trials else 1.0
-
-
-def rule_of_three(trials: float) -> float:
-    """The largest rate that is compatible, at 95 %, with no error in so many trials (ISO/IEC 19795-1): 3 / trials."""
-    return min(1.0, 3.0 / trials) if trials > 0 else 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,27 +141,6 @@ class ErrorRates:
     def false_non_match_rate(self, threshold: float) -> Interval:
         """FNMR and its exact interval, as if comparisons were independent."""
         return clopper_pearson(self.false_non_matches(threshold), self.genuine_trials)
-
-    def threshold_at_fmr(self, rate: float) -> float | None:
-        """The largest threshold among the impostors' distances, or just under one, at which FMR is at most `rate`.
-
-        It is read off the data, never extrapolated.
-
-        Args:
-            rate: the wanted FMR, 0 to 1.
-
-        Returns:
-            None where there is no impostor comparison, or fewer than 1 / rate: no threshold could be told from zero.
-        """
-        trials = self.impostor_trials
-        if trials == 0 or rate * trials < 1 - 1e-9:
-            return None
-        # 0.01 * 2900 is a little more than 29.
-        place = int(np.searchsorted(self._impostor.sums, rate * trials + 1e-9, side="right"))
-        values = self._impostor.values
-        if place >= len(values):
-            return float(values[-1])
-        return float(np.nextafter(values[place], -np.inf))
 
     def det_points(self, most: int = 2000) -> DetPoints:
         """The curve at every distance that occurs, or at `most` of them, evenly spread over the ranks of both kinds.

@@ -18,7 +18,6 @@ MOST_FRAMES = 20
 """Frames described in one row; the counts and means are of all."""
 MOST_ROWS = 50
 """Rows of one student in one session. A camera that reconnects all day adds no more."""
-_PURGED_AT_ONCE = 500
 _DIGITS = 4
 """Decimal places of what is kept of a frame: distances are good to two."""
 
@@ -152,22 +151,6 @@ def frames_of(row: AttendanceEvidence) -> list[FrameEvidence]:
         except ValueError:
             log.warning("evidence_not_readable", evidence=row.id)
     return frames
-
-
-def purge_evidence(db: Session, before: datetime) -> int:
-    """Delete what was recorded before a moment, in the caller's transaction; how many rows went."""
-    deleted = 0
-    while True:
-        keys = db.scalars(
-            sa.select(AttendanceEvidence.id)
-            .where(AttendanceEvidence.recorded_at < before)
-            .order_by(AttendanceEvidence.id)
-            .limit(_PURGED_AT_ONCE)
-        ).all()
-        db.execute(sa.delete(AttendanceEvidence).where(AttendanceEvidence.id.in_(keys)))
-        deleted += len(keys)
-        if len(keys) < _PURGED_AT_ONCE:
-            return deleted
 
 
 def _row_of(db: Session, uid: str) -> AttendanceEvidence | None:

@@ -104,7 +104,7 @@ def place_names(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _read_matrix(content: Mapping[str, Any], encoding_size: int) -> dict[str, NDArray[np.float64]] | None:
-    """What `write_store` writes, all rows at once; None for another layout, or if anything is wrong with it.
+    """What `update_store` writes, all rows at once; None for another layout, or if anything is wrong with it.
 
     The way item by item, which says what is wrong and where, takes a minute for a campus.
     """

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from attendance.gallery.search import ExactSearch, ProposedSearch
 from attendance.gallery.threads import Threads
 
-LEAST_RECALL = 0.999
-"""Share of probes whose nearest student must be found; where more proposals do not reach it, the search stays exact."""
 _LEAST_MEASURED = 0.9995
-"""Of a sample, so that chance does not pass what misses more: of 8,000 probes at most four are missed, which an index
-of recall 0.999 would do one time in ten, and one of 0.998 one time in 2,500 (binomial distribution)."""
+"""Share of a sample of probes whose nearest student must be found, so that 0.999 of all are; else search is exact.
+Chance does not pass what misses more: of 8,000 probes at most four are missed, which an index of recall 0.999 would do
+one time in ten, and one of 0.998 one time in 2,500 (binomial distribution)."""
 
 _LEAST_STRANGERS = 0.9975
 """Of strangers made of the gallery's own people, who are harder than others: around a million encodings, parameters

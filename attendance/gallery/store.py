@@ -122,16 +122,6 @@ def _read_provenance(content: Any, encodings: Mapping[str, NDArray[np.float64]])
     return {name: [origins[place] for place in places] for name, places in place_names(names).items()}
 
 
-def write_store(path: Path, store: Store) -> None:
-    """Write a store whole or not at all, for this account only; wait for another writer.
-
-    Raises:
-        StoreError: the disk refuses; what was there before is untouched.
-    """
-    with _writing(path):
-        _replace(path, store)
-
-
 def update_store(path: Path, change: Callable[[Store | None], Store], *, encoding_size: int = ENCODING_SIZE) -> Store:
     """Read a store, change it and write it, while no other writer can.
 

@@ -40,7 +40,6 @@ class SettledFaces:
     """The last search of each confirmed person of one stream. Used by one thread at a time.
 
     Attributes:
-        spared: faces matched without a search.
         searched: faces that were searched for.
     """
 
@@ -48,7 +47,6 @@ class SettledFaces:
         self._settings = settings
         self._searches: OrderedDict[int, _Search] = OrderedDict()
         self._matcher: Matcher | None = None
-        self.spared = 0
         self.searched = 0
 
     def match(
@@ -74,7 +72,6 @@ class SettledFaces:
         open_places = [place for place, match in enumerate(settled) if match is None]
         found = iter(matcher.match(encodings[open_places], roster) if open_places else ())
         self.searched += len(open_places)
-        self.spared += len(settled) - len(open_places)
         return [next(found) if match is None else match for match in settled]
 
     def confirmed(

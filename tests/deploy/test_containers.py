@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from attendance.gallery.publishing import build_index
-from attendance.gallery.store import Store, write_store
+from attendance.gallery.store import Store
 from operations.demo.programs import free_port
 from tests.deploy.dockerfile import read_stages, run_build
+from tests.stores import write_store
 
 SOURCE = Path(__file__).parents[2]
 FOLDER = SOURCE / "deploy" / "containers"

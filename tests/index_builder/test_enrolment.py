@@ -12,11 +12,12 @@ from PIL import Image
 from attendance.face_engine.interface import EngineError
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.format import load_gallery, publish
-from attendance.gallery.store import Store, StoreError, read_store, write_store
+from attendance.gallery.store import Store, StoreError, read_store
 from index_builder.enrolment import Enroller, EnrolmentResult
 from index_builder.photos.sources import Photos, find_photos
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from index_builder.report_page import write_report
+from tests.stores import write_store
 
 MOST = 16_000_000
 

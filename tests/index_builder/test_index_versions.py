@@ -10,8 +10,9 @@ from attendance.database.engine import DatabaseError
 from attendance.database.models import IndexVersion
 from attendance.gallery.format import GalleryError, load_gallery
 from attendance.gallery.publishing import build_index
-from attendance.gallery.store import Store, StoreError, write_store
+from attendance.gallery.store import Store, StoreError
 from index_builder.index_versions import record_version
+from tests.stores import write_store
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from attendance.database.models import (
 )
 from attendance.database.register import Sighting
 from attendance.gallery.publishing import build_index
-from attendance.gallery.store import Store, read_store, write_store
+from attendance.gallery.store import Store, read_store
 from attendance.settings import Settings
 from operations.cli import gallery as commands
 from operations.cli.main import attendance
@@ -39,6 +39,7 @@ from operations.erasure import erase_students
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_course, make_session
 from tests.recognition_service.evidences import make_evidence
+from tests.stores import write_store
 
 WHO, OTHER = "2401-erased", "2402-stays"
 MARK = f"mark-of-{WHO}"

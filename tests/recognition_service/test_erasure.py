@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import AttendanceEvidence
 from attendance.database.register import Sighting, record_sighting
-from attendance.gallery.store import Store, write_store
+from attendance.gallery.store import Store
 from operations.erasure import ErasureReport, erase_students
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.outbox.store import Outbox
 from tests.recognition_service.campus import COLOURS, CameraCall, Campus, calling, face_of, running, until
 from tests.recognition_service.engines import MODEL, SIZE, ColourEngine, encoding_of
+from tests.stores import write_store
 
 
 @pytest.fixture

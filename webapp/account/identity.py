@@ -5,7 +5,6 @@ Every page wants a signed-in lecturer unless its view is marked `@public`; nothi
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
@@ -92,17 +91,6 @@ def require_admin() -> None:
     """Refuse everybody but administrators (403); also usable as a blueprint's `before_request`."""
     if not is_admin():
         abort(403)
-
-
-def admin_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only administrators into a view."""
-
-    @wraps(view)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        require_admin()
-        return view(*args, **kwargs)
-
-    return guarded
 
 
 def _load(identifier: str) -> SignedIn | None:

@@ -15,9 +15,10 @@ from PIL import Image
 
 from attendance.database.engine import create_database_engine, session_factory, upgrade
 from attendance.gallery.provenance import Provenance
-from attendance.gallery.store import Store, write_store
+from attendance.gallery.store import Store
 from operations.cli.main import attendance
 from tests.factories import make_student
+from tests.stores import write_store
 
 SIZE = 128
 

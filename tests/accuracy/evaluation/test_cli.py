@@ -16,8 +16,9 @@ from accuracy.evaluation.photo_sets import SetError, read_answers
 from attendance.database.engine import create_database_engine, upgrade
 from attendance.face_engine.interface import FaceBoxes, ImageError
 from attendance.face_engine.reference import ReferenceEngine
-from attendance.gallery.store import Store, write_store
+from attendance.gallery.store import Store
 from operations.cli.main import attendance
+from tests.stores import write_store
 
 # Faces of t1.jpg, each alone.
 BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}

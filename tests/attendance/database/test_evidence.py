@@ -16,7 +16,6 @@ from attendance.database.evidence import (
     FrameEvidence,
     evidence_of,
     frames_of,
-    purge_evidence,
     record_evidence,
 )
 from attendance.database.models import AttendanceEvidence, Camera, ClassSession, Enrolment, Student
@@ -136,17 +135,6 @@ def test_a_camera_that_reconnects_all_day_adds_a_bounded_number(
         kept = [record_evidence(db, replace(evidence, uid=f"{number}")) for number in range(MOST_ROWS + 2)]
     assert [row is not None for row in kept] == [True] * MOST_ROWS + [False] * 2
     assert keep(sessions, replace(evidence, uid="0"))  # what is there is there
-
-
-def test_purging_deletes_what_is_older(sessions: sessionmaker[Session], evidence: Evidence) -> None:
-    keep(sessions, evidence)
-    keep(sessions, replace(evidence, uid="new"))
-    with sessions.begin() as db:
-        db.execute(sa.update(AttendanceEvidence).where(AttendanceEvidence.uid != "new").values(recorded_at=NINE))
-    with sessions.begin() as db:
-        assert purge_evidence(db, NINE) == 0
-        assert purge_evidence(db, NINE + timedelta(seconds=1)) == 1
-    assert count(sessions) == 1
 
 
 def test_a_frame_without_a_rival_is_json() -> None:

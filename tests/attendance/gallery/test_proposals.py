@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from attendance.gallery.format import GalleryError, load_gallery, publish, read_manifest
 from attendance.gallery.gallery import Gallery
-from attendance.gallery.proposals import LEAST_RECALL, Proposals, group_starts
+from attendance.gallery.proposals import Proposals, group_starts
 
+LEAST_RECALL = 0.999
 RANDOM = np.random.default_rng(29)
 SIZE = 32
 

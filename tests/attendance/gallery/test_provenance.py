@@ -9,7 +9,8 @@ import pytest
 
 from attendance.gallery.pickling import pickled
 from attendance.gallery.provenance import UNKNOWN, Provenance, provenance_as_text, read_provenance
-from attendance.gallery.store import Store, StoreError, read_store, write_store
+from attendance.gallery.store import Store, StoreError, read_store
+from tests.stores import write_store
 
 KNOWN = Provenance(
     source="csv:früh.jpg",

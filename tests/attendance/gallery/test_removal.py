@@ -25,10 +25,11 @@ from attendance.database.register import Sighting
 from attendance.gallery.format import load_gallery, versions_with
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.publishing import build_index
-from attendance.gallery.store import Store, read_store, write_store
+from attendance.gallery.store import Store, read_store
 from operations.cli.main import attendance
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_course, make_session
+from tests.stores import write_store
 
 WHO, OTHER = "2401-erased", "2402-stays"
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from attendance.gallery.store import Store, StoreError, read_store, update_store, write_store
+from attendance.gallery.store import Store, StoreError, read_store, update_store
+from tests.stores import write_store
 
 RANDOM = np.random.default_rng(7)
 

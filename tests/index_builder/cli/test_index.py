@@ -9,8 +9,9 @@ from click.testing import CliRunner, Result
 
 from attendance.database.engine import create_database_engine, upgrade
 from attendance.gallery.format import load_gallery
-from attendance.gallery.store import Store, read_store, write_store
+from attendance.gallery.store import Store, read_store
 from operations.cli.main import attendance
+from tests.stores import write_store
 
 
 def run(*arguments: object) -> Result:

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Student
 from attendance.gallery.provenance import Provenance
-from attendance.gallery.store import Store, StoreError, read_store, write_store
+from attendance.gallery.store import Store, StoreError, read_store
 from index_builder.importing.pickles import merge_import, read_import
 from operations.cli.main import attendance
+from tests.stores import write_store
 
 RANDOM = np.random.default_rng(11)
 

@@ -23,10 +23,11 @@ from attendance.database.engine import create_database_engine, downgrade, upgrad
 from attendance.database.models import Camera, ClassSession, Course, Role, Room, Student
 from attendance.database.register import Sighting
 from attendance.gallery.publishing import build_index
-from attendance.gallery.store import Store, write_store
+from attendance.gallery.store import Store
 from operations.cli.main import attendance
 from recognition_service.outbox.store import Outbox
 from tests.factories import make_lecturer
+from tests.stores import write_store
 
 Doctor = Callable[[], Result]
 
