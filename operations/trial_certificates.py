@@ -1,4 +1,8 @@
-"""A certificate authority for trials: its certificate, the service's and one for cameras, all with their keys."""
+"""A certificate authority for trials: its certificate, the service's and one for cameras, all with their keys.
+
+The package trustme makes such certificates for tests. It does not serve here: each of its certificates is good for
+clients and for servers, and its authority for centuries, with its key beside it.
+"""
 
 import ipaddress
 import os

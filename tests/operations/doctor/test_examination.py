@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+import trustme
 from click.testing import CliRunner, Result
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from sqlalchemy.orm import Session
 
 from attendance.database.engine import create_database_engine, downgrade, upgrade
@@ -244,20 +241,9 @@ def test_a_database_server_whose_clock_is_an_hour_off(
 
 
 def _write_certificate(folder: Path, days: int) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "service")])
     now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=10))
-        .not_valid_after(now + timedelta(days=days))
-        .sign(key, hashes.SHA256())
+    issued = trustme.CA().issue_cert(
+        "service.example.edu", not_before=now - timedelta(days=10), not_after=now + timedelta(days=days)
     )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    issued.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
+    issued.private_key_pem.write_to_path(folder / "key.pem")

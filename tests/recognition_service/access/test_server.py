@@ -1,51 +1,39 @@
 """The server's socket: TLS, addresses, ports in use."""
 
-import datetime
-import ipaddress
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
+from cryptography.hazmat.primitives import serialization
 
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.app import RecognitionService, StartError
 from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running
 from tests.recognition_service.engines import ColourEngine
 
-Pair = tuple[Path, Path]
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate of localhost, its key, and the authority that signed it."""
+
+    certificate: Path
+    key: Path
+    authority: bytes
 
 
-def make_pair(folder: Path, *, password: bytes | None = None) -> Pair:
-    """A self-signed certificate of localhost and its key."""
+def make_pair(folder: Path) -> Pair:
     folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    encryption: Any = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    chain, private = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
-    return chain, private
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    pair = Pair(folder / "chain.pem", folder / "key.pem", authority.cert_pem.bytes())
+    issued.cert_chain_pems[0].write_to_path(pair.certificate)
+    issued.private_key_pem.write_to_path(pair.key)
+    return pair
 
 
 @pytest.fixture
@@ -66,9 +54,11 @@ async def start_error(campus: Campus, build: Callable[[], ColourEngine] = Colour
 
 
 async def test_with_certificate_and_key_it_speaks_tls_only(campus: Campus, pair: Pair) -> None:
-    service_settings = campus.settings.service.model_copy(update={"tls_certificate": pair[0], "tls_key": pair[1]})
+    service_settings = campus.settings.service.model_copy(
+        update={"tls_certificate": pair.certificate, "tls_key": pair.key}
+    )
     async with running(campus.settings.model_copy(update={"service": service_settings})) as service:
-        async with calling(service, grpc.ssl_channel_credentials(pair[0].read_bytes())) as stub:
+        async with calling(service, grpc.ssl_channel_credentials(pair.authority)) as stub:
             call = CameraCall(stub, campus.front, "front", campus.now)
             await call.opened()
             assert (await call.ask(face_of("red"))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
@@ -83,32 +73,34 @@ async def test_with_certificate_and_key_it_speaks_tls_only(campus: Campus, pair:
 async def test_a_certificate_needs_a_key_and_a_key_a_certificate(
     campus: Campus, pair: Pair, given: str, missing: str
 ) -> None:
-    sentence = await start_error(campus, **{given: pair[0]})
+    sentence = await start_error(campus, **{given: pair.certificate})
     assert f"ATTENDANCE_SERVICE_{given.upper()} is set" in sentence
     assert f"ATTENDANCE_SERVICE_{missing} is not" in sentence
 
 
 async def test_a_key_of_another_certificate_is_refused_at_the_start(campus: Campus, pair: Pair, tmp_path: Path) -> None:
-    _, other = make_pair(tmp_path / "other")
-    sentence = await start_error(campus, tls_certificate=pair[0], tls_key=other)
+    other = make_pair(tmp_path / "other")
+    sentence = await start_error(campus, tls_certificate=pair.certificate, tls_key=other.key)
     assert "ATTENDANCE_SERVICE_TLS_KEY" in sentence
     assert "mismatch" in sentence.lower()
 
 
-async def test_an_encrypted_key_is_refused_without_asking_for_its_password(campus: Campus, tmp_path: Path) -> None:
-    chain, private = make_pair(tmp_path / "locked", password=b"secret")
-    assert "unencrypted" in await start_error(campus, tls_certificate=chain, tls_key=private)
+async def test_an_encrypted_key_is_refused_without_asking_for_its_password(campus: Campus, pair: Pair) -> None:
+    key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+    locked = serialization.BestAvailableEncryption(b"secret")
+    pair.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
+    assert "unencrypted" in await start_error(campus, tls_certificate=pair.certificate, tls_key=pair.key)
 
 
 async def test_files_that_are_none_are_named(campus: Campus, pair: Pair, tmp_path: Path) -> None:
-    sentence = await start_error(campus, tls_certificate=tmp_path / "absent.pem", tls_key=pair[1])
+    sentence = await start_error(campus, tls_certificate=tmp_path / "absent.pem", tls_key=pair.key)
     assert "ATTENDANCE_SERVICE_TLS_CERTIFICATE: cannot read" in sentence
     assert "absent.pem" in sentence
-    sentence = await start_error(campus, tls_certificate=pair[0], tls_key=tmp_path)
+    sentence = await start_error(campus, tls_certificate=pair.certificate, tls_key=tmp_path)
     assert "ATTENDANCE_SERVICE_TLS_KEY: cannot read" in sentence
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("no PEM")
-    assert "no PEM certificate" in await start_error(campus, tls_certificate=nonsense, tls_key=pair[1])
+    assert "no PEM certificate" in await start_error(campus, tls_certificate=nonsense, tls_key=pair.key)
 
 
 async def test_a_port_in_use_is_an_error_that_names_the_setting(campus: Campus) -> None:
