@@ -31,16 +31,17 @@ def unused(config: dict[str, list[str]]) -> Iterator[str]:
 def names_in_templates(sources: Iterable[str]) -> set[str]:
     """What Jinja2 templates name."""
     environment = Environment()  # noqa: S701 - nothing is rendered
-    names = set()
+    names: set[str] = set()
     for source in sources:
-        for node in environment.parse(source).find_all((nodes.Name, nodes.Getattr)):
-            names.add(node.attr if isinstance(node, nodes.Getattr) else node.name)
+        page = environment.parse(source)
+        names.update(node.name for node in page.find_all(nodes.Name))
+        names.update(node.attr for node in page.find_all(nodes.Getattr))
     return names
 
 
 def names_as_values(sources: Iterable[str]) -> set[str]:
     """Names that are text, as arguments of calls or as annotations, and members of enumerations."""
-    names = set()
+    names: set[str] = set()
     for source in sources:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call):

@@ -29,7 +29,7 @@ def number_of(jpeg: bytes) -> int:
 
 
 def write_video(path: Path, frames: int, *, codec: str, fps: float = FPS) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, SIZE)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, SIZE)
     assert writer.isOpened()
     for number in range(frames):
         writer.write(picture(number))

@@ -21,7 +21,7 @@ class Behaviour:
     window: int = 4
     room: str = "Aula"
     latency_s: float = 0.0
-    outcome: Callable[[pb.StreamFramesRequest], int] = lambda frame: pb.FRAME_OUTCOME_RECOGNIZED
+    outcome: Callable[[pb.StreamFramesRequest], Any] = lambda frame: pb.FRAME_OUTCOME_RECOGNIZED
     refuse: tuple[grpc.StatusCode, str] | None = None
     close_after: int | None = None  # frames until StreamClosing
     reconnect_after_s: float = 0.05
@@ -40,7 +40,7 @@ class ScriptedService(pb_grpc.RecognitionServiceServicer):
     script: list[Behaviour] = field(default_factory=lambda: [Behaviour()])
     frames: list[pb.StreamFramesRequest] = field(default_factory=list)
     frames_of_call: list[list[pb.StreamFramesRequest]] = field(default_factory=list)
-    authorizations: list[str | None] = field(default_factory=list)
+    authorizations: list[str | bytes | None] = field(default_factory=list)
     half_closed: int = 0
     most_in_flight: int = 0
     in_flight_seen: list[int] = field(default_factory=list)

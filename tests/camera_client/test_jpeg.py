@@ -87,7 +87,7 @@ def test_other_pictures_become_jpegs(suffix: str) -> None:
 @pytest.mark.parametrize("order", [">", "<"])
 def test_rotated_jpeg_files_are_turned_upright(order: str) -> None:
     data = with_exif(encoded(picture(1)), 6, order)
-    assert read_jpeg_header(data).orientation == 6  # type: ignore[union-attr]
+    assert read_jpeg_header(data).orientation == 6
     assert size_of(JpegEncoder().accept(data)) == (120, 160)
 
 

@@ -274,7 +274,7 @@ print(spool.keep(frame(1, 50_000)), spool.keep(frame(2, 50_000)), spool.keep(fra
 def test_several_threads_may_use_it(tmp_path: Path, clock: Clock) -> None:
     spool = Spool(tmp_path, limits(20), now=clock)
     threads = [
-        threading.Thread(target=lambda part=part: [spool.keep(frame(4 * n + part)) for n in range(50)])  # type: ignore[misc]
+        threading.Thread(target=lambda part=part: [spool.keep(frame(4 * n + part)) for n in range(50)])
         for part in range(4)
     ]
     for thread in threads:

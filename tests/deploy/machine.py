@@ -86,7 +86,7 @@ class Machine:
 
     def attendance(self, *words: str) -> str:
         """Run the operator's command."""
-        command = [self.at("/usr/local/bin/attendance"), *words]
+        command = [str(self.at("/usr/local/bin/attendance")), *words]
         done = subprocess.run(command, env=clean_environ(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout

@@ -4,6 +4,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,8 +68,12 @@ def test_three_services_share_the_cameras_and_take_over_from_one_that_is_killed(
     machine.wait_until(lambda: all(machine.has_ended(name) for name in classes), "the cameras do not end", 240)
     for session_id in classes.values():
         university.end_class(session_id)
+
+    def is_right(session_id: int) -> bool:
+        return statuses(browser, session_id) == RIGHT
+
     for session_id in classes.values():
-        machine.wait_until(lambda session_id=session_id: statuses(browser, session_id) == RIGHT, "a register is wrong")
+        machine.wait_until(partial(is_right, session_id), "a register is wrong")
     assert_consistent(machine, set(classes), dead=machine.service_ports[victim - 1])
 
 

@@ -61,12 +61,13 @@ def wait_until_healthy(title: str, process: "subprocess.Popen[bytes]", environ: 
 def test_the_linter_has_nothing_to_say(tmp_path: Path) -> None:
     # It judges where relative paths lead, which a clone in root's home folder would decide.
     compose = shutil.copy(FOLDER / "compose.yaml", tmp_path)
-    for words in (
+    commands: list[list[Path | str]] = [
         [BIN / "hadolint", FOLDER / "Dockerfile"],
         [BIN / "compose-lint", "check", compose],
         ["sh", "-n", FOLDER / "nginx-site"],
         ["sh", "-n", FOLDER / "make-secrets"],
-    ):
+    ]
+    for words in commands:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

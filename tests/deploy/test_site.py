@@ -4,6 +4,7 @@ import http.client
 import ssl
 import urllib.error
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -96,7 +97,7 @@ def test_no_query_is_logged(machine: Machine) -> None:
 
 
 def test_only_health_and_the_contract_pass(machine: Machine, channel: grpc.Channel) -> None:
-    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     with pytest.raises(grpc.RpcError) as refused:
         list(reflection.ServerReflectionInfo(iter([ask]), timeout=30))
@@ -107,7 +108,7 @@ def test_a_call_while_no_service_runs_is_unavailable_so_that_cameras_wait(
     machine: Machine, channel: grpc.Channel
 ) -> None:
     for call in (
-        lambda: health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30),
+        lambda: health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30),  # type: ignore[attr-defined]
         lambda: pb_grpc.RecognitionServiceStub(channel).GetStatus(pb.GetStatusRequest(), timeout=30),
     ):
         with pytest.raises(grpc.RpcError) as refused:

@@ -78,7 +78,7 @@ class SteadyCamera:
         return self._faces.frames[person]
 
     async def _stream(self, channel: grpc.aio.Channel, until: asyncio.Event | None) -> None:
-        stub: Any = pb_grpc.RecognitionServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub: Any = pb_grpc.RecognitionServiceStub(channel)
         call = stub.StreamFrames(metadata=(("authorization", f"Bearer {self.lesson.token}"),))
         try:
             opened = await self._read(call)

@@ -45,13 +45,13 @@ def make_faces(pictures: Path, work: Path) -> Faces:
     write_photos(pictures, work)
     seen = {person.index_number: _seen(pictures, person.seen) for person in VISIBLE if person.seen is not None}
     photos = [
-        (person.index_number, _framed(cv2.imread(str(path), cv2.IMREAD_COLOR)))
+        (person.index_number, _framed(_read(path)))
         for person in ENROLLED
         for path in sorted((work / person.index_number).iterdir())
     ]
     engine = create_engine(**EngineSettings(upsample=UPSAMPLE).arguments())
     try:
-        found = find_faces(engine, [cv2.cvtColor(photo, cv2.COLOR_BGR2RGB) for _, photo in photos], upsample=UPSAMPLE)
+        found = find_faces(engine, [np.ascontiguousarray(photo[..., ::-1]) for _, photo in photos], upsample=UPSAMPLE)
         model = engine.info.model
     finally:
         engine.close()
@@ -62,8 +62,14 @@ def make_faces(pictures: Path, work: Path) -> Faces:
     return Faces({student: _jpeg(_framed(head)) for student, head in seen.items()}, encodings, model)
 
 
+def _read(path: Path) -> NDArray[np.uint8]:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image, np.uint8)
+
+
 def _seen(pictures: Path, portrait: Portrait) -> NDArray[np.uint8]:
-    image = cv2.imread(str(pictures / portrait.picture), cv2.IMREAD_COLOR)
+    image = _read(pictures / portrait.picture)
     half = portrait.width // 2
     x, y = portrait.centre
     padded = cv2.copyMakeBorder(image, half, half, half, half, cv2.BORDER_REPLICATE)

@@ -75,7 +75,7 @@ async def test_a_client_that_never_reads_holds_up_nobody(
 
 
 async def _flood(channel: grpc.aio.Channel, camera: SteadyCamera) -> None:
-    stub: Any = pb_grpc.RecognitionServiceStub(channel)  # type: ignore[no-untyped-call]
+    stub: Any = pb_grpc.RecognitionServiceStub(channel)
     stream = stub.StreamFrames(metadata=(("authorization", f"Bearer {camera.lesson.token}"),))
     await stream.read()
     with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):

@@ -98,7 +98,7 @@ class RawCamera:
         except grpc.RpcError as error:
             self._messages.put(None)
             self._call = None
-            code: grpc.StatusCode = error.code()  # type: ignore[attr-defined]
+            code: grpc.StatusCode = error.code()
             self.endings[code] += 1
             return code
 

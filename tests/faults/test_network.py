@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ async def test_a_network_that_breaks_loses_no_frame(
         line = begin(f"network {name}", short=name in SHORT, long=10)
         for number in line:
             lesson = university.add_lesson()
-            network.after(chance.randrange(size // 20, size * 9 // 10), lambda fault=fault: fault(network))
+            network.after(chance.randrange(size // 20, size * 9 // 10), partial(fault, network))
             await film(university, lesson, network.address, recording)
             assert network.faults == number + 1
             line.count(expected, await settled(university, lesson))

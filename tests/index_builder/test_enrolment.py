@@ -3,13 +3,14 @@ import struct
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from attendance.face_engine.interface import EngineError
+from attendance.face_engine.interface import AlignedFaces, EngineError, FaceBoxes, FaceEngine
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.format import load_gallery, publish
 from attendance.gallery.store import Store, StoreError, read_store
@@ -27,15 +28,15 @@ def everybody(_: Collection[str]) -> Mapping[str, str]:
 
 
 def enrol(
-    engine: ReferenceEngine,
+    engine: FaceEngine,
     photos: Path | Photos,
     store: Path | None = None,
     *,
     resume: bool = False,
-    **options: object,
+    **options: Any,
 ) -> EnrolmentResult:
     found = find_photos(photos) if isinstance(photos, Path) else photos
-    options = {"max_pixels": MOST, "allow": everybody} | options
+    options = {"max_pixels": MOST, "allow": everybody, **options}
     return Enroller(engine, store or found.folder.parent / "store.pickle", found, **options).run(resume=resume)
 
 
@@ -268,10 +269,10 @@ class OneFace:
         (self._nothing,) = engine.align([image], [self._none])
         self._random = np.random.default_rng(3)
 
-    def detect(self, images: Sequence[np.ndarray], *, upsample: int | None = None) -> object:
+    def detect(self, images: Sequence[np.ndarray], *, upsample: int | None = None) -> list[FaceBoxes]:
         return [self._boxes if len(image) > 16 else self._none for image in images]
 
-    def align(self, images: Sequence[np.ndarray], faces: object) -> object:
+    def align(self, images: Sequence[np.ndarray], faces: object) -> list[AlignedFaces]:
         return [self._cut if len(image) > 16 else self._nothing for image in images]
 
     def encode(self, chips: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 import shutil
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -44,5 +45,5 @@ def test_missing_code_is_outdated(copy: Path) -> None:
 def test_a_contract_that_does_not_compile_is_one_sentence(copy: Path) -> None:
     (copy / "protos/attendance/v1/attendance.proto").write_text("syntax = nonsense;")
 
-    with pytest.raises(generate.click.ClickException, match="does not compile"):
+    with pytest.raises(click.ClickException, match="does not compile"):
         generate.outdated(copy)

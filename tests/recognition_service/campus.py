@@ -150,7 +150,7 @@ async def calling(
         else grpc.aio.insecure_channel(service.address, options)
     )
     async with channel:
-        yield pb_grpc.RecognitionServiceStub(channel)  # type: ignore[no-untyped-call]
+        yield pb_grpc.RecognitionServiceStub(channel)
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:

@@ -77,7 +77,7 @@ async def test_connections_beyond_the_limit_are_closed(campus: Campus) -> None:
 async def test_a_message_that_is_none_ends_its_call_only_and_is_told(campus: Campus) -> None:
     with capture_logs() as logs:
         async with running(campus.settings) as service, grpc.aio.insecure_channel(service.address) as channel:
-            call = channel.stream_stream(f"/{SERVICE}/StreamFrames")(metadata=bearer(campus.front))
+            call: Any = channel.stream_stream(f"/{SERVICE}/StreamFrames")(metadata=bearer(campus.front))
             await call.read()
             await call.write(b"\xff\xff\xff")
             with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -30,7 +30,7 @@ class LearningClient:
     def call(self, service: str, method: str, metadata: Any = (), /, **fields: Any) -> Any:
         described = self._pool.FindServiceByName(service).FindMethodByName(method)
         request = GetMessageClass(described.input_type)(**fields)
-        ask = self._channel.unary_unary(
+        ask: Any = self._channel.unary_unary(
             f"/{service}/{method}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=GetMessageClass(described.output_type).FromString,

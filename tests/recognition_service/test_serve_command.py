@@ -81,7 +81,7 @@ def read_ready_line(program: Program) -> None:
 @asynccontextmanager
 async def stub_of(program: Program) -> AsyncIterator[pb_grpc.RecognitionServiceStub]:
     async with grpc.aio.insecure_channel(program.address) as channel:
-        yield pb_grpc.RecognitionServiceStub(channel)  # type: ignore[no-untyped-call]
+        yield pb_grpc.RecognitionServiceStub(channel)
 
 
 async def test_from_enrolment_to_the_register_with_real_faces(campus: Campus, tmp_path: Path, pictures: Path) -> None:

@@ -27,7 +27,7 @@ Start = Callable[..., Any]
 async def health(service: RecognitionService, name: str = "") -> int:
     async with grpc.aio.insecure_channel(service.address) as channel:
         request = health_pb2.HealthCheckRequest(service=name)
-        return int((await health_pb2_grpc.HealthStub(channel).Check(request)).status)
+        return int((await health_pb2_grpc.HealthStub(channel).Check(request)).status)  # type: ignore[attr-defined]
 
 
 async def until_health(service: RecognitionService, expected: int) -> None:
@@ -113,7 +113,7 @@ async def test_watchers_are_told_when_the_service_stops(campus: Campus) -> None:
     async with running(campus.settings) as service:
         await until_health(service, SERVING)
         async with grpc.aio.insecure_channel(service.address) as channel:
-            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())  # type: ignore[attr-defined]
             assert (await watch.read()).status == SERVING
             stopping = asyncio.create_task(service.stop())
             assert (await watch.read()).status == NOT_SERVING

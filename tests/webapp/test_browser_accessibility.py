@@ -37,7 +37,7 @@ def campus(dashboard):
             lecturer_id=lesson.lecturer.id,
         )
         db.commit()
-    course, session, student = lesson.course.id, lesson.session.id, lesson.students[0].id
+    course, session, student_id = lesson.course.id, lesson.session.id, lesson.students[0].id
     pages = [
         "/",
         "/?q=zzz",
@@ -51,9 +51,9 @@ def campus(dashboard):
         f"/sessions/{past.id}",
         f"/sessions/{empty.id}",
         f"/sessions/{session}?q=zzz",
-        f"/sessions/{past.id}/students/{student}",
-        f"/students/{student}",
-        f"/students/{student}?course={course}",
+        f"/sessions/{past.id}/students/{student_id}",
+        f"/students/{student_id}",
+        f"/students/{student_id}?course={course}",
         "/records",
         f"/records?course={course}&status=late&from=2024-01-01",
         "/records?from=yesterday",

@@ -18,6 +18,7 @@ from attendance.database.models import (
     ImportedFilePart,
     IndexVersion,
     SignInAttempt,
+    Status,
     TokenRole,
 )
 from attendance.database.register import Sighting, correct_status, record_sighting
@@ -46,7 +47,7 @@ def fill(db: Session) -> None:
     db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=bytes(range(256)) * 1_000))
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
     correct_status(
-        db, session_id=session.id, student_id=student.id, status="excused", reason="ill", lecturer_id=lecturer.id
+        db, session_id=session.id, student_id=student.id, status=Status.EXCUSED, reason="ill", lecturer_id=lecturer.id
     )
     db.add(
         AttendanceEvidence(

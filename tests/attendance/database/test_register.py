@@ -83,7 +83,8 @@ def test_a_sighting_outlives_its_camera(db: Session, course_session: ClassSessio
     camera = make_camera(db)
     record_sighting(db, Sighting(course_session.id, "s1", at(5), at(6), 0.7, camera.id))
     db.commit()
-    removed, _ = camera.id, db.delete(camera)
+    removed = camera.id
+    db.delete(camera)
     db.commit()
     record_sighting(db, Sighting(course_session.id, "s1", at(4), at(4), 0.7, removed))
     record_sighting(db, Sighting(course_session.id, "s2", at(4), at(4), 0.7, removed))

@@ -3,6 +3,7 @@
 import multiprocessing
 import random
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
 from datetime import timedelta
 
@@ -27,6 +28,8 @@ from tests.factories import NINE, enrol, make_camera, make_course, make_lecturer
 END = NINE + timedelta(minutes=90)
 
 _CLOSE, _CORRECT = "close", "correct"
+Event = tuple[int, int, float, int | None]
+"""A sighting: its start and length in seconds, confidence and camera."""
 _sightings = st.builds(
     lambda start, length, confidence, camera: (start, length, confidence, camera),
     st.integers(-10 * 60, 89 * 60),
@@ -61,7 +64,7 @@ def memory() -> sessionmaker[Session]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_order_and_repetition_change_nothing(
     memory: sessionmaker[Session],
-    events: list[tuple[int, int, float, int | None]],
+    events: list[Event],
     close: bool,
     correct: bool,
     seed: random.Random,
@@ -69,12 +72,12 @@ def test_order_and_repetition_change_nothing(
     extra = [_CLOSE] * close + [_CORRECT] * correct
     in_order = _run(memory, [*events, *extra])
     # A correction made twice is two corrections; sightings and closings may come any number of times.
-    shuffled = [*events, *seed.choices(events, k=3), *[_CLOSE] * close * 2, *[_CORRECT] * correct]
+    shuffled: list[Event | str] = [*events, *seed.choices(events, k=3), *[_CLOSE] * close * 2, *[_CORRECT] * correct]
     seed.shuffle(shuffled)
     assert _run(memory, shuffled) == in_order
 
 
-def _run(sessions: sessionmaker[Session], events: list[tuple[int, int, float, int | None] | str]) -> tuple[object, ...]:
+def _run(sessions: sessionmaker[Session], events: Sequence[Event | str]) -> tuple[object, ...]:
     try:
         for event in events:
             if event == _CLOSE:
@@ -83,7 +86,7 @@ def _run(sessions: sessionmaker[Session], events: list[tuple[int, int, float, in
             with sessions.begin() as db:
                 begin_writing(db)
                 session = db.scalars(sa.select(ClassSession)).one()
-                if event == _CORRECT:
+                if isinstance(event, str):
                     _correct(db, session)
                 else:
                     start, length, confidence, camera = event

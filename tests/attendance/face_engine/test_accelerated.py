@@ -160,7 +160,7 @@ def test_a_first_use_exports_and_a_second_finds_the_exports(tmp_path: Path, six_
         engine = AcceleratedEngine(precision="fp32", cache=tmp_path)
         answers.append(engine.detect([image])[0].scores)
         engine.close()
-    assert np.array_equal(*answers)
+    assert np.array_equal(answers[0], answers[1])
     assert len(list(tmp_path.iterdir())) == 2
 
 

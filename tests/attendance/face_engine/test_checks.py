@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -68,11 +70,12 @@ def test_faces_must_fit_their_images() -> None:
 def test_chips_must_be_chips() -> None:
     assert check_chips(np.zeros((0, 150, 150, 3), np.uint8), 150).shape == (0, 150, 150, 3)
     assert check_chips(np.zeros((2, 300, 300, 3), np.uint8)[:, ::2, ::2], 150).flags.c_contiguous
-    for chips in (
+    wrong: tuple[Any, ...] = (
         np.zeros((150, 150, 3), np.uint8),
         np.zeros((1, 100, 150, 3), np.uint8),
         np.zeros((1, 150, 150, 3)),
         [],
-    ):
+    )
+    for chips in wrong:
         with pytest.raises(ImageError, match="chips"):
-            check_chips(chips, 150)  # type: ignore[arg-type]
+            check_chips(chips, 150)

@@ -39,7 +39,9 @@ def test_faces_are_those_of_face_recognition(
     for path, image, boxes in zip(paths, images, found, strict=True):
         assert np.array_equal(image, face_recognition.load_image_file(path))
         assert (np.diff(boxes.scores) <= 0).all()
-        raw = {edges(rectangle): rectangle for rectangle in theirs._raw_face_locations(image, 1, "hog")}
+        raw: dict[tuple[int, ...], Any] = {
+            edges(rectangle): rectangle for rectangle in theirs._raw_face_locations(image, 1, "hog")
+        }
         ours = [tuple(map(int, box)) for box in boxes.boxes]
         assert sorted(ours) == sorted(raw), path.name
         assert sorted(as_css(boxes, image)) == sorted(face_recognition.face_locations(image)), path.name

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,8 @@ def test_parts_that_do_not_fit() -> None:
         build(["a", "b"], [1, 1])
     with pytest.raises(GalleryError, match="its encodings have 4 numbers, not 128"):
         build(["a", "b"], [1, 2], size=128)
-    for wrong in (np.zeros((3, 4)), np.zeros(12, np.float32), np.zeros((3, 8), np.float32)[:, ::2]):
+    bad: tuple[Any, ...] = (np.zeros((3, 4)), np.zeros(12, np.float32), np.zeros((3, 8), np.float32)[:, ::2])
+    for wrong in bad:
         with pytest.raises(GalleryError, match="not rows of float32"):
             build(["a"], [3], rows=wrong)
     for number in (np.inf, np.nan, 1e200):

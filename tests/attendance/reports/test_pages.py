@@ -31,7 +31,13 @@ def template(tmp_path: Path) -> Path:
 
 
 def fill(template: Path, *, script: bool = False, **changed: Any) -> str:
-    facts = {"name": HOSTILE, "odd": "a\x1bb", "picture": b"\x89PNG", "institution": HOSTILE, "made_at": MADE_AT}
+    facts: dict[str, Any] = {
+        "name": HOSTILE,
+        "odd": "a\x1bb",
+        "picture": b"\x89PNG",
+        "institution": HOSTILE,
+        "made_at": MADE_AT,
+    }
     script_file = template.with_suffix(".js") if script else None
     return fill_page(template, styles=[template.with_suffix(".css")], script=script_file, **(facts | changed))
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,8 @@ from attendance.face_engine.reference import ReferenceEngine
 from index_builder.photos.quality import judge_quality, measure_face
 from index_builder.photos.verdicts import PhotoOutcome
 from operations.demo.classroom import write_photos
+
+Spoil = Callable[[np.ndarray], np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,11 @@ def test_a_good_portrait(face_engine: ReferenceEngine, portrait: np.ndarray) -> 
     ],
 )
 def test_what_spoils_a_portrait_is_named(
-    face_engine: ReferenceEngine, portrait: np.ndarray, spoil: object, outcome: PhotoOutcome, words: str
+    face_engine: ReferenceEngine,
+    portrait: np.ndarray,
+    spoil: Callable[[np.ndarray], np.ndarray],
+    outcome: PhotoOutcome,
+    words: str,
 ) -> None:
     found, detail, quality = judge(face_engine, spoil(portrait))
     assert (found, quality) == (outcome, 0)

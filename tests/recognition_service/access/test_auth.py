@@ -101,8 +101,9 @@ async def test_the_scheme_may_be_written_anyhow(stub: Any, campus: Campus) -> No
 
 async def test_a_call_that_is_none_is_unimplemented(campus: Campus) -> None:
     async with running(campus.settings) as service, grpc.aio.insecure_channel(service.address) as channel:
+        shutdown: Any = channel.unary_unary("/attendance.v1.RecognitionService/Shutdown")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await channel.unary_unary("/attendance.v1.RecognitionService/Shutdown")(b"")
+            await shutdown(b"")
         assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 

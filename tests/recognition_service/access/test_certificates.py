@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -43,7 +44,7 @@ async def reaches(service: RecognitionService, client: grpc.ChannelCredentials) 
     options = (("grpc.use_local_subchannel_pool", 1),)
     async with grpc.aio.secure_channel(f"localhost:{service.port}", client, options) as channel:
         try:
-            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)  # type: ignore[attr-defined]
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
@@ -94,7 +95,7 @@ async def test_a_client_authority_needs_a_certificate_and_must_be_one(
 ) -> None:
     sentence = await start_error(campus, tls_client_ca=trial / "ca.pem")
     assert "ATTENDANCE_SERVICE_TLS_CLIENT_CA is set" in sentence
-    files = {"tls_certificate": trial / "service.pem", "tls_key": trial / "service.key"}
+    files: dict[str, Any] = {"tls_certificate": trial / "service.pem", "tls_key": trial / "service.key"}
     sentence = await start_error(campus, **files, tls_client_ca=tmp_path / "absent.pem")
     assert "ATTENDANCE_SERVICE_TLS_CLIENT_CA: cannot read" in sentence
     (tmp_path / "nonsense.pem").write_text("nonsense")

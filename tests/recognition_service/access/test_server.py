@@ -73,7 +73,7 @@ async def test_with_certificate_and_key_it_speaks_tls_only(campus: Campus, pair:
 async def test_a_certificate_needs_a_key_and_a_key_a_certificate(
     campus: Campus, pair: Pair, given: str, missing: str
 ) -> None:
-    sentence = await start_error(campus, **{given: pair.certificate})
+    sentence = await start_error(campus, **dict[str, Any]({given: pair.certificate}))
     assert f"ATTENDANCE_SERVICE_{given.upper()} is set" in sentence
     assert f"ATTENDANCE_SERVICE_{missing} is not" in sentence
 

@@ -101,7 +101,7 @@ def test_a_course_a_student_an_enrolment_and_a_session_by_keyboard(visit, db):
     type_into(page, "Name", "Typing")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Typing")).to_be_visible()
-    course_id = int(re.search(r"/courses/(\d+)", page.url)[1])
+    course_id = int(re.findall(r"/courses/(\d+)", page.url)[0])
 
     page.goto("/admin/students/new")
     type_into(page, "Name", "Key Board")

@@ -23,7 +23,9 @@ PATIENCE_MS = 30_000
 @pytest.fixture(scope="module")
 def browser(require_program, pictures, tmp_path_factory):
     """Chromium whose camera sees a face."""
-    picture = cv2.imread(str(pictures / "obama.jpg"))[0:570, 103:863]  # the height of a camera's picture: 4 to 3
+    whole = cv2.imread(str(pictures / "obama.jpg"))
+    assert whole is not None
+    picture = whole[0:570, 103:863]  # the height of a camera's picture: 4 to 3
     seen = tmp_path_factory.mktemp("camera") / "face.mjpeg"
     seen.write_bytes(cv2.imencode(".jpg", cv2.resize(picture, (640, 480)))[1].tobytes() * 30)
     camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]

@@ -12,8 +12,8 @@ from attendance.database.models import Camera, Role, Room, utc_now
 from attendance.database.tokens import camera_of
 from tests.factories import make_camera, make_course, make_lecturer, make_room, make_session
 from tests.webapp.visiting import plain
-from webapp.admin import rooms as module
 from webapp.admin.home import ago
+from webapp.admin.writing import begin_change
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def admin(site, site_db):
 
 
 def shown(answer, name):
-    return unescape(re.search(rf'<code id="{name}"[^>]*>([^<]+)</code>', answer.text)[1])
+    return unescape(re.findall(rf'<code id="{name}"[^>]*>([^<]+)</code>', answer.text)[0])
 
 
 def fresh(db, model):
@@ -75,7 +75,6 @@ def test_a_session_put_there_while_deleting_is_kept(admin, site, site_db, monkey
     room = make_room(site_db, "Aula")
     course = make_course(site_db)
     site_db.commit()
-    begin_change = module.begin_change
 
     def begin_after_a_session():
         with site.sessions() as db:
@@ -83,7 +82,7 @@ def test_a_session_put_there_while_deleting_is_kept(admin, site, site_db, monkey
             db.commit()
         return begin_change()
 
-    monkeypatch.setattr(module, "begin_change", begin_after_a_session)
+    monkeypatch.setattr("webapp.admin.rooms.begin_change", begin_after_a_session)
     answer = admin.post(f"/admin/rooms/{room.id}/delete")
     assert "is not deleted: a session takes place there" in admin.text(answer.headers["Location"])
     assert len(fresh(site_db, Room)) == 1

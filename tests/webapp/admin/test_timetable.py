@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Course, Role, Source, Status, utc_now
 from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
 from tests.webapp.visiting import plain
-from webapp.admin import sessions as module
+from webapp.admin.writing import begin_change
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 DASH = "\u2013"
@@ -247,15 +247,13 @@ def test_deletes_one_or_all_later_weeks(admin, site_db, form):
 
 
 def test_a_course_deleted_meanwhile_is_said_so(admin, site, site_db, form, monkeypatch):
-    begin_change = module.begin_change
-
     def begin_after_deleting():
         with site.sessions() as db:
             db.execute(sa.delete(Course).where(Course.id == int(form["course"])))
             db.commit()
         return begin_change()
 
-    monkeypatch.setattr(module, "begin_change", begin_after_deleting)
+    monkeypatch.setattr("webapp.admin.sessions.begin_change", begin_after_deleting)
     answer = admin.post("/admin/timetable/new", form)
     assert answer.status_code == 422
     assert "Course: this one was deleted meanwhile." in answer.text

@@ -22,7 +22,7 @@ from attendance.tables.reading import read_table
 from tests.factories import enrol, make_course, make_lecturer, make_student
 from webapp.imports.enrolments import EnrolmentImporter
 from webapp.imports.lecturers import LecturerImporter
-from webapp.imports.report import Result
+from webapp.imports.report import Outcome, Result
 from webapp.imports.run import run_import
 from webapp.imports.students import StudentImporter
 
@@ -36,7 +36,7 @@ def students():
 def imported(db, make_importer, text, *, apply=True):
     """Import the text; the report, and what became of each line."""
     importer = make_importer()
-    outcomes = []
+    outcomes: list[Outcome] = []
     table = read_table(text.encode(), importer.columns)
     report = run_import(db, table, importer, apply=apply, on_outcome=outcomes.append)
     return report, [(outcome.line, outcome.result.value, outcome.message) for outcome in outcomes]
@@ -198,7 +198,8 @@ def test_refuses_consent_that_makes_no_sense(db):
 def test_a_student_added_meanwhile_by_somebody_else_is_found(db, sessions, monkeypatch):
     """Between the look and the write of a batch another administrator adds the same student."""
     importer = students()
-    handle, raced = importer.handle, []
+    handle = importer.handle
+    raced: list[bool] = []
 
     def handle_after_race(session, batch, *, apply):
         if not raced:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from attendance.database.models import Attendance, ClassSession, Source, Status
 from attendance.tables.reading import read_table
 from tests.factories import enrol, make_course, make_room, make_student
+from webapp.imports.report import Outcome
 from webapp.imports.run import run_import
 from webapp.imports.timetable import TimetableImporter
 
@@ -26,7 +27,7 @@ def campus(db):
 
 
 def imported(db, text, *, apply=True):
-    outcomes = []
+    outcomes: list[Outcome] = []
     importer = TimetableImporter(WARSAW)
     table = read_table((HEADER + text).encode(), importer.columns)
     report = run_import(db, table, importer, apply=apply, on_outcome=outcomes.append)

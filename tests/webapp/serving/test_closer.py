@@ -5,9 +5,9 @@ import time
 
 import sqlalchemy as sa
 
-from attendance.database import closer as closer_module
 from attendance.database.closer import Closer
 from attendance.database.models import Attendance, ClassSession, Status
+from attendance.database.register import close_ended_sessions
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 
 
@@ -42,14 +42,13 @@ def test_absences_are_written_by_themselves_once(site, site_db):
 def test_a_failure_does_not_end_the_looking(site, site_db, monkeypatch):
     lesson = make_lesson(site_db, starts_at=LONG_AGO)
     errors = [sa.exc.OperationalError("x", {}, Exception("gone")), RuntimeError("odd")]
-    real = closer_module.close_ended_sessions
 
     def sometimes(*arguments):
         if errors:
             raise errors.pop()
-        return real(*arguments)
+        return close_ended_sessions(*arguments)
 
-    monkeypatch.setattr(closer_module, "close_ended_sessions", sometimes)
+    monkeypatch.setattr("attendance.database.closer.close_ended_sessions", sometimes)
     closer = Closer(site.sessions, 0.05)
     closer.start()
     wait_for(lambda: closed(site, lesson))

@@ -58,7 +58,7 @@ def test_a_register_that_is_watched_does_not_hold_up_the_stop(site_settings, tmp
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
     with running_dashboard(environ_for(site_settings), tmp_path / "log") as address:
         page = browser.open(f"{address}/signin", timeout=30).read().decode()
-        token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+        token = re.findall(r'name="csrf_token" value="([^"]+)"', page)[0]
         form = {"csrf_token": token, "email": lesson.lecturer.email, "password": PASSWORD}
         browser.open(f"{address}/signin", urllib.parse.urlencode(form).encode(), timeout=30).close()
         stream = browser.open(f"{address}/sessions/{lesson.session.id}/live", timeout=30)

@@ -45,7 +45,7 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 @pytest.mark.parametrize("upsample", [0, 1])
 def test_the_faces_of_a_large_frame(six_people: Image, upsample: int) -> None:
-    large = cv2.resize(six_people, None, fx=2.0, fy=2.0) if upsample == 0 else six_people
+    large = np.asarray(cv2.resize(six_people, None, fx=2.0, fy=2.0), np.uint8) if upsample == 0 else six_people
     engines = [AcceleratedEngine(work_pixels=pixels) for pixels in (60_000_000, 3_000_000)]
     whole, parts = (engine.detect([large], upsample=upsample)[0] for engine in engines)
     assert len(whole.boxes) == len(parts.boxes) == 6
@@ -56,7 +56,7 @@ def test_the_faces_of_a_large_frame(six_people: Image, upsample: int) -> None:
 
 
 def test_a_face_larger_than_a_part_is_found_in_the_overview(six_people: Image) -> None:
-    face = cv2.resize(six_people[270:400, 440:570], (1500, 1500), interpolation=cv2.INTER_CUBIC)
+    face = np.asarray(cv2.resize(six_people[270:400, 440:570], (1500, 1500), interpolation=cv2.INTER_CUBIC), np.uint8)
     engine = AcceleratedEngine(work_pixels=1_000_000)
     (found,) = engine.detect([face], upsample=0)
     assert len(found.boxes) == 1

@@ -81,7 +81,7 @@ def test_a_model_for_single_faces_is_called_for_each(tmp_path: Path) -> None:
         engine = AcceleratedEngine(embedding=write_model(tmp_path / f"{batch}.onnx", batch=batch))
         answers.append(engine.encode(chips))
         engine.close()
-    assert np.allclose(*answers, atol=1e-5)
+    assert np.allclose(answers[0], answers[1], atol=1e-5)
 
 
 def test_other_models_are_named(tmp_path: Path) -> None:
