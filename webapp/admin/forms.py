@@ -36,49 +36,42 @@ def skip_if_empty(_form: Form, field: Field) -> None:
         raise StopValidation()
 
 
-class DayField(DateField):
-    """A date from the browser's date control."""
+class _TypedField(Field):
+    """What a person types or chooses; left empty it is None, and what cannot be read is said in a sentence."""
+
+    wanted = ""
+    """What to do, after the field's name."""
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
-        """Read the date, with a sentence for what is none."""
-        if not _typed(valuelist):
+        """Read the value."""
+        if not any(value.strip() for value in valuelist):
             self.data = None
             return
         try:
             super().process_formdata(list(valuelist))
         except ValueError:
-            raise ValueError(f"{self.label.text}: choose a day.") from None
+            raise ValueError(f"{self.label.text}: {self.wanted}.") from None
 
 
-class ClockField(TimeField):
+class DayField(_TypedField, DateField):
+    """A date from the browser's date control."""
+
+    wanted = "choose a day"
+
+
+class ClockField(_TypedField, TimeField):
     """A time of day from the browser's time control, with or without seconds."""
+
+    wanted = "choose a time, like 09:00"
 
     def __init__(self, label: str, **arguments: Any) -> None:
         super().__init__(label, format=["%H:%M", "%H:%M:%S"], **arguments)
 
-    def process_formdata(self, valuelist: Sequence[str]) -> None:
-        """Read the time, with a sentence for what is none."""
-        if not _typed(valuelist):
-            self.data = None
-            return
-        try:
-            super().process_formdata(list(valuelist))
-        except ValueError:
-            raise ValueError(f"{self.label.text}: choose a time, like 09:00.") from None
 
-
-class MinutesField(IntegerField):
+class MinutesField(_TypedField, IntegerField):
     """Whole minutes."""
 
-    def process_formdata(self, valuelist: Sequence[str]) -> None:
-        """Read the number, with a sentence for what is none."""
-        if not _typed(valuelist):
-            self.data = None
-            return
-        try:
-            super().process_formdata(list(valuelist))
-        except ValueError:
-            raise ValueError(f"{self.label.text}: type a whole number.") from None
+    wanted = "type a whole number"
 
 
 def options(pairs: Iterable[tuple[str, str]]) -> Any:
@@ -121,7 +114,3 @@ def between(least: int, most: int) -> Callable[[Form, Field], None]:
             raise ValidationError(f"{field.label.text}: from {least} to {most}.")
 
     return check
-
-
-def _typed(values: Sequence[str]) -> bool:
-    return any(value.strip() for value in values)

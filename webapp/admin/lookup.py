@@ -5,16 +5,15 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from flask import abort, request
 
+from webapp.tools.requests import LARGEST_ID, read_id
 from webapp.tools.storage import database
 
 T = TypeVar("T")
-# Beyond the largest key of an INTEGER column a database refuses to look.
-_MOST = 2**31 - 1
 
 
 def fetch(model: type[T], identifier: int) -> T:
     """The row with that id, or 404."""
-    row = database().get(model, identifier) if identifier <= _MOST else None
+    row = database().get(model, identifier) if identifier <= LARGEST_ID else None
     if row is None:
         abort(404)
     return row
@@ -22,8 +21,7 @@ def fetch(model: type[T], identifier: int) -> T:
 
 def chosen_id(name: str) -> int | None:
     """The id that a filter of the address holds; None for none, and for what cannot be one."""
-    text = request.args.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= _MOST else None
+    return read_id(request.args.get(name, ""))
 
 
 def count(model: type[Any], *conditions: sa.ColumnElement[bool]) -> int:

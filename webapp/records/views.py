@@ -27,6 +27,7 @@ from attendance.database.models import ClassSession, Course, Status
 from webapp.account.reach import reach_course, reach_session, reachable
 from webapp.records.query import Record, RecordFilter, RecordQuery
 from webapp.tools.paging import page_number
+from webapp.tools.requests import read_id
 from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, percent, source_word
@@ -106,10 +107,10 @@ def export() -> ResponseReturnValue:
 @blueprint.get("/records/sessions")
 def sessions_of_course() -> ResponseReturnValue:
     """The sessions one may choose among after choosing a course, for the page's script."""
-    text = request.args.get("course", "")
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # an INTEGER's digits
+    course_id = read_id(request.args.get("course", ""))
+    if course_id is None:
         abort(404)
-    course = reach_course(int(text))
+    course = reach_course(course_id)
     offered = _offered_sessions(course.id)
     return jsonify([{"id": session.id, "name": moment_text(session.starts_at)} for session in offered])
 
@@ -146,10 +147,10 @@ def _asked_filter() -> AskedFilter:
 
 def _asked_number(name: str, errors: dict[str, str]) -> int | None:
     text = request.args.get(name, "").strip()
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 10):  # an INTEGER's digits
+    number = read_id(text)
+    if text and number is None:
         errors[name] = f"Choose a {name} from the list."
-        return None
-    return int(text) if text else None
+    return number
 
 
 def _asked_course(errors: dict[str, str]) -> Course | None:

@@ -2,6 +2,16 @@
 
 from flask import request
 
+LARGEST_ID = 2**31 - 1
+"""Of an INTEGER column; databases refuse larger numbers with an error of their own."""
+
+
+def read_id(text: str) -> int | None:
+    """The id of a row that an address or a form holds; None for what cannot be one."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_ID))):
+        return None
+    return int(text) if int(text) <= LARGEST_ID else None
+
 
 def safe_path(target: str | None) -> str | None:
     r"""`target` when it is a path on this site, else None: a sign-in must not send people elsewhere.
