@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check --quiet install
 PINNED := $(PIP) --no-deps --require-hashes
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 UV     := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 # From scratch each time: a page that has not changed may point to a heading that has.
@@ -11,7 +12,8 @@ SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going 
           --builder html docs build/site
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev camera-binary demo test test-deploy soak bench check docs format protos reference lock debian-packages
+.PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy soak bench check docs format \
+        protos reference lock debian-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,9 +38,18 @@ $(VENV)/installed-dev: $(VENV)/installed locks/dev.txt
 demo: install  ## Run everything on a small class of real faces; ONCE=1: one class session, print the register, stop
 	@$(BIN)/attendance demo $(if $(ONCE),--once)
 
-test: install-dev debian-packages  ## Run every test (unit, integration on SQLite and MariaDB, browser)
-	@echo "Running the tests"
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+test-quick: install-dev  ## Run the tests that start nothing real: no server, browser, camera, MariaDB (under two minutes)
+	@echo "Running the quick tests"
+	@$(PYTEST) -m quick $(TESTS)
+
+test: install-dev debian-packages  ## Run one real path of everything: SQLite and MariaDB, browser, cameras, an installation
+	@echo "Running the tests; the exhaustive ones are left out"
+	@$(PYTEST) -m "not exhaustive" --durations 25 --durations-min 1 $(TESTS)
+
+test-exhaustive: install-dev debian-packages  ## Run every test, the faults in their long form
+	@echo "Running every test"
+	@$(PYTEST) --durations 25 --durations-min 1 --ignore tests/faults
+	@$(MAKE) --no-print-directory soak
 
 soak: install-dev debian-packages  ## Do every fault to the service, many times, and print what became of the register
 	@$(BIN)/python -m pytest --soak tests/faults

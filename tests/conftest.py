@@ -23,6 +23,8 @@ from attendance.database.engine import create_database_engine, session_factory, 
 from attendance.settings import Settings
 from operations.demo.pictures import fetch_pictures
 
+pytest_plugins = ["tests.tiers"]
+
 SHARED_FACES = Path(__file__).parents[2] / "shared" / "faces"
 
 

@@ -21,6 +21,14 @@ from operations.demo.classroom import write_frames, write_photos
 from operations.demo.programs import Programs, free_port
 from operations.demo.university import CAMERA_NAME, Passwords, found_university, schedule_session
 
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave SQLite to the demo, which runs the same path on it, where a test has MariaDB too."""
+    on_sqlite = isinstance(item, pytest.Function) and item.callspec.params.get("database_url") == "sqlite"
+    if on_sqlite and item.get_closest_marker("parametrize") is None:
+        item.add_marker("exhaustive")
+
+
 RATE = 1.0
 """Frames a second of what the cameras of these tests send."""
 

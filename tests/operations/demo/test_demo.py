@@ -55,6 +55,7 @@ def test_a_wrong_register_is_not(wrong: dict[str, tuple[Person, ...]], capsys: p
     assert "WRONG" in capsys.readouterr().out
 
 
+@pytest.mark.real
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(DemoError, match="no demo made"):

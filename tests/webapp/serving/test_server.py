@@ -91,12 +91,14 @@ def test_a_damaged_key_is_one_sentence(site_settings):
     assert "web-secret-key is damaged; delete it" in done.stderr
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("listen", ["8000", ":8000", "localhost", "localhost:x", "localhost:99999", "192.0.2.1:8000"])
 def test_an_address_that_cannot_be_is_named(listen):
     with pytest.raises(ListenError, match="ATTENDANCE_WEB_LISTEN"):
         check_address(listen)
 
 
+@pytest.mark.real
 def test_addresses_of_both_kinds():
     check_address("127.0.0.1:0")
     check_address("[::1]:0")
