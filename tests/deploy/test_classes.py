@@ -17,7 +17,7 @@ from operations.demo.university import LECTURER_EMAIL
 from tests.deploy.conftest import RIGHT, University, statuses
 from tests.deploy.machine import Browser, Machine
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.long("a whole installation, and cameras through nginx")]
 
 
 @pytest.fixture(autouse=True)

@@ -84,6 +84,7 @@ def test_every_base_is_pinned_to_a_version() -> None:
     assert all(any(part.isdigit() for part in argument.split(":")[1].split(".")[1:2]) for argument in arguments)
 
 
+@pytest.mark.long("nothing else runs the image's commands")
 def test_the_dashboard_is_installed_by_the_images_own_commands_and_answers(tmp_path: Path) -> None:
     run_build(STAGES, "build-web", source=SOURCE, root=tmp_path)
     installed = tmp_path / "opt" / "attendance"

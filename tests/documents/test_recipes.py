@@ -47,6 +47,7 @@ def follow(name: str, project: Path, environ: dict[str, str]) -> None:
         assert done.returncode == 0, f"after {name}: {command}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.mark.long("a recipe is carried out on a copy of the project")
 @pytest.mark.parametrize("name", sorted(set(NAMES) - SLOW))
 def test_a_recipe_works_as_it_is_written(name: str, project: Path, environ: dict[str, str]) -> None:
     follow(name, project, environ)

@@ -42,6 +42,7 @@ def database(mariadb_server: Any, university: University) -> Any:
     return mariadb_server
 
 
+@pytest.mark.long("MariaDB is stopped and started again and again")
 async def test_a_database_that_comes_and_goes_loses_nobody(
     database: Any, university: University, faces: Faces, service: ServiceProgram, begin: Begin
 ) -> None:
@@ -60,6 +61,7 @@ async def test_a_database_that_comes_and_goes_loses_nobody(
                 await line.register(university, camera)
 
 
+@pytest.mark.long("two services, and a camera at each")
 async def test_two_services_of_one_room_make_one_register(
     university: University, faces: Faces, serve: Serve, begin: Begin
 ) -> None:

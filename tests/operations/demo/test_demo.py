@@ -22,6 +22,7 @@ def _rows(statuses: dict[str, tuple[Person, ...]]) -> list[dict[str, str]]:
 RIGHT = {"Present": ON_TIME, "Late": LATE, "Absent": ABSENT}
 
 
+@pytest.mark.exhaustive  # CI runs `make demo ONCE=1` itself
 @pytest.mark.timeout(600)
 def test_demo_once_prints_the_register_and_ends_well(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "operations.cli", "demo", "--once", "--folder", str(tmp_path / "demo")]
@@ -63,6 +64,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.long("programs that outlive the demo are found only by running it")
 @pytest.mark.timeout(300)
 def test_demo_stops_its_programs_with_itself(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
