@@ -24,14 +24,14 @@ def web(debug: bool) -> None:
     """
     settings = load_settings()
     configure_logging(settings.log)
-    _check(settings)
+    check_before_serving(settings)
     if debug:
         _run_debug_server(settings)
     else:
         serve(settings, create_app, lambda address: click.echo(f"The dashboard is ready: {address}"))
 
 
-def _check(settings: Settings) -> None:
+def check_before_serving(settings: Settings) -> None:
     """Find out before the first request what would fail each of them."""
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)

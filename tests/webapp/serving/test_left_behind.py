@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-from tests.webapp.running import environ_for, running_dashboard
+from webapp.cli import check_before_serving
 from webapp.serving.left_behind import delete_left_behind
 
 
-def test_a_dashboard_that_starts_deletes_what_earlier_versions_left(site_settings, tmp_path):
+def test_a_dashboard_that_starts_deletes_what_earlier_versions_left(site_settings):
     folder = site_settings.data.directory
     (folder / "imports" / "token").mkdir(parents=True)
     (folder / "imports" / "token" / "upload.csv").write_text("index_number,name\n")
     for name in ("sign-in-attempts.db", "sign-in-attempts.db-wal", "other"):
         (folder / name).touch()
-    with running_dashboard(environ_for(site_settings), tmp_path / "log"):
-        pass
+    check_before_serving(site_settings)
     assert {"attendance.db", "other", "web-secret-key"} == {path.name for path in folder.iterdir()}
 
 
