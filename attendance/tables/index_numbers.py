@@ -15,13 +15,14 @@ _WITH_DECIMALS = re.compile(r"(\d+)\.0+", re.ASCII)
 def damage_or_danger(text: str) -> str | None:
     """Why a text that would fit cannot be an index number, or None.
 
-    An index number names the student's folder of photos and stands in files that spreadsheets open, so it is neither a
-    path (no slash, no dot in front, which hides a folder) nor a formula.
+    An index number stands in files that spreadsheets open, and may name the student's folder of photos, so it is
+    neither a formula nor a way through folders. Slashes between its parts are the custom of many
+    universities (CSC/2019/045); photos of such a student are named in a table, since no folder can have the name.
 
     Returns:
         The rest of a sentence that starts with the field's name.
     """
-    if "/" in text or "\\" in text or text.startswith("."):
+    if "\\" in text or any(not part or part.startswith(".") for part in text.split("/")):
         return f"{text!r} is a path"
     if text.startswith(FORMULA_STARTS):
         return f"{text!r} would be a formula in a spreadsheet"
