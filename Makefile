@@ -19,6 +19,7 @@ help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 install: $(VENV)/installed  ## Install the system into .venv
+	@$(BIN)/attendance models fetch || true
 install-dev: $(VENV)/installed-dev  ## Install the system and what tests and checks need into .venv
 
 $(VENV)/installed: locks/build.txt locks/runtime.txt pyproject.toml
@@ -93,6 +94,7 @@ lock: install-dev  ## Renew the lock files (names, versions and hashes only)
 	@for part in camera service tracing web; do $(UV) --extra $$part -c locks/dev.txt -o locks/$$part.txt pyproject.toml; done
 	@$(UV) --no-deps locks/gpu.in -o locks/gpu.txt
 	@$(UV) --no-deps operations/demo/pictures.in -o operations/demo/pictures.lock
+	@$(UV) --no-deps attendance/face_engine/models/sources.in -o attendance/face_engine/models/sources.lock
 
 debian-packages:
 	@sh tests/install-debian-packages

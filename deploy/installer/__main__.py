@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from deploy.installer import database, running, site
 from deploy.installer.answers import Answers, Wishes, parse, read_answers, read_wishes, remember
 from deploy.installer.places import InstallError, Places
-from deploy.installer.release import prepare_release, use_release
+from deploy.installer.release import fetch_models, prepare_release, use_release
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -48,6 +48,7 @@ def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
     if answers.database:
         database.make_database(places, answers, password)
     database.upgrade_tables(places, release)
+    fetch_models(places, release)
     site.place_certificates(places, answers, wishes, release)
     site.write_units(places)
     site.write_site(places, answers)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.installer.database import run_attendance
 from deploy.installer.places import SOURCE, InstallError, Places
 
 _RELEASES = "/opt/attendance/releases"
@@ -59,6 +60,20 @@ def use_release(places: Places, release: Path) -> bool:
             shutil.rmtree(folder)
             places.changes.append(f"removed release {folder.name}")
     return True
+
+
+def fetch_models(places: Places, release: Path) -> None:
+    """Fetch the face models that are missing; an installation never fails by it, for there are others to run with."""
+    try:
+        said = run_attendance(places, release, "models", "fetch").splitlines()
+    except InstallError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return
+    for line in said:
+        if ": fetched from " in line:
+            places.changes.append(line)
+        else:
+            print(line, flush=True)  # noqa: T201
 
 
 def _name() -> str:

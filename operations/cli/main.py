@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
     "gallery": ("operations.cli.gallery", "gallery", "Erase students; do what the dashboard asks for.", "service"),
     "index": ("index_builder.cli.index", "index", "Build and inspect the index that the service searches.", "service"),
     "lecturer": ("operations.cli.people", "lecturer", "Add lecturers and administrators; reset passwords.", "database"),
+    "models": ("operations.cli.models", "models", "Fetch the face models, and list them.", "service"),
     "purge": ("operations.cli.upkeep", "purge", "Delete what has been kept long enough.", "service"),
     "serve": ("recognition_service.cli", "serve", "Run the recognition service.", "service"),
     "tls": ("operations.cli.certificates", "tls", "Make certificates for a trial.", "service"),

@@ -64,6 +64,13 @@ def test_secrets_are_for_root_alone_and_in_no_other_file(installed: Machine) -> 
             assert not any(secret.encode() in path.read_bytes() for secret in secrets), path
 
 
+def test_the_face_models_are_fetched_into_the_installation_s_own_folder(installed: Machine) -> None:
+    listed = installed.attendance("models", "list")
+    assert f"Folder of fetched files: {installed.at('/var/cache/attendance/models')}\n" in listed
+    assert "opencv, detector: there" in listed
+    assert "opencv, encoder: there" in listed
+
+
 def test_the_first_administrator_is_there(installed: Machine) -> None:
     assert "operator@example.edu" in installed.attendance("lecturer", "list")
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from attendance.face_engine.models.catalogue import DLIB_FILES, OPENCV_FILES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,5 +21,15 @@ def test_every_locked_package_is_named_with_a_licence(lock: str) -> None:
 
 
 def test_lock_files_hold_no_download_address() -> None:
-    for lock in [*(ROOT / "locks").glob("*.txt"), ROOT / "operations" / "demo" / "pictures.lock"]:
+    locks = [*(ROOT / "locks").glob("*.txt"), *ROOT.glob("operations/**/*.lock"), *ROOT.glob("attendance/**/*.lock")]
+    assert {lock.name for lock in locks} >= {"runtime.txt", "pictures.lock", "sources.lock"}
+    for lock in locks:
         assert "://" not in lock.read_text(), lock
+
+
+def test_every_model_file_is_named_with_its_terms() -> None:
+    text = (ROOT / "THIRD_PARTY.md").read_text()
+    rows = {name: row for row in text.splitlines() for name in re.findall(r"^\| `([\w.]+)` \|", row)}
+    for known in (*DLIB_FILES, *OPENCV_FILES):
+        name = known.name.removesuffix(".onnx").removesuffix("_int8bq")
+        assert known.licence.replace("CC0-1.0", "CC0") in rows[name], known

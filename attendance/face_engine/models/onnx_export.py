@@ -16,6 +16,15 @@ from attendance.face_engine.models.weights import CHIP_SIDE, ENCODING_SIZE
 
 EXPORT_VERSION = 1
 """Part of the names of cached graphs: raise it whenever an export changes."""
+EXPORT_SHA256 = {
+    "4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6": (
+        "98c72db57dee7e0b3e0c2b2762221263e2498a6d1640b19990c5315d7af01110"
+    ),
+    "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30": (
+        "f8635aac2fc44f118691a83db5385b305e014bf64b0325ede90106d01fde6d52"
+    ),
+}
+"""What the exports give for the weights that face_recognition_models carries, by the SHA-256 of those."""
 OPSET = 17
 """ONNX operator set of all graphs; every runtime the engine knows reads it."""
 IR_VERSION = 10

@@ -1,11 +1,15 @@
+import grp
+import hashlib
 import multiprocessing
+import os
+import pwd
 import time
 from pathlib import Path
 
 import pytest
 
 from attendance.face_engine.interface import ModelError
-from attendance.face_engine.models.cache import cached, default_cache_folder, read_model
+from attendance.face_engine.models.cache import cached, default_cache_folder, read_model, require_private
 
 
 def test_made_once(tmp_path: Path) -> None:
@@ -77,3 +81,52 @@ def test_the_cache_is_where_the_desktop_s_rules_say(monkeypatch: pytest.MonkeyPa
 def test_an_operator_s_model_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"arc\.onnx: cannot read the model file"):
         read_model(tmp_path / "arc.onnx")
+
+
+def test_bytes_whose_hash_is_known_are_not_taken_from_a_file_that_vouches_for_itself(tmp_path: Path) -> None:
+    right, other = b"model", b"planted"
+    known = hashlib.sha256(right).hexdigest()
+    assert cached(tmp_path, "key", lambda: right, sha256=known) == right
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(hashlib.sha256(other).digest() + other)
+    assert cached(tmp_path, "key", lambda: right, sha256=known) == right
+    assert cached(tmp_path, "key", lambda: b"never", sha256=known) == right
+
+
+def test_bytes_that_come_out_otherwise_are_used_and_not_kept(tmp_path: Path) -> None:
+    known = hashlib.sha256(b"model").hexdigest()
+    assert cached(tmp_path, "key", lambda: b"of another version", sha256=known) == b"of another version"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_this_user_s_own_is_private(tmp_path: Path) -> None:
+    require_private(tmp_path)
+    require_private(tmp_path / "not" / "made" / "yet")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o702, 0o772])
+def test_a_folder_that_others_may_write_is_not(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(ModelError, match=f"others may write in the model folder {tmp_path}"):
+        require_private(tmp_path)
+
+
+def test_a_group_with_other_members_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o775)
+    group = grp.getgrgid(tmp_path.stat().st_gid)
+    user = pwd.getpwuid(os.geteuid())
+    alone = grp.struct_group((group.gr_name, "x", user.pw_gid, []))
+    monkeypatch.setattr("grp.getgrgid", lambda _: alone)
+    require_private(tmp_path)
+    shared = grp.struct_group((group.gr_name, "x", user.pw_gid, [user.pw_name, "somebody"]))
+    monkeypatch.setattr("grp.getgrgid", lambda _: shared)
+    with pytest.raises(ModelError, match=r"\(drwxrwxr-x\): `chmod go-w"):
+        require_private(tmp_path)
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    if tmp_path.stat().st_uid == 0:
+        os.chown(tmp_path, 4712, -1)
+    with pytest.raises(ModelError, match="belongs to another user"):
+        require_private(tmp_path)
