@@ -1,0 +1,142 @@
+"""Faces near the limit, decided in float32 when the search ran in bfloat16.
+
+A bfloat16 score is off by a little. A face whose score is clearly above the limit is one either way; for one that is
+near it, and that no clear face covers, the network runs again in float32 on a piece of the frame around it that holds
+all its score depends on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attendance.face_engine.detection.yunet_decoding import (
+    OVERLAP,
+    YuNetFaces,
+    anchor_cells,
+    anchor_scores,
+    best_first,
+    decode,
+    suppress,
+)
+from attendance.face_engine.models.opencv_export import STRIDES
+from attendance.face_engine.runtimes.runtime import Session
+
+MARGIN = 0.08
+"""How far a bfloat16 score near the limit is taken to be off; twice the worst seen (`benchmarks.yunet_map`)."""
+GRID = STRIDES[-1]
+"""Pixels: pieces of a frame start and end at multiples of it, so that their anchors are those of the frame."""
+_REACH = 256
+"""Pixels around an anchor's centre beyond which nothing changes it: 224, found by changing pixels, rounded up."""
+_WHOLE_FRAME_SHARE = 0.7
+"""Pieces of more than this share of a frame's pixels cost more than the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A rectangle of a frame, pixels, multiples of `GRID`."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+
+def find_faces_exactly(
+    frame: NDArray[np.uint8], anchors: NDArray[np.float32], exact: Session | None, *, limit: float
+) -> YuNetFaces:
+    """The faces of one frame, as float32 scores decide.
+
+    Args:
+        frame: uint8 (height, width, 3), RGB; sides are multiples of 32.
+        anchors: the network's output for it, shape (16, anchors).
+        exact: the network in float32; None: the output is float32's.
+        limit: the score that a face reaches.
+
+    Returns:
+        Faces, best first, none covered by a better one.
+    """
+    height, width = frame.shape[:2]
+    scores = anchor_scores(anchors)
+    if exact is not None:
+        places = best_first(scores, limit - MARGIN)
+        found = decode(anchors, scores, places, width=width, height=height)
+        unclear = places[_undecided(found, limit)]
+        if len(unclear):
+            scores[unclear] = _exact_scores(frame, unclear, exact)
+    places = best_first(scores, limit)
+    return suppress(decode(anchors, scores, places, width=width, height=height))
+
+
+def _undecided(found: YuNetFaces, limit: float) -> NDArray[np.bool_]:
+    """Which candidates are near the limit and not covered by a face that is clear of it."""
+    near = found.scores < limit + MARGIN
+    clear = np.nonzero(~near)[0]
+    if not near.any() or not len(clear):
+        return near
+    certain = suppress(
+        YuNetFaces(found.boxes[clear], found.scores[clear], found.points[clear], found.anchors[clear])
+    ).boxes
+    return near & ~(_overlaps(found.boxes, certain) > OVERLAP).any(axis=1)
+
+
+def _overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Area in common over area of both, shape (boxes, others), of boxes cut down to whole numbers."""
+    boxes, others = np.trunc(boxes)[:, None], np.trunc(others)[None]
+    sides = np.minimum(boxes[..., :2] + boxes[..., 2:], others[..., :2] + others[..., 2:])
+    sides = np.maximum(sides - np.maximum(boxes[..., :2], others[..., :2]), 0)
+    common = sides.prod(axis=-1)
+    shares: NDArray[np.float32] = common / np.maximum(
+        boxes[..., 2:].prod(axis=-1) + others[..., 2:].prod(axis=-1) - common, 1
+    )
+    return shares
+
+
+def _exact_scores(frame: NDArray[np.uint8], places: NDArray[np.int64], exact: Session) -> NDArray[np.float32]:
+    height, width = frame.shape[:2]
+    all_cells, all_strides = anchor_cells(width, height)
+    cells, strides = all_cells[places].astype(np.int64), all_strides[places].astype(np.int64)
+    pieces = _pieces(cells * strides[:, None], width, height)
+    if sum(piece.area for piece, _ in pieces) > _WHOLE_FRAME_SHARE * width * height:
+        pieces = [(_Piece(0, 0, width, height), np.arange(len(places)))]
+    scores = np.empty(len(places), np.float32)
+    for piece, members in pieces:
+        cut = np.ascontiguousarray(frame[None, piece.top : piece.bottom, piece.left : piece.right])
+        answers = anchor_scores(exact.run(cut)[0])
+        corner = np.array([piece.left, piece.top], np.int64)
+        inside = cells[members] - corner // strides[members, None]
+        scores[members] = answers[_places(inside, strides[members], piece.right - piece.left, piece.bottom - piece.top)]
+    return scores
+
+
+def _pieces(points: NDArray[np.int64], width: int, height: int) -> list[tuple[_Piece, NDArray[np.int64]]]:
+    """Pieces of the frame that hold what points need, and which points each serves."""
+    pieces = []
+    waiting = np.arange(len(points))
+    while len(waiting):
+        x, y = (int(value) // GRID * GRID for value in points[waiting[0]])
+        # One cell of the coarsest level beyond, so that neighbours share the piece.
+        near = (np.abs(points[waiting] // GRID * GRID - [x, y]) <= GRID).all(axis=1)
+        reach = _REACH + GRID
+        piece = _Piece(
+            max(x - reach, 0), max(y - reach, 0), min(x + reach + GRID, width), min(y + reach + GRID, height)
+        )
+        pieces.append((piece, waiting[near]))
+        waiting = waiting[~near]
+    return pieces
+
+
+def _places(cells: NDArray[np.int64], strides: NDArray[np.int64], width: int, height: int) -> NDArray[np.int64]:
+    """Which anchors of a piece stand in these cells."""
+    starts, start = {}, 0
+    for stride in STRIDES:
+        starts[stride] = start
+        start += (width // stride) * (height // stride)
+    level_starts = np.array([starts[int(stride)] for stride in strides])
+    places: NDArray[np.int64] = cells[:, 1] * (width // strides) + cells[:, 0] + level_starts
+    return places
