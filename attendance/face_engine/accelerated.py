@@ -4,37 +4,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from attendance.face_engine.checks import check_chips, check_faces, check_images
 from attendance.face_engine.detection.frame_detector import FrameDetector
 from attendance.face_engine.detection.refinement import Margins, Refiner
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, TileDetector
-from attendance.face_engine.encoding.alignment import Aligner, ArcFaceAligner, DlibAligner
+from attendance.face_engine.encoding.alignment import TemplateAligner, arcface_template, dlib_template
 from attendance.face_engine.encoding.embeddings import ArcFaceEmbedder, DlibEmbedder, Embedder
-from attendance.face_engine.interface import (
-    AlignedFaces,
-    EngineChoiceError,
-    EngineError,
-    EngineInfo,
-    FaceBoxes,
-    Image,
-    ModelError,
-)
+from attendance.face_engine.encoding.landmarks import LandmarkPredictor
+from attendance.face_engine.interface import EngineInfo, FaceBoxes, Image, ModelFile
 from attendance.face_engine.models.cache import cached, default_cache_folder
 from attendance.face_engine.models.dlib_file import Network, read_network
-from attendance.face_engine.models.onnx_export import EXPORT_VERSION, export_detector, export_encoder
+from attendance.face_engine.models.onnx_export import (
+    EXPORT_SHA256,
+    EXPORT_VERSION,
+    export_detector,
+    export_encoder,
+)
 from attendance.face_engine.models.quantisation import export_int8_detector
 from attendance.face_engine.models.weights import (
     CHIP_PADDING,
     CHIP_SIDE,
     CNN_DETECTOR,
     ENCODER,
-    LANDMARKS,
     model_file,
     weights_file,
 )
+from attendance.face_engine.network_engine import NetworkEngine, Steps, load_landmarks, require_precision
 from attendance.face_engine.runtimes.runtime import PRECISIONS, Runtime, start_runtime
 
 SCORE_MARGINS = {"bf16": Margins(unclear=0.05, clear=0.016), "int8": Margins(unclear=0.2, clear=0.08)}
@@ -49,7 +43,7 @@ class Detector(Protocol):
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
 
 
-class AcceleratedEngine:
+class AcceleratedEngine(NetworkEngine):
     """dlib's CNN detector, five-point landmarks and ResNet encoder; an engine of `attendance.face_engine.interface`.
 
     Boxes and landmarks are dlib's own, as the reference engine's are.
@@ -78,8 +72,8 @@ class AcceleratedEngine:
             runtime: one of `attendance.face_engine.runtimes.runtime.RUNTIMES`.
             precision: of the detector's search, one of `PRECISIONS`; auto is the fastest that the processor has. What
                 is found is the same with all: whatever could decide is computed in float32.
-            encoder_precision: fp32 gives dlib's encodings; bf16, three times as fast on processors that have it, moves
-                them by up to 0.015.
+            encoder_precision: fp32, which auto is too, gives dlib's encodings; bf16, three times as fast on processors
+                that have it, moves them by up to 0.015.
             threads: of the runtime on a CPU; 0: as many as there are cores.
             work_pixels: bounds memory: most pixels of pyramids in one call of the detector's network. A batch with more
                 is split; a frame with more is searched in overlapping parts.
@@ -98,71 +92,49 @@ class AcceleratedEngine:
             if wanted not in PRECISIONS:
                 raise EngineChoiceError(f"there is no precision {wanted!r}; there are {', '.join(PRECISIONS)}")
         self._upsample = upsample
-        self._max_pixels = max_pixels
         started = start_runtime(runtime, threads=threads)
-        chosen, encoding = (_choose_precision(started, wanted) for wanted in (precision, encoder_precision))
+        chosen = started.precisions[0] if precision == "auto" else require_precision(started, precision)
+        encoding = "fp32" if encoder_precision == "auto" else require_precision(started, encoder_precision)
         folder = cache or default_cache_folder()
-        files = [weights_file(name) for name in (LANDMARKS, ENCODER, CNN_DETECTOR)]
-        network = read_network(files[2])
-        self._detector: Detector | None = _build_detector(started, chosen, network, folder, work_pixels)
-        self._aligner: Aligner = DlibAligner(files[0], side=CHIP_SIDE, padding=CHIP_PADDING)
-        self._embedder: Embedder
-        if embedding is None:
-            graph = _exported(folder, read_network(files[1]), "encoder")
-            self._embedder = DlibEmbedder(started.load(graph, precision=encoding))
-            encoder_file = model_file(files[1])
-        else:
-            arcface = ArcFaceEmbedder(embedding, started, precision=encoding)
-            self._embedder, encoder_file = arcface, arcface.file
-            self._aligner = ArcFaceAligner(self._aligner, side=arcface.side)
-        self._info = EngineInfo(
+        predictor, landmarks = load_landmarks()
+        network = read_network(weights_file(CNN_DETECTOR))
+        self._detector: Detector = _build_detector(started, chosen, network, folder, work_pixels)
+        steps, encoder = _build_steps(started, encoding, predictor, folder, embedding)
+        info = EngineInfo(
             name="accelerated",
             detector=detector,
             runtime=started.title,
             device=started.device,
             precision=_describe(chosen, encoding),
-            model=self._embedder.name,
-            encoding_size=self._embedder.size,
-            models=(model_file(files[0]), encoder_file, network.file),
+            model=steps.embedder.name,
+            encoding_size=steps.embedder.size,
+            models=(landmarks, encoder, network.file),
+            family="dlib" if embedding is None else "custom",
         )
+        super().__init__(steps, info, max_pixels=max_pixels)
 
-    @property
-    def info(self) -> EngineInfo:
-        """What this engine runs on."""
-        return self._info
+    def _doublings(self, upsample: int | None) -> int:
+        return self._upsample if upsample is None else upsample
 
-    @property
-    def blocks_interpreter(self) -> bool:
-        """False: the networks run with Python's global lock released; landmarks hold it for a millisecond a face."""
-        return False
+    def _search(self, images: list[Image], upsample: int | None) -> list[FaceBoxes]:
+        """Images of one size share one call of the network."""
+        return self._detector.detect(images, self._doublings(upsample))
 
-    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
-        """Find the faces of each image; see `FaceEngine.detect`. Images of one size share one call of the network."""
-        doublings = self._upsample if upsample is None else upsample
-        checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings)
-        return self._open().detect(checked, doublings)
 
-    def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
-        """Find five landmarks of every face and cut its chip; see `FaceEngine.align`."""
-        check_faces(images, faces)
-        checked = check_images(images, max_pixels=self._max_pixels)
-        self._open()
-        return [self._aligner.align(image, found.boxes) for image, found in zip(checked, faces, strict=True)]
-
-    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode aligned faces; see `FaceEngine.encode`."""
-        checked = check_chips(chips, self._embedder.side)
-        self._open()
-        return self._embedder.encode(checked)
-
-    def close(self) -> None:
-        """Let go of the models; every later call but this one raises EngineError."""
-        self._detector = None
-
-    def _open(self) -> Detector:
-        if self._detector is None:
-            raise EngineError("the engine is closed")
-        return self._detector
+def _build_steps(
+    runtime: Runtime, precision: str, predictor: LandmarkPredictor, folder: Path, embedding: Path | None
+) -> tuple[Steps, ModelFile]:
+    """Alignment and encoding, and the encoder's file."""
+    embedder: Embedder
+    if embedding is None:
+        path = weights_file(ENCODER)
+        embedder = DlibEmbedder(runtime.load(_exported(folder, read_network(path), "encoder"), precision=precision))
+        template, encoder = dlib_template(CHIP_SIDE, CHIP_PADDING), model_file(path)
+    else:
+        arcface = ArcFaceEmbedder(embedding, runtime, precision=precision)
+        embedder, template, encoder = arcface, arcface_template(arcface.side), arcface.file
+    aligner = TemplateAligner(predictor, template, side=embedder.side, whole_pixels=True)
+    return Steps(aligner, embedder), encoder
 
 
 def _build_detector(
@@ -180,18 +152,8 @@ def _build_detector(
     return TileDetector(session, DetectorGeometry.of(network), work_pixels=work_pixels, refiner=refiner)
 
 
-def _choose_precision(runtime: Runtime, wanted: str) -> str:
-    if wanted == "auto":
-        return runtime.precisions[0]
-    if wanted not in runtime.precisions:
-        raise ModelError(
-            f"the precision {wanted} was asked for, but {runtime.title} on {runtime.device} has "
-            f"{', '.join(runtime.precisions)}"
-        )
-    return wanted
-
-
 def _describe(precision: str, encoder_precision: str) -> str:
+    """The arithmetic in words, for `EngineInfo.precision`."""
     if precision == encoder_precision == "fp32":
         return "fp32"
     search = f"{precision} search, fp32 decisions" if precision in SCORE_MARGINS else f"{precision} detector"
@@ -200,4 +162,5 @@ def _describe(precision: str, encoder_precision: str) -> str:
 
 def _exported(folder: Path, network: Network, part: str) -> bytes:
     export = export_detector if part == "detector" else export_encoder
-    return cached(folder, f"{part}-{network.file.sha256}-v{EXPORT_VERSION}", lambda: export(network))
+    key = f"{part}-{network.file.sha256}-v{EXPORT_VERSION}"
+    return cached(folder, key, lambda: export(network), sha256=EXPORT_SHA256.get(network.file.sha256))

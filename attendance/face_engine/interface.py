@@ -40,7 +40,12 @@ class FaceBoxes:
     boxes: NDArray[np.float32]
     """Shape (n, 4): left, top, right, bottom in pixels of the image given; may reach outside it."""
     scores: NDArray[np.float32]
-    """Shape (n,): the detector's raw scores; 0 is its threshold."""
+    """Shape (n,): the detector's own scores. dlib's are raw, with 0 as threshold; YuNet's lie between 0 and 1."""
+
+    def chosen(self, places: Sequence[int] | NDArray[np.generic]) -> "FaceBoxes":
+        """Some of the faces: by their indices, or by a mask of bool (n,)."""
+        which = np.asarray(places, None if len(places) else np.intp)
+        return FaceBoxes(self.boxes[which], self.scores[which])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class EngineInfo:
     name: str
     """As in the settings, e.g. "reference"."""
     detector: str
-    """cnn or hog."""
+    """cnn or hog (dlib's), or yunet."""
     runtime: str
     """With its version, e.g. "dlib 20.0.1"."""
     device: str
@@ -80,6 +85,9 @@ class EngineInfo:
     encoding_size: int
     """Length of an encoding, 128 for dlib's."""
     models: tuple[ModelFile, ...]
+    family: str = "dlib"
+    """Which models: dlib, opencv (YuNet and SFace), or custom (an encoder of the operator's own). Encodings of two
+    families must never be compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,125 @@
+"""What the engines on inference runtimes share: the steps over batches, checked."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attendance.face_engine.checks import check_chips, check_faces, check_images
+from attendance.face_engine.encoding.alignment import Aligner
+from attendance.face_engine.encoding.embeddings import Embedder
+from attendance.face_engine.encoding.landmarks import LandmarkPredictor
+from attendance.face_engine.interface import (
+    AlignedFaces,
+    EngineError,
+    EngineInfo,
+    FaceBoxes,
+    Image,
+    ModelError,
+    ModelFile,
+)
+from attendance.face_engine.models.landmark_file import read_landmark_model
+from attendance.face_engine.models.weights import LANDMARKS, weights_file
+from attendance.face_engine.runtimes.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What follows detection."""
+
+    aligner: Aligner
+    embedder: Embedder
+
+
+class NetworkEngine(ABC):
+    """An engine of `attendance.face_engine.interface` whose networks an inference runtime runs."""
+
+    def __init__(self, steps: Steps, info: EngineInfo, *, max_pixels: int) -> None:
+        """Use what a family is made of.
+
+        Args:
+            steps: its alignment and encoding.
+            info: what the engine runs on.
+            max_pixels: the largest image accepted.
+        """
+        self._steps: Steps | None = steps
+        self._info = info
+        self._max_pixels = max_pixels
+
+    @property
+    def info(self) -> EngineInfo:
+        """What this engine runs on."""
+        return self._info
+
+    @property
+    def blocks_interpreter(self) -> bool:
+        """False: networks, landmarks and chips are computed with Python's global lock released."""
+        return False
+
+    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+        """Find the faces of each image; see `FaceEngine.detect`."""
+        doublings = self._doublings(upsample)
+        checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings)
+        self._open()
+        return self._search(checked, upsample)
+
+    def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
+        """Find five landmarks of every face and cut its chip; see `FaceEngine.align`. All faces are one call."""
+        check_faces(images, faces)
+        checked = check_images(images, max_pixels=self._max_pixels)
+        return self._open().aligner.align(checked, faces)
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode aligned faces; see `FaceEngine.encode`."""
+        embedder = self._open().embedder
+        return embedder.encode(check_chips(chips, embedder.side))
+
+    def close(self) -> None:
+        """Let go of the models; every later call but this one raises EngineError."""
+        self._steps = None
+
+    @abstractmethod
+    def _search(self, images: list[Image], upsample: int | None) -> list[FaceBoxes]:
+        """Find the faces of checked images; `upsample` as for `detect`."""
+
+    @abstractmethod
+    def _doublings(self, upsample: int | None) -> int:
+        """How often an image is doubled when a call says `upsample`."""
+
+    def _open(self) -> Steps:
+        if self._steps is None:
+            raise EngineError("the engine is closed")
+        return self._steps
+
+
+def load_landmarks() -> tuple[LandmarkPredictor, ModelFile]:
+    """The five-point predictor of dlib, which both families align with, and its file.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    model = read_landmark_model(weights_file(LANDMARKS))
+    return LandmarkPredictor(model), model.file
+
+
+def describe_precisions(search: str, encoding: str) -> str:
+    """The arithmetic in words: what is searched in a faster one than float32 is decided in float32."""
+    if search == encoding == "fp32":
+        return "fp32"
+    return f"{search} search, fp32 decisions, {encoding} encodings"
+
+
+def require_precision(runtime: Runtime, wanted: str) -> str:
+    """The precision, if the runtime has it.
+
+    Raises:
+        ModelError: it has not.
+    """
+    if wanted not in runtime.precisions:
+        raise ModelError(
+            f"the precision {wanted} was asked for, but {runtime.title} on {runtime.device} has "
+            f"{', '.join(runtime.precisions)}"
+        )
+    return wanted
