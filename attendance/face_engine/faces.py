@@ -1,11 +1,14 @@
-"""The three steps over a batch: detect, align, and one encoding call for all faces found."""
+"""An engine over a batch, in two calls: detect the faces of frames, and encode those that are worth it.
+
+Whoever has both frames and tracks may decide in between which faces need no encoding.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.interface import EngineError, Face, FaceEngine, Image
+from attendance.face_engine.interface import EngineError, Face, FaceBoxes, FaceEngine, Image
 
 # ITU-R BT.601 luma.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -26,8 +29,45 @@ def find_faces(engine: FaceEngine, images: Sequence[Image], *, upsample: int | N
         ImageError: as for `FaceEngine.detect`.
         EngineError: the engine gave more or fewer answers than it was asked for.
     """
+    return encode_faces(engine, images, detect_faces(engine, images, upsample=upsample))
+
+
+def detect_faces(engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+    """Find the faces of each image, without encoding them.
+
+    Args:
+        engine: any engine.
+        images: as for `find_faces`.
+        upsample: as for `FaceEngine.detect`.
+
+    Returns:
+        For each image its faces, best first; `FaceBoxes.chosen` leaves some of them out.
+
+    Raises:
+        ImageError: as for `FaceEngine.detect`.
+        EngineError: the engine gave more or fewer answers than it was asked for.
+    """
     found = engine.detect(images, upsample=upsample)
     _require_count("detection", len(found), len(images))
+    return found
+
+
+def encode_faces(engine: FaceEngine, images: Sequence[Image], found: Sequence[FaceBoxes]) -> list[list[Face]]:
+    """Align and encode faces that were found, all of them in one call of the encoder, whatever images they are in.
+
+    Args:
+        engine: any engine.
+        images: as for `find_faces`.
+        found: which faces of each image, in any number and order.
+
+    Returns:
+        For each image its faces, in the order of `found`.
+
+    Raises:
+        ValueError: there are not as many `found` as `images`.
+        ImageError: as for `FaceEngine.align`.
+        EngineError: the engine gave more or fewer answers than it was asked for.
+    """
     aligned = engine.align(images, found)
     _require_count("alignment", len(aligned), len(images))
     for boxes, cut in zip(found, aligned, strict=True):

@@ -39,12 +39,21 @@ class Precision(StrEnum):
 class EncoderPrecision(StrEnum):
     """In what arithmetic the accelerated engine encodes faces."""
 
+    AUTO = "auto"
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
 
 
-class DetectorName(StrEnum):
+class Models(StrEnum):
+    """The families of face models. Encodings of one are never compared with those of the other."""
+
+    AUTO = "auto"
+    DLIB = "dlib"
+    OPENCV = "opencv"
+
+
+class Detector(StrEnum):
     """dlib's two face detectors: the convolutional one, and the older histogram-of-gradients one."""
 
     CNN = "cnn"
@@ -61,8 +70,19 @@ class EngineSettings(Section):
     detector: DetectorName = Field(
         DetectorName.CNN, description="cnn; the reference engine also has hog, cheaper there and blind to turned faces."
     )
-    upsample: int = Field(
-        1, ge=0, le=3, description="Times a frame is doubled before detection, unless its camera says otherwise."
+    models: Models = Field(
+        Models.AUTO,
+        description="dlib, or opencv (YuNet and SFace: smaller faces, fewer confusions), or auto: the gallery's.",
+    )
+    upsample: int | None = Field(
+        None,
+        ge=0,
+        le=3,
+        description="Times a frame is doubled before detection, unless its camera says otherwise. Unset: once for the "
+        "models dlib; for opencv as often as the smallest face wanted asks for.",
+    )
+    score_limit: float = Field(
+        0.3, ge=0.2, le=0.95, description="Models opencv: the detector's score, from 0 to 1, that a face must reach."
     )
     max_pixels: int = Field(
         16_000_000, ge=10_000, le=200_000_000, description="Largest image accepted, in pixels (width x height)."
@@ -76,8 +96,9 @@ class EngineSettings(Section):
         description="Accelerated engine: arithmetic of the search for faces; auto: the fastest the processor has.",
     )
     encoder_precision: EncoderPrecision = Field(
-        EncoderPrecision.FP32,
-        description="Accelerated engine: fp32 gives dlib's encodings; bf16 and fp16 are faster and off by up to 0.015.",
+        EncoderPrecision.AUTO,
+        description="Accelerated engine: arithmetic of encoding; bf16 and fp16 are faster and off by up to 0.015. "
+        "auto: fp32 for the models dlib, whose encodings it keeps; for opencv the fastest the processor has.",
     )
     threads: int = Field(
         0, ge=0, le=256, description="Accelerated engine: threads of the runtime on a CPU; 0: one a core."
@@ -89,7 +110,7 @@ class EngineSettings(Section):
         description="Accelerated engine: bounds memory, about 40 bytes for each of these pixels; more is split.",
     )
     cache: Path | None = Field(
-        None, description="Accelerated engine: folder of converted models. Default: in the user's cache folder."
+        None, description="Folder of model files, fetched and converted. Default: in the user's cache folder."
     )
     embedding: Path | None = Field(
         None,
@@ -98,6 +119,6 @@ class EngineSettings(Section):
 
     def arguments(self) -> dict[str, Any]:
         """What `attendance.face_engine.factory.create_engine` takes, by name."""
-        common = {"name", "detector", "upsample", "max_pixels"}
+        common = {"name", "models", "detector", "upsample", "max_pixels"}
         chosen = self.model_dump(include=common) if self.name is EngineName.REFERENCE else self.model_dump()
         return {key: value.value if isinstance(value, StrEnum) else value for key, value in chosen.items()}

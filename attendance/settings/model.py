@@ -8,11 +8,12 @@ from pathlib import Path
 
 from attendance.settings.camera import CameraSettings
 from attendance.settings.engine import (
-    DetectorName,
+    Detector,
     EncoderPrecision,
     EngineName,
     EngineRuntime,
     EngineSettings,
+    Models,
     Precision,
 )
 from attendance.settings.installation import (
@@ -43,6 +44,7 @@ __all__ = [
     "LogFormat",
     "LogSettings",
     "MatchingSettings",
+    "Models",
     "Precision",
     "RetentionSettings",
     "ServiceSettings",
