@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from attendance.face_engine.arithmetic import ENCODING, SEARCH, Work, choose
 from attendance.face_engine.detection.frame_detector import FrameDetector
+from attendance.face_engine.detection.pyramid import tile_layout
 from attendance.face_engine.detection.refinement import Margins, Refiner
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, TileDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, arcface_template, dlib_template
@@ -28,11 +32,14 @@ from attendance.face_engine.models.weights import (
     model_file,
     weights_file,
 )
-from attendance.face_engine.network_engine import NetworkEngine, Steps, load_landmarks, require_precision
-from attendance.face_engine.runtimes.runtime import PRECISIONS, Runtime, start_runtime
+from attendance.face_engine.network_engine import NetworkEngine, Steps, load_landmarks
+from attendance.face_engine.runtimes.runtime import Runtime, Session
 
 SCORE_MARGINS = {"bf16": Margins(unclear=0.05, clear=0.016), "int8": Margins(unclear=0.2, clear=0.08)}
 """How far a precision's scores are taken to be off: twice the worst seen or more (`benchmarks.calibrate`)."""
+DECISIONS = {"bf16": 0.1, "int8": 0.22}
+"""What deciding in float32 adds to the search, as a share of the float32 network's time: more where scores are further
+off. Measured on frames of 640 x 480 with two faces, on an Intel and an AMD processor."""
 DEFAULT_WORK_PIXELS = 16_000_000
 
 
@@ -70,8 +77,8 @@ class AcceleratedEngine(NetworkEngine):
             upsample: times an image is doubled before detection when a call does not say.
             max_pixels: the largest image accepted.
             runtime: one of `attendance.face_engine.runtimes.runtime.RUNTIMES`.
-            precision: of the detector's search, one of `PRECISIONS`; auto is the fastest that the processor has. What
-                is found is the same with all: whatever could decide is computed in float32.
+            precision: of the detector's search, one of `PRECISIONS`; auto is the fastest on this machine, measured at
+                first use. What is found is the same with all: whatever could decide is computed in float32.
             encoder_precision: fp32, which auto is too, gives dlib's encodings; bf16, three times as fast on processors
                 that have it, moves them by up to 0.015.
             threads: of the runtime on a CPU; 0: as many as there are cores.
@@ -85,31 +92,33 @@ class AcceleratedEngine(NetworkEngine):
             EngineChoiceError: an argument is none of the known ones.
         """
         if detector != "cnn":
-            raise EngineChoiceError(
-                f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)"
-            )
-        for wanted in (precision, encoder_precision):
-            if wanted not in PRECISIONS:
-                raise EngineChoiceError(f"there is no precision {wanted!r}; there are {', '.join(PRECISIONS)}")
+            raise ValueError(f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)")
         self._upsample = upsample
-        started = start_runtime(runtime, threads=threads)
-        chosen = started.precisions[0] if precision == "auto" else require_precision(started, precision)
-        encoding = "fp32" if encoder_precision == "auto" else require_precision(started, encoder_precision)
         folder = cache or default_cache_folder()
-        predictor, landmarks = load_landmarks()
         network = read_network(weights_file(CNN_DETECTOR))
-        self._detector: Detector = _build_detector(started, chosen, network, folder, work_pixels)
-        steps, encoder = _build_steps(started, encoding, predictor, folder, embedding)
+        choice = choose(
+            runtime=runtime,
+            precisions={SEARCH: precision, ENCODING: "fp32" if encoder_precision == "auto" else encoder_precision},
+            works=_works(network, folder),
+            threads=threads,
+            folder=folder,
+            models=[network.file.sha256],
+        )
+        started = choice.runtime
+        predictor, landmarks = load_landmarks()
+        self._detector: Detector = _build_detector(started, choice.search, network, folder, work_pixels)
+        steps, encoder = _build_steps(started, choice.encoding, predictor, folder, embedding)
         info = EngineInfo(
             name="accelerated",
             detector=detector,
             runtime=started.title,
             device=started.device,
-            precision=_describe(chosen, encoding),
+            precision=_describe(choice.search, choice.encoding),
             model=steps.embedder.name,
             encoding_size=steps.embedder.size,
             models=(landmarks, encoder, network.file),
             family="dlib" if embedding is None else "custom",
+            timings=choice.timings,
         )
         super().__init__(steps, info, max_pixels=max_pixels)
 
@@ -119,6 +128,32 @@ class AcceleratedEngine(NetworkEngine):
     def _search(self, images: list[Image], upsample: int | None) -> list[FaceBoxes]:
         """Images of one size share one call of the network."""
         return self._detector.detect(images, self._doublings(upsample))
+
+
+def _works(network: Network, folder: Path) -> dict[str, Work]:
+    """What is measured where runtime and precision are left open: a frame of 640 x 480, and the chips of four faces."""
+
+    def load_search(runtime: Runtime, precision: str) -> Session:
+        graph = export_int8_detector(network) if precision == "int8" else _exported(folder, network, "detector")
+        return runtime.load(graph, precision=precision)
+
+    def load_encoder(runtime: Runtime, precision: str) -> Session:
+        return runtime.load(_exported(folder, read_network(weights_file(ENCODER)), "encoder"), precision=precision)
+
+    generator = np.random.default_rng(0)
+    layout = tile_layout(640, 480)
+    tile = (1, layout.height, layout.width, 3)
+    return {
+        SEARCH: Work(
+            ("bf16", "int8", "fp32", "fp16"),
+            load_search,
+            lambda: generator.uniform(-120, 130, tile).astype(np.float32),
+            DECISIONS,
+        ),
+        ENCODING: Work(
+            ("fp32",), load_encoder, lambda: generator.integers(0, 256, (4, CHIP_SIDE, CHIP_SIDE, 3), np.uint8), {}
+        ),
+    }
 
 
 def _build_steps(

@@ -67,6 +67,19 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a candidate took on this machine, where runtime and precision were left open."""
+
+    part: str
+    """search or encoding."""
+    runtime: str
+    """As in the settings, e.g. "openvino"."""
+    precision: str
+    milliseconds: float
+    """Of a 640 x 480 frame, or of its faces."""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """What an engine runs on, for GetStatus, the log and `attendance engine info`."""
 
@@ -88,6 +101,8 @@ class EngineInfo:
     family: str = "dlib"
     """Which models: dlib, opencv (YuNet and SFace), or custom (an encoder of the operator's own). Encodings of two
     families must never be compared."""
+    timings: tuple[Timing, ...] = ()
+    """What the choice of runtime and precisions rests on; empty where the settings decided."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,12 +17,10 @@ from attendance.face_engine.interface import (
     EngineInfo,
     FaceBoxes,
     Image,
-    ModelError,
     ModelFile,
 )
 from attendance.face_engine.models.landmark_file import read_landmark_model
 from attendance.face_engine.models.weights import LANDMARKS, weights_file
-from attendance.face_engine.runtimes.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +107,3 @@ def describe_precisions(search: str, encoding: str) -> str:
     if search == encoding == "fp32":
         return "fp32"
     return f"{search} search, fp32 decisions, {encoding} encodings"
-
-
-def require_precision(runtime: Runtime, wanted: str) -> str:
-    """The precision, if the runtime has it.
-
-    Raises:
-        ModelError: it has not.
-    """
-    if wanted not in runtime.precisions:
-        raise ModelError(
-            f"the precision {wanted} was asked for, but {runtime.title} on {runtime.device} has "
-            f"{', '.join(runtime.precisions)}"
-        )
-    return wanted

@@ -1,22 +1,26 @@
 """The engine of the family opencv: YuNet finds faces, dlib's five points align them, SFace encodes them."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
+from attendance.face_engine.arithmetic import ENCODING, SEARCH, Work, choose
 from attendance.face_engine.detection.yunet_detector import SCORE_LIMIT, YuNetDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, sface_template
 from attendance.face_engine.encoding.embeddings import SFaceEmbedder
-from attendance.face_engine.interface import EngineInfo, FaceBoxes, Image, ModelError
+from attendance.face_engine.interface import EngineInfo, FaceBoxes, Image
 from attendance.face_engine.models.cache import default_cache_folder
+from attendance.face_engine.models.opencv_export import SFACE_SIDE
 from attendance.face_engine.models.opencv_files import load_opencv_graph
 from attendance.face_engine.network_engine import (
     NetworkEngine,
     Steps,
     describe_precisions,
     load_landmarks,
-    require_precision,
 )
-from attendance.face_engine.runtimes.runtime import PRECISIONS, Runtime, start_runtime
+from attendance.face_engine.runtimes.runtime import Runtime, Session
 
 SEARCHED_FACE = 16
 """Pixels: the smallest face wanted comes to this width, or a little more, in the frame that is searched."""
@@ -52,8 +56,8 @@ class OpenCvEngine(NetworkEngine):
             score_limit: a face's score reaches it, from 0 to 1.
             max_pixels: the largest image accepted.
             runtime: one of `attendance.face_engine.runtimes.runtime.RUNTIMES`.
-            precision: of the search, fp32 or bf16 (fp16 on a GPU); auto is the fastest that the processor has. Which
-                faces are found is decided in float32.
+            precision: of the search, fp32 or bf16 (fp16 on a GPU); auto is the fastest on this machine, measured at
+                first use. Which faces are found is decided in float32.
             encoder_precision: the same for the encodings; bf16 moves distances by up to 0.014.
             threads: of the runtime on a CPU; 0: as many as there are cores.
             cache: folder of the model files; None: in the user's cache folder.
@@ -64,21 +68,25 @@ class OpenCvEngine(NetworkEngine):
         """
         if detector != "cnn":
             raise ValueError(f"detector is {detector!r}; the models opencv have one of their own: leave it at cnn")
-        for wanted in (precision, encoder_precision):
-            if wanted not in PRECISIONS:
-                raise ValueError(f"there is no precision {wanted!r}; there are {', '.join(PRECISIONS)}")
         self._upsample = upsample
         self._scale = scale_for(smallest_face)
-        started = start_runtime(runtime, threads=threads)
-        search, encoding = (_choose_precision(started, wanted) for wanted in (precision, encoder_precision))
         folder = cache or default_cache_folder()
         graph, yunet = load_opencv_graph(folder, "detector")
-        exact = None if search == "fp32" else started.load(graph, precision="fp32")
-        self._detector = YuNetDetector(
-            started.load(graph, precision=search), exact=exact, together=started.on_gpu, limit=score_limit
+        encoder_graph, sface = load_opencv_graph(folder, "encoder")
+        choice = choose(
+            runtime=runtime,
+            precisions={SEARCH: precision, ENCODING: encoder_precision},
+            works=_works(graph, encoder_graph),
+            threads=threads,
+            folder=folder,
+            models=[yunet.sha256, sface.sha256],
         )
-        graph, sface = load_opencv_graph(folder, "encoder")
-        embedder = SFaceEmbedder(started.load(graph, precision=encoding))
+        started = choice.runtime
+        exact = None if choice.search == "fp32" else started.load(graph, precision="fp32")
+        self._detector = YuNetDetector(
+            started.load(graph, precision=choice.search), exact=exact, together=started.on_gpu, limit=score_limit
+        )
+        embedder = SFaceEmbedder(started.load(encoder_graph, precision=choice.encoding))
         predictor, landmarks = load_landmarks()
         aligner = TemplateAligner(predictor, sface_template(), side=embedder.side, whole_pixels=False)
         info = EngineInfo(
@@ -86,11 +94,12 @@ class OpenCvEngine(NetworkEngine):
             detector="yunet",
             runtime=started.title,
             device=started.device,
-            precision=describe_precisions(search, encoding),
+            precision=describe_precisions(choice.search, choice.encoding),
             model=embedder.name,
             encoding_size=embedder.size,
             models=(landmarks, sface, yunet),
             family="opencv",
+            timings=choice.timings,
         )
         super().__init__(Steps(aligner, embedder), info, max_pixels=max_pixels)
 
@@ -116,9 +125,16 @@ def scale_for(smallest_face: int | None) -> float:
     return next((scale for scale in _SCALES if scale * smallest_face >= SEARCHED_FACE), _SCALES[-1])
 
 
-def _choose_precision(runtime: Runtime, wanted: str) -> str:
-    if wanted in ("int8",):
-        raise ModelError("the models opencv have no precision int8: choose fp32, bf16 or auto")
-    if wanted == "auto":
-        return next(precision for precision in runtime.precisions if precision != "int8")
-    return require_precision(runtime, wanted)
+def _works(detector: bytes, encoder: bytes) -> dict[str, Work]:
+    """What is measured where runtime and precision are left open: a frame of 640 x 480, and the chips of four faces."""
+    generator = np.random.default_rng(0)
+    frame, chips = (1, 480, 640, 3), (4, SFACE_SIDE, SFACE_SIDE, 3)
+
+    def loaded(graph: bytes) -> Callable[[Runtime, str], Session]:
+        return lambda runtime, precision: runtime.load(graph, precision=precision)
+
+    precisions = ("bf16", "fp32", "fp16")
+    return {
+        SEARCH: Work(precisions, loaded(detector), lambda: generator.integers(0, 256, frame, np.uint8), {}),
+        ENCODING: Work(precisions, loaded(encoder), lambda: generator.integers(0, 256, chips, np.uint8), {}),
+    }

@@ -3,12 +3,23 @@
 import click
 
 from attendance.face_engine.factory import create_engine
+from attendance.face_engine.interface import EngineError, EngineInfo
 from attendance.settings import load_settings
 
 
 @click.group()
 def engine() -> None:
     """Show what the face engine runs on."""
+
+
+def _timing_table(facts: EngineInfo) -> list[str]:
+    """What was measured on this machine where the settings leave runtime and precision open."""
+    if not facts.timings:
+        return ["Measured:   nothing; the settings name runtime and precisions"]
+    rows = [
+        f"  {one.part:<10} {one.runtime:<12} {one.precision:<5} {one.milliseconds:8.2f} ms" for one in facts.timings
+    ]
+    return ["Measured on this machine, a 640 x 480 frame (search) and four faces (encoding):", *rows]
 
 
 @engine.command()
@@ -20,6 +31,7 @@ def info() -> None:
     loaded.close()
     rows = {
         "Engine": facts.name,
+        "Family": facts.family,
         "Detector": facts.detector,
         "Runtime": facts.runtime,
         "Device": facts.device,
@@ -28,6 +40,8 @@ def info() -> None:
     }
     for title, value in rows.items():
         click.echo(f"{title + ':':<11} {value}")
+    for line in _timing_table(facts):
+        click.echo(line)
     click.echo("Models (SHA-256):")
     for model in facts.models:
         click.echo(f"  {model.sha256}  {model.name}")

@@ -1,8 +1,10 @@
 """What runs the networks: one small protocol over OpenVINO and ONNX Runtime, and the choice between them."""
 
+import hashlib
 import importlib
 import importlib.util
 import os
+import platform
 import re
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,7 +76,7 @@ def start_runtime(name: str, *, threads: int = 0) -> Runtime:
         raise EngineChoiceError(f"there is no runtime {name!r}; there are {', '.join(RUNTIMES)}")
     threads = threads or usable_cores()
     if name == "auto":
-        name = _best_installed()
+        name = best_installed()
     if name == "openvino":
         _require("openvino")
         return _runtime("attendance.face_engine.runtimes.openvino_runtime", "OpenVinoRuntime", threads=threads)
@@ -100,6 +102,17 @@ def fast_precisions() -> tuple[str, ...]:
     return tuple(precision for precision, names in known.items() if flags & names)
 
 
+def processor_key() -> tuple[str, str]:
+    """What tells this processor from others: its name, and a hash of what it can do."""
+    try:
+        text = _CPU_FLAGS.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor(), platform.machine()
+    lines = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in reversed(text.splitlines())}
+    flags = " ".join(sorted(lines.get("flags", lines.get("Features", "")).split()))
+    return lines.get("model name", platform.machine()), hashlib.sha256(flags.encode()).hexdigest()[:16]
+
+
 def describe_processor(threads: int) -> str:
     """The CPU in words, as the system names it, and the threads that are used of it."""
     try:
@@ -111,7 +124,8 @@ def describe_processor(threads: int) -> str:
     return ", ".join(part for part in ("CPU", " ".join(name.split()), f"{threads} threads") if part)
 
 
-def _best_installed() -> str:
+def best_installed() -> str:
+    """What auto is where nothing is measured: a GPU if ONNX Runtime has one, else OpenVINO, else ONNX Runtime's CPU."""
     if importlib.util.find_spec("onnxruntime") is not None:
         available = importlib.import_module("onnxruntime").get_available_providers()
         if "CUDAExecutionProvider" in available and Path("/dev/nvidiactl").exists():

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -38,3 +40,19 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     done = CliRunner().invoke(attendance, ["engine", "info"])
     assert done.exit_code == 1
     assert done.output.startswith("Error: the runtime cuda was asked for, but")
+
+
+def test_what_was_measured_is_shown() -> None:
+    done = CliRunner().invoke(attendance, ["engine", "info"])
+    assert done.exit_code == 0, done.output
+    assert "Family:     dlib" in done.output
+    assert "Measured on this machine, a 640 x 480 frame (search)" in done.output
+    assert re.search(r"^  search     openvino     fp32  +\d+\.\d\d ms$", done.output, re.MULTILINE)
+    assert re.search(r"^  encoding   onnxruntime  fp32  +\d+\.\d\d ms$", done.output, re.MULTILINE)
+
+
+def test_nothing_is_measured_where_the_settings_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_ENGINE_RUNTIME", "openvino")
+    monkeypatch.setenv("ATTENDANCE_ENGINE_PRECISION", "fp32")
+    done = CliRunner().invoke(attendance, ["engine", "info"])
+    assert "Measured:   nothing; the settings name runtime and precisions" in done.output
