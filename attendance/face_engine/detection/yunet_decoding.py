@@ -28,7 +28,7 @@ class YuNetFaces:
     points: NDArray[np.float32]
     """Shape (n, 5, 2): right eye, left eye, tip of the nose, right and left corner of the mouth; x, y, pixels."""
     anchors: NDArray[np.int64]
-    """Shape (n,): which anchor each is of."""
+    """Shape (n,): which anchor of its search each is of."""
 
 
 @functools.lru_cache(maxsize=16)

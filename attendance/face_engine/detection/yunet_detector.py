@@ -8,17 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.detection.tile_detector import no_faces
-from attendance.face_engine.detection.yunet_decoding import YuNetFaces
+from attendance.face_engine.detection.yunet_decoding import YuNetFaces, suppress
 from attendance.face_engine.detection.yunet_refinement import GRID, find_faces_exactly
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.runtimes.runtime import Session
 
 SCORE_LIMIT = 0.3
 """A face's score reaches it. At 0.6, OpenCV's usual choice, one face of 16 to 28 pixels in ten is lost."""
-SQUARE_SIDE = 0.80
+SQUARE_SIDE = 0.78
 """Side of the square that dlib's detector draws, over the height of YuNet's box (`python -m benchmarks.yunet_map`)."""
-SQUARE_SHIFT = (-0.04, -0.02)
+SQUARE_SHIFT = (-0.045, -0.01)
 """How far its centre lies right of and below that of YuNet's box, over the same height."""
+LARGEST_BOX = 400
+"""Pixels in the searched frame: larger boxes are left to a coarser search. From 700 on YuNet sees parts of faces."""
+COARSER = 4
+"""How much smaller the frame of each further search is."""
+_ROOM_FOR_LARGE = 480
+"""Pixels: a frame whose shorter side is longer is searched again, coarser."""
+_SHARED_BOXES = 0.75
+"""From this share of `LARGEST_BOX` on a face may come from either of two searches; the better one stays."""
+_PART_OF_FACE = 0.8
+"""A box of which so much lies in a face found by a coarser search, with a better score, is a part of that face."""
 _SMALLEST_SIDE = 12
 """Pixels; no face fits into less."""
 _MOST_TOGETHER = 32
@@ -58,7 +68,21 @@ class YuNetDetector:
         return [_squares(found, scale) for found in self.search(images, scale)]
 
     def search(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
-        """What YuNet says of each image, in pixels of the scaled one; None for one that is too small for a face."""
+        """The faces of each image, in pixels of the scaled one; None for one that is too small for a face.
+
+        YuNet knows faces of up to some 500 pixels; what is larger it sees in parts. So frames in which there is room
+        for such are searched again at a quarter of the scale, which costs a sixteenth.
+        """
+        found = self.search_once(images, scale)
+        large = [place for place, image in enumerate(images) if min(image.shape[:2]) * scale > _ROOM_FOR_LARGE]
+        if large:
+            coarser = self.search([images[place] for place in large], scale / COARSER)
+            for place, coarse in zip(large, coarser, strict=True):
+                found[place] = _merged(found[place], coarse)
+        return found
+
+    def search_once(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
+        """What YuNet says of each image at one scale, as `cv2.FaceDetectorYN` does; see `search`."""
         found: list[YuNetFaces | None] = [None] * len(images)
         by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for place, image in enumerate(images):
@@ -73,6 +97,42 @@ class YuNetDetector:
                 for place, frame, anchors in zip(part, frames, self._session.run(frames), strict=True):
                     found[place] = find_faces_exactly(frame, anchors, self._exact, limit=self._limit)
         return found
+
+
+def _merged(fine: YuNetFaces | None, coarse: YuNetFaces | None) -> YuNetFaces | None:
+    """The faces of two searches of one image, in pixels of the finer one."""
+    if fine is None or coarse is None:
+        return fine
+    heights = coarse.boxes[:, 3] * COARSER
+    large = heights >= LARGEST_BOX * _SHARED_BOXES
+    small = fine.boxes[:, 3] <= LARGEST_BOX
+    # Between the centres of pixels of both scales lie (COARSER - 1) / 2 pixels of the finer one.
+    shift = np.float32((COARSER - 1) / 2)
+    boxes = coarse.boxes[large] * np.float32(COARSER)
+    boxes[:, :2] += shift
+    small &= ~_parts(fine.boxes, fine.scores, boxes, coarse.scores[large])
+    together = YuNetFaces(
+        np.concatenate([fine.boxes[small], boxes]),
+        np.concatenate([fine.scores[small], coarse.scores[large]]),
+        np.concatenate([fine.points[small], coarse.points[large] * np.float32(COARSER) + shift]),
+        np.concatenate([fine.anchors[small], coarse.anchors[large]]),
+    )
+    order = np.argsort(-together.scores, kind="stable")
+    return suppress(
+        YuNetFaces(together.boxes[order], together.scores[order], together.points[order], together.anchors[order])
+    )
+
+
+def _parts(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], faces: NDArray[np.float32], better: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Which boxes are parts of large faces; shape (boxes,)."""
+    inner, outer = boxes[:, None], faces[None]
+    ends = np.minimum(inner[..., :2] + inner[..., 2:], outer[..., :2] + outer[..., 2:])
+    common = np.maximum(ends - np.maximum(inner[..., :2], outer[..., :2]), 0).prod(axis=-1)
+    covered = common > _PART_OF_FACE * inner[..., 2:].prod(axis=-1)
+    found: NDArray[np.bool_] = (covered & (scores[:, None] < better[None])).any(axis=1)
+    return found
 
 
 def fit_frame(image: Image, scale: float) -> Image:

@@ -40,7 +40,7 @@ def test_boxes_scores_and_points_are_those_of_opencv(
 ) -> None:
     image = load(pictures / name, scale)
     expected = theirs.detect(image)
-    (found,) = ours.search([image], 1.0)
+    (found,) = ours.search_once([image], 1.0)
     assert found is not None
     assert len(expected) >= 1
     assert found.boxes == pytest.approx(expected[:, :4], abs=0.01)

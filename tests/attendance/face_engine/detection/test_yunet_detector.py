@@ -148,6 +148,25 @@ def test_frames_of_one_size_go_together_only_where_that_pays(exact: Session, cro
     assert YuNetDetector(exact).detect([], 1.0) == []
 
 
+@pytest.mark.parametrize("width", [300, 700, 1100])
+def test_a_face_that_fills_the_frame_is_one_face(exact: Session, pictures: Path, width: int) -> None:
+    image = decode_image((pictures / "obama.jpg").read_bytes(), max_pixels=16_000_000)
+    detector = YuNetDetector(exact, limit=0.6)
+    (found,) = detector.detect([shrunk(image, 0.5)], 1.0)
+    assert len(found.scores) == 1
+    box = found.boxes[0] * 2
+    scale = width / (box[2] - box[0])
+    large = np.ascontiguousarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR))
+    (enlarged,) = detector.detect([large], 1.0)
+    assert enlarged.boxes[0] / scale == pytest.approx(box, abs=0.08 * float(box[2] - box[0]))
+    if width > 400:
+        (once,) = detector.search_once([large], 1.0)
+        assert once is not None
+        assert len(once.scores) > 1 or abs(once.boxes[0, 2] / scale / (box[2] - box[0]) - 1) > 0.2, "why it is needed"
+        sides = enlarged.boxes[:, 2] - enlarged.boxes[:, 0]
+        assert (sides < 0.2 * sides[0])[1:].all(), "parts of the face are no faces"
+
+
 def test_squares() -> None:
     squares = to_squares(np.array([[100, 200, 80, 100]], np.float32))
     left, top, right, bottom = squares[0]
