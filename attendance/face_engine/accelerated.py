@@ -83,7 +83,8 @@ class AcceleratedEngine(NetworkEngine):
                 that have it, moves them by up to 0.015.
             threads: of the runtime on a CPU; 0: as many as there are cores.
             work_pixels: bounds memory: most pixels of pyramids in one call of the detector's network. A batch with more
-                is split; a frame with more is searched in overlapping parts.
+                is split, and a frame with more is computed in bands; one with more than three times as many is searched
+                in overlapping parts.
             cache: folder of exported models; None: in the user's cache folder.
             embedding: an ONNX face embedding model of the ArcFace family; None: dlib's.
 

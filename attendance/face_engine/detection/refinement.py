@@ -17,14 +17,14 @@ from attendance.face_engine.runtimes.runtime import Session
 
 CLEAR_SCORE = 0.8
 """Raw score from which a window is clearly a face."""
-_REACH = 10
+REACH = 10
 """Cells of the third convolution's output around a cell that its score depends on: paddings 2 + 2 + 2 + 4."""
-_FIRST_CELL = 29
+FIRST_CELL = 29
 """Pixels that one cell of the third convolution sees: 5 + 4 * 2 + 4 * 4."""
 _WINDOW = 3
 """Cells a side that one patch makes exact."""
-_PATCH_CELLS = 2 * _REACH + _WINDOW
-PATCH_SIDE = CELL_STRIDE * (_PATCH_CELLS - 1) + _FIRST_CELL
+_PATCH_CELLS = 2 * REACH + _WINDOW
+PATCH_SIDE = CELL_STRIDE * (_PATCH_CELLS - 1) + FIRST_CELL
 """Pixels."""
 _MOST_PATCHES = 16
 """In one call of the network; more gain nothing and cost memory."""
@@ -153,7 +153,7 @@ def _patches(tile: int, candidates: Candidates, members: NDArray[np.int64], shap
         row, column = (int(cells[left_over[0]]) - _WINDOW // 2 for cells in (rows, columns))
         inside = (rows >= row) & (rows < row + _WINDOW) & (columns >= column) & (columns < column + _WINDOW)
         top, left = (
-            int(np.clip(first - _REACH, 0, side - _PATCH_CELLS))
+            int(np.clip(first - REACH, 0, side - _PATCH_CELLS))
             for first, side in zip((row, column), shape, strict=True)
         )
         patches.append(_Patch(tile, top, left, tuple(np.nonzero(inside & ~candidates.exact)[0].tolist())))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.detection.decoding import Candidates, decide, find_candidates
+from attendance.face_engine.detection.decoding import CELL_STRIDE, Candidates, decide, find_candidates
 from attendance.face_engine.detection.parts import cut_part, merge_parts, plan_parts, shrink_whole
 from attendance.face_engine.detection.pyramid import TileLayout, tile_layout
-from attendance.face_engine.detection.refinement import Refiner
+from attendance.face_engine.detection.refinement import FIRST_CELL, REACH, Refiner
 from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_size
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.models.dlib_file import Network
@@ -21,6 +21,8 @@ _SMALLEST_SIDE = 12
 _THRESHOLD = 0.0
 """A window with a raw score above it is a face, as for dlib's Python module."""
 _KEPT_BUFFERS = 4
+_MOST_BANDS = 3
+"""A tile of up to so many times the pixels of one call is run in bands; a larger frame is searched in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class TileDetector:
         Args:
             session: tile, float32 (n, height, width, 3), to scores, float32 (n, 1, rows, columns).
             geometry: of the weights in the session.
-            work_pixels: most pixels of tiles in one call of the session; a frame that needs more is searched in parts.
+            work_pixels: most pixels of tiles in one call of the session. A larger tile is run in bands of rows, which
+                changes nothing in its scores; a frame of more than three times as many is searched in parts.
             refiner: makes the session's scores exact where they matter; None: they are.
         """
         self._session = session
@@ -66,7 +69,7 @@ class TileDetector:
         found: list[FaceBoxes] = [no_faces()] * len(images)
         for layout, places in self._batches(images, upsample):
             together = [images[place] for place in places]
-            if layout.width * layout.height > self._work_pixels:
+            if layout.width * layout.height > _MOST_BANDS * self._work_pixels:
                 answers = [self._detect_in_parts(image, upsample) for image in together]
             else:
                 answers = self._run(together, layout, upsample)
@@ -101,13 +104,31 @@ class TileDetector:
         tiles = self._buffer(layout, len(images))
         for image, tile in zip(images, tiles, strict=True):
             fill_tile(upsample_image(image, upsample), layout, self._geometry.means, tile)
-        scores = self._session.run(tiles)[:, 0]
+        scores = self._scores(tiles)
         margin = self._refiner.margins.unclear if self._refiner is not None else 0.0
         candidates = [self._candidates(one, layout, margin) for one in scores]
         if self._refiner is not None:
             rows, columns = scores.shape[1:]
             self._refiner.refine(tiles, (rows, columns), candidates, threshold=_THRESHOLD)
         return [decide(one, upsample=upsample, threshold=_THRESHOLD) for one in candidates]
+
+    def _scores(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The score maps of tiles, float32 (n, rows, columns), in bands of rows where a tile is too large for one call.
+
+        A band has the rows on both sides that its scores depend on, so that it gives what the whole tile gives.
+        """
+        count, height, width, _ = tiles.shape
+        if count * height * width <= self._work_pixels:
+            return self._session.run(tiles)[:, 0]
+        rows = (height - FIRST_CELL) // CELL_STRIDE + 1
+        step = max(1, self._work_pixels // (width * CELL_STRIDE) - 2 * REACH - FIRST_CELL // CELL_STRIDE)
+        bands = []
+        for first in range(0, rows, step):
+            last = min(first + step, rows)
+            above, below = max(first - REACH, 0), min(last + REACH, rows)
+            band = np.ascontiguousarray(tiles[:, above * CELL_STRIDE : (below - 1) * CELL_STRIDE + FIRST_CELL])
+            bands.append(self._session.run(band)[:, 0, first - above : last - above])
+        return np.concatenate(bands, axis=1)
 
     def _candidates(self, scores: NDArray[np.float32], layout: TileLayout, margin: float) -> Candidates:
         return find_candidates(
