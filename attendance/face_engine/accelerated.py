@@ -8,9 +8,11 @@ import numpy as np
 
 from attendance.face_engine.arithmetic import ENCODING, SEARCH, Work, choose
 from attendance.face_engine.detection.frame_detector import FrameDetector
+from attendance.face_engine.detection.proposed_detector import ProposedDetector
 from attendance.face_engine.detection.pyramid import tile_layout
 from attendance.face_engine.detection.refinement import Margins, Refiner
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, TileDetector
+from attendance.face_engine.detection.yunet_detector import YuNetDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, arcface_template, dlib_template
 from attendance.face_engine.encoding.embeddings import ArcFaceEmbedder, DlibEmbedder, Embedder
 from attendance.face_engine.encoding.landmarks import LandmarkPredictor
@@ -23,6 +25,7 @@ from attendance.face_engine.models.onnx_export import (
     export_detector,
     export_encoder,
 )
+from attendance.face_engine.models.opencv_files import load_opencv_graph
 from attendance.face_engine.models.quantisation import export_int8_detector
 from attendance.face_engine.models.weights import (
     CHIP_PADDING,
@@ -40,6 +43,7 @@ SCORE_MARGINS = {"bf16": Margins(unclear=0.05, clear=0.016), "int8": Margins(unc
 DECISIONS = {"bf16": 0.1, "int8": 0.22}
 """What deciding in float32 adds to the search, as a share of the float32 network's time: more where scores are further
 off. Measured on frames of 640 x 480 with two faces, on an Intel and an AMD processor."""
+SEARCHES = ("exact", "proposed")
 DEFAULT_WORK_PIXELS = 16_000_000
 
 
@@ -69,6 +73,7 @@ class AcceleratedEngine(NetworkEngine):
         work_pixels: int = DEFAULT_WORK_PIXELS,
         cache: Path | None = None,
         embedding: Path | None = None,
+        search: str = "exact",
     ) -> None:
         """Start the runtime and load the models, exporting them at the first use of their files.
 
@@ -87,6 +92,8 @@ class AcceleratedEngine(NetworkEngine):
                 in overlapping parts.
             cache: folder of exported models; None: in the user's cache folder.
             embedding: an ONNX face embedding model of the ArcFace family; None: dlib's.
+            search: "exact", dlib's own, or "proposed": YuNet, whose file must be there, proposes where dlib's detector
+                decides in float32. Doubled frames cost a fraction; a face that YuNet does not think possible is lost.
 
         Raises:
             ModelError: a model file is missing or damaged, or the runtime cannot start.
@@ -94,6 +101,8 @@ class AcceleratedEngine(NetworkEngine):
         """
         if detector != "cnn":
             raise ValueError(f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)")
+        if search not in SEARCHES:
+            raise ValueError(f"there is no search {search!r}; there are {', '.join(SEARCHES)}")
         self._upsample = upsample
         folder = cache or default_cache_folder()
         network = read_network(weights_file(CNN_DETECTOR))
@@ -107,14 +116,18 @@ class AcceleratedEngine(NetworkEngine):
         )
         started = choice.runtime
         predictor, landmarks = load_landmarks()
-        self._detector: Detector = _build_detector(started, choice.search, network, folder, work_pixels)
+        self._detector: Detector
+        if search == "proposed":
+            self._detector = _build_proposed_detector(started, network, folder)
+        else:
+            self._detector = _build_detector(started, choice.search, network, folder, work_pixels)
         steps, encoder = _build_steps(started, choice.encoding, predictor, folder, embedding)
         info = EngineInfo(
             name="accelerated",
             detector=detector,
             runtime=started.title,
             device=started.device,
-            precision=_describe(choice.search, choice.encoding),
+            precision=_describe("fp32" if search == "proposed" else choice.search, choice.encoding),
             model=steps.embedder.name,
             encoding_size=steps.embedder.size,
             models=(landmarks, encoder, network.file),
@@ -186,6 +199,15 @@ def _build_detector(
         graph = export_int8_detector(network)
     session = runtime.load(graph, precision=precision)
     return TileDetector(session, DetectorGeometry.of(network), work_pixels=work_pixels, refiner=refiner)
+
+
+def _build_proposed_detector(runtime: Runtime, network: Network, folder: Path) -> ProposedDetector:
+    graph, _ = load_opencv_graph(folder, "detector")
+    return ProposedDetector(
+        YuNetDetector(runtime.load(graph, precision="fp32")),
+        runtime.load(_exported(folder, network, "detector"), precision="fp32"),
+        DetectorGeometry.of(network),
+    )
 
 
 def _describe(precision: str, encoder_precision: str) -> str:

@@ -53,6 +53,13 @@ class Models(StrEnum):
     OPENCV = "opencv"
 
 
+class Search(StrEnum):
+    """How the models dlib are searched with."""
+
+    EXACT = "exact"
+    PROPOSED = "proposed"
+
+
 class Detector(StrEnum):
     """dlib's two face detectors: the convolutional one, and the older histogram-of-gradients one."""
 
@@ -80,6 +87,11 @@ class EngineSettings(Section):
         le=3,
         description="Times a frame is doubled before detection, unless its camera says otherwise. Unset: once for the "
         "models dlib; for opencv as often as the smallest face wanted asks for.",
+    )
+    search: Search = Field(
+        Search.EXACT,
+        description="Models dlib: exact (dlib's own search) or proposed (YuNet proposes, dlib decides: doubled frames "
+        "cost a fraction).",
     )
     score_limit: float = Field(
         0.3, ge=0.2, le=0.95, description="Models opencv: the detector's score, from 0 to 1, that a face must reach."

@@ -15,6 +15,7 @@ from attendance.settings.engine import (
     EngineSettings,
     Models,
     Precision,
+    Search,
 )
 from attendance.settings.installation import (
     DatabaseSettings,
@@ -47,6 +48,7 @@ __all__ = [
     "Models",
     "Precision",
     "RetentionSettings",
+    "Search",
     "ServiceSettings",
     "Settings",
     "TimeoutAction",

@@ -20,7 +20,7 @@ PADDING = 10
 OUTER_PADDING = 11
 """Pixels around all."""
 _SMALLEST_HEIGHT = 5
-_POINT_OFFSET = 0.3
+POINT_OFFSET = 0.3
 """`pyramid_down<N>::point_up` moves a point by this much at each level."""
 
 
@@ -129,7 +129,7 @@ def boxes_in_image(layout: TileLayout, centres: NDArray[np.float64], width: int,
     upwards = 6 / (6 - 1.0)
     for step in range(1, len(layout.levels)):
         deeper = levels >= step
-        corners[deeper] = corners[deeper] * upwards + _POINT_OFFSET
+        corners[deeper] = corners[deeper] * upwards + POINT_OFFSET
     return corners.reshape(-1, 4)
 
 
