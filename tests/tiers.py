@@ -28,8 +28,9 @@ _REAL_MODULES = (
     "urllib.request",
 )
 _REAL_NAMES = frozenset({
-    "AcceleratedEngine", "EngineWorker", "RecognitionService", "ReferenceEngine", "create_engine",
-    "create_subprocess_exec", "face_recognition", "fetch_pictures", "require_program", "start_server", "write_photos",
+    "AcceleratedEngine", "EngineWorker", "OpenCvEngine", "RecognitionService", "ReferenceEngine", "WheelSource",
+    "create_engine", "create_subprocess_exec", "face_recognition", "fetch_pictures", "require_program", "start_server",
+    "write_photos",
 })  # fmt: skip
 _EVENTS = frozenset({"os.fork", "os.posix_spawn", "os.system", "socket.bind", "subprocess.Popen"})
 _LONG_S = 20.0

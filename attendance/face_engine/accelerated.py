@@ -16,7 +16,7 @@ from attendance.face_engine.detection.yunet_detector import YuNetDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, arcface_template, dlib_template
 from attendance.face_engine.encoding.embeddings import ArcFaceEmbedder, DlibEmbedder, Embedder
 from attendance.face_engine.encoding.landmarks import LandmarkPredictor
-from attendance.face_engine.interface import EngineInfo, FaceBoxes, Image, ModelFile
+from attendance.face_engine.interface import EngineChoiceError, EngineInfo, FaceBoxes, Image, ModelFile
 from attendance.face_engine.models.cache import cached, default_cache_folder
 from attendance.face_engine.models.dlib_file import Network, read_network
 from attendance.face_engine.models.onnx_export import (
@@ -100,9 +100,11 @@ class AcceleratedEngine(NetworkEngine):
             EngineChoiceError: an argument is none of the known ones.
         """
         if detector != "cnn":
-            raise ValueError(f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)")
+            raise EngineChoiceError(
+                f"detector is {detector!r}; the accelerated engine has cnn (the reference engine has hog)"
+            )
         if search not in SEARCHES:
-            raise ValueError(f"there is no search {search!r}; there are {', '.join(SEARCHES)}")
+            raise EngineChoiceError(f"there is no search {search!r}; there are {', '.join(SEARCHES)}")
         self._upsample = upsample
         folder = cache or default_cache_folder()
         network = read_network(weights_file(CNN_DETECTOR))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from attendance.face_engine.interface import ModelError, Timing
+from attendance.face_engine.interface import EngineChoiceError, ModelError, Timing
 from attendance.face_engine.runtimes.measurement import Trial, timings_for
 from attendance.face_engine.runtimes.runtime import PRECISIONS, Runtime, Session, best_installed, processor_key
 from attendance.face_engine.runtimes.runtime import start_runtime as start
@@ -30,7 +30,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ArithmeticChoice:
     """What an engine computes with."""
 
     runtime: Runtime
@@ -48,7 +48,7 @@ def choose(
     threads: int,
     folder: Path,
     models: Sequence[str],
-) -> Choice:
+) -> ArithmeticChoice:
     """Choose runtime and precisions.
 
     Args:
@@ -62,11 +62,11 @@ def choose(
 
     Raises:
         ModelError: a precision is asked for that the runtime has not, or no runtime starts.
-        ValueError: there is no such precision or runtime.
+        EngineChoiceError: there is no such precision or runtime.
     """
     for wanted in precisions.values():
         if wanted not in PRECISIONS:
-            raise ValueError(f"there is no precision {wanted!r}; there are {', '.join(PRECISIONS)}")
+            raise EngineChoiceError(f"there is no precision {wanted!r}; there are {', '.join(PRECISIONS)}")
     open_parts = [part for part, wanted in precisions.items() if wanted == "auto" and len(works[part].precisions) > 1]
     if runtime == "auto":
         gpu = best_installed() == "cuda"
@@ -85,7 +85,7 @@ def choose(
     first = next(iter(candidates))
     settled = len(candidates) == 1 and all(len(options) == 1 for options in candidates[first].values())
     if settled or started[first].on_gpu or (runtime != "auto" and not open_parts):
-        return Choice(started[first], candidates[first][SEARCH][0], candidates[first][ENCODING][0], ())
+        return ArithmeticChoice(started[first], candidates[first][SEARCH][0], candidates[first][ENCODING][0], ())
     trials = [
         Trial(part, name, precision, _prepare(started[name], works[part], precision))
         for name, parts in candidates.items()
@@ -123,7 +123,9 @@ def _prepare(runtime: Runtime, work: Work, precision: str) -> Callable[[], Calla
     return ready
 
 
-def _fastest(started: Mapping[str, Runtime], timings: tuple[Timing, ...], works: Mapping[str, Work]) -> Choice:
+def _fastest(
+    started: Mapping[str, Runtime], timings: tuple[Timing, ...], works: Mapping[str, Work]
+) -> ArithmeticChoice:
     exact = {(one.part, one.runtime): one.milliseconds for one in timings if one.precision == "fp32"}
 
     def cost(timing: Timing) -> float:
@@ -140,4 +142,4 @@ def _fastest(started: Mapping[str, Runtime], timings: tuple[Timing, ...], works:
         raise ModelError("no runtime can compute all parts of these models")
     name = min(whole, key=lambda one: sum(cost(timing) for timing in whole[one].values()))
     parts = whole[name]
-    return Choice(started[name], parts[SEARCH].precision, parts[ENCODING].precision, timings)
+    return ArithmeticChoice(started[name], parts[SEARCH].precision, parts[ENCODING].precision, timings)

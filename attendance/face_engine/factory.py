@@ -37,21 +37,23 @@ def create_engine(
 
     Raises:
         ModelError: a model file is missing or damaged, or a runtime cannot start.
-        ValueError: there is no such engine, or it has no such detector or models.
+        EngineChoiceError: there is no such engine, or it has no such detector or models.
     """
     if name not in ENGINES:
-        raise ValueError(f"there is no engine {name!r}; there are {', '.join(sorted(ENGINES))}")
+        raise EngineChoiceError(f"there is no engine {name!r}; there are {', '.join(sorted(ENGINES))}")
     if models not in MODELS:
-        raise ValueError(f"there are no models {models!r}; there are {', '.join(MODELS)}")
+        raise EngineChoiceError(f"there are no models {models!r}; there are {', '.join(MODELS)}")
     module, constructor = ENGINES[name]
     unused = _OF_OPENCV
     if models == "opencv":
         if name != "accelerated":
-            raise ValueError(
+            raise EngineChoiceError(
                 f"the engine {name} has the models dlib only; the models opencv need the engine accelerated"
             )
         if options.get("embedding") is not None:
-            raise ValueError("an embedding model of one's own takes the place of dlib's; the models opencv have SFace")
+            raise EngineChoiceError(
+                "an embedding model of one's own takes the place of dlib's; the models opencv have SFace"
+            )
         module, constructor = OPENCV_ENGINE
         unused = _OF_DLIB
     own = {option: value for option, value in options.items() if option not in unused}

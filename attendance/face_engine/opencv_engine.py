@@ -10,7 +10,7 @@ from attendance.face_engine.arithmetic import ENCODING, SEARCH, Work, choose
 from attendance.face_engine.detection.yunet_detector import SCORE_LIMIT, YuNetDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, sface_template
 from attendance.face_engine.encoding.embeddings import SFaceEmbedder
-from attendance.face_engine.interface import EngineInfo, FaceBoxes, Image
+from attendance.face_engine.interface import EngineChoiceError, EngineInfo, FaceBoxes, Image
 from attendance.face_engine.models.cache import default_cache_folder
 from attendance.face_engine.models.opencv_export import SFACE_SIDE
 from attendance.face_engine.models.opencv_files import load_opencv_graph
@@ -64,10 +64,12 @@ class OpenCvEngine(NetworkEngine):
 
         Raises:
             ModelError: a model file is missing or damaged, or the runtime cannot start.
-            ValueError: an argument is none of the known ones.
+            EngineChoiceError: an argument is none of the known ones.
         """
         if detector != "cnn":
-            raise ValueError(f"detector is {detector!r}; the models opencv have one of their own: leave it at cnn")
+            raise EngineChoiceError(
+                f"detector is {detector!r}; the models opencv have one of their own: leave it at cnn"
+            )
         self._upsample = upsample
         self._scale = scale_for(smallest_face)
         folder = cache or default_cache_folder()

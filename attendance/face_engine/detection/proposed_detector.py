@@ -33,7 +33,7 @@ _SMALLEST_SIDE = 12
 
 
 @dataclass(frozen=True, slots=True)
-class _Patch:
+class _Spot:
     """A window of cells in the middle of a patch of the tile."""
 
     top: int
@@ -85,7 +85,7 @@ class ProposedDetector:
         return decide(candidates, upsample=upsample, threshold=_THRESHOLD)
 
     def _scores(
-        self, tile: NDArray[np.float32], patches: list[_Patch]
+        self, tile: NDArray[np.float32], patches: list[_Spot]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Rows, columns and exact scores of all cells in the windows, each once."""
         if min(tile.shape[:2]) < _PATCH_SIDE:
@@ -107,7 +107,7 @@ class ProposedDetector:
         return cells[:, 0], cells[:, 1], np.array([known[row, column] for row, column in cells.tolist()], np.float32)
 
 
-def _patches(boxes: NDArray[np.float64], layout: TileLayout, window: int) -> list[_Patch]:
+def _patches(boxes: NDArray[np.float64], layout: TileLayout, window: int) -> list[_Spot]:
     """Where to look for faces.
 
     Args:
@@ -140,5 +140,5 @@ def _patches(boxes: NDArray[np.float64], layout: TileLayout, window: int) -> lis
                 max(min(row - REACH, rows - _PATCH_CELLS), 0),
                 max(min(column - REACH, columns - _PATCH_CELLS), 0),
             )
-            patches[row, column] = _Patch(top, left, row, column)
+            patches[row, column] = _Spot(top, left, row, column)
     return list(patches.values())

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 from attendance.face_engine.models.weights import CNN_DETECTOR, ENCODER, LANDMARKS
 
-FAMILIES = ("dlib", "opencv")
-"""dlib: what `face_recognition` runs. opencv: YuNet and SFace of the OpenCV Zoo, with dlib's landmarks."""
-
 _DLIB_PACKAGE = "the package face_recognition_models"
 _ZOO = "OpenCV Zoo"
 
@@ -19,7 +16,7 @@ class KnownFile:
     name: str
     sha256: str
     family: str
-    """One of `FAMILIES`."""
+    """dlib (what `face_recognition` runs) or opencv (YuNet and SFace of the OpenCV Zoo, with dlib's landmarks)."""
     part: str
     """What it does: detector, landmarks or encoder."""
     licence: str

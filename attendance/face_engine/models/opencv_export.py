@@ -133,7 +133,7 @@ def _convolve(
     reverse_channels: bool = False,
 ) -> str:
     weights = source.constants[node.inputs[1]].astype(np.float64)
-    bias = source.constants[node.inputs[2]] if len(node.inputs) > 2 else np.zeros(len(weights))  # noqa: PLR2004
+    bias = source.constants[node.inputs[2]] if len(node.inputs) > 2 else np.zeros(len(weights))
     if normalisation is not None:
         scale, shift = normalisation
         weights, bias = weights * scale[:, None, None, None], bias * scale + shift

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from attendance.face_engine import arithmetic
-from attendance.face_engine.arithmetic import ENCODING, SEARCH, Choice, Work, choose
+from attendance.face_engine.arithmetic import ENCODING, SEARCH, ArithmeticChoice, Work, choose
 from attendance.face_engine.interface import ModelError, Timing
 from attendance.face_engine.runtimes.measurement import Trial
 
@@ -52,7 +52,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, float]], 
         def timings_for(folder: Path, key: list[str], trials: list[Trial]) -> tuple[Timing, ...]:
             names = [f"{trial.part} {trial.runtime} {trial.precision}" for trial in trials]
             asked.extend(names)
-            return tuple(Timing(*name.split(), table[name]) for name in names if name in table)
+            return tuple(
+                Timing(trial.part, trial.runtime, trial.precision, table[name])
+                for trial, name in zip(trials, names, strict=True)
+                if name in table
+            )
 
         monkeypatch.setattr(arithmetic, "timings_for", timings_for)
         return asked
@@ -60,8 +64,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, float]], 
     return of
 
 
-def run(precisions: Mapping[str, str] = ASKED, *, runtime: str = "auto") -> Choice:
-    work = Work(("bf16", "int8", "fp32"), lambda runtime, _: runtime.load(b"", precision=""), lambda: np.zeros(1), {})  # type: ignore[arg-type]
+def run(precisions: Mapping[str, str] = ASKED, *, runtime: str = "auto") -> ArithmeticChoice:
+    work = Work(("bf16", "int8", "fp32"), lambda runtime, _: runtime.load(b"", precision=""), lambda: np.zeros(1), {})
     search = Work(work.precisions, work.load, work.sample, {"int8": 0.3})
     return choose(
         runtime=runtime,

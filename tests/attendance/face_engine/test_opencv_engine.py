@@ -159,7 +159,7 @@ def test_the_smallest_face_wanted_sets_the_scale() -> None:
 
 
 def test_a_call_and_a_setting_come_before_the_smallest_face(opencv_models: Path, six_people: Image) -> None:
-    small = np.ascontiguousarray(cv2.resize(six_people, None, fx=0.06, fy=0.06, interpolation=cv2.INTER_AREA))
+    small = np.ascontiguousarray(cv2.resize(six_people, None, fx=0.06, fy=0.06, interpolation=cv2.INTER_AREA), np.uint8)
     whole = OpenCvEngine(smallest_face=6, precision="fp32")
     assert len(whole.detect([small])[0].scores) >= 6
     assert len(whole.detect([small], upsample=0)[0].scores) == 0

@@ -51,7 +51,7 @@ def test_a_frame_somewhat_too_large_has_the_faces_of_the_whole(
     network: tuple[Session, DetectorGeometry], six_people: Image
 ) -> None:
     session, geometry = network
-    image = np.ascontiguousarray(cv2.resize(six_people, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    image = np.ascontiguousarray(cv2.resize(six_people, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     counted = Counted(session)
     (whole,) = TileDetector(session, geometry, work_pixels=60_000_000).detect([image], 1)
     (banded,) = TileDetector(counted, geometry, work_pixels=2_000_000).detect([image], 1)

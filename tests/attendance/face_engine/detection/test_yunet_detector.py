@@ -57,7 +57,7 @@ def crowd(pictures: Path) -> Image:
 
 
 def shrunk(image: Image, scale: float) -> Image:
-    return np.ascontiguousarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    return np.ascontiguousarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 @pytest.mark.parametrize("limit", LIMITS)
@@ -156,7 +156,7 @@ def test_a_face_that_fills_the_frame_is_one_face(exact: Session, pictures: Path,
     assert len(found.scores) == 1
     box = found.boxes[0] * 2
     scale = width / (box[2] - box[0])
-    large = np.ascontiguousarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR))
+    large = np.ascontiguousarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), np.uint8)
     (enlarged,) = detector.detect([large], 1.0)
     assert enlarged.boxes[0] / scale == pytest.approx(box, abs=0.08 * float(box[2] - box[0]))
     if width > 400:

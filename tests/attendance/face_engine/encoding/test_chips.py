@@ -23,7 +23,7 @@ def test_they_are_those_of_dlib(name: str, scale: float, side: int, pictures: Pa
     assert faces
     image = np.ascontiguousarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     predictor = dlib.shape_predictor(str(weights_file(LANDMARKS)))
-    edges = [(face.left(), face.top(), face.right(), face.bottom()) for face in faces]
+    edges: list[tuple[float, ...]] = [(face.left(), face.top(), face.right(), face.bottom()) for face in faces]
     width = image.shape[1]
     # Beside the faces: over the picture's edges, outside it, and of a single pixel.
     edges += [tuple(edge / scale for edge in box) for box in ((-30, -40, 60, 50), (width - 20, 5, width + 80, 105))]

@@ -5,7 +5,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from attendance.face_engine.accelerated import AcceleratedEngine
-from attendance.face_engine.encoding.alignment import ARCFACE_EYES, similarity
+from attendance.face_engine.encoding.alignment import ARCFACE_EYES
+from attendance.face_engine.encoding.chips import similarity
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.interface import Image, ImageError, ModelError
 from attendance.face_engine.models.onnx_export import GraphBuilder

