@@ -48,7 +48,7 @@ class TemplateAligner:
             predictor: finds the landmarks.
             template: shape (5, 2): where they should be in the chip, pixels.
             side: of the chips, pixels.
-            whole_pixels: round boxes and landmarks to whole pixels, as dlib does.
+            whole_pixels: round boxes and landmarks to whole pixels, and give dlib's chips to the last step.
         """
         self._predictor = predictor
         self._template = template
@@ -59,7 +59,7 @@ class TemplateAligner:
         """The landmarks and chips of the faces of each image; see `Aligner.align`."""
         boxes = [found.boxes for found in faces]
         points = self._predictor.predict(images, boxes, whole_pixels=self._whole_pixels)
-        chips = cut_chips(images, points, self._template, self._side)
+        chips = cut_chips(images, points, self._template, self._side, exact=self._whole_pixels)
         return [AlignedFaces(cut, own.astype(np.float32)) for cut, own in zip(chips, points, strict=True)]
 
 

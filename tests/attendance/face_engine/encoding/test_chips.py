@@ -30,9 +30,13 @@ def test_they_are_those_of_dlib(name: str, scale: float, side: int, pictures: Pa
     edges += [(-5000, -5000, -4900, -4900), (5 / scale, 5 / scale, 5 / scale, 5 / scale)]
     shapes = [predictor(image, dlib.rectangle(*(round(edge * scale) for edge in box))) for box in edges]
     points = np.array([[(point.x, point.y) for point in shape.parts()] for shape in shapes], np.float64)
-    (ours,) = cut_chips([image], [points], dlib_template(side, 0.25), side)
     theirs = np.array([dlib.get_face_chip(image, shape, size=side, padding=0.25) for shape in shapes])
-    apart = np.abs(ours.astype(int) - theirs)
+    (ours,) = cut_chips([image], [points], dlib_template(side, 0.25), side, exact=True)
+    # A face of a single pixel is no face: a hundredth of a pixel is spread over the chip, and the last bit decides.
+    assert np.array_equal(ours[:-1], theirs[:-1])
+    assert np.abs(ours[-1].astype(int) - theirs[-1]).max() <= 1
+    (near,) = cut_chips([image], [points], dlib_template(side, 0.25), side, exact=False)
+    apart = np.abs(near.astype(int) - theirs)
     assert apart.max() <= 1
     assert (apart > 0).mean() < 1e-3
 
@@ -45,7 +49,7 @@ def test_the_points_of_a_face_come_to_their_places() -> None:
     image = np.zeros((400, 400, 3), np.uint8)
     for x, y in points:
         cv2.circle(image, (round(x * 16), round(y * 16)), 3 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
-    (chips,) = cut_chips([image], [points[None]], template, 112)
+    (chips,) = cut_chips([image], [points[None]], template, 112, exact=False)
     assert chips.shape == (1, 112, 112, 3)
     count, _, _, centres = cv2.connectedComponentsWithStats((chips[0, :, :, 0] > 100).astype(np.uint8))
     assert count == 6
@@ -55,6 +59,6 @@ def test_the_points_of_a_face_come_to_their_places() -> None:
 
 
 def test_no_faces(six_people: Image) -> None:
-    (chips,) = cut_chips([six_people], [np.empty((0, 5, 2))], dlib_template(150, 0.25), 150)
+    (chips,) = cut_chips([six_people], [np.empty((0, 5, 2))], dlib_template(150, 0.25), 150, exact=True)
     assert chips.shape == (0, 150, 150, 3)
-    assert cut_chips([], [], dlib_template(150, 0.25), 150) == []
+    assert cut_chips([], [], dlib_template(150, 0.25), 150, exact=True) == []
