@@ -136,28 +136,31 @@ def _sample(part: NDArray[np.float32], transform: NDArray[np.float64], chip: NDA
     sampled = cv2.warpAffine(part, transform, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     chip[:] = sampled
     if exact:
-        rows, columns = np.nonzero((np.abs(sampled - np.rint(sampled)) < _UNCLEAR).any(axis=2))
-        _sample_exactly(part, transform, chip, rows, columns)
+        above = sampled - chip
+        _sample_exactly(part, transform, chip, np.flatnonzero((above < _UNCLEAR) | (above > 1 - _UNCLEAR)))
     _blacken_outside(chip, transform, part.shape[1], part.shape[0])
 
 
 def _sample_exactly(
-    part: NDArray[np.float32],
-    transform: NDArray[np.float64],
-    chip: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
+    part: NDArray[np.float32], transform: NDArray[np.float64], chip: NDArray[np.uint8], values: NDArray[np.int64]
 ) -> None:
-    """Sample some pixels of a chip in float64, in dlib's order (`interpolate_bilinear`)."""
+    """Sample some values of a chip, by their flat places, in float64 and in dlib's order (`interpolate_bilinear`)."""
+    height, width = part.shape[:2]
+    pixels, channels = np.divmod(values, 3)
+    rows, columns = np.divmod(pixels, len(chip))
     x = transform[0, 0] * columns + transform[0, 1] * rows + transform[0, 2]
     y = transform[1, 0] * columns + transform[1, 1] * rows + transform[1, 2]
-    inside = (x >= 0) & (y >= 0) & (x < part.shape[1] - 1) & (y < part.shape[0] - 1)
-    x, y, rows, columns = x[inside], y[inside], rows[inside], columns[inside]
+    inside = (x >= 0) & (y >= 0) & (x < width - 1) & (y < height - 1)
+    if not inside.all():
+        x, y, channels, values = x[inside], y[inside], channels[inside], values[inside]
     left, top = x.astype(np.int64), y.astype(np.int64)
-    across, down = (x - left)[:, None], (y - top)[:, None]
-    upper = (1 - across) * part[top, left] + across * part[top, left + 1]
-    lower = (1 - across) * part[top + 1, left] + across * part[top + 1, left + 1]
-    chip[rows, columns] = ((1 - down) * upper + down * lower).astype(np.uint8)
+    across, down = x - left, y - top
+    flat = part.reshape(-1)
+    corner = (top * width + left) * 3 + channels
+    upper = (1 - across) * flat.take(corner) + across * flat.take(corner + 3)
+    corner += 3 * width
+    lower = (1 - across) * flat.take(corner) + across * flat.take(corner + 3)
+    chip.reshape(-1)[values] = ((1 - down) * upper + down * lower).astype(np.uint8)
 
 
 def _blacken_outside(chip: NDArray[np.uint8], transform: NDArray[np.float64], width: int, height: int) -> None:
