@@ -8,6 +8,7 @@ and is not drawn::
 
     AttendanceError  the root
       SettingsError  a setting is unknown or has a wrong value; ends a command with status 2
+      FamilyError  families of models do not go together, or one has no distances
       TableError  a table (CSV) as a whole cannot be read
       LineError  one line of a table cannot be used
       DatabaseError  the database is away, refuses, or its schema is another version's
@@ -17,6 +18,7 @@ and is not drawn::
       EngineError  the face engine
         EngineChoiceError  no such engine, runtime, precision or detector
         ModelError  a model file or a runtime is missing or broken
+        ModelSourceError  a source of model files does not give what it should
         EmbeddingError  a plugged-in model is unusable
         ImageError  an image that is none
           ImageTooLargeError  an image with too many pixels
@@ -59,6 +61,7 @@ and is not drawn::
       ProfilePictureError  a lecturer's picture cannot be used
       PhotoError  an uploaded photo cannot be enrolled
       GroupError  the student table has no such column
+      NoThresholdError  a threshold can neither be measured nor is there a default
       SettingsFileError  thresholds cannot be written into the settings file
       SetError  a folder of photos cannot be evaluated so
       CertificateError  certificates for a trial cannot be made

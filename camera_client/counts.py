@@ -33,6 +33,7 @@ class Counts:
         clock_ahead_s: how far the camera's clock was ahead of the service's when the last stream was opened, seconds.
         faces: faces that the service found.
         recognized: of those, the ones matched with a student.
+        too_small: of those, the ones smaller than what the service's models can tell apart.
         confirmed: students that the service confirmed; numbers of students do not belong in logs.
         round_trips: latest times from sending to answer, seconds.
     """
@@ -49,6 +50,7 @@ class Counts:
     clock_ahead_s: float | None = None
     faces: int = 0
     recognized: int = 0
+    too_small: int = 0
     confirmed: set[str] = field(default_factory=set)
     round_trips: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
@@ -78,6 +80,7 @@ class Counts:
         self.faces += len(result.faces)
         for face in result.faces:
             self.recognized += face.match == pb.MATCH_STUDENT
+            self.too_small += face.match == pb.MATCH_TOO_SMALL
             if face.confirmed and face.student:
                 self.confirmed.add(face.student)
 
@@ -93,6 +96,7 @@ class Counts:
             "reconnects": self.reconnects,
             "faces": self.faces,
             "recognized": self.recognized,
+            "too_small": self.too_small,
             "students_confirmed": len(self.confirmed),
             "latency_ms": self._latency_ms(),
             "clock_ahead_s": self.clock_ahead_s,
@@ -125,7 +129,8 @@ class Counts:
             f"Not sent, too old    {dropped}",
             f"Lost, never answered {self.lost + self.given_up + left}",
             f"Reconnects           {self.reconnects}",
-            f"Faces                {self.faces}, of which {self.recognized} matched with a student",
+            f"Faces                {self.faces}, of which {self.recognized} matched with a student"
+            + (f" and {self.too_small} were too small to be named" if self.too_small else ""),
             f"Students confirmed   {len(self.confirmed)}",
             f"Time to the answer   {shown}",
             f"Clock                {_clock(self.clock_ahead_s)}",

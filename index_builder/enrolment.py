@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from attendance.face_engine.interface import FaceEngine, ImageError
 from attendance.gallery.gallery import Gallery
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store, StoreError, read_store, update_store
-from index_builder.photos.comparing import BatchOthers, Bounds, GalleryOthers
+from attendance.settings.families import Family, FamilyNumbers, family_of
+from index_builder.photos.comparing import BatchOthers, GalleryOthers
 from index_builder.photos.judging import FORGIVABLE, Known, compare, judge_and_encode, look_at
 from index_builder.photos.sources import Photos, hashes_of, read_photo
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
@@ -80,13 +81,13 @@ class Enroller:
     _: KW_ONLY
     max_pixels: int
     """Of the largest image that the engine takes."""
+    numbers: FamilyNumbers
+    """Of the engine's family of models."""
     allow: Allow
     """Asked for all students before the work, and again before those reached are saved: consent may be withdrawn
     meanwhile. Where it raises, nothing more is saved, and `result` tells what was."""
     accept: Collection[PhotoOutcome] = ()
     """As for `judge_and_encode`."""
-    threshold: InitVar[float | None] = None
-    """As for `Bounds.of`."""
     tell: Tell = lambda _student, _verdict: None
     """Told every verdict as soon as a student's photos are judged, and again where it changes later."""
     advance: Callable[[], None] = lambda: None
@@ -102,11 +103,11 @@ class Enroller:
     _counts: Mapping[str, int] = field(init=False, default_factory=dict)
     _unsaved: set[str] = field(init=False, default_factory=set)
 
-    def __post_init__(self, threshold: float | None) -> None:
+    def __post_init__(self) -> None:
         """Prepare; nothing is read yet."""
         self.result = EnrolmentResult(misplaced=self.photos.misplaced)
         self._batch = BatchOthers(self.engine.info.encoding_size)
-        self._known = Known([self._batch], self._owners, Bounds.of(self.engine.info.model, threshold))
+        self._known = Known(self.numbers, [self._batch], self._owners)
 
     def run(self, *, resume: bool = False) -> EnrolmentResult:
         """Judge, encode and save all photos; a bad one never stops the others, and Ctrl-C keeps what is done.
@@ -200,7 +201,11 @@ class Enroller:
             data = read_photo(path)
         except ImageError as error:
             return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error))
-        return look_at(self.engine, name, data, max_pixels=self.max_pixels, accept=self.accept)
+        verdict = look_at(self.engine, name, data, max_pixels=self.max_pixels, numbers=self.numbers, accept=self.accept)
+        before = self.photos.origins.get(path)
+        if before is not None and before.photo_sha256 != verdict.sha256:
+            return PhotoVerdict(name, PhotoOutcome.MISPLACED, "the file holds something else than when it was enrolled")
+        return verdict
 
     def _take_back(self, student: str, other: str, shared: PhotoVerdict) -> None:
         """A photo of this student turned out to be another's as well, and nobody can tell whose it is."""
@@ -208,7 +213,7 @@ class Enroller:
             if verdict.encoding is None or shared.encoding is None:
                 continue
             distance = float(np.linalg.norm(verdict.encoding - shared.encoding))
-            if distance < self._known.bounds.same_picture or verdict.sha256 == shared.sha256:
+            if distance < self._known.numbers.same_picture or verdict.sha256 == shared.sha256:
                 detail = f"the same picture is one of {other}"
                 changed = replace(verdict, outcome=PhotoOutcome.SHARED, detail=detail, encoding=None, other=other)
                 self.result.verdicts[student][place] = changed
@@ -256,14 +261,16 @@ class Enroller:
             good = [verdict for verdict in verdicts if verdict.encoding is not None]
             if good:
                 encodings[student] = np.array([verdict.encoding for verdict in good], np.float64)
-                provenance[student] = [
-                    replace(
-                        origin_of(verdict, self.photos.source, self.engine.info.model),
-                        path=str((self.photos.folder / verdict.name).absolute()),
-                    )
-                    for verdict in good
-                ]
+                provenance[student] = [self._origin(verdict) for verdict in good]
         return encodings, provenance
+
+    def _origin(self, verdict: PhotoVerdict) -> Provenance:
+        path = self.photos.folder / verdict.name
+        origin = origin_of(verdict, self.photos.source, self.engine.info.model)
+        before = self.photos.origins.get(path)
+        if before is not None:
+            origin = replace(origin, source=before.source, enrolled_at=before.enrolled_at)
+        return replace(origin, path=str(path.absolute()))
 
 
 def origin_of(verdict: PhotoVerdict, source: str, model: str) -> Provenance:
@@ -290,8 +297,13 @@ def check_model(path: Path, store: Store, model: str) -> None:
     Raises:
         StoreError: they were made with another.
     """
-    if store.model != model:
-        raise StoreError(
-            f"the store {path} was made with the model {store.model}, but the engine uses {model}: "
-            "enrol every student again into a new store"
-        )
+    if store.model == model:
+        return
+    theirs, ours = family_of(store.model), family_of(model)
+    remedy = "enrol every student again into a new store"
+    if Family.CUSTOM not in (theirs, ours):
+        remedy = "`attendance gallery convert` takes a gallery from one family to the other"
+    raise StoreError(
+        f"the store {path} was made with the model {store.model}, but the engine uses {model} "
+        f"(families {theirs} and {ours}): {remedy}"
+    )

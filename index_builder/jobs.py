@@ -16,6 +16,7 @@ from attendance.face_engine.interface import EngineError, FaceEngine
 from attendance.gallery.format import GalleryError, current_version, load_gallery
 from attendance.gallery.publishing import BuiltIndex, build_index
 from attendance.gallery.store import Store, StoreError, read_store, update_store
+from attendance.settings.families import FamilyError, FamilyNumbers, traits_of
 from index_builder.consent import note_gallery, without_consent
 from index_builder.enrolment import check_model, origin_of
 from index_builder.photos.judging import judge_and_encode
@@ -36,8 +37,10 @@ class GalleryWork:
     store_path: Path
     index_path: Path
     engine: Callable[[], FaceEngine]
-    """Gives the engine; called when the first photo comes."""
+    """Gives the engine of the gallery's models; called for every enrolment."""
     max_pixels: int
+    numbers_of: Callable[[str], FamilyNumbers]
+    """Given a model's name, what depends on its family."""
     erase: Callable[[str, datetime], str | None]
     """Erases a student from everywhere, as was asked at a time; gives what is not erased yet, as sentences for people,
     or None: nothing is left."""
@@ -62,7 +65,7 @@ def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
     log.info("gallery_job_begins", job=job.id, kind=job.kind)
     try:
         state, message, report = _do(sessions, work, job)
-    except (StoreError, GalleryError, EngineError, OSError) as error:
+    except (StoreError, GalleryError, EngineError, FamilyError, OSError) as error:
         again = job.kind is GalleryJobKind.ERASE
         state, message, report = JobState.WAITING if again else JobState.FAILED, str(error), None
     _finish(sessions, job.id, state, message, report)
@@ -130,9 +133,17 @@ def _enrol(
     store = read_store(work.store_path, encoding_size=facts.encoding_size) if work.store_path.exists() else None
     if store is not None:
         check_model(work.store_path, store, facts.model)
-    known = load_gallery(work.index_path) if current_version(work.index_path) is not None else None
+    known = load_gallery(work.index_path, model=facts.model) if current_version(work.index_path) is not None else None
     own = None if store is None else store.encodings.get(student)
-    verdicts = judge_and_encode(engine, student, photos, gallery=known, own=own, max_pixels=work.max_pixels)
+    verdicts = judge_and_encode(
+        engine,
+        student,
+        photos,
+        gallery=known,
+        own=own,
+        max_pixels=work.max_pixels,
+        numbers=work.numbers_of(facts.model),
+    )
     good = [verdict for verdict in verdicts if verdict.encoding is not None]
     if not good:
         return verdicts
@@ -150,7 +161,7 @@ def _enrol(
         return now.with_students({student: np.array(rows, np.float64)}, {student: origins})
 
     store = update_store(work.store_path, add, encoding_size=facts.encoding_size)
-    work.published(build_index(work.store_path, work.index_path))
+    work.published(build_index(work.store_path, work.index_path, traits_of=traits_of))
     note_gallery(sessions, {student: len(store.encodings[student])}, now=datetime.now(UTC))
     return verdicts
 

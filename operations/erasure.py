@@ -22,6 +22,7 @@ from attendance.errors import AttendanceError
 from attendance.gallery.publishing import BuiltIndex
 from attendance.gallery.removal import erase_from_gallery, is_in_gallery
 from attendance.settings import Settings
+from attendance.settings.families import traits_of
 from index_builder.index_versions import record_version
 from recognition_service.outbox.store import erase_from_outbox
 
@@ -117,7 +118,7 @@ def _erase_from_gallery(
     store, index = settings.store_path, settings.index_path
     with _noting(report):
         held = {student for student in students if is_in_gallery(student, store_path=store, index_path=index)}
-        erased = erase_from_gallery(students, store_path=store, index_path=index, photos=photos)
+        erased = erase_from_gallery(students, store_path=store, index_path=index, traits_of=traits_of, photos=photos)
         report.encodings, report.photos, report.versions = erased.encodings, len(erased.photos), len(erased.versions)
         if erased.built is not None:
             report.published = erased.built.manifest.version

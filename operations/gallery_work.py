@@ -9,8 +9,7 @@ import structlog
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.erasure import forget_deleted_rows
 from attendance.database.models import GalleryJob, GalleryJobKind, JobState
-from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import FaceEngine
+from attendance.models_in_use import KeptEngine
 from attendance.settings import Settings
 from index_builder.jobs import GalleryWork, work_once
 from operations.erasure import erase_students, record_index
@@ -33,13 +32,14 @@ class GalleryWorker:
         self._settings = settings
         self._engine = engine
         self._sessions = session_factory(engine)
-        self._face_engine: FaceEngine | None = None
+        self._face_engine = KeptEngine(settings)
         self._remains = True  # of what a worker deleted that was killed
         self._work = GalleryWork(
             store_path=settings.store_path,
             index_path=settings.index_path,
-            engine=self._load,
+            engine=self._face_engine.current,
             max_pixels=settings.engine.max_pixels,
+            numbers_of=settings.matching.numbers_of,
             erase=self._erase,
             published=lambda built: record_index(settings, built, self._tell_unrecorded),
         )
@@ -110,11 +110,5 @@ class GalleryWorker:
     def _tell_unrecorded(self, reason: str) -> None:
         log.warning("index_not_recorded", error=reason)
 
-    def _load(self) -> FaceEngine:
-        if self._face_engine is None:
-            self._face_engine = create_engine(**self._settings.engine.arguments())
-        return self._face_engine
-
     def _close(self) -> None:
-        if self._face_engine is not None:
-            self._face_engine.close()
+        self._face_engine.close()

@@ -18,13 +18,16 @@ from attendance.errors import AttendanceError
 from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
 from attendance.gallery.gallery import Gallery
+from attendance.models_in_use import models_in_use, require_models
 from attendance.settings import Settings
+from attendance.settings.families import Family, FamilyError
+from attendance.settings.matching import MatchingRules
 from attendance.settings.model import TimeoutAction
 from recognition_service.access.auth import AuthInterceptor, CameraIdentity, TokenDirectory
 from recognition_service.access.server import build_server
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.engine.batcher import Batcher
-from recognition_service.engine.pipeline import Pipeline
+from recognition_service.engine.pipeline import Pipeline, smallest_searched
 from recognition_service.engine.work import BuildEngine
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.evidence.flow import CameraFlow
@@ -62,20 +65,24 @@ class RecognitionService:
     """One service process. `start` once, then `stop` once."""
 
     def __init__(
-        self, settings: Settings, *, build_engine: BuildEngine | None = None, tracing: Tracing | None = None
+        self,
+        settings: Settings,
+        *,
+        build_engine: BuildEngine | None = None,
+        family: Family = Family.DLIB,
+        tracing: Tracing | None = None,
     ) -> None:
         """Prepare; nothing is opened yet.
 
         Args:
             settings: all of them.
-            build_engine: makes the engine; the one of the settings unless given.
+            build_engine: makes the engine; the one of the settings and the gallery unless given.
+            family: of that engine's models, where it is given.
             tracing: traces frames; that of the settings unless given.
         """
         self._settings = settings
-        self._build_engine = build_engine or functools.partial(
-            create_engine,
-            **settings.engine.arguments(),
-        )
+        self._build_engine = build_engine
+        self._family = family
         self._parts = AsyncExitStack()  # closes in reverse: calls, batches, engine, commits, files
         self._statistics = Statistics()
         self._metrics = Metrics()
@@ -121,7 +128,7 @@ class RecognitionService:
             await self._start()
         except (DatabaseError, OutboxError, ServerSetupError, TracingError) as error:
             raise StartError(str(error)) from None
-        except EngineError as error:
+        except (EngineError, FamilyError) as error:
             raise StartError(f"the face engine cannot be used: {error}") from None
         except OSError as error:
             raise StartError(f"the data folder cannot be used: {error}") from None
@@ -141,14 +148,15 @@ class RecognitionService:
             self._tracing = open_tracing(service.tracing_endpoint, service.tracing_ratio)
         self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
         settings = self._settings
+        build, rules = await asyncio.to_thread(self._choose_models)
         sessions = await self._open_database()
         lookups = self._executor(_LOOKUP_THREADS, "lookup")
         flows = self._executor(_FLOW_THREADS, "flow")
         outbox = await asyncio.to_thread(Outbox, settings.outbox_path)
         self._parts.callback(outbox.close)
         timetable = self._start_attendance(sessions, outbox)
-        self._gallery = GalleryWatch(settings.index_path, settings.matching)
-        self._worker = EngineWorker(self._build_engine)
+        self._gallery = GalleryWatch(settings.index_path, rules)
+        self._worker = EngineWorker(build)
         self._parts.push_async_callback(self._worker.close)
         batcher = self._start_batcher()
         readiness = Readiness(
@@ -157,7 +165,7 @@ class RecognitionService:
         await readiness.begin()
 
         tokens = TokenDirectory(sessions, lookups)
-        tools = self._stream_tools(batcher, flows, timetable, outbox)
+        tools = self._stream_tools(batcher, flows, timetable, outbox, rules)
         hub = StreamHub(tools, most=settings.service.max_streams)
         servicer = RecognitionServicer(
             hub=hub, tools=tools, batcher=batcher, engine=self._worker, gallery=self._gallery, outbox=outbox
@@ -167,12 +175,26 @@ class RecognitionService:
         self._server, self._port = build_server(settings.service, servicer, guard, self._health)
         self._parts.push_async_callback(self._drain, self._server, hub, servicer)
         await self._server.start()
-        log.info("listening", address=self.address, engine=settings.engine.name.value)
+        log.info("listening", address=self.address, engine=settings.engine.name.value, family=rules.family.value)
         # Bound and answering NOT_SERVING first: a wrong port is told at once, and models may take a while.
-        await self._gallery.load(await self._worker.start())
+        info = await self._worker.start()
+        require_models(info, rules.family)
+        await self._gallery.load(info)
         self._watch("readiness", readiness.watch())
         self._watch("gallery", self._gallery.watch())
         self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
+
+    def _choose_models(self) -> tuple[BuildEngine, MatchingRules]:
+        """The engine, and what is decided by with its models."""
+        matching = self._settings.matching
+        if self._build_engine is not None:
+            return self._build_engine, matching.rules(self._family)
+        models = models_in_use(self._settings)
+        log.info("models_chosen", family=models.family.value, why=models.why, note=models.note or None)
+        arguments = models.engine_arguments(self._settings.engine)
+        smallest = smallest_searched(self._settings.service.smallest_face)
+        build = functools.partial(create_engine, **arguments, smallest_face=smallest)
+        return build, matching.rules(models.family)
 
     def _serve_metrics(self, outbox: Outbox, batcher: Batcher[Any, Any], hub: StreamHub, readiness: Readiness) -> None:
         """Open the endpoint; it closes before what it reads from."""
@@ -188,14 +210,19 @@ class RecognitionService:
         self._parts.enter_context(self._metrics_server)
 
     def _stream_tools(
-        self, batcher: Batcher[Image, list[Face]], flows: ThreadPoolExecutor, timetable: Timetable, outbox: Outbox
+        self,
+        batcher: Batcher[Image, list[Face]],
+        flows: ThreadPoolExecutor,
+        timetable: Timetable,
+        outbox: Outbox,
+        rules: MatchingRules,
     ) -> StreamTools:
-        service, matching = self._settings.service, self._settings.matching
+        service = self._settings.service
 
         def flow_of(camera: CameraIdentity) -> CameraFlow:
             if camera.room_id is None:
                 raise ValueError(f"camera {camera.name} stands in no room")
-            return CameraFlow(camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, matching)
+            return CameraFlow(camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, rules)
 
         return StreamTools(
             pipeline=Pipeline(

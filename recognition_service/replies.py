@@ -17,6 +17,7 @@ _MATCHES = {
     MatchKind.UNKNOWN: pb.MATCH_UNKNOWN,
     MatchKind.AMBIGUOUS: pb.MATCH_AMBIGUOUS,
     MatchKind.NOT_ON_ROSTER: pb.MATCH_NOT_ON_ROSTER,
+    MatchKind.TOO_SMALL: pb.MATCH_TOO_SMALL,
 }
 
 

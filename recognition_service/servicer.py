@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
-import numpy as np
 import structlog
 from google.protobuf.message import DecodeError
 
@@ -83,12 +82,9 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         async with self._boundary(context):
             matcher = self._gallery.matcher
             found = await self._find(request.image, context)
-            matches = []
-            if found.faces:
-                encodings = np.stack([face.encoding for face in found.faces])
-                matches = await asyncio.get_running_loop().run_in_executor(
-                    self._tools.executor, matcher.match, encodings, None
-                )
+            matches = await asyncio.get_running_loop().run_in_executor(
+                self._tools.executor, matcher.match_faces, found.faces
+            )
             pairs = sorted(zip(found.faces, matches, strict=True), key=lambda pair: -pair[0].score)
             return pb.RecognizeResponse(
                 faces=[recognized_face(face, match) for face, match in pairs],

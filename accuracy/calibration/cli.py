@@ -29,7 +29,9 @@ from accuracy.calibration.thresholds import STRANGERS, Wanted
 from attendance.database.opening import open_session
 from attendance.gallery.store import Store, read_store
 from attendance.settings import load_settings
+from attendance.settings.families import OPENCV, Family, FamilyError
 from attendance.settings.load import DEFAULT_FILE, FILE_VARIABLE, PREFIX
+from attendance.settings.matching import MatchingSettings
 from attendance.settings.model import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -83,8 +85,8 @@ def calibrate(  # noqa: PLR0917 - one parameter an option
     entries are as rare as wanted. Where the gallery is too small to say, the default is given. See docs/accuracy.md.
     """
     settings = load_settings()
-    wish = Wanted(wanted, roster, strangers, settings.matching.margin)
     store = read_store(path or settings.store_path)
+    wish = Wanted(wanted, roster, strangers, _margin(settings.matching, store))
     people = store.in_use
     if not people:
         raise click.ClickException("the store holds no student whose photos are in use: enrol some first")
@@ -101,6 +103,14 @@ def calibrate(  # noqa: PLR0917 - one parameter an option
         click.echo(f"\nReport: {page}")
     if write:
         _write(found)
+
+
+def _margin(settings: MatchingSettings, store: Store) -> float:
+    """That in use; of a model of one's own for which nothing is set SFace's, whose encodings are of length one too."""
+    try:
+        return settings.numbers_of(store.model).margin
+    except FamilyError:
+        return settings.custom.margin if settings.custom.margin is not None else OPENCV.margin
 
 
 def _from_database(
@@ -128,13 +138,13 @@ def _show(found: Calibration) -> None:
     _echo_table(rate_table(found))
     for choice in found.choices:
         click.echo()
-        for line in choice_lines(choice, found.in_use[choice.setting]):
+        for line in choice_lines(found, choice):
             click.echo(line)
     for table in group_tables(found):
         _echo_table(table)
     for line in group_lines(found):
         click.echo(line)
-    click.echo(f"\nFor the settings file:\n{lines_to_copy(found.thresholds)}")
+    click.echo(f"\nFor the settings file:\n{lines_to_copy(found.family, found.thresholds)}")
 
 
 def _echo_table(table: TextTable) -> None:
@@ -152,10 +162,12 @@ def _write(found: Calibration) -> None:
         click.echo("\nNothing was written: no threshold was measured.")
         return
     path = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
-    write_thresholds(path, measured)
-    click.echo(f"\nWritten to {path}: {', '.join(f'matching.{key} = {value:g}' for key, value in measured.items())}")
-    for key in measured:
-        variable = f"{PREFIX}MATCHING_{key.upper()}"
+    section = write_thresholds(path, found.family, measured)
+    click.echo(f"\nWritten to {path}: {', '.join(f'{section}.{key} = {value:g}' for key, value in measured.items())}")
+    names = [f"MATCHING_{found.family}_{key}" for key in measured]
+    names += [f"MATCHING_{key}" for key in measured if found.family is Family.DLIB]
+    for name in names:
+        variable = PREFIX + name.upper()
         if variable in os.environ:
             click.echo(f"{variable} is set in the environment and wins over the file: change it there too.")
     click.echo("Restart the recognition service to use them.")

@@ -2,7 +2,7 @@
 
 A probe's distance to a student is that to the nearest of the student's encodings, so that a student with more photos is
 falsely matched more often: comparisons here are of one encoding with a whole student. Distances are counted in steps of
-`STEP`; a distance at most a step's edge belongs to it, so that rates at the edges are exact.
+`CALIBRATION_STEP`; a distance at most a step's edge belongs to it, so that rates at the edges are exact.
 
 Comparisons that share a person are not independent: somebody who looks like many makes many false matches. The number
 of comparisons is therefore divided by the design effect of a statistic of pairs (Hoeffding, "A class of statistics with
@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accuracy.statistics.rates import ErrorRates, Interval, clopper_pearson, upper_limit
+from attendance.settings.families import CALIBRATION_STEP as STEP
+from attendance.settings.families import FARTHEST
 
-STEP = 0.005
-"""Between thresholds; encodings of one face in two pictures differ by far more."""
-EDGES = STEP * np.arange(1, 401)
-"""Thresholds at which rates are known, shape (400,): up to 2, the farthest two encodings of length one can be apart."""
+EDGES = STEP * np.arange(1, round(FARTHEST / STEP) + 1)
+"""Thresholds at which rates are known, shape (400,)."""
 FEWEST_ERRORS = 30
 """Doddington's rule of 30 (Speech Communication 31, 2000): with fewer errors a rate is no better known than to 30 %."""
 BUDGET = 2_000_000_000

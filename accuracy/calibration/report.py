@@ -85,6 +85,7 @@ def as_json(found: Calibration, made_at: datetime) -> dict[str, Any]:
     return {
         "made_at": made_at.isoformat(),
         "model": found.model,
+        "family": found.family.value,
         "people": len(found.comparisons.people),
         "people_in_gallery": found.comparisons.people_in_gallery,
         "impostor_pairs": found.comparisons.pairs,
@@ -97,7 +98,7 @@ def as_json(found: Calibration, made_at: datetime) -> dict[str, Any]:
         },
         "choices": [
             {
-                "setting": f"matching.{choice.setting}",
+                "setting": found.name_of(choice),
                 "threshold": choice.threshold,
                 "measured": choice.measured,
                 "comparisons_a_session": choice.trials,
@@ -144,7 +145,7 @@ def render_page(found: Calibration, charts: Mapping[str, bytes], *, institution:
         styles=[_SHARED_STYLE, _TEMPLATE.with_suffix(".css")],
         institution=institution,
         made_at=made_at,
-        chosen=[list(choice_lines(choice, found.in_use[choice.setting])) for choice in found.choices],
+        chosen=[list(choice_lines(found, choice)) for choice in found.choices],
         basis=[*summary(found), *found.searched(), *caveats()],
         corrections=correction_lines(found.corrected),
         rates=rate_table(found),

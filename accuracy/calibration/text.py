@@ -7,10 +7,10 @@ from typing import NamedTuple
 from accuracy.calibration.calibrating import Calibration
 from accuracy.calibration.corrections import FEWEST_SESSIONS, Corrected
 from accuracy.calibration.groups import FEWEST_PEOPLE, GroupRates
-from accuracy.calibration.pairs import STEP
 from accuracy.calibration.thresholds import Choice
 from accuracy.statistics.rates import Interval
 from attendance.reports.names import printable
+from attendance.settings.families import CALIBRATION_STEP
 
 
 class TextTable(NamedTuple):
@@ -61,10 +61,11 @@ def rate_table(found: Calibration) -> TextTable:
     return TextTable("Error rates", ("Threshold", "FMR (95 %)", "FNMR (95 %)", ""), rows)
 
 
-def choice_lines(choice: Choice, in_use: float) -> Iterator[str]:
+def choice_lines(found: Calibration, choice: Choice) -> Iterator[str]:
     """What was chosen, and why."""
     how = "from this gallery" if choice.measured else "not measured"
-    yield f"matching.{choice.setting} = {choice.threshold:g}, {how} (in use: {in_use:g})"
+    in_use = f"in use: {found.in_use[choice.setting]:g}" if found.in_use else "nothing is set"
+    yield f"{found.name_of(choice)} = {choice.threshold:g}, {how} ({in_use})"
     if choice.measured:
         yield (
             f"Searches among {choice.searched:,}: {choice.trials:,.0f} comparisons a session allow an FMR of "
@@ -138,5 +139,5 @@ def caveats() -> list[str]:
     """What every calibration rests on."""
     return [
         "Enrolment photos are compared with each other. Cameras see worse faces: expect more misses than FNMR here.",
-        f"Rates are known at steps of {STEP:g}; none is extrapolated beyond the comparisons that were made.",
+        f"Rates are known at steps of {CALIBRATION_STEP:g}; none is extrapolated beyond the comparisons made.",
     ]

@@ -19,10 +19,16 @@ import numpy as np
 
 from accuracy.calibration.pairs import EDGES, Comparisons, edge_at
 from accuracy.statistics.rates import LEVEL, Interval
+from attendance.errors import AttendanceError
+from attendance.settings.families import DLIB
 
 STRANGERS = 10
 """People in the room who are not on its roster, unless told otherwise: one in twenty of 200."""
 _MUCH_MISSED = 0.2
+
+
+class NoThresholdError(AttendanceError):
+    """A threshold can neither be measured nor is there a default; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +40,8 @@ class Wanted:
     roster: int = 200
     """Students of a session's roster."""
     strangers: float = STRANGERS
-    margin: float = 0.04
-    """The setting matching.margin."""
+    margin: float = DLIB.margin
+    """The margin in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class Choice:
     """One setting and why it has its value."""
 
     setting: str
-    """Of the section matching."""
+    """Of the family's section."""
     searched: int
     """Students among whom is searched, N."""
     threshold: float
@@ -81,7 +87,7 @@ def trials_of_session(comparisons: Comparisons, wanted: Wanted, searched: int, t
     return (wanted.strangers + missed * wanted.roster) * searched
 
 
-def choose(comparisons: Comparisons, wanted: Wanted, *, setting: str, searched: int, default: float) -> Choice:
+def choose(comparisons: Comparisons, wanted: Wanted, *, setting: str, searched: int, default: float | None) -> Choice:
     """Choose the largest threshold that the data show to keep the wanted rate.
 
     Args:
@@ -89,7 +95,10 @@ def choose(comparisons: Comparisons, wanted: Wanted, *, setting: str, searched: 
         wanted: what is to be kept.
         setting: whose value is chosen.
         searched: among how many students is searched.
-        default: the safe one, for a gallery that cannot support an estimate.
+        default: the safe one, for a gallery that cannot support an estimate; None: there is none.
+
+    Raises:
+        NoThresholdError: the gallery cannot support an estimate, and there is no default.
     """
     for edge in range(len(EDGES) - 1, -1, -1):
         limit = comparisons.false_match_limit(edge)
@@ -99,6 +108,11 @@ def choose(comparisons: Comparisons, wanted: Wanted, *, setting: str, searched: 
         trials = trials_of_session(comparisons, wanted, searched, EDGES[edge])
         if limit <= needed_rate(wanted.rate, trials):
             return _choice(comparisons, wanted, setting, searched, float(EDGES[edge].round(3)), measured=True)
+    if default is None:
+        raise NoThresholdError(
+            f"this gallery of {len(comparisons.people):,} people cannot support an estimate of {setting}, and for a "
+            "model of one's own there is no default: enrol more people, or set matching.custom.threshold yourself"
+        )
     safe = _not_contradicted(comparisons, wanted, searched, default)
     choice = _choice(comparisons, wanted, setting, searched, safe, measured=False)
     if safe < default:

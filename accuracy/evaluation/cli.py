@@ -19,12 +19,13 @@ from accuracy.evaluation.photo_sets import PhotoSet, find_set
 from accuracy.evaluation.report import write_evaluation
 from accuracy.evaluation.text import print_evaluation
 from accuracy.statistics.bootstrap import REPLICATES
-from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import FaceEngine
 from attendance.gallery.format import load_gallery
 from attendance.gallery.gallery import Gallery
 from attendance.gallery.store import StoreError, read_store
+from attendance.models_in_use import ModelsInUse, models_for_photos, models_in_use
 from attendance.settings import load_settings
+from attendance.settings.families import DLIB, Family, FamilyError, FamilyNumbers
 from attendance.settings.model import EngineSettings, MatchingSettings, Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -99,22 +100,25 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
     plugged = _load(embedding, photos=embedding_takes == "photos", normalise=normalise)
     options = {"gallery": gallery is not None, "share": fraction is not None}
     photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
-    rules = _rules(settings.matching, threshold, margin, configured=plugged is None)
+    models = _models(settings, gallery)
+    numbers = None if plugged is not None else _numbers(settings.matching, models.family)
+    rules = _rules(numbers, threshold, DLIB.margin if margin is None and numbers is None else margin)
     plan = EvaluationPlan(fraction, held_out, rules, bootstrap, seed)
-    _run(photos, plan, settings, gallery=gallery, plugged=plugged, output=output)
+    _run(photos, plan, settings, models, gallery=gallery, plugged=plugged, output=output)
 
 
 def _run(
     photos: PhotoSet,
     plan: EvaluationPlan,
     settings: Settings,
+    models: ModelsInUse,
     *,
     gallery: Path | None,
     plugged: EmbeddingModel | None,
     output: Path | None,
 ) -> None:
     """Read, work out, print and write."""
-    with closing(create_engine(**settings.engine.arguments())) as engine:
+    with closing(models.create_engine(settings.engine)) as engine:
         model = engine.info.model if plugged is None else plugged.name
         enrolled = None if gallery is None else _open_gallery(gallery, engine)
         reading = _read(photos, engine, settings.engine, plugged)
@@ -203,6 +207,23 @@ def _check_output(output: Path | None, folder: Path) -> None:
         )
 
 
+def _models(settings: Settings, gallery: Path | None) -> ModelsInUse:
+    """Those of the gallery that is searched; without one, those of the installation."""
+    if gallery is None:
+        return models_for_photos(settings)
+    if gallery.is_dir():
+        return models_in_use(settings, index=gallery)
+    return models_in_use(settings, store=gallery)
+
+
+def _numbers(settings: MatchingSettings, family: Family) -> FamilyNumbers | None:
+    """None for a model of one's own whose distances are not set."""
+    try:
+        return settings.numbers(family)
+    except FamilyError:
+        return None
+
+
 def _open_gallery(path: Path, engine: FaceEngine) -> EnrolledGallery:
     """A store's encodings, or the current index of a folder.
 
@@ -239,16 +260,20 @@ def _read(photos: PhotoSet, engine: FaceEngine, settings: EngineSettings, embedd
         return reader.read(photos.files)
 
 
-def _rules(
-    settings: MatchingSettings, threshold: float | None, margin: float | None, *, configured: bool
-) -> Mapping[str, Rule]:
-    """How the product decides; nothing for a plugged-in model whose threshold nobody named."""
-    apart = settings.margin if margin is None else margin
+def _rules(numbers: FamilyNumbers | None, threshold: float | None, margin: float | None) -> Mapping[str, Rule]:
+    """How the product decides; nothing for a model whose threshold nobody named.
+
+    Args:
+        numbers: of the family of models; None: not known.
+        threshold: in place of the family's.
+        margin: in place of the family's; given where those are not known.
+    """
+    if numbers is None:
+        return {} if threshold is None or margin is None else {"the given threshold": Rule(threshold, margin)}
+    apart = numbers.margin if margin is None else margin
     if threshold is not None:
         return {"the given threshold": Rule(threshold, apart)}
-    if not configured:
-        return {}
     return {
-        "the roster's threshold": Rule(settings.threshold, apart),
-        "the campus threshold": Rule(settings.campus_threshold, apart),
+        "the roster's threshold": Rule(numbers.threshold, apart),
+        "the campus threshold": Rule(numbers.campus_threshold, apart),
     }

@@ -24,14 +24,13 @@ from accuracy.evaluation.splitting import (
 )
 from accuracy.statistics.bootstrap import REPLICATES
 from attendance.gallery.gallery import Gallery
-from attendance.gallery.store import DEFAULT_MODEL, Store
-from index_builder.photos.comparing import Bounds
+from attendance.gallery.store import Store
+from attendance.settings.families import BUILT_IN, OPENCV, family_of
 
 EACH, NONE = "each", "none"
 MOST_PAIRS = 200
 """Misidentified pairs shown as pictures, the nearest first: the worst."""
 _FEW_PEOPLE = 10
-_SAME_ENCODING = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,9 +175,11 @@ def _of_gallery(
     if not gallery.identities:
         raise SetError("the gallery is empty: enrol students first")
     fresh, photos = [], enrolled.photos
+    # Of a model of one's own SFace's: its encodings are of length one, too.
+    numbers = BUILT_IN.get(family_of(gallery.model), OPENCV)
     for sample in probe:
         rows = gallery.rows_of(sample.person)
-        same = len(rows) and float(np.linalg.norm(rows - sample.encoding, axis=1).min()) < _SAME_ENCODING
+        same = len(rows) and float(np.linalg.norm(rows - sample.encoding, axis=1).min()) < numbers.same_encoding
         if sample.sha256 in photos or same:
             left_out.append(LeftOut(sample.photo, "the gallery was made from this photo"))
         else:
@@ -200,7 +201,7 @@ def _samples(entries: Sequence[Entry], reading: Reading, left_out: list[LeftOut]
 
 
 def _sample(person: str, seen: SeenPhoto) -> Sample:
-    (face,) = seen.faces
+    (face,) = seen.certain
     return Sample(person, seen.shown, face.encoding, face.thumbnail, seen.sha256)
 
 
@@ -227,7 +228,8 @@ def _remarks(searches: Searches, arranged: Arrangement, model: str) -> list[str]
         remarks.append(f"With {mated_people} enrolled people searched for, intervals are no more than a hint.")
     if not searches.stranger.any():
         remarks.append("There are no strangers: everything about false positives of searches is left out.")
-    same = int((searches.own < Bounds().same_picture).sum()) if model == DEFAULT_MODEL else 0
+    numbers = BUILT_IN.get(family_of(model))
+    same = int((searches.own < numbers.same_picture).sum()) if numbers is not None else 0
     if same:
         remarks.append(
             f"{same} of the photos are so near to an enrolled one that they may be the same picture stored anew, which "

@@ -15,6 +15,7 @@ from accuracy.evaluation.photo_sets import LeftOut
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
+from attendance.settings.families import BUILT_IN, DLIB, family_of
 from index_builder.photos.judging import make_thumbnail
 from index_builder.photos.sources import read_photo
 
@@ -33,6 +34,8 @@ class PhotoFace:
 
     encoding: NDArray[np.float32]
     thumbnail: bytes
+    certain: bool = True
+    """Whether it would count as a face in an enrolment photo; frames are searched for less certain ones too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +54,15 @@ class SeenPhoto:
         """Why it is no photo of one person, or empty."""
         if self.problem:
             return self.problem
-        if len(self.faces) == 1:
+        count = len(self.certain)
+        if count == 1:
             return ""
-        return f"{len(self.faces)} faces; the person must be alone" if self.faces else "no face"
+        return f"{count} faces; the person must be alone" if count else "no face"
+
+    @property
+    def certain(self) -> Sequence[PhotoFace]:
+        """The faces that count where somebody must be alone."""
+        return [face for face in self.faces if face.certain]
 
 
 @dataclass(slots=True)
@@ -94,6 +103,7 @@ class PhotoReader:
             advance: told how many photos were just done.
         """
         self._engine = engine
+        self._photo_score = BUILT_IN.get(family_of(engine.info.model), DLIB).photo_score
         self._shrink_above = min(max_pixels, _WORKED_ON_PIXELS)
         self._embedding = embedding
         self._advance = advance
@@ -149,7 +159,10 @@ class PhotoReader:
             if isinstance(faces, str):
                 yield path, SeenPhoto(shown, sha256=sha256, problem=faces)
             else:
-                seen = [PhotoFace(face.encoding, make_thumbnail(image, face)) for face in faces]
+                seen = [
+                    PhotoFace(face.encoding, make_thumbnail(image, face), face.score >= self._photo_score)
+                    for face in faces
+                ]
                 yield path, SeenPhoto(shown, seen, sha256)
 
     def _find(self, images: Sequence[Image]) -> list[list[Face] | str]:

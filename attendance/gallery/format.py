@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from attendance.gallery.digests import tree_digest, tree_digest_of
 from attendance.gallery.files import locked, make_private_folder, replace_durably, sync_folder, write_durably
 from attendance.gallery.gallery import Gallery, GalleryError
-from attendance.gallery.manifest import Manifest
+from attendance.gallery.manifest import Manifest, ModelTraits
 from attendance.gallery.proposals import Proposals
 
 __all__ = [
@@ -67,6 +67,7 @@ def publish(
     encodings: Mapping[str, NDArray[np.floating[Any]]],
     *,
     model: str,
+    traits: ModelTraits,
     encoding_size: int,
     exact_up_to: int = EXACT_UP_TO,
 ) -> tuple[Manifest, str]:
@@ -76,6 +77,7 @@ def publish(
         folder: of the published indexes; made if need be.
         encodings: for each student an array of shape (k, encoding_size); nobody at all is allowed.
         model: the embedding model.
+        traits: its family, which the manifest names, and how far photos of one person usually lie apart.
         encoding_size: numbers in an encoding.
         exact_up_to: encodings beyond which an approximate index is built too.
 
@@ -86,13 +88,15 @@ def publish(
         GalleryError: the encodings do not fit, or the disk refuses; the version before is still the current one.
     """
     gallery = Gallery.from_encodings(encodings, model=model, encoding_size=encoding_size)
-    proposals = gallery.build_proposals() if gallery.encodings > exact_up_to else None
+    proposals = None
+    if gallery.encodings > exact_up_to:
+        proposals = gallery.build_proposals(usual_distance=traits.usual_distance)
     try:
         make_private_folder(folder)
         make_private_folder(folder / _VERSIONS)
         with locked(folder / _LOCK):
             _remove_unfinished(folder)
-            manifest = _write_version(folder, gallery, proposals)
+            manifest = _write_version(folder, gallery, proposals, traits.family)
             sha256 = hashlib.sha256(manifest.to_json()).hexdigest()
             replace_durably(folder / _CURRENT, f"{manifest.version} {sha256}\n".encode())
             _remove_old(folder, current=manifest.version)
@@ -101,7 +105,7 @@ def publish(
     return manifest, sha256
 
 
-def _write_version(folder: Path, gallery: Gallery, proposals: Proposals | None) -> Manifest:
+def _write_version(folder: Path, gallery: Gallery, proposals: Proposals | None, family: str) -> Manifest:
     unfinished = folder / _UNFINISHED
     make_private_folder(unfinished)
     write_durably(unfinished / _ENCODINGS, _array_header(gallery.rows), gallery.rows.reshape(-1).view(np.uint8).data)
@@ -121,6 +125,7 @@ def _write_version(folder: Path, gallery: Gallery, proposals: Proposals | None) 
         encodings=gallery.encodings,
         files=digests,
         search={"kind": "exact"} if proposals is None else proposals.described,
+        family=family,
     )
     write_durably(unfinished / _MANIFEST, manifest.to_json())
     sync_folder(unfinished)
@@ -284,9 +289,11 @@ def load_gallery(folder: Path, *, model: str | None = None) -> Gallery:
 def _load_version(folder: Path, version: str, sha256: str, *, model: str | None) -> Gallery:
     manifest = _read_manifest(folder, version, sha256)
     if model is not None and manifest.model != model:
+        family = f" (this index is of family {manifest.family})" if manifest.family else ""
         raise GalleryError(
-            f"index {version} was made with the model {manifest.model}, but the engine uses {model}: "
-            "enrol the students and build the index again with this engine"
+            f"index {version} was made with the model {manifest.model}, but the engine uses {model}: encodings of two "
+            f"models are never compared{family}. Start the program again with the index's models, or have the gallery "
+            "converted (`attendance gallery convert`)"
         )
     labels = json.loads(_read_part(folder, version, _LABELS, manifest.files.get(_LABELS, ""), tree=manifest.format > 1))
     return Gallery(

@@ -146,15 +146,18 @@ class Gallery:
         """Each student and how many encodings they have, in the order of the rows."""
         return list(zip(self.identities, self._counts.tolist(), strict=True))
 
-    def build_proposals(self) -> Proposals | None:
+    def build_proposals(self, *, usual_distance: float) -> Proposals | None:
         """Build the approximate index that a large gallery is searched with; None where an exact search is better.
+
+        Args:
+            usual_distance: that photos of one person lie apart with this model.
 
         Raises:
             GalleryError: there is nobody to search.
         """
         if not self.encodings:
             raise GalleryError("an empty gallery needs no index")
-        return build_proposals(self.rows, self._counts, self._threads)
+        return build_proposals(self.rows, self._counts, self._threads, usual_distance=usual_distance)
 
     def nearest(
         self, probes: NDArray[np.float32], *, among: Collection[str] | None = None, count: int = 2

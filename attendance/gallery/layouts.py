@@ -95,6 +95,14 @@ def read_model(content: Any) -> str | None:
     return model
 
 
+def read_size(content: Any) -> int | None:
+    """How many numbers an encoding of a store has that was written here; None for other layouts."""
+    matrix = content.get("encodings") if isinstance(content, dict) else None
+    if not isinstance(matrix, PickledArray) or matrix.array is None or matrix.array.ndim != 2:
+        return None
+    return max(int(matrix.array.shape[1]), 1)
+
+
 def place_names(names: Iterable[str]) -> dict[str, list[int]]:
     """For each name, in the order of first appearance, its places."""
     places: dict[str, list[int]] = {}

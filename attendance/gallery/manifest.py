@@ -1,14 +1,30 @@
 """What a published index is: the JSON beside its files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 FORMAT = 2
 """Encodings as a NumPy array, files' checksums by parts. Format 1 had a FAISS file, and is still read."""
 _READ = (1, FORMAT)
 _EXACT = {"kind": "exact"}
+
+
+class ModelTraits(Protocol):
+    """What a gallery is told of the model that made its encodings."""
+
+    @property
+    def family(self) -> str:
+        """The family of models that it belongs to."""
+
+    @property
+    def usual_distance(self) -> float:
+        """Euclidean distance that two photos of one person usually have."""
+
+
+TraitsOf = Callable[[str], ModelTraits]
+"""Given a model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,8 @@ class Manifest:
     format: int = FORMAT
     search: Mapping[str, Any] = field(default_factory=lambda: dict(_EXACT))
     """{"kind": "exact"}, or "ivf" with the fields of `attendance.gallery.proposals.Tuning`."""
+    family: str = ""
+    """The model's family; empty in manifests of before there were families: the model's name says it."""
 
     def to_json(self) -> bytes:
         """As written to manifest.json."""

@@ -42,8 +42,6 @@ _BLOCK = 250
 _ROUNDING = 1e-6
 # People of whom one stranger is made.
 _MIXED = 8
-# Where no student has two photos: as far as photos of one person lie apart (see docs/performance.md).
-_USUAL_DISTANCE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +146,22 @@ def group_starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.append(starts, counts.sum()).astype(np.int64)
 
 
-def build_proposals(rows: NDArray[np.float32], counts: NDArray[np.int64], threads: Threads) -> Proposals | None:
+def build_proposals(
+    rows: NDArray[np.float32], counts: NDArray[np.int64], threads: Threads, *, usual_distance: float
+) -> Proposals | None:
     """Index the means and choose how to search them; None where the recall wanted is not reached.
 
     Args:
         rows: encodings, shape (n, d); the rows of a student lie together.
         counts: how many each student has.
         threads: what FAISS may use.
+        usual_distance: that photos of one person lie apart, for a gallery in which no student has two.
     """
     means = _means(rows, counts)
     index, lists = _train(means, threads)
     owners = np.repeat(np.arange(len(counts)), counts)
     random = np.random.default_rng(_SEED)
-    probes = [*_sample(rows, counts, random), _strangers(means, random)]
+    probes = [*_sample(rows, counts, random, usual_distance), _strangers(means, random)]
     exact = ExactSearch(rows, owners, threads)
     wanted = [exact.nearest(kind, 1)[0] for kind in probes]
     for share, proposals in TRIALS:
@@ -205,7 +206,7 @@ def _train(means: NDArray[np.float32], threads: Threads) -> tuple[Any, int]:
 
 
 def _sample(
-    rows: NDArray[np.float32], counts: NDArray[np.int64], random: np.random.Generator
+    rows: NDArray[np.float32], counts: NDArray[np.int64], random: np.random.Generator, usual_distance: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Encodings of the gallery, and further photos made of it (see `Tuning.recall`)."""
     sample = min(_SAMPLE, len(rows))
@@ -216,7 +217,7 @@ def _sample(
         first = (np.cumsum(counts) - counts)[random.choice(several, sample)]
         return own, moved + rows[first] - rows[first + 1]
     noise = random.standard_normal(moved.shape, np.float32)
-    return own, moved + noise * np.float32(_USUAL_DISTANCE / np.sqrt(moved.shape[1]))
+    return own, moved + noise * np.float32(usual_distance / np.sqrt(moved.shape[1]))
 
 
 def _strangers(means: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:

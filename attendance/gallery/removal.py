@@ -9,7 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from attendance.gallery.conversion import stores_beside
 from attendance.gallery.format import delete_older_versions, versions_with
+from attendance.gallery.manifest import TraitsOf
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.publishing import BuiltIndex, build_index
 from attendance.gallery.store import Store, read_store, remove_unfinished_store, update_store
@@ -29,8 +31,10 @@ class Erased:
     """The index that was published without the students; None: none held them."""
 
 
-def erase_from_gallery(students: Collection[str], *, store_path: Path, index_path: Path, photos: bool = True) -> Erased:
-    """Remove students from the store and the index, for good.
+def erase_from_gallery(
+    students: Collection[str], *, store_path: Path, index_path: Path, traits_of: TraitsOf, photos: bool = True
+) -> Erased:
+    """Remove students from the store, those of a conversion beside it, and the index, for good.
 
     Others' encodings stay as they are; the index is built again from the store.
 
@@ -38,6 +42,7 @@ def erase_from_gallery(students: Collection[str], *, store_path: Path, index_pat
         students: index numbers; those whom the gallery does not hold are passed over.
         store_path: the store.
         index_path: the folder of published indexes.
+        traits_of: as for `build_index`.
         photos: delete the files, too, from which the encodings were made, where they still are what they were.
 
     Raises:
@@ -45,19 +50,22 @@ def erase_from_gallery(students: Collection[str], *, store_path: Path, index_pat
         GalleryError: the index cannot be published, or older ones cannot be deleted. Ask for the erasure again.
     """
     encodings, deleted = 0, []
-    remove_unfinished_store(store_path)
-    if store_path.exists():
-        store = read_store(store_path)
+    for path in [*stores_beside(store_path), store_path]:
+        remove_unfinished_store(path)
+        if not path.exists():
+            continue
+        store = read_store(path)
         held = [student for student in students if student in store.encodings]
-        encodings = sum(len(store.encodings[student]) for student in held)
+        encodings += sum(len(store.encodings[student]) for student in held)
         if photos:
-            deleted = _delete_photos([origin for student in held for origin in store.provenance[student]])
+            deleted += _delete_photos([origin for student in held for origin in store.provenance[student]])
         if held:
-            update_store(store_path, lambda now: _without(now, students))
+            update_store(path, lambda now: _without(now, students))
     versions = {version for student in students for version in versions_with(index_path, student)}
     if not encodings and not versions:
         return Erased(0, tuple(deleted), (), None)
-    built = build_index(store_path, index_path)
+    # Whatever else is wrong with the gallery, the student must be gone.
+    built = build_index(store_path, index_path, traits_of=traits_of, other_family=True, mixed=True)
     return Erased(encodings, tuple(deleted), tuple(delete_older_versions(index_path)), built)
 
 
@@ -68,8 +76,8 @@ def is_in_gallery(student: str, *, store_path: Path, index_path: Path) -> bool:
         StoreError: the store cannot be read.
         GalleryError: the indexes cannot be read.
     """
-    in_store = store_path.exists() and student in read_store(store_path).encodings
-    return in_store or bool(versions_with(index_path, student))
+    stores = [path for path in (store_path, *stores_beside(store_path)) if path.exists()]
+    return any(student in read_store(path).encodings for path in stores) or bool(versions_with(index_path, student))
 
 
 def _without(store: Store | None, students: Collection[str]) -> Store:

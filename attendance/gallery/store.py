@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from attendance.errors import AttendanceError
 from attendance.gallery.files import locked, make_private_folder, remove_unfinished, replace_durably
-from attendance.gallery.layouts import LayoutError, place_names, read_layout, read_model
+from attendance.gallery.layouts import LayoutError, place_names, read_layout, read_model, read_size
 from attendance.gallery.pickling import pickled
 from attendance.gallery.provenance import UNKNOWN, Provenance, ProvenanceError, provenance_as_text, read_provenance
 from attendance.gallery.unpickling import PickledArray, UnpicklingError, unpickle
@@ -86,12 +86,12 @@ class Store:
         return Store(kept, self.model, self.encoding_size, {name: self.provenance[name] for name in kept})
 
 
-def read_store(path: Path, *, encoding_size: int = ENCODING_SIZE, most_bytes: int = MOST_BYTES) -> Store:
+def read_store(path: Path, *, encoding_size: int | None = None, most_bytes: int = MOST_BYTES) -> Store:
     """Read a store of any pickle protocol, running no code of it.
 
     Args:
         path: the file.
-        encoding_size: how many numbers an encoding must have.
+        encoding_size: how many numbers an encoding must have; None: as many as the store's model makes.
         most_bytes: the largest file read.
 
     Raises:
@@ -100,15 +100,17 @@ def read_store(path: Path, *, encoding_size: int = ENCODING_SIZE, most_bytes: in
     data = _read_file(path, most_bytes)
     try:
         content = unpickle(data)
+        model = read_model(content) or DEFAULT_MODEL
+        if encoding_size is None:
+            encoding_size = ENCODING_SIZE if model == DEFAULT_MODEL else read_size(content) or ENCODING_SIZE
         # Every number of an encoding takes a byte of the file at least, unless the file refers to one over and over.
         encodings = read_layout(content, encoding_size=encoding_size, most=len(data) // encoding_size)
-        model = read_model(content)
         provenance = _read_provenance(content, encodings)
     except UnpicklingError as error:
         raise StoreError(f"the store {path} cannot be used: it holds {error}") from error
     except (LayoutError, ProvenanceError) as error:
         raise StoreError(f"the store {path} cannot be used: {error}") from error
-    return Store(encodings, model or DEFAULT_MODEL, encoding_size, provenance)
+    return Store(encodings, model, encoding_size, provenance)
 
 
 def _read_provenance(content: Any, encodings: Mapping[str, NDArray[np.float64]]) -> Mapping[str, Sequence[Provenance]]:
@@ -122,13 +124,13 @@ def _read_provenance(content: Any, encodings: Mapping[str, NDArray[np.float64]])
     return {name: [origins[place] for place in places] for name, places in place_names(names).items()}
 
 
-def update_store(path: Path, change: Callable[[Store | None], Store], *, encoding_size: int = ENCODING_SIZE) -> Store:
+def update_store(path: Path, change: Callable[[Store | None], Store], *, encoding_size: int | None = None) -> Store:
     """Read a store, change it and write it, while no other writer can.
 
     Args:
         path: the file; it need not be there.
         change: given the store, or None if there is none, returns the one to write.
-        encoding_size: how many numbers an encoding must have.
+        encoding_size: as for `read_store`.
 
     Returns:
         What was written.
@@ -140,6 +142,11 @@ def update_store(path: Path, change: Callable[[Store | None], Store], *, encodin
         store = change(read_store(path, encoding_size=encoding_size) if path.exists() else None)
         _replace(path, store)
         return store
+
+
+def lock_of(path: Path) -> Path:
+    """The file that whoever writes the store at `path` holds locked."""
+    return path.with_name(f".{path.name}.lock")
 
 
 def remove_unfinished_store(path: Path) -> None:
@@ -158,7 +165,7 @@ def _writing(path: Path) -> Iterator[None]:
     """Hold the store's lock; the disk's refusals become StoreError."""
     try:
         make_private_folder(path.parent)
-        with locked(path.with_name(f".{path.name}.lock")):
+        with locked(lock_of(path)):
             yield
     except OSError as error:
         raise StoreError(f"cannot write the store {path}: {error.strerror}") from error

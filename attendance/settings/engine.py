@@ -45,8 +45,8 @@ class EncoderPrecision(StrEnum):
     FP16 = "fp16"
 
 
-class ModelFamily(StrEnum):
-    """The families of face models. Encodings of one are never compared with those of the other."""
+class ModelsName(StrEnum):
+    """Which family of face models is used; auto: the gallery's (see `attendance.models_in_use`)."""
 
     AUTO = "auto"
     DLIB = "dlib"
@@ -74,12 +74,13 @@ class EngineSettings(Section):
         EngineName.ACCELERATED,
         description="accelerated (dlib's models in an inference runtime) or reference (dlib itself: slow).",
     )
+    models: ModelsName = Field(
+        ModelsName.AUTO,
+        description="Family of models: dlib, opencv (YuNet and SFace), or auto: the one that the gallery was made "
+        "with; for the first enrolment opencv if its files are there, else dlib.",
+    )
     detector: DetectorName = Field(
         DetectorName.CNN, description="cnn; the reference engine also has hog, cheaper there and blind to turned faces."
-    )
-    models: ModelFamily = Field(
-        ModelFamily.AUTO,
-        description="dlib, or opencv (YuNet and SFace: smaller faces, fewer confusions), or auto: the gallery's.",
     )
     upsample: int | None = Field(
         None,

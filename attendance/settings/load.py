@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from attendance.errors import AttendanceError
 from attendance.settings.model import Settings
+from attendance.settings.section import Section, is_section
 
 PREFIX = "ATTENDANCE_"
 FILE_VARIABLE = "ATTENDANCE_CONFIG"
@@ -41,6 +43,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             continue
         section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
         table = values.setdefault(section, {})
+        part, _, own = key.partition("_")
+        if own and part in _parts(section):
+            key, table = own, table.setdefault(part, {}) if isinstance(table, dict) else None
         if not key or not isinstance(table, dict):
             raise SettingsError(f"{variable}: unknown setting (see `attendance config`)")
         table[key] = text
@@ -66,9 +71,22 @@ def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError(f"{path}: not TOML: {error}") from None
 
 
+def _parts(section: str) -> list[str]:
+    """The keys of a section that are sections themselves: `[matching.dlib]`, in variables `MATCHING_DLIB_...`."""
+    field = Settings.model_fields.get(section)
+    return [key for key, inner in _fields(field).items() if is_section(inner)]
+
+
+def _fields(field: FieldInfo | None) -> dict[str, FieldInfo]:
+    """The fields of a section; none of anything else."""
+    section = field.annotation if field is not None else None
+    return section.model_fields if isinstance(section, type) and issubclass(section, Section) else {}
+
+
 def _sentence(item: Any) -> str:
     location = [str(part) for part in item["loc"]]
-    name = PREFIX + "_".join(location[:2]).upper()
+    depth = 3 if len(location) > 1 and location[1] in _parts(location[0]) else 2
+    name = PREFIX + "_".join(location[:depth]).upper()
     if item["type"] == "extra_forbidden":
         return f"{name}: unknown setting (see `attendance config`)"
     return f"{name}: {item['msg'].removeprefix('Value error, ')}{_shown(location, item['input'])}"
@@ -76,9 +94,13 @@ def _sentence(item: Any) -> str:
 
 def _shown(location: list[str], value: object) -> str:
     """The wrong value, unless it may be or hold a secret: one of a secret setting, or what stands for a section."""
-    section = Settings.model_fields.get(location[0])
-    if section is None or section.annotation is None or len(location) == 1:
+    field = Settings.model_fields.get(location[0])
+    if not _fields(field) or len(location) == 1:
         return ""
-    field = section.annotation.model_fields.get(location[1])
+    for key in location[1:]:
+        inner = _fields(field)
+        if not inner:
+            break
+        field = inner.get(key)
     secret = field is None or SecretStr in (field.annotation, *get_args(field.annotation))
-    return "" if secret else f" (got {value!r})"
+    return "" if secret or _fields(field) else f" (got {value!r})"

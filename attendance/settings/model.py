@@ -1,7 +1,8 @@
 """Every setting of the system, with its type, bounds, default and meaning.
 
 A setting `key` of section `section` is the environment variable `ATTENDANCE_<SECTION>_<KEY>` or `key` under
-`[section]` in the TOML file. Wrong values and unknown names are refused at start.
+`[section]` in the TOML file; one of `[matching.dlib]` is `ATTENDANCE_MATCHING_DLIB_<KEY>`. Wrong values and unknown
+names are refused at start.
 """
 
 from pathlib import Path
@@ -13,10 +14,11 @@ from attendance.settings.engine import (
     EngineName,
     EngineRuntime,
     EngineSettings,
-    ModelFamily,
+    ModelsName,
     Precision,
     SearchName,
 )
+from attendance.settings.families import Family, FamilyError, FamilyNumbers
 from attendance.settings.installation import (
     DatabaseSettings,
     DataSettings,
@@ -26,7 +28,7 @@ from attendance.settings.installation import (
     LogSettings,
     RetentionSettings,
 )
-from attendance.settings.matching import MatchingSettings
+from attendance.settings.matching import DistanceSettings, MatchingRules, MatchingSettings
 from attendance.settings.section import Section
 from attendance.settings.service import ServiceSettings, TimeoutAction
 from attendance.settings.web import WebSettings
@@ -36,16 +38,21 @@ __all__ = [
     "DataSettings",
     "DatabaseSettings",
     "DetectorName",
+    "DistanceSettings",
     "EncoderPrecision",
     "EngineName",
     "EngineRuntime",
     "EngineSettings",
+    "Family",
+    "FamilyError",
+    "FamilyNumbers",
     "GallerySettings",
     "InstitutionSettings",
     "LogFormat",
     "LogSettings",
+    "MatchingRules",
     "MatchingSettings",
-    "ModelFamily",
+    "ModelsName",
     "Precision",
     "RetentionSettings",
     "SearchName",

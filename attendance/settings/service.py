@@ -87,7 +87,8 @@ class ServiceSettings(Section):
         ge=20,
         le=10_000,
         description="Width in pixels of the smallest face wanted in cameras' frames. From 160 on, frames are decoded "
-        "at a half, a quarter or an eighth of their size, such that this face still has 80 pixels. Default: all are.",
+        "at a half, a quarter or an eighth of their size, such that this face still has 80 pixels; family opencv "
+        "scales what it searches by it, up or down. Default: frames are searched as they are, for all faces.",
     )
     skip_unchanged_s: float = Field(
         0,

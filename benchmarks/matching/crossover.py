@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from attendance.gallery.gallery import Gallery
+from attendance.settings.families import DLIB
 from benchmarks.matching.people import PHOTOS, SEED, People
 from benchmarks.matching.sizes import BATCHES
 from benchmarks.timing import best
@@ -31,7 +32,7 @@ def measure_crossover(people: People, sizes: tuple[int, ...], *, calls: int) -> 
             "rows": rows,
         }
         exact = Gallery(**parts)
-        proposals = exact.build_proposals()
+        proposals = exact.build_proposals(usual_distance=DLIB.usual_distance)
         random = np.random.default_rng([SEED, size, 2])
         probes = people.further_photos(rows[random.choice(size, max(BATCHES))], random)
         row: dict[str, Any] = {"encodings": size, "exact_ms": _times(exact, probes, calls)}

@@ -14,6 +14,7 @@ from attendance.gallery.gallery import Gallery
 from attendance.gallery.proposals import TRIALS, Proposals, Tuning, train
 from attendance.gallery.search import ExactSearch
 from attendance.gallery.threads import Threads
+from attendance.settings.families import DLIB
 from benchmarks.matching.people import PHOTOS, SEED, People, measure_people
 
 # Nearest of equally near ones: distances so little apart are one.
@@ -59,7 +60,7 @@ def _measure(people: People, rows: NDArray[np.float32], seed: int, count: int, *
     gallery = Gallery(
         version="", model="", encoding_size=rows.shape[1], students=students, counts=counts.tolist(), rows=rows
     )
-    chosen = gallery.build_proposals()
+    chosen = gallery.build_proposals(usual_distance=DLIB.usual_distance)
     print(f"seed {seed}: no parameters reach the recall" if chosen is None else line(chosen, f"seed {seed} chosen"))
 
 

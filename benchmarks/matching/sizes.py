@@ -18,6 +18,7 @@ from attendance.gallery.format import load_gallery, publish
 from attendance.gallery.gallery import Gallery
 from attendance.gallery.search import ExactSearch
 from attendance.gallery.threads import PRODUCTS_FROM, Threads
+from attendance.settings.families import traits_of
 from benchmarks.matching.people import PHOTOS, SEED, People
 from benchmarks.timing import best, seconds
 
@@ -95,7 +96,7 @@ def _build(people: People, encodings: int, folder: Path) -> dict[str, Any]:
         f"{place:08d}": rows[start : start + PHOTOS] for place, start in enumerate(range(0, encodings, PHOTOS))
     }
     start = time.perf_counter()
-    manifest, _ = publish(folder, by_student, model=_MODEL, encoding_size=rows.shape[1])
+    manifest, _ = publish(folder, by_student, model=_MODEL, traits=traits_of(_MODEL), encoding_size=rows.shape[1])
     return {
         "encodings": encodings,
         "students": manifest.identities,

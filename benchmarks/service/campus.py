@@ -17,6 +17,7 @@ from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.images import decode_image
 from attendance.gallery.format import publish
+from attendance.settings.families import traits_of
 from benchmarks.matching.people import PHOTOS, measure_people
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.people import ENROLLED, ROSTER
@@ -126,7 +127,11 @@ def _publish(pictures: Path, folder: Path, engine: AcceleratedEngine, students: 
     invented = measure_people(engine).draw(students * PHOTOS)
     gallery = {f"9{place:06d}": invented[place * PHOTOS : (place + 1) * PHOTOS] for place in range(students)}
     manifest, _ = publish(
-        folder / "index", rows | gallery, model=engine.info.model, encoding_size=engine.info.encoding_size
+        folder / "index",
+        rows | gallery,
+        model=engine.info.model,
+        traits=traits_of(engine.info.model),
+        encoding_size=engine.info.encoding_size,
     )
     return int(manifest.encodings)
 

@@ -11,7 +11,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from attendance.settings import Settings
+from attendance.settings.families import BUILT_IN
 from attendance.settings.load import PREFIX
+from attendance.settings.section import Section, is_section
 from docs.from_code.rooms import House, rooms_table
 from operations.cli.main import attendance
 from recognition_service.access.auth import RIGHTS, SERVICE
@@ -30,8 +32,9 @@ Made from the code, so it is complete. The programs say the same themselves: `at
 ## Settings
 
 A setting comes from an environment variable or from the settings file: `ATTENDANCE_WEB_LISTEN` is `listen` under
-`[web]`. The variable wins. The file is the one that `ATTENDANCE_CONFIG` names, else `attendance.toml` in the working
-folder. A wrong value or an unknown name is refused at start.
+`[web]`, and `ATTENDANCE_MATCHING_OPENCV_THRESHOLD` is `threshold` under `[matching.opencv]`. The variable wins. The
+file is the one that `ATTENDANCE_CONFIG` names, else `attendance.toml` in the working folder. A wrong value or an
+unknown name is refused at start.
 
 {settings}
 
@@ -64,7 +67,9 @@ def reference_page(house: House, root: Path) -> str:
 
 def setting_names() -> list[str]:
     """Every setting as its environment variable."""
-    return [f"{PREFIX}{section}_{key}".upper() for section, fields in _sections() for key in fields[1]]
+    return [
+        f"{PREFIX}{section}_{key}".replace(".", "_").upper() for section, fields in _sections() for key in fields[1]
+    ]
 
 
 def command_paths() -> Iterator[tuple[str, click.Command]]:
@@ -74,18 +79,34 @@ def command_paths() -> Iterator[tuple[str, click.Command]]:
 
 def _sections() -> Iterator[tuple[str, tuple[str, dict[str, FieldInfo]]]]:
     for name, section in Settings.model_fields.items():
-        kind = section.annotation
-        assert kind is not None  # noqa: S101 - pydantic keeps the annotation of every field
-        yield name, (kind.__doc__ or "", kind.model_fields)
+        yield from _with_inner(name, section)
+
+
+def _with_inner(name: str, field: FieldInfo) -> Iterator[tuple[str, tuple[str, dict[str, FieldInfo]]]]:
+    """A section without its own sections, and those after it: `matching`, then `matching.dlib`."""
+    kind = field.annotation
+    assert isinstance(kind, type)  # noqa: S101 - pydantic keeps the annotation of every field
+    assert issubclass(kind, Section)  # noqa: S101 - sections hold settings and sections
+    inner = {key: one for key, one in kind.model_fields.items() if is_section(one)}
+    yield name, (kind.__doc__ or "", {key: one for key, one in kind.model_fields.items() if key not in inner})
+    for key, one in inner.items():
+        yield from _with_inner(f"{name}.{key}", one)
 
 
 def _settings() -> Iterator[str]:
     for name, (meaning, fields) in _sections():
         rows = [f"### `[{name}]`", "", meaning, "", "| variable | default | meaning |", "| --- | --- | --- |"]
         for key, field in fields.items():
-            variable = f"`{PREFIX}{name.upper()}_{key.upper()}`"
-            rows.append(f"| {variable} | {_default(field)} | {_cell(field.description or '')} |")
+            variable = f"`{PREFIX}{name.replace('.', '_').upper()}_{key.upper()}`"
+            default = _built_in(name, key) or _default(field)
+            rows.append(f"| {variable} | {default} | {_cell(field.description or '')} |")
         yield "\n".join(rows)
+
+
+def _built_in(section: str, key: str) -> str:
+    """What a distance is that nobody sets; it stands in the table of the families."""
+    numbers = next((BUILT_IN[family] for family in BUILT_IN if section == f"matching.{family}"), None)
+    return "" if numbers is None else f"`{getattr(numbers, key):g}`"
 
 
 def _default(field: FieldInfo) -> str:

@@ -14,11 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError
-from attendance.face_engine.factory import create_engine
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import read_store
+from attendance.models_in_use import models_in_use
 from attendance.reports.names import printable
 from attendance.settings import load_settings
+from attendance.settings.families import traits_of
 from attendance.settings.model import Settings
 from index_builder.consent import (
     ConsentUnknownError,
@@ -170,8 +171,11 @@ def _enrol(
     """Enrol all photos, with a line for each and, on a terminal, a bar below."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
     columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    models = models_in_use(settings, store=store)
+    if models.note:
+        console.print(models.note)
     with (
-        closing(create_engine(**settings.engine.arguments())) as engine,
+        closing(models.create_engine(settings.engine)) as engine,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         if store.exists():
@@ -187,7 +191,7 @@ def _enrol(
             max_pixels=settings.engine.max_pixels,
             allow=consent_check(sessions, photos.claims, consent),
             accept=[PhotoOutcome(outcome) for outcome in accept],
-            threshold=settings.matching.threshold,
+            numbers=settings.matching.numbers_of(engine.info.model),
             tell=lambda _, verdict: console.print(_line(verdict)),
             advance=lambda: progress.advance(task),
         )
@@ -247,20 +251,21 @@ def _sum_up(enrolment: EnrolmentResult, store: Path, report: Path | None) -> Non
         click.echo(f"Without a good photo: {', '.join(enrolment.without)}", err=True)
 
 
-def publish_index(store: Path, settings: Settings, output: Path | None = None) -> None:
+def publish_index(store: Path, settings: Settings, output: Path | None = None, *, other_family: bool = False) -> None:
     """Build the index that the service searches, and say so.
 
     Args:
         store: to read.
         settings: say where the index and the database are.
         output: the folder of indexes, in place of the configured one.
+        other_family: as for `build_index`.
 
     Raises:
         StoreError: the store cannot be used.
         GalleryError: the index cannot be written.
     """
     output = output or settings.index_path
-    built = build_index(store, output)
+    built = build_index(store, output, traits_of=traits_of, other_family=other_family)
     manifest = built.manifest
     click.echo(
         f"Published index {manifest.version}: {count_of(manifest.identities, 'student')}, "

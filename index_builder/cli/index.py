@@ -6,6 +6,7 @@ import click
 
 from attendance.gallery.format import load_gallery, read_manifest
 from attendance.settings import load_settings
+from attendance.settings.families import family_of
 from index_builder.cli.enrol import publish_index
 from index_builder.cli.stores import export_pickle, import_store
 
@@ -21,10 +22,14 @@ def index() -> None:
 @index.command()
 @click.option("--store", type=_FILE, help="The store to read. Default: the configured one.")
 @click.option("--output", type=_FOLDER, help="The folder of indexes. Default: the configured one.")
-def build(store: Path | None, output: Path | None) -> None:
-    """Read the store and publish an index of it; a running service picks it up."""
+@click.option("--other-family", is_flag=True, help="Publish also where the index in use is of another family.")
+def build(store: Path | None, output: Path | None, *, other_family: bool) -> None:
+    """Read the store and publish an index of it; a running service picks it up.
+
+    A service takes up indexes of the family of models with which it was started. With --other-family, start it again.
+    """
     settings = load_settings()
-    publish_index(store or settings.store_path, settings, output)
+    publish_index(store or settings.store_path, settings, output, other_family=other_family)
 
 
 @index.command()
@@ -38,6 +43,7 @@ def info(output: Path | None) -> None:
         "Version": gallery.version,
         "Created": manifest.created_at if manifest is not None else "",
         "Model": f"{gallery.model}, {gallery.encoding_size} numbers an encoding",
+        "Family": family_of(gallery.model).value,
         "Students": str(len(gallery.identities)),
         "Encodings": str(gallery.encodings),
         "Search": manifest.how_searched if manifest is not None else "",

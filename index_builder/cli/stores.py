@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from attendance.gallery.files import replace_durably
 from attendance.gallery.pickling import pickled
-from attendance.gallery.store import read_store
+from attendance.gallery.store import DEFAULT_MODEL, read_store
+from attendance.models_in_use import require_family
 from attendance.reports.names import printable
 from attendance.settings import load_settings
 from index_builder.cli.enrol import consent_check, count_of
@@ -34,10 +36,12 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
     settings = load_settings()
     store = store or settings.store_path
     incoming = read_import(file, now=datetime.now(UTC))
+    require_family(settings, incoming.store.model, file, store=store)
+    numbers = settings.matching.numbers_of(incoming.store.model)
     with open_register(settings.database_url) as sessions:
         allow = consent_check(sessions, {}, consent)
         refused = allow(list(incoming.store.encodings))
-        imported = merge_import(store, incoming, refused=refused, withdrawn=allow)
+        imported = merge_import(store, incoming, refused=refused, withdrawn=allow, numbers=numbers)
         note_gallery(sessions, imported.saved, now=datetime.now(UTC))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     left_out = {**incoming.unusable, **imported.refused}
@@ -70,9 +74,12 @@ def export_pickle(file: Path, store: Path | None, *, force: bool) -> None:
     store = store or settings.store_path
     if file.exists() and not force:
         raise click.ClickException(f"{file} is there already; name another file, or use --force")
-    in_use = read_store(store).in_use
+    held = read_store(store)
+    in_use = held.in_use
     names = [name for name, rows in in_use.items() for _ in rows]
-    content = {"encodings": [row.copy() for rows in in_use.values() for row in rows], "names": names}
+    content: dict[str, Any] = {"encodings": [row.copy() for rows in in_use.values() for row in rows], "names": names}
+    if held.model != DEFAULT_MODEL:
+        content["model"] = held.model  # one that names none is dlib's
     replace_durably(file.absolute(), pickled(content))
     click.echo(
         f"Wrote {count_of(len(names), 'encoding')} of {count_of(len(in_use), 'student')} to {file}. "

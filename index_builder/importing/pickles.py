@@ -7,9 +7,10 @@ from pathlib import Path
 
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store, StoreError, read_store, update_store
+from attendance.settings.families import FamilyNumbers
 from attendance.tables.fields import INDEX_NUMBER, compose
 from index_builder.enrolment import check_model
-from index_builder.photos.comparing import Bounds, compare_own, find_outliers
+from index_builder.photos.comparing import compare_own, find_outliers
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def merge_import(
     incoming: Incoming,
     *,
     refused: Mapping[str, str],
+    numbers: FamilyNumbers,
     withdrawn: Callable[[Collection[str]], Mapping[str, str]] = lambda _: {},
 ) -> Imported:
     """Put what was read into the store, in place of what it has of the same students.
@@ -76,6 +78,7 @@ def merge_import(
         path: the store; made if it is missing.
         incoming: what `read_import` gave.
         refused: for each student who may not be enrolled, why.
+        numbers: of the models that made the encodings.
         withdrawn: asked again when nobody else can write the store, who may not be enrolled any more, and why.
 
     Raises:
@@ -85,10 +88,10 @@ def merge_import(
     warnings: list[str] = []
     provenance = {}
     for student, rows in new.encodings.items():
-        agreement = compare_own(rows, 0, unlike=Bounds().unlike_own)
+        agreement = compare_own(rows, 0, unlike=numbers.unlike_own)
         if agreement.unlike:
             warnings.append(f"{student}: its encodings look like those of different people; enrol it from photos")
-        outliers = find_outliers(agreement.medians)
+        outliers = find_outliers(agreement.medians, smallest_deviation=numbers.smallest_deviation)
         provenance[student] = [
             replace(origin, set_aside=origin.set_aside or place in outliers)
             for place, origin in enumerate(new.provenance[student])

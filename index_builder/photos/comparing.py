@@ -8,48 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.gallery.gallery import Candidate, Gallery
-from attendance.gallery.store import DEFAULT_MODEL
 
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Euclidean distances between encodings, and what they mean. The defaults are for dlib's encoder."""
-
-    same_picture: float = 0.15
-    """Below it two encodings are of one picture, cut or stored anew: such pairs of the tests' faces reach 0.134, while
-    two pictures of one person start at 0.2."""
-    like_another: float = 0.4
-    """Below it a face of another student is probably the same person's: one of the two is mislabelled."""
-    doubtfully_like_another: float = 0.5
-    """Below it two students could be taken for each other in a room; the default of the campus search's threshold."""
-    unlike_own: float = 0.6
-    """From it on two faces are of two people: dlib's author gives it for this encoder (99.38 % on LFW), and
-    face_recognition takes it as its tolerance."""
-
-    @classmethod
-    def of(cls, model: str, threshold: float | None) -> "Bounds":
-        """The bounds for an embedding model.
-
-        Those of another model than dlib's are in proportion to the threshold at which it matches faces.
-
-        Args:
-            model: its name.
-            threshold: of the search within a roster; None: not known.
-        """
-        if model == DEFAULT_MODEL or threshold is None:
-            return cls()
-        scale = threshold / _DLIB_THRESHOLD
-        return cls(*(scale * value for value in (0.15, 0.4, 0.5, 0.6)))
-
-
-_DLIB_THRESHOLD = 0.55
 FEWEST_FOR_OUTLIERS = 5
 _OUTLIER_SCORE = 3.5
 """Modified z-score beyond which a value is an outlier (Iglewicz & Hoaglin, "How to Detect and Handle Outliers", ASQC
 1993)."""
 _MAD_TO_SIGMA = 1.4826
-_SMALLEST_MAD = 0.02
-"""Photos of one sitting differ so little that any other would be an outlier among them."""
 
 
 class Others(Protocol):
@@ -160,7 +124,7 @@ def compare_own(rows: NDArray[np.float64], known: int, *, unlike: float) -> OwnC
     return OwnComparison(medians, frozenset(int(place) for place in wrong if place >= known), undecided)
 
 
-def find_outliers(medians: NDArray[np.float64]) -> frozenset[int]:
+def find_outliers(medians: NDArray[np.float64], *, smallest_deviation: float) -> frozenset[int]:
     """Outliers among five or more photos of one student: those whose median distance to the others stands out.
 
     One-sided modified z-score from the median absolute deviation: a photo that is nearer to the others than usual is
@@ -168,11 +132,12 @@ def find_outliers(medians: NDArray[np.float64]) -> frozenset[int]:
 
     Args:
         medians: shape (n,): of each photo the median distance to the others; NaN counts for none.
+        smallest_deviation: the least median absolute deviation that is reckoned with.
     """
     values = medians[~np.isnan(medians)]
     if len(values) < FEWEST_FOR_OUTLIERS:
         return frozenset()
     middle = np.median(values)
-    deviation = max(float(np.median(np.abs(values - middle))), _SMALLEST_MAD) * _MAD_TO_SIGMA
+    deviation = max(float(np.median(np.abs(values - middle))), smallest_deviation) * _MAD_TO_SIGMA
     with np.errstate(invalid="ignore"):
         return frozenset(int(place) for place in np.flatnonzero((medians - middle) / deviation > _OUTLIER_SCORE))

@@ -13,8 +13,8 @@ from attendance.face_engine.faces import find_faces
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
 from attendance.gallery.gallery import Gallery
+from attendance.settings.families import FamilyNumbers
 from index_builder.photos.comparing import (
-    Bounds,
     GalleryOthers,
     Others,
     OwnComparison,
@@ -52,11 +52,12 @@ FORGIVABLE = frozenset(
 class Known:
     """What the photos are held against."""
 
+    numbers: FamilyNumbers
+    """Of the models that encode the photos."""
     others: Sequence[Others] = ()
     """The students enrolled so far."""
     owners: Mapping[str, str] = field(default_factory=dict)
     """For the SHA-256 of photos used so far the student whose photo it is."""
-    bounds: Bounds = field(default_factory=Bounds)
 
 
 def judge_and_encode(
@@ -67,8 +68,8 @@ def judge_and_encode(
     gallery: Gallery | None,
     own: NDArray[np.float64] | None,
     max_pixels: int,
+    numbers: FamilyNumbers,
     accept: Collection[PhotoOutcome] = (),
-    threshold: float | None = None,
 ) -> list[PhotoVerdict]:
     """Judge the photos of one student, each by itself and against each other, and encode the good ones.
 
@@ -80,8 +81,8 @@ def judge_and_encode(
             in it are passed over.
         own: the encodings that the student has and keeps, shape (k, encoding_size); None: none.
         max_pixels: the largest image that the engine takes.
+        numbers: of the engine's family of models.
         accept: outcomes, of `FORGIVABLE`, that somebody who looked at the photos overrules.
-        threshold: as for `Bounds.of`.
 
     Returns:
         A verdict for each photo, in order.
@@ -89,16 +90,23 @@ def judge_and_encode(
     Raises:
         EngineError: the engine itself fails.
     """
-    looked_at = [look_at(engine, name, data, max_pixels=max_pixels, accept=accept) for name, data in photos]
-    others = [GalleryOthers(gallery)] if gallery is not None else []
-    known = Known(others, bounds=Bounds.of(engine.info.model, threshold))
+    looked_at = [
+        look_at(engine, name, data, max_pixels=max_pixels, numbers=numbers, accept=accept) for name, data in photos
+    ]
+    known = Known(numbers, [GalleryOthers(gallery)] if gallery is not None else [])
     return compare(student, looked_at, known=known, own=own, accept=accept)
 
 
 def look_at(
-    engine: FaceEngine, name: str, data: bytes, *, max_pixels: int, accept: Collection[PhotoOutcome] = ()
+    engine: FaceEngine,
+    name: str,
+    data: bytes,
+    *,
+    max_pixels: int,
+    numbers: FamilyNumbers,
+    accept: Collection[PhotoOutcome] = (),
 ) -> PhotoVerdict:
-    """Judge one photo by itself.
+    """Judge one photo by itself; the arguments are those of `judge_and_encode`.
 
     Raises:
         EngineError: the engine itself fails.
@@ -108,16 +116,17 @@ def look_at(
         image = decode_image(
             data, max_pixels=_MOST_PIXELS, upright=True, shrink_above=min(max_pixels, _WORKED_ON_PIXELS)
         )
-        (faces,) = find_faces(engine, [image])
+        (found,) = find_faces(engine, [image])
     except ImageError as error:
         return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error), sha256=sha256)
+    faces = [face for face in found if face.score >= numbers.photo_score]
     thumbnail = make_thumbnail(image, faces[0] if len(faces) == 1 else None)
     if len(faces) != 1:
         outcome, detail = PhotoOutcome.NO_FACE, "a face must be upright and in full view"
         if faces:
             outcome, detail = PhotoOutcome.SEVERAL_FACES, f"{len(faces)} faces; the student must be alone"
         return PhotoVerdict(name, outcome, detail, thumbnail=thumbnail, sha256=sha256)
-    outcome, detail, quality = judge_quality(measure_face(image, faces[0]))
+    outcome, detail, quality = judge_quality(measure_face(image, faces[0]), numbers)
     if outcome in accept and outcome in FORGIVABLE:
         outcome, detail = PhotoOutcome.DOUBTFUL, f"{outcome}, but accepted: {detail}"
     encoding = faces[0].encoding.astype(np.float64) if outcome.gives_encoding else None
@@ -158,7 +167,7 @@ def compare(
         owner = known.owners.get(verdict.sha256 or "", student)
         if owner != student:
             judged[place] = _refused(verdict, PhotoOutcome.SHARED, f"the same file is a photo of {owner}", owner)
-    _set_outliers_aside(judged, kept, known.bounds)
+    _set_outliers_aside(judged, kept, known.numbers)
     return judged
 
 
@@ -179,7 +188,7 @@ def _agreement(
 ) -> OwnComparison:
     rows = [*own, *(judged[place].encoding for place in places)]
     matrix = np.array(rows, np.float64) if rows else np.empty((0, 0))
-    return compare_own(matrix, len(own), unlike=known.bounds.unlike_own)
+    return compare_own(matrix, len(own), unlike=known.numbers.unlike_own)
 
 
 def _against_own(student: str, verdict: PhotoVerdict, agreement: OwnComparison, row: int, known: Known) -> PhotoVerdict:
@@ -189,7 +198,7 @@ def _against_own(student: str, verdict: PhotoVerdict, agreement: OwnComparison, 
     if agreement.undecided:
         detail = "the student's photos show different people, and it cannot be told which of them is the student"
     other = nearest_of(known.others, verdict.encoding, student)
-    if other is None or other.distance >= known.bounds.doubtfully_like_another:
+    if other is None or other.distance >= known.numbers.doubtfully_like_another:
         return _refused(verdict, PhotoOutcome.UNLIKE_OWN, detail)
     detail += f"; it is like {other.student} (distance {other.distance:.2f})"
     return _refused(verdict, PhotoOutcome.UNLIKE_OWN, detail, other.student)
@@ -199,13 +208,13 @@ def _against_others(
     student: str, verdict: PhotoVerdict, known: Known, own_median: float, accept: Collection[PhotoOutcome]
 ) -> PhotoVerdict:
     other = nearest_of(known.others, verdict.encoding, student) if verdict.encoding is not None else None
-    if other is None or other.distance >= known.bounds.doubtfully_like_another:
+    if other is None or other.distance >= known.numbers.doubtfully_like_another:
         return verdict
-    if other.distance < known.bounds.same_picture:
+    if other.distance < known.numbers.same_picture:
         return _refused(verdict, PhotoOutcome.SHARED, f"the same picture is one of {other.student}", other.student)
     detail = f"distance {other.distance:.2f} to {other.student}"
     # Twins are like each other, and each still more like themselves.
-    like_another = other.distance < known.bounds.like_another and not own_median < other.distance
+    like_another = other.distance < known.numbers.like_another and not own_median < other.distance
     if like_another and PhotoOutcome.LIKE_ANOTHER not in accept:
         detail += ": one of the two may have the wrong photo"
         return _refused(verdict, PhotoOutcome.LIKE_ANOTHER, detail, other.student)
@@ -216,13 +225,13 @@ def _against_others(
     return replace(verdict, outcome=PhotoOutcome.DOUBTFUL, detail=detail, other=other.student)
 
 
-def _set_outliers_aside(judged: list[PhotoVerdict], own: NDArray[np.float64], bounds: Bounds) -> None:
+def _set_outliers_aside(judged: list[PhotoVerdict], own: NDArray[np.float64], numbers: FamilyNumbers) -> None:
     places = [place for place, verdict in enumerate(judged) if verdict.encoding is not None]
     rows = [judged[place].encoding for place in places]
     if not rows:
         return
-    medians = compare_own(np.array([*own, *rows], np.float64), len(own), unlike=bounds.unlike_own).medians
-    for row in find_outliers(medians):
+    medians = compare_own(np.array([*own, *rows], np.float64), len(own), unlike=numbers.unlike_own).medians
+    for row in find_outliers(medians, smallest_deviation=numbers.smallest_deviation):
         if row >= len(own):
             place = places[row - len(own)]
             detail = (

@@ -19,10 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.interface import Face, Image
+from attendance.settings.families import FamilyNumbers
 from index_builder.photos.verdicts import PhotoOutcome
-
-SMALLEST_FACE = 60
-"""Pixels that a face's box must be wide. A chip of 150 shows one and a half times the box: less would be invented."""
 
 # ITU-R BT.601 luma.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -155,15 +153,32 @@ class _Property:
 
 
 # The comment after each line says what the faces of good photos here have.
-_PROPERTIES: Sequence[_Property] = (
-    _Property(  # 62 to 462
-        PhotoOutcome.TOO_SMALL,
-        lambda face: face.width,
-        SMALLEST_FACE - 1,
-        75,
-        150,
-        lambda face: f"the face is {face.width:.0f} pixels wide; {SMALLEST_FACE} are needed",
-    ),
+def _properties(numbers: FamilyNumbers) -> Sequence[_Property]:
+    """How large and how sharp a face must be depends on what its encoder takes; the others are the same for all."""
+    smallest, sharp = numbers.photo_width[0], numbers.photo_sharpness
+    return (
+        _Property(  # 62 to 462
+            PhotoOutcome.TOO_SMALL,
+            lambda face: face.width,
+            smallest - 1,
+            *numbers.photo_width[1:],
+            lambda face: f"the face is {face.width:.0f} pixels wide; {smallest:.0f} are needed",
+        ),
+        *_LIGHT,
+        _Property(  # 30 (enlarged from half the size) to 1241; blurred frames 2
+            PhotoOutcome.BLURRED,
+            lambda face: face.sharpness,
+            *sharp,
+            lambda face: (
+                f"sharpness {face.sharpness:.0f}; {sharp[0]:.0f} is needed, and {sharp[2]:.0f} is good: "
+                "hold the camera still and near"
+            ),
+        ),
+        *_POSE,
+    )
+
+
+_LIGHT: Sequence[_Property] = (
     _Property(  # 141 to 230; dark frames 65 to 69
         PhotoOutcome.TOO_DARK,
         lambda face: face.highlights,
@@ -188,14 +203,8 @@ _PROPERTIES: Sequence[_Property] = (
         90,
         lambda face: f"the face's tones span {face.highlights - face.shadows:.0f} of 255: it is foggy or veiled",
     ),
-    _Property(  # 30 (enlarged from half the size) to 1241; blurred frames 2
-        PhotoOutcome.BLURRED,
-        lambda face: face.sharpness,
-        12,
-        25,
-        100,
-        lambda face: f"sharpness {face.sharpness:.0f}; 12 is needed, and 100 is good: hold the camera still and near",
-    ),
+)
+_POSE: Sequence[_Property] = (
     _Property(  # 0 to 41
         PhotoOutcome.TURNED_AWAY,
         lambda face: abs(face.yaw),
@@ -223,20 +232,25 @@ _PROPERTIES: Sequence[_Property] = (
 )
 
 
-def judge_quality(measures: FaceMeasures) -> tuple[PhotoOutcome, str, float]:
+def judge_quality(measures: FaceMeasures, numbers: FamilyNumbers) -> tuple[PhotoOutcome, str, float]:
     """Judge what was measured.
+
+    Args:
+        measures: of `measure_face`.
+        numbers: of the models that found and cut the face.
 
     Returns:
         OK, DOUBTFUL or the property for which the photo is no good; a clause that says why, for people; and the
         quality, 0 to 1: that of the worst property, so that below 0.5 there are doubts and at 0 it is refused.
     """
-    scores = [(item.score(measures), place) for place, item in enumerate(_PROPERTIES)]
+    properties = _properties(numbers)
+    scores = [(item.score(measures), place) for place, item in enumerate(properties)]
     refused = [place for score, place in scores if score <= 0]
     if refused:
-        worst = _PROPERTIES[refused[0]]
+        worst = properties[refused[0]]
         return worst.outcome, worst.sentence(measures), 0.0
     quality, place = min(scores)
     if quality < 0.5:  # see `_Property.score`
-        worst = _PROPERTIES[place]
+        worst = properties[place]
         return PhotoOutcome.DOUBTFUL, f"nearly {worst.outcome}: {worst.sentence(measures)}", quality
     return PhotoOutcome.OK, "", quality

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from attendance.face_engine.interface import ImageError
+from attendance.gallery.provenance import Provenance
 from attendance.tables.fields import INDEX_NUMBER, compose
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
@@ -39,6 +40,8 @@ class Photos:
     source: str = "folder"
     """For the provenance."""
     claims: Mapping[str, Claim] = field(default_factory=dict)
+    origins: Mapping[Path, Provenance] = field(default_factory=dict)
+    """Of photos that were enrolled before: where they came from, and the hash that the file must still have."""
 
     @property
     def count(self) -> int:

@@ -2,8 +2,8 @@
 
 import click
 
-from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import EngineInfo
+from attendance.models_in_use import models_in_use
 from attendance.settings import load_settings
 
 
@@ -25,13 +25,14 @@ def _timing_table(facts: EngineInfo) -> list[str]:
 @engine.command()
 def info() -> None:
     """Load the configured engine and say what it runs on."""
-    settings = load_settings().engine
-    loaded = create_engine(**settings.arguments())
+    settings = load_settings()
+    models = models_in_use(settings)
+    loaded = models.create_engine(settings.engine)
     facts = loaded.info
     loaded.close()
     rows = {
+        "Family": f"{models.family}: {models.why}",
         "Engine": facts.name,
-        "Family": facts.family,
         "Detector": facts.detector,
         "Runtime": facts.runtime,
         "Device": facts.device,
@@ -40,6 +41,8 @@ def info() -> None:
     }
     for title, value in rows.items():
         click.echo(f"{title + ':':<11} {value}")
+    if models.note:
+        click.echo(models.note)
     for line in _timing_table(facts):
         click.echo(line)
     click.echo("Models (SHA-256):")

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.engine import create_database_engine, session_factory, upgrade
 from attendance.database.tokens import new_token
 from attendance.errors import AttendanceError
+from attendance.models_in_use import models_in_use
+from attendance.settings import load_settings
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.dashboard import Dashboard
 from operations.demo.people import ABSENT, FRAMES_PER_SECOND, LATE, LENGTH_S, ON_TIME, ROSTER
@@ -107,11 +109,15 @@ class _Demo:
         pictures = fetch_pictures(lambda what: self._tell(f"    {what}"))
         write_photos(pictures, self._folder / "photos")
         write_frames(pictures, self._folder / "frames")
+        models = models_in_use(load_settings(self._environ))
+        if models.note:
+            self._tell(f"    {models.note}")
         self._tell("2/6 Database with a course, its roster, a lecture room and a camera")
         sessions = self._found()
         with Programs(self._folder / "logs") as programs:
             self._tell("3/6 Enrolling the students from their photos")
             self._finish(programs, "enrolment", ["enrol", str(self._folder / "photos")])
+            self._tell_models()
             self._tell("4/6 Building the index of their encodings")
             self._finish(programs, "index", ["index", "build"])
             self._tell("5/6 Starting the recognition service and the dashboard")
@@ -198,6 +204,11 @@ Stop with Ctrl-C.""")
         programs.start(name, arguments, self._environ)
         programs.wait_until(lambda: programs.has_ended(name), f"the {name} does not end", timeout_s=600)
         programs.check()
+
+    def _tell_models(self) -> None:
+        """With which models the students were enrolled, which the service then loads."""
+        models = models_in_use(load_settings(self._environ))
+        self._tell(f"    Faces are told apart by the models of family {models.family}")
 
     def _start_servers(self, programs: Programs) -> Dashboard:
         programs.start("service", ["serve"], self._environ)

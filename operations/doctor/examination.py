@@ -7,7 +7,7 @@ from attendance.settings import Settings
 from operations.doctor.cameras import examine_cameras
 from operations.doctor.database import examine_database
 from operations.doctor.findings import Finding, problem
-from operations.doctor.gallery import examine_engine, examine_enrolment, examine_index
+from operations.doctor.gallery import examine_distances, examine_engine, examine_enrolment, examine_index
 from operations.doctor.machine import (
     examine_certificates,
     examine_clock,
@@ -30,6 +30,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         found, facts = examine_engine(settings)
         return found
 
+    yield from _safely("settings", lambda: examine_distances(settings))
     yield from _safely("model", engine)
     yield from _safely("index", lambda: examine_index(settings, facts))
     yield from _safely("enrolment", lambda: examine_enrolment(settings))

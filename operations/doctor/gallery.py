@@ -7,10 +7,14 @@ import sqlalchemy as sa
 from attendance.database.engine import DatabaseError
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
-from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import EngineError, EngineInfo
+from attendance.gallery.conversion import stores_beside
 from attendance.gallery.format import GalleryError, current_version, load_gallery, read_manifest
+from attendance.gallery.store import StoreError, read_store
+from attendance.models_in_use import models_in_use
 from attendance.settings import Settings
+from attendance.settings.families import Family, FamilyError, family_of
+from attendance.settings.load import PREFIX
 from operations.doctor.findings import Finding, ok, problem, warning
 
 _STALE = timedelta(minutes=5)
@@ -18,9 +22,14 @@ _STALE = timedelta(minutes=5)
 
 
 def examine_engine(settings: Settings) -> tuple[list[Finding], EngineInfo | None]:
-    """Load the configured engine; its models are checked by their hashes as it loads."""
+    """Decide on the family and load its engine; its models are checked by their hashes as it loads."""
     try:
-        engine = create_engine(**settings.engine.arguments())
+        models = models_in_use(settings)
+        settings.matching.numbers(models.family)
+    except FamilyError as error:
+        return [problem("models", str(error), "See `attendance config` for what is set.")], None
+    try:
+        engine = models.create_engine(settings.engine)
     except EngineError as error:
         remedy = "Correct the ATTENDANCE_ENGINE_ settings, or install what is missing; see `attendance engine info`."
         return [problem("model", str(error), remedy)], None
@@ -28,7 +37,22 @@ def examine_engine(settings: Settings) -> tuple[list[Finding], EngineInfo | None
         facts = engine.info
     finally:
         engine.close()
-    return [ok("model", f"{facts.model} on {facts.runtime} ({facts.device})")], facts
+    found = [ok("model", f"family {models.family} ({models.why}): {facts.model} on {facts.runtime} ({facts.device})")]
+    if models.note:
+        found.append(warning("models", models.note, "Run `attendance models fetch` before the first enrolment."))
+    return found, facts
+
+
+def examine_distances(settings: Settings) -> list[Finding]:
+    """Whether distances are still set by the names of before there were families of models."""
+    return [
+        warning(
+            "settings",
+            f"matching.{key} is the former name of matching.dlib.{key}; it is dlib's distance, and no other family's",
+            f"Set {PREFIX}MATCHING_DLIB_{key.upper()} (or {key} under [matching.dlib]) to {value:g}, and remove it.",
+        )
+        for key, value in settings.matching.former_names().items()
+    ]
 
 
 def examine_index(settings: Settings, facts: EngineInfo | None) -> list[Finding]:
@@ -42,14 +66,33 @@ def examine_index(settings: Settings, facts: EngineInfo | None) -> list[Finding]
         gallery = load_gallery(settings.index_path, model=facts.model if facts is not None else None)
     except GalleryError as error:
         return [problem("index", str(error), again)]
-    found = [ok("index", f"{gallery.version}: {len(gallery.identities)} students, {gallery.encodings} encodings")]
+    family = family_of(gallery.model)
+    text = f"{gallery.version}, family {family}: {len(gallery.identities)} students, {gallery.encodings} encodings"
+    found = [ok("index", text)]
     try:
         written = datetime.fromtimestamp(settings.store_path.stat().st_mtime, UTC)
     except OSError:
         text = f"the store {settings.store_path} is missing: the index cannot be built again"
         return [*found, warning("store", text, "Restore it from a backup, or enrol the students again.")]
+    found += _examine_families(settings, family)
     if manifest is not None and written - datetime.fromisoformat(manifest.created_at) > _STALE:
         found.append(warning("index", "the store was changed after the index was built", again))
+    return found
+
+
+def _examine_families(settings: Settings, index: Family) -> list[Finding]:
+    """Whether the store, of which the next index is built, is of the index's family; and unfinished conversions."""
+    found = []
+    try:
+        store = family_of(read_store(settings.store_path).model)
+    except StoreError as error:
+        return [problem("store", str(error), "Restore it from a backup, or enrol the students again.")]
+    if store is not index:
+        text = f"the store {settings.store_path} is of family {store}, but the index in use of family {index}"
+        found.append(problem("store", text, "Run `attendance gallery convert`; see docs/enrolment.md."))
+    for path in stores_beside(settings.store_path):
+        text = f"{path} holds encodings of a conversion that is not complete"
+        found.append(warning("store", text, "Run `attendance gallery convert` again, or delete the file."))
     return found
 
 

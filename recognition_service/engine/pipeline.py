@@ -144,3 +144,8 @@ class Pipeline:
 def reduction_for(smallest_face: int | None) -> int:
     """By how much pictures may be reduced, 1, 2, 4 or 8, so that the smallest face wanted is still found."""
     return next((by for by in (8, 4, 2) if smallest_face is not None and smallest_face >= by * _SURELY_FOUND), 1)
+
+
+def smallest_searched(smallest_face: int | None) -> int | None:
+    """The smallest face wanted, in pixels of pictures as the engine gets them; None: any."""
+    return None if smallest_face is None else smallest_face // reduction_for(smallest_face)

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from attendance.database.evidence import FrameEvidence
-from attendance.settings.model import MatchingSettings
+from attendance.settings.matching import MatchingRules
 from recognition_service.evidence.clearness import CLEAR, View
 from recognition_service.evidence.kept_frames import KeptFrames
 from recognition_service.evidence.seen import FaceMatch, MatchKind
@@ -139,8 +139,8 @@ class _Evidence:
 class Confirmer:
     """Gathers the votes of one class session from one stream. Used by one thread at a time."""
 
-    def __init__(self, settings: MatchingSettings) -> None:
-        self._settings = settings
+    def __init__(self, rules: MatchingRules) -> None:
+        self._rules = rules
         self._persons: OrderedDict[int, _Evidence] = OrderedDict()
 
     def observe(self, person: int, capture_time: datetime, match: FaceMatch, view: View = CLEAR) -> Confirmation | None:
@@ -161,7 +161,7 @@ class Confirmer:
         self._persons.move_to_end(person)
         while len(self._persons) > _MOST_PERSONS:
             self._persons.popitem(last=False)
-        if evidence.is_new_moment(capture_time.timestamp(), self._settings.vote_interval_s):
+        if evidence.is_new_moment(capture_time.timestamp(), self._rules.vote_interval_s):
             self._count(evidence, capture_time, match, view)
         if match.student is None or match.student not in evidence.cases:
             return None
@@ -198,7 +198,7 @@ class Confirmer:
             case.frames = 0
             case.kept = KeptFrames()
         clear_weight = weight * view.clearness
-        case.total = min(case.total + clear_weight, 2.0 * self._settings.confirm_frames)
+        case.total = min(case.total + clear_weight, 2.0 * self._rules.confirm_frames)
         case.votes += view.clearness
         case.frames += 1
         case.weight += clear_weight
@@ -207,24 +207,24 @@ class Confirmer:
             case.kept.add(capture_time, match, clear_weight, view)
 
     def _weight_for(self, match: FaceMatch) -> float:
-        near = (self._settings.threshold - match.distance) / self._settings.vote_span
+        near = (self._rules.threshold - match.distance) / self._rules.vote_span
         apart = 1.0
-        if self._settings.margin > 0:
-            apart = (match.runner_up - match.distance) / (2.0 * self._settings.margin)
+        if self._rules.margin > 0:
+            apart = (match.runner_up - match.distance) / (2.0 * self._rules.margin)
         return max(0.0, min(1.0, near, apart))
 
     def _weight_against(self, match: FaceMatch) -> float:
         if match.kind is MatchKind.AMBIGUOUS:
             return _TIE
         if match.kind is MatchKind.UNKNOWN:
-            return max(0.0, min(1.0, (match.distance - self._settings.threshold) / self._settings.vote_span))
+            return max(0.0, min(1.0, (match.distance - self._rules.threshold) / self._rules.vote_span))
         return 1.0
 
     def _in_question(self, match: FaceMatch) -> list[str]:
         """The students whose case begins with this frame: the one named, and those whom it can hardly tell apart."""
         if match.kind not in (MatchKind.STUDENT, MatchKind.AMBIGUOUS):
             return []
-        close = match.runner_up - match.distance < 2.0 * self._settings.margin
+        close = match.runner_up - match.distance < 2.0 * self._rules.margin
         students = (match.nearest, match.rival) if close else (match.student,)
         return [student for student in students if student is not None]
 
@@ -232,7 +232,7 @@ class Confirmer:
         """Keep the mean gap of the nearest student and the runner-up, where the face is near enough to be named."""
         if match.kind not in (MatchKind.STUDENT, MatchKind.AMBIGUOUS):
             return
-        gap = min(match.runner_up - match.distance, _GAP_LIMIT * self._settings.margin)
+        gap = min(match.runner_up - match.distance, _GAP_LIMIT * self._rules.margin)
         for student, signed in ((match.nearest, gap), (match.rival, -gap)):
             case = evidence.cases.get(student) if student is not None else None
             if case is not None:
@@ -247,20 +247,20 @@ class Confirmer:
         distance, frames, gap = (before.distance, before.frames, before.gap) if before else (math.inf, 0, 0.0)
         if proven and case.distances / case.frames < distance:  # the best that was seen is what is told
             distance, frames, gap = case.distances / case.frames, case.frames, case.gap
-        confidence = confidence_of(distance, self._settings.threshold)
+        confidence = confidence_of(distance, self._rules.threshold)
         proof = before.proof if before else _proof(case, (first_seen, last_seen), distance, confidence)
         case.confirmed = Confirmation(student, first_seen, last_seen, confidence, frames, distance, gap, proof)
         case.kept = KeptFrames()  # what was kept is in the proof
         return case.confirmed
 
     def _is_proven(self, case: _Case) -> bool:
-        needed = self._settings.confirm_frames
+        needed = self._rules.confirm_frames
         return (
             case.frames >= needed
             and case.total >= needed - _ROUNDING
-            and case.weight >= self._settings.confirm_share * case.votes - _ROUNDING
-            and case.long_run >= _LONG_RUN_FACTOR * self._settings.confirm_share - _ROUNDING
-            and case.gap >= self._settings.margin - _ROUNDING
+            and case.weight >= self._rules.confirm_share * case.votes - _ROUNDING
+            and case.long_run >= _LONG_RUN_FACTOR * self._rules.confirm_share - _ROUNDING
+            and case.gap >= self._rules.margin - _ROUNDING
         )
 
 

@@ -20,11 +20,11 @@ from attendance.database.evidence import Evidence
 from attendance.database.register import Sighting
 from attendance.database.timetable import SessionPlan
 from attendance.face_engine.interface import Face
-from attendance.settings.model import MatchingSettings
-from recognition_service.evidence.clearness import View
+from attendance.settings.matching import MatchingRules
+from recognition_service.evidence.clearness import ClearFrom, View
 from recognition_service.evidence.confirmation import Confirmation, Confirmer, Proof
-from recognition_service.evidence.matching import Matcher, one_face_each
-from recognition_service.evidence.seen import STRANGER, FaceMatch, SeenFace
+from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
+from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, SeenFace, width_of
 from recognition_service.evidence.settled import SettledFaces
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.evidence.tracking import TrackedFace, Tracker
@@ -117,7 +117,7 @@ class CameraFlow:
         timetable: Timetable,
         matcher_of: Callable[[], Matcher],
         outbox: Outbox,
-        settings: MatchingSettings,
+        rules: MatchingRules,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -129,7 +129,7 @@ class CameraFlow:
             timetable: what is taught there.
             matcher_of: gives the matcher of the index in use now.
             outbox: takes the sightings.
-            settings: thresholds and votes.
+            rules: thresholds, votes and sizes, of the models in use.
             clock: monotonic seconds.
         """
         self._camera_id = camera_id
@@ -137,11 +137,12 @@ class CameraFlow:
         self._timetable = timetable
         self._matcher_of = matcher_of
         self._outbox = outbox
-        self._settings = settings
+        self._rules = rules
         self._clock = clock
+        self._clear = ClearFrom(rules.clear_width, rules.clear_sharpness)
         self._lock = threading.Lock()
-        self._tracker = Tracker(settings)
-        self._settled = SettledFaces(settings)
+        self._tracker = Tracker(rules)
+        self._settled = SettledFaces(rules)
         self._sessions: OrderedDict[int, _SessionState] = OrderedDict()
 
     @property
@@ -161,6 +162,7 @@ class CameraFlow:
     def observe(self, plan: FramePlan, capture_time: datetime, faces: Sequence[Face]) -> list[SeenFace]:
         """Count the faces of one frame; what they confirm is on disk when this returns.
 
+        Faces too small to be named are part of the answer and of nothing else: no track, no vote for or against.
         Frames may come late or twice: a frame counts for the sessions of its capture time, and one moment counts once.
 
         Args:
@@ -177,12 +179,18 @@ class CameraFlow:
             ValueError: the encodings are not of the gallery's size.
         """
         with self._lock:
-            usable = [place for place, face in enumerate(faces) if bool(np.isfinite(face.encoding).all())]
+            small = [is_too_small(face, self._rules) for face in faces]
+            usable = [
+                place for place, face in enumerate(faces) if not small[place] and np.isfinite(face.encoding).all()
+            ]
             matcher = self._matcher_of()
             matches, tracked = self._identify(matcher, [faces[place] for place in usable], capture_time, plan.roster)
             for session in plan.sessions:
                 self._keep(session)
-            seen = [SeenFace(face, STRANGER, 0, False) for face in faces]
+            seen = [
+                SeenFace(face, TOO_SMALL if below else STRANGER, 0, False)
+                for face, below in zip(faces, small, strict=True)
+            ]
             for place, match, track in zip(usable, matches, tracked, strict=True):
                 face = faces[place]
                 sessions = self._count(
@@ -191,7 +199,7 @@ class CameraFlow:
                 if match.student is not None and sessions == len(plan.sessions_of(match.student)) > 0:
                     self._settled.confirmed(matcher, face.encoding, plan.roster, track.person, match)
                 seen[place] = SeenFace(face, match, track.track, sessions > 0)
-            self._store(plan.sessions, lambda record: record.is_due(self._settings.last_seen_interval_s))
+            self._store(plan.sessions, lambda record: record.is_due(self._rules.last_seen_interval_s))
             return seen
 
     def finish(self) -> None:
@@ -218,7 +226,7 @@ class CameraFlow:
     def _keep(self, session: SessionPlan) -> None:
         state = self._sessions.get(session.session_id)
         if state is None:
-            state = _SessionState(session.ends_at, Confirmer(self._settings), self._clock())
+            state = _SessionState(session.ends_at, Confirmer(self._rules), self._clock())
             self._sessions[session.session_id] = state
         state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
         state.used = self._clock()
@@ -232,7 +240,7 @@ class CameraFlow:
         """One face's vote in every session of the plan; in how many its student is confirmed."""
         confirmed = 0
         student = match.student
-        view = View(float(face.box[2] - face.box[0]), face.sharpness)
+        view = View(width_of(face), face.sharpness, self._clear)
         for session in plan.sessions:
             if student is not None and student in session.roster and session not in plan.sessions_of(student):
                 continue  # counts for another session at this moment: neither for nor against here
@@ -273,7 +281,7 @@ class CameraFlow:
             index_number=student,
             camera_id=self._camera_id,
             index_version=index_version or None,
-            threshold=self._settings.threshold,
+            threshold=self._rules.threshold,
             distance=proof.distance,
             margin=proof.margin,
             confidence=proof.confidence,

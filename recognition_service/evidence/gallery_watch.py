@@ -9,7 +9,7 @@ import structlog
 from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.format import current_version, load_gallery
 from attendance.gallery.gallery import Gallery, GalleryError
-from attendance.settings.model import MatchingSettings
+from attendance.settings.matching import MatchingRules
 from recognition_service.errors import UnavailableError
 from recognition_service.evidence.matching import Matcher
 
@@ -22,16 +22,16 @@ log = structlog.get_logger()
 class GalleryWatch:
     """Holds the matcher of the newest usable index. `matcher` may be read from any thread."""
 
-    def __init__(self, folder: Path, settings: MatchingSettings, *, interval_s: float = 1.0) -> None:
+    def __init__(self, folder: Path, rules: MatchingRules, *, interval_s: float = 1.0) -> None:
         """Prepare; `load` reads the first index.
 
         Args:
             folder: of the published indexes; may not exist yet.
-            settings: of the matchers made.
+            rules: of the matchers made.
             interval_s: how often the folder is looked at, seconds.
         """
         self._folder = folder
-        self._settings = settings
+        self._rules = rules
         self._interval_s = interval_s
         self._engine: EngineInfo | None = None
         self._matcher: Matcher | None = None
@@ -58,7 +58,7 @@ class GalleryWatch:
     async def load(self, engine: EngineInfo) -> None:
         """Load the current index for an engine; without a usable one begin with an empty gallery, and say so."""
         self._engine = engine
-        self._matcher = Matcher(Gallery.empty(engine.model, engine.encoding_size), self._settings)
+        self._matcher = Matcher(Gallery.empty(engine.model, engine.encoding_size), self._rules)
         await self.refresh()
 
     async def watch(self) -> None:
@@ -88,7 +88,7 @@ class GalleryWatch:
         except GalleryError as error:
             self._refuse(version, str(error))
             return
-        self._matcher = Matcher(gallery, self._settings)
+        self._matcher = Matcher(gallery, self._rules)
         self._refused = None
         log.info("index_loaded", version=gallery.version, identities=len(gallery.identities), rows=gallery.encodings)
 

@@ -12,17 +12,28 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.face_engine.interface import Face
 from attendance.gallery.gallery import Candidate, Gallery
-from attendance.settings.model import MatchingSettings
-from recognition_service.evidence.seen import STRANGER, FaceMatch, MatchKind
+from attendance.settings.matching import MatchingRules
+from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, MatchKind, width_of
 
 
 class Matcher:
     """Searches one gallery. May be used by several threads at once."""
 
-    def __init__(self, gallery: Gallery, settings: MatchingSettings) -> None:
+    def __init__(self, gallery: Gallery, rules: MatchingRules) -> None:
         self.gallery = gallery
-        self._settings = settings
+        self._rules = rules
+
+    def match_faces(self, faces: Sequence[Face]) -> list[FaceMatch]:
+        """Match the faces of one picture with everybody; those too small to be named with nobody.
+
+        Raises:
+            ValueError: as for `match`.
+        """
+        large = [face for face in faces if not is_too_small(face, self._rules)]
+        named = iter(self.match(np.stack([face.encoding for face in large]), None) if large else ())
+        return [TOO_SMALL if is_too_small(face, self._rules) else next(named) for face in faces]
 
     def match(self, encodings: NDArray[np.float32], roster: frozenset[str] | None) -> list[FaceMatch]:
         """Match faces with students.
@@ -59,10 +70,10 @@ class Matcher:
     def _match(self, probes: NDArray[np.float32], roster: frozenset[str] | None) -> list[FaceMatch]:
         everybody = self.gallery.nearest(probes, count=2)
         if roster is None:
-            return [self._decide(found, self._settings.campus_threshold) for found in everybody]
+            return [self._decide(found, self._rules.campus_threshold) for found in everybody]
         on_roster = self.gallery.nearest(probes, among=roster, count=2)
         return [
-            self._with_outsiders(self._decide(found, self._settings.threshold), _outsider(campus, roster))
+            self._with_outsiders(self._decide(found, self._rules.threshold), _outsider(campus, roster))
             for found, campus in zip(on_roster, everybody, strict=True)
         ]
 
@@ -75,7 +86,7 @@ class Matcher:
         kind = MatchKind.STUDENT
         if not best.distance <= threshold:
             kind = MatchKind.UNKNOWN
-        elif runner_up - best.distance < self._settings.margin or runner_up == best.distance:
+        elif runner_up - best.distance < self._rules.margin or runner_up == best.distance:
             kind = MatchKind.AMBIGUOUS
         return FaceMatch(
             kind,
@@ -89,7 +100,7 @@ class Matcher:
     def _with_outsiders(self, match: FaceMatch, outsider: Candidate | None) -> FaceMatch:
         """Hold a match with the roster against the nearest student outside it, if that one is near enough to count."""
         others = match.runner_up if outsider is None else min(match.runner_up, outsider.distance)
-        if outsider is None or outsider.distance > self._settings.campus_threshold:
+        if outsider is None or outsider.distance > self._rules.campus_threshold:
             return replace(match, others=others)
         if outsider.distance < match.distance:
             return FaceMatch(
@@ -97,7 +108,7 @@ class Matcher:
             )
         if match.kind is MatchKind.STUDENT and outsider.distance < match.runner_up:
             gap = outsider.distance - match.distance
-            tied = gap < self._settings.margin or gap == 0
+            tied = gap < self._rules.margin or gap == 0
             return FaceMatch(
                 MatchKind.AMBIGUOUS if tied else MatchKind.STUDENT,
                 None if tied else match.student,
@@ -108,6 +119,11 @@ class Matcher:
                 others,
             )
         return replace(match, others=others)
+
+
+def is_too_small(face: Face, rules: MatchingRules) -> bool:
+    """Whether a face is smaller than those that the models in use can tell apart; also where its width is no number."""
+    return not width_of(face) >= rules.smallest_named
 
 
 def _outsider(campus: Sequence[Candidate], roster: frozenset[str]) -> Candidate | None:

@@ -14,6 +14,8 @@ class MatchKind(StrEnum):
     UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"
     NOT_ON_ROSTER = "not_on_roster"
+    TOO_SMALL = "too_small"
+    """Smaller than the smallest face that may be named: counted, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,13 @@ class FaceMatch:
 
 STRANGER = FaceMatch(MatchKind.UNKNOWN, None, math.inf, math.inf)
 """A face that is like nobody, or could not be compared."""
+TOO_SMALL = FaceMatch(MatchKind.TOO_SMALL, None, math.inf, math.inf)
+"""A face that was compared with nobody, because of its size."""
+
+
+def width_of(face: Face) -> float:
+    """Of its box, pixels of the frame."""
+    return float(face.box[2] - face.box[0])
 
 
 @dataclass(frozen=True, slots=True)

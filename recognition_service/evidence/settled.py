@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.settings.model import MatchingSettings
+from attendance.settings.matching import MatchingRules
 from recognition_service.evidence.matching import Matcher
 from recognition_service.evidence.seen import FaceMatch, MatchKind
 
@@ -43,8 +43,8 @@ class SettledFaces:
         searched: faces that were searched for.
     """
 
-    def __init__(self, settings: MatchingSettings) -> None:
-        self._settings = settings
+    def __init__(self, rules: MatchingRules) -> None:
+        self._rules = rules
         self._searches: OrderedDict[int, _Search] = OrderedDict()
         self._matcher: Matcher | None = None
         self.searched = 0
@@ -108,6 +108,6 @@ class SettledFaces:
         distance = float(np.linalg.norm(last.own - encoding, axis=1).min())
         others = last.match.others - float(np.linalg.norm(encoding - last.encoding))
         apart = others - distance
-        if distance > self._settings.threshold or apart < 2.0 * self._settings.margin or apart <= 0:
+        if distance > self._rules.threshold or apart < 2.0 * self._rules.margin or apart <= 0:
             return None
         return FaceMatch(MatchKind.STUDENT, last.match.student, distance, others, last.match.student, None)

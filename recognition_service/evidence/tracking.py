@@ -23,14 +23,11 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.settings.model import MatchingSettings
+from attendance.settings.matching import MatchingRules
 
 _OVERLAP = 0.3
 """Least intersection over union of one face in two frames (Bewley et al., "Simple online and realtime tracking", ICIP
 2016, section 4)."""
-_SAME_FACE = 0.6
-"""Largest encoding distance of one face in two frames at nearly the same place: the distance at which dlib's model
-tells pairs of the Labeled Faces in the Wild apart best (dlib, dnn_face_recognition_ex.cpp)."""
 _SPEED, _REACH = 8.0, 5.0
 """A face moves at most so many of its own widths a second (1.4 m/s, a walk, at 0.17 m, a face), and is looked for at
 most so many widths away."""
@@ -38,8 +35,6 @@ _SIZE_RATIO = 2.0
 """A face grows or shrinks at most by this between two sightings near each other."""
 _REMEMBERED = 10
 """Encodings that a track or a person is known by."""
-_NEW_LOOK = 0.2
-"""An encoding at least this far from those remembered is worth remembering too; nearer ones say nothing new."""
 _MOST = 512
 """Tracks, and persons, remembered; those seen longest ago are forgotten first."""
 _SLOW_FACTOR, _SLOWEST_S = 2.2, 10.0
@@ -57,12 +52,13 @@ class TrackedFace:
 class _Looks:
     """The encodings that a face is known by: a bounded set, the oldest forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_look: float) -> None:
         self.encodings: deque[NDArray[np.float32]] = deque(maxlen=_REMEMBERED)
+        self._new_look = new_look
 
     def remember(self, encoding: NDArray[np.float32]) -> None:
         """Keep an encoding unless one much like it is known."""
-        if not self.encodings or _distances(encoding[np.newaxis], [self.encodings])[0, 0] >= _NEW_LOOK:
+        if not self.encodings or _distances(encoding[np.newaxis], [self.encodings])[0, 0] >= self._new_look:
             self.encodings.append(encoding)
 
 
@@ -79,8 +75,8 @@ class _Track:
 class Tracker:
     """The tracks and persons of one stream. Used by one thread at a time."""
 
-    def __init__(self, settings: MatchingSettings) -> None:
-        self._settings = settings
+    def __init__(self, rules: MatchingRules) -> None:
+        self._rules = rules
         self._tracks: OrderedDict[int, _Track] = OrderedDict()
         self._persons: OrderedDict[int, _Looks] = OrderedDict()
         self._tracks_issued = 0
@@ -126,7 +122,7 @@ class Tracker:
         if 0 < step <= _SLOWEST_S:  # others are a camera that paused, or a frame of another time
             self._interval = step
         self._time = time
-        return max(self._settings.track_gap_s, _SLOW_FACTOR * self._interval)
+        return max(self._rules.track_gap_s, _SLOW_FACTOR * self._interval)
 
     def _join(
         self, time: float, gap: float, boxes: NDArray[np.float32], encodings: NDArray[np.float32]
@@ -140,15 +136,16 @@ class Tracker:
         overlaps = _overlaps(boxes, last_boxes)
         elapsed = np.array([abs(time - track.time) for track in live])
         beside = (overlaps >= _OVERLAP) | _reachable(boxes, last_boxes, elapsed)
-        plausible = looks <= np.where(beside, _SAME_FACE, self._settings.rejoin_distance)
+        plausible = looks <= np.where(beside, self._rules.same_face, self._rules.rejoin_distance)
         costs = np.where(plausible, looks + _OVERLAP * (1.0 - overlaps), np.inf)
         joined: dict[int, _Track] = {}
+        # By person: one who was seen at two times, both near enough to this one, has a track of each.
         used: set[int] = set()
         for flat in np.argsort(costs, axis=None, kind="stable")[: int(plausible.sum())]:
             place, column = divmod(int(flat), len(live))
-            if place not in joined and column not in used:
+            if place not in joined and live[column].person not in used:
                 joined[place] = live[column]
-                used.add(column)
+                used.add(live[column].person)
         return joined
 
     def _recognise(self, encodings: NDArray[np.float32], taken: set[int]) -> list[int]:
@@ -157,7 +154,7 @@ class Tracker:
         found: dict[int, int] = {}
         if free and len(encodings):
             looks = _distances(encodings, [self._persons[number].encodings for number in free])
-            near = int((looks <= self._settings.rejoin_distance).sum())
+            near = int((looks <= self._rules.rejoin_distance).sum())
             for flat in np.argsort(looks, axis=None, kind="stable")[:near]:
                 place, column = divmod(int(flat), len(free))
                 if place not in found and free[column] not in taken:
@@ -167,7 +164,7 @@ class Tracker:
 
     def _new_person(self) -> int:
         self._persons_issued += 1
-        self._persons[self._persons_issued] = _Looks()
+        self._persons[self._persons_issued] = _Looks(self._rules.new_look)
         return self._persons_issued
 
     def _begin(
@@ -178,7 +175,7 @@ class Tracker:
             if abs(time - other.time) <= gap:
                 del self._tracks[other.number]
         self._tracks_issued += 1
-        track = _Track(self._tracks_issued, person, box, time, encoding, _Looks())
+        track = _Track(self._tracks_issued, person, box, time, encoding, _Looks(self._rules.new_look))
         self._tracks[track.number] = track
         return track
 

@@ -31,8 +31,7 @@ def face_engine() -> Iterator[ReferenceEngine]:
 def one_engine(data: Path, face_engine: ReferenceEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of a fresh installation, and the real engine, loaded once."""
     monkeypatch.setattr(face_engine, "close", lambda: None)
-    monkeypatch.setattr("accuracy.evaluation.cli.create_engine", lambda **_: face_engine)
-    monkeypatch.setattr("index_builder.cli.enrol.create_engine", lambda **_: face_engine)
+    monkeypatch.setattr("attendance.models_in_use.create_engine", lambda **_: face_engine)
 
 
 @pytest.fixture

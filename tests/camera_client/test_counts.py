@@ -40,3 +40,13 @@ def test_the_clock_is_part_of_the_summary() -> None:
 def test_a_run_without_answers_has_a_summary() -> None:
     assert "no answer" in Counts().summary(captured=0, dropped=0, left=0, seconds=0)
     assert "answers: none" in Counts().line()
+
+
+def test_faces_too_small_to_be_named_are_told() -> None:
+    counts = Counts()
+    assert "too small" not in counts.summary(captured=0, dropped=0, left=0, seconds=0)
+    faces = [pb.RecognizedFace(match=match) for match in (pb.MATCH_TOO_SMALL, pb.MATCH_STUDENT, pb.MATCH_TOO_SMALL)]
+    counts.answer(result(pb.FRAME_OUTCOME_RECOGNIZED, *faces), 0.1, "")
+    assert counts.as_event()["too_small"] == 2
+    summary = counts.summary(captured=1, dropped=0, left=0, seconds=1)
+    assert "3, of which 1 matched with a student and 2 were too small to be named" in summary

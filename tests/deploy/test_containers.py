@@ -18,6 +18,7 @@ import yaml
 
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store
+from attendance.settings.families import traits_of
 from operations.demo.programs import free_port
 from tests.deploy.dockerfile import read_stages, run_build
 from tests.stores import write_store
@@ -102,7 +103,7 @@ def test_the_dashboard_is_installed_by_the_images_own_commands_and_answers(tmp_p
 def test_the_service_becomes_healthy(tmp_path: Path) -> None:
     gallery = tmp_path / "data" / "gallery"
     write_store(gallery / "encodings.pickle", Store({"s1": np.full((1, 128), 0.1)}))
-    build_index(gallery / "encodings.pickle", gallery / "index")
+    build_index(gallery / "encodings.pickle", gallery / "index", traits_of=traits_of)
     port = free_port(0)
     given = environ(
         "service",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.factory import create_engine
 from attendance.gallery.format import publish
+from attendance.settings.families import traits_of
 from attendance.settings.model import EngineSettings
 from operations.demo.classroom import write_photos
 from operations.demo.people import ENROLLED, LATE, ON_TIME, OTHER_COURSE, STRANGERS, VISIBLE, Portrait
@@ -37,7 +38,7 @@ class Faces:
         """Publish an index of the enrolled, but for some; gives its version."""
         rows = {student: rows for student, rows in self.encodings.items() if student not in without}
         size = next(iter(self.encodings.values())).shape[1]
-        return publish(folder, rows, model=self.model, encoding_size=size)[0].version
+        return publish(folder, rows, model=self.model, traits=traits_of(self.model), encoding_size=size)[0].version
 
 
 def make_faces(pictures: Path, work: Path) -> Faces:

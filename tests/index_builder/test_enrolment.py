@@ -14,6 +14,7 @@ from attendance.face_engine.interface import AlignedFaces, EngineError, FaceBoxe
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.format import load_gallery, publish
 from attendance.gallery.store import Store, StoreError, read_store
+from attendance.settings.families import DLIB, traits_of
 from index_builder.enrolment import Enroller, EnrolmentResult
 from index_builder.photos.sources import Photos, find_photos
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
@@ -36,7 +37,7 @@ def enrol(
     **options: Any,
 ) -> EnrolmentResult:
     found = find_photos(photos) if isinstance(photos, Path) else photos
-    options = {"max_pixels": MOST, "allow": everybody, **options}
+    options = {"max_pixels": MOST, "numbers": DLIB, "allow": everybody, **options}
     return Enroller(engine, store or found.folder.parent / "store.pickle", found, **options).run(resume=resume)
 
 
@@ -325,5 +326,11 @@ def test_students_of_any_script(photos: Path, face_engine: ReferenceEngine, tmp_
     store = read_store(tmp_path / "store.pickle")
     assert list(store.encodings) == [name]
     assert store.provenance[name][0].source == f"folder:{name}/me.jpeg"
-    publish(tmp_path / "index", store.in_use, model=store.model, encoding_size=store.encoding_size)
+    publish(
+        tmp_path / "index",
+        store.in_use,
+        model=store.model,
+        traits=traits_of(store.model),
+        encoding_size=store.encoding_size,
+    )
     assert load_gallery(tmp_path / "index").identities == (name,)

@@ -11,6 +11,7 @@ from attendance.database.models import IndexVersion
 from attendance.gallery.format import GalleryError, load_gallery
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store, StoreError
+from attendance.settings.families import traits_of
 from index_builder.index_versions import record_version
 from tests.stores import write_store
 
@@ -23,7 +24,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_the_store_becomes_an_index(store: Path, tmp_path: Path) -> None:
-    built = build_index(store, tmp_path / "index")
+    built = build_index(store, tmp_path / "index", traits_of=traits_of)
     gallery = load_gallery(tmp_path / "index", model="dlib-resnet-v1")
     assert gallery.version == built.manifest.version
     assert gallery.identities == ("1001", "1002")
@@ -33,21 +34,21 @@ def test_the_store_becomes_an_index(store: Path, tmp_path: Path) -> None:
 
 
 def test_a_bad_store_leaves_the_index_in_use(store: Path, tmp_path: Path) -> None:
-    version = build_index(store, tmp_path / "index").manifest.version
+    version = build_index(store, tmp_path / "index", traits_of=traits_of).manifest.version
     store.write_bytes(pickle.dumps({"encodings": [[float("nan")] * 128], "names": ["1001"]}))
     with pytest.raises(StoreError, match="NaN"):
-        build_index(store, tmp_path / "index")
+        build_index(store, tmp_path / "index", traits_of=traits_of)
     with pytest.raises(StoreError, match="there is no store"):
-        build_index(tmp_path / "none", tmp_path / "index")
+        build_index(tmp_path / "none", tmp_path / "index", traits_of=traits_of)
     assert load_gallery(tmp_path / "index").version == version
 
 
 def test_the_version_is_recorded(
     store: Path, tmp_path: Path, database_url: str, sessions: sessionmaker[Session]
 ) -> None:
-    built = build_index(store, tmp_path / "index")
+    built = build_index(store, tmp_path / "index", traits_of=traits_of)
     record_version(database_url, built)
-    again = build_index(store, tmp_path / "index")
+    again = build_index(store, tmp_path / "index", traits_of=traits_of)
     record_version(database_url, again)
     with sessions() as session:
         rows = session.scalars(sa.select(IndexVersion).order_by(IndexVersion.id)).all()
@@ -61,7 +62,7 @@ def test_the_version_is_recorded(
 
 
 def test_no_database_is_made_for_it(store: Path, tmp_path: Path) -> None:
-    built = build_index(store, tmp_path / "index")
+    built = build_index(store, tmp_path / "index", traits_of=traits_of)
     path = tmp_path / "attendance.db"
     with pytest.raises(DatabaseError, match="there is no database yet"):
         record_version(f"sqlite:///{path}", built)
@@ -78,4 +79,4 @@ def test_no_database_is_made_for_it(store: Path, tmp_path: Path) -> None:
 def test_no_place_for_the_index(store: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(GalleryError, match="cannot publish"):
-        build_index(store, tmp_path / "file")
+        build_index(store, tmp_path / "file", traits_of=traits_of)

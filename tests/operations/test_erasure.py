@@ -33,6 +33,7 @@ from attendance.database.register import Sighting
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store, read_store
 from attendance.settings import Settings
+from attendance.settings.families import traits_of
 from operations.cli import gallery as commands
 from operations.cli.main import attendance
 from operations.erasure import erase_students
@@ -99,7 +100,7 @@ class Installation:
         store = self.settings.store_path
         write_store(store, Store({name: random.normal(0, 0.1, (3, 128)) for name in (WHO, OTHER)}))
         for _ in range(2):
-            build_index(store, self.settings.index_path)
+            build_index(store, self.settings.index_path, traits_of=traits_of)
         unfinished = store.with_name(f".{store.name}.new")  # of a writer that was killed
         unfinished.write_bytes(store.read_bytes())
 
@@ -212,7 +213,7 @@ def test_who_is_in_an_outbox_only_is_erased_too(place: Installation) -> None:
         db.execute(sa.delete(Student).where(Student.index_number == WHO))
     write_store(place.settings.store_path, read_store(place.settings.store_path).without([WHO]))
     for _ in range(5):
-        build_index(place.settings.store_path, place.settings.index_path)
+        build_index(place.settings.store_path, place.settings.index_path, traits_of=traits_of)
     done = erase(WHO)
     assert done.exit_code == 0, done.output
     assert place.remains() == []

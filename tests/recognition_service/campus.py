@@ -18,6 +18,7 @@ from attendance.database.tokens import hash_token, new_token
 from attendance.face_engine.interface import Image
 from attendance.gallery.format import publish
 from attendance.settings import Settings
+from attendance.settings.families import traits_of
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.app import RecognitionService
@@ -111,7 +112,7 @@ def found_campus(settings: Settings) -> Campus:
 def publish_index(settings: Settings, students: tuple[str, ...] = tuple(COLOURS)) -> str:
     """Publish an index of these students."""
     rows = {student: encoding_of(COLOURS[student])[np.newaxis] for student in students}
-    return publish(settings.index_path, rows, model=MODEL, encoding_size=SIZE)[0].version
+    return publish(settings.index_path, rows, model=MODEL, traits=traits_of(MODEL), encoding_size=SIZE)[0].version
 
 
 def add_session(campus: Campus, room: str, starts_at: datetime) -> int:

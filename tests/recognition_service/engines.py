@@ -17,7 +17,8 @@ from PIL import Image as Pillow
 from attendance.face_engine.interface import AlignedFaces, EngineInfo, FaceBoxes, Image, ImageTooLargeError, ModelError
 
 SIZE = 128
-MODEL = "test-colours"
+MODEL = "dlib-resnet-v1"
+"""Its encodings lie as far apart as those of dlib, whose distances are then decided by."""
 RAISE, DIE, SLEEP, TOO_LARGE, GOOD = 40, 80, 160, 195, 240
 """Levels of the corner with which detection fails, the process dies, waits, refuses the picture, or just works."""
 SLEEP_S = 0.3

@@ -11,6 +11,7 @@ from attendance.database.engine import create_database_engine, session_factory, 
 from attendance.database.register import Sighting
 from attendance.face_engine.interface import Face
 from attendance.gallery.gallery import Gallery
+from attendance.settings.families import Family
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.matching import Matcher
@@ -19,7 +20,7 @@ from recognition_service.evidence.timetable import Timetable
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student
 
-RULES = MatchingSettings()
+RULES = MatchingSettings().rules(Family.DLIB)
 STUDENTS = ["anna", "ben", "carl", "dora"]
 _vectors = np.random.default_rng(8).normal(size=(10, 128))
 PEOPLE = 0.57 * _vectors / np.linalg.norm(_vectors, axis=1, keepdims=True)

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from attendance.database.models import Student
 from attendance.gallery.format import publish
+from attendance.settings.families import traits_of
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from tests.recognition_service.campus import PATIENCE_S, CameraCall, Campus, bearer, until
@@ -98,7 +99,13 @@ async def test_from_enrolment_to_the_register_with_real_faces(campus: Campus, tm
             encoded = await stub.EncodeFaces(pb.EncodeFacesRequest(image=photo), metadata=operator)
             (face,) = encoded.faces
             rows = {"obama": np.array([face.encoding], np.float32)}
-            publish(campus.settings.index_path, rows, model=encoded.model, encoding_size=len(face.encoding))
+            publish(
+                campus.settings.index_path,
+                rows,
+                model=encoded.model,
+                traits=traits_of(encoded.model),
+                encoding_size=len(face.encoding),
+            )
 
             other = pb.RecognizeRequest(image=(pictures / "obama2.jpg").read_bytes())
             async with asyncio.timeout(PATIENCE_S):
@@ -149,7 +156,13 @@ async def test_what_a_killed_service_had_acknowledged_is_committed_by_the_next(
         async with stub_of(program) as stub:
             encoded = await stub.EncodeFaces(pb.EncodeFacesRequest(image=photo), metadata=bearer(campus.enrolment))
             rows = {"obama": np.array([encoded.faces[0].encoding], np.float32)}
-            publish(campus.settings.index_path, rows, model=encoded.model, encoding_size=128)
+            publish(
+                campus.settings.index_path,
+                rows,
+                model=encoded.model,
+                traits=traits_of(encoded.model),
+                encoding_size=128,
+            )
             with campus.engine.connect() as connection:  # the database takes nothing until the service is dead
                 connection.exec_driver_sql("ALTER TABLE attendance RENAME TO attendance_gone")
                 connection.commit()

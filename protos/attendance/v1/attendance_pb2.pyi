@@ -32,6 +32,7 @@ class Match(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MATCH_UNKNOWN: _ClassVar[Match]
     MATCH_AMBIGUOUS: _ClassVar[Match]
     MATCH_NOT_ON_ROSTER: _ClassVar[Match]
+    MATCH_TOO_SMALL: _ClassVar[Match]
 FRAME_OUTCOME_UNSPECIFIED: FrameOutcome
 FRAME_OUTCOME_RECOGNIZED: FrameOutcome
 FRAME_OUTCOME_INVALID_IMAGE: FrameOutcome
@@ -48,6 +49,7 @@ MATCH_STUDENT: Match
 MATCH_UNKNOWN: Match
 MATCH_AMBIGUOUS: Match
 MATCH_NOT_ON_ROSTER: Match
+MATCH_TOO_SMALL: Match
 
 class StreamFramesRequest(_message.Message):
     __slots__ = ("camera", "sequence", "capture_time", "jpeg", "replayed")

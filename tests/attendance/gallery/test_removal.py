@@ -26,6 +26,7 @@ from attendance.gallery.format import load_gallery, versions_with
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store, read_store
+from attendance.settings.families import traits_of
 from operations.cli.main import attendance
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_course, make_session
@@ -49,7 +50,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store, index = folder / "gallery" / "encodings.pickle", folder / "gallery" / "index"
     write_store(store, Store(encodings, provenance={WHO: origins}))
     for _ in range(3):
-        build_index(store, index)
+        build_index(store, index, traits_of=traits_of)
     engine = create_database_engine(f"sqlite:///{folder / 'attendance.db'}")
     upgrade(engine)
     with Session(engine) as db:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -12,10 +13,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Student
 from attendance.gallery.format import load_gallery
-from attendance.gallery.store import read_store
+from attendance.gallery.store import Store, read_store
+from attendance.settings.families import SFACE_MODEL
 from index_builder.enrolment import Enroller
 from index_builder.photos.verdicts import PhotoVerdict
 from operations.cli.main import attendance
+from tests.stores import write_store
 
 
 def run(*arguments: object) -> Result:
@@ -189,3 +192,36 @@ def test_a_table_of_unknown_letters_is_refused_whole(data: Path, table: Path, da
     assert f"{table}: The file is not in UTF-8 (line 2 holds the byte 0xD6)" in done.stderr
     assert "Save it again as UTF-8" in done.stderr
     assert not (data / "gallery").exists()
+
+
+def test_photos_for_a_gallery_of_another_family(
+    data: Path, photos: Path, database: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said before consent is recorded."""
+    path = data / "gallery" / "encodings.pickle"
+    write_store(path, Store({"2001": np.full((1, 128), 0.09)}, SFACE_MODEL))
+    done = run("enrol", photos, "--consent", "form")
+    assert done.exit_code == 1
+    assert "the reference engine has dlib's models only, but family opencv is in use: the store" in done.output
+    monkeypatch.delenv("ATTENDANCE_ENGINE_NAME")
+    monkeypatch.delenv("ATTENDANCE_ENGINE_DETECTOR")
+    monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "dlib")
+    done = run("enrol", photos, "--consent", "form")
+    assert done.exit_code == 1
+    assert "engine.models is dlib, but the store" in done.output
+    assert list(read_store(path).encodings) == ["2001"]
+    with database() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(Student)) == 0
+
+
+def test_an_index_of_another_family_is_not_built(data: Path, tmp_path: Path) -> None:
+    path = data / "gallery" / "encodings.pickle"
+    write_store(path, Store({"2001": np.full((1, 128), 0.1)}))
+    assert run("index", "build").exit_code == 0
+    write_store(path, Store({"2001": np.full((1, 128), 0.09)}, SFACE_MODEL))
+    done = run("index", "build")
+    assert done.exit_code == 1
+    assert "attendance gallery convert" in done.output
+    assert "Family:     dlib" in run("index", "info").output
+    assert run("index", "build", "--other-family").exit_code == 0
+    assert "Family:     opencv" in run("index", "info").output

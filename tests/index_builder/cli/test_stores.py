@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.models import Student
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store, StoreError, read_store
+from attendance.settings.families import DLIB, SFACE_MODEL
 from index_builder.importing.pickles import merge_import, read_import
 from operations.cli.main import attendance
 from tests.stores import write_store
@@ -89,13 +90,13 @@ def test_encodings_of_two_people_and_outliers_are_told(tmp_path: Path) -> None:
     somebody = face(5)
     far = somebody[0] + 0.045 * RANDOM.normal(size=128)
     write_store(tmp_path / "in", Store({"1001": np.vstack([face(), face()]), "1002": np.vstack([somebody, far])}))
-    imported = merge_import(tmp_path / "store", read_import(tmp_path / "in", now=now), refused={})
+    imported = merge_import(tmp_path / "store", read_import(tmp_path / "in", now=now), refused={}, numbers=DLIB)
     assert imported.warnings == ["1001: its encodings look like those of different people; enrol it from photos"]
     assert imported.saved == {"1001": 2, "1002": 5}
     assert [origin.set_aside for origin in read_store(tmp_path / "store").provenance["1002"]] == [False] * 5 + [True]
     write_store(tmp_path / "other", Store({"1003": face()}, "arcface"))
     with pytest.raises(StoreError, match="made with the model dlib-resnet-v1"):
-        merge_import(tmp_path / "store", read_import(tmp_path / "other", now=now), refused={})
+        merge_import(tmp_path / "store", read_import(tmp_path / "other", now=now), refused={}, numbers=DLIB)
 
 
 def test_face_recognition_users_can_go_back(data: Path, tmp_path: Path) -> None:
@@ -120,3 +121,29 @@ def test_face_recognition_users_can_go_back(data: Path, tmp_path: Path) -> None:
     assert (again.exit_code, "is there already" in again.output) == (1, True)
     assert run("index", "export-pickle", file, "--force").exit_code == 0
     assert "there is no store" in run("index", "export-pickle", tmp_path / "b", "--store", tmp_path / "none").output
+
+
+def test_a_pickle_of_face_recognition_and_a_gallery_of_another_family(
+    data: Path, foreign: Path, database: sessionmaker[Session], consenting: Callable[..., None]
+) -> None:
+    consenting("1001")
+    path = data / "gallery" / "encodings.pickle"
+    write_store(path, Store({"2001": np.full((1, 128), 0.09)}, SFACE_MODEL))
+    done = run("index", "import", foreign)
+    assert done.exit_code == 1
+    assert "faces.pickle holds encodings of family dlib (dlib-resnet-v1)" in done.output
+    assert "holds those of family opencv" in done.output
+    assert list(read_store(path).encodings) == ["2001"]
+
+
+def test_an_exported_pickle_of_another_family_says_so_and_cannot_come_back_as_dlibs(
+    data: Path, tmp_path: Path, database: sessionmaker[Session]
+) -> None:
+    store, file = tmp_path / "opencv.pickle", tmp_path / "out.pickle"
+    write_store(store, Store({"1001": np.full((1, 128), 0.09)}, SFACE_MODEL))
+    assert run("index", "export-pickle", file, "--store", store).exit_code == 0
+    assert read_store(file).model == SFACE_MODEL
+    write_store(data / "gallery" / "encodings.pickle", Store({"2001": np.full((1, 128), 0.1)}))
+    done = run("index", "import", file, "--consent", "form")
+    assert done.exit_code == 1
+    assert "out.pickle holds encodings of family opencv" in done.output

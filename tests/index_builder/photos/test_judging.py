@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,10 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.interface import FaceBoxes
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.gallery import Gallery
-from index_builder.photos.comparing import BatchOthers, Bounds, compare_own, find_outliers
-from index_builder.photos.judging import Known, compare, judge_and_encode
+from attendance.settings.families import DLIB, OPENCV
+from attendance.settings.matching import DistanceSettings, MatchingSettings
+from index_builder.photos.comparing import BatchOthers, compare_own, find_outliers
+from index_builder.photos.judging import FORGIVABLE, Known, compare, judge_and_encode, look_at
+from index_builder.photos.quality import FaceMeasures, judge_quality
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 MOST = 16_000_000
@@ -34,7 +40,7 @@ def files(pictures: Path, six_people: Image.Image) -> dict[str, bytes]:
 
 
 def judge(engine: ReferenceEngine, files: dict[str, bytes], *names: str, **options: Any) -> list[PhotoVerdict]:
-    options = {"gallery": None, "own": None, "max_pixels": MOST} | options
+    options = {"gallery": None, "own": None, "max_pixels": MOST, "numbers": DLIB} | options
     return judge_and_encode(engine, "1001", [(name, files[name]) for name in names], **options)
 
 
@@ -107,6 +113,7 @@ def test_the_same_file_again_counts_once(face_engine: ReferenceEngine, files: di
         gallery=None,
         own=None,
         max_pixels=MOST,
+        numbers=DLIB,
     )
     assert [verdict.outcome for verdict in twice] == [OK, PhotoOutcome.REPEATED]
     assert twice[1].detail == "the same file as a.jpg"
@@ -131,17 +138,19 @@ def around(centre: np.ndarray, radius: float, count: int) -> list[np.ndarray]:
 def test_an_outlier_among_five_is_set_aside_and_kept() -> None:
     rows = around(np.zeros(128), 0.15, 5) + around(np.zeros(128), 0.5, 1)
     verdicts = [PhotoVerdict(str(place), OK, encoding=row) for place, row in enumerate(rows)]
-    judged = compare("1001", verdicts, known=Known())
+    judged = compare("1001", verdicts, known=Known(DLIB))
     assert [verdict.outcome for verdict in judged] == [OK] * 5 + [PhotoOutcome.SET_ASIDE]
     assert judged[5].encoding is not None
     assert judged[5].detail.startswith("median distance 0.5")
     # Four are too few to say what is usual.
-    assert {verdict.outcome for verdict in compare("1001", verdicts[2:], known=Known())} == {OK}
+    assert {verdict.outcome for verdict in compare("1001", verdicts[2:], known=Known(DLIB))} == {OK}
 
 
 def test_photos_of_one_sitting_make_no_outliers_of_each_other() -> None:
-    assert find_outliers(np.array([0.1, 0.1, 0.1, 0.1, 0.15])) == frozenset()
-    assert find_outliers(np.array([0.3, 0.3, 0.3, 0.3, np.nan, 0.05, 0.55])) == {6}
+    assert (
+        find_outliers(np.array([0.1, 0.1, 0.1, 0.1, 0.15]), smallest_deviation=DLIB.smallest_deviation) == frozenset()
+    )
+    assert find_outliers(np.array([0.3, 0.3, 0.3, 0.3, np.nan, 0.05, 0.55]), smallest_deviation=0.02) == {6}
 
 
 def test_two_against_two_is_undecided() -> None:
@@ -172,5 +181,48 @@ def test_a_batch_finds_what_a_loop_finds() -> None:
 
 
 def test_other_models_have_other_bounds() -> None:
-    assert Bounds.of("dlib-resnet-v1", 0.4) == Bounds()
-    assert Bounds.of("arcface", 1.1).unlike_own == pytest.approx(1.2)
+    settings = MatchingSettings(threshold=0.4, custom=DistanceSettings(threshold=1.1))
+    assert settings.numbers_of("dlib-resnet-v1") == replace(DLIB, threshold=0.4)
+    assert settings.numbers_of("arcface").unlike_own == pytest.approx(1.2)
+    assert settings.numbers_of("sface-2021dec") == OPENCV
+
+
+class _Certain:
+    """An engine that is less certain of every face but the first, by half."""
+
+    def __init__(self, engine: ReferenceEngine, score: float) -> None:
+        self._engine, self._score = engine, score
+        self.info, self.blocks_interpreter = engine.info, True
+        self.align, self.encode, self.close = engine.align, engine.encode, engine.close
+
+    def detect(self, *arguments: Any, **options: Any) -> list[FaceBoxes]:
+        found = self._engine.detect(*arguments, **options)
+        return [
+            FaceBoxes(boxes.boxes, np.linspace(self._score, self._score / 2, len(boxes.boxes), dtype=np.float32))
+            for boxes in found
+        ]
+
+
+@pytest.mark.parametrize(
+    ("score", "outcome"), [(0.9, OK), (2.0, PhotoOutcome.SEVERAL_FACES), (0.6, PhotoOutcome.NO_FACE)]
+)
+def test_what_the_detector_is_hardly_sure_of_is_no_second_face(
+    face_engine: ReferenceEngine, six_people: Image.Image, score: float, outcome: PhotoOutcome
+) -> None:
+    photo = six_people.crop((40, 150, 420, 480))
+    two = jpeg(photo)
+    assert len(find_faces(face_engine, [np.asarray(photo)])[0]) == 2
+    numbers = replace(DLIB, photo_score=OPENCV.photo_score)
+    seen = look_at(_Certain(face_engine, score), "a.jpg", two, max_pixels=MOST, numbers=numbers, accept=FORGIVABLE)
+    assert seen.outcome in ((outcome,) if outcome is not OK else (OK, PhotoOutcome.DOUBTFUL))
+
+
+def test_how_large_and_sharp_a_photo_must_be_depends_on_the_family() -> None:
+    measures = FaceMeasures(50, 200, 50, 40, 0, 0, 0.4)
+    assert judge_quality(measures, OPENCV)[0] is PhotoOutcome.DOUBTFUL
+    assert judge_quality(measures, DLIB)[0] is PhotoOutcome.TOO_SMALL
+    soft = replace(measures, width=200, sharpness=20)
+    assert judge_quality(soft, DLIB)[0] is PhotoOutcome.DOUBTFUL
+    assert judge_quality(soft, OPENCV)[:2] == (
+        PhotoOutcome.BLURRED, "sharpness 20; 36 is needed, and 300 is good: hold the camera still and near",
+    )  # fmt: skip

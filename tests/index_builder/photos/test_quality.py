@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.interface import Face
 from attendance.face_engine.reference import ReferenceEngine
+from attendance.settings.families import DLIB
 from index_builder.photos.quality import judge_quality, measure_face
 from index_builder.photos.verdicts import PhotoOutcome
 from operations.demo.classroom import write_photos
@@ -25,7 +26,7 @@ def judge(engine: ReferenceEngine, picture: np.ndarray) -> tuple[PhotoOutcome, s
     picture = np.ascontiguousarray(picture, np.uint8)
     (faces,) = find_faces(engine, [picture])
     (face,) = faces
-    return judge_quality(measure_face(picture, face))
+    return judge_quality(measure_face(picture, face), DLIB)
 
 
 def test_a_good_portrait(face_engine: ReferenceEngine, portrait: np.ndarray) -> None:
@@ -98,7 +99,7 @@ def test_eyes_closed_are_told_from_open_ones(
     shut = measure_face(closed(picture, face), face)
     assert measure_face(picture, face).openness > 0.25
     assert shut.openness <= 0.16
-    assert judge_quality(shut)[:2] == (PhotoOutcome.EYES_CLOSED, "no open eye is seen")
+    assert judge_quality(shut, DLIB)[:2] == (PhotoOutcome.EYES_CLOSED, "no open eye is seen")
 
 
 def turned(face: Face, yaw: float, pitch: float) -> np.ndarray:
@@ -126,7 +127,7 @@ def test_how_far_a_head_is_turned(
     assert abs(abs(angle) - abs(yaw)) < 8
     assert measures.openness > 0.2
     replaced = {name: getattr(measures, name) for name in measures.__slots__} | {"yaw": angle}
-    assert judge_quality(type(measures)(**replaced))[0] == expected
+    assert judge_quality(type(measures)(**replaced), DLIB)[0] == expected
 
 
 def test_the_demos_pictures_are_good_enough(face_engine: ReferenceEngine, pictures: Path, tmp_path: Path) -> None:

@@ -26,13 +26,24 @@ def test_missing_models_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     assert done.output.startswith("Error: the package face_recognition_models, which carries the face models")
 
 
-def test_the_default_engine_names_runtime_precision_device_and_models() -> None:
+def test_the_default_engine_names_runtime_precision_device_and_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "dlib")
     done = CliRunner().invoke(attendance, ["engine", "info"])
     assert done.exit_code == 0, done.output
     assert "accelerated" in done.output
     assert "OpenVINO 20" in done.output
     assert "CPU, " in done.output
     assert done.output.count(".dat") == 3
+    assert "Family:     dlib: engine.models is dlib" in done.output
+
+
+@pytest.mark.usefixtures("opencv_models")
+def test_the_other_family_is_named_with_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "opencv")
+    done = CliRunner().invoke(attendance, ["engine", "info"])
+    assert done.exit_code == 0, done.output
+    for words in ("Family:     opencv: engine.models is opencv", "yunet", "sface-2021dec, 128 numbers each"):
+        assert words in done.output
 
 
 def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +53,8 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert done.output.startswith("Error: the runtime cuda was asked for, but")
 
 
-def test_what_was_measured_is_shown() -> None:
+def test_what_was_measured_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "dlib")
     done = CliRunner().invoke(attendance, ["engine", "info"])
     assert done.exit_code == 0, done.output
     assert "Family:     dlib" in done.output
@@ -52,6 +64,7 @@ def test_what_was_measured_is_shown() -> None:
 
 
 def test_nothing_is_measured_where_the_settings_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "dlib")
     monkeypatch.setenv("ATTENDANCE_ENGINE_RUNTIME", "openvino")
     monkeypatch.setenv("ATTENDANCE_ENGINE_PRECISION", "fp32")
     done = CliRunner().invoke(attendance, ["engine", "info"])

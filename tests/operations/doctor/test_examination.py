@@ -21,6 +21,7 @@ from attendance.database.models import Camera, ClassSession, Course, Role, Room,
 from attendance.database.register import Sighting
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store
+from attendance.settings.families import traits_of
 from operations.cli.main import attendance
 from recognition_service.outbox.store import Outbox
 from tests.factories import make_lecturer
@@ -45,7 +46,7 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
         db.commit()
     engine.dispose()
     write_store(data / "gallery" / "encodings.pickle", Store({"s1": np.full((1, 128), 0.1)}))
-    build_index(data / "gallery" / "encodings.pickle", data / "gallery" / "index")
+    build_index(data / "gallery" / "encodings.pickle", data / "gallery" / "index", traits_of=traits_of)
     with socket.create_server(("127.0.0.1", 0)) as service, socket.create_server(("127.0.0.1", 0)) as web:
         monkeypatch.setenv("ATTENDANCE_SERVICE_LISTEN", f"127.0.0.1:{service.getsockname()[1]}")
         monkeypatch.setenv("ATTENDANCE_WEB_LISTEN", f"127.0.0.1:{web.getsockname()[1]}")
@@ -119,6 +120,44 @@ def test_no_index_at_all(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_pa
     done = doctor()
     assert problems(done) == ["index"]
     assert "nobody can be recognised" in done.stdout
+
+
+def test_distances_by_their_former_names(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_MATCHING_THRESHOLD", "0.5")
+    done = doctor()
+    assert problems(done) == []
+    assert "WARNING  settings: matching.threshold is the former name of matching.dlib.threshold" in done.stdout
+    assert "Set ATTENDANCE_MATCHING_DLIB_THRESHOLD (or threshold under [matching.dlib]) to 0.5" in done.stdout
+
+
+def test_the_family_in_use_is_told(doctor: Doctor) -> None:
+    done = doctor()
+    assert "ok       model: family dlib (the index 000001-" in done.stdout
+    assert ", family dlib: 1 students, 1 encodings" in done.stdout
+
+
+def test_a_store_of_another_family_than_the_index(doctor: Doctor, tmp_path: Path) -> None:
+    store = tmp_path / "data" / "gallery" / "encodings.pickle"
+    write_store(store, Store({"s1": np.full((1, 128), 0.1)}, "sface-2021dec"))
+    done = doctor()
+    assert problems(done) == ["store"]
+    assert "is of family opencv, but the index in use of family dlib" in done.stdout
+    assert "attendance gallery convert" in done.stdout
+
+
+def test_a_family_that_is_set_and_is_not_the_gallerys(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "opencv")
+    done = doctor()
+    assert problems(done) == ["models"]
+    assert "engine.models is opencv, but the index" in done.stdout
+
+
+def test_a_conversion_that_is_not_complete(doctor: Doctor, tmp_path: Path) -> None:
+    second = tmp_path / "data" / "gallery" / "encodings.of-opencv.pickle"
+    write_store(second, Store({}, "sface-2021dec"))
+    done = doctor()
+    assert problems(done) == []
+    assert f"WARNING  store: {second} holds encodings of a conversion that is not complete" in done.stdout
 
 
 @pytest.mark.parametrize(

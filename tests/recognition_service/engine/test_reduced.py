@@ -13,7 +13,7 @@ from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.face_engine.interface import Face, Image
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.engine.batcher import Batcher
-from recognition_service.engine.pipeline import FoundFaces, Pipeline, reduction_for
+from recognition_service.engine.pipeline import FoundFaces, Pipeline, reduction_for, smallest_searched
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.telemetry.metrics import Metrics
 from tests.recognition_service.campus import Campus, bearer, face_of
@@ -90,3 +90,10 @@ async def test_the_same_faces_are_found_and_look_the_same(crowd: bytes) -> None:
         assert np.abs(other.box - face.box).max() < 0.15 * width
         assert np.abs(other.landmarks - face.landmarks).max() < 0.1 * width
         assert np.linalg.norm(other.encoding - face.encoding) < 0.35
+
+
+@pytest.mark.parametrize(
+    ("wanted", "searched"), [(None, None), (20, 20), (159, 159), (160, 80), (640, 80), (1000, 125)]
+)
+def test_what_the_engine_is_asked_for_is_of_the_pictures_that_it_gets(wanted: int | None, searched: int | None) -> None:
+    assert smallest_searched(wanted) == searched

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance.database.evidence import MOST_FRAMES
-from attendance.settings.model import MatchingSettings
+from attendance.settings.families import Family
+from attendance.settings.model import MatchingRules, MatchingSettings
 from recognition_service.evidence.clearness import CLEAR, View
 from recognition_service.evidence.confirmation import Confirmation, Confirmer, confidence_of
 from recognition_service.evidence.seen import FaceMatch, MatchKind
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-RULES = MatchingSettings()
+RULES = MatchingSettings().rules(Family.DLIB)
 
 
 def match(distance: float, runner_up: float = 0.8, student: str = "anna", rival: str = "ben") -> FaceMatch:
@@ -33,7 +34,7 @@ def seconds(time: datetime) -> float:
 
 
 def watch(
-    frames: Iterable[tuple[float, FaceMatch]], *, rules: MatchingSettings = RULES, person: int = 1
+    frames: Iterable[tuple[float, FaceMatch]], *, rules: MatchingRules = RULES, person: int = 1
 ) -> list[Confirmation | None]:
     """What one person's frames, (seconds, match), give one after the other."""
     confirmer = Confirmer(rules)
@@ -67,7 +68,7 @@ def test_frames_of_one_moment_are_one_vote() -> None:
 
 
 def test_a_frame_sent_twice_is_one_vote_whatever_the_interval() -> None:
-    rules = MatchingSettings(vote_interval_s=0)
+    rules = MatchingSettings(vote_interval_s=0).rules(Family.DLIB)
     assert not any(watch([(0.0, match(0.3)), (0.1, match(0.3))] * 10, rules=rules))
 
 

@@ -134,6 +134,30 @@ def test_faces_that_cannot_be_compared_are_strangers_and_harm_no_other(scene: Sc
     assert scene.see(NINE + timedelta(seconds=4)) == []
 
 
+@pytest.mark.parametrize("width", [0.0, RULES.smallest_named - 0.5, math.nan])
+def test_a_face_too_small_is_counted_and_is_neither_named_nor_a_vote(scene: Scene, width: float) -> None:
+    scene.add()
+    small = face(0)
+    small.box[2] = width
+    for frame in range(20):
+        tiny, other = scene.see(NINE + timedelta(seconds=frame), small, face(1, left=300))
+    assert (tiny.match.kind, tiny.match.student, tiny.track, tiny.confirmed) == (MatchKind.TOO_SMALL, None, 0, False)
+    assert other.confirmed
+    assert scene.present() == {"ben"}
+    assert scene.flow.searched <= 20, "nobody is searched for whom it is too small"
+
+
+def test_a_small_face_does_not_speak_against_whom_it_is(scene: Scene) -> None:
+    """Somebody who comes nearer: the frames from afar count for nothing."""
+    scene.add()
+    for frame in range(20):
+        small = face(6)
+        small.box[2] = RULES.smallest_named - 1
+        scene.see(NINE + timedelta(seconds=frame), small)
+    scene.confirm(0, at=NINE + timedelta(seconds=30))
+    assert scene.present() == {"anna"}
+
+
 def test_a_gallery_of_another_model_is_an_error_and_no_record(scene: Scene) -> None:
     scene.add()
     scene.matcher = Matcher(Gallery.empty("other", 64), RULES)

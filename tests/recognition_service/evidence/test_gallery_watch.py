@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from attendance.gallery.format import delete_older_versions, publish
+from attendance.settings.families import Family, traits_of
 from attendance.settings.model import MatchingSettings
 from recognition_service.errors import UnavailableError
 from recognition_service.evidence.gallery_watch import GalleryWatch
@@ -24,12 +25,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watch(folder: Path) -> GalleryWatch:
-    return GalleryWatch(folder, MatchingSettings(), interval_s=0.01)
+    return GalleryWatch(folder, MatchingSettings().rules(Family.DLIB), interval_s=0.01)
 
 
 def put(folder: Path, *students: str, model: str = MODEL, size: int = SIZE) -> str:
     rows = {student: np.full((1, size), place, np.float32) for place, student in enumerate(students)}
-    return publish(folder, rows, model=model, encoding_size=size)[0].version
+    return publish(folder, rows, model=model, traits=traits_of(model), encoding_size=size)[0].version
 
 
 def version_of(watch: GalleryWatch) -> str | None:

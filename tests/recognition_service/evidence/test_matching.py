@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance.gallery.gallery import Gallery
+from attendance.settings.families import Family
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.matching import Matcher, one_face_each
 from recognition_service.evidence.seen import STRANGER, FaceMatch, MatchKind
 
-SETTINGS = MatchingSettings(threshold=0.55, campus_threshold=0.5, margin=0.04)
+SETTINGS = MatchingSettings(threshold=0.55, campus_threshold=0.5, margin=0.04).rules(Family.DLIB)
 ROSTER = frozenset({"anna", "ben", "never-enrolled"})
 
 
@@ -107,7 +108,7 @@ def test_refuses_encodings_of_another_size(shape: tuple[int, ...]) -> None:
 @given(place=st.floats(-1, 2, width=32), margin=st.floats(0, 0.2))
 def test_whoever_is_named_is_near_and_clearly_nearer_than_any_other(place: float, margin: float) -> None:
     places = {"anna": 0.0, "ben": 0.5, "carl": 1.0}
-    rules = MatchingSettings(margin=margin)
+    rules = MatchingSettings(margin=margin).rules(Family.DLIB)
     for roster in (ROSTER, None):
         [match] = Matcher(gallery(**places), rules).match(at(place), roster)
         ordered = sorted(

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from attendance.gallery.gallery import Gallery
-from attendance.settings.model import MatchingSettings
+from attendance.settings.families import Family
+from attendance.settings.model import MatchingRules, MatchingSettings
 from recognition_service.evidence.matching import Matcher
 from recognition_service.evidence.seen import FaceMatch, MatchKind
 from recognition_service.evidence.settled import SettledFaces
@@ -33,7 +34,7 @@ class CountedFaces(SettledFaces):
         return found
 
 
-def settle(rules: MatchingSettings = RULES) -> tuple[CountedFaces, Matcher]:
+def settle(rules: MatchingRules = RULES) -> tuple[CountedFaces, Matcher]:
     """Anna is confirmed as person 1."""
     matcher, faces = Matcher(gallery(0, 1, 2, 3), rules), CountedFaces(rules)
     probe = near(0, 0.3)
@@ -93,7 +94,7 @@ def test_remembers_a_bounded_number_and_forgets() -> None:
 @pytest.mark.parametrize("margin", [0.0, 0.04, 0.1])
 def test_says_what_a_search_would_of_similar_students_who_change_places(margin: float) -> None:
     """Faces that wander between two students who look alike, a third of another course, and nobody."""
-    rules, chance = MatchingSettings(margin=margin), np.random.default_rng(21)
+    rules, chance = MatchingSettings(margin=margin).rules(Family.DLIB), np.random.default_rng(21)
     twin, outsider = near(0, 0.42, 1), near(0, 0.47, 2)
     encodings = {"anna": PEOPLE[:1].astype(np.float32), "ben": twin[np.newaxis], "out": outsider[np.newaxis]}
     matcher = Matcher(Gallery.from_encodings(encodings, model="test", encoding_size=128), rules)
@@ -120,6 +121,6 @@ def test_says_what_a_search_would_of_similar_students_who_change_places(margin: 
     assert kinds >= {MatchKind.STUDENT, MatchKind.NOT_ON_ROSTER, MatchKind.UNKNOWN}
 
 
-def _apart(match: FaceMatch, rules: MatchingSettings) -> float:
+def _apart(match: FaceMatch, rules: MatchingRules) -> float:
     """What the vote makes of the runner-up."""
     return min(1.0, (match.runner_up - match.distance) / (2 * rules.margin)) if rules.margin else 1.0

@@ -2,10 +2,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from attendance.settings.families import Family
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.tracking import TrackedFace, Tracker
 
@@ -29,7 +30,7 @@ class Stream:
     """A tracker fed with (place, encoding) pairs."""
 
     def __init__(self, **values: float) -> None:
-        self.tracker = Tracker(MatchingSettings.model_validate(values))
+        self.tracker = Tracker(MatchingSettings.model_validate(values).rules(Family.DLIB))
 
     def at(self, seconds: float, *faces: tuple[list[float], NDArray[np.float32]]) -> list[TrackedFace]:
         boxes = np.array([place for place, _ in faces], np.float32).reshape(-1, 4)
@@ -135,8 +136,12 @@ _faces = st.lists(
 )
 
 
+_ALIKE = (0, 0.0, 0.0, 10.0, 0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(frames=st.lists(st.tuples(st.floats(0, 100), _faces), max_size=12))
+@example(frames=[(4.0, [_ALIKE]), (0.0, [_ALIKE] * 5), (1.0, [_ALIKE] * 2)])
 def test_no_two_faces_of_a_frame_share_a_track_or_a_person(
     frames: list[tuple[float, list[tuple[int, float, float, float, int]]]],
 ) -> None:
