@@ -9,6 +9,7 @@ from attendance.database.engine import require_current_schema
 from attendance.database.opening import open_engine
 from attendance.settings import load_settings
 from attendance.settings.logs import configure_logging
+from operations.cli.conversion import convert
 from operations.erasure import ErasureReport, erase_students, what_remains
 from operations.gallery_work import GalleryWorker
 
@@ -76,3 +77,6 @@ def work(once: bool) -> None:
         unfinished = worker.run_once(stopping)
     if unfinished:
         raise click.ClickException(f"{len(unfinished)} erasures are not finished: {' '.join(unfinished)}")
+
+
+gallery.add_command(convert)

@@ -1,0 +1,114 @@
+"""`attendance gallery convert`: a gallery of one family of models becomes one of another."""
+
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.orm import Session, sessionmaker
+
+from attendance.face_engine.interface import FaceEngine
+from attendance.models_in_use import models_of
+from attendance.settings import load_settings
+from attendance.settings.families import Family
+from attendance.settings.model import ModelsName, Settings
+from index_builder.consent import note_gallery, open_register, without_consent
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
+from operations.conversion import Conversion, Gallery, Telling
+from operations.conversion import convert as run_conversion
+from operations.erasure import record_index
+
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.option(
+    "--to",
+    "to",
+    type=click.Choice([Family.OPENCV.value, Family.DLIB.value]),
+    default=Family.OPENCV.value,
+    show_default=True,
+    help="The family of models wanted.",
+)
+@click.option("--partial", is_flag=True, help="Publish although new photos are needed of some students.")
+def convert(to: str, *, partial: bool) -> None:
+    """Encode the kept photos anew with another family of models.
+
+    The gallery in use stays in use until everybody is converted; the command says of whom new photos are needed.
+    Interrupted, it goes on where it was. Start the recognition service again afterwards. The exit status is 1 if the
+    conversion is not complete.
+    """
+    settings = load_settings()
+    models = models_of(settings, Family(to), "it was asked for")
+    with open_register(settings.database_url) as sessions:
+        with closing(models.create_engine(settings.engine)) as engine:
+            conversion = _convert(engine, settings, sessions, partial=partial)
+        if conversion.built is not None:
+            note_gallery(sessions, conversion.encodings, now=datetime.now(UTC))
+            record_index(settings, conversion.built, _tell_unrecorded)
+    _tell(conversion, settings, Family(to))
+    if conversion.interrupted:
+        sys.exit(_INTERRUPTED)
+    sys.exit(0 if conversion.built is not None else 1)
+
+
+def _convert(engine: FaceEngine, settings: Settings, sessions: sessionmaker[Session], *, partial: bool) -> Conversion:
+    gallery = Gallery(
+        settings.store_path,
+        settings.index_path,
+        engine,
+        settings.matching.numbers_of(engine.info.model),
+        settings.engine.max_pixels,
+        lambda students: without_consent(sessions, students),
+    )
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+
+        def show(_student: str, verdict: PhotoVerdict) -> None:
+            if verdict.outcome is not PhotoOutcome.OK:
+                console.print(f"{verdict.outcome}  {_printable(verdict.name)}: {_printable(verdict.detail)}")
+
+        telling = Telling(
+            lambda photos: progress.update(task, total=photos), show, lambda: progress.update(task, advance=1)
+        )
+        return run_conversion(gallery, partial=partial, telling=telling)
+
+
+def _tell_unrecorded(reason: str) -> None:
+    click.echo(f"The index is not recorded in the database: {reason}", err=True)
+
+
+def _tell(conversion: Conversion, settings: Settings, family: Family) -> None:
+    converted = sum(1 for count in conversion.encodings.values() if count)
+    click.echo(f"Students of family {family} in {conversion.second}: {converted}.")
+    for student, why in sorted(conversion.needed.items()):
+        click.echo(f"new photos needed  {_printable(student)}: {_printable(why)}")
+    for student in conversion.left_out:
+        click.echo(
+            f"no consent         {_printable(student)}: not converted; `attendance gallery erase` erases the rest"
+        )
+    if conversion.interrupted:
+        click.echo("Stopped. What was encoded until then is saved; give the same command to go on.", err=True)
+    elif conversion.built is None:
+        click.echo(
+            "The gallery in use is as it was. Enrol new photos of these students into the second store "
+            f"(attendance enrol FOLDER --store {conversion.second}) and give this command again, or publish without "
+            "them (--partial)."
+        )
+    else:
+        click.echo(f"Published index {conversion.built.manifest.version}. Start the recognition service again.")
+        if conversion.kept is not None:
+            click.echo(
+                f"The former store is kept as {conversion.kept} until the others are converted: enrol new photos of "
+                "them (attendance enrol FOLDER), and give this command again."
+            )
+        if settings.engine.models not in (ModelsName.AUTO, family):
+            click.echo(f"ATTENDANCE_ENGINE_MODELS is {settings.engine.models}: set it to auto or {family}.")
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)
