@@ -20,6 +20,7 @@ from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
 from webapp.tools.errors import init_errors
+from webapp.tools.ids import init_ids
 from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
 from webapp.tools.times import init_times
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR_S
     app.config["ATTENDANCE"] = settings
     init_template_tools(app)
+    init_ids(app)
 
     init_access_log(app)  # first, so that what the others refuse is logged too
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
