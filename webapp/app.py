@@ -14,7 +14,8 @@ from webapp.account.identity import init_identity, is_admin, signed_in_lecturer
 from webapp.admin import blueprint as admin_blueprint
 from webapp.records import courses, students
 from webapp.records import views as records
-from webapp.register import views as register
+from webapp.register import blueprint as register_blueprint
+from webapp.register.views import init_register
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
@@ -58,9 +59,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.context_processor(_page_context)
 
     account.init_account(app)
-    register.init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, health, profile, records, register, students):
+    init_register(app, max_streams=max(1, settings.web.threads // 2))
+    for room in (account, courses, health, profile, records, students):
         app.register_blueprint(room.blueprint)
+    app.register_blueprint(register_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from attendance.database.corrections import correct_status
 from attendance.database.models import Status, utc_now
-from attendance.database.register import close_ended_sessions, correct_status
+from attendance.database.register import close_ended_sessions
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from tests.webapp.screens import NARROW, WIDE

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from flask import get_template_attribute
 from sqlalchemy.orm import Session
 
+from attendance.database.entries import NO_ENTRY
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -37,6 +39,7 @@ class RegisterRow:
         camera: name of the camera of the first sighting.
         changes: how often the status was changed after it was first written.
         changed_by: who changed it last, when that was a person.
+        entry_version: the entry's version; `NO_ENTRY` without one.
     """
 
     student_id: int
@@ -51,6 +54,7 @@ class RegisterRow:
     camera: str | None = None
     changes: int = 0
     changed_by: str | None = None
+    entry_version: int = NO_ENTRY
 
     @property
     def by_person(self) -> bool:
@@ -118,6 +122,12 @@ def read_row(db: Session, session: ClassSession, student_id: int, now: datetime)
     return None if line is None else _row(line, phase_of(session, now), _changes(db, session.id, [student_id]))
 
 
+def render_row(session: ClassSession, row: RegisterRow) -> str:
+    """A row of the register as HTML."""
+    html: str = get_template_attribute("register/_row.html", "register_row")(session, row)
+    return html
+
+
 def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...]]:
     on_roster = sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id)
     with_row = sa.select(Attendance.student_id).where(Attendance.session_id == session.id)
@@ -134,6 +144,7 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
             Attendance.first_seen,
             Attendance.last_seen,
             Attendance.confidence,
+            Attendance.version,
             Camera.name.label("camera"),
         )
         .join(listed, listed.c.student_id == Student.id)
@@ -163,6 +174,7 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         camera=line.camera,
         changes=count,
         changed_by=who,
+        entry_version=line.version,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.corrections import correct_status
 from attendance.database.models import (
     ApiToken,
     AttendanceEvidence,
@@ -21,7 +22,7 @@ from attendance.database.models import (
     Status,
     TokenRole,
 )
-from attendance.database.register import Sighting, correct_status, record_sighting
+from attendance.database.register import Sighting, record_sighting
 from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
 
 

@@ -102,8 +102,9 @@ function start(typed = null) {
 
 if (document.querySelector("[data-register]")) {
   start();
-  setUpCorrections(({ html, counts }) => {
-    replaceRow(html);
+  setUpCorrections(({ id, html, counts }) => {
+    if (html) replaceRow(html);
+    else document.getElementById(`student-${id}`)?.remove(); // on the register only because of the entry that is gone
     showCounts(counts);
     filterRows();
   });
