@@ -11,7 +11,7 @@ from attendance.database.entries import (
     change_entry,
     history_of,
     locked_entry,
-    take_out_entry,
+    take_out_entries,
 )
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Enrolment, Source, Status
 from attendance.database.register import machine_status, session_in_force
@@ -176,7 +176,7 @@ def hand_to_machine(db: Session, session: ClassSession, row: Attendance, author:
     """Let the machine decide a person's entry anew, in the caller's transaction; None when no entry is left."""
     status = machine_status(db, session, row)
     if status is None:
-        take_out_entry(db, row, author)
+        take_out_entries(db, [row], author)
         return None
     change_entry(db, row, status, Source.MACHINE, author)
     db.flush()

@@ -1,5 +1,6 @@
 """Entries of a register: the one place where a status, its source or its remark changes, with version and history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,19 +62,39 @@ def change_remark(db: Session, row: Attendance, remark: str, author: Author) -> 
     _note(db, row, author, old_status=row.status, old_source=row.source, remark=remark)
 
 
-def take_out_entry(db: Session, row: Attendance, author: Author) -> None:
-    """Let there be no entry again. Its history stays and is found by session and student."""
-    row.version += 1
-    _note(db, row, author, old_status=row.status, old_source=row.source, gone=True)
+def add_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
+    """Insert entries of persons with their history.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: another was first with one of them; the transaction is to be run again.
+    """
+    db.add_all(rows)
     db.flush()
+    for row in rows:
+        _note(db, row, author, old_status=None, old_source=None)
+
+
+def take_out_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
+    """Let there be no such entries again. Their history stays and is found by session and student."""
+    for row in rows:
+        row.version += 1
+        _note(db, row, author, old_status=row.status, old_source=row.source, gone=True)
+    db.flush()
+    ids = [row.id for row in rows]
+    of_entry = sa.select(Attendance).where(Attendance.id == AttendanceChange.attendance_id)
     db.execute(
         sa.update(AttendanceChange)
-        .where(AttendanceChange.attendance_id == row.id)
-        .values(attendance_id=None, session_id=row.session_id, student_id=row.student_id)
+        .where(AttendanceChange.attendance_id.in_(ids))
+        .ordered_values(  # MariaDB reads a column as the same statement has set it
+            (AttendanceChange.session_id, of_entry.with_only_columns(Attendance.session_id).scalar_subquery()),
+            (AttendanceChange.student_id, of_entry.with_only_columns(Attendance.student_id).scalar_subquery()),
+            (AttendanceChange.attendance_id, None),
+        )
         .execution_options(synchronize_session=False)
     )
-    db.execute(sa.delete(Attendance).where(Attendance.id == row.id).execution_options(synchronize_session=False))
-    db.expunge(row)
+    db.execute(sa.delete(Attendance).where(Attendance.id.in_(ids)).execution_options(synchronize_session=False))
+    for row in rows:
+        db.expunge(row)
 
 
 def history_of(session_id: int, student_id: int) -> sa.Select[AttendanceChange]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.entries import Author, change_entry, locked_entry, take_out_entry
+from attendance.database.entries import Author, change_entry, locked_entry, take_out_entries
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -154,7 +154,7 @@ def _expected_at_closing(db: Session, closed_at: datetime, row: Attendance) -> b
 
 def _take_back(db: Session, row: Attendance) -> None:
     if row.version > 1:  # it has a history
-        take_out_entry(db, row, Author("The session is open again."))
+        take_out_entries(db, [row], Author("The session is open again."))
     else:
         db.delete(row)
 

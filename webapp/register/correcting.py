@@ -7,9 +7,6 @@ from flask import abort, flash, jsonify, redirect, render_template, request, url
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import joinedload
-from wtforms import HiddenField, RadioField, TextAreaField
-from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
-from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
 
 from attendance.database.corrections import CorrectionError, EntryChangedError, NoEntryError
 from attendance.database.corrections import correct as correct_entry
@@ -17,49 +14,16 @@ from attendance.database.corrections import give_back as give_back_entry
 from attendance.database.entries import NO_ENTRY, history_of
 from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.models import AttendanceChange, ClassSession, Status, utc_now
-from attendance.tables.fields import CORRECTION_REASON
 from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_session
 from webapp.register.blueprint import blueprint
+from webapp.register.forms import CorrectionForm, EntryForm
 from webapp.register.rows import RegisterRow, read_register, read_row, render_row
-from webapp.tools.fields import Fits, cleaned
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.storage import database
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
 
 _CONFLICT = 409
-
-
-class EntryForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
-    """What every form about one entry carries: which version of it the person looked at, and where to go back to."""
-
-    version = HiddenField(validators=[Optional(), Regexp(r"[0-9]{1,9}\Z", message="Open this entry again.")])
-    next = HiddenField()
-
-    @property
-    def known_version(self) -> int | None:
-        """The version that the person looked at; None from a page that did not say."""
-        return int(self.version.data) if self.version.data else None
-
-
-class CorrectionForm(EntryForm):
-    """A status and why."""
-
-    status = RadioField(
-        "Status",
-        choices=[SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status],
-        validate_choice=False,
-        validators=[AnyOf(STATUS_VALUES, "Choose a status.")],
-    )
-    reason = TextAreaField(
-        "Reason",
-        filters=[cleaned(CORRECTION_REASON)],
-        validators=[
-            DataRequired("Say why, so that it can be understood later."),
-            Length(max=CORRECTION_REASON.longest, message=f"At most {CORRECTION_REASON.longest} characters."),
-            Fits(CORRECTION_REASON, "This has characters that cannot be shown. Type it again."),
-        ],
-    )
 
 
 @blueprint.get("/students/<int:student_id>")

@@ -62,6 +62,11 @@ class RegisterRow:
         return self.source is Source.PERSON
 
     @property
+    def entry(self) -> str:
+        """Which entry this is, for a form that changes several: the student's id and the entry's version."""
+        return f"{self.student_id}.{self.entry_version}"
+
+    @property
     def version(self) -> str:
         """Twelve hexadecimal digits that differ when anything shown differs."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:12]

@@ -1,11 +1,15 @@
 """The register of a class session: the page, its live stream and its CSV."""
 
+from collections.abc import Collection
+
 from flask import Flask, Response, abort, current_app, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 
-from attendance.database.models import utc_now
+from attendance.database.models import ClassSession, utc_now
 from webapp.account.reach import reach_session
 from webapp.register.blueprint import blueprint
+from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.rows import RegisterRow, read_register, render_row
 from webapp.tools.names import name_key
@@ -33,9 +37,19 @@ def streams_of(app: Flask) -> LiveStreams:
 @blueprint.get("")
 def page(session_id: int) -> str:
     """The register; `?q=` and `?state=` narrow it, for those without JavaScript and for very long ones."""
-    session = reach_session(session_id)
+    return register_page(reach_session(session_id), BulkForm(formdata=None))
+
+
+def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[str] = ()) -> str:
+    """The register, narrowed as the address asks.
+
+    Args:
+        session: of the register.
+        form: for changing several entries; open when it has errors.
+        chosen: the entries (`RegisterRow.entry`) that are chosen in it.
+    """
     register = read_register(database(), session, utc_now())
-    search, state = _asked_filter()
+    search, state = asked_filter()
     rows = [row for row in register.rows if _matches(row, search, state)]
     number = page_number()
     shown = rows[(number - 1) * _ROWS_A_PAGE : number * _ROWS_A_PAGE]
@@ -46,6 +60,9 @@ def page(session_id: int) -> str:
         page=Page(shown, number, _ROWS_A_PAGE, len(rows)),
         search=search,
         state=state,
+        form=form,
+        chosen=chosen,
+        shown=" ".join(row.entry for row in rows),
     )
 
 
@@ -74,7 +91,7 @@ def export(session_id: int) -> ResponseReturnValue:
     session = reach_session(session_id)
     register = read_register(database(), session, utc_now())
     starts = local(session.starts_at)
-    search, state = _asked_filter()
+    search, state = asked_filter()
     rows = (row for row in register.rows if _matches(row, search, state))
     name = file_name(["register", session.course.code, starts.strftime("%Y-%m-%d-%H%M"), search, state])
     header = ["Index number", "Student", "Status", "Source", "First seen", "Last seen", "Confidence", "Changed by"]
@@ -82,7 +99,7 @@ def export(session_id: int) -> ResponseReturnValue:
     return csv_response(iter([text]), name)
 
 
-def _asked_filter() -> tuple[str, str]:
+def asked_filter() -> tuple[str, str]:
     """The search and the state that the address asks for, each empty for all."""
     return request.args.get("q", "").strip(), request.args.get("state", "")
 

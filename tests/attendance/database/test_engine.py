@@ -26,7 +26,7 @@ from attendance.database.entries import (
     change_entry,
     change_remark,
     history_of,
-    take_out_entry,
+    take_out_entries,
 )
 from attendance.database.models import (
     Attendance,
@@ -157,7 +157,7 @@ def test_versions_and_remarks_go_and_come_back_without_the_entries_being_lost(en
     other = make_student(db, "s2")
     gone = Attendance(session_id=row.session_id, student_id=other.id, status=Status.LATE, version=1)
     assert add_entry(db, gone, Author("late", lecturer.id))
-    take_out_entry(db, gone, Author("not here", lecturer.id))
+    take_out_entries(db, [gone], Author("not here", lecturer.id))
     db.commit()
     assert db.scalars(history_of(row.session_id, other.id).with_only_columns(AttendanceChange.reason)).all() == [
         "not here",
