@@ -9,6 +9,7 @@ from attendance.database.entries import (
     Author,
     add_entry,
     change_entry,
+    change_remark,
     history_of,
     locked_entry,
     take_out_entries,
@@ -17,7 +18,7 @@ from attendance.database.models import Attendance, AttendanceChange, ClassSessio
 from attendance.database.register import machine_status, session_in_force
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
-from attendance.tables.fields import CORRECTION_REASON
+from attendance.tables.fields import CORRECTION_REASON, REMARK
 
 
 class CorrectionError(AttendanceError, ValueError):
@@ -181,6 +182,54 @@ def hand_to_machine(db: Session, session: ClassSession, row: Attendance, author:
     change_entry(db, row, status, Source.MACHINE, author)
     db.flush()
     return row
+
+
+def set_remark(
+    db: Session,
+    *,
+    session_id: int,
+    student_id: int,
+    remark: str,
+    lecturer_id: int,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Attendance:
+    """Write a note beside the status of an entry, in a transaction of its own. Who decided the status stays the same.
+
+    Args:
+        db: a session with nothing pending.
+        session_id: of the class session.
+        student_id: of the student.
+        remark: at most 500 characters; empty takes the remark away.
+        lecturer_id: who writes it.
+        version: of the entry that the person looked at; None for whatever is there.
+        now: when, aware; the present unless given.
+
+    Returns:
+        The entry, committed. A remark that it has already is no change.
+
+    Raises:
+        CorrectionError: the remark is too long.
+        NoEntryError: there is no entry: a remark stands beside a status.
+        EntryChangedError: the entry has another version now; nothing is changed.
+        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
+    """
+    remark = remark.strip()
+    if len(remark) > REMARK.longest:
+        raise CorrectionError(f"A remark has at most {REMARK.longest} characters.")
+
+    def work(db: Session) -> Attendance:
+        row = locked_entry(db, session_id, student_id)
+        if row is not None and (row.remark or "") == remark:
+            return row
+        require_version(row, version)
+        if row is None:
+            raise NoEntryError("A remark stands beside a status; there is none yet.")
+        change_remark(db, row, remark, Author("The remark was changed.", lecturer_id, now))
+        db.flush()
+        return row
+
+    return transact(db, work)
 
 
 def checked_reason(reason: str) -> str:

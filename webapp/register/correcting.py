@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import joinedload
 
-from attendance.database.corrections import CorrectionError, EntryChangedError, NoEntryError
+from attendance.database.corrections import CorrectionError, EntryChangedError, NoEntryError, set_remark
 from attendance.database.corrections import correct as correct_entry
 from attendance.database.corrections import give_back as give_back_entry
 from attendance.database.entries import NO_ENTRY, history_of
@@ -17,7 +17,7 @@ from attendance.database.models import AttendanceChange, ClassSession, Status, u
 from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_session
 from webapp.register.blueprint import blueprint
-from webapp.register.forms import CorrectionForm, EntryForm
+from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
 from webapp.register.rows import RegisterRow, read_register, read_row, render_row
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.storage import database
@@ -87,6 +87,31 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
     return _saved(session, student_id, form, f"{row.name} is given back to the machine: {word.lower()}.")
 
 
+@blueprint.post("/students/<int:student_id>/remark")
+def remark(session_id: int, student_id: int) -> ResponseReturnValue:
+    """Write a note beside the status, or take it away."""
+    session = reach_session(session_id)
+    row = _reach_row(session, student_id)
+    form = RemarkForm()
+    if not form.validate():
+        return _entry_page(session, row, _as_it_is(row, form), remark=form), 422
+    try:
+        set_remark(
+            database(),
+            session_id=session_id,
+            student_id=student_id,
+            remark=form.remark.data or "",
+            lecturer_id=current_lecturer().id,
+            version=form.known_version,
+        )
+    except EntryChangedError:
+        return _conflict_page(session, student_id, form)
+    except NoEntryError as error:
+        abort(400, str(error))
+    done = "The remark is saved." if form.remark.data else "There is no remark any more."
+    return _saved(session, student_id, form, f"{row.name}: {done}")
+
+
 def _as_it_is(row: RegisterRow, form: EntryForm) -> CorrectionForm:
     """The form for correcting the entry as it is now, which leads back to where another form would."""
     status = row.state if row.state in STATUS_VALUES else None
@@ -116,14 +141,26 @@ def _conflict_page(session: ClassSession, student_id: int, form: EntryForm) -> R
     """What somebody else did, above the form with what was typed; sent once more, that replaces it."""
     row = _reach_row(session, student_id)
     known = form.known_version or NO_ENTRY
+    if isinstance(form, RemarkForm):
+        form.version.data = str(row.entry_version)
+        return _entry_page(session, row, _as_it_is(row, form), known=known, remark=form), _CONFLICT
     if not isinstance(form, CorrectionForm):
         return _entry_page(session, row, _as_it_is(row, form), known=known), _CONFLICT
     form.version.data = str(row.entry_version)
     return _entry_page(session, row, form, known=known), _CONFLICT
 
 
-def _entry_page(session: ClassSession, row: RegisterRow, form: FlaskForm, *, known: int | None = None) -> str:
+def _entry_page(
+    session: ClassSession,
+    row: RegisterRow,
+    form: FlaskForm,
+    *,
+    known: int | None = None,
+    remark: RemarkForm | None = None,
+) -> str:
     """The entry; in a conflict, `known` is the version that the person looked at."""
+    if remark is None:
+        remark = RemarkForm(formdata=None, data={"remark": row.remark, "version": str(row.entry_version)})
     template = "register/entry.html" if wants_page() else "register/_entry.html"
     changes = _changes(session.id, row.student_id)
     others = [] if known is None else [change for change in changes if change.version and change.version > known]
@@ -133,6 +170,7 @@ def _entry_page(session: ClassSession, row: RegisterRow, form: FlaskForm, *, kno
         session=session,
         row=row,
         form=form,
+        remark=remark,
         changes=changes,
         sightings=sightings,
         conflict=known is not None,

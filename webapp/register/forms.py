@@ -10,7 +10,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # 
 from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
 
 from attendance.database.models import Status
-from attendance.tables.fields import CORRECTION_REASON
+from attendance.tables.fields import CORRECTION_REASON, REMARK
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.ids import LARGEST_ID
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
@@ -53,6 +53,16 @@ class DecisionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
 class CorrectionForm(DecisionForm, EntryForm):
     """What a person decides about one entry."""
+
+
+class RemarkForm(EntryForm):
+    """A note beside a status, empty for none."""
+
+    remark = TextAreaField(
+        "Remark",
+        filters=[cleaned(REMARK)],
+        validators=[Optional(), Fits(REMARK, "This has characters that cannot be shown, or is too long.")],
+    )
 
 
 class BulkForm(DecisionForm):

@@ -39,6 +39,7 @@ class RegisterRow:
         camera: name of the camera of the first sighting.
         changes: how often the status was changed after it was first written.
         changed_by: who changed it last, when that was a person.
+        remark: a person's note beside the status.
         entry_version: the entry's version; `NO_ENTRY` without one.
     """
 
@@ -54,6 +55,7 @@ class RegisterRow:
     camera: str | None = None
     changes: int = 0
     changed_by: str | None = None
+    remark: str | None = None
     entry_version: int = NO_ENTRY
 
     @property
@@ -149,6 +151,7 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
             Attendance.first_seen,
             Attendance.last_seen,
             Attendance.confidence,
+            Attendance.remark,
             Attendance.version,
             Camera.name.label("camera"),
         )
@@ -179,6 +182,7 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         camera=line.camera,
         changes=count,
         changed_by=who,
+        remark=line.remark,
         entry_version=line.version,
     )
 
@@ -194,7 +198,7 @@ def _changes(
             sa.func.max(AttendanceChange.id).label("last_id"),
         )
         .join(Attendance, Attendance.id == AttendanceChange.attendance_id)
-        .where(Attendance.session_id == session_id)
+        .where(Attendance.session_id == session_id, AttendanceChange.remark.is_(None))
         .group_by(AttendanceChange.attendance_id)
     )
     if student_ids is not None:

@@ -94,7 +94,17 @@ def export(session_id: int) -> ResponseReturnValue:
     search, state = asked_filter()
     rows = (row for row in register.rows if _matches(row, search, state))
     name = file_name(["register", session.course.code, starts.strftime("%Y-%m-%d-%H%M"), search, state])
-    header = ["Index number", "Student", "Status", "Source", "First seen", "Last seen", "Confidence", "Changed by"]
+    header = [
+        "Index number",
+        "Student",
+        "Status",
+        "Source",
+        "First seen",
+        "Last seen",
+        "Confidence",
+        "Changed by",
+        "Remark",
+    ]
     text = "".join(csv_lines(header, map(_cells, rows)))
     return csv_response(iter([text]), name)
 
@@ -121,4 +131,5 @@ def _cells(row: RegisterRow) -> list[str]:
         clock_text(row.last_seen, seconds=True) if row.last_seen else "",
         percent(row.confidence) if row.confidence is not None else "",
         row.changed_by or "",
+        row.remark or "",
     ]

@@ -7,7 +7,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.corrections import CorrectionError, EntryChangedError, NoEntryError, correct, give_back
+from attendance.database.corrections import (
+    CorrectionError,
+    EntryChangedError,
+    NoEntryError,
+    correct,
+    give_back,
+    set_remark,
+)
 from attendance.database.entries import history_of
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Course, Source, Status, Student
 from attendance.database.register import Sighting, apply_session_times, close_ended_sessions, record_sighting
@@ -235,3 +242,31 @@ def test_what_was_changed_meanwhile_is_not_given_back(db, course_session, people
     with pytest.raises(EntryChangedError):
         back(db, course_session, people[0], 1)
     assert row_of(db).status is Status.LATE
+
+
+def note(db, session, lecturer, version, remark):
+    return set_remark(
+        db, session_id=session.id, student_id=student_of(db), remark=remark, lecturer_id=lecturer, version=version
+    )
+
+
+def test_a_remark_stands_beside_the_status_and_counts_as_a_change(db, course_session, people):
+    with pytest.raises(NoEntryError, match="none yet"):
+        note(db, course_session, people[0], 0, "limps")
+    sight(db, course_session, 2)
+    for _ in range(2):  # sent twice
+        note(db, course_session, people[0], 1, " left at ten ")
+    row = row_of(db)
+    assert (row.remark, row.status, row.source, row.version) == ("left at ten", Status.PRESENT, Source.MACHINE, 2)
+    with pytest.raises(EntryChangedError):
+        say(db, course_session, Status.EXCUSED, people[1], 1)
+    with pytest.raises(EntryChangedError):
+        note(db, course_session, people[1], 1, "stayed")
+    note(db, course_session, people[1], 2, "")
+    assert row_of(db).remark is None
+    assert [change.remark for change in db.scalars(history_of(course_session.id, student_of(db)))] == [
+        "",
+        "left at ten",
+    ]
+    with pytest.raises(CorrectionError, match="at most 500"):
+        note(db, course_session, people[1], 3, "x" * 501)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from attendance.database.models import (
     ApiToken,
+    Attendance,
     AttendanceChange,
     Camera,
     Course,
@@ -56,6 +57,7 @@ COLUMNS = [
     ("CONSENT_MEANS", Student.consent_means),
     ("DECLARED_GROUP", Student.declared_group),
     ("CORRECTION_REASON", AttendanceChange.reason),
+    ("REMARK", Attendance.remark),
 ]
 
 

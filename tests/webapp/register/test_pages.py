@@ -327,3 +327,36 @@ def test_who_is_on_no_roster_leaves_the_register_with_the_entry(site_db, lesson,
     site_db.commit()
     answer = visitor.post(f"{entry_path(lesson)}/give-back", {"version": "1"}, headers={"X-Requested-With": "fetch"})
     assert (answer.status_code, answer.json["html"]) == (200, None)
+
+
+def test_a_remark_is_shown_exported_and_kept_in_the_history(site_db, lesson, visitor):
+    assert "Save the remark" not in visitor.text(entry_path(lesson))  # there is no status yet
+    see(site_db, lesson, lesson.students[0], minute=2)
+    answer = visitor.post(f"{entry_path(lesson)}/remark", {"remark": " left  at ten ", "version": "1"})
+    text = visitor.text(answer.location)
+    assert "Ada Byron: The remark is saved." in text
+    assert "Present left at ten" in text
+    assert "Remark: left at ten Ada Lovelace," in visitor.text(entry_path(lesson))
+    for path in (f"/sessions/{lesson.session.id}/register.csv", "/records.csv"):
+        lines = csv.DictReader(io.StringIO(visitor.get(path).data.decode("utf-8-sig")))
+        assert next(iter(lines))["Remark"] == "left at ten"
+    for path in ("/records", f"/students/{lesson.students[0].id}"):
+        assert "Present left at ten" in visitor.text(path)
+    visitor.post(f"{entry_path(lesson)}/remark", {"remark": "", "version": "2"})
+    assert "The remark was taken away." in visitor.text(entry_path(lesson))
+    assert "left at ten" not in visitor.text(f"/sessions/{lesson.session.id}")
+
+
+def test_a_remark_that_cannot_be_is_named(site_db, lesson, visitor):
+    path = f"{entry_path(lesson)}/remark"
+    assert visitor.post(path, {"remark": "x", "version": "0"}).status_code == 400
+    see(site_db, lesson, lesson.students[0], minute=2)
+    for remark in ("x" * 501, "a\x00b"):
+        answer = visitor.post(path, {"remark": remark, "version": "1"})
+        assert answer.status_code == 422
+        assert "cannot be shown, or is too long" in answer.text
+    visitor.post(entry_path(lesson), {"status": "late", "reason": "bus", "version": "1"})
+    answer = visitor.post(path, {"remark": "mine", "version": "1"})
+    assert answer.status_code == 409
+    assert "Present changed to Late bus" in plain(answer.text)
+    assert "mine</textarea>" in answer.text
