@@ -1,6 +1,6 @@
 """The tables. Times are UTC; every unique rule that the programs rely on is a constraint here."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -49,7 +49,7 @@ class TokenRole(StrEnum):
 
 
 class Status(StrEnum):
-    """A student's attendance of one session. Only a person sets EXCUSED."""
+    """A student's attendance of one session. The machine sets EXCUSED only where an excuse covers it."""
 
     PRESENT = "present"
     LATE = "late"
@@ -262,6 +262,39 @@ class AttendanceChange(Base):
 
     attendance: Mapped[Attendance | None] = relationship(back_populates="changes")
     lecturer: Mapped[Lecturer | None] = relationship()
+
+
+class Excuse(Base):
+    """That a student is excused from sessions that start in a time; a row of its own, not a status.
+
+    What it makes of the register is `attendance.database.excuses`' rule, and goes when the row goes.
+    """
+
+    __tablename__ = "excuse"
+    __table_args__ = (
+        sa.CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        sa.Index("ix_excuse_student_id_ends_at", "student_id", "ends_at"),
+        _UTF8,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"))
+    # None: of every course.
+    course_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)  # the first day's first moment at the institution
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)  # that of the day after the last
+    reason: Mapped[str] = mapped_column(sa.String(500))
+    reference: Mapped[str | None] = mapped_column(sa.String(120))  # of a paper that proves it
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    course: Mapped[Course | None] = relationship()
+    created_by: Mapped[Lecturer | None] = relationship()
+
+    @property
+    def last_moment(self) -> datetime:
+        """The last moment that is covered: on the last day."""
+        return self.ends_at - timedelta(microseconds=1)
 
 
 class AttendanceEvidence(Base):

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.entries import Author, change_entry, locked_entry, take_out_entries
+from attendance.database.excuses import excused_students, missing_status
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -80,7 +81,7 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
 
 
 def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
-    """Mark everybody on the roster absent who was not seen, in every session that has ended.
+    """Mark everybody on the roster absent, or excused, who was not seen, in every session that has ended.
 
     Runs in transactions of its own, one a session. Several processes may run it at once.
 
@@ -115,10 +116,13 @@ def apply_session_times(db: Session, session: ClassSession, now: datetime | None
         if row.first_seen is None or row.last_seen is None:
             if session.closed_at is None:
                 _take_back(db, row)
+            else:
+                _decide(db, row, missing_status(db, session, row.student_id), "The session's times were changed.")
         elif _counts(session, row.first_seen, row.last_seen):
             _decide(db, row, status_for(session, row.first_seen), "The session's times were changed.")
         else:
-            _decide(db, row, Status.ABSENT, "Seen outside the session's new times.")
+            status = missing_status(db, session, row.student_id)
+            _decide(db, row, status, "Seen outside the session's new times.")
     db.flush()
 
 
@@ -132,10 +136,10 @@ def machine_status(db: Session, session: ClassSession, row: Attendance) -> Statu
     """
     if row.first_seen is not None and row.last_seen is not None:
         counts = _counts(session, row.first_seen, row.last_seen)
-        return status_for(session, row.first_seen) if counts else Status.ABSENT
+        return status_for(session, row.first_seen) if counts else missing_status(db, session, row.student_id)
     if session.closed_at is None or not _expected_at_closing(db, session.closed_at, row):
         return None
-    return Status.ABSENT
+    return missing_status(db, session, row.student_id)
 
 
 def _expected_at_closing(db: Session, closed_at: datetime, row: Attendance) -> bool:
@@ -247,9 +251,15 @@ def _close_in(db: Session, session_id: int, now: datetime) -> int | None:
     missing = db.scalars(
         sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id, ~has_row)
     ).all()
+    excused = excused_students(db, session, missing)
     db.add_all(
-        Attendance(session_id=session_id, student_id=student_id, status=Status.ABSENT, source=Source.MACHINE)
+        Attendance(
+            session_id=session_id,
+            student_id=student_id,
+            status=Status.EXCUSED if student_id in excused else Status.ABSENT,
+            source=Source.MACHINE,
+        )
         for student_id in missing
     )
     session.closed_at = now
-    return len(missing)
+    return len(missing) - len(excused)

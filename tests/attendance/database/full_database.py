@@ -11,6 +11,7 @@ from attendance.database.models import (
     AttendanceEvidence,
     Base,
     Camera,
+    Excuse,
     FileContent,
     GalleryJob,
     GalleryJobKind,
@@ -49,6 +50,9 @@ def fill(db: Session) -> None:
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
     correct_status(
         db, session_id=session.id, student_id=student.id, status=Status.EXCUSED, reason="ill", lecturer_id=lecturer.id
+    )
+    db.add(
+        Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)
     )
     db.add(
         AttendanceEvidence(

@@ -33,6 +33,7 @@ from attendance.database.models import (
     AttendanceChange,
     Base,
     ClassSession,
+    Excuse,
     FileContent,
     ImportedFile,
     ImportedFilePart,
@@ -186,6 +187,19 @@ def test_versions_and_remarks_go_and_come_back_without_the_entries_being_lost(en
         )
     db.rollback()
     assert db.scalars(sa.select(Attendance.version)).all() == [1]
+
+
+def test_excuses_go_and_what_they_made_of_the_register_stays(engine: sa.Engine, db: Session) -> None:
+    before = _fill(db)
+    student = db.scalars(sa.select(Student.id)).one()
+    db.add(Excuse(student_id=student, starts_at=NINE, ends_at=NINE.replace(hour=12), reason="ill"))
+    db.commit()
+    downgrade(engine, "0005")
+    assert "excuse" not in sa.inspect(engine).get_table_names()
+    assert _register(db) == before
+    upgrade(engine)
+    assert _register(db) == before
+    assert db.scalars(sa.select(Excuse)).all() == []
 
 
 def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

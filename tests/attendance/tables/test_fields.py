@@ -12,6 +12,7 @@ from attendance.database.models import (
     AttendanceChange,
     Camera,
     Course,
+    Excuse,
     GalleryJob,
     Lecturer,
     Room,
@@ -58,6 +59,8 @@ COLUMNS = [
     ("DECLARED_GROUP", Student.declared_group),
     ("CORRECTION_REASON", AttendanceChange.reason),
     ("REMARK", Attendance.remark),
+    ("EXCUSE_REASON", Excuse.reason),
+    ("EXCUSE_REFERENCE", Excuse.reference),
 ]
 
 
