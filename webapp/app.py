@@ -12,7 +12,7 @@ from webapp.account import profile
 from webapp.account import sign_in as account
 from webapp.account.identity import init_identity, is_admin, signed_in_lecturer
 from webapp.admin import blueprint as admin_blueprint
-from webapp.records import courses, students
+from webapp.records import courses, excuses, students
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
 from webapp.register.views import init_register
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, health, profile, records, students):
+    for room in (account, courses, excuses, health, profile, records, students):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")

@@ -8,6 +8,7 @@ person decided stays, too. Without the excuse the machine decides anew, so that 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -129,6 +130,20 @@ def excused_students(db: Session, session: ClassSession, student_ids: Collection
 def excuses_for(session: ClassSession, student_ids: Collection[int]) -> sa.Select[Excuse]:
     """The query for the excuses that cover any of the students in a session, the latest first."""
     return sa.select(Excuse).where(*_covers(session), Excuse.student_id.in_(student_ids)).order_by(Excuse.id.desc())
+
+
+def reason_of_excuse(session: ClassSession, student_id: Any) -> sa.ScalarSelect[str | None]:
+    """The reason of an excuse that covers a student in a session, as an expression of a query; NULL without one.
+
+    Args:
+        session: whose start decides.
+        student_id: the column of the query that holds the student's id.
+    """
+    return (
+        sa.select(sa.func.max(Excuse.reason))
+        .where(*_covers(session), Excuse.student_id == student_id)
+        .scalar_subquery()
+    )
 
 
 def missing_status(db: Session, session: ClassSession, student_id: int) -> Status:

@@ -176,6 +176,7 @@ def test_several_entries_are_changed_and_undone(dashboard, db, open_page, assert
     page.get_by_label("Choose Kurt Gödel").check()
     bulk = page.locator("[data-bulk]")
     expect(bulk).to_contain_text("2 chosen")
+    bulk.locator("summary").click()
     assert_accessible(page)
     bulk.get_by_label("Excused").check()
     bulk.get_by_label("Reason").fill("fire drill")

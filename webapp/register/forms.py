@@ -12,7 +12,7 @@ from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
 from attendance.database.models import Status
 from attendance.tables.fields import CORRECTION_REASON, REMARK
 from webapp.tools.fields import Fits, cleaned
-from webapp.tools.ids import LARGEST_ID
+from webapp.tools.requests import LARGEST_ID
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
 
 CHOSEN, SHOWN = "chosen", "shown"

@@ -12,6 +12,7 @@ from flask import get_template_attribute
 from sqlalchemy.orm import Session
 
 from attendance.database.entries import NO_ENTRY
+from attendance.database.excuses import reason_of_excuse
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -40,6 +41,7 @@ class RegisterRow:
         changes: how often the status was changed after it was first written.
         changed_by: who changed it last, when that was a person.
         remark: a person's note beside the status.
+        excuse: the reason of an excuse that covers the session.
         entry_version: the entry's version; `NO_ENTRY` without one.
     """
 
@@ -56,6 +58,7 @@ class RegisterRow:
     changes: int = 0
     changed_by: str | None = None
     remark: str | None = None
+    excuse: str | None = None
     entry_version: int = NO_ENTRY
 
     @property
@@ -153,6 +156,7 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
             Attendance.confidence,
             Attendance.remark,
             Attendance.version,
+            reason_of_excuse(session, Student.id).label("excuse"),
             Camera.name.label("camera"),
         )
         .join(listed, listed.c.student_id == Student.id)
@@ -166,7 +170,7 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
 def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) -> RegisterRow:
     if line.attendance_id is None:
         state = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
-        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), state)
+        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), state, excuse=line.excuse)
     count, who = changes.get(line.attendance_id, (0, None))
     status: Status = line.status
     return RegisterRow(
@@ -183,6 +187,7 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         changes=count,
         changed_by=who,
         remark=line.remark,
+        excuse=line.excuse,
         entry_version=line.version,
     )
 

@@ -132,4 +132,5 @@ def _cells(row: RegisterRow) -> list[str]:
         percent(row.confidence) if row.confidence is not None else "",
         row.changed_by or "",
         row.remark or "",
+        row.excuse or "",
     ]

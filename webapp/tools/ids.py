@@ -11,7 +11,7 @@ from webapp.tools.requests import LARGEST_ID
 class IdConverter(IntegerConverter):
     """`<int:…>` in an address: from 0 to `LARGEST_ID`, unless a route allows less."""
 
-    def __init__(self, map: Map, *arguments: Any, **options: Any) -> None:  # noqa: A002 - werkzeug's name
+    def __init__(self, map: Map, *arguments: Any, **options: Any) -> None:
         super().__init__(map, *arguments, **{"max": LARGEST_ID, **options})
 
 

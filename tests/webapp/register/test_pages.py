@@ -330,7 +330,7 @@ def test_who_is_on_no_roster_leaves_the_register_with_the_entry(site_db, lesson,
 
 
 def test_a_remark_is_shown_exported_and_kept_in_the_history(site_db, lesson, visitor):
-    assert "Save the remark" not in visitor.text(entry_path(lesson))  # there is no status yet
+    assert "Keep the remark" not in visitor.text(entry_path(lesson))  # there is no status yet
     see(site_db, lesson, lesson.students[0], minute=2)
     answer = visitor.post(f"{entry_path(lesson)}/remark", {"remark": " left  at ten ", "version": "1"})
     text = visitor.text(answer.location)

@@ -13,10 +13,11 @@ export function countChosen() {
 export function setUpBulk() {
   document.addEventListener("change", (event) => {
     if (event.target.name !== "chosen") return;
-    const bulk = document.querySelector("[data-bulk]");
-    if (event.target.checked) bulk.open = true;
     countChosen();
   });
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.matches?.("[data-bulk][open]")) target.scrollIntoView({ block: "nearest" });
+  }, true); // it does not bubble
   document.addEventListener("submit", (event) => {
     if (event.target.id !== "bulk") return;
     // Rows change while one watches and are narrowed while one types. A register of several pages knows its own rows.
