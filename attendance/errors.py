@@ -15,6 +15,8 @@ and is not drawn::
         ConsentUnknownError  whether students consent cannot be seen, so nobody is enrolled
       CorrectionError  a correction of the register lacks something
       NoEntryError  there is no place in a register: no such session, or nobody of its roster
+      EntryChangedError  an entry of a register was changed after the person who corrects had looked at it
+      ExcuseError  an excuse lacks something or makes no sense
       EngineError  the face engine
         EngineChoiceError  no such engine, runtime, precision or detector
         ModelError  a model file or a runtime is missing or broken

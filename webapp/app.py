@@ -12,14 +12,16 @@ from webapp.account import profile
 from webapp.account import sign_in as account
 from webapp.account.identity import init_identity, is_admin, signed_in_lecturer
 from webapp.admin import blueprint as admin_blueprint
-from webapp.records import courses, students
+from webapp.records import courses, excuses, students
 from webapp.records import views as records
-from webapp.register import views as register
+from webapp.register import blueprint as register_blueprint
+from webapp.register.views import init_register
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
 from webapp.tools.errors import init_errors
+from webapp.tools.ids import init_ids
 from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
 from webapp.tools.times import init_times
@@ -45,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR_S
     app.config["ATTENDANCE"] = settings
     init_template_tools(app)
+    init_ids(app)
 
     init_access_log(app)  # first, so that what the others refuse is logged too
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
@@ -56,9 +59,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.context_processor(_page_context)
 
     account.init_account(app)
-    register.init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, health, profile, records, register, students):
+    init_register(app, max_streams=max(1, settings.web.threads // 2))
+    for room in (account, courses, excuses, health, profile, records, students):
         app.register_blueprint(room.blueprint)
+    app.register_blueprint(register_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app

@@ -1,6 +1,6 @@
 """The tables. Times are UTC; every unique rule that the programs rely on is a constraint here."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -49,7 +49,7 @@ class TokenRole(StrEnum):
 
 
 class Status(StrEnum):
-    """A student's attendance of one session. Only a person sets EXCUSED."""
+    """A student's attendance of one session. The machine sets EXCUSED only where an excuse covers it."""
 
     PRESENT = "present"
     LATE = "late"
@@ -201,7 +201,10 @@ class ClassSession(Base):
 
 
 class Attendance(Base):
-    """A student's attendance of a session: one row at most."""
+    """A student's attendance of a session, the entry in its register: one row at most.
+
+    Status, source, remark and version change through `attendance.database.entries` only.
+    """
 
     __tablename__ = "attendance"
     __table_args__ = (sa.UniqueConstraint("session_id", "student_id"), _UTF8)
@@ -217,6 +220,10 @@ class Attendance(Base):
     camera_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey("camera.id", ondelete="SET NULL")
     )  # of the first sighting
+    remark: Mapped[str | None] = mapped_column(sa.String(500))  # a person's note beside the status
+    # Raised by each change of the status, of who decided it, and of the remark, so that a person who changes an entry
+    # can be told of a change that was not there yet when the page was opened. Being seen again is no such change.
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
 
     session: Mapped[ClassSession] = relationship()
@@ -228,22 +235,66 @@ class Attendance(Base):
 
 
 class AttendanceChange(Base):
-    """Who changed a status, when and why. Rows are only ever added."""
+    """Who changed an entry, when and why. Rows are only ever added.
+
+    The columns that may be empty beside `attendance_id`, `lecturer_id` and the statuses are so in older rows.
+    """
 
     __tablename__ = "attendance_change"
+    __table_args__ = (sa.Index("ix_attendance_change_session_id_student_id", "session_id", "student_id"), _UTF8)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    attendance_id: Mapped[int] = mapped_column(sa.ForeignKey("attendance.id", ondelete="CASCADE"), index=True)
+    # None: the entry was taken out again; then, and only then, `session_id` and `student_id` say whose it was.
+    attendance_id: Mapped[int | None] = mapped_column(sa.ForeignKey("attendance.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[int | None] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    student_id: Mapped[int | None] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
     lecturer_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey("lecturer.id", ondelete="SET NULL")
     )  # None: the machine
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    old_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: there was no row
-    new_status: Mapped[Status] = mapped_column(enum_column_type(Status))
+    old_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: there was no entry
+    new_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: the entry was taken out
+    old_source: Mapped[Source | None] = mapped_column(enum_column_type(Source))
+    version: Mapped[int | None]  # of the entry after this change
+    batch: Mapped[str | None] = mapped_column(identifier_type(32), index=True)  # the same for all of one bulk change
+    remark: Mapped[str | None] = mapped_column(sa.String(500))  # what it became, empty for none; None: not changed
     reason: Mapped[str] = mapped_column(sa.String(500))
 
-    attendance: Mapped[Attendance] = relationship(back_populates="changes")
+    attendance: Mapped[Attendance | None] = relationship(back_populates="changes")
     lecturer: Mapped[Lecturer | None] = relationship()
+
+
+class Excuse(Base):
+    """That a student is excused from sessions that start in a time; a row of its own, not a status.
+
+    What it makes of the register is `attendance.database.excuses`' rule, and goes when the row goes.
+    """
+
+    __tablename__ = "excuse"
+    __table_args__ = (
+        sa.CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        sa.Index("ix_excuse_student_id_ends_at", "student_id", "ends_at"),
+        _UTF8,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"))
+    # None: of every course.
+    course_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)  # the first day's first moment at the institution
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)  # that of the day after the last
+    reason: Mapped[str] = mapped_column(sa.String(500))
+    reference: Mapped[str | None] = mapped_column(sa.String(120))  # of a paper that proves it
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    course: Mapped[Course | None] = relationship()
+    created_by: Mapped[Lecturer | None] = relationship()
+
+    @property
+    def last_moment(self) -> datetime:
+        """The last moment that is covered: on the last day."""
+        return self.ends_at - timedelta(microseconds=1)
 
 
 class AttendanceEvidence(Base):

@@ -1,4 +1,4 @@
-"""The rules of attendance: what a sighting, the end of a session, and a person's correction make of the register."""
+"""The rules of attendance: what a sighting, the end of a session, and a change of its times make of the register."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +7,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.entries import Author, change_entry, locked_entry, take_out_entries
+from attendance.database.excuses import excused_students, missing_status
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -19,8 +21,6 @@ from attendance.database.models import (
     utc_now,
 )
 from attendance.database.transactions import ATTEMPTS, inserted, transact
-from attendance.errors import AttendanceError
-from attendance.tables.fields import CORRECTION_REASON
 
 log = structlog.get_logger()
 
@@ -55,13 +55,13 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
         the roster or withdrawn consent, or the session's times have changed so that the sighting is outside it.
     """
     for _ in range(ATTEMPTS):
-        session = _session_in_force(db, sighting.session_id)
+        session = session_in_force(db, sighting.session_id)
         student_id = _student_on_roster(db, session, sighting.index_number) if session else None
         if session is None or student_id is None or not _counts(session, sighting.first_seen, sighting.last_seen):
             log.warning("sighting_without_place", session=sighting.session_id, student=sighting.index_number)
             return None
         camera_id = _known_camera(db, sighting.camera_id)
-        row = _locked_row(db, session.id, student_id)
+        row = locked_entry(db, session.id, student_id)
         if row is not None:
             _merge(db, session, row, sighting, camera_id)
             return row
@@ -81,7 +81,7 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
 
 
 def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
-    """Mark everybody on the roster absent who was not seen, in every session that has ended.
+    """Mark everybody on the roster absent, or excused, who was not seen, in every session that has ended.
 
     Runs in transactions of its own, one a session. Several processes may run it at once.
 
@@ -95,107 +95,6 @@ def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
             .order_by(ClassSession.ends_at)
         ).all()
     return sum(_close(sessions, session_id, now) for session_id in ended)
-
-
-class CorrectionError(AttendanceError, ValueError):
-    """A correction lacks something; the message says what, for the person who corrects."""
-
-
-class NoEntryError(AttendanceError, LookupError):
-    """There is no place in a register for this: no such session, or the student is not on its roster."""
-
-
-def correct(
-    db: Session,
-    *,
-    session_id: int,
-    student_id: int,
-    status: Status,
-    reason: str,
-    lecturer_id: int,
-    now: datetime | None = None,
-) -> Attendance:
-    """Set a status as a person, for good, in a transaction of its own: pages, interfaces and commands call this.
-
-    The machine may write the same row at the same moment; the correction is then made again, on what it wrote.
-
-    Args:
-        db: a session with nothing pending.
-        session_id: of the class session.
-        student_id: of the student.
-        status: the new one.
-        reason: why, for whoever reads the register later; at most 500 characters.
-        lecturer_id: who corrects.
-        now: when, aware; the present unless given.
-
-    Returns:
-        The row of the register, committed.
-
-    Raises:
-        CorrectionError: the reason is empty or too long.
-        NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
-        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
-    """
-
-    def work(db: Session) -> Attendance:
-        return correct_status(
-            db,
-            session_id=session_id,
-            student_id=student_id,
-            status=status,
-            reason=reason,
-            lecturer_id=lecturer_id,
-            now=now,
-        )
-
-    return transact(db, work)
-
-
-def correct_status(
-    db: Session,
-    *,
-    session_id: int,
-    student_id: int,
-    status: Status,
-    reason: str,
-    lecturer_id: int,
-    now: datetime | None = None,
-) -> Attendance:
-    """What `correct` does, in the caller's transaction, with who did it, when and why.
-
-    Raises:
-        CorrectionError: the reason is empty or too long.
-        NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
-    """
-    reason = reason.strip()
-    if not reason:
-        raise CorrectionError("A correction needs a reason.")
-    if len(reason) > CORRECTION_REASON.longest:
-        raise CorrectionError(f"A reason has at most {CORRECTION_REASON.longest} characters.")
-    session = db.get(ClassSession, session_id)
-    if session is None:
-        raise NoEntryError("There is no such session.")
-    row = _row_to_correct(db, session, student_id, status)
-    old = row.status if row.id is not None else None
-    if row.id is None and not inserted(db, row):
-        raced = _locked_row(db, session_id, student_id)
-        if raced is None:
-            raise NoEntryError("The row was removed meanwhile.")
-        row, old = raced, raced.status
-    row.status = status
-    row.source = Source.PERSON
-    db.add(
-        AttendanceChange(
-            attendance_id=row.id,
-            lecturer_id=lecturer_id,
-            changed_at=now or utc_now(),
-            old_status=old,
-            new_status=status,
-            reason=reason,
-        )
-    )
-    db.flush()
-    return row
 
 
 def apply_session_times(db: Session, session: ClassSession, now: datetime | None = None) -> None:
@@ -216,12 +115,52 @@ def apply_session_times(db: Session, session: ClassSession, now: datetime | None
     for row in machine:
         if row.first_seen is None or row.last_seen is None:
             if session.closed_at is None:
-                db.delete(row)
+                _take_back(db, row)
+            else:
+                _decide(db, row, missing_status(db, session, row.student_id), "The session's times were changed.")
         elif _counts(session, row.first_seen, row.last_seen):
             _decide(db, row, status_for(session, row.first_seen), "The session's times were changed.")
         else:
-            _decide(db, row, Status.ABSENT, "Seen outside the session's new times.")
+            status = missing_status(db, session, row.student_id)
+            _decide(db, row, status, "Seen outside the session's new times.")
     db.flush()
+
+
+def machine_status(db: Session, session: ClassSession, row: Attendance) -> Status | None:
+    """What the machine makes of an entry that a person set, from all that is known now; None: there would be no entry.
+
+    Args:
+        db: any session.
+        session: of the entry.
+        row: the entry.
+    """
+    if row.first_seen is not None and row.last_seen is not None:
+        counts = _counts(session, row.first_seen, row.last_seen)
+        return status_for(session, row.first_seen) if counts else missing_status(db, session, row.student_id)
+    if session.closed_at is None or not _expected_at_closing(db, session.closed_at, row):
+        return None
+    return missing_status(db, session, row.student_id)
+
+
+def _expected_at_closing(db: Session, closed_at: datetime, row: Attendance) -> bool:
+    """Whether closing the session gave the student an entry, or would have without the person's.
+
+    An entry that a person made after the session was closed is one of somebody who was not on the roster then.
+    """
+    made_by_a_person = db.scalar(
+        sa.select(AttendanceChange.changed_at)
+        .where(AttendanceChange.attendance_id == row.id, AttendanceChange.old_status.is_(None))
+        .order_by(AttendanceChange.id)
+        .limit(1)
+    )
+    return made_by_a_person is None or made_by_a_person < closed_at
+
+
+def _take_back(db: Session, row: Attendance) -> None:
+    if row.version > 1:  # it has a history
+        take_out_entries(db, [row], Author("The session is open again."))
+    else:
+        db.delete(row)
 
 
 def _counts(session: ClassSession, first_seen: datetime, last_seen: datetime) -> bool:
@@ -229,7 +168,7 @@ def _counts(session: ClassSession, first_seen: datetime, last_seen: datetime) ->
     return first_seen < session.ends_at and last_seen >= opens_at
 
 
-def _session_in_force(db: Session, session_id: int) -> ClassSession | None:
+def session_in_force(db: Session, session_id: int) -> ClassSession | None:
     """The session, whose times nobody changes until the transaction ends.
 
     Without the lock a sighting judged by the old times could be written after `apply_session_times` has looked.
@@ -261,15 +200,6 @@ def _student_on_roster(db: Session, session: ClassSession, index_number: str) ->
     )
 
 
-def _locked_row(db: Session, session_id: int, student_id: int) -> Attendance | None:
-    return db.scalar(
-        sa.select(Attendance)
-        .where(Attendance.session_id == session_id, Attendance.student_id == student_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-
-
 def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None) -> None:
     first_seen, last_seen, confidence, seen_by = (
         sighting.first_seen,
@@ -296,17 +226,7 @@ def _place(camera_id: int | None) -> float:
 def _decide(db: Session, row: Attendance, status: Status, reason: str) -> None:
     """Change the machine's own status, keeping the change."""
     if row.status is not status:
-        db.add(AttendanceChange(attendance_id=row.id, old_status=row.status, new_status=status, reason=reason))
-        row.status = status
-
-
-def _row_to_correct(db: Session, session: ClassSession, student_id: int, status: Status) -> Attendance:
-    row = _locked_row(db, session.id, student_id)
-    if row is not None:
-        return row
-    if db.get(Enrolment, (session.course_id, student_id)) is None:
-        raise NoEntryError("The student is not on the roster of this session.")
-    return Attendance(session_id=session.id, student_id=student_id, status=status, source=Source.PERSON)
+        change_entry(db, row, status, Source.MACHINE, Author(reason))
 
 
 def _close(sessions: sessionmaker[Session], session_id: int, now: datetime) -> bool:
@@ -331,9 +251,15 @@ def _close_in(db: Session, session_id: int, now: datetime) -> int | None:
     missing = db.scalars(
         sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id, ~has_row)
     ).all()
+    excused = excused_students(db, session, missing)
     db.add_all(
-        Attendance(session_id=session_id, student_id=student_id, status=Status.ABSENT, source=Source.MACHINE)
+        Attendance(
+            session_id=session_id,
+            student_id=student_id,
+            status=Status.EXCUSED if student_id in excused else Status.ABSENT,
+            source=Source.MACHINE,
+        )
         for student_id in missing
     )
     session.closed_at = now
-    return len(missing)
+    return len(missing) - len(excused)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 from attendance.database.models import (
     AttendanceEvidence,
     ClassSession,
+    Excuse,
     GalleryJob,
     GalleryJobKind,
     ImportedFile,
@@ -31,7 +32,7 @@ class Retention:
     jobs: datetime | None
     """Reports of enrolments and erasures that the dashboard asked for, and photos of enrolments that never ended."""
     sessions: datetime | None
-    """Class sessions that ended, with their attendance and its history."""
+    """Class sessions that ended, with their attendance and its history; and excuses."""
     passing: datetime | None = None
     """What the dashboard needs for hours at most: files that were tried or imported, and attempts to sign in."""
 
@@ -62,6 +63,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         "class sessions with their attendance": _delete(
             sessions, ClassSession.id, ClassSession.ends_at, retention.sessions
         ),
+        "excuses": _delete(sessions, Excuse.id, Excuse.ends_at, retention.sessions),
         "files that were tried or imported": _delete(
             sessions, ImportedFile.id, ImportedFile.uploaded_at, retention.passing
         ),

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from attendance.database.corrections import correct_status
+from attendance.database.excuses import NewExcuse, give_excuse
 from attendance.database.models import Status, utc_now
-from attendance.database.register import close_ended_sessions, correct_status
+from attendance.database.register import close_ended_sessions
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from tests.webapp.screens import NARROW, WIDE
@@ -26,6 +28,8 @@ def campus(dashboard):
             see(db, lesson, student, minute=n * 9)
             see(db, lesson, student, minute=n * 9, session=past)
         newcomer = make_lecturer(db)
+        ill = NewExcuse(lesson.students[0].id, None, LONG_AGO, LONG_AGO + timedelta(days=21), "ill " * 60, "file 7")
+        give_excuse(db, ill, lecturer_id=lesson.lecturer.id)
         db.commit()
         close_ended_sessions(dashboard.sessions, utc_now())
         correct_status(
@@ -54,6 +58,7 @@ def campus(dashboard):
         f"/sessions/{past.id}/students/{student_id}",
         f"/students/{student_id}",
         f"/students/{student_id}?course={course}",
+        f"/students/{student_id}/excuses/new",
         "/records",
         f"/records?course={course}&status=late&from=2024-01-01",
         "/records?from=yesterday",

@@ -6,11 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import expect
 
-from attendance.database.models import utc_now
-from tests.factories import PASSWORD, enrol, make_session, make_student
+from attendance.database.models import Attendance, AttendanceChange, Role, utc_now
+from tests.factories import PASSWORD, enrol, make_lecturer, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from tests.webapp.screens import NARROW, WIDE
 
@@ -128,6 +129,75 @@ def test_an_entry_is_corrected_by_keyboard_alone(dashboard, db, open_page, size)
     expect(page.get_by_role("link", name="Correct Ada Byron")).to_be_focused()
 
 
+@SIZES
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_two_people_at_one_entry_and_the_second_chooses(dashboard, db, open_page, assert_accessible, size, scripts):  # noqa: PLR0917
+    lesson = make_lesson(db, "Ada Byron")
+    see(db, lesson, lesson.students[0], minute=15)
+    grace = make_lecturer(db, name="Grace Hopper", role=Role.ADMIN)
+    db.commit()
+    path = f"/sessions/{lesson.session.id}"
+    mine = open_page(lesson.lecturer, path, size=size, java_script_enabled=scripts)
+    mine.get_by_role("link", name="Correct Ada Byron").click()
+    hers = open_page(grace, path)
+    for page, status, reason in ((hers, "Present", "sat behind me"), (mine, "Absent", "it was her twin")):
+        if page is hers:
+            page.get_by_role("link", name="Correct Ada Byron").click()
+        form = page.locator("[data-entry]")
+        form.get_by_label(status, exact=True).check()
+        form.get_by_label("Reason").fill(reason)
+        form.get_by_role("button", name="Save").click()
+        if page is hers:
+            expect(row(page, lesson.students[0])).to_contain_text("Grace Hopper")
+    told = mine.get_by_role("alert")
+    expect(told).to_contain_text("Nothing of yours is saved yet")
+    expect(told).to_contain_text("sat behind me")
+    expect(told).to_contain_text("Grace Hopper")
+    expect(mine.locator("[data-entry]").get_by_label("Reason")).to_have_value("it was her twin")
+    if scripts:
+        assert_accessible(mine)
+    mine.get_by_role("button", name="Save mine all the same").dblclick()
+    expect(row(mine, lesson.students[0])).to_contain_text("Absent")
+    db.rollback()
+    reasons = sa.select(AttendanceChange.reason).join(Attendance).where(Attendance.session_id == lesson.session.id)
+    assert db.scalars(reasons.order_by(AttendanceChange.id)).all() == ["sat behind me", "it was her twin"]
+
+
+@SIZES
+def test_several_entries_are_changed_and_undone(dashboard, db, open_page, assert_accessible, size):
+    lesson = make_lesson(db, "Ada Byron", "Kurt Gödel", "Łukasz Żak")
+    page = open_page(lesson.lecturer, f"/sessions/{lesson.session.id}", size=size)
+    ada, kurt, lukasz = lesson.students
+    expect(page.locator("[data-live-state]")).to_contain_text("Live")
+    page.get_by_label("Choose Ada Byron").check()
+    see(db, lesson, ada, minute=2)  # her row is replaced, and stays chosen
+    expect(row(page, ada)).to_contain_text("Present")
+    expect(page.get_by_label("Choose Ada Byron")).to_be_checked()
+    page.get_by_label("Choose Kurt Gödel").check()
+    bulk = page.locator("[data-bulk]")
+    expect(bulk).to_contain_text("2 chosen")
+    bulk.locator("summary").click()
+    assert_accessible(page)
+    bulk.get_by_label("Excused").check()
+    bulk.get_by_label("Reason").fill("fire drill")
+    bulk.get_by_role("button", name="Change them").click()
+    expect(page.get_by_role("status").first).to_contain_text("2 entries are now excused.")
+    assert_accessible(page)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("status").first).to_contain_text("Undone: 2 entries are as before.")
+    expect(row(page, ada)).to_contain_text("Present")
+    expect(row(page, kurt)).to_contain_text("Not yet seen")
+    page.get_by_label("Search this register").fill("k")  # all that are shown: Kurt and Łukasz
+    page.locator("[data-bulk] summary").click()
+    bulk.get_by_label("All that are shown").check()
+    bulk.get_by_label("Present", exact=True).check()
+    bulk.get_by_label("Reason").fill("sat in the dark")
+    bulk.get_by_role("button", name="Change them").click()
+    expect(page.get_by_role("status").first).to_contain_text("2 entries are now present.")
+    expect(row(page, lukasz)).to_contain_text("Person")
+    expect(row(page, ada)).to_contain_text("Camera")
+
+
 def test_a_correction_that_does_not_get_through_is_said_in_the_dialog(dashboard, db, open_page):
     lesson = make_lesson(db, "Ada Byron")
     page = open_page(lesson.lecturer, f"/sessions/{lesson.session.id}")
@@ -141,6 +211,18 @@ def test_a_correction_that_does_not_get_through_is_said_in_the_dialog(dashboard,
     page.context.set_offline(True)
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("no connection")
+
+
+def test_the_export_follows_the_filter_while_one_types(dashboard, db, open_page):
+    lesson = make_lesson(db, "Ada Byron", "Kurt Gödel")
+    page = open_page(lesson.lecturer, f"/sessions/{lesson.session.id}")
+    page.get_by_label("Search this register").fill("kurt")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export CSV").click()
+    lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    assert [line["Student"] for line in csv.DictReader(lines)] == ["Kurt Gödel"]
+    page.get_by_label("Search this register").fill("")
+    assert "?" not in page.get_by_role("link", name="Export CSV").get_attribute("href")
 
 
 def test_everything_works_without_javascript(dashboard, db, open_page):

@@ -3,6 +3,8 @@
 What one may not open answers as what does not exist, so that nobody learns which courses there are.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from flask import abort
 from sqlalchemy.orm import contains_eager, selectinload
@@ -12,7 +14,7 @@ from webapp.account.identity import current_lecturer, is_admin
 from webapp.tools.storage import database
 
 
-def reachable(course_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int]) -> sa.ColumnElement[bool]:
+def reachable(course_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[Any]) -> sa.ColumnElement[bool]:
     """The condition that a course, given by a column with its id, is one the lecturer may open."""
     if is_admin():
         return sa.true()

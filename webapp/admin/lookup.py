@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from flask import abort, request
 
-from webapp.tools.requests import LARGEST_ID, read_id
+from webapp.tools.requests import read_id
 from webapp.tools.storage import database
 
 T = TypeVar("T")
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 def fetch(model: type[T], identifier: int) -> T:
     """The row with that id, or 404."""
-    row = database().get(model, identifier) if identifier <= LARGEST_ID else None
+    row = database().get(model, identifier)
     if row is None:
         abort(404)
     return row

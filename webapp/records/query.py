@@ -62,6 +62,7 @@ class Record:
     first_seen: datetime | None
     last_seen: datetime | None
     confidence: float | None
+    remark: str | None
 
 
 class RecordQuery:
@@ -176,6 +177,7 @@ class RecordQuery:
                 Attendance.first_seen,
                 Attendance.last_seen,
                 Attendance.confidence,
+                Attendance.remark,
             )
             .select_from(Attendance)
             .join(ClassSession, ClassSession.id == Attendance.session_id)

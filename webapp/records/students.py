@@ -8,6 +8,7 @@ from sqlalchemy.orm import contains_eager
 
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment
 from webapp.account.reach import reach_student, reachable
+from webapp.records.excuses import excuses_of, may_take_back
 from webapp.records.tallies import Tally, tally_courses_of
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
@@ -36,6 +37,7 @@ def history(student_id: int) -> str:
         courses=[(course, tallies.get(course.id, Tally())) for course in courses],
         overall=sum(tallies.values(), Tally()),
         chosen=chosen,
+        excuses=[(excuse, may_take_back(excuse)) for excuse in excuses_of(student)],
         page=paginate(db, query, size=_A_PAGE),
     )
 

@@ -92,7 +92,7 @@ def export() -> ResponseReturnValue:
     zone_name = str(zone())
     header = [
         "Date", "Start", "End", "Course", "Course name", "Index number", "Student", "Status", "Source",
-        f"First seen ({zone_name})", f"Last seen ({zone_name})", "Confidence",
+        f"First seen ({zone_name})", f"Last seen ({zone_name})", "Confidence", "Remark",
     ]  # fmt: skip
 
     def rows() -> Iterator[list[str]]:
@@ -214,6 +214,7 @@ def _cells(record: Record) -> list[str]:
         local(record.first_seen).strftime("%Y-%m-%d %H:%M:%S") if record.first_seen else "",
         local(record.last_seen).strftime("%Y-%m-%d %H:%M:%S") if record.last_seen else "",
         percent(record.confidence) if record.confidence is not None else "",
+        record.remark or "",
     ]
 
 

@@ -8,8 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from flask import get_template_attribute
 from sqlalchemy.orm import Session
 
+from attendance.database.entries import NO_ENTRY
+from attendance.database.excuses import reason_of_excuse
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -37,6 +40,9 @@ class RegisterRow:
         camera: name of the camera of the first sighting.
         changes: how often the status was changed after it was first written.
         changed_by: who changed it last, when that was a person.
+        remark: a person's note beside the status.
+        excuse: the reason of an excuse that covers the session.
+        entry_version: the entry's version; `NO_ENTRY` without one.
     """
 
     student_id: int
@@ -51,11 +57,19 @@ class RegisterRow:
     camera: str | None = None
     changes: int = 0
     changed_by: str | None = None
+    remark: str | None = None
+    excuse: str | None = None
+    entry_version: int = NO_ENTRY
 
     @property
     def by_person(self) -> bool:
         """Whether a person decided the status."""
         return self.source is Source.PERSON
+
+    @property
+    def entry(self) -> str:
+        """Which entry this is, for a form that changes several: the student's id and the entry's version."""
+        return f"{self.student_id}.{self.entry_version}"
 
     @property
     def version(self) -> str:
@@ -118,6 +132,12 @@ def read_row(db: Session, session: ClassSession, student_id: int, now: datetime)
     return None if line is None else _row(line, phase_of(session, now), _changes(db, session.id, [student_id]))
 
 
+def render_row(session: ClassSession, row: RegisterRow) -> str:
+    """A row of the register as HTML."""
+    html: str = get_template_attribute("register/_row.html", "register_row")(session, row)
+    return html
+
+
 def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...]]:
     on_roster = sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id)
     with_row = sa.select(Attendance.student_id).where(Attendance.session_id == session.id)
@@ -134,6 +154,9 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
             Attendance.first_seen,
             Attendance.last_seen,
             Attendance.confidence,
+            Attendance.remark,
+            Attendance.version,
+            reason_of_excuse(session, Student.id).label("excuse"),
             Camera.name.label("camera"),
         )
         .join(listed, listed.c.student_id == Student.id)
@@ -147,7 +170,7 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
 def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) -> RegisterRow:
     if line.attendance_id is None:
         state = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
-        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), state)
+        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), state, excuse=line.excuse)
     count, who = changes.get(line.attendance_id, (0, None))
     status: Status = line.status
     return RegisterRow(
@@ -163,6 +186,9 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         camera=line.camera,
         changes=count,
         changed_by=who,
+        remark=line.remark,
+        excuse=line.excuse,
+        entry_version=line.version,
     )
 
 
@@ -177,7 +203,7 @@ def _changes(
             sa.func.max(AttendanceChange.id).label("last_id"),
         )
         .join(Attendance, Attendance.id == AttendanceChange.attendance_id)
-        .where(Attendance.session_id == session_id)
+        .where(Attendance.session_id == session_id, AttendanceChange.remark.is_(None))
         .group_by(AttendanceChange.attendance_id)
     )
     if student_ids is not None:

@@ -1,74 +1,26 @@
-"""The register of a class session: the page, its live stream, its CSV, and correcting an entry."""
+"""The register of a class session: the page, its live stream and its CSV."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection
 
-import sqlalchemy as sa
-from flask import (
-    Blueprint,
-    Flask,
-    Response,
-    abort,
-    current_app,
-    flash,
-    get_template_attribute,
-    jsonify,
-    redirect,
-    render_template,
-    request,
-    stream_with_context,
-    url_for,
-)
+from flask import Flask, Response, abort, current_app, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy.orm import joinedload
-from wtforms import HiddenField, RadioField, TextAreaField
-from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
-from wtforms.validators import AnyOf, DataRequired, Length
 
-from attendance.database.evidence import evidence_of, frames_of
-from attendance.database.models import Attendance, AttendanceChange, ClassSession, Status, utc_now
-from attendance.database.register import NoEntryError
-from attendance.database.register import correct as correct_register
-from attendance.tables.fields import CORRECTION_REASON
-from webapp.account.identity import current_lecturer
+from attendance.database.models import ClassSession, utc_now
 from webapp.account.reach import reach_session
+from webapp.register.blueprint import blueprint
+from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
-from webapp.register.rows import RegisterRow, read_register, read_row
-from webapp.tools.fields import Fits, cleaned
+from webapp.register.rows import RegisterRow, read_register, render_row
 from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
-from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
 from webapp.tools.storage import database, release_database, sessions_of
-from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, percent, source_word
+from webapp.tools.template_tools import STATE_WORDS, percent, source_word
 from webapp.tools.times import clock_text, local
-
-blueprint = Blueprint("register", __name__, url_prefix="/sessions/<int:session_id>")
 
 _ROWS_A_PAGE = 500
 _STREAMS = "attendance_streams"
-
-
-class CorrectionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
-    """A status and why."""
-
-    status = RadioField(
-        "Status",
-        choices=[SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status],
-        validate_choice=False,
-        validators=[AnyOf(STATUS_VALUES, "Choose a status.")],
-    )
-    reason = TextAreaField(
-        "Reason",
-        filters=[cleaned(CORRECTION_REASON)],
-        validators=[
-            DataRequired("Say why, so that it can be understood later."),
-            Length(max=CORRECTION_REASON.longest, message=f"At most {CORRECTION_REASON.longest} characters."),
-            Fits(CORRECTION_REASON, "This has characters that cannot be shown. Type it again."),
-        ],
-    )
-    next = HiddenField()
 
 
 def init_register(app: Flask, *, max_streams: int) -> None:
@@ -85,9 +37,19 @@ def streams_of(app: Flask) -> LiveStreams:
 @blueprint.get("")
 def page(session_id: int) -> str:
     """The register; `?q=` and `?state=` narrow it, for those without JavaScript and for very long ones."""
-    session = reach_session(session_id)
+    return register_page(reach_session(session_id), BulkForm(formdata=None))
+
+
+def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[str] = ()) -> str:
+    """The register, narrowed as the address asks.
+
+    Args:
+        session: of the register.
+        form: for changing several entries; open when it has errors.
+        chosen: the entries (`RegisterRow.entry`) that are chosen in it.
+    """
     register = read_register(database(), session, utc_now())
-    search, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    search, state = asked_filter()
     rows = [row for row in register.rows if _matches(row, search, state)]
     number = page_number()
     shown = rows[(number - 1) * _ROWS_A_PAGE : number * _ROWS_A_PAGE]
@@ -98,6 +60,9 @@ def page(session_id: int) -> str:
         page=Page(shown, number, _ROWS_A_PAGE, len(rows)),
         search=search,
         state=state,
+        form=form,
+        chosen=chosen,
+        shown=" ".join(row.entry for row in rows),
     )
 
 
@@ -122,83 +87,31 @@ def live(session_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/register.csv")
 def export(session_id: int) -> ResponseReturnValue:
-    """The whole register as CSV, with those not yet seen."""
+    """The register as CSV, with those not yet seen; `?q=` and `?state=` narrow it as they narrow the page."""
     session = reach_session(session_id)
     register = read_register(database(), session, utc_now())
     starts = local(session.starts_at)
-    name = file_name(["register", session.course.code, starts.strftime("%Y-%m-%d-%H%M")])
-    header = ["Index number", "Student", "Status", "Source", "First seen", "Last seen", "Confidence", "Changed by"]
-    text = "".join(csv_lines(header, (_cells(row) for row in register.rows)))
+    search, state = asked_filter()
+    rows = (row for row in register.rows if _matches(row, search, state))
+    name = file_name(["register", session.course.code, starts.strftime("%Y-%m-%d-%H%M"), search, state])
+    header = [
+        "Index number",
+        "Student",
+        "Status",
+        "Source",
+        "First seen",
+        "Last seen",
+        "Confidence",
+        "Changed by",
+        "Remark",
+    ]
+    text = "".join(csv_lines(header, map(_cells, rows)))
     return csv_response(iter([text]), name)
 
 
-@blueprint.get("/students/<int:student_id>")
-def entry(session_id: int, student_id: int) -> str:
-    """One student's entry: the correction form, the history of changes, and what the cameras saw."""
-    session = reach_session(session_id)
-    row = _reach_row(session, student_id)
-    status = row.state if row.state in STATUS_VALUES else None
-    form = CorrectionForm(formdata=None, data={"status": status, "next": safe_path(request.args.get("next"))})
-    return _entry_page(session, row, form)
-
-
-@blueprint.post("/students/<int:student_id>")
-def correct(session_id: int, student_id: int) -> ResponseReturnValue:
-    """Set a status with a reason; from a script, the answer is the new row."""
-    session = reach_session(session_id)
-    row = _reach_row(session, student_id)
-    form = CorrectionForm()
-    if not form.validate():
-        return _entry_page(session, row, form), 422
-    try:
-        correct_register(
-            database(),
-            session_id=session_id,
-            student_id=student_id,
-            status=Status(form.status.data),
-            reason=form.reason.data or "",
-            lecturer_id=current_lecturer().id,
-        )
-    except NoEntryError:  # the student was taken off the roster meanwhile
-        abort(404)
-    message = f"{row.name} is now {STATE_WORDS[form.status.data].lower()}."
-    if wants_page():
-        flash(message, "success")
-        return redirect(safe_path(form.next.data) or url_for("register.page", session_id=session_id))
-    register = read_register(database(), session, utc_now())
-    row = next(row for row in register.rows if row.student_id == student_id)
-    return jsonify(id=student_id, html=render_row(session, row), counts=dict(register.counts), message=message)
-
-
-def render_row(session: ClassSession, row: RegisterRow) -> str:
-    """A row of the register as HTML."""
-    html: str = get_template_attribute("register/_row.html", "register_row")(session, row)
-    return html
-
-
-def _reach_row(session: ClassSession, student_id: int) -> RegisterRow:
-    row = read_row(database(), session, student_id, utc_now())
-    if row is None:
-        abort(404)
-    return row
-
-
-def _entry_page(session: ClassSession, row: RegisterRow, form: FlaskForm) -> str:
-    template = "register/entry.html" if wants_page() else "register/_entry.html"
-    changes = _changes(session.id, row.student_id)
-    sightings = [(kept, frames_of(kept)) for kept in evidence_of(database(), session.id, row.student_id)]
-    return render_template(template, session=session, row=row, form=form, changes=changes, sightings=sightings)
-
-
-def _changes(session_id: int, student_id: int) -> Sequence[Any]:
-    query = (
-        sa.select(AttendanceChange)
-        .join(AttendanceChange.attendance)
-        .options(joinedload(AttendanceChange.lecturer))
-        .where(Attendance.session_id == session_id, Attendance.student_id == student_id)
-        .order_by(AttendanceChange.id.desc())
-    )
-    return database().scalars(query).all()
+def asked_filter() -> tuple[str, str]:
+    """The search and the state that the address asks for, each empty for all."""
+    return request.args.get("q", "").strip(), request.args.get("state", "")
 
 
 def _matches(row: RegisterRow, search: str, state: str) -> bool:
@@ -218,4 +131,6 @@ def _cells(row: RegisterRow) -> list[str]:
         clock_text(row.last_seen, seconds=True) if row.last_seen else "",
         percent(row.confidence) if row.confidence is not None else "",
         row.changed_by or "",
+        row.remark or "",
+        row.excuse or "",
     ]

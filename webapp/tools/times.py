@@ -12,7 +12,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def init_times(app: Flask, timezone: str) -> None:
-    """Set the zone and the template filters `day`, `clock`, `clock_s`, `moment` (time elements) and `moment_text`."""
+    """Set the zone and the template filters; `day`, `clock`, `clock_s` and `moment` make time elements."""
     app.config[_ZONE] = ZoneInfo(timezone)
     app.jinja_env.filters.update(
         day=lambda value: _tag(value, day_text(value)),
@@ -20,6 +20,7 @@ def init_times(app: Flask, timezone: str) -> None:
         clock_s=lambda value: _tag(value, clock_text(value, seconds=True)),
         moment=lambda value: _tag(value, moment_text(value)),
         moment_text=moment_text,
+        iso_day=lambda value: local(value).date().isoformat(),
     )
 
 

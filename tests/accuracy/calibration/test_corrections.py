@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from accuracy.calibration.corrections import FEWEST_SESSIONS, read_corrections
+from attendance.database.corrections import correct_status
 from attendance.database.models import AttendanceEvidence, ClassSession, Status, Student
-from attendance.database.register import Sighting, correct_status, record_sighting
+from attendance.database.register import Sighting, record_sighting
 from tests.factories import NINE, enrol, make_course, make_lecturer, make_room, make_session, make_student
 
 

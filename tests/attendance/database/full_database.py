@@ -5,11 +5,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.corrections import correct_status
 from attendance.database.models import (
     ApiToken,
     AttendanceEvidence,
     Base,
     Camera,
+    Excuse,
     FileContent,
     GalleryJob,
     GalleryJobKind,
@@ -21,7 +23,7 @@ from attendance.database.models import (
     Status,
     TokenRole,
 )
-from attendance.database.register import Sighting, correct_status, record_sighting
+from attendance.database.register import Sighting, record_sighting
 from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
 
 
@@ -48,6 +50,9 @@ def fill(db: Session) -> None:
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
     correct_status(
         db, session_id=session.id, student_id=student.id, status=Status.EXCUSED, reason="ill", lecturer_id=lecturer.id
+    )
+    db.add(
+        Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)
     )
     db.add(
         AttendanceEvidence(

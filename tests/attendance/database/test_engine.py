@@ -20,14 +20,26 @@ from attendance.database.engine import (
     session_factory,
     upgrade,
 )
+from attendance.database.entries import (
+    Author,
+    add_entry,
+    change_entry,
+    change_remark,
+    history_of,
+    take_out_entries,
+)
 from attendance.database.models import (
     Attendance,
+    AttendanceChange,
     Base,
     ClassSession,
+    Excuse,
     FileContent,
     ImportedFile,
     ImportedFilePart,
     SignInAttempt,
+    Source,
+    Status,
     Student,
 )
 from attendance.database.register import Sighting, record_sighting
@@ -135,6 +147,59 @@ def test_files_and_attempts_go_and_come_back_empty(engine: sa.Engine, db: Sessio
     assert tables <= set(sa.inspect(engine).get_table_names())
     assert _register(db) == before
     assert db.scalars(sa.select(ImportedFile)).all() == []
+
+
+def test_versions_and_remarks_go_and_come_back_without_the_entries_being_lost(engine: sa.Engine, db: Session) -> None:
+    before = _fill(db)
+    row = db.scalars(sa.select(Attendance)).one()
+    lecturer = make_lecturer(db)
+    change_entry(db, row, Status.EXCUSED, Source.PERSON, Author("ill", lecturer.id))
+    change_remark(db, row, "note", Author("noted", lecturer.id))
+    other = make_student(db, "s2")
+    gone = Attendance(session_id=row.session_id, student_id=other.id, status=Status.LATE, version=1)
+    assert add_entry(db, gone, Author("late", lecturer.id))
+    take_out_entries(db, [gone], Author("not here", lecturer.id))
+    db.commit()
+    assert db.scalars(history_of(row.session_id, other.id).with_only_columns(AttendanceChange.reason)).all() == [
+        "not here",
+        "late",
+    ]
+    db.rollback()  # MariaDB changes no table that somebody is reading
+    downgrade(engine, "0004")
+    assert "version" not in {column["name"] for column in sa.inspect(engine).get_columns("attendance")}
+    with engine.begin() as connection:
+        reasons = connection.execute(sa.text("SELECT reason FROM attendance_change ORDER BY id")).scalars().all()
+    assert reasons == ["ill", "noted"]
+    upgrade(engine)
+    db.expire_all()
+    assert [status for _, status in _register(db)] == [Status.EXCUSED] != [status for _, status in before]
+    row = db.scalars(sa.select(Attendance)).one()
+    assert (row.version, row.remark) == (1, None)
+    with engine.begin() as connection:  # as a service of the version before does, while an installation is upgraded
+        connection.execute(sa.text("DELETE FROM attendance_change"))
+        connection.execute(sa.text("DELETE FROM attendance"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO attendance (session_id, student_id, status, source, updated_at)"
+                " VALUES (:session, :student, 'late', 'machine', '2026-11-23 09:00:00')"
+            ),
+            {"session": row.session_id, "student": other.id},
+        )
+    db.rollback()
+    assert db.scalars(sa.select(Attendance.version)).all() == [1]
+
+
+def test_excuses_go_and_what_they_made_of_the_register_stays(engine: sa.Engine, db: Session) -> None:
+    before = _fill(db)
+    student = db.scalars(sa.select(Student.id)).one()
+    db.add(Excuse(student_id=student, starts_at=NINE, ends_at=NINE.replace(hour=12), reason="ill"))
+    db.commit()
+    downgrade(engine, "0005")
+    assert "excuse" not in sa.inspect(engine).get_table_names()
+    assert _register(db) == before
+    upgrade(engine)
+    assert _register(db) == before
+    assert db.scalars(sa.select(Excuse)).all() == []
 
 
 def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.corrections import correct_status
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Enrolment, Source, Status, Student
 from attendance.database.register import (
     Sighting,
     apply_session_times,
     close_ended_sessions,
-    correct_status,
     record_sighting,
     status_for,
 )

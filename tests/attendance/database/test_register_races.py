@@ -13,15 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.corrections import correct_status
 from attendance.database.engine import begin_writing, create_database_engine, session_factory, upgrade
 from attendance.database.models import Attendance, ClassSession, Source, Status, Student
-from attendance.database.register import (
-    Sighting,
-    apply_session_times,
-    close_ended_sessions,
-    correct_status,
-    record_sighting,
-)
+from attendance.database.register import Sighting, apply_session_times, close_ended_sessions, record_sighting
 from attendance.database.transactions import is_transient
 from tests.factories import NINE, enrol, make_camera, make_course, make_lecturer, make_session, make_student
 

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from attendance.database.models import (
     ApiToken,
+    Attendance,
     AttendanceChange,
     Camera,
     Course,
+    Excuse,
     GalleryJob,
     Lecturer,
     Room,
@@ -56,6 +58,9 @@ COLUMNS = [
     ("CONSENT_MEANS", Student.consent_means),
     ("DECLARED_GROUP", Student.declared_group),
     ("CORRECTION_REASON", AttendanceChange.reason),
+    ("REMARK", Attendance.remark),
+    ("EXCUSE_REASON", Excuse.reason),
+    ("EXCUSE_REFERENCE", Excuse.reference),
 ]
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from attendance.database.corrections import correct_status
 from attendance.database.models import Enrolment, Role, Status
-from attendance.database.register import correct_status
 from tests.factories import enrol, make_course, make_lecturer, make_session
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 

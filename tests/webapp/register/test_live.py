@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from attendance.database.corrections import correct_status
 from attendance.database.models import ClassSession, Status, utc_now
-from attendance.database.register import close_ended_sessions, correct_status
+from attendance.database.register import close_ended_sessions
 from tests.factories import enrol, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from webapp.register.live import LiveStreams, Watch, watch_register

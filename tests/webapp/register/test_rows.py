@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from attendance.database.corrections import correct_status
 from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Enrolment, Source, Status
-from attendance.database.register import close_ended_sessions, correct_status
+from attendance.database.register import close_ended_sessions
 from tests.factories import enrol, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from webapp.records.tallies import tally_sessions

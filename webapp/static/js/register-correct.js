@@ -3,7 +3,7 @@ import { toast } from "./toast.js";
 
 const FETCH = { "X-Requested-With": "fetch" };
 
-// onSaved({html, counts}) puts the new row in place.
+// onSaved({id, html, counts}) puts the new row in place; html is null where there is none any more.
 export function setUpCorrections(onSaved) {
   const dialog = document.querySelector("[data-dialog]");
   let opener = null;
@@ -36,9 +36,11 @@ export function setUpCorrections(onSaved) {
     button.disabled = true;
     try {
       const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: FETCH });
-      if (answer.status === 422) {
+      if (answer.status === 422 || answer.status === 409) {
         fill(await answer.text());
-        dialog.querySelector("[aria-invalid=true], .field-wrong input")?.focus();
+        // Wrong fields come first; in a conflict, what somebody else did is above everything.
+        const wrong = dialog.querySelector("[aria-invalid=true], .field-wrong input");
+        (wrong ?? dialog.querySelector("#entry-title")).focus();
         return;
       }
       const data = await answer.json();

@@ -11,6 +11,14 @@ function nameKey(text) {
   return plain.replace(/[łøđðæœþß]/g, (letter) => BASE_LETTERS[letter]).trim();
 }
 
+// What is exported is what is shown.
+function pointExport(asked) {
+  const link = document.querySelector("[data-export]");
+  const address = new URL(link.href);
+  address.search = new URLSearchParams([...new FormData(asked)].filter(([, value]) => value.trim()));
+  link.href = address;
+}
+
 export function filterRows() {
   const asked = form();
   if (!asked || document.querySelector("[data-register]").hasAttribute("data-paged")) return;
@@ -25,6 +33,7 @@ export function filterRows() {
   note.textContent = `${shown} of ${rows().length} students shown`;
   document.querySelector("[data-table]").hidden = shown === 0;
   document.querySelector("[data-none]").hidden = shown > 0;
+  pointExport(asked);
 }
 
 // typed: what the form held before the page was read again.

@@ -1,6 +1,7 @@
 // The register: rows change while one watches, the search narrows at once, entries are corrected in a dialog.
 // Without this script the same page works by reloading, and the same form stands on a page of its own.
 import { Watcher } from "./live.js";
+import { countChosen, setUpBulk } from "./register-bulk.js";
 import { filterRows, setUpFilter } from "./register-filter.js";
 import { setUpCorrections } from "./register-correct.js";
 
@@ -19,9 +20,13 @@ function replaceRow(html, { fresh = true } = {}) {
   const old = document.getElementById(row.id);
   if (!old) return; // on another page of a long register
   const hadFocus = old.contains(document.activeElement);
+  const [box, oldBox] = [row, old].map((one) => one.querySelector("input[name=chosen]"));
+  box.checked = oldBox.checked;
+  const hadFocusOnBox = oldBox === document.activeElement;
   old.replaceWith(row);
   if (fresh) row.classList.add("row-fresh");
-  if (hadFocus) row.querySelector("[data-correct]")?.focus();
+  if (hadFocusOnBox) box.focus();
+  else if (hadFocus) row.querySelector("[data-correct]")?.focus();
 }
 
 function showCounts(counts) {
@@ -79,6 +84,7 @@ function start(typed = null) {
   watcher?.stop();
   watcher = null;
   setUpFilter(typed);
+  countChosen();
   if (register.dataset.live) {
     watcher = new Watcher({
       address: register.dataset.live,
@@ -102,8 +108,10 @@ function start(typed = null) {
 
 if (document.querySelector("[data-register]")) {
   start();
-  setUpCorrections(({ html, counts }) => {
-    replaceRow(html);
+  setUpBulk();
+  setUpCorrections(({ id, html, counts }) => {
+    if (html) replaceRow(html);
+    else document.getElementById(`student-${id}`)?.remove(); // on the register only because of the entry that is gone
     showCounts(counts);
     filterRows();
   });

@@ -1,0 +1,277 @@
+"""What a person makes of an entry of the register: a correction, for good."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from attendance.database.entries import (
+    NO_ENTRY,
+    Author,
+    add_entry,
+    change_entry,
+    change_remark,
+    history_of,
+    locked_entry,
+    take_out_entries,
+)
+from attendance.database.models import Attendance, AttendanceChange, ClassSession, Enrolment, Source, Status
+from attendance.database.register import machine_status, session_in_force
+from attendance.database.transactions import transact
+from attendance.errors import AttendanceError
+from attendance.tables.fields import CORRECTION_REASON, REMARK
+
+
+class CorrectionError(AttendanceError, ValueError):
+    """A correction lacks something; the message says what, for the person who corrects."""
+
+
+class NoEntryError(AttendanceError, LookupError):
+    """There is no place in a register for this: no such session, or the student is not on its roster."""
+
+
+class EntryChangedError(AttendanceError):
+    """Somebody else, or the machine, changed the entry after the person who corrects had looked at it."""
+
+
+def correct(
+    db: Session,
+    *,
+    session_id: int,
+    student_id: int,
+    status: Status,
+    reason: str,
+    lecturer_id: int,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Attendance:
+    """Set a status as a person, for good, in a transaction of its own: pages, interfaces and commands call this.
+
+    The machine may write the same row at the same moment; the correction is then made again, on what it wrote.
+
+    Args:
+        db: a session with nothing pending.
+        session_id: of the class session.
+        student_id: of the student.
+        status: the new one.
+        reason: why, for whoever reads the register later; at most 500 characters.
+        lecturer_id: who corrects.
+        version: of the entry that the person looked at, `entries.NO_ENTRY` when there was none; None corrects whatever
+            is there.
+        now: when, aware; the present unless given.
+
+    Returns:
+        The row of the register, committed. The same correction of the same version sent twice is one change.
+
+    Raises:
+        CorrectionError: the reason is empty or too long.
+        NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
+        EntryChangedError: the entry has another version now; nothing is changed.
+        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
+    """
+
+    def work(db: Session) -> Attendance:
+        return correct_status(
+            db,
+            session_id=session_id,
+            student_id=student_id,
+            status=status,
+            reason=reason,
+            lecturer_id=lecturer_id,
+            version=version,
+            now=now,
+        )
+
+    return transact(db, work)
+
+
+def correct_status(
+    db: Session,
+    *,
+    session_id: int,
+    student_id: int,
+    status: Status,
+    reason: str,
+    lecturer_id: int,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Attendance:
+    """What `correct` does, in the caller's transaction, with who did it, when and why.
+
+    Raises:
+        CorrectionError: the reason is empty or too long.
+        NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
+        EntryChangedError: the entry has another version now.
+    """
+    author = Author(checked_reason(reason), lecturer_id, now)
+    session = db.get(ClassSession, session_id)
+    if session is None:
+        raise NoEntryError("There is no such session.")
+    row = locked_entry(db, session_id, student_id)
+    if row is None and version in (None, NO_ENTRY):
+        if db.get(Enrolment, (session.course_id, student_id)) is None:
+            raise NoEntryError("The student is not on the roster of this session.")
+        row = Attendance(
+            session_id=session_id, student_id=student_id, status=status, source=Source.PERSON, version=NO_ENTRY + 1
+        )
+        if add_entry(db, row, author):
+            db.flush()
+            return row
+        row = locked_entry(db, session_id, student_id)
+    if row is not None and version is not None and _is_done(db, row, status, author, version):
+        return row
+    require_version(row, version)
+    if row is None:
+        raise NoEntryError("The row was removed meanwhile.")
+    change_entry(db, row, status, Source.PERSON, author)
+    db.flush()
+    return row
+
+
+def give_back(
+    db: Session,
+    *,
+    session_id: int,
+    student_id: int,
+    lecturer_id: int,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Attendance | None:
+    """Undo a person's decision, in a transaction of its own: the machine decides anew from what is known, and goes on.
+
+    Args:
+        db: a session with nothing pending.
+        session_id: of the class session.
+        student_id: of the student.
+        lecturer_id: who gives the entry back.
+        version: of the entry that the person looked at; None for whatever is there.
+        now: when, aware; the present unless given.
+
+    Returns:
+        The entry, committed; None when the machine has nothing to enter: nobody was seen and the session is not closed,
+        or the student was not on the roster when it was. The history stays either way. Given back twice is one change.
+
+    Raises:
+        CorrectionError: no person has decided this entry.
+        NoEntryError: there is no such session or no entry.
+        EntryChangedError: the entry has another version now; nothing is changed.
+        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
+    """
+    author = Author("Given back to the machine.", lecturer_id, now)
+
+    def work(db: Session) -> Attendance | None:
+        session = session_in_force(db, session_id)
+        row = locked_entry(db, session_id, student_id)
+        if version is not None and _is_last_change(db, session_id, student_id, author, version + 1):
+            return row
+        require_version(row, version)
+        if session is None or row is None:
+            raise NoEntryError("There is no such entry.")
+        if row.source is not Source.PERSON:
+            raise CorrectionError("The machine decides this entry already.")
+        return hand_to_machine(db, session, row, author)
+
+    return transact(db, work)
+
+
+def hand_to_machine(db: Session, session: ClassSession, row: Attendance, author: Author) -> Attendance | None:
+    """Let the machine decide a person's entry anew, in the caller's transaction; None when no entry is left."""
+    status = machine_status(db, session, row)
+    if status is None:
+        take_out_entries(db, [row], author)
+        return None
+    change_entry(db, row, status, Source.MACHINE, author)
+    db.flush()
+    return row
+
+
+def set_remark(
+    db: Session,
+    *,
+    session_id: int,
+    student_id: int,
+    remark: str,
+    lecturer_id: int,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Attendance:
+    """Write a note beside the status of an entry, in a transaction of its own. Who decided the status stays the same.
+
+    Args:
+        db: a session with nothing pending.
+        session_id: of the class session.
+        student_id: of the student.
+        remark: at most 500 characters; empty takes the remark away.
+        lecturer_id: who writes it.
+        version: of the entry that the person looked at; None for whatever is there.
+        now: when, aware; the present unless given.
+
+    Returns:
+        The entry, committed. A remark that it has already is no change.
+
+    Raises:
+        CorrectionError: the remark is too long.
+        NoEntryError: there is no entry: a remark stands beside a status.
+        EntryChangedError: the entry has another version now; nothing is changed.
+        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
+    """
+    remark = remark.strip()
+    if len(remark) > REMARK.longest:
+        raise CorrectionError(f"A remark has at most {REMARK.longest} characters.")
+
+    def work(db: Session) -> Attendance:
+        row = locked_entry(db, session_id, student_id)
+        if row is not None and (row.remark or "") == remark:
+            return row
+        require_version(row, version)
+        if row is None:
+            raise NoEntryError("A remark stands beside a status; there is none yet.")
+        change_remark(db, row, remark, Author("The remark was changed.", lecturer_id, now))
+        db.flush()
+        return row
+
+    return transact(db, work)
+
+
+def checked_reason(reason: str) -> str:
+    """The reason without space around it.
+
+    Raises:
+        CorrectionError: it is empty or too long.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise CorrectionError("A correction needs a reason.")
+    if len(reason) > CORRECTION_REASON.longest:
+        raise CorrectionError(f"A reason has at most {CORRECTION_REASON.longest} characters.")
+    return reason
+
+
+def require_version(row: Attendance | None, version: int | None) -> None:
+    """Refuse to change what the person has not seen.
+
+    Args:
+        row: the entry now, locked; None when there is none.
+        version: of the entry that the person looked at; None for whatever is there.
+
+    Raises:
+        EntryChangedError: the entry has another version.
+    """
+    if version is not None and version != (NO_ENTRY if row is None else row.version):
+        raise EntryChangedError("This entry was changed after you had opened it.")
+
+
+def _is_done(db: Session, row: Attendance, status: Status, author: Author, version: int) -> bool:
+    """Whether the entry is what this very correction of that version made of it: it was sent twice."""
+    if row.version != version + 1 or row.status is not status or row.source is not Source.PERSON:
+        return False
+    return _is_last_change(db, row.session_id, row.student_id, author, version + 1)
+
+
+def _is_last_change(db: Session, session_id: int, student_id: int, author: Author, version: int) -> bool:
+    """Whether the last change of the entry is this person's, for this reason, and led to that version."""
+    last: AttendanceChange | None = db.scalar(history_of(session_id, student_id).limit(1))
+    return (
+        last is not None
+        and last.remark is None
+        and (last.version, last.lecturer_id, last.reason) == (version, author.lecturer_id, author.reason)
+    )

@@ -1,0 +1,139 @@
+"""Entries of a register: the one place where a status, its source or its remark changes, with version and history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.models import Attendance, AttendanceChange, Source, Status, utc_now
+from attendance.database.transactions import inserted
+
+NO_ENTRY = 0
+"""The version of an entry that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes an entry, when and why.
+
+    Attributes:
+        reason: for whoever reads the register later.
+        lecturer_id: None for the machine.
+        now: when, aware; the present unless given.
+        batch: the same for all entries of one bulk change; None for a change by itself.
+    """
+
+    reason: str
+    lecturer_id: int | None = None
+    now: datetime | None = None
+    batch: str | None = None
+
+
+def locked_entry(db: Session, session_id: int, student_id: int) -> Attendance | None:
+    """The entry as it is now, which nobody else changes until the transaction ends; None without one."""
+    return db.scalar(
+        sa.select(Attendance)
+        .where(Attendance.session_id == session_id, Attendance.student_id == student_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def add_entry(db: Session, row: Attendance, author: Author) -> bool:
+    """Insert a person's entry with its history; False when another was first, and nothing is done."""
+    if not inserted(db, row):
+        return False
+    _note(db, row, author, old_status=None, old_source=None)
+    return True
+
+
+def change_entry(db: Session, row: Attendance, status: Status, source: Source, author: Author) -> None:
+    """Give an entry a status decided by `source`, in the caller's transaction; its version rises."""
+    old_status, old_source = row.status, row.source
+    row.status, row.source, row.version = status, source, row.version + 1
+    _note(db, row, author, old_status=old_status, old_source=old_source)
+
+
+def change_remark(db: Session, row: Attendance, remark: str, author: Author) -> None:
+    """Give an entry a remark, empty for none; its version rises, its status stays."""
+    row.remark, row.version = remark or None, row.version + 1
+    _note(db, row, author, old_status=row.status, old_source=row.source, remark=remark)
+
+
+def add_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
+    """Insert entries of persons with their history.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: another was first with one of them; the transaction is to be run again.
+    """
+    db.add_all(rows)
+    db.flush()
+    for row in rows:
+        _note(db, row, author, old_status=None, old_source=None)
+
+
+def take_out_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
+    """Let there be no such entries again. Their history stays and is found by session and student."""
+    for row in rows:
+        row.version += 1
+        _note(db, row, author, old_status=row.status, old_source=row.source, gone=True)
+    db.flush()
+    ids = [row.id for row in rows]
+    of_entry = sa.select(Attendance).where(Attendance.id == AttendanceChange.attendance_id)
+    db.execute(
+        sa.update(AttendanceChange)
+        .where(AttendanceChange.attendance_id.in_(ids))
+        .ordered_values(  # MariaDB reads a column as the same statement has set it
+            (AttendanceChange.session_id, of_entry.with_only_columns(Attendance.session_id).scalar_subquery()),
+            (AttendanceChange.student_id, of_entry.with_only_columns(Attendance.student_id).scalar_subquery()),
+            (AttendanceChange.attendance_id, None),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    db.execute(sa.delete(Attendance).where(Attendance.id.in_(ids)).execution_options(synchronize_session=False))
+    for row in rows:
+        db.expunge(row)
+
+
+def history_of(session_id: int, student_id: int) -> sa.Select[AttendanceChange]:
+    """The query for every change of a student's entry in a session, the newest first."""
+    of_entry = (
+        sa.select(AttendanceChange.id)
+        .join(Attendance, Attendance.id == AttendanceChange.attendance_id)
+        .where(Attendance.session_id == session_id, Attendance.student_id == student_id)
+    )
+    of_entries_gone = sa.select(AttendanceChange.id).where(
+        AttendanceChange.session_id == session_id, AttendanceChange.student_id == student_id
+    )
+    found = sa.union_all(of_entry, of_entries_gone).subquery("found")
+    return (
+        sa.select(AttendanceChange).join(found, found.c.id == AttendanceChange.id).order_by(AttendanceChange.id.desc())
+    )
+
+
+def _note(
+    db: Session,
+    row: Attendance,
+    author: Author,
+    *,
+    old_status: Status | None,
+    old_source: Source | None,
+    remark: str | None = None,
+    gone: bool = False,
+) -> None:
+    db.add(
+        AttendanceChange(
+            attendance_id=row.id,
+            lecturer_id=author.lecturer_id,
+            changed_at=author.now or utc_now(),
+            old_status=old_status,
+            old_source=old_source,
+            new_status=None if gone else row.status,
+            version=row.version,
+            batch=author.batch,
+            remark=remark,
+            reason=author.reason,
+        )
+    )

@@ -1,0 +1,231 @@
+"""Excuses: what they make of the register, when they are given and when they are taken back.
+
+An excuse is no status. Whoever was not seen in a session that an excuse covers is *excused* there instead of *absent*:
+when the session is closed, and at once in sessions that are closed. Whoever was seen stays present or late, and what a
+person decided stays, too. Without the excuse the machine decides anew, so that exactly what it did is undone.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.entries import Author, change_entry
+from attendance.database.models import Attendance, ClassSession, Excuse, Source, Status, Student
+from attendance.database.transactions import transact
+from attendance.errors import AttendanceError
+from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE, TextRule
+
+LONGEST = timedelta(days=366)
+"""A longer excuse is more likely a slip of the year than meant."""
+
+
+class ExcuseError(AttendanceError, ValueError):
+    """An excuse lacks something or makes no sense; the message says what, for the person who gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewExcuse:
+    """An excuse to be given.
+
+    Attributes:
+        student_id: whose.
+        course_ids: of which courses, one excuse each; None for every course, also those the student joins later.
+        starts_at: aware; sessions that start then or later are covered.
+        ends_at: aware; sessions that start earlier are covered.
+        reason: at most 500 characters.
+        reference: of a paper that proves it, at most 120 characters; empty for none.
+    """
+
+    student_id: int
+    course_ids: Sequence[int] | None
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    reference: str = ""
+
+
+def give_excuse(db: Session, new: NewExcuse, *, lecturer_id: int, now: datetime | None = None) -> list[Excuse]:
+    """Excuse a student, in a transaction of its own; the registers of closed sessions follow at once.
+
+    Args:
+        db: a session with nothing pending.
+        new: the excuse.
+        lecturer_id: who gives it.
+        now: when, aware; the present unless given.
+
+    Returns:
+        The rows, committed. An excuse that is there already, the same in everything, is not added again.
+
+    Raises:
+        ExcuseError: the range is backwards or longer than `LONGEST`; a text is empty or too long; no course is meant;
+            or the student is gone.
+        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
+    """
+    reason, reference = _checked(new)
+
+    def work(db: Session) -> list[Excuse]:
+        if db.scalar(sa.select(Student.id).where(Student.id == new.student_id).with_for_update()) is None:
+            raise ExcuseError("There is no such student any more.")
+        courses: Sequence[int | None] = (None,) if new.course_ids is None else new.course_ids
+        rows = [
+            Excuse(
+                student_id=new.student_id,
+                course_id=course_id,
+                starts_at=new.starts_at,
+                ends_at=new.ends_at,
+                reason=reason,
+                reference=reference or None,
+                created_by_id=lecturer_id,
+            )
+            for course_id in courses
+        ]
+        rows = [_same(db, row) or row for row in rows]
+        db.add_all(rows)
+        for row in rows:
+            _decide_anew(db, row, Author(f"Excused: {reason}"[: EXCUSE_REASON.longest], lecturer_id, now))
+        return rows
+
+    return transact(db, work)
+
+
+def take_back_excuse(db: Session, excuse_id: int, *, lecturer_id: int, now: datetime | None = None) -> bool:
+    """Delete an excuse and undo what it did, in a transaction of its own.
+
+    Args:
+        db: a session with nothing pending.
+        excuse_id: of the excuse.
+        lecturer_id: who takes it back.
+        now: when, aware; the present unless given.
+
+    Returns:
+        Whether there was such an excuse.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
+    """
+
+    def work(db: Session) -> bool:
+        row = db.scalar(
+            sa.select(Excuse).where(Excuse.id == excuse_id).with_for_update().execution_options(populate_existing=True)
+        )
+        if row is None:
+            return False
+        db.delete(row)
+        _decide_anew(db, row, Author("The excuse was taken back.", lecturer_id, now))
+        return True
+
+    return transact(db, work)
+
+
+def excused_students(db: Session, session: ClassSession, student_ids: Collection[int]) -> frozenset[int]:
+    """Those of the students whom an excuse covers in a session."""
+    query = sa.select(Excuse.student_id).where(*_covers(session), Excuse.student_id.in_(student_ids))
+    return frozenset(db.scalars(query))
+
+
+def excuses_for(session: ClassSession, student_ids: Collection[int]) -> sa.Select[Excuse]:
+    """The query for the excuses that cover any of the students in a session, the latest first."""
+    return sa.select(Excuse).where(*_covers(session), Excuse.student_id.in_(student_ids)).order_by(Excuse.id.desc())
+
+
+def reason_of_excuse(session: ClassSession, student_id: Any) -> sa.ScalarSelect[str | None]:
+    """The reason of an excuse that covers a student in a session, as an expression of a query; NULL without one.
+
+    Args:
+        session: whose start decides.
+        student_id: the column of the query that holds the student's id.
+    """
+    return (
+        sa.select(sa.func.max(Excuse.reason))
+        .where(*_covers(session), Excuse.student_id == student_id)
+        .scalar_subquery()
+    )
+
+
+def missing_status(db: Session, session: ClassSession, student_id: int) -> Status:
+    """What the machine makes of an expected student who was not seen in a session that has ended."""
+    return Status.EXCUSED if excused_students(db, session, (student_id,)) else Status.ABSENT
+
+
+def _covers(session: ClassSession) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        Excuse.starts_at <= session.starts_at,
+        Excuse.ends_at > session.starts_at,
+        sa.or_(Excuse.course_id.is_(None), Excuse.course_id == session.course_id),
+    )
+
+
+def _decide_anew(db: Session, excuse: Excuse, author: Author) -> None:
+    """Let closed sessions that an excuse covers or covered follow all excuses that there are now."""
+    db.flush()
+    covered = [ClassSession.starts_at >= excuse.starts_at, ClassSession.starts_at < excuse.ends_at]
+    if excuse.course_id is not None:
+        covered.append(ClassSession.course_id == excuse.course_id)
+    student = excuse.student_id
+    # A session that is being closed by another waits here, or is waited for, and is closed with this excuse or before.
+    sessions = {
+        session.id: session
+        for session in db.scalars(
+            sa.select(ClassSession)
+            .where(*covered)
+            .order_by(ClassSession.id)
+            .with_for_update(read=True)
+            .execution_options(populate_existing=True)
+        )
+    }
+    rows = db.scalars(
+        sa.select(Attendance)
+        .where(
+            Attendance.student_id == student,
+            Attendance.session_id.in_(sessions),
+            Attendance.source == Source.MACHINE,
+            Attendance.status.in_((Status.ABSENT, Status.EXCUSED)),
+        )
+        .order_by(Attendance.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    for row in rows:
+        status = missing_status(db, sessions[row.session_id], student)
+        if row.status is not status:
+            change_entry(db, row, status, Source.MACHINE, author)
+    db.flush()
+
+
+def _same(db: Session, row: Excuse) -> Excuse | None:
+    """The excuse that is there already and says the same: it was sent twice."""
+    same = (Excuse.student_id, Excuse.starts_at, Excuse.ends_at, Excuse.reason, Excuse.created_by_id)
+    return db.scalar(
+        sa.select(Excuse)
+        .where(
+            *(column == getattr(row, column.key) for column in same),
+            # NULL is equal to nothing, and a reference or a course may be none.
+            Excuse.course_id.is_(None) if row.course_id is None else Excuse.course_id == row.course_id,
+            Excuse.reference.is_(None) if row.reference is None else Excuse.reference == row.reference,
+        )
+        .limit(1)
+    )
+
+
+def _checked(new: NewExcuse) -> tuple[str, str]:
+    if new.ends_at <= new.starts_at:
+        raise ExcuseError("The last day is before the first.")
+    if new.ends_at - new.starts_at > LONGEST:
+        raise ExcuseError("An excuse is for a year at most. Is the year right?")
+    if new.course_ids is not None and not new.course_ids:
+        raise ExcuseError("Choose a course.")
+    reason = _fitting("The reason", EXCUSE_REASON, new.reason)
+    reference = _fitting("The reference", EXCUSE_REFERENCE, new.reference) if new.reference.strip() else ""
+    return reason, reference
+
+
+def _fitting(name: str, rule: TextRule, text: str) -> str:
+    text = rule.clean(text)
+    problem = rule.problem(text)
+    if problem is not None:
+        raise ExcuseError(f"{name} {problem}.")
+    return text

@@ -1,0 +1,79 @@
+"""Several entries of a register changed at once: the chosen rows or all that are shown, and undoing it."""
+
+from collections.abc import Collection, Mapping
+
+from flask import abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from attendance.database.bulk import correct_many
+from attendance.database.bulk import undo as undo_change
+from attendance.database.models import ClassSession, Status, utc_now
+from webapp.account.identity import current_lecturer
+from webapp.account.reach import reach_session
+from webapp.register.blueprint import blueprint
+from webapp.register.forms import CHOSEN, BulkForm
+from webapp.register.rows import RegisterRow, read_register
+from webapp.register.views import asked_filter, register_page
+from webapp.tools.storage import database
+from webapp.tools.template_tools import STATE_WORDS
+
+_NAMED = 5
+
+
+@blueprint.post("/bulk")
+def bulk(session_id: int) -> ResponseReturnValue:
+    """Set a status for several students, with one reason."""
+    session = reach_session(session_id)
+    form = BulkForm()
+    valid, versions = form.validate(), form.versions()
+    if versions is None:
+        abort(400)
+    if not versions:
+        form.scope.errors = ["Choose at least one row." if form.scope.data == CHOSEN else "No row is shown."]
+    if not (valid and versions):
+        return register_page(session, form, chosen=request.form.getlist("chosen")), 422
+    done = correct_many(
+        database(),
+        session_id=session_id,
+        versions=versions,
+        status=Status(form.status.data),
+        reason=form.reason.data or "",
+        lecturer_id=current_lecturer().id,
+    )
+    text = f"{_counted(done.changed)} now {STATE_WORDS[form.status.data].lower()}."
+    undo_at = url_for("register.undo_bulk", session_id=session_id, batch=done.batch) if done.batch else None
+    if done.changed:
+        flash({"text": text, "undo": undo_at}, "success")  # type: ignore[arg-type] # any JSON does
+    _say_left(session, done.left)
+    search, state = asked_filter()
+    return redirect(url_for("register.page", session_id=session_id, q=search or None, state=state or None))
+
+
+@blueprint.post("/bulk/<batch>/undo")
+def undo_bulk(session_id: int, batch: str) -> ResponseReturnValue:
+    """Undo such a change; what was changed after it stays."""
+    session = reach_session(session_id)
+    done = undo_change(database(), session_id=session_id, batch=batch, lecturer_id=current_lecturer().id)
+    if done.changed:
+        flash(f"Undone: {_counted(done.changed)} as before.", "success")
+    else:
+        flash("There was nothing to undo any more.", "info")
+    _say_left(session, done.left)
+    return redirect(url_for("register.page", session_id=session_id))
+
+
+def _counted(students: Collection[int]) -> str:
+    return "1 entry is" if len(students) == 1 else f"{len(students)} entries are"
+
+
+def _say_left(session: ClassSession, students: Collection[int]) -> None:
+    """Name whose entries were left alone, because somebody else had changed them."""
+    if not students:
+        return
+    rows: Mapping[int, RegisterRow] = {
+        row.student_id: row for row in read_register(database(), session, utc_now()).rows
+    }
+    names = [rows[student].name if student in rows else "a student who left the course" for student in students]
+    more = len(names) - _NAMED
+    named = ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    flash(f"Left alone, because they were changed meanwhile: {named}. Look at them again.", "warning")

@@ -1,0 +1,185 @@
+"""One student's entry in a register: what is known of it, its history, and correcting it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import abort, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from sqlalchemy.orm import joinedload
+
+from attendance.database.corrections import CorrectionError, EntryChangedError, NoEntryError, set_remark
+from attendance.database.corrections import correct as correct_entry
+from attendance.database.corrections import give_back as give_back_entry
+from attendance.database.entries import NO_ENTRY, history_of
+from attendance.database.evidence import evidence_of, frames_of
+from attendance.database.excuses import excuses_for
+from attendance.database.models import AttendanceChange, ClassSession, Status, utc_now
+from webapp.account.identity import current_lecturer
+from webapp.account.reach import reach_session
+from webapp.register.blueprint import blueprint
+from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
+from webapp.register.rows import RegisterRow, read_register, read_row, render_row
+from webapp.tools.requests import safe_path, wants_page
+from webapp.tools.storage import database
+from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
+
+_CONFLICT = 409
+
+
+@blueprint.get("/students/<int:student_id>")
+def entry(session_id: int, student_id: int) -> str:
+    """One student's entry: the correction form, the history of changes, and what the cameras saw."""
+    session = reach_session(session_id)
+    row = _reach_row(session, student_id)
+    asked = EntryForm(formdata=None, data={"next": request.args.get("next")})
+    return _entry_page(session, row, _as_it_is(row, asked))
+
+
+@blueprint.post("/students/<int:student_id>")
+def correct(session_id: int, student_id: int) -> ResponseReturnValue:
+    """Set a status with a reason; from a script, the answer is the new row."""
+    session = reach_session(session_id)
+    row = _reach_row(session, student_id)
+    form = CorrectionForm()
+    if not form.validate():
+        return _entry_page(session, row, form), 422
+    try:
+        correct_entry(
+            database(),
+            session_id=session_id,
+            student_id=student_id,
+            status=Status(form.status.data),
+            reason=form.reason.data or "",
+            lecturer_id=current_lecturer().id,
+            version=form.known_version,
+        )
+    except NoEntryError:  # the student was taken off the roster meanwhile
+        abort(404)
+    except EntryChangedError:
+        return _conflict_page(session, student_id, form)
+    return _saved(session, student_id, form, f"{row.name} is now {STATE_WORDS[form.status.data].lower()}.")
+
+
+@blueprint.post("/students/<int:student_id>/give-back")
+def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
+    """Let the machine decide an entry again that a person had decided."""
+    session = reach_session(session_id)
+    row = _reach_row(session, student_id)
+    form = EntryForm()
+    if not form.validate():
+        return _entry_page(session, row, _as_it_is(row, form)), 422
+    try:
+        give_back_entry(
+            database(),
+            session_id=session_id,
+            student_id=student_id,
+            lecturer_id=current_lecturer().id,
+            version=form.known_version,
+        )
+    except NoEntryError:
+        abort(404)
+    except EntryChangedError:
+        return _conflict_page(session, student_id, form)
+    except CorrectionError as error:
+        abort(400, str(error))
+    after = read_row(database(), session, student_id, utc_now())
+    word = STATE_WORDS[after.state] if after else "No entry"
+    return _saved(session, student_id, form, f"{row.name} is given back to the machine: {word.lower()}.")
+
+
+@blueprint.post("/students/<int:student_id>/remark")
+def remark(session_id: int, student_id: int) -> ResponseReturnValue:
+    """Write a note beside the status, or take it away."""
+    session = reach_session(session_id)
+    row = _reach_row(session, student_id)
+    form = RemarkForm()
+    if not form.validate():
+        return _entry_page(session, row, _as_it_is(row, form), remark=form), 422
+    try:
+        set_remark(
+            database(),
+            session_id=session_id,
+            student_id=student_id,
+            remark=form.remark.data or "",
+            lecturer_id=current_lecturer().id,
+            version=form.known_version,
+        )
+    except EntryChangedError:
+        return _conflict_page(session, student_id, form)
+    except NoEntryError as error:
+        abort(400, str(error))
+    done = "The remark is saved." if form.remark.data else "There is no remark any more."
+    return _saved(session, student_id, form, f"{row.name}: {done}")
+
+
+def _as_it_is(row: RegisterRow, form: EntryForm) -> CorrectionForm:
+    """The form for correcting the entry as it is now, which leads back to where another form would."""
+    status = row.state if row.state in STATUS_VALUES else None
+    given = {"status": status, "version": str(row.entry_version), "next": safe_path(form.next.data)}
+    return CorrectionForm(formdata=None, data=given)
+
+
+def _reach_row(session: ClassSession, student_id: int) -> RegisterRow:
+    row = read_row(database(), session, student_id, utc_now())
+    if row is None:
+        abort(404)
+    return row
+
+
+def _saved(session: ClassSession, student_id: int, form: EntryForm, message: str) -> ResponseReturnValue:
+    """Back to where the person came from; a script gets the new row."""
+    if wants_page():
+        flash(message, "success")
+        return redirect(safe_path(form.next.data) or url_for("register.page", session_id=session.id))
+    register = read_register(database(), session, utc_now())
+    row = next((row for row in register.rows if row.student_id == student_id), None)
+    html = None if row is None else render_row(session, row)
+    return jsonify(id=student_id, html=html, counts=dict(register.counts), message=message)
+
+
+def _conflict_page(session: ClassSession, student_id: int, form: EntryForm) -> ResponseReturnValue:
+    """What somebody else did, above the form with what was typed; sent once more, that replaces it."""
+    row = _reach_row(session, student_id)
+    known = form.known_version or NO_ENTRY
+    if isinstance(form, RemarkForm):
+        form.version.data = str(row.entry_version)
+        return _entry_page(session, row, _as_it_is(row, form), known=known, remark=form), _CONFLICT
+    if not isinstance(form, CorrectionForm):
+        return _entry_page(session, row, _as_it_is(row, form), known=known), _CONFLICT
+    form.version.data = str(row.entry_version)
+    return _entry_page(session, row, form, known=known), _CONFLICT
+
+
+def _entry_page(
+    session: ClassSession,
+    row: RegisterRow,
+    form: FlaskForm,
+    *,
+    known: int | None = None,
+    remark: RemarkForm | None = None,
+) -> str:
+    """The entry; in a conflict, `known` is the version that the person looked at."""
+    if remark is None:
+        remark = RemarkForm(formdata=None, data={"remark": row.remark, "version": str(row.entry_version)})
+    template = "register/entry.html" if wants_page() else "register/_entry.html"
+    changes = _changes(session.id, row.student_id)
+    others = [] if known is None else [change for change in changes if change.version and change.version > known]
+    sightings = [(kept, frames_of(kept)) for kept in evidence_of(database(), session.id, row.student_id)]
+    return render_template(
+        template,
+        session=session,
+        row=row,
+        form=form,
+        remark=remark,
+        changes=changes,
+        sightings=sightings,
+        excuses=database().scalars(excuses_for(session, (row.student_id,))).all(),
+        conflict=known is not None,
+        others=others,
+    )
+
+
+def _changes(session_id: int, student_id: int) -> Sequence[Any]:
+    query = history_of(session_id, student_id).options(joinedload(AttendanceChange.lecturer))
+    return database().scalars(query).all()

@@ -1,0 +1,91 @@
+"""The forms of a register: about one entry, and about several."""
+
+import re
+from typing import Any
+
+from flask import request
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, RadioField, TextAreaField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
+from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
+
+from attendance.database.models import Status
+from attendance.tables.fields import CORRECTION_REASON, REMARK
+from webapp.tools.fields import Fits, cleaned
+from webapp.tools.requests import LARGEST_ID
+from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
+
+CHOSEN, SHOWN = "chosen", "shown"
+_ENTRY = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})\Z")
+
+
+class EntryForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """What every form about one entry carries: which version of it the person looked at, and where to go back to."""
+
+    version = HiddenField(validators=[Optional(), Regexp(r"[0-9]{1,9}\Z", message="Open this entry again.")])
+    next = HiddenField()
+
+    @property
+    def known_version(self) -> int | None:
+        """The version that the person looked at; None from a page that did not say."""
+        return int(self.version.data) if self.version.data else None
+
+
+class DecisionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """A status and why."""
+
+    status = RadioField(
+        "Status",
+        choices=[SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status],
+        validate_choice=False,
+        validators=[AnyOf(STATUS_VALUES, "Choose a status.")],
+    )
+    reason = TextAreaField(
+        "Reason",
+        filters=[cleaned(CORRECTION_REASON)],
+        validators=[
+            DataRequired("Say why, so that it can be understood later."),
+            Length(max=CORRECTION_REASON.longest, message=f"At most {CORRECTION_REASON.longest} characters."),
+            Fits(CORRECTION_REASON, "This has characters that cannot be shown. Type it again."),
+        ],
+    )
+
+
+class CorrectionForm(DecisionForm, EntryForm):
+    """What a person decides about one entry."""
+
+
+class RemarkForm(EntryForm):
+    """A note beside a status, empty for none."""
+
+    remark = TextAreaField(
+        "Remark",
+        filters=[cleaned(REMARK)],
+        validators=[Optional(), Fits(REMARK, "This has characters that cannot be shown, or is too long.")],
+    )
+
+
+class BulkForm(DecisionForm):
+    """Which rows, which status, and why."""
+
+    scope = RadioField(
+        "Which entries",
+        choices=[SelectChoice(CHOSEN, "The chosen rows"), SelectChoice(SHOWN, "All that are shown")],
+        default=CHOSEN,
+        validate_choice=False,
+        validators=[AnyOf((CHOSEN, SHOWN), "Choose which entries.")],
+    )
+    shown = HiddenField()
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        for field in self:  # the form about one entry may be open on the same page
+            field.id = field.label.field_id = f"bulk-{field.id}"
+
+    def versions(self) -> dict[int, int] | None:
+        """By the student's id, the version of each entry to be changed; None when the form was tampered with."""
+        texts = (self.shown.data or "").split() if self.scope.data == SHOWN else request.form.getlist("chosen")
+        found = [_ENTRY.match(text) for text in texts]
+        if any(match is None or int(match[1]) > LARGEST_ID for match in found):
+            return None
+        return {int(match[1]): int(match[2]) for match in found if match}
