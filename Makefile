@@ -73,6 +73,7 @@ check: install-dev  ## Formatting, linting, types, unused names, import rules, g
 	@echo "Generated code" && $(BIN)/python -m protos.generate --check
 	@echo "Documents" && $(BIN)/python -m docs.from_code --check
 	@$(SITE)
+	@echo "Nothing to mend"
 
 docs: install-dev  ## Make the documents' site, build/site/index.html
 	@$(SITE)

@@ -1,5 +1,6 @@
 """What may stand in a field of text: one rule a field, for tables, forms and commands alike."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ _JOINERS = "\u200c\u200d"
 # refused.
 _DIRECTION_MARKS = dict.fromkeys(map(ord, "\u200e\u200f\u061c\u202a\u202b\u202c\u2066\u2067\u2068\u2069"))
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
-# What a spreadsheet shows in place of a value that it could not find or compute.
-_SPREADSHEET_ERRORS = frozenset(("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"))
+# What a spreadsheet shows, and saves, in place of a value that it could not find or compute, in its user's language
+# (#N/A, #REF!, #ADR!, #NAME?, Err:502), or that is too wide for its column (########).
+_SPREADSHEET_ERROR = re.compile(r"#N/[AD]|#[^\Wa-z]+(?:/[^\Wa-z]+)?[!?]|Err:\d{3}|#{2,}")
 
 
 def clean(text: str) -> str:
@@ -94,7 +96,7 @@ def _spacing(text: str) -> str | None:
 
 
 def _lost(text: str) -> str | None:
-    return f"{text} is a spreadsheet's error, not a value" if text in _SPREADSHEET_ERRORS else None
+    return f"{text} is a spreadsheet's error, not a value" if _SPREADSHEET_ERROR.fullmatch(text) else None
 
 
 def _no_address(text: str) -> str | None:

@@ -8,8 +8,12 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 # What spreadsheets make of long numbers: 2.4E+05, 2,4E+11, 2E+05.
 _ROUNDED = re.compile(r"\d+[.,]\d+[eE][+-]?\d+|\d+[eE]\+\d+", re.ASCII)
-# What programs make of a column of numbers with a gap in it: 240101.0.
-_WITH_DECIMALS = re.compile(r"(\d+)\.0+", re.ASCII)
+# What programs make of a column of numbers with a gap in it: 240101.0 or 240101,0.
+_WITH_DECIMALS = re.compile(r"(\d+)[.,]0+", re.ASCII)
+# What spreadsheets make of numbers in a column with a separator of thousands: 240,101.
+_WITH_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[., ]\d{3})+", re.ASCII)
+# What tells a spreadsheet that a cell is text, and comes along with copied cells.
+_TEXT_MARK = "'"
 
 
 def damage_or_danger(text: str) -> str | None:
@@ -35,14 +39,19 @@ def damage_or_danger(text: str) -> str | None:
 
 
 def likeness_key(index_number: str) -> str:
-    """The same for index numbers that differ only in capitals or in zeros that spreadsheets drop and add.
+    """The same for index numbers that differ only in capitals, or in what spreadsheets drop and add.
 
-    "S240401" and "s240401" have one key; so have "007123", "7123" and "7123.0".
+    "S240401" and "s240401" have one key; so have "007123", "7123", "7123.0", "7,123" and "'007123".
     """
-    folded = index_number.casefold()
+    folded = index_number.casefold().removeprefix(_TEXT_MARK)
     decimals = _WITH_DECIMALS.fullmatch(folded)
-    digits = decimals[1] if decimals else folded
+    digits = decimals[1] if decimals else _without_marks(folded)
     return digits.lstrip("0") or "0" if digits.isascii() and digits.isdecimal() else folded
+
+
+def _without_marks(folded: str) -> str:
+    text = folded.removeprefix(_TEXT_MARK)
+    return re.sub(r"\D", "", text) if _WITH_THOUSANDS.fullmatch(text) else text
 
 
 def likeness(index_number: str, other: str, where: str = "") -> str:
@@ -53,7 +62,13 @@ def likeness(index_number: str, other: str, where: str = "") -> str:
         other: one that is there.
         where: where it is, e.g. "on line 3".
     """
-    reason = "capitals" if index_number.casefold() == other.casefold() else "zeros, which spreadsheets drop and add"
+    folded, other_folded = index_number.casefold(), other.casefold()
+    if folded == other_folded:
+        reason = "capitals"
+    elif _without_marks(folded) == _without_marks(other_folded):
+        reason = "marks, which spreadsheets add"
+    else:
+        reason = "zeros, which spreadsheets drop and add"
     place = f", {where}," if where else ""
     return f"{index_number} is like {other}{place} but for {reason}. Is this another student?"
 

@@ -76,8 +76,8 @@ def enrol(  # noqa: PLR0917 - one parameter an option
     FOLDER holds one folder for each student, named by index number, with one or more photos (.jpg, .png) of that
     student alone. A table (--csv) has the columns index_number and photo, and perhaps name, consent_means and
     consent_date. Students without recorded consent are turned away. A student who is in the store already gets the new
-    encodings in place of the old ones. The exit status is 1 if a student ended without any good photo; the others are
-    saved nevertheless.
+    encodings in place of the old ones. The exit status is 1 if a student ended without any good photo, or no line of
+    the table could be used; the others are saved nevertheless.
     """
     settings = load_settings()
     store = store or settings.store_path
@@ -97,7 +97,7 @@ def enrol(  # noqa: PLR0917 - one parameter an option
         click.echo("Next: attendance index build")
     if enrolment.interrupted:
         sys.exit(_INTERRUPTED)
-    sys.exit(1 if enrolment.without else 0)
+    sys.exit(1 if enrolment.without or not photos.by_student else 0)
 
 
 def _find(folder: Path | None, table: Path | None, settings: Settings) -> Photos:

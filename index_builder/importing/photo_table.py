@@ -64,7 +64,7 @@ def _photo(text: str, folder: Path) -> Path:
     name = PurePosixPath(text.replace("\\", "/"))
     if not text:
         raise LineError("no photo is named")
-    if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or not text.isprintable():
+    if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]) or not text.isprintable():
         raise LineError(f"the photo {text!r} must be named relative to the table's folder and lie in it")
     if name.suffix.lower() not in PHOTO_SUFFIXES:
         raise LineError(f"{text} is no .jpg or .png file")

@@ -75,6 +75,10 @@ class Outbox:
         except OSError as error:
             raise OutboxError(f"outbox {path}: cannot be opened: {error.strerror or error}") from None
         except sqlite3.Error as error:
+            # An error of `_prepare` has no code of SQLite's; the lowest byte is the kind.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                busy = f"outbox {path}: another program has been using it for {_BUSY_S:.0f} s; try again"
+                raise OutboxError(busy) from None
             raise OutboxError(
                 f"outbox {path}: cannot be used: {error}. If the file is damaged, move it away and start again: "
                 "what it held that the database had not yet is then missing from the register"

@@ -56,7 +56,7 @@ def new_student() -> ResponseReturnValue:
         student = Student(**_details(form))
         student.consent_given_at = None if day is None else start_of_day(day)
         student.consent_means = form.consent_means.data or None
-        if not _taken(form, None):
+        if not _taken(form, None) and not _consents_too_early(form):
             db.add(student)
             if committed(db, form.index_number, _TAKEN):
                 note("student_added", student=student.id)
@@ -151,6 +151,16 @@ def _is_erased_of_another(form: StudentForm, student: Student) -> bool:
     if number == student.index_number or not is_erasing(database(), number or ""):
         return False
     form.index_number.errors = ["A student of this index number is being erased. Wait until that is done."]
+    return True
+
+
+def _consents_too_early(form: NewStudentForm) -> bool:
+    """Whether a former student of this number is being erased: until then a consent could not be withdrawn."""
+    if form.consent_given_on.data is None or not is_erasing(database(), form.index_number.data or ""):
+        return False
+    form.consent_given_on.errors = [
+        "A student of this index number is being erased. Wait until that is done, or record the consent later."
+    ]
     return True
 
 

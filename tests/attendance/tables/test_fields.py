@@ -114,6 +114,10 @@ def test_what_was_cleaned_stays_as_it_is(rule, text):
         (".hidden", "is a path"),
         ("#N/A", "a spreadsheet's error"),
         ("#REF!", "a spreadsheet's error"),
+        ("#DIV/0!", "a spreadsheet's error"),
+        ("#NAZWA?", "a spreadsheet's error"),
+        ("Err:502", "a spreadsheet's error"),
+        ("########", "a spreadsheet's error"),
         ("s\u200b1", "invisible character (U+200B)"),
         ("s\u200f1", "invisible character (U+200F)"),
         ("s1 ", "starts or ends with a space"),
@@ -127,7 +131,21 @@ def test_what_cannot_be_an_index_number(text, problem):
 
 
 @pytest.mark.parametrize(
-    "text", ["240101", "007123", "2E5", "12E", "s-240401", "früh-7", "学生-12", "O'Neil 3", "a.b", "CSC/2019/045"]
+    "text",
+    [
+        "240101",
+        "007123",
+        "2E5",
+        "12E",
+        "s-240401",
+        "früh-7",
+        "学生-12",
+        "O'Neil 3",
+        "a.b",
+        "CSC/2019/045",
+        "#7",
+        "Err:5",
+    ],
 )
 def test_what_can_be_an_index_number(text):
     assert INDEX_NUMBER.problem(text) is None
@@ -167,12 +185,16 @@ def test_an_address_is_kept_in_lower_case():
 
 def test_index_numbers_that_are_hardly_told_apart():
     assert likeness_key("007123") == likeness_key("7123") == likeness_key("7123.0")
-    assert likeness_key("S240401") == likeness_key("s240401")
+    assert likeness_key("7123") == likeness_key("7123,0") == likeness_key("7,123") == likeness_key("'007123")
+    assert likeness_key("240.101") == likeness_key("240 101") == likeness_key("240101")
+    assert likeness_key("S240401") == likeness_key("s240401") == likeness_key("'s240401")
     assert likeness_key("000") == likeness_key("0")
-    apart = ("7123", "71230", "s7123", "s07123", "7123.5", "\u0667123")
+    apart = ("7123", "71230", "s7123", "s07123", "7123.5", "7,12", "0,123", "\u0667123")
     assert len({likeness_key(number) for number in apart}) == len(apart)
     told = "7123 is like 007123 but for zeros, which spreadsheets drop and add. Is this another student?"
     assert likeness("7123", "007123") == told
+    marks = "7,123 is like 7123 but for marks, which spreadsheets add. Is this another student?"
+    assert likeness("7,123", "7123") == marks
     assert (
         likeness("ab1", "AB1", "on line 3") == "ab1 is like AB1, on line 3, but for capitals. Is this another student?"
     )

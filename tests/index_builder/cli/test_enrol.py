@@ -164,6 +164,13 @@ def test_what_makes_no_sense(data: Path, photos: Path, table: Path, tmp_path: Pa
     assert re.search(r"empty.csv names no photos", run("enrol", "--csv", empty).output)
 
 
+def test_a_table_without_a_line_that_can_be_used(data: Path, photos: Path, database: sessionmaker[Session]) -> None:
+    (photos / "photos.csv").write_text("index_number,photo\n../x,1001/front.jpg\n=1,1001/front.jpg\n")
+    done = run("enrol", "--csv", photos / "photos.csv")
+    assert "line 3: index_number '=1' would be a formula" in done.stdout
+    assert done.exit_code == 1
+
+
 def test_index_numbers_that_a_spreadsheet_may_have_damaged_are_asked_about(
     data: Path, photos: Path, database: sessionmaker[Session]
 ) -> None:

@@ -71,6 +71,8 @@ def test_several_lines_of_a_student(table: Path) -> None:
         ("1001,..\\x.jpg", "must be named relative"),
         ("1001,out/x.jpg", "a link that leads out"),
         ("1001,a.gif", "no .jpg or .png file"),
+        ("1001,.", ". is no .jpg or .png file"),
+        ("1001,./", "./ is no .jpg or .png file"),
         ("1001,a.jpg,,,2026-09-30", "a consent_date without consent_means"),
         ("1001,a.jpg,,form,2026-11-25", "in the future"),
         ("1001,a.jpg,,form,9/30/26", "is no date. Write it like 2026-10-05"),

@@ -263,6 +263,19 @@ def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, mo
     assert b"s1" not in files(outbox.path)
 
 
+def test_erasing_beside_a_writer_that_stays_says_to_try_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recognition_service.outbox.store._BUSY_S", 0.1)
+    outbox.put([SEEN])
+    writer = sqlite3.connect(outbox.path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutboxError, match="another program has been using it") as refused:
+        erase_from_outbox(outbox.path, "s1")
+    assert "move it away" not in str(refused.value), "what waits there is not damaged"
+    writer.execute("ROLLBACK")
+    writer.close()
+    assert erase_from_outbox(outbox.path, "s1") == 1
+
+
 def test_frames_survive_the_way(outbox: Outbox) -> None:
     frame = FrameEvidence(NINE, 0.4, 0.62, 0.5, 41.0, 3.25)
     outbox.put([SEEN], [make_evidence(details=(frame,))])

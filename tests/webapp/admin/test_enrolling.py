@@ -277,6 +277,18 @@ def test_an_index_number_that_is_being_erased_is_not_given_to_another(admin, stu
     assert admin.post(f"/admin/students/{other.id}", {"index_number": "s3", "name": "Ben"}).status_code == 302
 
 
+def test_who_is_added_again_while_being_erased_has_no_consent_yet(admin, student, site_db):
+    add_job(site_db, GalleryJobKind.ERASE)
+    site_db.delete(student)
+    site_db.commit()
+    details = {"index_number": "s1", "name": "Ana", "consent_given_on": "2026-10-01", "consent_means": "form"}
+    answer = admin.post("/admin/students/new", details)
+    assert answer.status_code == 422
+    assert "A student of this index number is being erased. Wait until that is done" in plain(answer.text)
+    details |= {"consent_given_on": "", "consent_means": ""}
+    assert admin.post("/admin/students/new", details).status_code == 302
+
+
 def test_deleting_a_student_deletes_waiting_photos_at_once(admin, student, site_db):
     add_job(site_db, photos=2)
     assert admin.post(f"/admin/students/{student.id}/delete").status_code == 302
