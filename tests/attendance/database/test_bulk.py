@@ -1,8 +1,6 @@
 """Many entries changed at once and undone, on SQLite and on MariaDB."""
 
-import time
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -110,18 +108,17 @@ def test_without_a_reason_nothing_is_changed(db, room):
     assert state(db) == before
 
 
-def test_five_hundred_are_quick(db):
+def test_five_hundred_at_once_and_back(db):
     course, lecturer = make_course(db), make_lecturer(db)
     students = [make_student(db) for _ in range(500)]
     enrol(db, course, *students)
     session = make_session(db, course)
     db.commit()
     versions = {student.id: 0 for student in students}
-    words: dict[str, Any] = {"session_id": session.id, "lecturer_id": lecturer.id}
-    began = time.perf_counter()
-    done = correct_many(db, versions=versions, status=Status.PRESENT, reason="all here", **words)
-    undone = undo(db, batch=done.batch or "", **words)
-    took = time.perf_counter() - began
+    done = correct_many(
+        db, session_id=session.id, lecturer_id=lecturer.id, versions=versions, status=Status.PRESENT, reason="all here"
+    )
+    assert done.batch is not None
+    undone = undo(db, session_id=session.id, lecturer_id=lecturer.id, batch=done.batch)
     assert len(done.changed) == len(undone.changed) == 500
     assert state(db) == []
-    assert took < 20  # seconds, on a machine that is busy with other tests; some tenths of one otherwise
