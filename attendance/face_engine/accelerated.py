@@ -42,7 +42,7 @@ SCORE_MARGINS = {"bf16": Margins(unclear=0.05, clear=0.016), "int8": Margins(unc
 """How far a precision's scores are taken to be off: twice the worst seen or more (`benchmarks.calibrate`)."""
 DECISIONS = {"bf16": 0.1, "int8": 0.22}
 """What deciding in float32 adds to the search, as a share of the float32 network's time: more where scores are further
-off. Measured on frames of 640 x 480 with two faces, on an Intel and an AMD processor."""
+off. Measured on a loaded Intel processor with AMX, frames of 640 x 480 with two faces: a rough figure."""
 SEARCHES = ("exact", "proposed")
 DEFAULT_WORK_PIXELS = 16_000_000
 
