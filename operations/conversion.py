@@ -25,7 +25,7 @@ _ROOT = Path("/")
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
+class ConversionTools:
     """What is converted, and by what."""
 
     store_path: Path
@@ -76,7 +76,7 @@ class Telling:
     photo_done: Callable[[], None] = lambda: None
 
 
-def convert(gallery: Gallery, *, partial: bool = False, telling: Telling | None = None) -> Conversion:
+def convert(gallery: ConversionTools, *, partial: bool = False, telling: Telling | None = None) -> Conversion:
     """Convert a gallery, or go on with a conversion; whoever else converts it is waited for.
 
     Args:
@@ -101,7 +101,7 @@ def convert(gallery: Gallery, *, partial: bool = False, telling: Telling | None 
         raise StoreError(f"cannot convert the store {path}: {error.strerror}") from error
 
 
-def _attempt(gallery: Gallery, *, partial: bool, telling: Telling) -> Conversion | None:
+def _attempt(gallery: ConversionTools, *, partial: bool, telling: Telling) -> Conversion | None:
     """Convert, and publish; None: the store in use was changed meanwhile, so that there is more to do."""
     source, target = _stores(gallery)
     if source is None:
@@ -119,7 +119,7 @@ def _attempt(gallery: Gallery, *, partial: bool, telling: Telling) -> Conversion
     return _publish(gallery, conversion, source)
 
 
-def _stores(gallery: Gallery) -> tuple[Path | None, Path]:
+def _stores(gallery: ConversionTools) -> tuple[Path | None, Path]:
     """The store to convert and the one that it becomes; None: there is nothing left to convert."""
     path = gallery.store_path
     if read_store(path).model != gallery.engine.info.model:
@@ -132,7 +132,7 @@ def _photos_of(store: Store) -> Mapping[str, tuple[str | None, ...]]:
     return {student: tuple(one.photo_sha256 for one in origins) for student, origins in store.provenance.items()}
 
 
-def _encode(gallery: Gallery, store: Store, target: Path, telling: Telling) -> Conversion:
+def _encode(gallery: ConversionTools, store: Store, target: Path, telling: Telling) -> Conversion:
     """Encode the photos that are kept and not yet encoded."""
     done = read_store(target) if target.exists() else None
     if done is not None:
@@ -204,7 +204,7 @@ def _count(
             conversion.needed[student] = "; ".join(reasons) or "no photo can be used"
 
 
-def _publish(gallery: Gallery, conversion: Conversion, former: Path | None) -> Conversion:
+def _publish(gallery: ConversionTools, conversion: Conversion, former: Path | None) -> Conversion:
     """Publish the index, and delete the former store unless somebody in it is not converted yet."""
     conversion.built = build_index(gallery.store_path, gallery.index_path, traits_of=traits_of, other_family=True)
     conversion.second = gallery.store_path

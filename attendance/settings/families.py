@@ -195,17 +195,17 @@ def custom_numbers(threshold: float) -> FamilyNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelTraits:
+class FamilyTraits:
     """What a gallery is told of the model that made its encodings."""
 
     family: str
     usual_distance: float
 
 
-def traits_of(model: str) -> ModelTraits:
+def traits_of(model: str) -> FamilyTraits:
     """What a gallery is told of a model, by its name.
 
     Of a model of one's own the usual distance is SFace's: its encodings are of length one, too.
     """
     family = family_of(model)
-    return ModelTraits(family.value, BUILT_IN.get(family, OPENCV).usual_distance)
+    return FamilyTraits(family.value, BUILT_IN.get(family, OPENCV).usual_distance)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attendance.tables.errors import LineError, TableError
 from attendance.tables.fields import TextRule, clean, compose, without_direction_marks
-from attendance.tables.records import Record, read_record, read_records
+from attendance.tables.records import CsvRecord, read_record, read_records
 
 MAX_BYTES = 16_000_000
 MAX_LINES = 200_000
@@ -121,7 +121,7 @@ class Table:
                 raise _too_long()
             yield self._line(record)
 
-    def _line(self, record: Record) -> Line:
+    def _line(self, record: CsvRecord) -> Line:
         content = record.content.replace("\n", " \u21b5 ").replace("\0", "\ufffd")
         shown = content if len(content) <= _SHOWN else content[:_SHOWN] + "\u2026"
         try:
@@ -133,7 +133,7 @@ class Table:
             return Line(record.first, record.last, shown, {}, error=error)
         return Line(record.first, record.last, shown, values, broken)
 
-    def _require_fit(self, record: Record) -> None:
+    def _require_fit(self, record: CsvRecord) -> None:
         width = len(self._places)
         if any(cell.strip() for cell in record.cells[width:]):
             raise LineError(
@@ -148,7 +148,7 @@ class Table:
                 "their own, so none of them is used. Remove the quotation marks, or the line breaks between them."
             )
 
-    def _values(self, record: Record) -> tuple[dict[str, str], frozenset[str]]:
+    def _values(self, record: CsvRecord) -> tuple[dict[str, str], frozenset[str]]:
         values = {column.name: "" for column in self._places if column}
         broken = set()
         for column, cell in zip(self._places, record.cells, strict=False):
@@ -160,7 +160,7 @@ class Table:
             values[column.name] = compose(cell).strip() if column.verbatim else clean(cell)
         return values, frozenset(broken)
 
-    def _require_one_line(self, record: Record, column: Column, cell: str) -> None:
+    def _require_one_line(self, record: CsvRecord, column: Column, cell: str) -> None:
         if column.verbatim or self._separator in cell:
             also = "" if column.verbatim else f" and a {self.delimiter}"
             raise LineError(

@@ -17,7 +17,7 @@ LONGEST_RECORD = 10_000
 
 
 @dataclass(frozen=True)
-class Record:
+class CsvRecord:
     """What stands between two record ends.
 
     Attributes:
@@ -35,7 +35,7 @@ class Record:
     error: LineError | None = None
 
 
-def read_records(lines: Sequence[str], separator: str, *, after: int = 0) -> Iterator[Record]:
+def read_records(lines: Sequence[str], separator: str, *, after: int = 0) -> Iterator[CsvRecord]:
     """The records that hold more than separators and space.
 
     Args:
@@ -53,21 +53,21 @@ def read_records(lines: Sequence[str], separator: str, *, after: int = 0) -> Ite
         place = record.last
 
 
-def read_record(lines: Sequence[str], place: int, separator: str) -> Record:
+def read_record(lines: Sequence[str], place: int, separator: str) -> CsvRecord:
     """The record that begins at `place` (0 is the first line)."""
     content, number = lines[place], place + 1
     try:
         _require_readable(content)
         if '"' not in content:
-            return Record(number, number, content, content.split(separator))
+            return CsvRecord(number, number, content, content.split(separator))
         reader = csv.reader(_bounded(lines, place), delimiter=separator, strict=True)
         cells = next(reader)
     except LineError as error:
-        return Record(number, number, content, error=error)
+        return CsvRecord(number, number, content, error=error)
     except csv.Error:
-        return Record(number, number, content, error=_unmatched())
+        return CsvRecord(number, number, content, error=_unmatched())
     last = place + reader.line_num
-    return Record(number, last, "\n".join(lines[place:last]), cells)
+    return CsvRecord(number, last, "\n".join(lines[place:last]), cells)
 
 
 def _bounded(lines: Sequence[str], place: int) -> Iterator[str]:

@@ -16,7 +16,7 @@ from attendance.settings.families import Family
 from attendance.settings.model import ModelsName, Settings
 from index_builder.consent import note_gallery, open_register, without_consent
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
-from operations.conversion import Conversion, Gallery, Telling
+from operations.conversion import Conversion, ConversionTools, Telling
 from operations.conversion import convert as run_conversion
 from operations.erasure import record_index
 
@@ -55,7 +55,7 @@ def convert(to: str, *, partial: bool) -> None:
 
 
 def _convert(engine: FaceEngine, settings: Settings, sessions: sessionmaker[Session], *, partial: bool) -> Conversion:
-    gallery = Gallery(
+    gallery = ConversionTools(
         settings.store_path,
         settings.index_path,
         engine,

@@ -27,7 +27,7 @@ from attendance.gallery.store import Store, read_store
 from attendance.settings.families import DLIB_MODEL, OPENCV, SFACE_MODEL, Family, traits_of
 from index_builder.photos.verdicts import PhotoVerdict
 from operations.cli.main import attendance
-from operations.conversion import Conversion, Gallery, Telling, convert
+from operations.conversion import Conversion, ConversionTools, Telling, convert
 from tests.recognition_service.engines import ColourEngine, encoded, picture
 from tests.stores import write_store
 
@@ -78,11 +78,11 @@ class Folder:
         build_index(self.store, self.index, traits_of=traits_of)
 
     @property
-    def gallery(self) -> Gallery:
+    def gallery(self) -> ConversionTools:
         def without_consent(students: Collection[str]) -> Collection[str]:
             return frozenset(students) & self.withdrawn
 
-        return Gallery(self.store, self.index, OpenCvColours(), OPENCV, 16_000_000, without_consent)
+        return ConversionTools(self.store, self.index, OpenCvColours(), OPENCV, 16_000_000, without_consent)
 
     def convert(self, *, partial: bool = False, telling: Telling | None = None) -> Conversion:
         return convert(self.gallery, partial=partial, telling=telling)
