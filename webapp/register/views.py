@@ -104,6 +104,7 @@ def export(session_id: int) -> ResponseReturnValue:
         "Confidence",
         "Changed by",
         "Remark",
+        "Excuse",
     ]
     text = "".join(csv_lines(header, map(_cells, rows)))
     return csv_response(iter([text]), name)

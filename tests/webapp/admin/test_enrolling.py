@@ -336,15 +336,16 @@ def test_a_long_history_is_cut(admin, student, site_db):
     ("others", "warned"),
     [
         ({}, True),
-        ({"state": JobState.WORKING, "started_at": utc_now()}, False),
-        ({"state": JobState.DONE, "started_at": utc_now(), "finished_at": utc_now()}, False),
-        ({"state": JobState.WORKING, "started_at": utc_now() - timedelta(hours=1)}, True),
-        ({"state": JobState.FAILED, "finished_at": utc_now()}, True),  # by a withdrawal, not by a worker
+        ({"state": JobState.WORKING, "started_at": timedelta()}, False),
+        ({"state": JobState.DONE, "started_at": timedelta(), "finished_at": timedelta()}, False),
+        ({"state": JobState.WORKING, "started_at": timedelta(hours=1)}, True),
+        ({"state": JobState.FAILED, "finished_at": timedelta()}, True),  # by a withdrawal, not by a worker
     ],
 )
 def test_jobs_that_wait_without_a_worker_are_warned_of(admin, student, site_db, others, warned):
     if others:
-        add_job(site_db, **others)
+        now = utc_now()  # ages in the table above: the tests may have been collected a quarter of an hour ago
+        add_job(site_db, **{name: now - it if isinstance(it, timedelta) else it for name, it in others.items()})
     add_job(site_db, photos=1, minutes_ago=4)
     assert "worker" not in page(admin, student)
     add_job(site_db, photos=1, minutes_ago=6)

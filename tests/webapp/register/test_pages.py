@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database import corrections
+from attendance.database.excuses import NewExcuse, give_excuse
 from attendance.database.models import Attendance, AttendanceChange, Enrolment, Role, Source, Status, utc_now
 from attendance.database.register import close_ended_sessions
 from tests.factories import make_course, make_lecturer, make_session
@@ -93,6 +94,18 @@ def test_the_csv_is_the_register_as_shown(site_db, lesson, visitor):
 def exported(visitor, lesson, query=""):
     answer = visitor.get(f"/sessions/{lesson.session.id}/register.csv{query}")
     return [row["Student"] for row in csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig")))]
+
+
+def test_every_line_of_the_csv_has_a_cell_under_each_heading(site_db, lesson, visitor):
+    start = lesson.session.starts_at
+    ill = NewExcuse(lesson.students[0].id, None, start - timedelta(days=1), start + timedelta(days=1), "ill", "file 7")
+    give_excuse(site_db, ill, lecturer_id=lesson.lecturer.id)
+    site_db.commit()
+    text = visitor.get(f"/sessions/{lesson.session.id}/register.csv").data.decode("utf-8-sig")
+    head, *lines = csv.reader(io.StringIO(text))
+    assert {"Remark", "Excuse"} <= set(head)
+    assert {len(line) for line in lines} == {len(head)}
+    assert "ill" in dict(zip(head, lines[0], strict=True))["Excuse"]
 
 
 @pytest.mark.parametrize(
