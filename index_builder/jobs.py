@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import begin_writing
-from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
 from attendance.face_engine.interface import EngineError, FaceEngine
 from attendance.gallery.format import GalleryError, current_version, load_gallery
 from attendance.gallery.publishing import BuiltIndex, build_index
@@ -22,8 +22,6 @@ from index_builder.enrolment import check_model, origin_of
 from index_builder.photos.judging import judge_and_encode
 from index_builder.photos.verdicts import PhotoVerdict
 
-_ABANDONED = timedelta(minutes=15)
-"""A job that began so long ago was left by a worker that died."""
 _AGAIN = timedelta(minutes=1)
 """After so long an erasure that was not finished is tried again; others' jobs go on meanwhile."""
 
@@ -79,7 +77,7 @@ def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
         due = sa.or_(GalleryJob.started_at.is_(None), GalleryJob.started_at < now - _AGAIN)
         free = sa.or_(
             sa.and_(GalleryJob.state == JobState.WAITING, due),
-            sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at < now - _ABANDONED),
+            sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at < now - JOB_ABANDONED),
         )
         job = db.scalars(sa.select(GalleryJob).where(free).order_by(GalleryJob.id).limit(1)).one_or_none()
         if job is None:

@@ -339,6 +339,10 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
+JOB_ABANDONED = timedelta(minutes=15)
+"""A job of the gallery that began so long ago was left by a worker that died."""
+
+
 class GalleryJob(Base):
     """Work on the gallery that the dashboard asks for and `attendance gallery work` does.
 

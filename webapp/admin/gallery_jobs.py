@@ -8,12 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.erasure import being_erased
-from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
 from webapp.admin.blueprint import blueprint
 
 WAITS_LONG = timedelta(minutes=5)
-_WORKS_LONG = timedelta(minutes=15)
-"""After so long the worker itself takes a job for abandoned."""
 _SHOWN = 10
 _OPEN = (JobState.WAITING, JobState.WORKING)
 
@@ -122,7 +120,7 @@ def stalled_since(db: Session, now: datetime) -> datetime | None:
     if oldest is None or now - oldest < WAITS_LONG:
         return None
     at_work = sa.or_(
-        sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at > now - _WORKS_LONG),
+        sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at > now - JOB_ABANDONED),
         sa.and_(GalleryJob.state == JobState.WAITING, GalleryJob.started_at > now - WAITS_LONG),  # to be tried again
         sa.and_(GalleryJob.started_at.is_not(None), GalleryJob.finished_at > now - WAITS_LONG),
     )
