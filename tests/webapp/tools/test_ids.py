@@ -12,7 +12,7 @@ from webapp.app import create_app
 from webapp.tools.requests import LARGEST_ID, read_id
 from webapp.tools.storage import sessions_of
 
-BEYOND = (LARGEST_ID + 1, 2**63 - 1, 2**63, int("9" * 25))
+BEYOND = (LARGEST_ID + 1, 2**63 - 1, 2**63, int("9" * 25), "9" * 5_000)
 
 
 @pytest.fixture
@@ -58,9 +58,7 @@ def test_every_route_answers_404_to_an_id_beyond_the_column(admin_site):
             for address in addresses(rule, number):
                 data = {"csrf_token": token} if method == "POST" else None
                 answer = visitor.client.open(address, method=method, data=data)
-                # Where a page is at the same address, a form sent to none is told that it cannot be used so.
-                expected = (404,) if method == "GET" else (404, 405)
-                assert answer.status_code in expected, (method, address, answer.status)
+                assert answer.status_code == 404, (method, address, answer.status)
 
 
 @pytest.mark.parametrize("number", ["9" * 25, str(LARGEST_ID + 1), str(LARGEST_ID), "0", "-1", "1e3", "²"])
