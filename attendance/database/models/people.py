@@ -1,0 +1,99 @@
+"""People: who signs in, students, and programs with a token."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from attendance.database.models.base import UTF8, Base, utc_now
+from attendance.database.types import UtcDateTime, enum_column_type, identifier_type, picture_type
+
+if TYPE_CHECKING:
+    from attendance.database.models.teaching import Course
+
+
+class Role(StrEnum):
+    """What a person who signs in may do."""
+
+    LECTURER = "lecturer"
+    ADMIN = "admin"
+
+
+class TokenRole(StrEnum):
+    """What a program with an operator's token may do."""
+
+    ENROLMENT = "enrolment"
+    MONITORING = "monitoring"
+
+
+class Lecturer(Base):
+    """A person who signs in; administrators are lecturers with the admin role."""
+
+    __tablename__ = "lecturer"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(identifier_type(254), unique=True)  # stored in lower case
+    name: Mapped[str] = mapped_column(sa.String(120))
+    password_hash: Mapped[str] = mapped_column(sa.String(255))
+    role: Mapped[Role] = mapped_column(enum_column_type(Role), default=Role.LECTURER)
+    active: Mapped[bool] = mapped_column(default=True)
+    # Raised when the password changes, so that sign-ins made with the old one end.
+    sign_in_epoch: Mapped[int] = mapped_column(default=0)
+    picture: Mapped[bytes | None] = mapped_column(picture_type(), deferred=True)
+    picture_digest: Mapped[str | None] = mapped_column(sa.String(64))  # SHA-256 hex; also the address of the picture
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    courses: Mapped[list["Course"]] = relationship(secondary="course_lecturer", back_populates="lecturers")
+
+
+class Student(Base):
+    """A student. `index_number` is also the name under which the gallery keeps the student's encodings."""
+
+    __tablename__ = "student"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    index_number: Mapped[str] = mapped_column(identifier_type(64), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(120))
+    consent_given_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    consent_means: Mapped[str | None] = mapped_column(sa.String(120))  # e.g. "signed form", "student portal"
+    consent_withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    declared_group: Mapped[str | None] = mapped_column(sa.String(80))  # self-declared, for reports of errors by group
+    # What the gallery held when it was last changed for this student; the gallery itself is in files.
+    gallery_encodings: Mapped[int] = mapped_column(default=0)
+    gallery_updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class ApiToken(Base):
+    """A token of a program that is no camera: enrolment tools, monitoring."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(identifier_type(80), unique=True)
+    role: Mapped[TokenRole] = mapped_column(enum_column_type(TokenRole))
+    token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
+class SignInAttempt(Base):
+    """An attempt at a password that was wrong, or that is being checked.
+
+    Keyed hashes tell accounts and network addresses apart; neither is kept.
+    """
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (
+        sa.Index("ix_sign_in_attempt_account_tried_at", "account", "tried_at"),
+        sa.Index("ix_sign_in_attempt_address_tried_at", "address", "tried_at"),
+        sa.Index("ix_sign_in_attempt_tried_at", "tried_at"),
+        {**UTF8, "sqlite_autoincrement": True},  # a number is given once, so that none is taken for another
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(identifier_type(32))
+    address: Mapped[str] = mapped_column(identifier_type(32))
+    tried_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    failed: Mapped[bool] = mapped_column(default=False)  # before: being checked

@@ -1,0 +1,153 @@
+"""The register: entries, their history, what the cameras saw, and excuses."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from attendance.database.models.base import UTF8, Base, utc_now
+from attendance.database.models.cameras import Camera
+from attendance.database.models.people import Lecturer, Student
+from attendance.database.models.teaching import ClassSession, Course
+from attendance.database.types import UtcDateTime, enum_column_type, identifier_type
+
+
+class Status(StrEnum):
+    """A student's attendance of one session. The machine sets EXCUSED only where an excuse covers it."""
+
+    PRESENT = "present"
+    LATE = "late"
+    ABSENT = "absent"
+    EXCUSED = "excused"
+
+
+class Source(StrEnum):
+    """Who decided a status last. What a person decided, the machine leaves alone."""
+
+    MACHINE = "machine"
+    PERSON = "person"
+
+
+class Attendance(Base):
+    """A student's attendance of a session, the entry in its register: one row at most.
+
+    Status, source, remark and version change through `attendance.database.entries` only.
+    """
+
+    __tablename__ = "attendance"
+    __table_args__ = (sa.UniqueConstraint("session_id", "student_id"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
+    status: Mapped[Status] = mapped_column(enum_column_type(Status))
+    source: Mapped[Source] = mapped_column(enum_column_type(Source), default=Source.MACHINE)
+    first_seen: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_seen: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confidence: Mapped[float | None] = mapped_column(sa.Double)  # best of the confirming tracks, 0 to 1
+    camera_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("camera.id", ondelete="SET NULL")
+    )  # of the first sighting
+    remark: Mapped[str | None] = mapped_column(sa.String(500))  # a person's note beside the status
+    # Raised by each change of the status, of who decided it, and of the remark, so that a person who changes an entry
+    # can be told of a change that was not there yet when the page was opened. Being seen again is no such change.
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+
+    session: Mapped[ClassSession] = relationship()
+    student: Mapped[Student] = relationship()
+    camera: Mapped[Camera | None] = relationship()
+    changes: Mapped[list["AttendanceChange"]] = relationship(
+        back_populates="attendance", order_by="AttendanceChange.id", passive_deletes=True
+    )
+
+
+class AttendanceChange(Base):
+    """Who changed an entry, when and why. Rows are only ever added.
+
+    The columns that may be empty beside `attendance_id`, `lecturer_id` and the statuses are so in older rows.
+    """
+
+    __tablename__ = "attendance_change"
+    __table_args__ = (sa.Index("ix_attendance_change_session_id_student_id", "session_id", "student_id"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # None: the entry was taken out again; then, and only then, `session_id` and `student_id` say whose it was.
+    attendance_id: Mapped[int | None] = mapped_column(sa.ForeignKey("attendance.id", ondelete="CASCADE"), index=True)
+    session_id: Mapped[int | None] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    student_id: Mapped[int | None] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
+    lecturer_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("lecturer.id", ondelete="SET NULL")
+    )  # None: the machine
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    old_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: there was no entry
+    new_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: the entry was taken out
+    old_source: Mapped[Source | None] = mapped_column(enum_column_type(Source))
+    version: Mapped[int | None]  # of the entry after this change
+    batch: Mapped[str | None] = mapped_column(identifier_type(32), index=True)  # the same for all of one bulk change
+    remark: Mapped[str | None] = mapped_column(sa.String(500))  # what it became, empty for none; None: not changed
+    reason: Mapped[str] = mapped_column(sa.String(500))
+
+    attendance: Mapped[Attendance | None] = relationship(back_populates="changes")
+    lecturer: Mapped[Lecturer | None] = relationship()
+
+
+class Excuse(Base):
+    """That a student is excused from sessions that start in a time; a row of its own, not a status.
+
+    What it makes of the register is `attendance.database.excuses`' rule, and goes when the row goes.
+    """
+
+    __tablename__ = "excuse"
+    __table_args__ = (
+        sa.CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        sa.Index("ix_excuse_student_id_ends_at", "student_id", "ends_at"),
+        UTF8,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"))
+    # None: of every course.
+    course_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)  # the first day's first moment at the institution
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)  # that of the day after the last
+    reason: Mapped[str] = mapped_column(sa.String(500))
+    reference: Mapped[str | None] = mapped_column(sa.String(120))  # of a paper that proves it
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    course: Mapped[Course | None] = relationship()
+    created_by: Mapped[Lecturer | None] = relationship()
+
+    @property
+    def last_moment(self) -> datetime:
+        """The last moment that is covered: on the last day."""
+        return self.ends_at - timedelta(microseconds=1)
+
+
+class AttendanceEvidence(Base):
+    """What confirmed a student: distances and frames, no picture and no encoding. One row a confirmed track."""
+
+    __tablename__ = "attendance_evidence"
+    __table_args__ = (sa.Index("ix_attendance_evidence_session_id_student_id", "session_id", "student_id"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # Given when the track was confirmed, so that a commit made twice is one row.
+    uid: Mapped[str] = mapped_column(sa.String(36), unique=True)
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
+    camera_id: Mapped[int | None] = mapped_column(sa.ForeignKey("camera.id", ondelete="SET NULL"))
+    index_version: Mapped[str | None] = mapped_column(sa.String(64))
+    threshold: Mapped[float] = mapped_column(sa.Double)  # Euclidean distance, as are `distance` and `margin`
+    distance: Mapped[float] = mapped_column(sa.Double)  # mean over the frames
+    margin: Mapped[float] = mapped_column(sa.Double)  # mean distance by which the runner-up was farther
+    confidence: Mapped[float] = mapped_column(sa.Double)
+    frames: Mapped[int]
+    first_frame_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_frame_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    details: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)  # one object a frame, see `evidence.py`
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
+
+    camera: Mapped[Camera | None] = relationship()
