@@ -8,9 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import expected_students
 from attendance.database.corrections import NoEntryError, checked_reason, hand_to_machine
 from attendance.database.entries import NO_ENTRY, Author, add_entries, change_entry
-from attendance.database.models import Attendance, AttendanceChange, ClassSession, Enrolment, Source, Status
+from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status
 from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
 
@@ -104,7 +105,7 @@ def _correct_in(
     db: Session, session: ClassSession, versions: Mapping[int, int], status: Status, author: Author
 ) -> BulkChange:
     rows = _locked_entries(db, session.id, Attendance.student_id.in_(versions))
-    roster = set(db.scalars(sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id)))
+    roster = set(db.scalars(expected_students(session)))
     new = [
         Attendance(session_id=session.id, student_id=student, status=status, source=Source.PERSON, version=NO_ENTRY + 1)
         for student, version in versions.items()

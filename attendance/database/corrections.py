@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import is_expected
 from attendance.database.entries import (
     NO_ENTRY,
     Author,
@@ -14,7 +15,7 @@ from attendance.database.entries import (
     locked_entry,
     take_out_entries,
 )
-from attendance.database.models import Attendance, AttendanceChange, ClassSession, Enrolment, Source, Status
+from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status
 from attendance.database.register import machine_status, session_in_force
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
@@ -108,7 +109,7 @@ def correct_status(
         raise NoEntryError("There is no such session.")
     row = locked_entry(db, session_id, student_id)
     if row is None and version in (None, NO_ENTRY):
-        if db.get(Enrolment, (session.course_id, student_id)) is None:
+        if not is_expected(db, session, student_id):
             raise NoEntryError("The student is not on the roster of this session.")
         row = Attendance(
             session_id=session_id, student_id=student_id, status=status, source=Source.PERSON, version=NO_ENTRY + 1

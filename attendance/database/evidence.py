@@ -10,7 +10,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, joinedload
 
-from attendance.database.models import AttendanceEvidence, Camera, ClassSession, Enrolment, Student
+from attendance.database.audiences import expected_by_index_number
+from attendance.database.models import AttendanceEvidence, Camera, ClassSession, Student
 
 log = structlog.get_logger()
 
@@ -158,12 +159,8 @@ def _row_of(db: Session, uid: str) -> AttendanceEvidence | None:
 
 
 def _student_to_keep_for(db: Session, evidence: Evidence) -> int | None:
-    student_id = db.scalar(
-        sa.select(Student.id)
-        .join(Enrolment, Enrolment.student_id == Student.id)
-        .join(ClassSession, ClassSession.course_id == Enrolment.course_id)
-        .where(ClassSession.id == evidence.session_id, Student.index_number == evidence.index_number)
-    )
+    session = db.get(ClassSession, evidence.session_id)
+    student_id = None if session is None else expected_by_index_number(db, session, evidence.index_number)
     # Held until the commit, as the row that refers to it would hold it: a withdrawal comes before this, and is seen
     # here, or after the commit, and deletes what was kept.
     return db.scalar(

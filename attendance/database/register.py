@@ -7,6 +7,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.audiences import expected_by_index_number, expected_students
 from attendance.database.entries import Author, change_entry, locked_entry, take_out_entries
 from attendance.database.excuses import excused_students, missing_status
 from attendance.database.models import (
@@ -14,10 +15,8 @@ from attendance.database.models import (
     AttendanceChange,
     Camera,
     ClassSession,
-    Enrolment,
     Source,
     Status,
-    Student,
     utc_now,
 )
 from attendance.database.transactions import ATTEMPTS, inserted, transact
@@ -56,7 +55,7 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
     """
     for _ in range(ATTEMPTS):
         session = session_in_force(db, sighting.session_id)
-        student_id = _student_on_roster(db, session, sighting.index_number) if session else None
+        student_id = expected_by_index_number(db, session, sighting.index_number) if session else None
         if session is None or student_id is None or not _counts(session, sighting.first_seen, sighting.last_seen):
             log.warning("sighting_without_place", session=sighting.session_id, student=sighting.index_number)
             return None
@@ -188,18 +187,6 @@ def _known_camera(db: Session, camera_id: int | None) -> int | None:
     return db.scalar(sa.select(Camera.id).where(Camera.id == camera_id))
 
 
-def _student_on_roster(db: Session, session: ClassSession, index_number: str) -> int | None:
-    return db.scalar(
-        sa.select(Student.id)
-        .join(Enrolment, Enrolment.student_id == Student.id)
-        .where(
-            Student.index_number == index_number,
-            Enrolment.course_id == session.course_id,
-            Student.consent_withdrawn_at.is_(None),
-        )
-    )
-
-
 def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None) -> None:
     first_seen, last_seen, confidence, seen_by = (
         sighting.first_seen,
@@ -243,14 +230,9 @@ def _close_in(db: Session, session_id: int, now: datetime) -> int | None:
     session = db.scalar(sa.select(ClassSession).where(ClassSession.id == session_id).with_for_update())
     if session is None or session.closed_at is not None or session.ends_at > now:
         return None
-    has_row = (
-        sa.select(Attendance.id)
-        .where(Attendance.session_id == session_id, Attendance.student_id == Enrolment.student_id)
-        .exists()
-    )
-    missing = db.scalars(
-        sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id, ~has_row)
-    ).all()
+    have_a_row = sa.select(Attendance.student_id).where(Attendance.session_id == session_id)
+    expected = expected_students(session).subquery().c.student_id
+    missing = db.scalars(sa.select(expected).where(expected.not_in(have_a_row))).all()
     excused = excused_students(db, session, missing)
     db.add_all(
         Attendance(

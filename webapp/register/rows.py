@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import get_template_attribute
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import expected_students
 from attendance.database.entries import NO_ENTRY
 from attendance.database.excuses import reason_of_excuse
 from attendance.database.models import (
@@ -18,7 +19,6 @@ from attendance.database.models import (
     AttendanceChange,
     Camera,
     ClassSession,
-    Enrolment,
     Lecturer,
     Source,
     Status,
@@ -139,15 +139,15 @@ def render_row(session: ClassSession, row: RegisterRow) -> str:
 
 
 def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...]]:
-    on_roster = sa.select(Enrolment.student_id).where(Enrolment.course_id == session.course_id)
+    expected = expected_students(session).subquery("expected")
     with_row = sa.select(Attendance.student_id).where(Attendance.session_id == session.id)
-    listed = sa.union(on_roster, with_row).subquery("listed")
+    listed = sa.union(sa.select(expected.c.student_id), with_row).subquery("listed")
     return (
         sa.select(
             Student.id,
             Student.index_number,
             Student.name,
-            Enrolment.student_id.is_not(None).label("enrolled"),
+            expected.c.student_id.is_not(None).label("enrolled"),
             Attendance.id.label("attendance_id"),
             Attendance.status,
             Attendance.source,
@@ -160,7 +160,7 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
             Camera.name.label("camera"),
         )
         .join(listed, listed.c.student_id == Student.id)
-        .outerjoin(Enrolment, sa.and_(Enrolment.student_id == Student.id, Enrolment.course_id == session.course_id))
+        .outerjoin(expected, expected.c.student_id == Student.id)
         .outerjoin(Attendance, sa.and_(Attendance.student_id == Student.id, Attendance.session_id == session.id))
         .outerjoin(Camera, Camera.id == Attendance.camera_id)
         .order_by(*by_student_name(db))

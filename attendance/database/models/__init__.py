@@ -1,7 +1,7 @@
 """The tables. Times are UTC; every unique rule that the programs rely on is a constraint here."""
 
 from attendance.database.models.base import Base, utc_now
-from attendance.database.models.cameras import Camera
+from attendance.database.models.cameras import Camera, Observation, Origin
 from attendance.database.models.gallery import (
     JOB_ABANDONED,
     GalleryJob,
@@ -12,8 +12,16 @@ from attendance.database.models.gallery import (
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
 from attendance.database.models.people import ApiToken, Lecturer, Role, SignInAttempt, Student, TokenRole
-from attendance.database.models.register import Attendance, AttendanceChange, AttendanceEvidence, Excuse, Source, Status
-from attendance.database.models.teaching import ClassSession, Course, CourseLecturer, Enrolment, Room
+from attendance.database.models.register import (
+    Attendance,
+    AttendanceChange,
+    AttendanceEvidence,
+    Excuse,
+    Source,
+    Status,
+    Unrecorded,
+)
+from attendance.database.models.teaching import ClassSession, Closing, Course, CourseLecturer, Enrolment, Room
 
 __all__ = [
     "JOB_ABANDONED",
@@ -24,6 +32,7 @@ __all__ = [
     "Base",
     "Camera",
     "ClassSession",
+    "Closing",
     "Course",
     "CourseLecturer",
     "Enrolment",
@@ -37,6 +46,8 @@ __all__ = [
     "IndexVersion",
     "JobState",
     "Lecturer",
+    "Observation",
+    "Origin",
     "Role",
     "Room",
     "SignInAttempt",
@@ -44,5 +55,6 @@ __all__ = [
     "Status",
     "Student",
     "TokenRole",
+    "Unrecorded",
     "utc_now",
 ]

@@ -63,6 +63,9 @@ class Student(Base):
     # What the gallery held when it was last changed for this student; the gallery itself is in files.
     gallery_encodings: Mapped[int] = mapped_column(default=0)
     gallery_updated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When the first index of an unbroken row of published ones that hold the student was published; None: the present
+    # one does not. Of a session that began before, the machine concludes no absence.
+    recognisable_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from attendance.database.models.base import UTF8, Base, utc_now
-from attendance.database.models.cameras import Camera
+from attendance.database.models.cameras import Camera, Origin
 from attendance.database.models.people import Lecturer, Student
 from attendance.database.models.teaching import ClassSession, Course
 from attendance.database.types import UtcDateTime, enum_column_type, identifier_type
@@ -30,6 +30,15 @@ class Source(StrEnum):
     PERSON = "person"
 
 
+class Unrecorded(StrEnum):
+    """Why an entry of a closed session has no status."""
+
+    UNWATCHED = "unwatched"  # too little of the session was watched
+    UNRECOGNISABLE = "unrecognisable"  # no camera could have known the student
+    UNNAMED = "unnamed"  # people were seen who could not be named
+    ENTERED_LATE = "entered_late"  # the session was entered after its end
+
+
 class Attendance(Base):
     """A student's attendance of a session, the entry in its register: one row at most.
 
@@ -42,7 +51,9 @@ class Attendance(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
     student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
-    status: Mapped[Status] = mapped_column(enum_column_type(Status))
+    # None: nothing is recorded, for the reason beside it; without a reason, nothing is known yet.
+    status: Mapped[Status] = mapped_column(enum_column_type(Status), nullable=True)
+    unrecorded_reason: Mapped[Unrecorded | None] = mapped_column(enum_column_type(Unrecorded))
     source: Mapped[Source] = mapped_column(enum_column_type(Source), default=Source.MACHINE)
     first_seen: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -50,6 +61,9 @@ class Attendance(Base):
     camera_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey("camera.id", ondelete="SET NULL")
     )  # of the first sighting
+    origin: Mapped[Origin | None] = mapped_column(enum_column_type(Origin))  # of the first sighting
+    # Present rather than late, because the room was not watched before this moment.
+    watched_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
     remark: Mapped[str | None] = mapped_column(sa.String(500))  # a person's note beside the status
     # Raised by each change of the status, of who decided it, and of the remark, so that a person who changes an entry
     # can be told of a change that was not there yet when the page was opened. Being seen again is no such change.
@@ -82,8 +96,10 @@ class AttendanceChange(Base):
         sa.ForeignKey("lecturer.id", ondelete="SET NULL")
     )  # None: the machine
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    old_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: there was no entry
-    new_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: the entry was taken out
+    old_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: no entry, or none recorded
+    new_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: taken out, or none recorded
+    old_unrecorded: Mapped[Unrecorded | None] = mapped_column(enum_column_type(Unrecorded))
+    new_unrecorded: Mapped[Unrecorded | None] = mapped_column(enum_column_type(Unrecorded))
     old_source: Mapped[Source | None] = mapped_column(enum_column_type(Source))
     version: Mapped[int | None]  # of the entry after this change
     batch: Mapped[str | None] = mapped_column(identifier_type(32), index=True)  # the same for all of one bulk change
@@ -139,6 +155,9 @@ class AttendanceEvidence(Base):
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
     student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
     camera_id: Mapped[int | None] = mapped_column(sa.ForeignKey("camera.id", ondelete="SET NULL"))
+    origin: Mapped[Origin] = mapped_column(
+        enum_column_type(Origin), default=Origin.LIVE, server_default=Origin.LIVE.value
+    )
     index_version: Mapped[str | None] = mapped_column(sa.String(64))
     threshold: Mapped[float] = mapped_column(sa.Double)  # Euclidean distance, as are `distance` and `margin`
     distance: Mapped[float] = mapped_column(sa.Double)  # mean over the frames

@@ -1,13 +1,14 @@
 """What is taught, to whom, by whom, where and when."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from attendance.database.models.base import UTF8, Base
+from attendance.database.models.base import UTF8, Base, utc_now
 from attendance.database.models.people import Lecturer, Student
-from attendance.database.types import UtcDateTime, identifier_type
+from attendance.database.types import UtcDateTime, enum_column_type, identifier_type
 
 
 class Course(Base):
@@ -54,6 +55,14 @@ class Room(Base):
     name: Mapped[str] = mapped_column(identifier_type(80), unique=True)
 
 
+class Closing(StrEnum):
+    """What the entries of a closed session rest on."""
+
+    OBSERVED = "observed"  # on what was watched
+    ENTERED_LATE = "entered_late"  # the session had ended before it was entered
+    BEFORE_OBSERVATION = "unobserved"  # closed by a version that kept no record of what was watched
+
+
 class ClassSession(Base):
     """One meeting of a course in a room. Attendance counts from `early_minutes` before the start until the end."""
 
@@ -74,7 +83,11 @@ class ClassSession(Base):
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
     early_minutes: Mapped[int] = mapped_column(sa.SmallInteger, default=10)
     grace_minutes: Mapped[int] = mapped_column(sa.SmallInteger, default=10)
-    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when absences were written
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the register was completed
+    # None: open; or closed by a program of the version before, without a look at what was watched.
+    closed_as: Mapped[Closing | None] = mapped_column(enum_column_type(Closing))
+    # When it was entered, or moved to a time that had passed; None: by a version that did not note it.
+    entered_at: Mapped[datetime | None] = mapped_column(UtcDateTime, default=utc_now)
 
     course: Mapped[Course] = relationship()
     room: Mapped[Room] = relationship()

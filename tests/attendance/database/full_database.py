@@ -19,6 +19,8 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     IndexVersion,
+    Observation,
+    Origin,
     SignInAttempt,
     Status,
     TokenRole,
@@ -37,6 +39,10 @@ def fill(db: Session) -> None:
     session = make_session(db, course)
     camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
     db.add_all([camera, Camera(name="nowhere"), ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64)])
+    db.flush()
+    watched = Observation(camera_id=camera.id, room_id=session.room_id, hour=NINE, counts=bytes(range(200)) * 3)
+    watched.watched, watched.watched_live, watched.blind = 2**60 - 1, 1, 2**59
+    db.add(watched)
     db.add(IndexVersion(version="v1", model="m", identities=1, encodings=2, sha256="2" * 64))
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
@@ -60,6 +66,7 @@ def fill(db: Session) -> None:
             session_id=session.id,
             student_id=student.id,
             camera_id=camera.id,
+            origin=Origin.KEPT,
             threshold=0.55,
             distance=0.1 + 0.2,
             margin=0.1,

@@ -33,14 +33,17 @@ from attendance.database.models import (
     AttendanceChange,
     Base,
     ClassSession,
+    Closing,
     Excuse,
     FileContent,
     ImportedFile,
     ImportedFilePart,
+    Observation,
     SignInAttempt,
     Source,
     Status,
     Student,
+    Unrecorded,
 )
 from attendance.database.register import Sighting, record_sighting
 from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
@@ -200,6 +203,34 @@ def test_excuses_go_and_what_they_made_of_the_register_stays(engine: sa.Engine, 
     upgrade(engine)
     assert _register(db) == before
     assert db.scalars(sa.select(Excuse)).all() == []
+
+
+def test_observation_goes_and_closed_sessions_come_back_as_from_before(engine: sa.Engine, db: Session) -> None:
+    before = _fill(db)
+    session = db.scalars(sa.select(ClassSession)).one()
+    session.closed_at = session.ends_at
+    seen = db.scalars(sa.select(Student)).one()
+    seen.gallery_encodings, seen.gallery_updated_at = 3, NINE
+    unknown = make_student(db, "s2")
+    row = Attendance(session_id=session.id, student_id=unknown.id, unrecorded_reason=Unrecorded.UNRECOGNISABLE)
+    assert add_entry(db, row, Author("closed"))
+    db.add(Observation(room_id=session.room_id, hour=NINE, watched=2**60 - 1, counts=bytes(600)))
+    db.commit()
+    assert db.scalars(sa.select(Observation.watched)).all() == [2**60 - 1]
+    db.rollback()
+    downgrade(engine, "0006")
+    assert "observation" not in sa.inspect(engine).get_table_names()
+    assert _register(db) == before
+    db.rollback()
+    upgrade(engine)
+    db.expire_all()
+    assert _register(db) == before
+    assert db.scalars(sa.select(Observation)).all() == []
+    assert db.scalars(sa.select(ClassSession.closed_as)).all() == [Closing.BEFORE_OBSERVATION]
+    assert dict(db.execute(sa.select(Student.index_number, Student.recognisable_since)).all()) == {
+        seen.index_number: NINE,
+        "s2": None,
+    }
 
 
 def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
