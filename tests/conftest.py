@@ -24,6 +24,7 @@ from attendance.face_engine.models.cache import default_cache_folder
 from attendance.face_engine.models.fetching import AddressSource, WheelSource, fetch
 from attendance.settings import Settings
 from operations.demo.pictures import fetch_pictures
+from tests import databases
 
 pytest_plugins = ["tests.tiers"]
 
@@ -158,8 +159,10 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb
     )
     options = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", "--skip-name-resolve"]
     options += [f"--pid-file={folder / 'pid'}", f"--init-file={setup}", "--innodb-buffer-pool-size=64M"]
-    # The tests are about what is written, not about power cuts of this machine.
+    # The tests are about what is written, not about power cuts of this machine: nothing waits for the disk. Making the
+    # tables takes a tenth of the time then.
     options += ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--innodb-log-file-size=16M"]
+    options += ["--loose-innodb-flush-method=nosync", "--loose-innodb-doublewrite=0", "--loose-sync-frm=0"]
     # util-linux's setpriv: the server ends with this process, however that ends.
     with_us = [require_program(["setpriv"], "util-linux"), "--pdeathsig", "TERM"]
     own = MariaDb("127.0.0.1", port, password, [*with_us, server, *common, *options], folder / "log")
@@ -184,11 +187,35 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.execute(f"DROP DATABASE {name}")
 
 
+@pytest.fixture(scope="session")
+def migrated_file() -> Path:
+    """An SQLite file with every table and no rows, to be copied."""
+    return databases.migrated_file()
+
+
+@pytest.fixture(scope="session")
+def migrated_tables(mariadb_server: MariaDb) -> list[str]:
+    """The statements that make every table as the migrations leave it on MariaDB, in a fifth of their time."""
+    mariadb_server.execute("CREATE DATABASE migrated CHARACTER SET utf8mb4")
+    engine = create_database_engine(mariadb_server.url("migrated"))
+    upgrade(engine)
+    with engine.connect() as connection:
+        names = sa.inspect(connection).get_table_names()
+        made = [connection.exec_driver_sql(f"SHOW CREATE TABLE `{name}`").one()[1] for name in names]
+    engine.dispose()
+    version = ["INSERT INTO alembic_version SELECT * FROM migrated.alembic_version", "COMMIT"]
+    return ["SET foreign_key_checks = 0", *made, *version]
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
+def engine(request: pytest.FixtureRequest, database_url: str) -> Iterator[sa.Engine]:
     """A database with every table and no rows."""
     engine = create_database_engine(database_url)
-    upgrade(engine)
+    if engine.url.get_backend_name() == "sqlite":
+        databases.make_tables(engine)
+    else:
+        server: MariaDb = request.getfixturevalue("mariadb_server")
+        server.execute(f"USE {engine.url.database}", *request.getfixturevalue("migrated_tables"))
     yield engine
     engine.dispose()
 

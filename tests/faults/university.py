@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from attendance.database.engine import begin_writing, create_database_engine, session_factory, upgrade
+from attendance.database.engine import begin_writing, create_database_engine, session_factory
 from attendance.database.models import (
     ApiToken,
     Attendance,
@@ -21,6 +21,7 @@ from attendance.database.models import (
 )
 from attendance.database.tokens import hash_token, new_token
 from operations.demo.people import ENROLLED, ROSTER
+from tests.databases import make_tables
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.faults.faces import Faces
 
@@ -48,7 +49,7 @@ class University:
         self.database_url = database_url
         self.index = folder / "gallery" / "index"
         self._engine = create_database_engine(database_url)
-        upgrade(self._engine)
+        make_tables(self._engine)
         self.sessions = session_factory(self._engine)
         self.monitoring = new_token("api")
         self._number = itertools.count(1)

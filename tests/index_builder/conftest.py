@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Student
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.reference import ReferenceEngine
+from tests.databases import make_tables
 
 # Where the faces of t1.jpg are, each with nobody else: left, top, right, bottom.
 ALONE = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
@@ -65,7 +66,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def database(data: Path) -> Iterator[sessionmaker[Session]]:
     """The database of the data folder."""
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     yield session_factory(engine)
     engine.dispose()
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import IndexVersion, Student
 from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.conversion import stores_beside
@@ -28,6 +28,7 @@ from attendance.settings.families import DLIB_MODEL, OPENCV, SFACE_MODEL, Family
 from index_builder.photos.verdicts import PhotoVerdict
 from operations.cli.main import attendance
 from operations.conversion import Conversion, ConversionTools, Telling, convert
+from tests.databases import make_tables
 from tests.recognition_service.engines import ColourEngine, encoded, picture
 from tests.stores import write_store
 
@@ -314,7 +315,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def database(data: Path) -> Iterator[sessionmaker[Session]]:
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     yield session_factory(engine)
     engine.dispose()
 

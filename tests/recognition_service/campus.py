@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import begin_writing, create_database_engine, session_factory, upgrade
+from attendance.database.engine import begin_writing, create_database_engine, session_factory
 from attendance.database.models import ApiToken, Attendance, Camera, Course, Student, TokenRole
 from attendance.database.tokens import hash_token, new_token
 from attendance.face_engine.interface import Image
@@ -24,6 +24,7 @@ from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.app import RecognitionService
 from recognition_service.engine.work import BuildEngine
 from recognition_service.telemetry.tracing import Tracing
+from tests.databases import make_tables
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.recognition_service.engines import MODEL, SIZE, ColourEngine, encoded, encoding_of, picture
 
@@ -80,7 +81,7 @@ class Campus:
 def found_campus(settings: Settings) -> Campus:
     """Fill a fresh database and publish an index of the three students."""
     engine = create_database_engine(settings.database_url)
-    upgrade(engine)
+    make_tables(engine)
     sessions = session_factory(engine)
     now = datetime.now(UTC)
     tokens = {name: new_token("cam") for name in ("front", "back", "empty", "stray")}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
-from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.register import Sighting
 from attendance.face_engine.interface import Face
 from attendance.gallery.gallery import Gallery
@@ -18,6 +18,7 @@ from recognition_service.evidence.matching import Matcher
 from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.outbox.store import Outbox
+from tests.databases import make_tables
 from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student
 
 RULES = MatchingSettings().rules(Family.DLIB)
@@ -55,7 +56,7 @@ class Scene:
 
     def __init__(self, folder: Path, students: Sequence[str] = STUDENTS) -> None:
         self._engine: sa.Engine = create_database_engine(f"sqlite:///{folder / 'attendance.db'}")
-        upgrade(self._engine)
+        make_tables(self._engine)
         self.sessions = session_factory(self._engine)
         with self.sessions.begin() as db:
             self.room = make_room(db)

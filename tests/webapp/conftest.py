@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Lecturer
 from attendance.settings import Settings
 from tests.factories import PASSWORD
@@ -23,16 +23,6 @@ from webapp.tools.storage import sessions_of
 
 _PATIENCE_MS = 30_000
 """For a page on a machine that is busy with other tests."""
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with every table and no rows, to be copied."""
-    path = tmp_path_factory.mktemp("migrated") / "attendance.db"
-    engine = create_database_engine(f"sqlite:///{path}")
-    upgrade(engine)
-    engine.dispose()
-    return path
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
 
-from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.engine import create_database_engine, session_factory
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store
 from operations.cli.main import attendance
+from tests.databases import make_tables
 from tests.factories import make_student
 from tests.stores import write_store
 
@@ -50,7 +51,7 @@ def run(*arguments: str, code: int = 0) -> Result:
 
 def with_students(data: Path, groups: dict[str, str | None]) -> None:
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     with session_factory(engine).begin() as db:
         for number, group in groups.items():
             make_student(db, number).declared_group = group

@@ -13,12 +13,13 @@ from PIL import Image
 
 from accuracy.evaluation.photo_reading import PhotoReader
 from accuracy.evaluation.photo_sets import SetError, read_answers
-from attendance.database.engine import create_database_engine, upgrade
+from attendance.database.engine import create_database_engine
 from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import FaceBoxes, ImageError
 from attendance.face_engine.reference import ReferenceEngine
 from attendance.gallery.store import Store
 from operations.cli.main import attendance
+from tests.databases import make_tables
 from tests.stores import write_store
 
 # Faces of t1.jpg, each alone.
@@ -115,7 +116,7 @@ def test_enrolled_and_searched_from_two_folders_with_strangers(faces: Path, tmp_
 def test_the_gallery_that_is_there_is_searched(faces: Path, tmp_path: Path, data: Path) -> None:
     data.mkdir()
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     engine.dispose()
     enrolling = tmp_path / "enrolling" / "1001"
     enrolling.mkdir(parents=True)
@@ -135,7 +136,7 @@ def test_the_gallery_that_is_there_is_searched(faces: Path, tmp_path: Path, data
 def test_a_misidentified_photo_stands_beside_the_one_in_the_store(faces: Path, tmp_path: Path, data: Path) -> None:
     data.mkdir()
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     engine.dispose()
     (faces / "1003" / "2.jpg").unlink()
     (faces / "1003" / "4 three.png").unlink()

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from attendance.database.engine import create_database_engine, upgrade
+from attendance.database.engine import create_database_engine
 from attendance.gallery.format import load_gallery
 from attendance.gallery.store import Store, read_store
 from operations.cli.main import attendance
+from tests.databases import make_tables
 from tests.stores import write_store
 
 
@@ -66,7 +67,7 @@ def test_from_photos_to_an_index(data: Path, photos: Path, consenting: Callable[
 def test_build_records_where_there_is_a_database(data: Path) -> None:
     write_store(data / "gallery" / "encodings.pickle", Store({"1001": np.full((1, 128), 0.1)}))
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     done = run("index", "build")
     assert done.exit_code == 0
     assert len(done.output.splitlines()) == 1

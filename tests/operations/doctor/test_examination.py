@@ -16,7 +16,7 @@ import trustme
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
-from attendance.database.engine import create_database_engine, downgrade, upgrade
+from attendance.database.engine import create_database_engine, downgrade
 from attendance.database.models import Camera, ClassSession, Course, Role, Room, Student
 from attendance.database.register import Sighting
 from attendance.gallery.publishing import build_index
@@ -24,6 +24,7 @@ from attendance.gallery.store import Store
 from attendance.settings.families import traits_of
 from operations.cli.main import attendance
 from recognition_service.outbox.store import Outbox
+from tests.databases import make_tables
 from tests.factories import make_lecturer
 from tests.stores import write_store
 
@@ -36,7 +37,7 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
     data = tmp_path / "data"
     monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(data))
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     with Session(engine) as db:
         make_lecturer(db, role=Role.ADMIN)
         room = Room(name="Hall")

@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.testing import capture_logs
 
-from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Camera
 from recognition_service.access.auth import CameraIdentity, TokenDirectory
 from recognition_service.streams.camera_stream import StreamRefusedError
 from recognition_service.streams.watch import CameraWatch
+from tests.databases import make_tables
 from tests.factories import make_camera, make_room
 
 TOKEN = "cam_first"
@@ -74,7 +75,7 @@ def bench_of(sessions: sessionmaker[Session]) -> Iterator[Bench]:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     engine = create_database_engine(f"sqlite:///{tmp_path / 'attendance.db'}")
-    upgrade(engine)
+    make_tables(engine)
     with bench_of(session_factory(engine)) as bench:
         yield bench
     engine.dispose()
