@@ -1,19 +1,12 @@
 """What every room's tests share: a clean environment, databases of both kinds, and programs that may be missing."""
 
-import fcntl
 import logging
 import os
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import pymysql
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -25,6 +18,7 @@ from attendance.face_engine.models.fetching import AddressSource, WheelSource, f
 from attendance.settings import Settings
 from operations.demo.pictures import fetch_pictures
 from tests import databases
+from tests.mariadb import MariaDb, start_server
 
 pytest_plugins = ["tests.tiers"]
 
@@ -95,83 +89,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@dataclass
-class MariaDb:
-    """A private MariaDB server."""
-
-    host: str
-    port: int
-    password: str
-    command: list[str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    def begin(self) -> None:
-        """Start it on its data. In a thread that lives long: the server ends with the thread that began it."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stderr=log)
-
-    def wait(self) -> None:
-        """Wait until it answers."""
-        assert self.process is not None
-        _wait_until_answers(self, self.process, self.log)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End it as an operator would, or with another signal."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-
-    def url(self, database: str) -> str:
-        """The address of one of its databases, over TCP."""
-        return f"mysql+pymysql://attendance:{self.password}@{self.host}:{self.port}/{database}"
-
-    def execute(self, *statements: str) -> None:
-        """Run statements as its administrator."""
-        with (
-            pymysql.connect(host=self.host, port=self.port, user="attendance", password=self.password) as connection,
-            connection.cursor() as cursor,
-        ):
-            for statement in statements:
-                cursor.execute(statement)
-
-
 @pytest.fixture(scope="session")
 def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
     """A MariaDB server of this test run's own, on a free port of loopback."""
-    server = require_program(["mariadbd"], "mariadb-server-core")
-    install = require_program(["mariadb-install-db"], "mariadb-server-core")
-    folder = tmp_path_factory.mktemp("mariadb")
-    port, password = _free_port(), secrets.token_urlsafe(12)
-    me = ["--user=root"] if os.geteuid() == 0 else []
-    common = ["--no-defaults", f"--datadir={folder / 'data'}", *me]
-    # Two at once get in each other's way; tests run in several processes.
-    with (folder.parent.parent / "mariadb-install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run([install, *common, "--skip-test-db"], check=True, capture_output=True)
-    setup = folder / "setup.sql"
-    setup.write_text(
-        f"CREATE USER IF NOT EXISTS attendance@'127.0.0.1' IDENTIFIED BY '{password}';\n"
-        "GRANT ALL ON *.* TO attendance@'127.0.0.1' WITH GRANT OPTION;\n"
-    )
-    options = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", "--skip-name-resolve"]
-    options += [f"--pid-file={folder / 'pid'}", f"--init-file={setup}", "--innodb-buffer-pool-size=64M"]
-    # The tests are about what is written, not about power cuts of this machine: nothing waits for the disk. Making the
-    # tables takes a tenth of the time then.
-    options += ["--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--innodb-log-file-size=16M"]
-    options += ["--loose-innodb-flush-method=nosync", "--loose-innodb-doublewrite=0", "--loose-sync-frm=0"]
-    # util-linux's setpriv: the server ends with this process, however that ends.
-    with_us = [require_program(["setpriv"], "util-linux"), "--pdeathsig", "TERM"]
-    own = MariaDb("127.0.0.1", port, password, [*with_us, server, *common, *options], folder / "log")
+    server = start_server(tmp_path_factory.mktemp("mariadb"), require_program)
     try:
-        own.begin()
-        own.wait()
-        yield own
+        yield server
     finally:
-        own.stop()
+        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -239,22 +164,3 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings.model_validate(
         {"data": {"directory": tmp_path / "data"}, "database": {"url": database_url}, "log": {"format": "console"}}
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_answers(server: MariaDb, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            server.execute("SELECT 1")
-        except pymysql.err.OperationalError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"MariaDB did not start: {log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.1)
-        else:
-            return

@@ -2,7 +2,7 @@
 
 Galleries of a thousand to ten million encodings around real ones, beside a loop of face_recognition's face_distance and
 a bare FAISS flat index in the same run. Without --quick it writes results.json beside this file, from which
-`python -m benchmarks.matching.document` fills docs/performance.md.
+`python -m benchmarks.document` fills docs/performance.md.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.gallery.format import EXACT_UP_TO
 from benchmarks import costs
 from benchmarks.matching.crossover import crossover, measure_crossover
-from benchmarks.matching.document import RESULTS
 from benchmarks.matching.people import People, measure_people
 from benchmarks.matching.sizes import measure, memory_available, memory_needed
 from benchmarks.matching.table import tables, targets
 
+RESULTS = Path(__file__).with_name("results.json")
 SIZES = (1_000, 50_000, 1_000_000, 10_000_000)
 CROSSOVER = (10_000, 25_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000, 500_000)
 QUICK_SIZES = (1_000, 50_000)

@@ -2,7 +2,7 @@
 
 Prints throughput at saturation beside the bare engine's, latency below it, fairness, twice saturation, many idle-ish
 cameras and the cost of TLS. Without --quick it writes results.json beside this file, from which
-`python -m benchmarks.service.document` fills docs/performance.md.
+`python -m benchmarks.document` fills docs/performance.md.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from typing import Any
 from benchmarks import costs
 from benchmarks.service import loads
 from benchmarks.service.campus import FULL, Campus, make_campus
-from benchmarks.service.document import RESULTS
 from benchmarks.service.program import Service
 from benchmarks.service.table import tables, targets
 
+RESULTS = Path(__file__).with_name("results.json")
 _CAMERAS = 10
 
 

@@ -18,8 +18,8 @@ from operations.demo.classroom import write_frames, write_photos
 from operations.demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME
 from operations.demo.programs import free_port
 from operations.demo.university import COURSE_CODE, LECTURER_EMAIL, Passwords, found_university
-from tests.conftest import MariaDb
 from tests.deploy.machine import SOURCE, Browser, Machine
+from tests.mariadb import MariaDb
 
 PASSWORD = "a lecturer's long password"
 RATE = 0.5

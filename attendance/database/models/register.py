@@ -46,7 +46,11 @@ class Attendance(Base):
     """
 
     __tablename__ = "attendance"
-    __table_args__ = (sa.UniqueConstraint("session_id", "student_id"), UTF8)
+    __table_args__ = (
+        sa.UniqueConstraint("session_id", "student_id"),
+        sa.Index("ix_attendance_session_id_status", "session_id", "status"),
+        UTF8,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))

@@ -59,6 +59,8 @@ def upgrade() -> None:
         table.add_column(sa.Column("unrecorded_reason", _UNRECORDED, nullable=True))
         table.add_column(sa.Column("origin", _ORIGIN, nullable=True))
         table.add_column(sa.Column("watched_from", _UTC, nullable=True))
+        # Entries are counted by session and status on many pages; the index alone answers.
+        table.create_index("ix_attendance_session_id_status", ["session_id", "status"])
     with op.batch_alter_table("attendance_change") as table:
         table.add_column(sa.Column("old_unrecorded", _UNRECORDED, nullable=True))
         table.add_column(sa.Column("new_unrecorded", _UNRECORDED, nullable=True))
@@ -89,6 +91,7 @@ def downgrade() -> None:
         table.drop_column("new_unrecorded")
         table.drop_column("old_unrecorded")
     with op.batch_alter_table("attendance") as table:
+        table.drop_index("ix_attendance_session_id_status")
         for column in ("watched_from", "origin", "unrecorded_reason"):
             table.drop_column(column)
         table.alter_column("status", existing_type=_STATUS, nullable=False)

@@ -1,0 +1,1 @@
+"""What the dashboard's pages and the register's changes cost with a term of data."""

@@ -1,0 +1,60 @@
+"""The results as tables in Markdown, and whether what was aimed at was reached."""
+
+from typing import Any
+
+from benchmarks.register.changes import BULK, CLOSING
+from benchmarks.register.pages import EMPTY, REGISTER
+
+MOST_OF_REGISTER, MOST_OF_PAGE, MOST_OF_CHANGE = 10.0, 5.0, 4.0
+
+
+def tables(results: dict[str, Any]) -> str:
+    """What docs/performance.md shows."""
+    parts = [
+        f"{results['processor']}, {results['cores']} cores, {results['measured_at'][:10]}. "
+        f"{_counted(results['rows'])}. Medians of {results['rounds']} fetches."
+    ]
+    for name, database in results["databases"].items():
+        parts += [f"**{name}**", _pages(database["pages"]), _changes(database["changes"])]
+    return "\n\n".join(parts)
+
+
+def targets(results: dict[str, Any]) -> list[str]:
+    """One line for each aim, with what was measured."""
+    lines = []
+    for name, database in results["databases"].items():
+        others = {key: page["ratio"] for key, page in database["pages"].items() if key not in (EMPTY, REGISTER)}
+        slowest = max(others, key=lambda key: others[key])
+        lines += [
+            _line(name, REGISTER, database["pages"][REGISTER]["ratio"], MOST_OF_REGISTER),
+            _line(name, f"slowest other page ({slowest})", others[slowest], MOST_OF_PAGE),
+            *(_line(name, key, database["changes"][key]["ratio"], MOST_OF_CHANGE) for key in (CLOSING, BULK)),
+        ]
+    return lines
+
+
+def _line(database: str, what: str, ratio: float, most: float) -> str:
+    return f"{database}: {what}: {ratio:.1f} (at most {most:g}): {'reached' if ratio <= most else 'NOT REACHED'}"
+
+
+def _counted(rows: dict[str, int]) -> str:
+    names = ("student", "course", "class_session", "attendance", "observation")
+    return ", ".join(f"{rows.get(name, 0):,} rows of `{name}`" for name in names)
+
+
+def _pages(pages: dict[str, dict[str, Any]]) -> str:
+    heads = ("page", "ms", "over the empty page", "in SQL, ms", "statements", "in templates, ms", "kB")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, page in sorted(pages.items(), key=lambda item: -item[1]["ratio"]):
+        lines.append(
+            f"| {name} | {page['ms']:.1f} | {page['ratio']:.1f} | {page['sql_ms']:.1f} | {page['statements']} |"
+            f" {page['html_ms']:.1f} | {page['kilobytes']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _changes(changes: dict[str, dict[str, Any]]) -> str:
+    lines = ["| change | ms | rows | bulk insert of these rows, ms | over it |", "|---|---|---|---|---|"]
+    for name, one in changes.items():
+        lines.append(f"| {name} | {one['ms']:.1f} | {one['rows']} | {one['insert_ms']:.1f} | {one['ratio']:.1f} |")
+    return "\n".join(lines)
