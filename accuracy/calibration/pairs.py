@@ -4,14 +4,9 @@ A probe's distance to a student is that to the nearest of the student's encoding
 falsely matched more often: comparisons here are of one encoding with a whole student. Distances are counted in steps of
 `CALIBRATION_STEP`; a distance at most a step's edge belongs to it, so that rates at the edges are exact.
 
-Comparisons that share a person are not independent: somebody who looks like many makes many false matches. The number
-of comparisons is therefore divided by the design effect of a statistic of pairs (Hoeffding, "A class of statistics with
-asymptotically normal distribution", Annals of Mathematical Statistics 19, 1948),
-
-    1 + 2 (n - 2) z1 / z2,   z2 = p (1 - p),   z1 = variance over people of each one's rate, less z2 / (n - 1),
-
-for n people and the rate p. Where fewer than `FEWEST_ERRORS` pairs match, the effect of the next threshold at which so
-many do is used; where there is none, only pairs of which no two share a person count, n / 2.
+Comparisons that share a person are not independent, so their number is divided by a design effect (see
+`accuracy.statistics.people`). Where fewer than `FEWEST_ERRORS` pairs match, the effect of the next threshold at which
+so many do is used; where there is none, only pairs of which no two share a person count, n / 2.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +16,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from accuracy.statistics.people import FEWEST_ERRORS, design_effect, mean_over_people
 from accuracy.statistics.rates import ErrorRates, Interval, clopper_pearson, upper_limit
 from attendance.settings.families import CALIBRATION_STEP as STEP
 from attendance.settings.families import FARTHEST
 
 EDGES = STEP * np.arange(1, round(FARTHEST / STEP) + 1)
 """Thresholds at which rates are known, shape (400,)."""
-FEWEST_ERRORS = 30
-"""Doddington's rule of 30 (Speech Communication 31, 2000): with fewer errors a rate is no better known than to 30 %."""
 BUDGET = 2_000_000_000
 """Comparisons made unless more are asked for: some 44,000 people of one photo with one another, a minute or two."""
 _BLOCK = 4_000_000
@@ -92,13 +86,10 @@ class Comparisons:
         if n < 3:  # of two people nothing is known about variance
             return np.full(len(EDGES), min(least, self.pairs), np.float64)
         p = self.impostor_rates
-        both = p * (1 - p)
-        spread = (self.matches / (n - 1)).var(axis=0, ddof=1)
         known = p * self.pairs >= FEWEST_ERRORS
         known &= (1 - p) * self.pairs >= FEWEST_ERRORS
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shared = np.clip(spread - both / (n - 1), 0, None) / both
-        worth = np.where(known, self.pairs / (1 + 2 * (n - 2) * shared), np.nan)
+        effect = design_effect(p, (self.matches / (n - 1)).var(axis=0, ddof=1), n)
+        worth = np.where(known, self.pairs / effect, np.nan)
         first = int(known.argmax())
         worth[:first] = worth[first] if known.any() else np.nan
         effective: NDArray[np.float64] = np.clip(np.where(np.isnan(worth), least, worth), least, self.pairs)
@@ -115,13 +106,7 @@ class Comparisons:
         return upper_limit(self.impostor_rates[edge] * trials, trials) if trials else 1.0
 
     def _missed(self, threshold: float) -> tuple[float, int]:
-        """People's mean FNMR times their number, and the number: all that is one person's counts as one trial."""
-        if not len(self.genuine):
-            return 0.0, 0
-        count = np.bincount(self.genuine_person)
-        missed = np.bincount(self.genuine_person, self.genuine > threshold + 1e-9)
-        there = count > 0
-        return float((missed[there] / count[there]).sum()), int(there.sum())
+        return mean_over_people(self.genuine > threshold + 1e-9, self.genuine_person)
 
     def false_non_match_rate(self, threshold: float) -> Interval:
         """FNMR, the mean over people, with the interval of as many trials as there are people."""

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from accuracy.evaluation.decisions import Rule, SearchOutcome, decide, with_own
 from accuracy.evaluation.searching import RANKS, Searches
 from accuracy.statistics.bootstrap import REPLICATES, Rate, Scores, draw_people, rate_at, share
+from accuracy.statistics.people import FEWEST_ERRORS
 
 WANTED = (0.01, 0.001)
 """The false positive and false accept rates at which reports of this field mostly compare."""
-_DOUBTFUL_BELOW = 30
-"""Doddington's rule of 30 (Speech Communication 31, 2000): with fewer errors a rate is no better known than to 30 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +141,21 @@ def evaluate(
     )
 
 
+def verification_at(
+    searches: Searches, wanted: Sequence[float], *, replicates: int = REPLICATES, seed: int = 0
+) -> list[RateAt]:
+    """TAR at wanted false accept rates.
+
+    Args:
+        searches: of at least one probe.
+        wanted: e.g. 0.001.
+        replicates: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    weights = draw_people(_strata(searches), replicates=replicates, seed=seed)
+    return [_tar(searches, weights, one) for one in wanted]
+
+
 def _strata(searches: Searches) -> NDArray[np.int64]:
     """Strangers are drawn apart from the enrolled, unless everybody is both."""
     strata = np.zeros(len(searches.people), np.int64)
@@ -201,7 +215,7 @@ def _rate_at(genuine: Scores, impostor: Scores, weights: NDArray[np.int32], want
     threshold = float(np.nextafter(np.float32(bound), np.float32(0))) if np.isfinite(bound) else None
     allowed = int(wanted * count + 1e-9)
     remark = ""
-    if allowed < _DOUBTFUL_BELOW:
+    if allowed < FEWEST_ERRORS:
         remark = f"rests on {allowed:,} false {'positive' if allowed == 1 else 'positives'} among {count:,} {trials}"
     return RateAt(wanted, count, rate, threshold, remark)
 
