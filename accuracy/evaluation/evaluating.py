@@ -100,11 +100,10 @@ def run_evaluation(
     """
     left_out = list(photos.left_out)
     arranged, how = _arrange(photos, reading, plan, left_out, gallery)
-    size = len(arranged.probes[0].encoding)
     searched = (
         gallery.gallery
         if gallery is not None
-        else Gallery.from_encodings(arranged.encodings, model=model, encoding_size=size)
+        else Gallery.from_encodings(arranged.encodings, model=model, encoding_size=_size(arranged))
     )
     searches = search(searched, arranged.probes, left_out=arranged.left_out, in_turn=arranged.in_turn, seed=plan.seed)
     rule = next(iter(plan.rules.values()), None)
@@ -126,6 +125,10 @@ def run_evaluation(
     )
 
 
+def _size(arranged: Arrangement) -> int:
+    return len(next(one for several in arranged.enrolled.values() for one in several).encoding)
+
+
 def _arrange(
     photos: PhotoSet, reading: Reading, plan: EvaluationPlan, left_out: list[LeftOut], gallery: EnrolledGallery | None
 ) -> tuple[Arrangement, str]:
@@ -145,11 +148,11 @@ def _arrange(
         strangers += [one for one in held_from if one.person in out]
         together, enrol, probe = ([one for one in part if one.person not in out] for part in (together, enrol, probe))
     if gallery is not None:
-        return _of_gallery(gallery, probe, strangers, plan, left_out)
+        return _of_gallery(gallery, probe, strangers, plan, left_out, scenes=bool(photos.scenes))
     if photos.enrol:
         in_turn = _in_turn(plan, [*probe, *strangers], {one.person for one in enrol})
         how = "people enrolled from one folder and searched for with photos of another"
-        return arrange(by_person(enrol), probe, strangers, in_turn=in_turn), how
+        return arrange(by_person(enrol), probe, strangers, in_turn=in_turn, scenes=bool(photos.scenes)), how
     in_turn = _in_turn(plan, strangers, set())
     if plan.fraction is None:
         return leave_one_out(together, strangers, in_turn=in_turn), "leave-one-out: each photo among all the others"
@@ -170,6 +173,8 @@ def _of_gallery(
     strangers: list[Sample],
     plan: EvaluationPlan,
     left_out: list[LeftOut],
+    *,
+    scenes: bool,
 ) -> tuple[Arrangement, str]:
     gallery = enrolled.gallery
     if not gallery.identities:
@@ -184,7 +189,7 @@ def _of_gallery(
             left_out.append(LeftOut(sample.photo, "the gallery was made from this photo"))
         else:
             fresh.append(sample)
-    if not fresh and not strangers:
+    if not fresh and not strangers and not scenes:
         raise SetError("no photo is left to search with: every usable one is in the gallery already")
     in_turn = _in_turn(plan, [*fresh, *strangers], set(gallery.identities))
     how = f"photos searched in the gallery that is there (version {gallery.version or 'of the store'})"

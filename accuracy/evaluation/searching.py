@@ -76,13 +76,13 @@ def search(
 
     Args:
         gallery: to search.
-        probes: to search; those of people who are not enrolled are strangers.
+        probes: to search; those of people who are not enrolled are strangers. There may be none.
         left_out: leave-one-out: for each probe the place of its own encoding among the person's, which is passed over;
             None: it is not enrolled.
         in_turn: everybody enrolled is also searched for without their own encodings, as a stranger.
         seed: of the choice of impostor comparisons where there are too many.
     """
-    rows = np.stack([probe.encoding for probe in probes]).astype(np.float32)
+    rows = np.array([probe.encoding for probe in probes], np.float32).reshape(len(probes), gallery.encoding_size)
     places = left_out or [None] * len(probes)
     own = np.array([_own_distance(gallery, *pair) for pair in zip(probes, places, strict=True)], np.float32)
     known = set(gallery.identities)

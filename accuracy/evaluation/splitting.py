@@ -106,15 +106,27 @@ def split(
 
 
 def arrange(
-    enrolled: Mapping[str, Sequence[Sample]], probes: Sequence[Sample], strangers: Sequence[Sample], *, in_turn: bool
+    enrolled: Mapping[str, Sequence[Sample]],
+    probes: Sequence[Sample],
+    strangers: Sequence[Sample],
+    *,
+    in_turn: bool,
+    scenes: bool = False,
 ) -> Arrangement:
     """Enrolled samples and probes that were told apart already.
+
+    Args:
+        enrolled: by person.
+        probes: of people who may be enrolled.
+        strangers: of people who are not.
+        in_turn: everybody enrolled is searched for as a stranger too.
+        scenes: there are photos of several people, which are named face by face; then there may be no probe.
 
     Raises:
         SetError: there are too few people, or nothing is left to search.
     """
     _require_people(enrolled)
-    if not probes and not strangers:
+    if not probes and not strangers and not scenes:
         raise SetError("no photo is left to search with: everybody has one usable photo only, and that is enrolled")
     return Arrangement(enrolled, [*probes, *strangers], in_turn=in_turn)
 

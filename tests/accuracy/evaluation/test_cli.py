@@ -359,3 +359,21 @@ def test_they_have_them_with_family_opencv_too(folder: Path, tmp_path: Path, mon
     scenes = figures(tmp_path / "report")["scenes"]
     assert isinstance(scenes, list)
     assert [scene["photo"] for scene in scenes if not scene["right"]] == []
+
+
+def test_scenes_alone_are_named(faces: Path, tmp_path: Path, six: Image.Image, pictures: Path) -> None:
+    """Nobody is alone in a photo of `probe`, and everybody has one photo: there is no search to count, but names."""
+    both = tmp_path / "both"
+    for person in ("1003", "1004"):
+        (both / "enrol" / person).mkdir(parents=True)
+        (both / "enrol" / person / "1.png").write_bytes((faces / person / "1.png").read_bytes())
+    (both / "probe").mkdir()
+    six.save(both / "probe" / "six.png")
+    (tmp_path / "answers.csv").write_text("photo,people\nsix.png,1003;1004\n")
+    done = run(both, "--answers", tmp_path / "answers.csv", "--output", tmp_path / "report", "--bootstrap", 100)
+    assert done.exit_code == 0, done.output
+    scenes = figures(tmp_path / "report")["scenes"]
+    assert isinstance(scenes, list)
+    assert [(scene["photo"], scene["right"]) for scene in scenes] == [("probe/six.png", True)]
+    assert "Searches: 0 of enrolled people (0 people)" in done.output
+    assert "Nobody enrolled is searched for" in done.output
