@@ -6,12 +6,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
-from sqlalchemy.engine import make_url
 
 from accuracy.calibration.calibrating import Calibration
 from accuracy.calibration.calibrating import calibrate as run_calibration
 from accuracy.calibration.corrections import Corrected, read_corrections
-from accuracy.calibration.groups import UNSTATED, GroupReport, compare_groups, read_groups
+from accuracy.calibration.groups import DEFAULT_GROUP, GroupReport, compare_groups, groups_of, has_database
 from accuracy.calibration.pairs import BUDGET
 from accuracy.calibration.report import write_calibration
 from accuracy.calibration.settings_file import lines_to_copy, write_thresholds
@@ -24,8 +23,10 @@ from accuracy.calibration.text import (
     group_tables,
     rate_table,
     summary,
+    table_lines,
 )
 from accuracy.calibration.thresholds import STRANGERS, Wanted
+from accuracy.comparison.cli import compare_galleries
 from attendance.database.opening import open_session
 from attendance.gallery.store import Store, read_store
 from attendance.settings import load_settings
@@ -36,7 +37,6 @@ from attendance.settings.model import Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_DEFAULT_GROUP = "declared_group"
 _MANY = 10_000
 """People whose comparison takes long enough to be announced."""
 
@@ -59,10 +59,11 @@ _MANY = 10_000
     help="People in the room who are not on its roster.",
 )
 @click.option(
-    "--group", metavar="COLUMN", help=f"Report by this column of the student table. Default: {_DEFAULT_GROUP}."
+    "--group", metavar="COLUMN", help=f"Report by this column of the student table. Default: {DEFAULT_GROUP}."
 )
 @click.option("--report", type=_FOLDER, help="Write a page, JSON, and charts as PNG and SVG there.")
 @click.option("--write", is_flag=True, help="Write the thresholds into the settings file.")
+@click.option("--compare", is_flag=True, help="Both families of models side by side, on the photos that are kept.")
 @click.option(
     "--comparisons", type=click.IntRange(1), default=BUDGET, show_default=True, help="Most comparisons; then a sample."
 )
@@ -77,14 +78,25 @@ def calibrate(  # noqa: PLR0917 - one parameter an option
     comparisons: int,
     seed: int,
     *,
+    compare: bool,
     write: bool,
 ) -> None:
     """Choose the matching thresholds from the enrolled photos.
 
     Students' photos are compared with each other: how often two people match gives the thresholds at which false
     entries are as rare as wanted. Where the gallery is too small to say, the default is given. See docs/accuracy.md.
+    With --compare the kept photos are looked at with both families of models, and each gets its thresholds.
     """
     settings = load_settings()
+    if compare:
+        if write:
+            raise click.UsageError(
+                "--compare changes no settings: choose a family, and calibrate its gallery with --write"
+            )
+        store = read_store(path or settings.store_path)
+        wish = Wanted(wanted, roster, strangers)
+        compare_galleries(store, wish, settings, group=group, report=report, budget=comparisons, seed=seed)
+        return
     store = read_store(path or settings.store_path)
     wish = Wanted(wanted, roster, strangers, _margin(settings.matching, store))
     people = store.in_use
@@ -117,14 +129,14 @@ def _from_database(
     settings: Settings, group: str | None, store: Store, budget: int
 ) -> tuple[Corrected | None, Callable[[float], GroupReport] | None]:
     """Corrections and groups; neither where there is no database yet and no group was asked for."""
-    url = make_url(settings.database_url)
-    if group is None and url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    if group is None and not has_database(settings.database_url):
         return None, None
-    column = group or _DEFAULT_GROUP
     with open_session(settings.database_url) as db:
-        corrected, values = read_corrections(db), read_groups(db, column)
-    if group is None and all(values.get(person, UNSTATED) == UNSTATED for person in store.encodings):
+        corrected = read_corrections(db)
+    values = groups_of(settings.database_url, group, store.encodings)
+    if values is None:
         return corrected, None
+    column = group or DEFAULT_GROUP
 
     def report(threshold: float) -> GroupReport:
         return compare_groups(store.encodings, values, column=column, threshold=threshold, budget=budget)
@@ -148,11 +160,8 @@ def _show(found: Calibration) -> None:
 
 
 def _echo_table(table: TextTable) -> None:
-    lines = [table.head, *table.rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(table.head))]
-    click.echo(f"\n{table.title}")
-    for line in lines:
-        click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+    for line in table_lines(table):
+        click.echo(line)
 
 
 def _write(found: Calibration) -> None:

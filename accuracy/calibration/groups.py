@@ -6,17 +6,20 @@ Demographic Effects", 2019).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from accuracy.calibration.pairs import EDGES, Comparisons, compare, edge_at
 from accuracy.statistics.rates import Interval
 from attendance.database.models import Student
+from attendance.database.opening import open_session
 from attendance.errors import AttendanceError
 
 FEWEST_PEOPLE = 10
@@ -24,6 +27,8 @@ FEWEST_PEOPLE = 10
 _FEWEST_TO_TELL = 30
 """People below whom hardly any difference could show."""
 UNSTATED = "(not stated)"
+DEFAULT_GROUP = "declared_group"
+"""The column of the student table in which students declare a group themselves."""
 
 
 class GroupError(AttendanceError):
@@ -73,6 +78,36 @@ def read_groups(db: Session, column: str) -> dict[str, str]:
         raise GroupError(f"the student table has no column {column!r}; it has {', '.join(sorted(columns.keys()))}")
     rows = db.execute(sa.select(Student.index_number, columns[column]))
     return {number: UNSTATED if value is None or value == "" else str(value) for number, value in rows}
+
+
+def has_database(url: str) -> bool:
+    """Whether there may be a database: with SQLite the file may not be made yet."""
+    parts = make_url(url)
+    return parts.get_backend_name() != "sqlite" or Path(parts.database or "").exists()
+
+
+def groups_of(url: str, column: str | None, people: Collection[str]) -> dict[str, str] | None:
+    """Each student's group, by index number.
+
+    Args:
+        url: of the database.
+        column: of the student table; None: the declared group.
+        people: who is compared.
+
+    Returns:
+        None where no column was asked for, and none of the people has declared a group or there is no database yet.
+
+    Raises:
+        GroupError: there is no such column.
+        DatabaseError: the database is away, or its schema is another version's.
+    """
+    if column is None and not has_database(url):
+        return None
+    with open_session(url) as db:
+        values = read_groups(db, column or DEFAULT_GROUP)
+    if column is None and all(values.get(person, UNSTATED) == UNSTATED for person in people):
+        return None
+    return values
 
 
 def compare_groups(

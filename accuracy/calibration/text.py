@@ -7,7 +7,7 @@ from typing import NamedTuple
 from accuracy.calibration.calibrating import Calibration
 from accuracy.calibration.corrections import FEWEST_SESSIONS, Corrected
 from accuracy.calibration.groups import FEWEST_PEOPLE, GroupRates
-from accuracy.calibration.thresholds import Choice
+from accuracy.calibration.thresholds import Choice, Wanted
 from accuracy.statistics.rates import Interval
 from attendance.reports.names import printable
 from attendance.settings.families import CALIBRATION_STEP
@@ -19,6 +19,16 @@ class TextTable(NamedTuple):
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+
+def table_lines(table: TextTable) -> Iterator[str]:
+    """A table for the terminal: an empty line, the title, and columns as wide as their widest cell."""
+    lines = [table.head, *table.rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(table.head))]
+    yield ""
+    yield table.title
+    for line in lines:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
 def as_rate(interval: Interval) -> str:
@@ -39,14 +49,20 @@ def summary(found: Calibration) -> list[str]:
     if len(compared.people) < compared.people_in_gallery:
         sampled = f" (drawn from {compared.people_in_gallery:,}; --comparisons compares more)"
     few = "" if compared.people_with_two else " FNMR is unknown, and so is whom a threshold would miss."
-    wanted = found.wanted
     return [
         f"{len(compared.people):,} people{sampled} with {compared.encodings:,} encodings of {found.model}; "
         f"{compared.pairs:,} impostor pairs, {len(compared.genuine):,} genuine comparisons of "
         f"{compared.people_with_two:,} people with two photos or more.{few}",
-        f"Wanted: a false entry in at most {wanted.rate:g} of class sessions with a roster of {wanted.roster:,} and "
-        f"{wanted.strangers:g} people who are not on it.",
+        wish_line(found.wanted),
     ]
+
+
+def wish_line(wanted: Wanted) -> str:
+    """What the thresholds shall keep."""
+    return (
+        f"Wanted: a false entry in at most {wanted.rate:g} of class sessions with a roster of {wanted.roster:,} and "
+        f"{wanted.strangers:g} people who are not on it."
+    )
 
 
 def rate_table(found: Calibration) -> TextTable:

@@ -8,14 +8,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from accuracy.evaluation.decisions import Rule
+from accuracy.comparison.cli import compare_photos, report_comparison, show_comparison, stop
+from accuracy.evaluation.decisions import Rule, rules_of
 from accuracy.evaluation.embedding_model import EmbeddingModel
 from accuracy.evaluation.evaluating import EACH, NONE, EnrolledGallery, EvaluationPlan, run_evaluation
-from accuracy.evaluation.photo_reading import PhotoReader, Reading
 from accuracy.evaluation.photo_sets import PhotoSet, find_set
+from accuracy.evaluation.progress import read_with_progress
 from accuracy.evaluation.report import write_evaluation
 from accuracy.evaluation.text import print_evaluation
 from accuracy.statistics.bootstrap import REPLICATES
@@ -26,13 +25,10 @@ from attendance.gallery.store import StoreError, read_store
 from attendance.models_in_use import ModelsInUse, models_for_photos, models_in_use
 from attendance.settings import load_settings
 from attendance.settings.families import DLIB, Family, FamilyError, FamilyNumbers
-from attendance.settings.model import EngineSettings, MatchingSettings, Settings
+from attendance.settings.model import MatchingSettings, Settings
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_INTERRUPTED = 130
-_SAID_EVERY = 500
-"""Photos, where there is no terminal for a bar."""
 
 
 @click.command()
@@ -65,6 +61,12 @@ _SAID_EVERY = 500
     help="What that function is given: aligned faces, or whole photos of one face.",
 )
 @click.option("--normalise", is_flag=True, help="Scale that function's encodings to length one.")
+@click.option("--compare", is_flag=True, help="Both families of models side by side on the same photos.")
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    help="With --compare: rates by this column of the student table. Default: declared_group.",
+)
 @click.option("--output", type=_FOLDER, help="Write a report there: a page with pictures, JSON, and plots.")
 @click.option(
     "--bootstrap", type=click.IntRange(100, 100_000), default=REPLICATES, show_default=True, help="Replicates."
@@ -80,10 +82,12 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
     margin: float | None,
     embedding: str | None,
     embedding_takes: str,
+    group: str | None,
     output: Path | None,
     bootstrap: int,
     seed: int,
     *,
+    compare: bool,
     normalise: bool,
 ) -> None:
     """Measure identification and verification on photos of known people.
@@ -91,15 +95,20 @@ def evaluate(  # noqa: PLR0917 - one parameter an option
     FOLDER holds one folder for each person, with photos of that person alone, or two such folders, enrol and probe.
     Each photo is searched among all the others (leave-one-out), unless --split, --gallery or the folders say otherwise.
     Nothing is enrolled in the configured gallery, and nothing of the photos is kept but what --output writes.
+    With --compare both families of models are measured, each at its own thresholds.
     """
     settings = load_settings()
     halves, fraction = _read_split(split)
     held_out, others = _read_strangers(strangers)
     _check(gallery=gallery, split=split, embedding=embedding, held_out=held_out, normalise=normalise)
+    _check_comparison(compare, group, gallery=gallery, embedding=embedding, threshold=threshold, margin=margin)
     _check_output(output, folder)
     plugged = _load(embedding, photos=embedding_takes == "photos", normalise=normalise)
     options = {"gallery": gallery is not None, "share": fraction is not None}
     photos = find_set(folder, halves=halves, strangers=others, answers=answers, **options)
+    if compare:
+        _compare(photos, EvaluationPlan(fraction, held_out, {}, bootstrap, seed), settings, group=group, output=output)
+        return
     models = _models(settings, gallery)
     numbers = None if plugged is not None else _numbers(settings.matching, models.family)
     rules = _rules(numbers, threshold, DLIB.margin if margin is None and numbers is None else margin)
@@ -121,9 +130,10 @@ def _run(
     with closing(models.create_engine(settings.engine)) as engine:
         model = engine.info.model if plugged is None else plugged.name
         enrolled = None if gallery is None else _open_gallery(gallery, engine)
-        reading = _read(photos, engine, settings.engine, plugged)
+        max_pixels = settings.engine.max_pixels
+        reading = read_with_progress(photos.files, engine, max_pixels=max_pixels, embedding=plugged)
     if reading.interrupted:
-        _stop()
+        stop()
     try:
         run = run_evaluation(photos, reading, plan, model=model, gallery=enrolled)
         print_evaluation(run, click.echo, model=model)
@@ -132,7 +142,19 @@ def _run(
             page = write_evaluation(output, run, model=model, institution=settings.institution.name, zone=zone)
             click.echo(f"Report: {page} (it holds photos; only you can read it)")
     except KeyboardInterrupt:
-        _stop()
+        stop()
+
+
+def _compare(
+    photos: PhotoSet, plan: EvaluationPlan, settings: Settings, *, group: str | None, output: Path | None
+) -> None:
+    """Both families: read, work out, print and write."""
+    found = compare_photos(photos, plan, settings, group=group)
+    if found is None:
+        stop()
+    show_comparison(found, names=True)
+    if output is not None:
+        report_comparison(output, found, settings, names=True)
 
 
 def _load(embedding: str | None, *, photos: bool, normalise: bool) -> EmbeddingModel | None:
@@ -141,11 +163,6 @@ def _load(embedding: str | None, *, photos: bool, normalise: bool) -> EmbeddingM
         return None
     sys.path.insert(0, str(Path.cwd()))
     return EmbeddingModel.load(embedding, photos=photos, normalise=normalise)
-
-
-def _stop() -> None:
-    click.echo("Stopped: no figures are given, since those of a part of the photos would mislead.", err=True)
-    sys.exit(_INTERRUPTED)
 
 
 def _read_split(text: str | None) -> tuple[tuple[str, str] | None, float | None]:
@@ -192,6 +209,14 @@ def _check(
         raise click.UsageError("a gallery holds the engine's encodings: --embedding cannot search it")
     if normalise and embedding is None:
         raise click.UsageError("--normalise is for --embedding")
+
+
+def _check_comparison(compare: bool, group: str | None, **others: object) -> None:
+    given = [f"--{name}" for name, value in others.items() if value is not None]
+    if compare and given:
+        raise click.UsageError(f"{given[0]} is for one family of models: leave it out, or leave out --compare")
+    if group is not None and not compare:
+        raise click.UsageError("--group is for --compare")
 
 
 def _check_output(output: Path | None, folder: Path) -> None:
@@ -241,25 +266,6 @@ def _open_gallery(path: Path, engine: FaceEngine) -> EnrolledGallery:
     return EnrolledGallery(gallery, store)
 
 
-def _read(photos: PhotoSet, engine: FaceEngine, settings: EngineSettings, embedding: EmbeddingModel | None) -> Reading:
-    """Read all photos, with a bar on a terminal and a line now and then elsewhere."""
-    console = Console(stderr=True)
-    columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=photos.count)
-        done = 0
-
-        def advance(count: int) -> None:
-            nonlocal done
-            progress.advance(task, count)
-            if not console.is_terminal and done // _SAID_EVERY < (done + count) // _SAID_EVERY:
-                click.echo(f"{done + count:,} of {photos.count:,} photos", err=True)
-            done += count
-
-        reader = PhotoReader(engine, max_pixels=settings.max_pixels, embedding=embedding, advance=advance)
-        return reader.read(photos.files)
-
-
 def _rules(numbers: FamilyNumbers | None, threshold: float | None, margin: float | None) -> Mapping[str, Rule]:
     """How the product decides; nothing for a model whose threshold nobody named.
 
@@ -273,7 +279,4 @@ def _rules(numbers: FamilyNumbers | None, threshold: float | None, margin: float
     apart = numbers.margin if margin is None else margin
     if threshold is not None:
         return {"the given threshold": Rule(threshold, apart)}
-    return {
-        "the roster's threshold": Rule(numbers.threshold, apart),
-        "the campus threshold": Rule(numbers.campus_threshold, apart),
-    }
+    return rules_of(numbers, apart)

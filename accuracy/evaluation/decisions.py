@@ -1,11 +1,15 @@
 """What the product would make of a search: the threshold, and the margin to the runner-up, as the service decides."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from attendance.gallery.gallery import Candidate
+from attendance.settings.families import FamilyNumbers
+
+ROSTER, CAMPUS = "the roster's threshold", "the campus threshold"
+"""What a family's two thresholds are called in reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,17 @@ class Rule:
         if runner_up - best < self.margin or runner_up == best:
             return None, True
         return found[0].student, False
+
+
+def rules_of(numbers: FamilyNumbers, margin: float | None = None) -> Mapping[str, Rule]:
+    """How the product decides with a family, the foremost first.
+
+    Args:
+        numbers: of the family.
+        margin: in place of the family's.
+    """
+    apart = numbers.margin if margin is None else margin
+    return {ROSTER: Rule(numbers.threshold, apart), CAMPUS: Rule(numbers.campus_threshold, apart)}
 
 
 class SearchOutcome(StrEnum):

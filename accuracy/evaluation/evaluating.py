@@ -1,7 +1,7 @@
 """One evaluation from photos to figures: read, arrange, search, work out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from attendance.settings.families import BUILT_IN, OPENCV, family_of
 EACH, NONE = "each", "none"
 MOST_PAIRS = 200
 """Misidentified pairs shown as pictures, the nearest first: the worst."""
+NOT_SHARED = "the other family cannot use it"
 _FEW_PEOPLE = 10
 
 
@@ -73,6 +74,10 @@ class EvaluationRun:
     scenes: Sequence[SceneResult]
     enrolled: Mapping[str, Sequence[Sample]]
     """The samples that were enrolled; where a store was searched, those of people who are taken for others."""
+    arrangement: Arrangement
+    """Who is enrolled with what, and the probes."""
+    gallery: Gallery
+    """That was searched."""
     left_out: Sequence[LeftOut]
     photos: int
     """Read from people's folders."""
@@ -84,7 +89,13 @@ class EvaluationRun:
 
 
 def run_evaluation(
-    photos: PhotoSet, reading: Reading, plan: EvaluationPlan, *, model: str, gallery: EnrolledGallery | None = None
+    photos: PhotoSet,
+    reading: Reading,
+    plan: EvaluationPlan,
+    *,
+    model: str,
+    gallery: EnrolledGallery | None = None,
+    shared: Collection[Path] | None = None,
 ) -> EvaluationRun:
     """Evaluate photos that were read.
 
@@ -94,12 +105,14 @@ def run_evaluation(
         plan: how they are used.
         model: the embedding model.
         gallery: searched in place of photos of the folder.
+        shared: the photos whose faces count in the rates, where several models are to be compared on the same; None:
+            all that can be used. Photos in no person's folder are looked at in any case.
 
     Raises:
         SetError: there are too few people or photos, or the plan does not fit them.
     """
     left_out = list(photos.left_out)
-    arranged, how = _arrange(photos, reading, plan, left_out, gallery)
+    arranged, how = _arrange(photos, _only(reading, shared), plan, left_out, gallery)
     searched = (
         gallery.gallery
         if gallery is not None
@@ -119,6 +132,8 @@ def run_evaluation(
         searches=searches,
         scenes=look_at_scenes(photos.scenes, reading, searched, rule, left_out),
         enrolled=enrolled,
+        arrangement=arranged,
+        gallery=searched,
         left_out=left_out,
         how=how,
         remarks=_remarks(searches, arranged, model),
@@ -127,6 +142,17 @@ def run_evaluation(
 
 def _size(arranged: Arrangement) -> int:
     return len(next(one for several in arranged.enrolled.values() for one in several).encoding)
+
+
+def _only(reading: Reading, shared: Collection[Path] | None) -> Reading:
+    """The reading, with what is not shared by all as unusable."""
+    if shared is None:
+        return reading
+    photos = {
+        path: seen if seen.fault or path in shared else replace(seen, problem=NOT_SHARED)
+        for path, seen in reading.photos.items()
+    }
+    return Reading(photos, interrupted=reading.interrupted)
 
 
 def _arrange(

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from index_builder.photos.sources import read_photo
 
 _Decoded = tuple[Image | None, str, str]
 _Pending = tuple[Path, str, Future[_Decoded]]
+OneFace = Callable[[Path, Image, Face], None]
+"""Told of a photo of exactly one face that is surely one: its file, the picture as it was looked at, and the face."""
 
 _BATCH = 8
 # What phones take today; enrolment draws the same lines.
@@ -48,6 +50,10 @@ class SeenPhoto:
     sha256: str = ""
     problem: str = ""
     """Why it could not be read or worked on; empty: it could."""
+
+    def unless_changed(self, sha256: str) -> "SeenPhoto":
+        """The photo, or one that cannot be used, if it is another file than that."""
+        return self if self.problem or self.sha256 == sha256 else replace(self, problem="another file by now")
 
     @property
     def fault(self) -> str:
@@ -93,6 +99,7 @@ class PhotoReader:
         max_pixels: int,
         embedding: EmbeddingModel | None = None,
         advance: Callable[[int], None] = lambda _count: None,
+        one_face: OneFace | None = None,
     ) -> None:
         """Prepare.
 
@@ -101,12 +108,14 @@ class PhotoReader:
             max_pixels: the largest image that the engine takes.
             embedding: encodes in the engine's place.
             advance: told how many photos were just done.
+            one_face: told of each photo of exactly one face.
         """
         self._engine = engine
         self._photo_score = BUILT_IN.get(family_of(engine.info.model), DLIB).photo_score
         self._shrink_above = min(max_pixels, _WORKED_ON_PIXELS)
         self._embedding = embedding
         self._advance = advance
+        self._one_face = one_face
 
     def read(self, paths: Sequence[tuple[Path, str]]) -> Reading:
         """Read photos, each with the name it is shown by; Ctrl-C keeps what is done.
@@ -163,6 +172,9 @@ class PhotoReader:
                     PhotoFace(face.encoding, make_thumbnail(image, face), face.score >= self._photo_score)
                     for face in faces
                 ]
+                certain = [face for face in faces if face.score >= self._photo_score]
+                if self._one_face is not None and len(certain) == 1:
+                    self._one_face(path, image, certain[0])
                 yield path, SeenPhoto(shown, seen, sha256)
 
     def _find(self, images: Sequence[Image]) -> list[list[Face] | str]:

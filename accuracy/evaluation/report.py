@@ -12,6 +12,7 @@ import numpy as np
 from accuracy.evaluation.evaluating import MOST_PAIRS, EvaluationRun
 from accuracy.evaluation.figures import AtRule, Confusion, RateAt
 from accuracy.evaluation.plots import draw_plots
+from accuracy.evaluation.scenes import SceneResult
 from accuracy.evaluation.searching import Sample
 from accuracy.evaluation.text import figure_rows, rule_rows, rule_title, scene_cells, summary
 from accuracy.statistics.bootstrap import Rate
@@ -66,20 +67,11 @@ def as_json(run: EvaluationRun, *, model: str, made_at: datetime) -> dict[str, A
         "nonmated_searches": {"count": found.nonmated, "people": found.nonmated_people, "in_turn": found.in_turn},
         "bootstrap": {"level": LEVEL, "replicates": found.replicates, "seed": found.seed, "over": "people"},
         "cmc": [_rate(rate) for rate in found.cmc],
-        "tpir_at_fpir": [_rate_at(one) for one in found.tpir],
-        "tar_at_far": [_rate_at(one) for one in found.tar],
+        "tpir_at_fpir": [rate_at_as_json(one) for one in found.tpir],
+        "tar_at_far": [rate_at_as_json(one) for one in found.tar],
         "decisions": [_decisions(rule) for rule in found.rules],
         "confusions": [_confusion(run, one) for one in found.confusions],
-        "scenes": [
-            {
-                "photo": scene.photo,
-                "faces": scene.faces,
-                "named": scene.named,
-                "answer": None if scene.expected is None else sorted(scene.expected),
-                "right": scene.right,
-            }
-            for scene in run.scenes
-        ],
+        "scenes": scenes_as_json(run.scenes),
         "left_out": [{"photo": photo, "why": why} for photo, why in run.left_out],
         "remarks": list(run.remarks),
     }
@@ -91,7 +83,22 @@ def _rate(rate: Rate | None) -> dict[str, Any] | None:
     return {"value": rate.value, "low": rate.low, "high": rate.high, "count": rate.count, "people": rate.people}
 
 
-def _rate_at(found: RateAt) -> dict[str, Any]:
+def scenes_as_json(scenes: Sequence[SceneResult]) -> list[dict[str, Any]]:
+    """Photos in no person's folder, and whom the product names in each, with the distance."""
+    return [
+        {
+            "photo": scene.photo,
+            "faces": scene.faces,
+            "named": scene.named,
+            "answer": None if scene.expected is None else sorted(scene.expected),
+            "right": scene.right,
+        }
+        for scene in scenes
+    ]
+
+
+def rate_at_as_json(found: RateAt) -> dict[str, Any]:
+    """A rate at a wanted share of false positives; null for what is not known."""
     return {
         "wanted": found.wanted,
         "rate": _rate(found.rate),

@@ -13,7 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -24,6 +24,8 @@ _STROKES = ("-", "--", "-.", ":")
 _INKS = ("#12355b", "#b3541e", "#2a7f62", "#6b4c9a")
 _TICKS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)
 _PERCENT_FROM = 1e-3
+_BESIDE = 0.4
+"""How far error bars of one place lie apart, in the unit of the places."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +47,17 @@ class Distribution:
     """Shape (n,); those that are infinite are left out."""
     counts: NDArray[np.int64] | None = None
     """Shape (n,): how many of each; None: one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """Shares with their intervals, against something that is measured."""
+
+    name: str
+    places: NDArray[np.float64]
+    """Shape (n,), ascending."""
+    shares: NDArray[np.float64]
+    """Shape (n, 3): each share, and the limits of its interval."""
 
 
 def render_det(
@@ -69,12 +82,14 @@ def render_det(
         _lowest([curve.points.false_match for curve in curves]),
         _lowest([curve.points.false_non_match for curve in curves]),
     )
+    marks = 0
     for place, curve in enumerate(curves):
         stroke: dict[str, Any] = {"color": _INKS[place % len(_INKS)], "linestyle": _STROKES[place % len(_STROKES)]}
         # A rate of 0 lies at the edge: the curve leaves the chart there.
         x, y = (_deviate(part, least) for part, least in zip(curve.points[1:], lowest, strict=True))
         axes.plot(x, y, label=curve.name, linewidth=1.8, drawstyle="steps-post", **stroke)
-        _mark(axes, curve, lowest)
+        _mark(axes, curve, lowest, lines=marks)
+        marks += len(curve.marked or {})
     for axis, least in zip((axes.xaxis, axes.yaxis), lowest, strict=True):
         ticks = [tick for tick in _TICKS if least <= tick]
         axis.set_major_locator(FixedLocator(stats.norm.ppf(ticks).tolist()))
@@ -127,6 +142,33 @@ def render_histograms(
     return _finish(figure, axes)
 
 
+def render_bands(*bands: Band, title: str, x_label: str, y_label: str) -> dict[str, bytes]:
+    """Draw shares as lines with error bars, beside each other where their places are the same.
+
+    Args:
+        bands: what to draw.
+        title: above it.
+        x_label: what the places are.
+        y_label: what the shares are.
+
+    Returns:
+        The bytes of its files, by "png" and "svg".
+    """
+    figure, axes = _figure(title, x_label, y_label)
+    for place, band in enumerate(bands):
+        share, low, high = band.shares.T
+        apart = _BESIDE * (place - (len(bands) - 1) / 2)
+        axes.errorbar(
+            band.places + apart, share, yerr=np.clip([share - low, high - share], 0, None), label=band.name,
+            color=_INKS[place % len(_INKS)], linestyle=_STROKES[place % len(_STROKES)],
+            marker="os^D"[place % 4], markersize=5, linewidth=1.8, elinewidth=1, capsize=3,
+        )  # fmt: skip
+    axes.set_xticks(sorted({float(at) for band in bands for at in band.places}))
+    axes.set_ylim(-0.02, 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    return _finish(figure, axes)
+
+
 def _figure(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -150,8 +192,8 @@ def _deviate(rates: NDArray[np.float64], least: float) -> NDArray[np.float64]:
     return found
 
 
-def _mark(axes: Axes, curve: Curve, lowest: tuple[float, float]) -> None:
-    for height, (text, threshold) in enumerate((curve.marked or {}).items()):
+def _mark(axes: Axes, curve: Curve, lowest: tuple[float, float], *, lines: int) -> None:
+    for height, (text, threshold) in enumerate((curve.marked or {}).items(), start=lines):
         place = int(np.searchsorted(curve.points.thresholds, threshold + 1e-9, side="right")) - 1
         if place < 0:
             continue

@@ -11,6 +11,29 @@ from attendance.face_engine.reference import ReferenceEngine
 # Faces of t1.jpg, each alone.
 BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
 
+# Who of the enrolled is in the photos beside the repository.
+ANSWERS = """photo,people
+alex_lacamoire.jpg,alex_lacamoire
+obama.jpg,obama
+obama3.jpg,obama
+obama_1080p.jpg,obama
+obama_240p.jpg,obama
+obama_partial.jpg,obama
+obama_partial2.jpg,obama
+obama_and_biden.jpg,obama;biden
+stranger_with_rose.jpg,rose_leslie
+stranger_and_rose.jpg,
+two_people.jpg,biden;obama
+"""
+
+
+@pytest.fixture
+def shared_answers(tmp_path: Path) -> Path:
+    """The table of answers for the photos beside the repository."""
+    answers = tmp_path / "answers of the photos beside the repository.csv"
+    answers.write_text(ANSWERS)
+    return answers
+
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -64,3 +87,11 @@ def faces(tmp_path: Path, pictures: Path, six: Image.Image) -> Path:
     Image.fromarray(np.full((200, 200, 3), 90, np.uint8)).save(folder / "1004" / "3 wall.png")
     (folder / "1004" / "4 cut.png").write_bytes((folder / "1004" / "1.png").read_bytes()[:3000])
     return folder
+
+
+@pytest.fixture
+def both_families(data: Path, opencv_models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings of an installation that can run both families, whose models are there."""
+    for name in ("NAME", "DETECTOR"):
+        monkeypatch.delenv(f"ATTENDANCE_ENGINE_{name}")
+    return data

@@ -26,21 +26,6 @@ from tests.stores import write_store
 BOXES = {"1003": (40, 230, 215, 440), "1004": (430, 250, 600, 450)}
 pytestmark = pytest.mark.usefixtures("one_engine", "no_plots")
 
-SHARED = Path(__file__).parents[4] / "shared" / "faces"
-ANSWERS = """photo,people
-alex_lacamoire.jpg,alex_lacamoire
-obama.jpg,obama
-obama3.jpg,obama
-obama_1080p.jpg,obama
-obama_240p.jpg,obama
-obama_partial.jpg,obama
-obama_partial2.jpg,obama
-obama_and_biden.jpg,obama;biden
-stranger_with_rose.jpg,rose_leslie
-stranger_and_rose.jpg,
-two_people.jpg,biden;obama
-"""
-
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(attendance, ["evaluate", *map(str, arguments)], catch_exceptions=False)
@@ -295,7 +280,7 @@ def test_answers_need_photos_that_are_searched(faces: Path, tmp_path: Path) -> N
 def test_without_a_terminal_a_line_tells_now_and_then_how_far_it_is(
     faces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accuracy.evaluation.cli._SAID_EVERY", 8)
+    monkeypatch.setattr("accuracy.evaluation.progress.SAID_EVERY", 8)
     done = run(faces, "--bootstrap", 100)
     assert "8 of 10 photos" in done.stderr
     assert "8 of 10 photos" not in done.stdout
@@ -326,11 +311,10 @@ def test_a_table_of_answers_that_cannot_be_used(tmp_path: Path, faces: Path) -> 
     assert "'missing.jpg', which is no photo" in done.output
 
 
-@pytest.mark.parametrize("folder", [SHARED] if SHARED.is_dir() else [])
-def test_the_faces_beside_the_repository_have_their_names(folder: Path, tmp_path: Path) -> None:
-    answers = tmp_path / "answers.csv"
-    answers.write_text(ANSWERS)
-    done = run(folder, "--answers", answers, "--output", tmp_path / "report", "--bootstrap", 100)
+def test_the_faces_beside_the_repository_have_their_names(
+    shared_faces: Path, shared_answers: Path, tmp_path: Path
+) -> None:
+    done = run(shared_faces, "--answers", shared_answers, "--output", tmp_path / "report", "--bootstrap", 100)
     assert done.exit_code == 0, done.output
     found = figures(tmp_path / "report")
     scenes = found["scenes"]
@@ -344,16 +328,15 @@ def test_the_faces_beside_the_repository_have_their_names(folder: Path, tmp_path
         assert rule["strangers"] == {"named nobody": 1}
 
 
-@pytest.mark.parametrize("folder", [SHARED] if SHARED.is_dir() else [])
 @pytest.mark.usefixtures("opencv_models")
-def test_they_have_them_with_family_opencv_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_have_them_with_family_opencv_too(
+    shared_faces: Path, shared_answers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the accelerated engine, and not the one that the other tests have loaded."""
     monkeypatch.setattr("attendance.models_in_use.create_engine", create_engine)
     for name, value in (("NAME", "accelerated"), ("DETECTOR", "cnn"), ("MODELS", "opencv")):
         monkeypatch.setenv(f"ATTENDANCE_ENGINE_{name}", value)
-    answers = tmp_path / "answers.csv"
-    answers.write_text(ANSWERS)
-    done = run(folder, "--answers", answers, "--output", tmp_path / "report", "--bootstrap", 100)
+    done = run(shared_faces, "--answers", shared_answers, "--output", tmp_path / "report", "--bootstrap", 100)
     assert done.exit_code == 0, done.output
     assert "sface-2021dec" in done.output
     scenes = figures(tmp_path / "report")["scenes"]
@@ -377,3 +360,26 @@ def test_scenes_alone_are_named(faces: Path, tmp_path: Path, six: Image.Image, p
     assert [(scene["photo"], scene["right"]) for scene in scenes] == [("probe/six.png", True)]
     assert "Searches: 0 of enrolled people (0 people)" in done.output
     assert "Nobody enrolled is searched for" in done.output
+
+
+def test_a_pickle_of_face_recognition_works_on_dlib_and_only_there(
+    shared_faces: Path, shared_answers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pickle = shared_faces / "encodings.pickle"
+    arguments = [shared_faces / "probe", "--gallery", pickle, "--answers", shared_answers, "--bootstrap", 100]
+    done = run(*arguments, "--output", tmp_path / "report")
+    assert done.exit_code == 0, done.output
+    found = figures(tmp_path / "report")
+    assert found["model"] == "dlib-resnet-v1"
+    assert found["gallery"] == {"people": 5, "encodings": 9}
+    scenes = found["scenes"]
+    assert isinstance(scenes, list)
+    assert len(scenes) == 11
+    assert [scene["photo"] for scene in scenes if not scene["right"]] == []
+    monkeypatch.setenv("ATTENDANCE_ENGINE_NAME", "accelerated")
+    monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "opencv")
+    done = run(*arguments)
+    assert done.exit_code == 1
+    assert "holds encodings of family dlib (dlib-resnet-v1), which cannot be compared with those of family opencv" in (
+        done.output
+    )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from accuracy.statistics.plots import Curve, Distribution, render_det, render_histograms
+from accuracy.statistics.plots import Band, Curve, Distribution, render_bands, render_det, render_histograms
 from accuracy.statistics.rates import ErrorRates
 
 
@@ -50,3 +50,15 @@ def test_nothing_to_draw_is_an_empty_chart() -> None:
 def test_the_same_data_give_the_same_picture(rates: ErrorRates) -> None:
     one, other = (render_det(Curve("a", rates.det_points())) for _ in "xy")
     assert one == other
+
+
+def test_shares_against_widths_stand_beside_each_other() -> None:
+    places = np.array([16.0, 24.0, 40.0])
+    shares = np.array([[0.2, 0.1, 0.4], [0.9, 0.6, 1.0], [1.0, 0.8, 1.0]])
+    files = render_bands(
+        Band("dlib", places, shares), Band("opencv", places, shares), title="t", x_label="x", y_label="y"
+    )
+    image = np.asarray(Image.open(io.BytesIO(files["png"])).convert("RGB")).reshape(-1, 3)
+    for ink in ((0x12, 0x35, 0x5B), (0xB3, 0x54, 0x1E)):
+        assert (np.abs(image.astype(int) - ink).max(axis=1) < 8).sum() > 200, "both are seen, though they are alike"
+    assert files["svg"].startswith(b"<?xml")

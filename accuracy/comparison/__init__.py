@@ -1,0 +1,1 @@
+"""Both families of models on the same photos, side by side."""
