@@ -9,31 +9,33 @@ and from what on a vote counts in full, in `attendance.settings.families` rest o
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from accuracy.comparison.small_faces import scale_down
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.factory import create_engine
+from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, FaceEngine, Image
 from attendance.settings.families import BUILT_IN, Family, FamilyNumbers
 from benchmarks.pictures import face_pictures, shrink
 
 WIDTHS = (12, 14, 16, 18, 20, 22, 24, 28, 32, 40, 50, 60, 80, 120)
 _LARGEST = 2_500_000
-_CANVAS = 160
-_NOISE = 2.0
-_QUALITY = 90
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Original:
-    """A face at full size, cut out of its picture."""
+    """A face at full size, in its picture."""
 
-    crop: Image
-    width: float
-    encoding: NDArray[np.float32]
+    image: Image
+    face: Face
     person: int
+
+    @property
+    def width(self) -> float:
+        """Pixels, of the face's box."""
+        return _width(self.face)
 
 
 def originals(engine: FaceEngine, numbers: FamilyNumbers) -> list[Original]:
@@ -46,8 +48,8 @@ def originals(engine: FaceEngine, numbers: FamilyNumbers) -> list[Original]:
         (faces,) = find_faces(engine, [image], upsample=0)
         for face in faces:
             if face.score >= numbers.photo_score and face.box[2] - face.box[0] >= numbers.photo_width[0]:
-                same = [one.person for one in found if _apart(one.encoding, face) <= numbers.threshold]
-                found.append(Original(_crop(image, face), _width(face), face.encoding, [*same, len(found)][0]))
+                same = [one.person for one in found if _apart(one.face.encoding, face) <= numbers.threshold]
+                found.append(Original(image, face, [*same, len(found)][0]))
     return found
 
 
@@ -59,42 +61,24 @@ def _apart(encoding: NDArray[np.float32], face: Face) -> float:
     return float(np.linalg.norm(encoding - face.encoding))
 
 
-def _crop(image: Image, face: Face) -> Image:
-    x, y = (face.box[:2] + face.box[2:]) / 2
-    half = 1.2 * _width(face)
-    return image[int(max(y - half, 0)) : int(y + half), int(max(x - half, 0)) : int(x + half)]
-
-
-def small(original: Original, width: int, noise: np.random.Generator) -> Image:
-    """The face so wide, as a camera would send it."""
-    scale = width / original.width
-    face = cv2.resize(original.crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    frame = np.full((max(_CANVAS, face.shape[0]), max(_CANVAS, face.shape[1]), 3), 120, np.float32)
-    frame[: face.shape[0], : face.shape[1]] = face
-    frame += noise.normal(0, _NOISE, frame.shape)
-    _, data = cv2.imencode(
-        ".jpg", np.clip(frame, 0, 255).astype(np.uint8)[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    )
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1])
-
-
 def rows(engine: FaceEngine, faces: Sequence[Original], numbers: FamilyNumbers) -> Iterator[str]:
     """A line for each width."""
-    gallery = np.stack([face.encoding for face in faces])
+    gallery = np.stack([original.face.encoding for original in faces])
     people = np.array([face.person for face in faces])
     for width in WIDTHS:
         shown, own, others, sharp = 0, [], [], []
         for face in faces:
-            if face.width < width:
+            small = scale_down(face.image, face.face, width, np.random.default_rng(width))
+            if small is None:
                 continue
             shown += 1
-            frame = small(face, width, np.random.default_rng(width))
+            frame = decode_image(small.jpeg, max_pixels=_LARGEST)
             (found,) = find_faces(engine, [frame], upsample=2 if width < 40 else 1)
             if not found:
                 continue
             best = max(found, key=_width)
             apart = np.linalg.norm(gallery - best.encoding, axis=1)
-            own.append(_apart(face.encoding, best))
+            own.append(_apart(face.face.encoding, best))
             others.append(apart[people != face.person])
             sharp.append(best.sharpness)
         if not own:

@@ -117,7 +117,7 @@ DLIB = FamilyNumbers(
     same_encoding=0.001,
     usual_distance=0.35,  # see docs/performance.md
     # The smallest size at which at most one of 31 faces was farther than the threshold from its own photo at full size;
-    # at 22 pixels 3 were, at 20 4 (`python -m benchmarks.family_sizes`).
+    # at 22 pixels 5 were, at 20 8 (`python -m benchmarks.family_sizes`).
     smallest_named=24.0,
     # The encoder takes 150 pixels; unblurred faces of 57 were found 0.11 to 0.17 from the same photo at full size,
     # those of 39 pixels 0.20 to 0.26, so that their vote is worth two thirds.
@@ -129,29 +129,34 @@ DLIB = FamilyNumbers(
     shown=(0.35, 0.4, 0.45, 0.475, 0.5, 0.525, 0.55, 0.575, 0.6, 0.65, 0.7),
 )
 
-# SFace, measured on 14,672 pairs of photos of about 60 people: at 1.10 a false match rate of 0.014 % and 1.6 % misses,
-# at 1.128 0.1 % and 0.8 %. False matches become ten times rarer in 0.033, here called a decade.
+# SFace. Rates of strangers are those of `python -m benchmarks.families`: counted on 4,943 pairs of a hundred faces of
+# 20 pixels, and read off the curve that fits them and the larger faces of thirteen people. By it false matches become
+# ten times rarer in 0.05 (large faces) to 0.06 (small ones), as with dlib in 0.054 to 0.07; from 1.10 to 1.05 ten of
+# the pairs became one. An earlier measurement, on 14,672 pairs of photos of about 60 people that cannot be published,
+# gave at 1.10 a false match rate of 0.014 % and 1.6 % misses, and at 1.128 0.1 % and 0.8 %.
 OPENCV = FamilyNumbers(
     family=Family.OPENCV,
     # With it and the margin below, rooms of 82 faces, half of them strangers, had no false name at any size tried from
     # 16 to 40 pixels; at 1.128 one stranger was named.
     threshold=1.10,
-    campus_threshold=1.05,  # one and a half decades: a campus has some thirty times the students of a roster
+    campus_threshold=1.05,  # ten times rarer, as with dlib's 0.5
     margin=0.04,
-    vote_span=0.04,  # a decade: dlib's 0.05 is about one of its own
-    rejoin_distance=1.0,  # three decades: two people who are joined hinder each other's confirmation
+    vote_span=0.05,  # ten times rarer, as with dlib's
+    # 50 to 120 times rarer, dlib's 0.45 30 to 100: two people who are joined hinder each other's confirmation.
+    rejoin_distance=1.0,
     same_face=1.128,  # the distance at which OpenCV's FaceRecognizerSF says "same identity"
     new_look=0.4,  # the same share of the threshold as dlib's
     same_picture=0.3,  # copies of the tests' faces reach 0.19, while two pictures of one person start at 0.45
-    like_another=0.95,  # four decades and more, so that it is said of one student in some thousands by chance
+    like_another=0.95,  # 500 to 1,900 times rarer, dlib's 0.4 280 to 1,500; none of the pairs was so near
     doubtfully_like_another=1.05,  # as the campus search
-    unlike_own=1.16,  # a decade beyond 1.128: 99.7 % of pairs of one person are nearer
+    unlike_own=1.16,  # a little beyond 1.128: 99.7 % of pairs of one person are nearer
     smallest_deviation=0.04,
     same_encoding=0.02,  # bf16 moves distances by up to 0.014
     usual_distance=0.75,  # the median of the tests' faces
-    # As many were missed there as with dlib's 24: one of 32. At 18 pixels 1 was, at 16 2, at 14 6; one of 876 pairs of
-    # two people matched falsely at 20, none at any other size. In made-up rooms of 82 faces 60 % or more were named
-    # rightly from 20 pixels on, none wrongly.
+    # Of 32 faces none was missed at 20 and at 18 pixels, 2 at 16, 5 at 14, and none of 876 pairs of two people matched
+    # falsely at any size. But of people who are both 20 pixels wide 0.2 % do (`python -m benchmarks.families`), and
+    # below nobody has counted. In made-up rooms of 82 faces 60 % or more were named rightly from 20 pixels on, none
+    # wrongly.
     smallest_named=20.0,
     # Of genuine pairs of 40 pixels 97 % are found at a false match rate of 0.1 %, of 24 pixels 80 %: dlib's finds 85 %
     # of 40 pixels, whose vote is worth two thirds.

@@ -26,7 +26,7 @@ def write_photos(pictures: Path, folder: Path) -> None:
         own = folder / person.index_number
         own.mkdir(parents=True, exist_ok=True)
         for number, portrait in enumerate(person.photos, start=1):
-            photo = _enlarged(_cut(pictures, portrait), 320)
+            photo = _enlarged(cut_portrait(pictures, portrait), 320)
             _write(own / f"{number}.jpg", photo, quality=95)
 
 
@@ -47,7 +47,7 @@ def _frames(pictures: Path) -> Iterator[NDArray[np.uint8]]:
     # Seeded: everybody's demo sees the same frames.
     noise = np.random.default_rng(20261123)
     room = _room()
-    tiles = [_enlarged(_cut(pictures, person.seen), _TILE) for person in VISIBLE if person.seen is not None]
+    tiles = [_enlarged(cut_portrait(pictures, person.seen), _TILE) for person in VISIBLE if person.seen is not None]
     for number in range(int(LENGTH_S * FRAMES_PER_SECOND)):
         second = number / FRAMES_PER_SECOND
         frame = room.astype(np.float32)
@@ -74,7 +74,8 @@ def _seat(frame: NDArray[np.float32], people: Sequence[Person], tiles: list[NDAr
         area += soft * (part - area)
 
 
-def _cut(pictures: Path, portrait: Portrait) -> NDArray[np.uint8]:
+def cut_portrait(pictures: Path, portrait: Portrait) -> NDArray[np.uint8]:
+    """The head and shoulders of somebody in a picture, BGR, uint8, a square of `portrait.width` pixels."""
     image = cv2.imread(str(pictures / portrait.picture), cv2.IMREAD_COLOR)
     if image is None:
         raise FileNotFoundError(pictures / portrait.picture)

@@ -72,16 +72,28 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
+def download_packages(packages: Path) -> None:
+    """Download the packages that carry the pictures, checking their hashes; none is installed.
+
+    Args:
+        packages: the folder to put them into.
+
+    Raises:
+        PicturesError: the package index cannot be reached, or a package is not the one that the lock file names.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    # face_recognition's pictures are in its source archive only.
+    command += ["--require-hashes", "--no-build-isolation", "--no-binary", "face_recognition"]
+    command += ["--requirement", str(_LOCK), "--dest", str(packages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
+    if done.returncode != 0:
+        raise PicturesError(f"The pictures could not be downloaded with pip: {done.stderr.strip()[-2000:]}")
+
+
 def _download(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         packages = Path(work) / "packages"
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        # face_recognition's pictures are in its source archive only.
-        command += ["--require-hashes", "--no-build-isolation", "--no-binary", "face_recognition"]
-        command += ["--requirement", str(_LOCK), "--dest", str(packages)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-        if done.returncode != 0:
-            raise PicturesError(f"The pictures could not be downloaded with pip: {done.stderr.strip()[-2000:]}")
+        download_packages(packages)
         pictures = Path(work) / "pictures"
         pictures.mkdir()
         for name, (package, inside) in _PICTURES.items():
