@@ -69,7 +69,6 @@ class Term:
     admin: int
     lecturer: int
     large_course: int
-    usual_course: int
     large_session: int
     usual_session: int
     open_session: int
@@ -109,7 +108,6 @@ def make_term(db: Session, size: Size, *, now: datetime, seed: int = 1) -> Term:
         admin=1,
         lecturer=2,
         large_course=1,
-        usual_course=2,
         large_session=closed[1],
         usual_session=closed[2],
         open_session=next(one["id"] for one in sessions if not one["closed_at"]),
