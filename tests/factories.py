@@ -83,6 +83,7 @@ def make_camera(
     room: Room | None = None,
     token: str | None = None,
     upsample: int | None = None,
+    smallest_face: int | None = None,
 ) -> Camera:
     """A camera; without a token it is revoked."""
     camera = Camera(
@@ -90,6 +91,7 @@ def make_camera(
         room_id=room.id if room else None,
         token_hash=hash_token(token) if token else None,
         upsample=upsample,
+        smallest_face=smallest_face,
     )
     return _added(db, camera)
 

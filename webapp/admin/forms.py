@@ -74,6 +74,12 @@ class MinutesField(_TypedField, IntegerField):
     wanted = "type a whole number"
 
 
+class PixelsField(_TypedField, IntegerField):
+    """A whole number of pixels."""
+
+    wanted = "type a whole number of pixels"
+
+
 def options(pairs: Iterable[tuple[str, str]]) -> Any:
     """The choices of a list, from values and words."""
     return [SelectChoice(value, words) for value, words in pairs]
