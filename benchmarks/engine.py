@@ -76,6 +76,8 @@ def main() -> None:
             "load_before": round(load, 2),
             **{f"precision_{name}": engine.info.precision for name, engine in engines.items()},
         }
+        # First the ratios by themselves: the details take longer, and an interrupted run should not lose both.
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         results |= _details(dlib, frames)
         draw_costs(results["cost_against_size_ms"], PLOT)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
