@@ -161,7 +161,7 @@ def _hall(engines: dict[str, NetworkEngine], cutter: AcceleratedEngine) -> dict[
 
 
 def _seen(hall: Hall, boxes: Sequence[Any]) -> dict[str, int]:
-    """How many faces of the hall were found, and how many things that are none (hands and flags)."""
+    """How many faces of the hall were found, and what else: a hand, or half a face at the edge of a photo."""
     shown = shown_by(hall, np.array(boxes, np.float32).reshape(-1, 4))
     return {"faces": int((shown >= 0).sum()), "others": int((shown < 0).sum())}
 
