@@ -21,6 +21,7 @@ from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
 from webapp.tools.errors import init_errors
+from webapp.tools.fields import init_fields
 from webapp.tools.ids import init_ids
 from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["ATTENDANCE"] = settings
     init_template_tools(app)
     init_ids(app)
+    init_fields(app, settings.institution.index_pattern)
 
     init_access_log(app)  # first, so that what the others refuse is logged too
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
