@@ -8,7 +8,7 @@ from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
 from attendance.settings import Settings, load_settings
-from webapp.account import profile
+from webapp.account import links, profile
 from webapp.account import sign_in as account
 from webapp.account.identity import init_identity, is_admin, signed_in_lecturer
 from webapp.admin import blueprint as admin_blueprint
@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, excuses, health, profile, records, students):
+    for room in (account, courses, excuses, health, links, profile, records, students):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
