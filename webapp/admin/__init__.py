@@ -1,6 +1,18 @@
 """The administrator's pages: people, courses, rooms, cameras, the timetable, and CSV imports."""
 
-from webapp.admin import cameras, courses, enrolling, enrolments, home, imports, lecturers, rooms, sessions, students
+from webapp.admin import (
+    cameras,
+    courses,
+    enrolling,
+    enrolments,
+    home,
+    importing,
+    lecturers,
+    links,
+    rooms,
+    sessions,
+    students,
+)
 from webapp.admin.blueprint import blueprint
 
 __all__ = [
@@ -10,8 +22,9 @@ __all__ = [
     "enrolling",
     "enrolments",
     "home",
-    "imports",
+    "importing",
     "lecturers",
+    "links",
     "rooms",
     "sessions",
     "students",

@@ -9,17 +9,19 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import ClassSession, Room
+from attendance.database.models import ClassSession
 from attendance.database.register import apply_session_times
 from attendance.tables import fields
 from attendance.tables.columns import COURSE_CODE
 from attendance.tables.dates import parse_clock, parse_date, parse_minutes
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
-from webapp.imports.enrolments import CourseFinder
+from webapp.imports.finders import CourseFinder, RoomFinder
+from webapp.imports.plan import ImportPlan
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
+from webapp.tools.dates import date_text
 from webapp.tools.schedule import (
     DEFAULT_MINUTES,
     Booking,
@@ -33,7 +35,6 @@ from webapp.tools.schedule import (
     slot_text,
     weekly_days,
 )
-from webapp.tools.times import day_text
 
 _ROOM = Column("room", "The name of a room that is there already.", aliases=("room_name",), rule=fields.ROOM_NAME)
 
@@ -79,9 +80,11 @@ class TimetableImporter(Importer[SessionRecord]):
     )
     batch_size: ClassVar[int] = 100
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, *, plan: ImportPlan | None = None) -> None:
+        super().__init__(plan)
         self._zone = zone
-        self._courses = CourseFinder()
+        self._courses = CourseFinder(self.plan)
+        self._rooms = RoomFinder(self.plan)
         # Sessions of earlier lines, with their lines: a clash names the line, and trying a file writes nothing.
         self._earlier = RoomCalendar()
         self._fresh: list[tuple[int, Booking]] = []
@@ -102,7 +105,7 @@ class TimetableImporter(Importer[SessionRecord]):
         except ScheduleError as error:
             raise LineError(str(error)) from None
         self._twice += [
-            f"Line {line.number}: clocks show {clock:%H:%M} twice on {day_text(each)}; the first is meant."
+            f"Line {line.number}: clocks show {clock:%H:%M} twice on {date_text(each)}; the first is meant."
             for each in days
             for clock in (start, end)
             if is_ambiguous(each, clock, self._zone)
@@ -119,13 +122,13 @@ class TimetableImporter(Importer[SessionRecord]):
 
     def key(self, record: SessionRecord) -> tuple[Hashable, str, str]:
         """Course, room and start."""
-        words = f"{record.course_code} in room {record.room} on {day_text(record.day)} at {record.start:%H:%M}"
+        words = f"{record.course_code} in room {record.room} on {date_text(record.day)} at {record.start:%H:%M}"
         return (record.course_code, record.room, record.day, record.start), words, "date"
 
     def handle(self, db: Session, batch: Sequence[Numbered[SessionRecord]], *, apply: bool) -> list[Outcome]:
         """Decide line by line: all sessions of a line go in, or none."""
         courses = self._courses.find(db, (item.record.course_code for item in batch))
-        rooms = _rooms(db, (item.record.room for item in batch))
+        rooms = self._rooms.find(db, (item.record.room for item in batch))
         if apply:
             for room_id in sorted(rooms.values()):
                 lock_room(db, room_id)
@@ -139,9 +142,7 @@ class TimetableImporter(Importer[SessionRecord]):
         for item in batch:
             try:
                 course_id = self._courses.require(courses, item.record.course_code)
-                if item.record.room not in rooms:
-                    raise LineError(f"There is no room called {item.record.room}.", "room")
-                place = (course_id, rooms[item.record.room])
+                place = (course_id, self._rooms.require(rooms, item.record.room))
                 outcomes.append(self._decide(item, place, there, (self._earlier, fresh, calendar), plan))
             except LineError as error:
                 outcomes.append(refused(item.line, error))
@@ -227,10 +228,6 @@ def _changes(row: Any, record: SessionRecord, slot: Slot) -> dict[str, Any]:
 def _minutes(line: Line, column: str) -> int | None:
     text = line.values.get(column, "")
     return parse_minutes(text, column) if text else None
-
-
-def _rooms(db: Session, names: Iterable[str]) -> dict[str, int]:
-    return {row.name: row.id for row in db.execute(sa.select(Room.id, Room.name).where(Room.name.in_(set(names))))}
 
 
 def _there(db: Session, rooms: Iterable[int], slots: Sequence[Slot]) -> dict[tuple[int, int, datetime], Any]:
