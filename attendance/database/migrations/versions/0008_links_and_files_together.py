@@ -1,7 +1,7 @@
 """Links with which lecturers set a password; files that are imported together.
 
-Revision: 0009
-Before it: 0008
+Revision: 0008
+Before it: 0007
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0009"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
