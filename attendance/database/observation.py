@@ -276,6 +276,7 @@ def _room_in_time(db: Session, room_id: int, since: datetime, until: datetime) -
         sa.select(Observation)
         .where(Observation.room_id == room_id, Observation.hour.between(*hours))
         .order_by(Observation.id)
+        .execution_options(populate_existing=True)  # services write them all the time
     ):
         reported[row.hour].append(row)
     heard = {row.camera_id for rows in reported.values() for row in rows if row.camera_id is not None}

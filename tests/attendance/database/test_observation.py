@@ -1,3 +1,4 @@
+import functools
 import random
 import threading
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,7 @@ def report(camera: Camera, room: Room, *numbers: int, counts: MinuteCounts = NOB
 
 def record(sessions: sessionmaker[Session], *reports: Observed) -> list[bool]:
     with sessions() as db:
-        return [transact(db, lambda db, one=one: record_observation(db, one)) for one in reports]
+        return [transact(db, functools.partial(record_observation, observed=one)) for one in reports]
 
 
 def rows(sessions: sessionmaker[Session]) -> list[Observed]:
@@ -213,6 +214,29 @@ def test_a_camera_counts_from_when_it_was_added_and_where_it_stood(
     db.commit()
     record(sessions, report(moved, elsewhere, 0, 1))  # it stood there then
     assert watched(observed_minutes(db, session)) == [0, 1, 2, 3]
+
+
+def test_a_session_in_two_rooms_is_watched_when_both_are(
+    sessions: sessionmaker[Session],
+    db: Session,
+    camera: Camera,
+    session: ClassSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room, other = session.room, make_room(db, "Hall B")
+    second = make_camera(db, room=other)
+    third = make_camera(db, room=other)
+    db.commit()
+    monkeypatch.setattr("attendance.database.observation.rooms_of", lambda _: (room.id, other.id))
+    record(sessions, report(camera, room, *range(6), counts=FIVE_SEEN))
+    assert watched(observed_minutes(db, session)) == []  # the other is dark
+    record(sessions, report(second, other, *range(3, 10), counts=MinuteCounts(2, 1, 0, 1, 1)))
+    record(sessions, report(third, other, *range(3, 10), counts=MinuteCounts(1, 1, 0, 0, 0)))
+    db.commit()
+    found = observed_minutes(db, session)
+    assert watched(found) == [3, 4, 5]
+    # The largest number of a room's cameras, who see the same people; the sum over the rooms, who hold others.
+    assert [minute.counts for minute in found][2:7:2] == [FIVE_SEEN, (7, 4, 1, 2, 3), (2, 1, 0, 1, 1)]
 
 
 def test_tells_live_frames_and_blind_cameras(
