@@ -216,7 +216,13 @@ class FrameStream:
     async def _send_one(self, origin: WaitingFrame | StoredFrame, frame: CapturedFrame) -> bool:
         sequence = next(self._run.sequence)
         replayed = self._run.recorded or isinstance(origin, StoredFrame)
-        request = pb.StreamFramesRequest(camera=self._run.camera, sequence=sequence, jpeg=frame.jpeg, replayed=replayed)
+        request = pb.StreamFramesRequest(
+            camera=self._run.camera,
+            sequence=sequence,
+            jpeg=frame.jpeg,
+            replayed=replayed,
+            recording=self._run.recorded,
+        )
         request.capture_time.FromDatetime(frame.captured_at)
         self._in_flight[sequence] = _InFlight(origin, self._loop.time())
         self._run.counts.sent += 1

@@ -32,6 +32,8 @@ from recognition_service.engine.work import BuildEngine
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.gallery_watch import GalleryWatch
+from recognition_service.evidence.observing import Observers
+from recognition_service.evidence.recognisable import RecognisableWatch
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.listening import ServerSetupError
 from recognition_service.outbox.committer import Committer
@@ -182,6 +184,7 @@ class RecognitionService:
         await self._gallery.load(info)
         self._watch("readiness", readiness.watch())
         self._watch("gallery", self._gallery.watch())
+        self._watch("recognisable", RecognisableWatch(lambda: self.gallery, sessions, lookups).watch())
         self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
 
     def _choose_models(self) -> tuple[BuildEngine, MatchingRules]:
@@ -216,11 +219,15 @@ class RecognitionService:
         rules: MatchingRules,
     ) -> StreamTools:
         service = self._settings.service
+        observers = Observers(outbox, rules.confirm_frames, self._metrics.minute_observed)
 
         def flow_of(camera: CameraIdentity) -> CameraFlow:
             if camera.room_id is None:
                 raise ValueError(f"camera {camera.name} stands in no room")
-            return CameraFlow(camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, rules)
+            observer = observers.of(camera.id, camera.room_id)
+            return CameraFlow(
+                camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, rules, observer=observer
+            )
 
         return StreamTools(
             pipeline=Pipeline(
@@ -255,7 +262,7 @@ class RecognitionService:
     def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:
         measured = sessionmaker(**sessions.kw, class_=Session)  # so that nobody else's transactions are counted
         time_transactions(measured, lambda seconds: self._metrics.stage("commit", seconds))
-        committer = Committer(outbox, measured)
+        committer = Committer(outbox, measured, late_frames=self._settings.attendance.late_frames)
         committer.start()
         flush_s = min(_FLUSH_S, self._settings.service.drain_s)
         self._parts.push_async_callback(asyncio.to_thread, committer.stop, flush=True, timeout=flush_s)

@@ -4,8 +4,10 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import rooms_of
 from attendance.database.models import (
     Camera,
     ClassSession,
@@ -17,12 +19,22 @@ from attendance.database.models import (
     Room,
     Student,
 )
+from attendance.database.observation import (
+    NOBODY,
+    MinuteCounts,
+    MinuteOfCamera,
+    minute_of,
+    observed_hours,
+    record_observation,
+)
 from attendance.database.passwords import hash_password
 from attendance.database.tokens import hash_token
 
 PASSWORD = "correct horse battery"
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 """A Monday morning."""
+LONG_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+"""Before any session."""
 
 Row = TypeVar("Row")
 _number = itertools.count(1)
@@ -84,6 +96,7 @@ def make_camera(
     token: str | None = None,
     upsample: int | None = None,
     smallest_face: int | None = None,
+    created_at: datetime = LONG_SINCE,
 ) -> Camera:
     """A camera; without a token it is revoked."""
     camera = Camera(
@@ -92,6 +105,7 @@ def make_camera(
         token_hash=hash_token(token) if token else None,
         upsample=upsample,
         smallest_face=smallest_face,
+        created_at=created_at,
     )
     return _added(db, camera)
 
@@ -118,6 +132,56 @@ def make_session(
         closed_at=closed_at,
     )
     return _added(db, session)
+
+
+def watch(
+    db: Session,
+    session: ClassSession,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    camera: Camera | None = None,
+    counts: MinuteCounts = NOBODY,
+    live: bool = True,
+    blind: bool = False,
+) -> None:
+    """Have the session's rooms watched, each by all its cameras (one is added where there is none), or by `camera`.
+
+    Args:
+        db: any session.
+        session: whose time it is.
+        since: the first moment; that from which being seen counts unless given.
+        until: the moment after the last; the session's end unless given.
+        camera: the only one that reports, in the room where it stands.
+        counts: of every minute.
+        live: by live frames; otherwise by kept ones.
+        blind: frames came, and showed nothing.
+    """
+    since = since or session.starts_at - timedelta(minutes=session.early_minutes)
+    until = until or session.ends_at
+    first = minute_of(since)
+    minutes = [
+        MinuteOfCamera(first + timedelta(minutes=number), not blind, not blind and live, blind, counts)
+        for number in range(-((first - until) // timedelta(minutes=1)))
+    ]
+    for reporting in [camera] if camera else _cameras_of(db, session):
+        for observed in observed_hours(reporting.id, reporting.room_id or session.room_id, minutes):
+            record_observation(db, observed)
+
+
+def _cameras_of(db: Session, session: ClassSession) -> list[Camera]:
+    found: list[Camera] = []
+    for room_id in rooms_of(session):
+        cameras = list(db.scalars(sa.select(Camera).where(Camera.room_id == room_id)))
+        found += cameras or [_added(db, Camera(name=f"camera-{next(_number)}", room_id=room_id, created_at=LONG_SINCE))]
+    return found
+
+
+def recognisable(db: Session, *students: Student, since: datetime = LONG_SINCE) -> None:
+    """Have the cameras know these students, since long before any session unless told otherwise."""
+    for student in students:
+        student.recognisable_since = since
+    db.flush()
 
 
 def _added(db: Session, row: Row) -> Row:

@@ -68,7 +68,7 @@ def withdraw_within(
     if student is None or (asked_at is not None and student.created_at > asked_at):
         return None
     db.execute(sa.delete(AttendanceEvidence).where(AttendanceEvidence.student_id == student.id))
-    student.consent_given_at = student.consent_means = None
+    student.consent_given_at = student.consent_means = student.recognisable_since = None
     student.consent_withdrawn_at = student.consent_withdrawn_at or now
     return student
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.audiences import expected_by_index_number
-from attendance.database.models import AttendanceEvidence, Camera, ClassSession, Student
+from attendance.database.models import AttendanceEvidence, Camera, ClassSession, Origin, Student
 
 log = structlog.get_logger()
 
@@ -87,6 +87,8 @@ class Evidence:
     last_frame_at: datetime
     details: tuple[FrameEvidence, ...]
     """The first of the frames and the best, at most `MOST_FRAMES`, by time."""
+    origin: Origin = Origin.LIVE
+    """How the frames came."""
 
 
 def record_evidence(db: Session, evidence: Evidence) -> AttendanceEvidence | None:
@@ -112,6 +114,7 @@ def record_evidence(db: Session, evidence: Evidence) -> AttendanceEvidence | Non
         session_id=evidence.session_id,
         student_id=student_id,
         camera_id=_known_camera(db, evidence.camera_id),
+        origin=evidence.origin,
         index_version=evidence.index_version,
         threshold=evidence.threshold,
         distance=evidence.distance,

@@ -15,6 +15,7 @@ from attendance.database.models import (
     AttendanceChange,
     Camera,
     ClassSession,
+    Origin,
     Source,
     Status,
     utc_now,
@@ -35,6 +36,8 @@ class Sighting:
     confidence: float
     """From 0 to 1."""
     camera_id: int | None
+    origin: Origin = Origin.LIVE
+    """How the frames came."""
 
 
 def status_for(session: ClassSession, first_seen: datetime) -> Status:
@@ -73,6 +76,7 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
             last_seen=sighting.last_seen,
             confidence=sighting.confidence,
             camera_id=camera_id,
+            origin=sighting.origin,
         )
         if inserted(db, row):
             return row
@@ -188,19 +192,17 @@ def _known_camera(db: Session, camera_id: int | None) -> int | None:
 
 
 def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None) -> None:
-    first_seen, last_seen, confidence, seen_by = (
-        sighting.first_seen,
-        sighting.last_seen,
-        sighting.confidence,
-        camera_id,
-    )
+    first_seen, last_seen, confidence = sighting.first_seen, sighting.last_seen, sighting.confidence
+    seen_by, origin = camera_id, sighting.origin
     # Times that are the session's no more, since it was moved, say nothing of this one.
     if row.first_seen is not None and row.last_seen is not None and _counts(session, row.first_seen, row.last_seen):
-        # The smaller camera number on a tie, so that the order of arrival does not matter.
-        if (row.first_seen, _place(row.camera_id)) < (first_seen, _place(camera_id)):
-            first_seen, seen_by = row.first_seen, row.camera_id
+        # The smaller camera number on a tie, and the surer origin, so that the order of arrival does not matter.
+        known = row.first_seen, _place(row.camera_id), _rank(row.origin)
+        if known < (first_seen, _place(camera_id), _rank(origin)):
+            first_seen, seen_by, origin = row.first_seen, row.camera_id, row.origin or Origin.LIVE
         last_seen, confidence = max(row.last_seen, last_seen), max(row.confidence or 0.0, confidence)
     row.first_seen, row.last_seen, row.confidence, row.camera_id = first_seen, last_seen, confidence, seen_by
+    row.origin = origin
     if row.source is Source.MACHINE:
         _decide(db, row, status_for(session, first_seen), "A sighting arrived after this had been decided.")
     db.flush()
@@ -208,6 +210,11 @@ def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighti
 
 def _place(camera_id: int | None) -> float:
     return float("inf") if camera_id is None else camera_id
+
+
+def _rank(origin: Origin | None) -> int:
+    """Live ones first; an entry of a version that did not note it counts as live."""
+    return tuple(Origin).index(origin or Origin.LIVE)
 
 
 def _decide(db: Session, row: Attendance, status: Status, reason: str) -> None:

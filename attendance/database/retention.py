@@ -15,6 +15,7 @@ from attendance.database.models import (
     GalleryJobKind,
     ImportedFile,
     JobState,
+    Observation,
     PasswordLink,
     SignInAttempt,
 )
@@ -33,7 +34,7 @@ class Retention:
     jobs: datetime | None
     """Reports of enrolments and erasures that the dashboard asked for, and photos of enrolments that never ended."""
     sessions: datetime | None
-    """Class sessions that ended, with their attendance and its history; and excuses."""
+    """Class sessions that ended, with their attendance and its history; excuses; and what cameras watched."""
     passing: datetime | None = None
     """What the dashboard needs for hours at most: files that were tried or imported, and attempts to sign in."""
 
@@ -64,6 +65,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         "class sessions with their attendance": _delete(
             sessions, ClassSession.id, ClassSession.ends_at, retention.sessions
         ),
+        "hours of what cameras watched": _delete(sessions, Observation.id, Observation.hour, retention.sessions),
         "excuses": _delete(sessions, Excuse.id, Excuse.ends_at, retention.sessions),
         "files that were tried or imported": _delete(
             sessions, ImportedFile.id, ImportedFile.uploaded_at, retention.passing

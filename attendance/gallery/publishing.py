@@ -18,6 +18,8 @@ class BuiltIndex:
     manifest: Manifest
     sha256: str
     """Of the manifest's file, and so of the whole version."""
+    holds: frozenset[str] = frozenset()
+    """The index numbers of its students."""
 
 
 def build_index(
@@ -57,7 +59,7 @@ def build_index(
             )
     except OSError as error:
         raise GalleryError(f"cannot publish an index in {folder}: {error.strerror}") from error
-    return BuiltIndex(manifest, sha256)
+    return BuiltIndex(manifest, sha256, frozenset(store.in_use))
 
 
 def _require_one_model(path: Path, store: Store) -> None:

@@ -7,6 +7,7 @@ names are refused at start.
 
 from pathlib import Path
 
+from attendance.settings.attendance import AttendanceSettings, LateFrames
 from attendance.settings.camera import CameraSettings
 from attendance.settings.engine import (
     DetectorName,
@@ -34,6 +35,7 @@ from attendance.settings.service import ServiceSettings, TimeoutAction
 from attendance.settings.web import WebSettings
 
 __all__ = [
+    "AttendanceSettings",
     "CameraSettings",
     "DataSettings",
     "DatabaseSettings",
@@ -48,6 +50,7 @@ __all__ = [
     "FamilyNumbers",
     "GallerySettings",
     "InstitutionSettings",
+    "LateFrames",
     "LogFormat",
     "LogSettings",
     "MatchingRules",
@@ -72,6 +75,7 @@ class Settings(Section):
     engine: EngineSettings = EngineSettings()
     gallery: GallerySettings = GallerySettings()
     matching: MatchingSettings = MatchingSettings()
+    attendance: AttendanceSettings = AttendanceSettings()
     service: ServiceSettings = ServiceSettings()
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()

@@ -274,7 +274,7 @@ def publish_index(store: Path, settings: Settings, output: Path | None = None, *
         f"{count_of(manifest.encodings, 'encoding')}, model {manifest.model}. Folder: {output}"
     )
     try:
-        record_version(settings.database_url, built)
+        record_version(settings.database_url, built, in_use=output.absolute() == settings.index_path.absolute())
     except DatabaseError as error:
         click.echo(f"Not recorded in the database: {error}")
 

@@ -1,4 +1,4 @@
-"""`attendance camera add|list|move|revoke|rotate`: which cameras there are, where they stand, and their tokens."""
+"""`attendance camera add|list|mark|move|remove|revoke|rotate`: the cameras, where they stand, and their tokens."""
 
 import click
 import sqlalchemy as sa
@@ -26,7 +26,10 @@ from operations.cli.arguments import checked
     type=click.IntRange(0, 3),
     help="Times frames are doubled to find small faces, whatever the smallest face wanted is.",
 )
-def add(name: str, room: str, create_room: bool, smallest_face: int | None, upsample: int | None) -> None:
+@click.option("--extra", is_flag=True, help="The room counts as watched without this camera.")
+def add(
+    *, name: str, room: str, create_room: bool, smallest_face: int | None, upsample: int | None, extra: bool
+) -> None:
     """Register the camera NAME and print its token, once."""
     name = checked(CAMERA_NAME, "The camera's name", name)
     token = new_token("cam")
@@ -36,7 +39,7 @@ def add(name: str, room: str, create_room: bool, smallest_face: int | None, upsa
                 f"There is a camera {name!r} already; `attendance camera rotate` gives it a new token."
             )
         found = _room(db, room, create=create_room)
-        camera = Camera(name=name, room_id=found.id, token_hash=hash_token(token))
+        camera = Camera(name=name, room_id=found.id, token_hash=hash_token(token), extra=extra)
         camera.smallest_face, camera.upsample = smallest_face, upsample
         db.add(camera)
     _show_token(name, token)
@@ -52,8 +55,13 @@ def list_cameras() -> None:
         for camera in cameras:
             room = camera.room.name if camera.room else "in no room"
             seen = f"{camera.last_seen_at:%Y-%m-%d %H:%M:%S}" if camera.last_seen_at else "never"
-            revoked = "" if camera.token_hash else "  (revoked)"
-            click.echo(f"{camera.name:<30} {room:<30} last seen {seen}{revoked}")
+            notes = [
+                *(["extra"] if camera.extra else []),
+                *([] if camera.token_hash else ["revoked"]),
+                *([f"blind since {camera.blind_since:%Y-%m-%d %H:%M:%S}"] if camera.blind_since else []),
+            ]
+            said = f"  ({', '.join(notes)})" if notes else ""
+            click.echo(f"{camera.name:<30} {room:<30} last seen {seen}{said}")
 
 
 @click.command()
@@ -65,6 +73,25 @@ def move(name: str, room: str, create_room: bool) -> None:
     with open_session(load_settings().database_url) as db:
         _camera(db, name).room_id = _room(db, room, create=create_room).id
     click.echo(f"The camera {name} stands in {room} now.")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("needed", type=click.Choice(["extra", "needed"]))
+def mark(name: str, needed: str) -> None:
+    """Mark the camera NAME as extra, or as needed: whether its room counts as watched without it."""
+    with open_session(load_settings().database_url) as db:
+        _camera(db, name).extra = needed == "extra"
+    click.echo(f"The camera {name} is {needed} now.")
+
+
+@click.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove the camera NAME; registers keep what it saw."""
+    with open_session(load_settings().database_url) as db:
+        db.delete(_camera(db, name))
+    click.echo(f"The camera {name} is removed.")
 
 
 @click.command()

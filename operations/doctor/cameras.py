@@ -25,13 +25,15 @@ def examine_cameras(settings: Settings) -> list[Finding]:
 
 
 def _cameras(db: Session, now: datetime) -> list[Finding]:
-    cameras = db.scalars(sa.select(Camera).where(Camera.token_hash.is_not(None)).order_by(Camera.name)).all()
+    known = db.scalars(sa.select(Camera).order_by(Camera.name)).all()
+    cameras = [camera for camera in known if camera.token_hash is not None]
     if not cameras:
         return [warning("cameras", "none is registered", "Run `attendance camera add NAME --room ROOM`.")]
     busy = set(
         db.scalars(sa.select(ClassSession.room_id).where(ClassSession.starts_at <= now, ClassSession.ends_at > now))
     )
     found = [finding for camera in cameras if (finding := _camera(camera, busy, now)) is not None]
+    found += [_without_token(camera) for camera in known if _is_in_the_way(camera)]
     return found or [ok("cameras", f"{len(cameras)} registered, all heard of when they should be")]
 
 
@@ -46,5 +48,18 @@ def _camera(camera: Camera, busy: set[int], now: datetime) -> Finding | None:
     if camera.room_id in busy and (silent_for is None or silent_for > _SILENT):
         return problem(subject, f"{seen}, while a class session runs in its room", look)
     if silent_for is None or silent_for > _FORGOTTEN:
-        return warning(subject, seen, f"{look} If it is gone for good: `attendance camera revoke {camera.name}`.")
+        return warning(subject, seen, f"{look} If it is gone for good: `attendance camera remove {camera.name}`.")
+    if camera.blind_since is not None:
+        text = f"its pictures have shown nothing since {camera.blind_since:%Y-%m-%d %H:%M} UTC"
+        return problem(subject, text, "See whether its lens is covered, the room dark, or the camera hangs.")
     return None
+
+
+def _is_in_the_way(camera: Camera) -> bool:
+    return camera.token_hash is None and camera.room_id is not None and not camera.extra
+
+
+def _without_token(camera: Camera) -> Finding:
+    text = "has no token, and stands in a room that does not count as watched without it"
+    remedy = f"If it is gone for good: `attendance camera remove {camera.name}`. `attendance camera rotate` lets it in."
+    return warning(f"camera {camera.name}", text, remedy)

@@ -7,7 +7,13 @@ from attendance.settings import Settings
 from operations.doctor.cameras import examine_cameras
 from operations.doctor.database import examine_database
 from operations.doctor.findings import Finding, problem
-from operations.doctor.gallery import examine_distances, examine_engine, examine_enrolment, examine_index
+from operations.doctor.gallery import (
+    examine_distances,
+    examine_engine,
+    examine_enrolment,
+    examine_index,
+    examine_recognisable,
+)
 from operations.doctor.machine import (
     examine_certificates,
     examine_clock,
@@ -34,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _safely("model", engine)
     yield from _safely("index", lambda: examine_index(settings, facts))
     yield from _safely("enrolment", lambda: examine_enrolment(settings))
+    yield from _safely("recognisable", lambda: examine_recognisable(settings))
     yield from _safely("outbox", lambda: examine_outbox(settings))
     yield from _safely("cameras", lambda: examine_cameras(settings))
     yield from _safely("programs", lambda: examine_programs(settings))

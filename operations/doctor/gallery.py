@@ -1,12 +1,15 @@
 """The face engine, the store of encodings and the index that the service searches."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from attendance.database.engine import DatabaseError
+from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
+from attendance.database.recognisable import differences
 from attendance.face_engine.interface import EngineError, EngineInfo
 from attendance.gallery.conversion import stores_beside
 from attendance.gallery.format import GalleryError, current_version, load_gallery, read_manifest
@@ -17,6 +20,8 @@ from attendance.settings.families import Family, FamilyError, family_of
 from attendance.settings.load import PREFIX
 from operations.doctor.findings import Finding, ok, problem, warning
 
+_NAMED = 5
+"""Students named in one finding."""
 _STALE = timedelta(minutes=5)
 """A store may be newer than the index for as long as somebody is enrolling."""
 
@@ -78,6 +83,34 @@ def examine_index(settings: Settings, facts: EngineInfo | None) -> list[Finding]
     if manifest is not None and written - datetime.fromisoformat(manifest.created_at) > _STALE:
         found.append(warning("index", "the store was changed after the index was built", again))
     return found
+
+
+def examine_recognisable(settings: Settings) -> list[Finding]:
+    """Hold what the database says of who can be recognised against the index in use."""
+    try:
+        if current_version(settings.index_path) is None:
+            return []  # told of the index itself
+        gallery = load_gallery(settings.index_path)
+        with open_engine(settings.database_url) as engine, session_factory(engine)() as db:
+            found = differences(db, frozenset(gallery.identities))
+            unmarked, marked = _some_of(db, found.unmarked), _some_of(db, found.marked)
+    except (DatabaseError, GalleryError):
+        return []  # told by the examinations of the index and the database
+    findings = []
+    if found.unmarked:
+        text = f"the index holds {len(found.unmarked)} students whom the database calls unrecognisable: {unmarked}"
+        remedy = "Absences are not recorded of them. The service notes them within minutes; is it running?"
+        findings.append(warning("recognisable", text, remedy))
+    if found.marked:
+        text = f"the database calls {len(found.marked)} students recognisable whom the index does not hold: {marked}"
+        remedy = "They may be marked absent without cause. Run `attendance index build`, which brings both in step."
+        findings.append(problem("recognisable", text, remedy))
+    return findings or [ok("recognisable", "the database and the index agree on who can be recognised")]
+
+
+def _some_of(db: Session, students: Sequence[int]) -> str:
+    some = db.scalars(sa.select(Student.index_number).where(Student.id.in_(students[:_NAMED])).order_by(Student.id))
+    return ", ".join([*some, *(["..."] if len(students) > _NAMED else [])])
 
 
 def _examine_families(settings: Settings, index: Family) -> list[Finding]:

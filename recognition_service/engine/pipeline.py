@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, Image, ImageError, ImageTooLargeError
 from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.looks import shows_nothing
 from recognition_service.engine.similarity import Thumbnail, thumbnail
 from recognition_service.engine.work import Wanted
 from recognition_service.errors import ExpiredError, InvalidImageError, TooLargeError
@@ -27,6 +28,8 @@ class FoundFaces:
     """Best first."""
     width: int
     height: int
+    blank: bool = False
+    """The picture shows nothing: it is black, white, or all of one shade."""
 
 
 class Pipeline:
@@ -120,13 +123,13 @@ class Pipeline:
         with self._batcher.reserve(lane, priority) as place:
             with trace.stage("decode"):
                 arguments = data, formats, reduction, deadline, loop.time
-                image = await loop.run_in_executor(self._decoders, self._decode, *arguments)
+                image, blank = await loop.run_in_executor(self._decoders, self._decode, *arguments)
             height, width = image.shape[:2]
             with trace.stage("wait and find faces"):
                 faces = await place.submit(image, bucket=(height, width, wanted), deadline=deadline)
         if reduction > 1:
             faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
-        return FoundFaces(faces, width * reduction, height * reduction)
+        return FoundFaces(faces, width * reduction, height * reduction, blank)
 
     def _check_bytes(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
@@ -134,7 +137,8 @@ class Pipeline:
 
     def _decode(
         self, data: bytes, formats: Sequence[str], reduction: int, deadline: float, clock: Callable[[], float]
-    ) -> Image:
+    ) -> tuple[Image, bool]:
+        """The picture, and whether it shows nothing."""
         began = clock()
         if began > deadline and not self._batcher.defers:
             raise ExpiredError("the frame waited longer than its deadline to be decoded")
@@ -145,7 +149,7 @@ class Pipeline:
         except ImageError as error:
             raise InvalidImageError(str(error)) from None
         self._metrics.stage("decode", clock() - began)
-        return image
+        return image, shows_nothing(image)
 
 
 def reduction_for(smallest_face: int | None) -> int:

@@ -47,6 +47,8 @@ class LastExamined:
         """
         self._longest = timedelta(seconds=longest_s)
         self._last: tuple[Thumbnail, datetime] | None = None
+        self.blank = False
+        """Whether it shows nothing."""
 
     def shows(self, frame: Thumbnail, captured: datetime) -> bool:
         """Whether a frame shows the same."""
@@ -57,7 +59,7 @@ class LastExamined:
             return False
         return int(np.abs(frame - last).max(initial=0)) <= _SAME_WITHIN
 
-    def examined(self, frame: Thumbnail, captured: datetime) -> None:
+    def examined(self, frame: Thumbnail, captured: datetime, *, blank: bool = False) -> None:
         """Remember a frame that was examined; one captured before the last is not remembered."""
         if self._last is None or captured >= self._last[1]:
-            self._last = frame, captured
+            self._last, self.blank = (frame, captured), blank

@@ -17,14 +17,19 @@ import numpy as np
 import structlog
 
 from attendance.database.evidence import Evidence
+from attendance.database.models import Origin
+from attendance.database.observation import NOBODY
 from attendance.database.register import Sighting
 from attendance.database.timetable import SessionPlan
 from attendance.face_engine.interface import Face
 from attendance.settings.matching import MatchingRules
+from recognition_service.engine.looks import Look
 from recognition_service.evidence.clearness import ClearFrom, View
 from recognition_service.evidence.confirmation import Confirmation, Confirmer, Proof
+from recognition_service.evidence.frame_plan import FramePlan, frame_plan
 from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
-from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, SeenFace, width_of
+from recognition_service.evidence.observing import Observer, Sight
+from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, SeenFace, counts_of, width_of
 from recognition_service.evidence.settled import SettledFaces
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.evidence.tracking import TrackedFace, Tracker
@@ -40,28 +45,11 @@ _FORGET_S = 60.0
 """After no frame has counted for so long, what faces looked like is forgotten."""
 _MOST_PROOFS = 8
 """Persons of one stream whose evidence is kept for one student in one session: mostly it is one, who looks alike."""
+_MOST_KNOWN = 2048
+"""Persons remembered as confirmed."""
 
-
-@dataclass(frozen=True, slots=True)
-class FramePlan:
-    """The sessions that count at one moment in one room."""
-
-    sessions: tuple[SessionPlan, ...]
-    """Those running, then those in their early-entry window, each by start; never empty."""
-    running: int
-    """How many of them run."""
-    roster: frozenset[str]
-    """The students of all of them."""
-
-    @property
-    def session_id(self) -> int:
-        """The session that the frame belongs to first of all."""
-        return self.sessions[0].session_id
-
-    def sessions_of(self, student: str) -> tuple[SessionPlan, ...]:
-        """Where a student counts: in every running session of theirs, or else in the first that is about to start."""
-        running = tuple(plan for plan in self.sessions[: self.running] if student in plan.roster)
-        return running or tuple(plan for plan in self.sessions[self.running :] if student in plan.roster)[:1]
+_Key = tuple[int, Origin]
+"""A session, and how the frames came that were counted for it: what live frames say rests on live frames alone."""
 
 
 @dataclass(slots=True)
@@ -119,6 +107,7 @@ class CameraFlow:
         outbox: Outbox,
         rules: MatchingRules,
         *,
+        observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin without evidence.
@@ -130,6 +119,7 @@ class CameraFlow:
             matcher_of: gives the matcher of the index in use now.
             outbox: takes the sightings.
             rules: thresholds, votes and sizes, of the models in use.
+            observer: of the camera in the room; one of this stream's own unless given.
             clock: monotonic seconds.
         """
         self._camera_id = camera_id
@@ -143,7 +133,15 @@ class CameraFlow:
         self._lock = threading.Lock()
         self._tracker = Tracker(rules)
         self._settled = SettledFaces(rules)
-        self._sessions: OrderedDict[int, _SessionState] = OrderedDict()
+        self._sessions: OrderedDict[_Key, _SessionState] = OrderedDict()
+        self._known: OrderedDict[int, None] = OrderedDict()  # persons who were confirmed as somebody
+        self._observer = observer or Observer(camera_id, room_id, outbox, rules.confirm_frames, clock=clock)
+        self._last_counts = NOBODY
+
+    @property
+    def sight(self) -> Sight | None:
+        """Whether the camera sees; None while it is not known."""
+        return self._observer.sight
 
     @property
     def searched(self) -> int:
@@ -159,7 +157,15 @@ class CameraFlow:
         self._settle(capture_time)
         return frame_plan(self._timetable.plans(self._room_id, capture_time), capture_time)
 
-    def observe(self, plan: FramePlan, capture_time: datetime, faces: Sequence[Face]) -> list[SeenFace]:
+    def observe(
+        self,
+        plan: FramePlan,
+        capture_time: datetime,
+        faces: Sequence[Face],
+        *,
+        origin: Origin = Origin.LIVE,
+        look: Look = Look(),  # noqa: B008 - it does not change
+    ) -> list[SeenFace]:
         """Count the faces of one frame; what they confirm is on disk when this returns.
 
         Faces too small to be named are part of the answer and of nothing else: no track, no vote for or against.
@@ -169,6 +175,8 @@ class CameraFlow:
             plan: what `plan` gave for the capture time.
             capture_time: aware.
             faces: of the frame.
+            origin: how it came. Frames of one origin confirm nobody together with those of another.
+            look: what it looks like.
 
         Returns:
             One for each face, in order.
@@ -186,30 +194,47 @@ class CameraFlow:
             matcher = self._matcher_of()
             matches, tracked = self._identify(matcher, [faces[place] for place in usable], capture_time, plan.roster)
             for session in plan.sessions:
-                self._keep(session)
+                self._keep(session, origin)
             seen = [
                 SeenFace(face, TOO_SMALL if below else STRANGER, 0, False)
                 for face, below in zip(faces, small, strict=True)
             ]
             for place, match, track in zip(usable, matches, tracked, strict=True):
                 face = faces[place]
-                sessions = self._count(
-                    plan, capture_time, face, match, person=track.person, index_version=matcher.gallery.version
-                )
+                sessions = self._count(plan, capture_time, origin, face, match, track.person, matcher.gallery.version)
                 if match.student is not None and sessions == len(plan.sessions_of(match.student)) > 0:
                     self._settled.confirmed(matcher, face.encoding, plan.roster, track.person, match)
-                seen[place] = SeenFace(face, match, track.track, sessions > 0)
-            self._store(plan.sessions, lambda record: record.is_due(self._rules.last_seen_interval_s))
+                if sessions:
+                    self._know(track.person)
+                seen[place] = SeenFace(face, match, track.track, sessions > 0, track.person in self._known)
+            self._store(plan.sessions, origin, lambda record: record.is_due(self._rules.last_seen_interval_s))
+            self._last_counts = counts_of(seen)
+            self._observer.saw(capture_time, origin, look, self._last_counts)
             return seen
 
+    def unchanged(self, capture_time: datetime, *, origin: Origin = Origin.LIVE, look: Look) -> None:
+        """Take in a frame that shows what the last one observed showed, and was not examined.
+
+        Args:
+            capture_time: aware; a session counts then.
+            origin: how it came.
+            look: what it looks like.
+
+        Raises:
+            OutboxError: as for `observe`.
+        """
+        with self._lock:
+            self._observer.saw(capture_time, origin, look, self._last_counts)
+
     def finish(self) -> None:
-        """Store the last sightings of everybody confirmed: the stream ends.
+        """Store the last sightings of everybody confirmed, and what was observed: the stream ends.
 
         Raises:
             OutboxError: they could not be stored.
         """
         with self._lock:
             self._store_all(list(self._sessions))
+            self._observer.put()
 
     def _identify(
         self, matcher: Matcher, faces: Sequence[Face], capture_time: datetime, roster: frozenset[str]
@@ -223,19 +248,33 @@ class CameraFlow:
         matches = self._settled.match(matcher, encodings, roster, [face.person for face in tracked])
         return one_face_each(matches), tracked
 
-    def _keep(self, session: SessionPlan) -> None:
-        state = self._sessions.get(session.session_id)
+    def _know(self, person: int) -> None:
+        self._known[person] = None
+        self._known.move_to_end(person)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+
+    def _keep(self, session: SessionPlan, origin: Origin) -> None:
+        key = session.session_id, origin
+        state = self._sessions.get(key)
         if state is None:
             state = _SessionState(session.ends_at, Confirmer(self._rules), self._clock())
-            self._sessions[session.session_id] = state
+            self._sessions[key] = state
         state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
         state.used = self._clock()
         for student in state.records.keys() - session.roster:
             state.forget(student)  # left the course, or withdrew consent
-        self._sessions.move_to_end(session.session_id)
+        self._sessions.move_to_end(key)
 
-    def _count(
-        self, plan: FramePlan, capture_time: datetime, face: Face, match: FaceMatch, *, person: int, index_version: str
+    def _count(  # noqa: PLR0917 - one face of one frame
+        self,
+        plan: FramePlan,
+        capture_time: datetime,
+        origin: Origin,
+        face: Face,
+        match: FaceMatch,
+        person: int,
+        index_version: str,
     ) -> int:
         """One face's vote in every session of the plan; in how many its student is confirmed."""
         confirmed = 0
@@ -244,15 +283,17 @@ class CameraFlow:
         for session in plan.sessions:
             if student is not None and student in session.roster and session not in plan.sessions_of(student):
                 continue  # counts for another session at this moment: neither for nor against here
-            state = self._sessions[session.session_id]
+            key = session.session_id, origin
+            state = self._sessions[key]
             confirmation = state.confirmer.observe(person, capture_time, match, view)
             if confirmation is None or student is None or student not in session.roster:
                 continue
-            self._enter(session.session_id, state, confirmation, index_version)
+            self._enter(key, state, confirmation, index_version)
             confirmed += 1
         return confirmed
 
-    def _enter(self, session_id: int, state: _SessionState, confirmation: Confirmation, index_version: str) -> None:
+    def _enter(self, key: _Key, state: _SessionState, confirmation: Confirmation, index_version: str) -> None:
+        session_id, origin = key
         student = confirmation.student
         record = state.records.get(student)
         if record is None:
@@ -263,6 +304,7 @@ class CameraFlow:
                 camera=self._camera_id,
                 session=session_id,
                 student=student,
+                origin=origin.value,
                 frames=confirmation.frames,
                 distance=round(confirmation.distance, 3),
                 gap=round(confirmation.gap, 3),
@@ -272,9 +314,10 @@ class CameraFlow:
         proof = confirmation.proof
         if len(record.proofs) < _MOST_PROOFS and not any(proof is known for known in record.proofs):
             record.proofs.append(proof)
-            record.new_evidence.append(self._evidence(session_id, student, proof, index_version))
+            record.new_evidence.append(self._evidence(key, student, proof, index_version))
 
-    def _evidence(self, session_id: int, student: str, proof: Proof, index_version: str) -> Evidence:
+    def _evidence(self, key: _Key, student: str, proof: Proof, index_version: str) -> Evidence:
+        session_id, origin = key
         return Evidence(
             uid=str(uuid.uuid4()),
             session_id=session_id,
@@ -289,15 +332,17 @@ class CameraFlow:
             first_frame_at=proof.first_frame_at,
             last_frame_at=proof.last_frame_at,
             details=proof.kept,
+            origin=origin,
         )
 
-    def _store(self, sessions: Iterable[SessionPlan], due: Callable[[_Record], bool]) -> None:
+    def _store(self, sessions: Iterable[SessionPlan], origin: Origin, due: Callable[[_Record], bool]) -> None:
         """Put what is due of the given sessions into the outbox, and bound the sessions kept."""
+        keys = [(session.session_id, origin) for session in sessions]
         self._put(
             [
-                (session.session_id, student, record)
-                for session in sessions
-                for student, record in self._sessions[session.session_id].records.items()
+                (key, student, record)
+                for key in keys
+                for student, record in self._sessions[key].records.items()
                 if due(record)
             ]
         )
@@ -306,17 +351,17 @@ class CameraFlow:
             self._store_all([oldest])
             del self._sessions[oldest]
 
-    def _store_all(self, session_ids: Sequence[int]) -> None:
+    def _store_all(self, keys: Sequence[_Key]) -> None:
         self._put(
             [
-                (session_id, student, record)
-                for session_id in session_ids
-                for student, record in self._sessions[session_id].records.items()
+                (key, student, record)
+                for key in keys
+                for student, record in self._sessions[key].records.items()
                 if record.stored != record.current or record.new_evidence
             ]
         )
 
-    def _put(self, due: Sequence[tuple[int, str, _Record]]) -> None:
+    def _put(self, due: Sequence[tuple[_Key, str, _Record]]) -> None:
         erased = self._outbox.put(
             [
                 Sighting(
@@ -326,8 +371,9 @@ class CameraFlow:
                     last_seen=record.last_seen,
                     confidence=record.confidence,
                     camera_id=self._camera_id,
+                    origin=origin,
                 )
-                for session_id, student, record in due
+                for (session_id, origin), student, record in due
             ],
             [evidence for _, _, record in due for evidence in record.new_evidence],
         )
@@ -339,6 +385,7 @@ class CameraFlow:
                 state.forget(student)
         if erased:
             self._settled.forget()
+            self._known.clear()
 
     def _settle(self, capture_time: datetime) -> None:
         """Store the last sightings of sessions that are over, and forget what nobody needs any more."""
@@ -347,29 +394,21 @@ class CameraFlow:
         try:
             now = self._clock()
             over = [
-                session_id
-                for session_id, state in self._sessions.items()
+                key
+                for key, state in self._sessions.items()
                 if state.ends_at <= capture_time and now - state.used >= _IDLE_S
             ]
             self._store_all(over)
+            if over:
+                self._observer.put()
             if len(over) == len(self._sessions) and all(
                 now - state.used >= _FORGET_S for state in self._sessions.values()
             ):
                 self._sessions.clear()
                 self._tracker.forget()
                 self._settled.forget()
+                self._known.clear()
         except OutboxError as error:  # what is kept here is tried again with the next frame
             log.warning("last_sightings_not_stored", camera=self._camera_id, error=str(error))
         finally:
             self._lock.release()
-
-
-def frame_plan(plans: Sequence[SessionPlan], capture_time: datetime) -> FramePlan | None:
-    """Choose the sessions that count at a moment: from `early_minutes` before the start until just before the end."""
-    running = [plan for plan in plans if plan.starts_at <= capture_time < plan.ends_at]
-    early = [plan for plan in plans if plan.opens_at <= capture_time < plan.starts_at]
-    chosen = tuple(sorted(group, key=lambda plan: (plan.starts_at, plan.session_id)) for group in (running, early))
-    sessions = (*chosen[0], *chosen[1])
-    if not sessions:
-        return None
-    return FramePlan(sessions, len(running), frozenset().union(*(plan.roster for plan in sessions)))

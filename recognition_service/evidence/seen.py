@@ -1,9 +1,11 @@
 """What a face of a frame was taken for: the types that matching makes, and that metrics and replies read."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from attendance.database.observation import MinuteCounts
 from attendance.face_engine.interface import Face
 
 
@@ -58,3 +60,27 @@ class SeenFace:
     """Number of the track in its stream; 0 for a face whose encoding is unusable."""
     confirmed: bool
     """Whether the face's student is confirmed by this face's evidence, so that attendance is recorded."""
+    known: bool = False
+    """Whether this face's person was confirmed as a student at any time in the stream, whatever this frame says."""
+
+
+_NOT_NAMED = frozenset({MatchKind.TOO_SMALL, MatchKind.UNKNOWN, MatchKind.AMBIGUOUS})
+
+
+def counts_of(faces: Iterable[SeenFace]) -> MinuteCounts:
+    """Count the faces of one frame.
+
+    Named are those matched with a student of the roster, and those of persons who were confirmed before and turn away.
+    An enrolled student of another class is neither: nobody of this class went unnamed there.
+    """
+    seen = named = too_small = unknown = unnamed = 0
+    for face in faces:
+        kind = face.match.kind
+        seen += 1
+        if kind is MatchKind.STUDENT or face.known:
+            named += 1
+        elif kind in _NOT_NAMED:
+            unnamed += 1
+            too_small += kind is MatchKind.TOO_SMALL
+            unknown += kind is MatchKind.UNKNOWN
+    return MinuteCounts(seen, named, too_small, unknown, unnamed)

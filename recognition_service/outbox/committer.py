@@ -1,17 +1,18 @@
-"""The committer: carries sightings from the outbox into the shared database, in a thread of its own.
+"""The committer: carries what was seen and watched from the outbox into the shared database, in a thread of its own.
 
 Delivery is at least once: a sighting leaves the outbox after the commit that holds it, so a process killed between the
 two sends it again, and `record_sighting` and `record_evidence` make one row of any number of repetitions.
 
 What confirmed a student is committed with the sighting. What the database has no place for is dropped from both: above
 all students who are gone or have withdrawn consent, of whom the outbox's file keeps no remains.
+
+Sightings go first. Once the database knows that a room was watched, whoever was seen in it is known too.
 """
 
 import random
 import threading
-import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 import structlog
@@ -20,8 +21,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.backoff import full_jitter
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.evidence import Evidence, record_evidence
-from attendance.database.register import Sighting, record_sighting
+from attendance.database.late_frames import take_in_sighting
+from attendance.database.observation import Observed, record_observation
+from attendance.database.register import Sighting
 from attendance.database.transactions import is_databases_fault
+from attendance.settings.attendance import LateFrames
+from recognition_service.outbox.set_aside import SetAside
 from recognition_service.outbox.store import Outbox, OutboxError
 
 log = structlog.get_logger(__name__)
@@ -30,29 +35,21 @@ _BATCH = 200
 _POLL_S = 5.0
 """How often the outbox is looked at without being told: another process may share the file."""
 _BASE_S, _CAP_S, _STOPPING_CAP_S = 0.1, 30.0, 1.0
-_FORGET_S = 3600.0
 _ONE_BY_ONE = 3
 """After so many failures in a row, sightings are tried one at a time, in case one of them is what fails."""
 _Row = tuple[int, Sighting]
 _Proof = tuple[int, Evidence]
 
 
-@dataclass(slots=True)
-class _Refused:
-    """A sighting that the database refuses while it takes others."""
-
-    attempts: int
-    next_at: float
-
-
 class Committer:
-    """Commits pending sightings in batches until stopped."""
+    """Commits what is pending in batches until stopped."""
 
     def __init__(
         self,
         outbox: Outbox,
         sessions: sessionmaker[Session],
         *,
+        late_frames: LateFrames = LateFrames.APPLY,
         poll_s: float = _POLL_S,
         base_s: float = _BASE_S,
         cap_s: float = _CAP_S,
@@ -60,19 +57,22 @@ class Committer:
         """Get ready; `start` begins.
 
         Args:
-            outbox: where sightings wait.
+            outbox: where sightings wait, and what was watched.
             sessions: connects to the shared database.
+            late_frames: what frames that are not live do to a closed session.
             poll_s: seconds between looks at the outbox when nothing is put.
             base_s: largest wait after the first failure, seconds.
             cap_s: largest wait of all, seconds.
         """
         self._outbox = outbox
         self._sessions = sessions
+        self._late_frames = late_frames
         self._poll_s, self._base_s, self._cap_s = poll_s, base_s, cap_s
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._abandon = threading.Event()
-        self._refused: dict[int, _Refused] = {}
+        self._refused = SetAside(base_s=base_s, cap_s=cap_s)
+        self._refused_observed = SetAside(base_s=base_s, cap_s=cap_s)
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
 
@@ -122,12 +122,18 @@ class Committer:
         """Commit until nothing is due; whether it failed."""
         try:
             while not self._abandon.is_set():
-                rows = self._outbox.pending(_BATCH, excluding=self._set_aside())
+                rows = self._outbox.pending(_BATCH, excluding=self._refused.now())
                 if not rows:
                     break
                 self._commit(rows)
                 self._succeeded()
             self._outbox.leave_no_remains()
+            while not self._abandon.is_set():
+                observed = self._outbox.pending_observed(_BATCH, excluding=self._refused_observed.now())
+                if not observed:
+                    break
+                self._commit_observed(observed)
+                self._succeeded()
         except (sa.exc.SQLAlchemyError, DatabaseError, OutboxError, OSError) as error:
             self._failures += 1
             log.warning("sightings_not_committed", failures=self._failures, error=_reason(error))
@@ -213,7 +219,7 @@ class Committer:
         """Commit these in one transaction; whether there was a place for every sighting."""
         with self._sessions.begin() as db:
             begin_writing(db)
-            placed = [record_sighting(db, sighting) is not None for sighting in sightings]
+            placed = [take_in_sighting(db, sighting, self._late_frames) for sighting in sightings]
             entered = {_key(one) for one, is_placed in zip(sightings, placed, strict=True) if is_placed}
             for one in evidence:
                 if _key(one) in entered:
@@ -226,23 +232,39 @@ class Committer:
     def _refuse(self, row: _Row, error: Exception) -> None:
         """Leave a sighting in the outbox, to be tried again later and later, while others go on."""
         row_id, sighting = row
-        refused = self._refused.setdefault(row_id, _Refused(0, 0.0))
-        refused.attempts += 1
-        wait_s = max(self._base_s, full_jitter(refused.attempts, base_s=self._base_s, cap_s=self._cap_s * 20))
-        refused.next_at = time.monotonic() + wait_s
         log.error(
             "sighting_refused",
             session=sighting.session_id,
             student=sighting.index_number,
-            attempts=refused.attempts,
+            attempts=self._refused.add(row_id),
             error=_reason(error),
         )
 
-    def _set_aside(self) -> set[int]:
-        now = time.monotonic()
-        for row_id in [row_id for row_id, refused in self._refused.items() if refused.next_at < now - _FORGET_S]:
-            del self._refused[row_id]  # committed since, or renewed under another id
-        return {row_id for row_id, refused in self._refused.items() if refused.next_at > now}
+    def _commit_observed(self, rows: Sequence[tuple[int, Observed]]) -> None:
+        """Commit what was watched, an hour of a camera at a time, and take it out of the outbox.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is away.
+        """
+        for row_id, observed in rows:
+            if self._abandon.is_set():
+                return
+            try:
+                with self._sessions.begin() as db:
+                    begin_writing(db)
+                    record_observation(db, observed)
+            except Exception as error:
+                if is_databases_fault(error):
+                    raise
+                log.error(
+                    "observation_refused",
+                    room=observed.room_id,
+                    hour=observed.hour.isoformat(),
+                    attempts=self._refused_observed.add(row_id),
+                    error=_reason(error),
+                )
+            else:
+                self._outbox.discard_observed([row_id])
 
 
 def _key(one: Sighting | Evidence) -> tuple[int, str]:

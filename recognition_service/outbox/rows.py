@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attendance.database.evidence import MOST_ROWS, Evidence, FrameEvidence
+from attendance.database.models import Origin
+from attendance.database.observation import Observed
 from attendance.database.register import Sighting
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,8 +18,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 # AUTOINCREMENT never gives an id twice, and a row that takes in a later sighting gets a new one: whoever discards the
 # id that was read before does not discard what came after.
-SIGHTING_TABLE = """
-CREATE TABLE IF NOT EXISTS sighting (
+_SIGHTING_COLUMNS = """(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     session_id INTEGER NOT NULL,
     index_number TEXT NOT NULL,
@@ -26,7 +27,22 @@ CREATE TABLE IF NOT EXISTS sighting (
     confidence REAL NOT NULL,
     camera_id INTEGER,
     queued_at INTEGER NOT NULL,
-    UNIQUE (session_id, index_number)
+    origin TEXT NOT NULL DEFAULT 'live',
+    UNIQUE (session_id, index_number, origin)
+)
+"""
+SIGHTING_TABLE = f"CREATE TABLE IF NOT EXISTS sighting {_SIGHTING_COLUMNS}"
+OBSERVATION_TABLE = """
+CREATE TABLE IF NOT EXISTS observation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    camera_id INTEGER NOT NULL,
+    room_id INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    watched INTEGER NOT NULL,
+    watched_live INTEGER NOT NULL,
+    blind INTEGER NOT NULL,
+    counts BLOB NOT NULL,
+    UNIQUE (camera_id, room_id, hour)
 )
 """
 EVIDENCE_TABLE = """
@@ -63,17 +79,39 @@ _REFUSED_US = 2 * 60 * 1_000_000
 """So long after an erasure nothing of the student is taken: by then the service has the roster and the index of now."""
 _REMEMBERED_US = 24 * 3600 * 1_000_000
 """So long what was seen before is refused: longer than a service remembers a class session."""
-SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id"
+SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id, origin"
+SELECT_OBSERVED = "SELECT id, camera_id, room_id, hour, watched, watched_live, blind, counts"
+
+
+def give_sightings_an_origin(connection: sqlite3.Connection) -> None:
+    """Bring the table of sightings of a file of a former version up to date, in a transaction that writes.
+
+    That version knew live frames only, as far as it told. A program of it that has the file open goes on with it: what
+    it puts has the column's default.
+    """
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(sighting)")}
+    if "origin" in columns:
+        return
+    former = "id, session_id, index_number, first_seen, last_seen, confidence, camera_id, queued_at"
+    connection.execute("ALTER TABLE sighting RENAME TO former_sighting")
+    connection.execute(f"CREATE TABLE sighting {_SIGHTING_COLUMNS}")
+    # Ids go on where they were, as none is given twice.
+    connection.execute(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT 'sighting', seq FROM sqlite_sequence "
+        "WHERE name = 'former_sighting'"
+    )
+    connection.execute(f"INSERT INTO sighting ({former}) SELECT {former} FROM former_sighting")  # noqa: S608 - our names
+    connection.execute("DROP TABLE former_sighting")
 
 
 def merge(connection: sqlite3.Connection, sighting: Sighting, now: int) -> None:
     """Enter a sighting that was put at `now`, in microseconds, joining it with one that waits."""
     first, last = to_microseconds(sighting.first_seen), to_microseconds(sighting.last_seen)
     confidence, camera, queued = sighting.confidence, sighting.camera_id, now
-    key = (sighting.session_id, sighting.index_number)
+    key = (sighting.session_id, sighting.index_number, sighting.origin.value)
     waiting = connection.execute(
         "SELECT id, first_seen, last_seen, confidence, camera_id, queued_at FROM sighting "
-        "WHERE session_id = ? AND index_number = ?",
+        "WHERE session_id = ? AND index_number = ? AND origin = ?",
         key,
     ).fetchone()
     if waiting is not None:
@@ -83,15 +121,38 @@ def merge(connection: sqlite3.Connection, sighting: Sighting, now: int) -> None:
         first, last = min(first, old_first), max(last, old_last)
         confidence, queued = max(confidence, old_confidence), min(queued, old_queued)
     connection.execute(
-        "INSERT INTO sighting (session_id, index_number, first_seen, last_seen, confidence, camera_id, queued_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sighting "
+        "(session_id, index_number, origin, first_seen, last_seen, confidence, camera_id, queued_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (*key, first, last, confidence, camera, queued),
     )
 
 
-def to_sighting(row: tuple[int, int, str, int, int, float, int | None]) -> Sighting:
+def merge_observed(connection: sqlite3.Connection, observed: Observed) -> None:
+    """Enter what was observed, joining it with what waits of the camera, room and hour."""
+    key = (observed.camera_id, observed.room_id, to_microseconds(observed.hour))
+    waiting = connection.execute(
+        f"{SELECT_OBSERVED} FROM observation WHERE camera_id = ? AND room_id = ? AND hour = ?", key
+    ).fetchone()
+    if waiting is not None:
+        connection.execute("DELETE FROM observation WHERE id = ?", (waiting[0],))
+        observed = to_observed(waiting).merged(observed)
+    connection.execute(
+        "INSERT INTO observation (camera_id, room_id, hour, watched, watched_live, blind, counts) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*key, observed.watched, observed.watched_live, observed.blind, observed.counts),
+    )
+
+
+def to_observed(row: tuple[int, int, int, int, int, int, int, bytes]) -> Observed:
+    """From a row of `SELECT_OBSERVED`."""
+    _, camera_id, room_id, hour, watched, watched_live, blind, counts = row
+    return Observed(camera_id, room_id, from_microseconds(hour), watched, watched_live, blind, counts)
+
+
+def to_sighting(row: tuple[int, int, str, int, int, float, int | None, str]) -> Sighting:
     """From a row of `SELECT`."""
-    _, session_id, index_number, first, last, confidence, camera_id = row
+    _, session_id, index_number, first, last, confidence, camera_id, origin = row
     return Sighting(
         session_id=session_id,
         index_number=index_number,
@@ -99,6 +160,7 @@ def to_sighting(row: tuple[int, int, str, int, int, float, int | None]) -> Sight
         last_seen=from_microseconds(last),
         confidence=confidence,
         camera_id=camera_id,
+        origin=Origin(origin),
     )
 
 
@@ -167,6 +229,7 @@ def evidence_row(evidence: Evidence) -> dict[str, Any]:
         "first_frame_at": to_microseconds(evidence.first_frame_at),
         "last_frame_at": to_microseconds(evidence.last_frame_at),
         "details": [frame.to_json() for frame in evidence.details],
+        "origin": evidence.origin.value,
     }
     return {
         "uid": evidence.uid,
@@ -182,5 +245,6 @@ def to_evidence(uid: str, session_id: int, index_number: str, content: str) -> E
     values: dict[str, Any] = json.loads(content)
     for moment in ("first_frame_at", "last_frame_at"):
         values[moment] = from_microseconds(values[moment])
+    values["origin"] = Origin(values.get("origin", Origin.LIVE))  # a version before did not say
     values["details"] = tuple(FrameEvidence.from_json(frame) for frame in values["details"])
     return Evidence(uid=uid, session_id=session_id, index_number=index_number, **values)

@@ -1,8 +1,9 @@
-"""The outbox: a local SQLite file that holds what was seen until the shared database has it.
+"""The outbox: a local SQLite file that holds what was seen, and what was watched, until the shared database has it.
 
 A sighting is in the file, synced to disk, before `Outbox.put` returns: from then on a killed process, a machine without
-power or a database that is away for an hour loses nothing. Sightings of one student in one session are kept as one row
-(earliest first, latest last, best confidence), so the file grows with the students seen and not with the time.
+power or a database that is away for an hour loses nothing. Sightings of one student in one session by frames of one
+origin are kept as one row (earliest first, latest last, best confidence), so the file grows with the students seen and
+not with the time. What one camera watched in one hour is one row, too.
 
 What confirmed a student waits beside the sighting, put in the same transaction and gone in the same.
 
@@ -12,41 +13,43 @@ refused.
 The file holds index numbers, times and distances, never encodings or photos. It is readable by its owner only.
 """
 
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from attendance.database.evidence import Evidence
+from attendance.database.observation import Observed
 from attendance.database.register import Sighting
 from attendance.errors import AttendanceError
+from recognition_service.outbox.file import (
+    BUSY_S,
+    SCHEMA_VERSION,
+    empty_log,
+    file_identity,
+    make_private_file,
+    open_file,
+    roll_back,
+)
 from recognition_service.outbox.rows import (
-    DELETE_ORPHANS,
-    ERASED_TABLE,
-    EVIDENCE_INDEX,
-    EVIDENCE_TABLE,
     INSERT_EVIDENCE,
     SELECT,
-    SIGHTING_TABLE,
+    SELECT_OBSERVED,
     erase,
     erased_of,
     evidence_row,
     from_microseconds,
     merge,
+    merge_observed,
     to_evidence,
     to_microseconds,
+    to_observed,
     to_sighting,
 )
 
-_APPLICATION_ID = 0x41545442  # "ATTB" in SQLite's header: another program's file is refused, not written into
-_SCHEMA_VERSION = 2
-"""1 held sightings only; such a file gets the table of evidence beside them. A program of then refuses one of now."""
-_BUSY_S = 10.0
-"""How long others who use the file are waited for, seconds."""
 _PAUSE_S = 0.05
 
 
@@ -69,15 +72,15 @@ class Outbox:
         self._connection: sqlite3.Connection | None = None
         self._remains = True  # a process that was killed may have left some
         try:
-            _make_private_file(path)
-            self._connection = _open(path)
-            self._identity = _file_identity(path)
+            make_private_file(path)
+            self._connection = open_file(path)
+            self._identity = file_identity(path)
         except OSError as error:
             raise OutboxError(f"outbox {path}: cannot be opened: {error.strerror or error}") from None
         except sqlite3.Error as error:
             # An error of `_prepare` has no code of SQLite's; the lowest byte is the kind.
             if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                busy = f"outbox {path}: another program has been using it for {_BUSY_S:.0f} s; try again"
+                busy = f"outbox {path}: another program has been using it for {BUSY_S:.0f} s; try again"
                 raise OutboxError(busy) from None
             raise OutboxError(
                 f"outbox {path}: cannot be used: {error}. If the file is damaged, move it away and start again: "
@@ -116,6 +119,46 @@ class Outbox:
         for listener in self._listeners:
             listener()
         return erased
+
+    def put_observed(self, observed: Sequence[Observed]) -> None:
+        """Store what was watched; it is on disk when this returns, all of it or nothing. Again changes nothing.
+
+        Raises:
+            OutboxError: it could not be stored.
+        """
+        if not observed:
+            return
+        with self._transaction("cannot store what was watched", writing=True) as connection:
+            for one in observed:
+                merge_observed(connection, one)
+        for listener in self._listeners:
+            listener()
+
+    def pending_observed(self, limit: int, *, excluding: Collection[int] = ()) -> list[tuple[int, Observed]]:
+        """What was watched and has waited longest, with its ids; as `pending`.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        chosen: list[tuple[int, Observed]] = []
+        with self._transaction("cannot be read") as connection:
+            for row in connection.execute(f"{SELECT_OBSERVED} FROM observation ORDER BY id"):
+                if len(chosen) >= limit:
+                    break
+                if row[0] not in excluding:
+                    chosen.append((row[0], to_observed(row)))
+        return chosen
+
+    def discard_observed(self, ids: Collection[int]) -> None:
+        """Remove what the database has of what was watched; as `discard`.
+
+        Raises:
+            OutboxError: the file cannot be written.
+        """
+        if not ids:
+            return
+        with self._transaction("cannot remove what was committed", writing=True) as connection:
+            connection.executemany("DELETE FROM observation WHERE id = ?", [(row_id,) for row_id in ids])
 
     def pending(self, limit: int, *, excluding: Collection[int] = ()) -> list[tuple[int, Sighting]]:
         """The sightings that have waited longest, with their ids.
@@ -181,12 +224,12 @@ class Outbox:
         with self._transaction("cannot be erased from", writing=True) as connection:
             removed = erase(connection, index_number, to_microseconds(datetime.now(UTC)))
         self._remains = True
-        deadline = time.monotonic() + _BUSY_S
+        deadline = time.monotonic() + BUSY_S
         while not self.leave_no_remains():
             if time.monotonic() >= deadline:
                 raise OutboxError(
                     f"outbox {self.path}: what was erased can still be read in its log, which others have been reading "
-                    f"for {_BUSY_S:.0f} s; try again"
+                    f"for {BUSY_S:.0f} s; try again"
                 )
             time.sleep(_PAUSE_S)
         return removed
@@ -199,7 +242,7 @@ class Outbox:
         """
         if self._remains:
             with self._usable("its log cannot be emptied") as connection:
-                self._remains = not _empty_log(connection)
+                self._remains = not empty_log(connection)
         return not self._remains
 
     def depth(self) -> int:
@@ -208,8 +251,15 @@ class Outbox:
         Raises:
             OutboxError: the file cannot be read.
         """
-        with self._transaction("cannot be read") as connection:
-            return int(connection.execute("SELECT count(*) FROM sighting").fetchone()[0])
+        return self._count("sighting")
+
+    def depth_observed(self) -> int:
+        """How many hours of cameras wait.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        return self._count("observation")
 
     def oldest_age(self, now: datetime) -> timedelta:
         """How long the longest-waiting sighting has waited at `now`; zero when none waits.
@@ -228,7 +278,7 @@ class Outbox:
             OutboxError: the file cannot be written.
         """
         with self._transaction("cannot be written", writing=True) as connection:
-            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the file; calling it again does nothing, calling anything else afterwards raises OutboxError."""
@@ -236,6 +286,10 @@ class Outbox:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _count(self, table: str) -> int:
+        with self._transaction("cannot be read") as connection:
+            return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own names
 
     @contextmanager
     def _transaction(self, failing: str, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
@@ -245,7 +299,7 @@ class Outbox:
                 yield connection
                 connection.execute("COMMIT")
             finally:
-                _roll_back(connection)
+                roll_back(connection)
 
     @contextmanager
     def _usable(self, failing: str, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
@@ -254,7 +308,7 @@ class Outbox:
             if connection is None:
                 raise OutboxError(f"outbox {self.path}: {failing}: it is closed")
             # SQLite would go on writing into a file that has no name any more, which no later start would find.
-            if writing and _file_identity(self.path) != self._identity:
+            if writing and file_identity(self.path) != self._identity:
                 raise OutboxError(
                     f"outbox {self.path}: {failing}: the file was removed or replaced; restart the service"
                 )
@@ -283,85 +337,3 @@ def erase_from_outbox(path: Path, index_number: str) -> int:
         return outbox.erase(index_number)
     finally:
         outbox.close()
-
-
-def _make_private_file(path: Path) -> None:
-    """Make the file (SQLite gives its -wal and -shm files the same permissions) and its folder entry durable."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if os.fstat(descriptor).st_mode & 0o077:
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _file_identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Check that the file is a whole outbox, or an empty file to become one, and set how it is written."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != _APPLICATION_ID and (application or tables):
-        raise sqlite3.DatabaseError("it is a database of something else")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > _SCHEMA_VERSION:
-        raise sqlite3.DatabaseError("it was written by a newer version of this program")
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise sqlite3.DatabaseError(f"it is damaged ({found})")
-    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-        raise sqlite3.OperationalError("write-ahead logging does not work there (a network file system?)")
-    connection.execute("PRAGMA synchronous = FULL")  # in WAL mode: every commit is synced before it returns
-    connection.execute("PRAGMA secure_delete = ON")  # who was seen where does not linger in free pages
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(SIGHTING_TABLE)
-    connection.execute(EVIDENCE_TABLE)
-    connection.execute(EVIDENCE_INDEX)
-    connection.execute(ERASED_TABLE)
-    connection.execute(DELETE_ORPHANS)
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-    connection.execute("COMMIT")
-
-
-def _empty_log(connection: sqlite3.Connection) -> bool:
-    """Move the write-ahead log into the file, where `secure_delete` has overwritten what was deleted, and cut it off.
-
-    Returns:
-        Whether it was done; not while others read or write. They are not waited for: sightings must not wait either.
-    """
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    except sqlite3.OperationalError:  # others are emptying it
-        return False
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        with suppress(sqlite3.Error):
-            connection.rollback()

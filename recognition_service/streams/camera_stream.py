@@ -5,6 +5,7 @@ when it is full, and the time a client may take to read a result.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from typing import Any
 import grpc
 import structlog
 
+from attendance.database.models import Origin
 from attendance.errors import AttendanceError
 from attendance.face_engine.interface import Face
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.access.throttle import TokenBucket
+from recognition_service.engine.looks import Look, picture_digest
 from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.similarity import LastExamined, Thumbnail
 from recognition_service.errors import (
@@ -31,7 +34,9 @@ from recognition_service.errors import (
     UnavailableError,
     UnchangedError,
 )
-from recognition_service.evidence.flow import CameraFlow, FramePlan
+from recognition_service.evidence.flow import CameraFlow
+from recognition_service.evidence.frame_plan import FramePlan
+from recognition_service.evidence.observing import Sight
 from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import TimetableUnavailable
 from recognition_service.outbox.store import OutboxError
@@ -98,7 +103,10 @@ class Priority(IntEnum):
 class _Prepared:
     plan: FramePlan
     capture_time: datetime
-    faces: list[Face]
+    faces: list[Face] | None
+    """None: the frame shows what the last one examined showed, and was not examined."""
+    origin: Origin
+    look: Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,13 @@ class CameraStream:
             in_flight=self._in_flight,
             window=self._window.size,
             clock_skew_s=self._skew.seconds,
+            blind=self.sight is not None and self.sight.blind_since is not None,
         )
+
+    @property
+    def sight(self) -> Sight | None:
+        """Whether the camera sees; None while it is not known."""
+        return self._flow.sight
 
     async def run(self) -> None:
         """Serve the call until the camera ends it or `close` or `refuse` is called.
@@ -241,10 +255,13 @@ class CameraStream:
         try:
             capture_time = _capture_time(request)
             live = self._judge_clock(request, capture_time)
-            plan = await loop.run_in_executor(self._tools.executor, self._flow.plan, capture_time)
+            plan, digest = await loop.run_in_executor(self._tools.executor, self._plan, capture_time, request.jpeg)
             if plan is None:
                 return NoSessionError(f"no class session counts in {self.camera.room} at the capture time")
-            thumbnail = await self._changed(request.jpeg, capture_time)
+            origin = _origin(request)
+            thumbnail = await self._thumbnail(request.jpeg)
+            if thumbnail is not None and self._last_examined.shows(thumbnail, capture_time):
+                return _Prepared(plan, capture_time, None, origin, Look(digest, self._last_examined.blank))
             found = await self._tools.pipeline.find(
                 request.jpeg,
                 lane=self.camera.id,
@@ -257,27 +274,27 @@ class CameraStream:
                 trace=trace,
             )
             if thumbnail is not None:
-                self._last_examined.examined(thumbnail, capture_time)
+                self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
         except ServiceError as error:
             return error
         except TimetableUnavailable as error:
             return UnavailableError(str(error))
         except Exception:
             return self._unknown_error("frame_failed", request.sequence)
-        return _Prepared(plan, capture_time, found.faces)
+        return _Prepared(plan, capture_time, found.faces, origin, Look(digest, found.blank))
 
-    async def _changed(self, jpeg: bytes, capture_time: datetime) -> Thumbnail | None:
+    def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:
+        """The sessions that count, and the digest of the picture where there are any."""
+        plan = self._flow.plan(capture_time)
+        return plan, b"" if plan is None else picture_digest(jpeg)
+
+    async def _thumbnail(self, jpeg: bytes) -> Thumbnail | None:
         """The frame's thumbnail; None when every frame is examined.
 
         Raises:
-            UnchangedError: the frame shows what the last one examined showed.
+            ServiceError: the frame cannot be used.
         """
-        if not self._tools.skip_unchanged_s:
-            return None
-        thumbnail = await self._tools.pipeline.thumbnail(jpeg)
-        if self._last_examined.shows(thumbnail, capture_time):
-            raise UnchangedError("the frame shows what the last one examined showed")
-        return thumbnail
+        return await self._tools.pipeline.thumbnail(jpeg) if self._tools.skip_unchanged_s else None
 
     def _judge_clock(self, request: pb.StreamFramesRequest, capture_time: datetime) -> bool:
         """Measure the camera's clock, and tell whether the frame is a live one.
@@ -319,9 +336,14 @@ class CameraStream:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            seen: list[SeenFace] = await loop.run_in_executor(
-                self._tools.executor, self._flow.observe, work.plan, work.capture_time, work.faces
+            if work.faces is None:
+                again = functools.partial(self._flow.unchanged, work.capture_time, origin=work.origin, look=work.look)
+                await loop.run_in_executor(self._tools.executor, again)
+                raise UnchangedError("the frame shows what the last one examined showed")
+            observe = functools.partial(
+                self._flow.observe, work.plan, work.capture_time, work.faces, origin=work.origin, look=work.look
             )
+            seen: list[SeenFace] = await loop.run_in_executor(self._tools.executor, observe)
         except OutboxError as error:
             log.error("sightings_not_stored", camera=self.camera.name, reason=str(error))
             return refused_frame(
@@ -369,6 +391,12 @@ def _priority(plan: FramePlan, *, live: bool) -> Priority:
     if not live:
         return Priority.REPLAYED
     return Priority.RUNNING if plan.running else Priority.EARLY
+
+
+def _origin(request: pb.StreamFramesRequest) -> Origin:
+    if request.recording:
+        return Origin.RECORDING
+    return Origin.KEPT if request.replayed else Origin.LIVE
 
 
 def _capture_time(request: pb.StreamFramesRequest) -> datetime:

@@ -51,6 +51,7 @@ class CameraWatch:
         self._interval_s = interval_s
         self._seen_every_s = seen_every_s
         self._written: dict[int, float] = {}  # when last_seen_at was last written, for a while
+        self._blind: dict[int, datetime | None] = {}  # what was last written of cameras with open streams
         self._away = False
 
     async def watch(self) -> None:
@@ -66,8 +67,12 @@ class CameraWatch:
                 log.exception("camera_watch_failed")
 
     async def look(self) -> None:
-        """End the streams of cameras that were revoked, moved or changed, and write when the others were last seen."""
+        """End the streams of cameras that were revoked, moved or changed; write of the others when they were last seen.
+
+        And since when they see nothing.
+        """
         streams = dict(self._hub.streams)
+        self._blind = {camera_id: since for camera_id, since in self._blind.items() if camera_id in streams}
         if not streams:
             return
         loop = asyncio.get_running_loop()
@@ -76,6 +81,7 @@ class CameraWatch:
             for camera_id, stream in streams.items():
                 self._compare(stream, found.get(camera_id))
             await loop.run_in_executor(self._executor, self._write_seen, self._heard(streams))
+            await loop.run_in_executor(self._executor, self._write_blind, self._sights(streams))
         except SQLAlchemyError as error:
             if not self._away:
                 log.warning("cameras_not_read_or_written", reason=type(error).__name__)
@@ -93,6 +99,15 @@ class CameraWatch:
             self._written[camera_id] = now
         return heard
 
+    def _sights(self, streams: Mapping[int, CameraStream]) -> dict[int, datetime | None]:
+        """Since when cameras are blind, of those of which it is known and was not written so."""
+        known = {camera_id: stream.sight for camera_id, stream in streams.items()}
+        return {
+            camera_id: sight.blind_since
+            for camera_id, sight in known.items()
+            if sight is not None and self._blind.get(camera_id, sight) != sight.blind_since
+        }
+
     def _read(self, camera_ids: Collection[int]) -> dict[int, CameraIdentity]:
         with self._sessions() as db:
             cameras = db.scalars(sa.select(Camera).options(joinedload(Camera.room)).where(Camera.id.in_(camera_ids)))
@@ -102,6 +117,12 @@ class CameraWatch:
         if camera_ids:
             with self._sessions.begin() as db:
                 db.execute(sa.update(Camera).where(Camera.id.in_(camera_ids)).values(last_seen_at=datetime.now(UTC)))
+
+    def _write_blind(self, sights: Mapping[int, datetime | None]) -> None:
+        for camera_id, since in sights.items():
+            with self._sessions.begin() as db:
+                db.execute(sa.update(Camera).where(Camera.id == camera_id).values(blind_since=since))
+            self._blind[camera_id] = since
 
     def _compare(self, stream: CameraStream, now: CameraIdentity | None) -> None:
         admitted = stream.camera

@@ -11,6 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from protos.attendance.v1 import attendance_pb2 as pb
+from recognition_service.evidence.observing import MinuteKind
 from recognition_service.evidence.seen import MatchKind, SeenFace
 from recognition_service.outbox.store import OutboxError
 from recognition_service.replies import outcome_name
@@ -48,6 +49,9 @@ class Metrics:
         self._faces = Counter("faces", "Faces found in cameras' frames.", **own)
         self._matches = Counter("matches", "Faces of cameras' frames, by whom they were matched with.", ["kind"], **own)
         self._confirmations = Counter("confirmations", "Students confirmed, once for each stream and session.", **own)
+        self._minutes = Counter(
+            "camera_minutes", "Minutes of cameras in which a class session counted: watched, or blind.", ["kind"], **own
+        )
         self._refusals = Counter("refused_calls", "Calls without a right token, by reason.", ["reason"], **own)
         # Series that exist from the start read as zero, not as missing.
         for outcome in pb.FrameOutcome.values()[1:]:
@@ -56,6 +60,8 @@ class Metrics:
             self._stages.labels(stage)
         for kind in MatchKind:
             self._matches.labels(kind.value)
+        for minute in MinuteKind:
+            self._minutes.labels(minute.value)
         for reason in ("no_token", "wrong_token", "no_right", "too_many"):
             self._refusals.labels(reason)
 
@@ -87,6 +93,10 @@ class Metrics:
             self._matches.labels(face.match.kind.value).inc()
         self._confirmations.inc(confirmations)
 
+    def minute_observed(self, kind: MinuteKind) -> None:
+        """Count a minute of a camera."""
+        self._minutes.labels(kind.value).inc()
+
     def call_refused(self, reason: str) -> None:
         """Count a call that was not let in: no_token, wrong_token, no_right or too_many."""
         self._refusals.labels(reason).inc()
@@ -116,12 +126,14 @@ class StateCollector(Collector):
     def _outbox(self) -> Iterator[Metric]:
         try:
             depth = self._sources.outbox.depth()
+            hours = self._sources.outbox.depth_observed()
             oldest = self._sources.outbox.oldest_age(datetime.now(UTC)).total_seconds()
         except OutboxError as error:
             log.error("outbox_not_read", reason=str(error))
             return
         yield _gauge("outbox_sightings", "Sightings not yet in the database.", depth)
         yield _gauge("outbox_oldest_seconds", "Age of the oldest of them.", oldest)
+        yield _gauge("outbox_camera_hours", "Hours of cameras, of what they watched, not yet in the database.", hours)
 
     def _models(self) -> Iterator[Metric]:
         gallery, engine = self._sources.gallery(), self._sources.engine()
@@ -139,14 +151,16 @@ def _camera_gauges(cameras: Sequence[CameraState]) -> Iterator[Metric]:
     in_flight = _by_camera("camera_in_flight_frames", "Frames of the camera that have no result yet.")
     window = _by_camera("camera_window_frames", "Frames that the camera is told it may have in flight.")
     skew = _by_camera("camera_clock_skew_seconds", "How far the camera's clock is ahead, judged from live frames.")
+    blind = _by_camera("camera_blind", "1 when the camera's pictures show nothing.")
     for camera in cameras:
+        blind.add_metric([camera.name], camera.blind)
         if camera.last_frame is not None:
             last.add_metric([camera.name], camera.last_frame.timestamp())
         in_flight.add_metric([camera.name], camera.in_flight)
         window.add_metric([camera.name], camera.window)
         if camera.clock_skew_s is not None:
             skew.add_metric([camera.name], camera.clock_skew_s)
-    yield from (last, in_flight, window, skew)
+    yield from (last, in_flight, window, skew, blind)
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

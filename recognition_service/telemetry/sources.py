@@ -20,6 +20,8 @@ class CameraState:
     window: int
     clock_skew_s: float | None
     """How far its clock is ahead, seconds; None while no live frame has come."""
+    blind: bool = False
+    """Its pictures show nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ async def test_what_was_seen_before_the_service_came_arrives_behind_what_is_seen
             await until(lambda: it.run.counts.connections == 1 and not len(spool))
     old = [frame for frame in service.frames if frame.replayed]
     new = [frame for frame in service.frames if not frame.replayed]
+    assert not any(frame.recording for frame in service.frames)
     assert numbers(old) == list(range(numbers(old)[0], len(old)))
     assert numbers(old)[0] <= 1  # the camera may see something before it knows that the service is away
     assert numbers(new) == sorted(numbers(new))

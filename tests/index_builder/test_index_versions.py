@@ -1,4 +1,5 @@
 import pickle
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError
-from attendance.database.models import IndexVersion
+from attendance.database.models import IndexVersion, Student
 from attendance.gallery.format import GalleryError, load_gallery
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store, StoreError
 from attendance.settings.families import traits_of
 from index_builder.index_versions import record_version
+from tests.factories import make_student
 from tests.stores import write_store
 
 
@@ -59,6 +61,34 @@ def test_the_version_is_recorded(
     assert (tmp_path / "index" / "CURRENT").read_text() == f"{again.manifest.version} {again.sha256}\n"
     with pytest.raises(DatabaseError, match="the database refused the row"):
         record_version(database_url, built)
+
+
+def test_who_can_be_recognised_is_noted(
+    store: Path, tmp_path: Path, database_url: str, sessions: sessionmaker[Session]
+) -> None:
+    with sessions.begin() as db:
+        for number in ("1001", "1002", "1003"):
+            make_student(db, number)
+
+    def since() -> dict[str, datetime | None]:
+        with sessions() as db:
+            return {row[0]: row[1] for row in db.execute(sa.select(Student.index_number, Student.recognisable_since))}
+
+    first = build_index(store, tmp_path / "index", traits_of=traits_of)
+    assert first.holds == {"1001", "1002"}
+    record_version(database_url, first)
+    at = datetime.fromisoformat(first.manifest.created_at)
+    assert since() == {"1001": at, "1002": at, "1003": None}
+    write_store(store, Store({"1001": np.full((2, 128), 0.1)}))
+    overtaken = build_index(store, tmp_path / "index", traits_of=traits_of)
+    write_store(store, Store({"1003": np.full((2, 128), 0.1)}))
+    newest = build_index(store, tmp_path / "index", traits_of=traits_of)
+    record_version(database_url, newest)
+    record_version(database_url, overtaken)  # its builder was slow: the newest has the last word
+    write_store(store, Store({"1002": np.full((2, 128), 0.1)}))
+    record_version(database_url, build_index(store, tmp_path / "else", traits_of=traits_of), in_use=False)
+    newest_at = datetime.fromisoformat(newest.manifest.created_at)
+    assert since() == {"1001": None, "1002": None, "1003": newest_at}
 
 
 def test_no_database_is_made_for_it(store: Path, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     hurried = partial(erase_students, patience_s=0.5)
     monkeypatch.setattr(commands, "erase_students", hurried)
     monkeypatch.setattr("operations.gallery_work.erase_students", hurried)
-    monkeypatch.setattr("recognition_service.outbox.store._BUSY_S", 0.5)
+    monkeypatch.setattr("recognition_service.outbox.store.BUSY_S", 0.5)
 
 
 def test_nothing_stays_of_what_waits_in_any_outbox_nor_anywhere_else(place: Installation) -> None:

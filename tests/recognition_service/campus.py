@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
-from attendance.database.models import ApiToken, Attendance, Camera, Course, Student, TokenRole
+from attendance.database.models import ApiToken, Attendance, Camera, Course, Origin, Student, TokenRole
 from attendance.database.tokens import hash_token, new_token
 from attendance.face_engine.interface import Image
 from attendance.gallery.format import publish
@@ -183,7 +183,13 @@ class CameraCall:
         return message
 
     async def send(
-        self, jpeg: bytes | Image, *, camera: str | None = None, at: datetime | None = None, timed: bool = True
+        self,
+        jpeg: bytes | Image,
+        *,
+        camera: str | None = None,
+        at: datetime | None = None,
+        timed: bool = True,
+        origin: Origin = Origin.LIVE,
     ) -> int:
         """Send a frame, captured half a second after the one before; gives its number."""
         self.sequence += 1
@@ -192,6 +198,8 @@ class CameraCall:
             camera=self.camera if camera is None else camera,
             sequence=self.sequence,
             jpeg=jpeg if isinstance(jpeg, bytes) else encoded(jpeg),
+            replayed=origin is not Origin.LIVE,
+            recording=origin is Origin.RECORDING,
         )
         if timed:
             request.capture_time.FromDatetime(at or self._time)

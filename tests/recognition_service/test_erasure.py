@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.late_frames import take_in_sighting
 from attendance.database.models import AttendanceEvidence
-from attendance.database.register import Sighting, record_sighting
+from attendance.database.register import Sighting
 from attendance.gallery.store import Store
+from attendance.settings.attendance import LateFrames
 from operations.erasure import ErasureReport, erase_students
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.outbox.store import Outbox
@@ -27,12 +29,12 @@ def away(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """While set, the committer finds the database away, so that what was seen waits."""
     away = threading.Event()
 
-    def record(db: Session, sighting: Sighting) -> Any:
+    def record(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
         if away.is_set():
             raise sa.exc.OperationalError("", {}, Exception("away"))
-        return record_sighting(db, sighting)
+        return take_in_sighting(db, sighting, rule)
 
-    monkeypatch.setattr("recognition_service.outbox.committer.record_sighting", record)
+    monkeypatch.setattr("recognition_service.outbox.committer.take_in_sighting", record)
     return away
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import joinedload
-from wtforms import SelectField
+from wtforms import BooleanField, SelectField
 
 from attendance.database.models import Camera, Room
 from attendance.database.tokens import hash_token, new_token
@@ -38,6 +38,8 @@ class CameraForm(AdminForm):
         validators=[one_of_the_list("Choose one of the list.")],
     )
 
+    extra = BooleanField("Extra: the room counts as watched without it")
+
     def offer_choices(self) -> "CameraForm":
         """Fill the lists; returns the form."""
         rooms = database().execute(sa.select(Room.id, Room.name).order_by(Room.name))
@@ -46,13 +48,14 @@ class CameraForm(AdminForm):
         self.upsample.choices = options([("", "As set for all cameras"), ("0", "Not at all"), *times])
         return self
 
-    def values(self) -> dict[str, str | int | None]:
+    def values(self) -> dict[str, str | int | bool | None]:
         """What the camera's columns become."""
         return {
             "name": self.name.data,
             "room_id": int(self.room.data) if self.room.data else None,
             "smallest_face": self.smallest_face.data,
             "upsample": int(self.upsample.data) if self.upsample.data else None,
+            "extra": bool(self.extra.data),
         }
 
 
@@ -92,7 +95,8 @@ def camera(camera_id: int) -> ResponseReturnValue:
     """A camera: its details and its token's state."""
     camera = fetch(Camera, camera_id)
     values = {"room": str(camera.room_id or ""), "upsample": "" if camera.upsample is None else str(camera.upsample)}
-    form = CameraForm(data={"name": camera.name, "smallest_face": camera.smallest_face, **values}).offer_choices()
+    given = {"name": camera.name, "smallest_face": camera.smallest_face, "extra": camera.extra, **values}
+    form = CameraForm(data=given).offer_choices()
     if form.validate_on_submit():
         db = begin_change()
         if not _taken(form, camera_id):
@@ -130,6 +134,11 @@ def revoke_token(camera_id: int) -> ResponseReturnValue:
     """End the camera's token."""
     camera = fetch(Camera, camera_id)
     consequences = ["The service refuses the camera from now on. A new token lets it in again."]
+    if camera.room is not None and not camera.extra:
+        consequences.append(
+            f"While it stands in {camera.room.name} without a token, nobody is marked absent there. If it is gone for "
+            "good, delete it."
+        )
     answer = ask(_question(camera, f"Revoke the token of {camera.name}?", consequences, "Revoke the token"))
     if answer is not None:
         return answer

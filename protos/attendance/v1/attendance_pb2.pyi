@@ -52,18 +52,20 @@ MATCH_NOT_ON_ROSTER: Match
 MATCH_TOO_SMALL: Match
 
 class StreamFramesRequest(_message.Message):
-    __slots__ = ("camera", "sequence", "capture_time", "jpeg", "replayed")
+    __slots__ = ("camera", "sequence", "capture_time", "jpeg", "replayed", "recording")
     CAMERA_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
     JPEG_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
+    RECORDING_FIELD_NUMBER: _ClassVar[int]
     camera: str
     sequence: int
     capture_time: _timestamp_pb2.Timestamp
     jpeg: bytes
     replayed: bool
-    def __init__(self, camera: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., jpeg: _Optional[bytes] = ..., replayed: _Optional[bool] = ...) -> None: ...
+    recording: bool
+    def __init__(self, camera: _Optional[str] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., jpeg: _Optional[bytes] = ..., replayed: _Optional[bool] = ..., recording: _Optional[bool] = ...) -> None: ...
 
 class StreamFramesResponse(_message.Message):
     __slots__ = ("opened", "result", "closing")

@@ -32,7 +32,7 @@ async def test_a_video_sent_as_fast_as_possible(start: Start, start_service: Any
     first = datetime(2026, 3, 2, 8, tzinfo=UTC)
     assert times == [first + timedelta(seconds=number / 5) for number in range(15)]
     assert [number_of(frame.jpeg) for frame in service.frames] == list(range(0, 30, 2))
-    assert all(frame.replayed for frame in service.frames)
+    assert all(frame.replayed and frame.recording for frame in service.frames)
     assert "Frames sent          15\n" in program.out
     assert "Answers              15 (recognized 15)" in program.out
     assert "Students confirmed   1" in program.out

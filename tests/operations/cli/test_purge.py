@@ -20,8 +20,10 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     JobState,
+    Observation,
     SignInAttempt,
 )
+from attendance.database.observation import hour_of
 from operations.cli.main import attendance
 from tests.attendance.database.full_database import fill
 
@@ -63,6 +65,16 @@ def test_only_what_is_older_goes(aged: Session) -> None:
     assert (count(aged, AttendanceEvidence), count(aged, GalleryJob), count(aged, Attendance)) == (1, 1, 1)
     assert "Deleted 1 evidence" in purge(evidence_days=99, job_days=101)
     assert (count(aged, AttendanceEvidence), count(aged, GalleryJob), count(aged, Attendance)) == (0, 1, 1)
+
+
+def test_what_was_watched_goes_with_the_sessions_of_its_time(aged: Session) -> None:
+    aged.execute(sa.update(Observation).values(hour=hour_of(NOW - timedelta(days=400))))
+    aged.commit()
+    purge(attendance_days=0)
+    purge(attendance_days=402)
+    assert (count(aged, Observation), count(aged, ClassSession)) == (1, 1)
+    assert "Deleted 1 hours of what cameras watched" in purge(attendance_days=399)
+    assert (count(aged, Observation), count(aged, ClassSession)) == (0, 0)
 
 
 def test_a_request_that_nobody_took_up_goes_with_its_photos(aged: Session) -> None:

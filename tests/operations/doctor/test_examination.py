@@ -22,12 +22,14 @@ from attendance.database.register import Sighting
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store
 from attendance.settings.families import traits_of
+from index_builder.index_versions import record_version
 from operations.cli.main import attendance
 from recognition_service.outbox.store import Outbox
 from tests.databases import make_tables
-from tests.factories import make_lecturer
+from tests.factories import make_camera, make_lecturer, make_room, make_student
 from tests.stores import write_store
 
+NOW = datetime.now(UTC)
 Doctor = Callable[[], Result]
 
 
@@ -47,7 +49,8 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
         db.commit()
     engine.dispose()
     write_store(data / "gallery" / "encodings.pickle", Store({"s1": np.full((1, 128), 0.1)}))
-    build_index(data / "gallery" / "encodings.pickle", data / "gallery" / "index", traits_of=traits_of)
+    built = build_index(data / "gallery" / "encodings.pickle", data / "gallery" / "index", traits_of=traits_of)
+    record_version(f"sqlite:///{data / 'attendance.db'}", built)
     with socket.create_server(("127.0.0.1", 0)) as service, socket.create_server(("127.0.0.1", 0)) as web:
         monkeypatch.setenv("ATTENDANCE_SERVICE_LISTEN", f"127.0.0.1:{service.getsockname()[1]}")
         monkeypatch.setenv("ATTENDANCE_WEB_LISTEN", f"127.0.0.1:{web.getsockname()[1]}")
@@ -74,7 +77,7 @@ def test_a_healthy_installation(doctor: Doctor) -> None:
     assert problems(done) == [], done.stdout
     assert done.exit_code == 0
     for subject in ("settings", "disk", "certificate", "database", "administrators", "model", "index", "enrolment",
-                    "outbox", "cameras", "service", "dashboard"):  # fmt: skip
+                    "recognisable", "outbox", "cameras", "service", "dashboard"):  # fmt: skip
         assert f"ok       {subject}: " in done.stdout
 
 
@@ -222,6 +225,32 @@ def test_a_camera_that_is_silent_while_a_session_runs(doctor: Doctor, db: Sessio
     assert done.exit_code == 1
     assert "PROBLEM  camera hall: last seen" in done.stdout
     assert "while a class session runs in its room" in done.stdout
+
+
+def test_a_camera_whose_pictures_show_nothing(doctor: Doctor, db: Session) -> None:
+    camera = make_camera(db, name="front", room=make_room(db), token="front")
+    camera.last_seen_at, camera.blind_since = NOW, NOW - timedelta(hours=1)
+    db.commit()
+    assert "its pictures have shown nothing since" in doctor().stdout
+
+
+def test_a_camera_without_a_token_keeps_its_room_from_being_watched(doctor: Doctor, db: Session) -> None:
+    make_camera(db, name="front", room=make_room(db), token="front").last_seen_at = NOW
+    revoked = make_camera(db, name="revoked", room=make_room(db))
+    db.commit()
+    found = doctor().stdout
+    assert "camera revoked" in found
+    assert "attendance camera remove revoked" in found
+    revoked.extra = True
+    db.commit()
+    assert "camera revoked" not in doctor().stdout
+
+
+def test_the_database_and_the_index_disagree_on_who_can_be_recognised(doctor: Doctor, db: Session) -> None:
+    make_student(db, "9001").recognisable_since = NOW
+    db.commit()
+    found = doctor().stdout
+    assert "calls 1 students recognisable whom the index does not hold: 9001" in found
 
 
 def test_consent_without_enrolment(doctor: Doctor, db: Session) -> None:

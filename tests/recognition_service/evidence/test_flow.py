@@ -1,18 +1,22 @@
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from attendance.database.models import ClassSession, Enrolment
+from attendance.database.models import ClassSession, Enrolment, Origin
+from attendance.database.observation import MinuteCounts, counts_of
 from attendance.database.timetable import SessionPlan
 from attendance.gallery.gallery import Gallery
-from recognition_service.evidence.flow import FramePlan, frame_plan
+from recognition_service.evidence.frame_plan import FramePlan, frame_plan
 from recognition_service.evidence.matching import Matcher
 from recognition_service.evidence.seen import MatchKind
+from recognition_service.evidence.seen import counts_of as counts_in
 from recognition_service.outbox.store import OutboxError
 from tests.factories import NINE
 from tests.recognition_service.scenes import RULES, STUDENTS, Scene, face, gallery
@@ -304,3 +308,53 @@ def test_a_student_of_two_sessions_that_run_at_once_is_in_both() -> None:
     plan = frame_plan([plan_of(1, NINE, "anna"), plan_of(2, NINE, "anna ben")], NINE)
     assert plan is not None
     assert [session.session_id for session in plan.sessions_of("anna")] == [1, 2]
+
+
+def observed(scene: Scene) -> MinuteCounts:
+    scene.flow.finish()
+    ((_, hour),) = scene.outbox.pending_observed(9)
+    return counts_of(hour.counts, NINE.minute)
+
+
+def test_counts_the_largest_numbers_of_a_minute(scene: Scene) -> None:
+    scene.add()
+    small = replace(face(1, left=900), box=np.array([900, 0, 908, 8], np.float32))
+    scene.see(NINE, face(0), face(5, left=200), small)
+    scene.see(NINE + timedelta(seconds=1), face(0), face(3, left=200))  # an enrolled student of another class
+    scene.see(NINE + timedelta(seconds=2), face(5), face(6, left=200))
+    assert observed(scene) == MinuteCounts(seen=3, named=1, too_small=1, unknown=2, unnamed=2)
+
+
+def test_a_tie_is_not_named_and_not_unknown(scene: Scene) -> None:
+    scene.add()
+    for second in range(3):
+        scene.see(NINE + timedelta(seconds=second), face(0, 0.3), face(0, 0.4, left=500))
+    assert observed(scene) == MinuteCounts(seen=2, named=1, too_small=0, unknown=0, unnamed=1)
+
+
+def test_who_was_confirmed_is_named_also_while_turned_away(scene: Scene) -> None:
+    scene.add()
+    scene.confirm(0)
+    away = face(0, RULES.threshold + 0.02)  # like nobody enough
+    [seen] = scene.see(NINE + timedelta(seconds=1.4), away)
+    assert (seen.match.kind, seen.known) == (MatchKind.UNKNOWN, True)
+    assert counts_in([seen]) == MinuteCounts(1, 1, 0, 0, 0)
+
+
+def test_live_and_kept_frames_confirm_nobody_together(scene: Scene) -> None:
+    session = scene.add()
+    plan = scene.flow.plan(NINE)
+    assert plan is not None
+    for number, origin in enumerate((Origin.LIVE, Origin.LIVE, Origin.KEPT, Origin.KEPT)):
+        [seen] = scene.flow.observe(plan, NINE + timedelta(seconds=number), [face(0)], origin=origin)
+        assert not seen.confirmed
+    [seen] = scene.flow.observe(plan, NINE + timedelta(seconds=9), [face(0)], origin=Origin.KEPT)
+    assert seen.confirmed
+    ((_, sighting),) = scene.outbox.pending(9)
+    assert (sighting.session_id, sighting.origin, sighting.first_seen) == (
+        session,
+        Origin.KEPT,
+        NINE + timedelta(seconds=2),
+    )
+    [evidence] = [evidence for _, evidence in scene.outbox.evidence_of([sighting])]
+    assert evidence.origin is Origin.KEPT

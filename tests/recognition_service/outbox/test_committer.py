@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
@@ -50,7 +51,7 @@ def nowhere() -> Iterator[sa.Engine]:
 
 
 @contextmanager
-def running(outbox: Outbox, sessions: sessionmaker[Session], **values: float) -> Iterator[Committer]:
+def running(outbox: Outbox, sessions: sessionmaker[Session], **values: Any) -> Iterator[Committer]:
     committer = Committer(outbox, sessions, **{"poll_s": 0.05, "base_s": 0.01, "cap_s": 0.05, **values})
     committer.start()
     try:

@@ -250,7 +250,7 @@ def test_erasing_from_something_else_says_so(tmp_path: Path) -> None:
 
 
 def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recognition_service.outbox.store._BUSY_S", 0.1)
+    monkeypatch.setattr("recognition_service.outbox.store.BUSY_S", 0.1)
     outbox.put([SEEN])
     reader = sqlite3.connect(outbox.path, isolation_level=None)
     reader.execute("BEGIN")
@@ -264,7 +264,7 @@ def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, mo
 
 
 def test_erasing_beside_a_writer_that_stays_says_to_try_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recognition_service.outbox.store._BUSY_S", 0.1)
+    monkeypatch.setattr("recognition_service.outbox.store.BUSY_S", 0.1)
     outbox.put([SEEN])
     writer = sqlite3.connect(outbox.path, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")

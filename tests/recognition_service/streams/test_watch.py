@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Camera
 from recognition_service.access.auth import CameraIdentity, TokenDirectory
+from recognition_service.evidence.observing import Sight
 from recognition_service.streams.camera_stream import StreamRefusedError
 from recognition_service.streams.watch import CameraWatch
 from tests.databases import make_tables
@@ -29,6 +31,7 @@ TOKEN = "cam_first"
 class Stream:
     camera: CameraIdentity
     heard: bool = True
+    sight: Sight | None = None
     closings: list[str] = field(default_factory=list)
     refusals: list[StreamRefusedError] = field(default_factory=list)
 
@@ -97,6 +100,24 @@ async def test_the_time_is_written_once_in_a_while(bench: Bench) -> None:
     await bench.watch.look()
     assert not bench.seen()
     assert stream.heard
+
+
+async def test_since_when_a_camera_is_blind_is_written_and_cleared(sessions: sessionmaker[Session]) -> None:
+    with bench_of(sessions) as bench:
+        since = datetime(2026, 11, 23, 9, 20, tzinfo=UTC)
+        bench.change(blind_since=since - timedelta(days=1))  # by a service that was killed
+        stream = await bench.open()
+
+        async def blind(sight: Sight | None) -> datetime | None:
+            stream.sight = sight
+            await bench.watch.look()
+            with bench.sessions() as db:
+                return db.scalars(sa.select(Camera.blind_since).where(Camera.name == "front")).one()
+
+        assert await blind(None) == since - timedelta(days=1)  # nothing is known yet
+        assert await blind(Sight(None)) is None
+        assert await blind(Sight(since)) == since
+        assert await blind(Sight(None)) is None
 
 
 async def test_a_silent_camera_is_not_seen(bench: Bench) -> None:

@@ -161,6 +161,29 @@ def test_moves_rotates_revokes_and_deletes(admin, site_db):
     assert fresh(site_db, Camera) == []
 
 
+def test_marks_a_camera_as_extra(admin, site_db):
+    camera = make_camera(site_db, name="front", token="cam_old")
+    site_db.commit()
+    address = f"/admin/cameras/{camera.id}"
+    form = {"name": "front", "room": "", "upsample": ""}
+    box = re.compile(r'<input[^>]*name="extra"[^>]*>')
+    assert "checked" not in box.findall(admin.get(address).text)[0]
+    admin.post(address, {**form, "extra": "y"})
+    assert fresh(site_db, Camera)[0].extra is True
+    assert "checked" in box.findall(admin.get(address).text)[0]
+    assert "Extra" in admin.text("/admin/cameras")
+    admin.post(address, form)
+    assert fresh(site_db, Camera)[0].extra is False
+
+
+def test_says_that_a_camera_sees_nothing(admin, site_db):
+    camera = make_camera(site_db, name="front", token="cam_old", room=make_room(site_db, "Aula"))
+    camera.last_seen_at, camera.blind_since = utc_now(), utc_now()
+    site_db.commit()
+    assert "front Aula Sees nothing" in admin.text("/admin/cameras")
+    assert "nobody is marked absent there" in admin.text(f"/admin/cameras/{camera.id}/revoke")
+
+
 def test_says_when_a_camera_was_last_seen(admin, site_db):
     for name, age in (("now", timedelta(seconds=3)), ("earlier", timedelta(hours=2)), ("never", None)):
         camera = make_camera(site_db, name=name, token=f"cam_{name}", room=make_room(site_db, f"R-{name}"))
