@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 import grpc
 import structlog
@@ -17,12 +17,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Camera, TokenRole
 from attendance.database.tokens import api_token_of, camera_of, hash_token
+from recognition_service.access.guarding import Handler, RefusedError, guarded
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.errors import UnavailableError
 
 SERVICE = "attendance.v1.RecognitionService"
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Behaviour: TypeAlias = Callable[[object, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[object]]
 OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 _LONGEST_TOKEN = 512
@@ -185,15 +184,15 @@ class TokenDirectory:
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):
-    """Lets a call through when its token may make it."""
+    """Lets a call through when its token may make it; only then is a message of it read."""
 
     def __init__(self, tokens: TokenDirectory, refused: Callable[[str], None], throttle: PeerThrottle) -> None:
         """Prepare.
 
         Args:
             tokens: who they belong to.
-            refused: told of every call that is refused: no_token, wrong_token, no_right or too_many.
-            throttle: of addresses that send wrong tokens.
+            refused: told of every call that is refused: no_token, wrong_token, no_right, too_many or malformed.
+            throttle: of addresses that send wrong tokens, none, or messages that are none.
         """
         self._tokens = tokens
         self._refused = refused
@@ -206,57 +205,56 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
     ) -> "Handler | None":
         """The call's handler, behind one of the same kind that first asks who calls."""
         handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
         method = handler_call_details.method
-        if handler is None or method.startswith(OPEN_TO_ALL):
-            return handler
-        return _guarded(handler, lambda peer: self._admit(method, handler_call_details.invocation_metadata, peer))
+
+        async def admit(peer: str) -> None:
+            if not method.startswith(OPEN_TO_ALL):
+                _identity.set(await self._admit(method, handler_call_details.invocation_metadata, peer))
+
+        return guarded(handler, admit, lambda peer: self._count("malformed", "message_not_understood", method, peer))
 
     async def _admit(self, method: str, metadata: Sequence[tuple[str, str | bytes]] | None, peer: str) -> Identity:
         """Who calls, and may.
 
         Raises:
-            _RefusedError: nobody who may; counted against the address if the token is the fault.
+            RefusedError: nobody who may; counted against the address if the token is the fault.
         """
         token = _bearer_token(metadata)
         if token is None:
-            self._count("no_token", peer)
-            raise _RefusedError(
+            self._count("no_token", "token_missing", method, peer)
+            raise RefusedError(
                 grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
             )
         # One bad camera behind a shared address does not keep those out that are known to be right.
         if self._throttle.blocked(peer) and not self._tokens.is_known(token):
             self._refused("too_many")
-            raise _RefusedError(
+            raise RefusedError(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with wrong tokens from this address; wait a minute"
             )
         try:
             identity = await self._tokens.identity_of(token)
         except UnavailableError as error:
-            raise _RefusedError(error.status, str(error)) from None
+            raise RefusedError(error.status, str(error)) from None
         if identity is None:
-            self._count("wrong_token", peer)
-            log.warning("token_refused", method=method, peer=peer)
-            raise _RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
+            self._count("wrong_token", "token_refused", method, peer)
+            raise RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
         if identity.caller not in RIGHTS.get(method, frozenset()):
             self._refused("no_right")
             log.warning("call_refused", method=method, caller=identity.name)
-            raise _RefusedError(
+            raise RefusedError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"the token is of {identity.caller}, which may not call {method.rpartition('/')[2]}",
             )
         return identity
 
-    def _count(self, reason: str, peer: str) -> None:
+    def _count(self, reason: str, event: str, method: str, peer: str) -> None:
+        """Count a refusal against the address, and log it; the lines end with what the address may be refused."""
         self._refused(reason)
+        if not self._throttle.blocked(peer):
+            log.warning(event, method=method, peer=peer)
         self._throttle.count(peer)
-
-
-class _RefusedError(Exception):
-    """The call ends with a status; the message is for people."""
-
-    def __init__(self, status: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self.status = status
 
 
 def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | None:
@@ -265,29 +263,3 @@ def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | N
         return None
     scheme, _, token = values[0].partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _guarded(handler: "Handler", admit: Callable[[str], Awaitable[Identity]]) -> "Handler":
-    """A handler of the same kind that admits the caller first, or ends the call at once.
-
-    Here and not in the interceptor, because only a handler knows the caller's address. A unary handler on a streaming
-    call would wait for a request that a silent client never sends.
-    """
-    kinds = {
-        (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
-        (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
-        (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
-        (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
-    }
-    make, behaviour = kinds[handler.request_streaming, handler.response_streaming]
-
-    async def guarded(request: object, context: grpc.aio.ServicerContext[Any, Any]) -> object:
-        try:
-            identity = await admit(context.peer())
-        except _RefusedError as error:
-            await context.abort(error.status, str(error))
-        _identity.set(identity)
-        return await cast("Behaviour", behaviour)(request, context)
-
-    factory = cast("Callable[..., Handler]", make)
-    return factory(guarded, handler.request_deserializer, handler.response_serializer)
