@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Camera, TokenRole
-from attendance.database.tokens import api_token_of, camera_of, hash_token
+from attendance.database.tokens import all_token_hashes, api_token_of, camera_of, hash_token
 from recognition_service.access.guarding import Handler, RefusedError, guarded
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.errors import UnavailableError
@@ -26,6 +26,7 @@ OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflec
 
 _LONGEST_TOKEN = 512
 _MOST_LOOKUPS = 64
+_DATABASE_AWAY = "the database cannot be reached to check the token; try again shortly"
 
 log = structlog.get_logger()
 
@@ -117,6 +118,7 @@ class TokenDirectory:
         self._most_kept = most_kept
         self._answers: OrderedDict[str, tuple[Identity | None, float]] = OrderedDict()
         self._pending: dict[str, asyncio.Task[Identity | None]] = {}
+        self._all_hashes = _AllHashes(sessions, executor, fresh_s)
 
     async def identity_of(self, token: str) -> Identity | None:
         """Whose token it is; None when nobody's.
@@ -138,9 +140,20 @@ class TokenDirectory:
                 raise
             return known
 
-    def is_known(self, token: str) -> bool:
-        """Whether the token was somebody's when it was last looked up."""
-        return len(token) <= _LONGEST_TOKEN and self._answers.get(hash_token(token), (None, 0.0))[0] is not None
+    async def may_be_right(self, token: str) -> bool:
+        """Whether the token was somebody's at most `fresh_s` ago, or when it was last looked up.
+
+        However many wrong tokens are asked for, the database is asked once every `fresh_s`: for the hashes of all.
+
+        Raises:
+            UnavailableError: the database cannot say, and has not said before.
+        """
+        if len(token) > _LONGEST_TOKEN:
+            return False
+        key = hash_token(token)
+        if self._answers.get(key, (None, 0.0))[0] is not None:
+            return True
+        return key in await self._all_hashes.get()
 
     def forget(self, token_hash: str | None) -> None:
         """Ask the database again when the token comes next: something about it has changed."""
@@ -166,8 +179,7 @@ class TokenDirectory:
         try:
             identity = await asyncio.get_running_loop().run_in_executor(self._executor, self._read, token)
         except SQLAlchemyError as error:
-            log.warning("token_lookup_failed", reason=type(error).__name__)
-            raise UnavailableError("the database cannot be reached to check the token; try again shortly") from None
+            raise _cannot_say(error) from None
         self._answers[key] = (identity, time.monotonic())
         self._answers.move_to_end(key)
         while len(self._answers) > self._most_kept:
@@ -181,6 +193,44 @@ class TokenDirectory:
                 return camera_identity(camera)
             operator = api_token_of(db, token)
             return None if operator is None else OperatorIdentity(operator.id, operator.name, operator.role)
+
+
+class _AllHashes:
+    """The hashes of all tokens, read once every so often however many ask."""
+
+    def __init__(self, sessions: sessionmaker[Session], executor: Executor, fresh_s: float) -> None:
+        self._sessions = sessions
+        self._executor = executor
+        self._fresh_s = fresh_s
+        self._hashes: frozenset[str] | None = None
+        self._asked = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> frozenset[str]:
+        """Those of at most `fresh_s` ago; older ones while the database is away.
+
+        Raises:
+            UnavailableError: the database cannot say, and has not said before.
+        """
+        async with self._lock:
+            if time.monotonic() - self._asked >= self._fresh_s:
+                self._asked = time.monotonic()  # a database that is away is not asked more often either
+                try:
+                    self._hashes = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
+                except SQLAlchemyError as error:
+                    _cannot_say(error)
+            if self._hashes is None:
+                raise UnavailableError(_DATABASE_AWAY)
+            return self._hashes
+
+    def _read(self) -> frozenset[str]:
+        with self._sessions() as db:
+            return all_token_hashes(db)
+
+
+def _cannot_say(error: SQLAlchemyError) -> UnavailableError:
+    log.warning("token_lookup_failed", reason=type(error).__name__)
+    return UnavailableError(_DATABASE_AWAY)
 
 
 class AuthInterceptor(grpc.aio.ServerInterceptor):
@@ -227,13 +277,14 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             raise RefusedError(
                 grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
             )
-        # One bad camera behind a shared address does not keep those out that are known to be right.
-        if self._throttle.blocked(peer) and not self._tokens.is_known(token):
-            self._refused("too_many")
-            raise RefusedError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with wrong tokens from this address; wait a minute"
-            )
         try:
+            # One bad camera behind a shared address does not keep those out whose tokens are right.
+            if self._throttle.blocked(peer) and not await self._tokens.may_be_right(token):
+                self._refused("too_many")
+                raise RefusedError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "too many calls with wrong tokens from this address; wait a minute",
+                )
             identity = await self._tokens.identity_of(token)
         except UnavailableError as error:
             raise RefusedError(error.status, str(error)) from None
