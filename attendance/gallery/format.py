@@ -29,10 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.gallery.digests import tree_digest, tree_digest_of
-from attendance.gallery.files import locked, make_private_folder, replace_durably, sync_folder, write_durably
+from attendance.gallery.files import locked, replace_durably, sync_folder, write_durably
 from attendance.gallery.gallery import Gallery, GalleryError
 from attendance.gallery.manifest import Manifest, ModelTraits, read_labels
 from attendance.gallery.proposals import Proposals
+from attendance.private_files import make_private_folder
 
 __all__ = [
     "EXACT_UP_TO",
