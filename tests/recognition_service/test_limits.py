@@ -1,6 +1,7 @@
 """What the service takes of one camera, of one address and of all, over real sockets."""
 
 import asyncio
+import struct
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
@@ -96,6 +98,27 @@ async def _asked(stub: Any, token: str) -> grpc.StatusCode:
     except grpc.aio.AioRpcError as error:
         return error.code()
     return grpc.StatusCode.OK
+
+
+async def test_a_frame_that_promises_more_pixels_than_it_holds_costs_the_engine_nothing_live_or_kept(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    engine = ColourEngine()
+    call = await open_stream(await start(engine=engine))
+    small = bytearray(encoded(np.zeros((8, 8, 3), np.uint8)))
+    at = small.index(b"\xff\xc0")
+    small[at + 5 : at + 9] = struct.pack(">HH", 4000, 4000)
+    warm = len(engine.batches)
+    for number in range(1, 7):
+        request = pb.StreamFramesRequest(camera="front", sequence=number, jpeg=bytes(small), replayed=number % 2 == 0)
+        request.capture_time.FromDatetime(datetime.now(UTC))
+        await call.call.write(request)
+        result = await call.result()
+        assert result.outcome == pb.FRAME_OUTCOME_INVALID_IMAGE
+        assert "it declares 4000 x 4000 pixels, which take at least" in result.detail
+    assert len(engine.batches) == warm
+    call.sequence = 6
+    assert (await call.ask(face_of("red"))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
 
 
 async def test_connections_beyond_the_limit_are_closed(campus: Campus) -> None:
