@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Camera, TokenRole
 from attendance.database.tokens import all_token_hashes, api_token_of, camera_of, hash_token
-from recognition_service.access.guarding import Handler, RefusedError, guarded
+from recognition_service.access.guarding import CallRefusedError, Handler, guarded
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.errors import UnavailableError
 
@@ -269,32 +269,32 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         """Who calls, and may.
 
         Raises:
-            RefusedError: nobody who may; counted against the address if the token is the fault.
+            CallRefusedError: nobody who may; counted against the address if the token is the fault.
         """
         token = _bearer_token(metadata)
         if token is None:
             self._count("no_token", "token_missing", method, peer)
-            raise RefusedError(
+            raise CallRefusedError(
                 grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
             )
         try:
             # One bad camera behind a shared address does not keep those out whose tokens are right.
             if self._throttle.blocked(peer) and not await self._tokens.may_be_right(token):
                 self._refused("too_many")
-                raise RefusedError(
+                raise CallRefusedError(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
                     "too many calls with wrong tokens from this address; wait a minute",
                 )
             identity = await self._tokens.identity_of(token)
         except UnavailableError as error:
-            raise RefusedError(error.status, str(error)) from None
+            raise CallRefusedError(error.status, str(error)) from None
         if identity is None:
             self._count("wrong_token", "token_refused", method, peer)
-            raise RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
+            raise CallRefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
         if identity.caller not in RIGHTS.get(method, frozenset()):
             self._refused("no_right")
             log.warning("call_refused", method=method, caller=identity.name)
-            raise RefusedError(
+            raise CallRefusedError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"the token is of {identity.caller}, which may not call {method.rpartition('/')[2]}",
             )

@@ -6,12 +6,14 @@ from typing import Any, TypeAlias, cast
 import grpc
 from google.protobuf.message import DecodeError
 
+from attendance.errors import AttendanceError
+
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Behaviour: TypeAlias = Callable[[object, Context], Awaitable[object] | AsyncIterator[object]]
 
 
-class RefusedError(Exception):
+class CallRefusedError(AttendanceError):
     """The call ends with a status; the message is for people."""
 
     def __init__(self, status: grpc.StatusCode, details: str) -> None:
@@ -35,7 +37,7 @@ def guarded(handler: Handler, admit: Callable[[str], Awaitable[None]], malformed
 
     Args:
         handler: of the call.
-        admit: given the caller's address as gRPC writes it; raises `RefusedError`.
+        admit: given the caller's address as gRPC writes it; raises `CallRefusedError`.
         malformed: told of the address that sent a message which is none of the contract; the call ends with
             INVALID_ARGUMENT.
     """
@@ -44,7 +46,7 @@ def guarded(handler: Handler, admit: Callable[[str], Awaitable[None]], malformed
     async def guard(requests: AsyncIterator[object], context: Context) -> object:
         try:
             await admit(context.peer())
-        except RefusedError as error:
+        except CallRefusedError as error:
             await context.abort(error.status, str(error))
         try:
             request = requests if handler.request_streaming else await anext(requests, None)
