@@ -46,6 +46,7 @@ and is not drawn::
       OutboxError  the outbox cannot be opened, read or written
       TimetableUnavailable  the sessions of now are not known
       EngineDiedError  the engine's process ended
+      CallRefusedError  a call is not let in
       StreamRefusedError  a camera's call ends with a status
       ServiceError  what is answered to a frame or a call
         RequestError  the client's fault

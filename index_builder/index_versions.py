@@ -56,7 +56,7 @@ def _newer_is_listed(db: Session, version: str, created_at: datetime) -> bool:
 
 
 def require_database_file(database_url: str) -> None:
-    """Check that there is a database, since connecting would make an empty SQLite file where there is none.
+    """Check that there is a database: where there is none, an operator is not told of its tables.
 
     Raises:
         DatabaseError: there is none.

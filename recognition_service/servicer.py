@@ -130,9 +130,8 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             await _abort(context, error.status, str(error))
         except grpc.aio.InternalError:
             log.info("call_broken_off", peer=context.peer())
-        except DecodeError:  # as gRPC hands it on from reading a stream
-            log.warning("message_not_understood", peer=context.peer())
-            await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "a message is none of this contract")
+        except DecodeError:  # from reading a stream; `access.guarding` answers it, as for every call
+            raise
         except Exception:
             log.exception("call_failed")
             await _abort(context, grpc.StatusCode.INTERNAL, "the service failed on this call; its log says why")

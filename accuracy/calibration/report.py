@@ -23,7 +23,8 @@ from accuracy.calibration.text import (
 )
 from accuracy.statistics.plots import Curve, Distribution, render_det, render_histograms
 from accuracy.statistics.rates import Interval
-from attendance.gallery.files import make_private_folder, replace_durably
+from attendance.gallery.files import replace_durably
+from attendance.private_files import make_private_folder
 from attendance.reports.pages import fill_page
 
 PAGE, FIGURES = "calibration.html", "calibration.json"

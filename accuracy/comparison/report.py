@@ -14,7 +14,8 @@ from accuracy.comparison.comparing import Comparison, FamilyFigures, Outcomes
 from accuracy.comparison.text import alone_table, notes, scene_table, summary, tables, width_lines, width_table
 from accuracy.evaluation.report import rate_at_as_json, scenes_as_json
 from accuracy.statistics.rates import LEVEL, Interval
-from attendance.gallery.files import make_private_folder, replace_durably
+from attendance.gallery.files import replace_durably
+from attendance.private_files import make_private_folder
 from attendance.reports.pages import fill_page
 
 PAGE, FIGURES = "comparison.html", "comparison.json"

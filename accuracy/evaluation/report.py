@@ -17,7 +17,8 @@ from accuracy.evaluation.searching import Sample
 from accuracy.evaluation.text import figure_rows, rule_rows, rule_title, scene_cells, summary
 from accuracy.statistics.bootstrap import Rate
 from accuracy.statistics.rates import LEVEL
-from attendance.gallery.files import make_private_folder, replace_durably
+from attendance.gallery.files import replace_durably
+from attendance.private_files import make_private_folder
 from attendance.reports.pages import fill_page
 
 PAGE, FIGURES = "evaluation.html", "evaluation.json"

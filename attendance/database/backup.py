@@ -14,8 +14,15 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from attendance.database.engine import DatabaseError, current_revision, newest_revision
+from attendance.database.engine import (
+    DatabaseError,
+    current_revision,
+    make_database_file,
+    newest_revision,
+    sqlite_file,
+)
 from attendance.database.models import Base
+from attendance.private_files import make_private_folder
 
 _PREFIX = "attendance-"
 _SUFFIXES = {"sqlite": ".sqlite", "mysql": ".sql.gz", "mariadb": ".sql.gz"}
@@ -40,7 +47,7 @@ def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
         raise DatabaseError("the database has no tables yet: there is nothing to back up")
     name = f"{_PREFIX}{now:%Y%m%dT%H%M%SZ}{_SUFFIXES[engine.dialect.name]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         with _appearing(folder / name) as unfinished:
             if engine.dialect.name == "sqlite":
                 _copy_sqlite(_sqlite_file(engine), unfinished)
@@ -94,6 +101,7 @@ def restore(engine: sa.Engine, file: Path, *, replace: bool = False) -> None:
         _require_whole(file, kind)
     except (OSError, EOFError) as error:  # EOFError: gzip's word for a file cut short
         raise DatabaseError(f"cannot read the backup {file}: {getattr(error, 'strerror', None) or error}") from None
+    make_database_file(engine)
     if not replace:
         _require_no_rows(engine)
     if kind == "sqlite":
@@ -122,9 +130,10 @@ def _appearing(path: Path) -> Iterator[Path]:
 
 
 def _sqlite_file(engine: sa.Engine) -> Path:
-    if not engine.url.database or engine.url.database == ":memory:":
+    file = sqlite_file(engine)
+    if file is None:
         raise DatabaseError("a database in memory has no backup")
-    return Path(engine.url.database)
+    return file
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:

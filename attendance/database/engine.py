@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from attendance.errors import AttendanceError
+from attendance.private_files import close_to_others, make_private_file, make_private_folder
 from attendance.settings.attendance import AttendanceSettings
 
 _RULES = "rules of attendance"
@@ -82,12 +84,35 @@ def begin_writing(db: Session) -> None:
     db.connection(execution_options={BEGIN_MODE: "IMMEDIATE"})
 
 
+def sqlite_file(engine: sa.Engine) -> Path | None:
+    """The file of an SQLite database; None for one in memory, one with an address of SQLite's own, or a server's."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+        return None
+    return Path(name)
+
+
+def make_database_file(engine: sa.Engine) -> None:
+    """Make the empty file of an SQLite database unless it is there, for this account only.
+
+    Raises:
+        DatabaseError: the disk refuses.
+    """
+    file = sqlite_file(engine)
+    try:
+        if file is not None and not file.exists():
+            make_private_file(file)
+    except OSError as error:
+        raise DatabaseError(f"cannot make the database {file}: {error.strerror}") from None
+
+
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the schema to a revision, the newest unless told otherwise; does nothing when it is there already.
 
     Raises:
         DatabaseError: the database cannot be reached, or it or this version does not know the revision.
     """
+    make_database_file(engine)
     _migrate(engine, lambda config: command.upgrade(config, revision))
 
 
@@ -133,11 +158,14 @@ def losses_of_downgrade(engine: sa.Engine, revision: str) -> list[str]:
 
 
 def current_revision(engine: sa.Engine) -> str | None:
-    """The revision of the schema, None before the first upgrade.
+    """The revision of the schema, None before the first upgrade. An SQLite file that is not there is not made.
 
     Raises:
         DatabaseError: the database cannot be reached.
     """
+    file = sqlite_file(engine)
+    if file is not None and not file.exists():
+        return None
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
@@ -176,10 +204,18 @@ def _sqlite(address: sa.URL) -> sa.Engine:
     if address.database and address.database != ":memory:":
         folder = Path(address.database).parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
         except OSError as error:
             raise DatabaseError(f"cannot make the folder {folder} of the database: {error.strerror}") from None
     engine = sa.create_engine(address, connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _open(_dialect: sa.Dialect, _entry: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]) -> None:
+        file = sqlite_file(engine)
+        if file is not None:
+            close_to_others(file, *(file.with_name(file.name + suffix) for suffix in ("-wal", "-shm", "-journal")))
+            # Without it SQLite would make an empty file for whoever looks: https://www.sqlite.org/uri.html
+            arguments[0], named["uri"] = f"{file.absolute().as_uri()}?mode=rw", True
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:

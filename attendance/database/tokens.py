@@ -34,3 +34,11 @@ def camera_of(db: Session, token: str) -> Camera | None:
 def api_token_of(db: Session, token: str) -> ApiToken | None:
     """What is known of an operator's token; None when it is unknown or revoked."""
     return db.scalar(sa.select(ApiToken).where(ApiToken.token_hash == hash_token(token)))
+
+
+def all_token_hashes(db: Session) -> frozenset[str]:
+    """The hashes of every token that opens something now."""
+    cameras = sa.select(Camera.token_hash).where(Camera.token_hash.is_not(None))
+    return frozenset(hash for hash in db.scalars(cameras) if hash) | frozenset(
+        db.scalars(sa.select(ApiToken.token_hash))
+    )

@@ -51,7 +51,8 @@ def decode_image(
         RGB, uint8, shape (height, width, 3), contiguous and writable.
 
     Raises:
-        ImageError: no image, an image of another format, cut off, damaged, or too large.
+        ImageError: no image, an image of another format, cut off, damaged, too large, or with a header that promises
+            more pixels than its bytes can hold; nothing of these but damaged pixels is decoded.
     """
     container = read_container(data)
     if container.format not in formats:
@@ -59,6 +60,11 @@ def decode_image(
     _check_size(container.width, container.height, max_pixels)
     if not container.complete:
         raise ImageError(f"the {container.format} is truncated: it stops before the end of the image")
+    if container.coded_bytes < container.least_bytes:
+        raise ImageError(
+            f"damaged {container.format}: it declares {container.width} x {container.height} pixels, which take at "
+            f"least {container.least_bytes:,} bytes, and holds {container.coded_bytes:,} bytes of them"
+        )
     try:
         with Pillow.open(io.BytesIO(container.essence), formats=[container.format]) as file:
             if reduce > 1:

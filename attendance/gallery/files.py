@@ -6,16 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Encodings are biometric data: their files are for the account that runs the system, and nobody else.
-_PRIVATE_FILE = 0o600
-_PRIVATE_FOLDER = 0o700
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make a folder, and those above it, for this account only; one that is there is left as it is."""
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+from attendance.private_files import PRIVATE_FILE
 
 
 @contextmanager
@@ -24,7 +15,7 @@ def locked(path: Path) -> Iterator[None]:
 
     The lock belongs to the process: killed, it lets go. The empty file stays behind. Not to be nested.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -34,10 +25,10 @@ def locked(path: Path) -> Iterator[None]:
 
 def write_durably(path: Path, *parts: bytes | memoryview) -> None:
     """Write a file, of one part or several, for this account only and wait until the disk has it."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE_FILE)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
     with os.fdopen(handle, "wb") as file:
         # The mode above counts for a new file only.
-        os.fchmod(file.fileno(), _PRIVATE_FILE)
+        os.fchmod(file.fileno(), PRIVATE_FILE)
         for part in parts:
             file.write(part)
         file.flush()

@@ -29,10 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.gallery.digests import tree_digest, tree_digest_of
-from attendance.gallery.files import locked, make_private_folder, replace_durably, sync_folder, write_durably
+from attendance.gallery.files import locked, replace_durably, sync_folder, write_durably
 from attendance.gallery.gallery import Gallery, GalleryError
-from attendance.gallery.manifest import Manifest, ModelTraits
+from attendance.gallery.manifest import Manifest, ModelTraits, read_labels
 from attendance.gallery.proposals import Proposals
+from attendance.private_files import make_private_folder
 
 __all__ = [
     "EXACT_UP_TO",
@@ -295,7 +296,9 @@ def _load_version(folder: Path, version: str, sha256: str, *, model: str | None)
             f"models are never compared{family}. Start the program again with the index's models, or have the gallery "
             "converted (`attendance gallery convert`)"
         )
-    labels = json.loads(_read_part(folder, version, _LABELS, manifest.files.get(_LABELS, ""), tree=manifest.format > 1))
+    labels = _labels(folder, manifest)
+    if len(labels) != manifest.identities or sum(count for _, count in labels) != manifest.encodings:
+        raise GalleryError(f"index {version}: {_LABELS} has other students or encodings than {_MANIFEST} counts")
     return Gallery(
         version=version,
         model=manifest.model,
@@ -307,12 +310,24 @@ def _load_version(folder: Path, version: str, sha256: str, *, model: str | None)
     )
 
 
+def _labels(folder: Path, manifest: Manifest) -> list[tuple[str, int]]:
+    version, digest = manifest.version, manifest.files.get(_LABELS, "")
+    data = _read_part(folder, version, _LABELS, digest, tree=manifest.format > 1)
+    try:
+        return read_labels(data)
+    except ValueError as error:
+        raise GalleryError(f"index {version}: {_LABELS} cannot be used: {error}") from None
+
+
 def _mapped_rows(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
     path = folder / _VERSIONS / manifest.version / _ENCODINGS
     with _refusals(manifest.version, _ENCODINGS):
         if tree_digest(path) != manifest.files.get(_ENCODINGS):
             raise _damaged(manifest.version, _ENCODINGS)
-        rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            rows = np.lib.format.open_memmap(path, mode="r")
+        except (ValueError, EOFError) as error:
+            raise GalleryError(f"index {manifest.version}: {_ENCODINGS} cannot be used: {error}") from None
     return rows
 
 
@@ -326,7 +341,7 @@ def _rows_of_1(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
 
 
 def _proposals(folder: Path, manifest: Manifest) -> Proposals | None:
-    if manifest.search.get("kind") == "exact":
+    if manifest.is_exact:
         return None
     version = manifest.version
     data = _read_part(folder, version, _SEARCH, manifest.files.get(_SEARCH, ""), tree=True)
@@ -339,7 +354,7 @@ def _proposals(folder: Path, manifest: Manifest) -> Proposals | None:
 def _faiss_index(version: str, name: str, data: bytes) -> Any:
     try:
         return faiss.deserialize_index(np.frombuffer(data, np.uint8))
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         raise GalleryError(f"index {version}: FAISS {faiss.__version__} cannot read {name}") from error
 
 

@@ -7,13 +7,14 @@ sections 4 and 5); the students of the nearest means are then compared exactly.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.gallery.manifest import Tuning, tuning_of
 from attendance.gallery.search import ExactSearch, ProposedSearch
 from attendance.gallery.threads import Threads
 
@@ -44,27 +45,6 @@ _ROUNDING = 1e-6
 _MIXED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """How the index is searched, and what that was measured to find when it was built."""
-
-    lists: int
-    probes: int
-    """Lists searched for each face."""
-    proposals: int
-    """Means whose encodings are then compared."""
-    recall: float
-    """Share of further photos of enrolled students whose nearest student was found; the photos are made of the
-    gallery's own: an encoding, moved as one photo of another student is from another photo of that student."""
-    recall_own: float
-    """The same of encodings of the gallery itself."""
-    sample: int
-    """Probes of each of these two kinds."""
-    recall_strangers: float = 0.0
-    """The same of strangers, made of the gallery's own people: sums of what sets a few of them apart from the average,
-    with random weights, so that they differ as people do."""
-
-
 class Proposals:
     """An index over means of encodings. Any number of threads may search it at once."""
 
@@ -80,13 +60,10 @@ class Proposals:
         Raises:
             ValueError: they do not fit each other.
         """
-        if not isinstance(index, faiss.IndexIVF):
-            raise ValueError("not an inverted file of FAISS")
-        try:
-            tuning = Tuning(**{name: value for name, value in search.items() if name != "kind"})
-        except TypeError as error:
-            raise ValueError("the manifest does not say how to search it") from error
-        if tuning.lists != index.nlist or not 1 <= tuning.probes <= index.nlist or tuning.proposals < 1:
+        if not isinstance(index, faiss.IndexIVF) or index.metric_type != faiss.METRIC_L2:
+            raise ValueError("not a Euclidean inverted file of FAISS")
+        tuning = tuning_of(search)
+        if tuning.lists != index.nlist or tuning.probes > index.nlist:
             raise ValueError("the manifest describes another index")
         return cls(index, tuning)
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from attendance.gallery.files import locked, make_private_folder
+from attendance.gallery.files import locked
 from attendance.gallery.format import GalleryError, Manifest, publish, read_manifest
 from attendance.gallery.manifest import TraitsOf
 from attendance.gallery.store import Store, read_store
+from attendance.private_files import make_private_folder
 
 _TURN = ".building.lock"
 

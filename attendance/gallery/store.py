@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.errors import AttendanceError
-from attendance.gallery.files import locked, make_private_folder, remove_unfinished, replace_durably
+from attendance.gallery.files import locked, remove_unfinished, replace_durably
 from attendance.gallery.layouts import LayoutError, place_names, read_layout, read_model, read_size
 from attendance.gallery.pickling import pickled
 from attendance.gallery.provenance import UNKNOWN, Provenance, ProvenanceError, provenance_as_text, read_provenance
 from attendance.gallery.unpickling import PickledArray, UnpicklingError, unpickle
+from attendance.private_files import make_private_folder
 
 DEFAULT_MODEL = "dlib-resnet-v1"
 """What made the encodings of a store that does not say: face_recognition's encoder, as the face engine names it."""

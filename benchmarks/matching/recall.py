@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.gallery.gallery import Gallery
-from attendance.gallery.proposals import TRIALS, Proposals, Tuning, train
+from attendance.gallery.manifest import Tuning
+from attendance.gallery.proposals import TRIALS, Proposals, train
 from attendance.gallery.search import ExactSearch
 from attendance.gallery.threads import Threads
 from attendance.settings.families import DLIB

@@ -1,5 +1,6 @@
 """Having the operating system run the standalone camera: systemd on Linux, a scheduled task on Windows."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -72,10 +73,13 @@ def install_service(program: Path, config: Path, *, root: Path | None = None) ->
         raise ServiceInstallError(f"there is no {config}: start the camera once, or run it with --setup")
     if sys.platform == "win32":
         return _install_task(program, config)
+    umask = os.umask(0o022)  # units and programs are for all to read; what is not says so
     try:
         done = _install_unit(program, config, root or Path("/"))
     except OSError as error:
         raise ServiceInstallError(f"cannot write {error.filename}: {error.strerror}; run it as root (sudo)") from None
+    finally:
+        os.umask(umask)
     if root is None:
         _call(["systemctl", "daemon-reload"])
         _call(["systemctl", "enable", "--now", "attendance-camera.service"])

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from attendance.errors import told_in_a_sentence
+from attendance.private_files import keep_private
 from attendance.settings.load import FILE_VARIABLE
 from camera_client.cli.running import run
 from camera_client.cli.service import install_service
@@ -83,6 +84,7 @@ program = click.Command(
 
 def main() -> None:
     """Run the program."""
+    keep_private()
     with told_in_a_sentence():
         program()
 

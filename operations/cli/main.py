@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from attendance.errors import told_in_a_sentence
+from attendance.private_files import keep_private
 
 # Command: (module, attribute, one line of help, the extra that brings its packages). The help stands here so that
 # `attendance --help` imports no room.
@@ -109,4 +110,5 @@ def attendance() -> None:
 
 def main() -> None:
     """Run the command."""
+    keep_private()
     attendance()

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 import grpc
 import structlog
@@ -16,17 +16,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Camera, TokenRole
-from attendance.database.tokens import api_token_of, camera_of, hash_token
+from attendance.database.tokens import all_token_hashes, api_token_of, camera_of, hash_token
+from recognition_service.access.guarding import CallRefusedError, Handler, guarded
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.errors import UnavailableError
 
 SERVICE = "attendance.v1.RecognitionService"
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Behaviour: TypeAlias = Callable[[object, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[object]]
 OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 _LONGEST_TOKEN = 512
 _MOST_LOOKUPS = 64
+_DATABASE_AWAY = "the database cannot be reached to check the token; try again shortly"
 
 log = structlog.get_logger()
 
@@ -118,6 +118,7 @@ class TokenDirectory:
         self._most_kept = most_kept
         self._answers: OrderedDict[str, tuple[Identity | None, float]] = OrderedDict()
         self._pending: dict[str, asyncio.Task[Identity | None]] = {}
+        self._all_hashes = _AllHashes(sessions, executor, fresh_s)
 
     async def identity_of(self, token: str) -> Identity | None:
         """Whose token it is; None when nobody's.
@@ -139,9 +140,20 @@ class TokenDirectory:
                 raise
             return known
 
-    def is_known(self, token: str) -> bool:
-        """Whether the token was somebody's when it was last looked up."""
-        return len(token) <= _LONGEST_TOKEN and self._answers.get(hash_token(token), (None, 0.0))[0] is not None
+    async def may_be_right(self, token: str) -> bool:
+        """Whether the token was somebody's at most `fresh_s` ago, or when it was last looked up.
+
+        However many wrong tokens are asked for, the database is asked once every `fresh_s`: for the hashes of all.
+
+        Raises:
+            UnavailableError: the database cannot say, and has not said before.
+        """
+        if len(token) > _LONGEST_TOKEN:
+            return False
+        key = hash_token(token)
+        if self._answers.get(key, (None, 0.0))[0] is not None:
+            return True
+        return key in await self._all_hashes.get()
 
     def forget(self, token_hash: str | None) -> None:
         """Ask the database again when the token comes next: something about it has changed."""
@@ -167,8 +179,7 @@ class TokenDirectory:
         try:
             identity = await asyncio.get_running_loop().run_in_executor(self._executor, self._read, token)
         except SQLAlchemyError as error:
-            log.warning("token_lookup_failed", reason=type(error).__name__)
-            raise UnavailableError("the database cannot be reached to check the token; try again shortly") from None
+            raise _cannot_say(error) from None
         self._answers[key] = (identity, time.monotonic())
         self._answers.move_to_end(key)
         while len(self._answers) > self._most_kept:
@@ -184,16 +195,54 @@ class TokenDirectory:
             return None if operator is None else OperatorIdentity(operator.id, operator.name, operator.role)
 
 
+class _AllHashes:
+    """The hashes of all tokens, read once every so often however many ask."""
+
+    def __init__(self, sessions: sessionmaker[Session], executor: Executor, fresh_s: float) -> None:
+        self._sessions = sessions
+        self._executor = executor
+        self._fresh_s = fresh_s
+        self._hashes: frozenset[str] | None = None
+        self._asked = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def get(self) -> frozenset[str]:
+        """Those of at most `fresh_s` ago; older ones while the database is away.
+
+        Raises:
+            UnavailableError: the database cannot say, and has not said before.
+        """
+        async with self._lock:
+            if time.monotonic() - self._asked >= self._fresh_s:
+                self._asked = time.monotonic()  # a database that is away is not asked more often either
+                try:
+                    self._hashes = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
+                except SQLAlchemyError as error:
+                    _cannot_say(error)
+            if self._hashes is None:
+                raise UnavailableError(_DATABASE_AWAY)
+            return self._hashes
+
+    def _read(self) -> frozenset[str]:
+        with self._sessions() as db:
+            return all_token_hashes(db)
+
+
+def _cannot_say(error: SQLAlchemyError) -> UnavailableError:
+    log.warning("token_lookup_failed", reason=type(error).__name__)
+    return UnavailableError(_DATABASE_AWAY)
+
+
 class AuthInterceptor(grpc.aio.ServerInterceptor):
-    """Lets a call through when its token may make it."""
+    """Lets a call through when its token may make it; only then is a message of it read."""
 
     def __init__(self, tokens: TokenDirectory, refused: Callable[[str], None], throttle: PeerThrottle) -> None:
         """Prepare.
 
         Args:
             tokens: who they belong to.
-            refused: told of every call that is refused: no_token, wrong_token, no_right or too_many.
-            throttle: of addresses that send wrong tokens.
+            refused: told of every call that is refused: no_token, wrong_token, no_right, too_many or malformed.
+            throttle: of addresses that send wrong tokens, none, or messages that are none.
         """
         self._tokens = tokens
         self._refused = refused
@@ -206,57 +255,57 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
     ) -> "Handler | None":
         """The call's handler, behind one of the same kind that first asks who calls."""
         handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
         method = handler_call_details.method
-        if handler is None or method.startswith(OPEN_TO_ALL):
-            return handler
-        return _guarded(handler, lambda peer: self._admit(method, handler_call_details.invocation_metadata, peer))
+
+        async def admit(peer: str) -> None:
+            if not method.startswith(OPEN_TO_ALL):
+                _identity.set(await self._admit(method, handler_call_details.invocation_metadata, peer))
+
+        return guarded(handler, admit, lambda peer: self._count("malformed", "message_not_understood", method, peer))
 
     async def _admit(self, method: str, metadata: Sequence[tuple[str, str | bytes]] | None, peer: str) -> Identity:
         """Who calls, and may.
 
         Raises:
-            _RefusedError: nobody who may; counted against the address if the token is the fault.
+            CallRefusedError: nobody who may; counted against the address if the token is the fault.
         """
         token = _bearer_token(metadata)
         if token is None:
-            self._count("no_token", peer)
-            raise _RefusedError(
+            self._count("no_token", "token_missing", method, peer)
+            raise CallRefusedError(
                 grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
             )
-        # One bad camera behind a shared address does not keep those out that are known to be right.
-        if self._throttle.blocked(peer) and not self._tokens.is_known(token):
-            self._refused("too_many")
-            raise _RefusedError(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls with wrong tokens from this address; wait a minute"
-            )
         try:
+            # One bad camera behind a shared address does not keep those out whose tokens are right.
+            if self._throttle.blocked(peer) and not await self._tokens.may_be_right(token):
+                self._refused("too_many")
+                raise CallRefusedError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "too many calls with wrong tokens from this address; wait a minute",
+                )
             identity = await self._tokens.identity_of(token)
         except UnavailableError as error:
-            raise _RefusedError(error.status, str(error)) from None
+            raise CallRefusedError(error.status, str(error)) from None
         if identity is None:
-            self._count("wrong_token", peer)
-            log.warning("token_refused", method=method, peer=peer)
-            raise _RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
+            self._count("wrong_token", "token_refused", method, peer)
+            raise CallRefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
         if identity.caller not in RIGHTS.get(method, frozenset()):
             self._refused("no_right")
             log.warning("call_refused", method=method, caller=identity.name)
-            raise _RefusedError(
+            raise CallRefusedError(
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"the token is of {identity.caller}, which may not call {method.rpartition('/')[2]}",
             )
         return identity
 
-    def _count(self, reason: str, peer: str) -> None:
+    def _count(self, reason: str, event: str, method: str, peer: str) -> None:
+        """Count a refusal against the address, and log it; the lines end with what the address may be refused."""
         self._refused(reason)
+        if not self._throttle.blocked(peer):
+            log.warning(event, method=method, peer=peer)
         self._throttle.count(peer)
-
-
-class _RefusedError(Exception):
-    """The call ends with a status; the message is for people."""
-
-    def __init__(self, status: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self.status = status
 
 
 def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | None:
@@ -265,29 +314,3 @@ def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | N
         return None
     scheme, _, token = values[0].partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-def _guarded(handler: "Handler", admit: Callable[[str], Awaitable[Identity]]) -> "Handler":
-    """A handler of the same kind that admits the caller first, or ends the call at once.
-
-    Here and not in the interceptor, because only a handler knows the caller's address. A unary handler on a streaming
-    call would wait for a request that a silent client never sends.
-    """
-    kinds = {
-        (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary),
-        (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream),
-        (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary),
-        (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream),
-    }
-    make, behaviour = kinds[handler.request_streaming, handler.response_streaming]
-
-    async def guarded(request: object, context: grpc.aio.ServicerContext[Any, Any]) -> object:
-        try:
-            identity = await admit(context.peer())
-        except _RefusedError as error:
-            await context.abort(error.status, str(error))
-        _identity.set(identity)
-        return await cast("Behaviour", behaviour)(request, context)
-
-    factory = cast("Callable[..., Handler]", make)
-    return factory(guarded, handler.request_deserializer, handler.response_serializer)

@@ -88,6 +88,9 @@ class GalleryWatch:
         except GalleryError as error:
             self._refuse(version, str(error))
             return
+        except Exception:  # whatever a version holds, the one in use stays, and one line a version says so
+            self._refuse(version, "it cannot be read, for a reason that nobody thought of", traceback=True)
+            return
         self._matcher = Matcher(gallery, self._rules)
         self._refused = None
         log.info("index_loaded", version=gallery.version, identities=len(gallery.identities), rows=gallery.encodings)
@@ -100,9 +103,9 @@ class GalleryWatch:
             )
         return gallery
 
-    def _refuse(self, version: str | None, reason: str) -> None:
+    def _refuse(self, version: str | None, reason: str, *, traceback: bool = False) -> None:
         self._refused_at = time.monotonic()
         if self._refused != (version, reason):
             in_use = self.gallery.version if self.gallery else "none: every face is a stranger's"
-            log.error("index_not_loaded", version=version, reason=reason, in_use=in_use)
+            log.error("index_not_loaded", version=version, reason=reason, in_use=in_use, exc_info=traceback)
         self._refused = (version, reason)

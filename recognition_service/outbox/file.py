@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from attendance.private_files import make_private_file
 from recognition_service.outbox.rows import (
     DELETE_ORPHANS,
     ERASED_TABLE,
@@ -23,15 +24,10 @@ BUSY_S = 10.0
 """How long others who use the file are waited for, seconds."""
 
 
-def make_private_file(path: Path) -> None:
-    """Make the file (SQLite gives its -wal and -shm files the same permissions) and its folder entry durable."""
+def make_durable_file(path: Path) -> None:
+    """Make the file, for its owner alone, and its folder entry durable."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if os.fstat(descriptor).st_mode & 0o077:
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
+    make_private_file(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

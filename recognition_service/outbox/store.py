@@ -30,7 +30,7 @@ from recognition_service.outbox.file import (
     SCHEMA_VERSION,
     empty_log,
     file_identity,
-    make_private_file,
+    make_durable_file,
     open_file,
     roll_back,
 )
@@ -72,7 +72,7 @@ class Outbox:
         self._connection: sqlite3.Connection | None = None
         self._remains = True  # a process that was killed may have left some
         try:
-            make_private_file(path)
+            make_durable_file(path)
             self._connection = open_file(path)
             self._identity = file_identity(path)
         except OSError as error:

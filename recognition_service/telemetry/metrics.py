@@ -52,7 +52,7 @@ class Metrics:
         self._minutes = Counter(
             "camera_minutes", "Minutes of cameras in which a class session counted: watched, or blind.", ["kind"], **own
         )
-        self._refusals = Counter("refused_calls", "Calls without a right token, by reason.", ["reason"], **own)
+        self._refusals = Counter("refused_calls", "Calls that were refused, by reason.", ["reason"], **own)
         # Series that exist from the start read as zero, not as missing.
         for outcome in pb.FrameOutcome.values()[1:]:
             self._answered.labels(outcome_name(outcome))
@@ -62,7 +62,7 @@ class Metrics:
             self._matches.labels(kind.value)
         for minute in MinuteKind:
             self._minutes.labels(minute.value)
-        for reason in ("no_token", "wrong_token", "no_right", "too_many"):
+        for reason in ("no_token", "wrong_token", "no_right", "too_many", "malformed"):
             self._refusals.labels(reason)
 
     def frame_received(self) -> None:
@@ -98,7 +98,7 @@ class Metrics:
         self._minutes.labels(kind.value).inc()
 
     def call_refused(self, reason: str) -> None:
-        """Count a call that was not let in: no_token, wrong_token, no_right or too_many."""
+        """Count a call that was not let in: no_token, wrong_token, no_right, too_many or malformed."""
         self._refusals.labels(reason).inc()
 
 

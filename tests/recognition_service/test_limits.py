@@ -1,18 +1,21 @@
 """What the service takes of one camera, of one address and of all, over real sockets."""
 
 import asyncio
+import struct
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from attendance.database.models import Camera
-from attendance.database.tokens import new_token
+from attendance.database.models import ApiToken, Camera, TokenRole
+from attendance.database.tokens import hash_token, new_token
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import SERVICE
 from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running, until
@@ -58,6 +61,64 @@ async def test_an_address_with_wrong_tokens_is_blocked_but_for_tokens_known_to_b
     code, _ = await CameraCall(stub, new_token("cam"), "front", campus.now).ending()
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
     await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(campus.front))
+
+
+async def test_right_tokens_pass_from_a_blocked_address_though_never_seen_before(campus: Campus, start: Start) -> None:
+    stub = await start(max_refusals=30)
+    statements: list[str] = []
+    sa.event.listen(sa.Engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    flood = Counter([await _asked(stub, new_token("cam")) for _ in range(230)])
+    assert flood[grpc.StatusCode.RESOURCE_EXHAUSTED] >= 190
+    assert set(flood) == {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    asked = [statement for statement in statements if "token_hash" in statement and "api_token" in statement]
+    assert len(asked) <= flood[grpc.StatusCode.UNAUTHENTICATED] + 4  # each of those let through, and all at once
+    for token in (campus.back, campus.enrolment, campus.monitoring):
+        assert await _asked(stub, token) == grpc.StatusCode.OK
+    assert (await CameraCall(stub, campus.front, "front", campus.now).opened()).HasField("service_time")
+    assert await _asked(stub, new_token("cam")) == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_tokens_made_and_revoked_during_a_flood_count_within_seconds(campus: Campus, start: Start) -> None:
+    stub = await start(max_refusals=3)
+    while await _asked(stub, new_token("cam")) != grpc.StatusCode.RESOURCE_EXHAUSTED:
+        pass
+    made = new_token("api")
+    with campus.sessions.begin() as db:
+        db.add(ApiToken(name="made late", role=TokenRole.MONITORING, token_hash=hash_token(made)))
+        db.execute(sa.delete(ApiToken).where(ApiToken.name == TokenRole.ENROLMENT.value))
+    async with asyncio.timeout(20):
+        while await _asked(stub, made) != grpc.StatusCode.OK:
+            await asyncio.sleep(0.5)
+    assert await _asked(stub, campus.enrolment) != grpc.StatusCode.OK
+
+
+async def _asked(stub: Any, token: str) -> grpc.StatusCode:
+    try:
+        await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(token))
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+async def test_a_frame_that_promises_more_pixels_than_it_holds_costs_the_engine_nothing_live_or_kept(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    engine = ColourEngine()
+    call = await open_stream(await start(engine=engine))
+    small = bytearray(encoded(np.zeros((8, 8, 3), np.uint8)))
+    at = small.index(b"\xff\xc0")
+    small[at + 5 : at + 9] = struct.pack(">HH", 4000, 4000)
+    warm = len(engine.batches)
+    for number in range(1, 7):
+        request = pb.StreamFramesRequest(camera="front", sequence=number, jpeg=bytes(small), replayed=number % 2 == 0)
+        request.capture_time.FromDatetime(datetime.now(UTC))
+        await call.call.write(request)
+        result = await call.result()
+        assert result.outcome == pb.FRAME_OUTCOME_INVALID_IMAGE
+        assert "it declares 4000 x 4000 pixels, which take at least" in result.detail
+    assert len(engine.batches) == warm
+    call.sequence = 6
+    assert (await call.ask(face_of("red"))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
 
 
 async def test_connections_beyond_the_limit_are_closed(campus: Campus) -> None:

@@ -16,6 +16,7 @@ from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_lecturer, sign_in
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
 from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, too_many, wait_text
+from webapp.account.throttle import Attempt
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.storage import begin_change, database
 from webapp.tools.uploads import upload_limit
@@ -46,6 +47,11 @@ class ProfileForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
             Fits(EMAIL, "This is no e-mail address, like name@university.edu."),
         ],
     )
+    your_password = PasswordField("Your password")
+
+    def changes_address(self, lecturer: Lecturer) -> bool:
+        """Whether the person would sign in with another address afterwards, which asks for the password."""
+        return bool(self.email.data != lecturer.email)
 
 
 class PictureForm(FlaskForm):  # type: ignore[misc]
@@ -80,10 +86,15 @@ def page() -> ResponseReturnValue:
 
 @blueprint.post("")
 def save_details() -> ResponseReturnValue:
-    """Keep name and e-mail address."""
+    """Keep name and e-mail address; another address asks for the password, or who finds a browser has the account."""
     form, lecturer, db = ProfileForm(), current_lecturer(), database()
     if not form.validate():
         return _page(details=form), 422
+    if form.changes_address(lecturer):
+        wait = _ask_password(lecturer, form.your_password, "Type your password to change the e-mail address.")
+        if form.your_password.errors:
+            page = _page(details=form)
+            return too_many(wait, page) if wait else (page, 422)
     taken = db.scalar(sa.select(Lecturer.id).where(Lecturer.email == form.email.data, Lecturer.id != lecturer.id))
     if taken is None:
         begin_change()
@@ -135,15 +146,10 @@ def change_password() -> ResponseReturnValue:
     form, lecturer = PasswordForm(), current_lecturer()
     if not form.validate():
         return _page(password=form), 422
-    attempt = begin_attempt(lecturer.email)
-    if attempt.wait_s:
-        form.current_password.errors = [wait_text(attempt)]
-        return too_many(attempt, _page(password=form))
-    right = password_is_right(lecturer.password_hash, form.current_password.data or "")
-    end_attempt(attempt, right=right)
-    if not right:
-        form.current_password.errors = ["This is not your current password."]
-        return _page(password=form), 422
+    wait = _ask_password(lecturer, form.current_password, "Type your current password.")
+    if form.current_password.errors:
+        page = _page(password=form)
+        return too_many(wait, page) if wait else (page, 422)
     new_hash = hash_password(form.new_password.data or "")  # slow on purpose, so not while others wait to write
     db = begin_change()
     set_password(db, lecturer, new_hash)
@@ -163,6 +169,31 @@ def picture(digest: str) -> ResponseReturnValue:
     response.headers["Cache-Control"] = f"private, max-age={_YEAR_S}, immutable"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
+
+
+def _ask_password(lecturer: Lecturer, field: PasswordField, empty: str) -> Attempt | None:
+    """Look at the password that was typed, as slowly as at the sign-in; what is wrong is the field's error.
+
+    Args:
+        lecturer: whose it should be.
+        field: in which it was typed.
+        empty: the error where nothing was.
+
+    Returns:
+        The attempt, where the person must wait before the next one.
+    """
+    if not field.data:
+        field.errors = [empty]
+        return None
+    attempt = begin_attempt(lecturer.email)
+    if attempt.wait_s:
+        field.errors = [wait_text(attempt)]
+        return attempt
+    right = password_is_right(lecturer.password_hash, field.data)
+    end_attempt(attempt, right=right)
+    if not right:
+        field.errors = ["This is not your current password."]
+    return None
 
 
 def _page(

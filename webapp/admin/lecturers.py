@@ -96,6 +96,9 @@ def save_lecturer(lecturer_id: int) -> ResponseReturnValue:
         form.role.data, form.active.data = lecturer.role.value, lecturer.active
     if not form.validate():
         return _lecturer_page(lecturer, form)
+    if lecturer_id == current_lecturer().id and form.email.data != lecturer.email:
+        form.email.errors = ["You change your own e-mail address on your profile page, which asks for your password."]
+        return _lecturer_page(lecturer, form)
     db = begin_change()
     _still_administrator(db)
     if _taken(form, lecturer_id):

@@ -303,3 +303,81 @@ def test_a_png_and_a_tiny_jpeg_stay_whole() -> None:
 def test_the_bound_is_of_the_picture_as_sent() -> None:
     with pytest.raises(ImageTooLargeError, match="96 pixels"):
         decode_image(JPEG, max_pixels=SCENE.shape[0] * SCENE.shape[1] - 1, reduce=8)
+
+
+def promising(width: int, height: int, kind: str = "JPEG", **options: object) -> bytes:
+    """A picture of one block whose header says that it is larger."""
+    data = bytearray(encode(np.zeros((8, 8, 3), np.uint8), kind, **options))
+    if kind == "PNG":
+        data[16:24] = struct.pack(">II", width, height)
+        data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+        return bytes(data)
+    start = max(data.find(bytes([0xFF, marker])) for marker in (0xC0, 0xC1, 0xC2))
+    data[start + 5 : start + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"progressive": True}], ids=str)
+@pytest.mark.parametrize("reduce", [1, 8])
+def test_a_header_that_promises_more_than_the_bytes_can_hold_is_refused_before_decoding(
+    kind: str, options: dict[str, bool], reduce: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = promising(4000, 4000, kind, **options)
+    assert len(data) < 700
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _file: pytest.fail("it was decoded"))
+    with pytest.raises(
+        ImageError, match=r"declares 4000 x 4000 pixels, which take at least [\d,]+ bytes, and holds \d+"
+    ):
+        decode_image(data, max_pixels=MOST, reduce=reduce)
+
+
+# What the pictures that compress best take, beside the bound: see `containers._Jpeg._read_frame`.
+BLACKEST: list[tuple[str, dict[str, object], int]] = [
+    ("RGB", {"subsampling": 2}, 250_000),
+    ("RGB", {"subsampling": 2, "optimize": True}, 93_750),
+    ("RGB", {"subsampling": 2, "progressive": True}, 93_750),
+    ("RGB", {"subsampling": 1, "optimize": True}, 125_000),
+    ("RGB", {"subsampling": 0, "optimize": True}, 187_500),
+    ("L", {"optimize": True}, 62_500),
+    ("L", {"progressive": True}, 62_500),
+]
+
+
+@pytest.mark.parametrize(("mode", "options", "least"), BLACKEST)
+def test_the_blackest_picture_of_real_encoders_is_taken(mode: str, options: dict[str, object], least: int) -> None:
+    data = encode(Pillow.new(mode, (4000, 4000)), "JPEG", **options)
+    assert least <= len(data) < least * 1.02 + 2_000, "the bound is where encoders are, not far below"
+    assert not decode_image(data, max_pixels=MOST).any()
+
+
+@given(width=st.integers(1, 70), height=st.integers(1, 70), grey=st.booleans(), quality=st.integers(1, 100))
+@settings(max_examples=60, deadline=None)
+def test_pictures_of_one_colour_and_any_size_are_taken(width: int, height: int, grey: bool, quality: int) -> None:
+    plain = Pillow.new("L" if grey else "RGB", (width, height))
+    for options in ({}, {"optimize": True}, {"progressive": True}, {"subsampling": 1, "optimize": True}):
+        data = encode(plain, "JPEG", quality=quality, **options)
+        assert decode_image(data, max_pixels=MOST).shape == (height, width, 3)
+    for mode in ("1", "L", "RGB", "P"):
+        assert decode_image(encode(plain.convert(mode), "PNG"), max_pixels=MOST).shape == (height, width, 3)
+
+
+def test_the_blackest_png_is_taken() -> None:
+    for mode in ("1", "L", "RGB"):
+        data = encode(Pillow.new(mode, (4000, 4000)), "PNG", compress_level=9)
+        assert not decode_image(data, max_pixels=MOST).any()
+
+
+@pytest.mark.parametrize("components", [b"\x00", b"\x03\x01\x22\x00", b"\x01\x01\x00\x00", b"\x01\x01\x51\x00"])
+def test_a_frame_header_without_its_components_is_damaged(components: bytes) -> None:
+    start = JPEG.index(b"\xff\xc0")
+    end = start + 2 + int.from_bytes(JPEG[start + 2 : start + 4], "big")
+    content = JPEG[start + 4 : start + 9] + components
+    data = JPEG[: start + 2] + (len(content) + 2).to_bytes(2, "big") + content + JPEG[end:]
+    with pytest.raises(ImageError, match="without its components"):
+        decode_image(data, max_pixels=MOST)
+
+
+def test_arithmetic_coding_which_has_no_bound_is_refused() -> None:
+    with pytest.raises(ImageError, match="arithmetic coding, which is not supported"):
+        decode_image(JPEG.replace(b"\xff\xc0", b"\xff\xc9", 1), max_pixels=MOST)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from attendance.gallery.files import locked, make_private_folder, replace_durably, write_durably
+from attendance.gallery.files import locked, replace_durably, write_durably
+from attendance.private_files import make_private_folder
 
 
 def test_replaced_at_once(tmp_path: Path) -> None:

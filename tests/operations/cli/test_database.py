@@ -1,6 +1,7 @@
 """`attendance db`, `camera`, `lecturer` and `token`, as an operator types them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -171,3 +172,37 @@ def test_passwords_are_judged_by_length_and_variety() -> None:
     assert password_problem("aaaaaaaaaaaaaaa") is not None
     assert password_problem("x" * 201) is not None
     assert not verify_password("no hash at all", "anything")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("calibrate",),
+        ("camera", "add", "c", "--room", "R"),
+        ("camera", "list"),
+        ("camera", "revoke", "c"),
+        ("db", "backup"),
+        ("db", "copy", "sqlite:///{data}/other.db"),
+        ("db", "current"),
+        ("db", "downgrade", "base", "--yes"),
+        ("db", "restore", "{data}/none.db"),
+        ("doctor",),
+        ("gallery", "erase", "1001", "--yes"),
+        ("gallery", "work", "--once"),
+        ("lecturer", "list"),
+        ("purge",),
+        ("serve",),
+        ("token", "list"),
+        ("web",),
+    ],
+    ids=" ".join,
+)
+def test_looking_for_a_database_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    data = tmp_path / "data"
+    for name, value in {"DATA_DIRECTORY": str(data), "ENGINE_CACHE": str(tmp_path / "cache")}.items():
+        monkeypatch.setenv(f"ATTENDANCE_{name}", value)
+    done = CliRunner().invoke(attendance, [word.format(data=data) for word in words])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    assert [path.name for path in tmp_path.rglob("*") if path.name.startswith(("attendance.db", "other.db"))] == []

@@ -206,3 +206,28 @@ class TestTokenDirectory:
         await asyncio.sleep(0)
         first.cancel()
         assert await second is not None
+
+    async def test_however_many_wrong_tokens_come_the_database_is_asked_for_all_once(
+        self, directory: TokenDirectory, campus: Campus
+    ) -> None:
+        statements: list[str] = []
+        sa.event.listen(campus.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        wrong = await asyncio.gather(*(directory.may_be_right(new_token("cam")) for _ in range(50)))
+        assert not any(wrong)
+        assert await directory.may_be_right(campus.front)
+        assert not await directory.may_be_right("x" * 4000)
+        assert sum(statement.startswith("SELECT") for statement in statements) == 2  # cameras', operators'
+
+    async def test_with_the_database_away_the_last_hashes_count_and_without_any_the_caller_is_asked_back(
+        self, directory: TokenDirectory, campus: Campus, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with ThreadPoolExecutor(1) as executor:
+            fresh = TokenDirectory(campus.sessions, executor)
+            assert await directory.may_be_right(campus.front)
+            _break(campus)
+            monkeypatch.setattr(time, "monotonic", _later(4000))
+            assert await directory.may_be_right(campus.back)
+            assert not await directory.may_be_right(new_token("cam"))
+            for _ in range(2):
+                with pytest.raises(UnavailableError, match="database"):
+                    await fresh.may_be_right(campus.front)

@@ -12,6 +12,7 @@ from attendance.settings.families import Family, traits_of
 from attendance.settings.model import MatchingSettings
 from recognition_service.errors import UnavailableError
 from recognition_service.evidence.gallery_watch import GalleryWatch
+from tests.indexes import falsify
 from tests.recognition_service.engines import MODEL, SIZE, ColourEngine, encoding_of
 
 ENGINE = ColourEngine().info
@@ -93,6 +94,51 @@ async def test_a_broken_index_is_refused_and_the_old_one_stays(watch: GalleryWat
     (event,) = logs
     assert (event["event"], event["in_use"]) == ("index_not_loaded", old)
     assert "damaged" in event["reason"]
+
+
+async def test_an_index_of_right_hashes_and_wrong_labels_is_refused_at_start_and_later(
+    watch: GalleryWatch, folder: Path
+) -> None:
+    labels = {"labels.json": b'{"s1": 1}'}
+    false = put(folder, "s1")
+    falsify(folder, false, labels)
+    with capture_logs() as logs:
+        await watch.load(ENGINE)
+    assert version_of(watch) is None
+    assert [(event["event"], event["version"]) for event in logs] == [("index_not_loaded", false)]
+    assert "labels.json cannot be used: not labels" in logs[0]["reason"]
+
+    good = put(folder, "s1")
+    await watch.refresh()
+    matcher = watch.matcher
+    falsify(folder, put(folder, "s1", "s2"), labels)
+    with capture_logs() as logs:
+        task = asyncio.create_task(watch.watch())
+        await asyncio.sleep(0.3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert watch.matcher is matcher
+    assert [(event["event"], event["in_use"]) for event in logs] == [("index_not_loaded", good)]
+    assert not logs[0].get("exc_info")
+
+
+async def test_what_nobody_thought_of_costs_one_traceback_and_the_old_one_stays(
+    watch: GalleryWatch, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = put(folder, "s1")
+    await watch.load(ENGINE)
+    put(folder, "s1", "s2")
+
+    def fail(*_args: object, **_named: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("recognition_service.evidence.gallery_watch.load_gallery", fail)
+    with capture_logs() as logs:
+        for _ in range(5):
+            await watch.refresh()
+    assert version_of(watch) == good
+    (event,) = logs
+    assert (event["event"], event["in_use"], event["exc_info"]) == ("index_not_loaded", good, True)
 
 
 async def test_after_a_broken_index_the_next_good_one_is_used(watch: GalleryWatch, folder: Path) -> None:

@@ -36,7 +36,9 @@ def picture(kind="JPEG", size=(300, 300), colour="red"):
 
 
 def test_name_and_address_are_kept_as_they_should_be(site, visitor, lecturer):
-    answer = visitor.post("/profile", {"name": "  Ada   King ", "email": " Ada.King@Example.EDU "})
+    answer = visitor.post(
+        "/profile", {"name": "  Ada   King ", "email": " Ada.King@Example.EDU ", "your_password": PASSWORD}
+    )
     assert "Your profile is saved." in visitor.text(answer.location)
     kept = stored(site, lecturer)
     assert (kept.name, kept.email) == ("Ada King", "ada.king@example.edu")
@@ -65,9 +67,52 @@ def test_what_makes_no_sense_is_named_and_nothing_is_kept(site, visitor, lecture
 def test_an_address_belongs_to_one_person(site, site_db, visitor, lecturer):
     make_lecturer(site_db, email="kurt@example.edu")
     site_db.commit()
-    answer = visitor.post("/profile", {"name": "Ada", "email": "Kurt@example.edu"})
+    answer = visitor.post("/profile", {"name": "Ada", "email": "Kurt@example.edu", "your_password": PASSWORD})
     assert answer.status_code == 422
     assert "Somebody else signs in with this e-mail address." in answer.text
+    assert stored(site, lecturer).email == "ada@example.edu"
+
+
+@pytest.mark.parametrize(
+    ("password", "message"),
+    [
+        (None, "Type your password to change the e-mail address."),
+        ("", "Type your password to change the e-mail address."),
+        ("wrong password", "This is not your current password."),
+    ],
+)
+def test_another_address_asks_for_the_password(site, visitor, lecturer, password, message):
+    form = {"name": "Ada King", "email": "thief@example.edu"} | (
+        {} if password is None else {"your_password": password}
+    )
+    answer = visitor.post("/profile", form)
+    assert answer.status_code == 422
+    assert message in answer.text
+    kept = stored(site, lecturer)
+    assert (kept.name, kept.email) == ("Ada Byron", "ada@example.edu"), "nothing of the form is kept"
+
+
+def test_the_name_alone_asks_for_no_password(site, visitor, lecturer):
+    assert visitor.post("/profile", {"name": "Ada King", "email": " ADA@example.edu"}).status_code == 302
+    assert stored(site, lecturer).name == "Ada King"
+
+
+def test_whose_address_is_taken_is_told_to_the_owner_of_the_account_only(site_db, visitor):
+    make_lecturer(site_db, email="kurt@example.edu")
+    site_db.commit()
+    answer = visitor.post("/profile", {"name": "Ada", "email": "kurt@example.edu"})
+    assert "Somebody else signs in" not in answer.text
+
+
+def test_guessing_the_password_by_way_of_the_address_is_slowed_down_too(site, visitor, lecturer):
+    form = {"name": "Ada", "email": "thief@example.edu", "your_password": "wrong"}
+    for _ in range(PAIR_LIMIT):
+        assert visitor.post("/profile", form).status_code == 422
+    for password in ("wrong", PASSWORD):
+        answer = visitor.post("/profile", form | {"your_password": password})
+        assert answer.status_code == 429
+        assert "Too many failed attempts." in answer.text
+    assert change(visitor).status_code == 429, "one count for everything that asks for the password"
     assert stored(site, lecturer).email == "ada@example.edu"
 
 

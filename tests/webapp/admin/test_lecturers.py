@@ -166,3 +166,10 @@ def test_deleting_one_who_corrected_registers_wants_the_address_typed(admin, sit
     site_db.rollback()
     site_db.refresh(change)
     assert (change.lecturer_id, change.reason) == (None, "ill")
+
+
+def test_an_administrator_changes_the_own_address_on_the_profile_page_which_asks_for_the_password(admin, boss, site_db):
+    answer = admin.post(f"/admin/lecturers/{boss.id}", form_of(boss, name="Barbara", email="thief@example.edu"))
+    assert answer.status_code == 422
+    assert "You change your own e-mail address on your profile page, which asks for your password." in answer.text
+    assert lecturer_called(site_db, "admin@example.edu").name == "Barbara Liskov"
