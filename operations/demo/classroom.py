@@ -7,7 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from operations.demo.people import ENROLLED, FRAMES_PER_SECOND, LENGTH_S, VISIBLE, Person, Portrait
+from operations.demo.people import (
+    ENROLLED,
+    FRAMES_PER_SECOND,
+    LENGTH_S,
+    VISIBLE,
+    Person,
+    Portrait,
+)
 
 FRAME_SIZE = (960, 540)
 _SEATS_A_ROW = 5
@@ -23,6 +30,8 @@ def write_photos(pictures: Path, folder: Path) -> None:
         folder: made if it is missing.
     """
     for person in ENROLLED:
+        if not person.photos:
+            continue
         own = folder / person.index_number
         own.mkdir(parents=True, exist_ok=True)
         for number, portrait in enumerate(person.photos, start=1):
@@ -30,28 +39,42 @@ def write_photos(pictures: Path, folder: Path) -> None:
             _write(own / f"{number}.jpg", photo, quality=95)
 
 
-def write_frames(pictures: Path, folder: Path) -> int:
-    """Write what the camera sees: JPEG frames, `FRAMES_PER_SECOND` for each second of `LENGTH_S`.
+def write_frames(
+    pictures: Path,
+    folder: Path,
+    *,
+    people: Sequence[Person] = VISIBLE,
+    length_s: float = LENGTH_S,
+    frames_per_second: float = FRAMES_PER_SECOND,
+) -> int:
+    """Write what the camera sees as JPEG frames.
+
+    Args:
+        pictures: the folder that `fetch_pictures` gave.
+        folder: made if it is missing.
+        people: who comes, each on a seat of their own.
+        length_s: seconds that the frames cover.
+        frames_per_second: of the class, not of how fast it is played.
 
     Returns:
         The number of frames.
     """
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
-    for count, frame in enumerate(_frames(pictures), start=1):
+    seconds = [number / frames_per_second for number in range(int(length_s * frames_per_second))]
+    for count, frame in enumerate(_frames(pictures, people, seconds), start=1):
         _write(folder / f"{count:05d}.jpg", frame, quality=90)
     return count
 
 
-def _frames(pictures: Path) -> Iterator[NDArray[np.uint8]]:
+def _frames(pictures: Path, people: Sequence[Person], seconds: Sequence[float]) -> Iterator[NDArray[np.uint8]]:
     # Seeded: everybody's demo sees the same frames.
     noise = np.random.default_rng(20261123)
     room = _room()
-    tiles = [_enlarged(cut_portrait(pictures, person.seen), _TILE) for person in VISIBLE if person.seen is not None]
-    for number in range(int(LENGTH_S * FRAMES_PER_SECOND)):
-        second = number / FRAMES_PER_SECOND
+    tiles = [_enlarged(cut_portrait(pictures, person.seen), _TILE) for person in people if person.seen is not None]
+    for second in seconds:
         frame = room.astype(np.float32)
-        _seat(frame, VISIBLE, tiles, second)
+        _seat(frame, people, tiles, second)
         frame *= 1 + 0.04 * np.sin(second / 3)  # daylight comes and goes
         frame += noise.normal(0, 3, frame.shape)
         yield np.clip(frame, 0, 255).astype(np.uint8)
@@ -61,7 +84,7 @@ def _seat(frame: NDArray[np.float32], people: Sequence[Person], tiles: list[NDAr
     """Put everybody who has arrived on a seat, swaying a little, with soft edges."""
     mask = _soft_edges(_TILE)
     for place, (person, tile) in enumerate(zip(people, tiles, strict=True)):
-        if second < person.arrives_s:
+        if not person.arrives_s <= second < person.leaves_s:
             continue
         row, column = divmod(place, _SEATS_A_ROW)
         sway = 4 * np.sin(second / 2 + place)

@@ -3,7 +3,8 @@
 Four people keep their own names; the six of the group picture were given invented ones.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Person:
     """How the camera sees the person; None: never comes."""
     arrives_s: float = 0.0
     """Seconds after the first frame."""
+    leaves_s: float = math.inf
+    """The same."""
 
 
 def _group(centre: tuple[int, int], width: int = 196) -> Portrait:
@@ -48,15 +51,33 @@ ON_TIME = (
 )
 LATE = (Person("240107", "Tom Hanks", (_HANKS,), _HANKS, 32),)
 ABSENT = (Person("240108", "Joe Biden", _BIDEN, None),)
+UNRECOGNISABLE = (Person("240109", "Ingrid Solberg", (), None),)
+"""On the roster, and never photographed: no camera can say that she is absent."""
 OTHER_COURSE = (Person("240201", "Luca Moretti", (_group((778, 420)),), _group((778, 420)), 6),)
 """Enrolled at the university, but not in the course that the camera sees."""
 STRANGERS = (Person("", "a stranger", (), _group((1172, 336)), 9),)
 
-ROSTER = ON_TIME + LATE + ABSENT
+ROSTER = ON_TIME + LATE + ABSENT + UNRECOGNISABLE
 ENROLLED = ROSTER + OTHER_COURSE
 VISIBLE = tuple(person for person in ROSTER + OTHER_COURSE + STRANGERS if person.seen is not None)
 GRACE_ENDS_S = 25.0
-"""The grace period ends so many seconds after the first frame; who arrives later is late."""
+"""In the clip, a short class, grace ends so many seconds after the first frame; who arrives later is late."""
 LENGTH_S = 45.0
-"""The camera's frames cover so many seconds."""
+"""The clip's frames cover so many seconds."""
 FRAMES_PER_SECOND = 2.0
+
+GRACE_MINUTES = 4
+"""Of the demo's class, which starts with the first frame. Who arrives later is late: the room was watched for most of
+the five minutes before."""
+CLASS_LENGTH_S = 320.0
+"""The demo's class is watched for so many seconds; it is played faster."""
+CLASS_FRAMES_PER_SECOND = 0.5
+CLASS_ON_TIME = ON_TIME[:4]
+CLASS_ABSENT = ABSENT + ON_TIME[4:]
+"""More than twice as many as people who are seen and cannot be named: otherwise nobody could be said to be absent."""
+CLASS_VISIBLE = (
+    *CLASS_ON_TIME,
+    *(replace(person, arrives_s=252) for person in LATE),
+    *(replace(person, leaves_s=60) for person in OTHER_COURSE + STRANGERS),
+)
+"""Who does not belong to the class only looks in."""

@@ -19,7 +19,17 @@ from attendance.models_in_use import models_in_use
 from attendance.settings import load_settings
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.dashboard import Dashboard
-from operations.demo.people import ABSENT, FRAMES_PER_SECOND, LATE, LENGTH_S, ON_TIME, ROSTER
+from operations.demo.people import (
+    CLASS_ABSENT,
+    CLASS_FRAMES_PER_SECOND,
+    CLASS_LENGTH_S,
+    CLASS_ON_TIME,
+    CLASS_VISIBLE,
+    GRACE_MINUTES,
+    LATE,
+    ROSTER,
+    UNRECOGNISABLE,
+)
 from operations.demo.pictures import fetch_pictures
 from operations.demo.programs import Programs, free_port
 from operations.demo.university import (
@@ -35,7 +45,7 @@ Tell = Callable[[str], None]
 
 _MARK = "made-by-attendance-demo"
 _ONCE_ENDS_IN_S = 25
-_LIVE_LASTS = timedelta(minutes=5)
+_LIVE_LASTS = timedelta(minutes=7)
 
 
 class DemoError(AttendanceError):
@@ -76,14 +86,15 @@ def is_right(rows: list[dict[str, str]], tell: Tell) -> bool:
     Returns:
         Whether everybody on the roster has the right status and nobody else is there.
     """
-    expected = {person.name: "present" for person in ON_TIME}
+    expected = {person.name: "present" for person in CLASS_ON_TIME}
     expected |= {person.name: "late" for person in LATE}
-    expected |= {person.name: "absent" for person in ABSENT}
+    expected |= {person.name: "absent" for person in CLASS_ABSENT}
+    expected |= {person.name: "not recorded" for person in UNRECOGNISABLE}
     found = {row["Student"]: row["Status"].lower() for row in rows}
     tell("\nRegister of CS101, as the dashboard serves it:\n")
     for row in rows:
         seen = f"first seen {row['First seen']}" if row["First seen"] else "not seen"
-        tell(f"    {row['Index number']:<8} {row['Student']:<18} {row['Status']:<8} {seen}")
+        tell(f"    {row['Index number']:<8} {row['Student']:<18} {row['Status']:<12} {seen}")
     if found == expected:
         tell("\nExactly the right people are present: everybody on the roster who came, and nobody else.")
         return True
@@ -108,7 +119,13 @@ class _Demo:
         self._tell("1/6 Pictures of real faces: enrolment photos and what the camera will see")
         pictures = fetch_pictures(lambda what: self._tell(f"    {what}"))
         write_photos(pictures, self._folder / "photos")
-        write_frames(pictures, self._folder / "frames")
+        write_frames(
+            pictures,
+            self._folder / "frames",
+            people=CLASS_VISIBLE,
+            length_s=CLASS_LENGTH_S,
+            frames_per_second=CLASS_FRAMES_PER_SECOND,
+        )
         models = models_in_use(load_settings(self._environ))
         if models.note:
             self._tell(f"    {models.note}")
@@ -130,7 +147,7 @@ class _Demo:
 
     def _once(self, programs: Programs, sessions: sessionmaker[Session], dashboard: Dashboard) -> bool:
         ends_at = datetime.now(UTC) + timedelta(seconds=_ONCE_ENDS_IN_S)
-        first_frame = datetime.now(UTC) - timedelta(seconds=LENGTH_S)
+        first_frame = datetime.now(UTC) - timedelta(seconds=CLASS_LENGTH_S)
         with sessions() as db:
             session_id = schedule_session(db, first_frame=first_frame, ends_at=ends_at)
         self._start_camera(programs, "--as-fast-as-possible", "--start-time", first_frame.isoformat())
@@ -149,7 +166,7 @@ class _Demo:
         with sessions() as db:
             session_id = schedule_session(db, first_frame=first_frame, ends_at=first_frame + _LIVE_LASTS)
         self._start_camera(programs, "--loop")
-        late, absent = LATE[0].name, ABSENT[0].name
+        late, absent, unknown = LATE[0].name, CLASS_ABSENT[0].name, UNRECOGNISABLE[0].name
         self._tell(f"""
 The class has begun. Open the register and watch it fill:
 
@@ -157,8 +174,11 @@ The class has begun. Open the register and watch it fill:
     sign in as   {LECTURER_EMAIL}   password {self._passwords.lecturer}
     administrator {ADMIN_EMAIL}       password {self._passwords.admin}
 
-{late} comes after the grace period and is late. {absent} does not come and turns absent when the session ends, in
-{_LIVE_LASTS.seconds // 60} minutes. A student of another course and a stranger sit in the room too; neither is on it.
+{late} comes after the grace period, in {GRACE_MINUTES} minutes, and is late. {absent} does not come and turns absent
+when the session ends, in {_LIVE_LASTS.seconds // 60} minutes: the room was watched. Of {unknown} nothing is recorded
+then: she was never photographed.
+A student of another course and a stranger look in for a minute; neither is on it. In an earlier week the camera was
+away; your start page asks you to take that register by hand.
 
 As administrator you can enrol somebody: add a student, record the consent, and take photos with this computer's camera.
 
@@ -182,11 +202,12 @@ Stop with Ctrl-C.""")
             "SERVICE_METRICS_LISTEN": "off",
             "SERVICE_TIMETABLE_REFRESH_S": "1",
             "SERVICE_CLOSE_INTERVAL_S": "1",
+            "ATTENDANCE_SETTLE_MINUTES": "0",
             "WEB_LISTEN": self._web,
             "CAMERA_SERVER": self._service,
             "CAMERA_NAME": CAMERA_NAME,
             "CAMERA_TOKEN": self._token,
-            "CAMERA_RATE": str(FRAMES_PER_SECOND),
+            "CAMERA_RATE": str(CLASS_FRAMES_PER_SECOND),
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
         return kept | {f"ATTENDANCE_{name}": value for name, value in own.items()}
@@ -241,5 +262,5 @@ def _serves(address: str) -> bool:
 
 
 def _complete(rows: list[dict[str, str]]) -> bool:
-    decided = {"present", "late", "absent", "excused"}
+    decided = {"present", "late", "absent", "excused", "not recorded"}
     return len(rows) == len(ROSTER) and all(row["Status"].lower() in decided for row in rows)

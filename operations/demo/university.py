@@ -10,6 +10,7 @@ from attendance.database.models import (
     Attendance,
     Camera,
     ClassSession,
+    Closing,
     Course,
     CourseLecturer,
     Enrolment,
@@ -19,18 +20,28 @@ from attendance.database.models import (
     Source,
     Status,
     Student,
+    Unrecorded,
+)
+from attendance.database.observation import (
+    MinuteCounts,
+    MinuteOfCamera,
+    minutes_between,
+    observed_hours,
+    record_observation,
 )
 from attendance.database.passwords import hash_password
 from attendance.database.tokens import hash_token
-from operations.demo.people import ENROLLED, GRACE_ENDS_S, OTHER_COURSE, ROSTER
+from operations.demo.people import ENROLLED, GRACE_MINUTES, OTHER_COURSE, ROSTER
 
 LECTURER_EMAIL = "lecturer@demo.example"
 ADMIN_EMAIL = "admin@demo.example"
 CAMERA_NAME = "lecture-hall-a-front"
 COURSE_CODE = "CS101"
 
-_GRACE_MINUTES = 10
 _EARLIER_WEEKS = 5
+_UNWATCHED_WEEK = 2
+_SEEN = MinuteCounts(seen=8, named=7, too_small=0, unknown=1, unnamed=1)
+"""Of each invented minute: the class, and somebody who looked in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +55,10 @@ class Passwords:
 def found_university(db: Session, *, passwords: Passwords, camera_token: str, now: datetime) -> None:
     """Write everybody and everything but the class session that the camera is about to see.
 
-    Earlier weeks of the course get invented attendance, so that the dashboard's filters have something to filter.
+    Earlier weeks of the course get invented attendance, and what the camera watched then, so that the dashboard has
+    something to show. In one of them the camera was away.
     """
+    began = now - timedelta(weeks=_EARLIER_WEEKS + 1)
     teacher = Lecturer(email=LECTURER_EMAIL, name="Dr Grace Okafor", password_hash=hash_password(passwords.lecturer))
     admin = Lecturer(
         email=ADMIN_EMAIL, name="Demo Administrator", password_hash=hash_password(passwords.admin), role=Role.ADMIN
@@ -56,7 +69,11 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
     db.add_all([teacher, admin, room, course, other])
     students = {
         person.index_number: Student(
-            index_number=person.index_number, name=person.name, consent_given_at=now, consent_means="demo"
+            index_number=person.index_number,
+            name=person.name,
+            consent_given_at=began,
+            consent_means="demo",
+            recognisable_since=began if person.photos else None,
         )
         for person in ENROLLED
     }
@@ -67,14 +84,21 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
         db.add(Enrolment(course_id=course.id, student_id=students[person.index_number].id))
     for person in OTHER_COURSE:
         db.add(Enrolment(course_id=other.id, student_id=students[person.index_number].id))
-    db.add(Camera(name=CAMERA_NAME, room_id=room.id, token_hash=hash_token(camera_token)))
+    camera = Camera(name=CAMERA_NAME, room_id=room.id, token_hash=hash_token(camera_token), created_at=began)
+    db.add(camera)
+    db.flush()
     for week in range(_EARLIER_WEEKS, 0, -1):
-        _invent_week(db, course, room, [students[person.index_number] for person in ROSTER], now=now, weeks_ago=week)
+        session = _earlier_session(db, course, room, now=now, weeks_ago=week)
+        watched = week != _UNWATCHED_WEEK
+        if watched:
+            _watch(db, session, camera)
+        for person in ROSTER:
+            db.add(_invented(session, students[person.index_number], watched=watched, recognisable=bool(person.photos)))
     db.commit()
 
 
 def schedule_session(db: Session, *, first_frame: datetime, ends_at: datetime) -> int:
-    """Put the class session in the timetable whose grace period ends while the camera looks.
+    """Put the class session in the timetable, which starts with the camera's first frame.
 
     Args:
         db: the database; committed here.
@@ -86,48 +110,59 @@ def schedule_session(db: Session, *, first_frame: datetime, ends_at: datetime) -
     """
     course = db.query(Course).filter_by(code=COURSE_CODE).one()
     room = db.query(Room).one()
-    grace_ends = first_frame + timedelta(seconds=GRACE_ENDS_S)
     session = ClassSession(
         course_id=course.id,
         room_id=room.id,
-        starts_at=grace_ends - timedelta(minutes=_GRACE_MINUTES),
+        starts_at=first_frame,
         ends_at=ends_at,
-        early_minutes=10,
-        grace_minutes=_GRACE_MINUTES,
+        early_minutes=0,
+        grace_minutes=GRACE_MINUTES,
     )
     db.add(session)
     db.commit()
     return session.id
 
 
-def _invent_week(
-    db: Session, course: Course, room: Room, students: list[Student], *, now: datetime, weeks_ago: int
-) -> None:
-    chance = random.Random(weeks_ago)  # noqa: S311 - invented attendance, no secret
+def _earlier_session(db: Session, course: Course, room: Room, *, now: datetime, weeks_ago: int) -> ClassSession:
     starts = now.replace(minute=0, second=0, microsecond=0) - timedelta(weeks=weeks_ago)
+    ends = starts + timedelta(minutes=90)
     session = ClassSession(
         course_id=course.id,
         room_id=room.id,
         starts_at=starts,
-        ends_at=starts + timedelta(minutes=90),
-        early_minutes=10,
-        grace_minutes=_GRACE_MINUTES,
-        closed_at=starts + timedelta(minutes=90),
+        ends_at=ends,
+        closed_at=ends,
+        closed_as=Closing.OBSERVED,
+        entered_at=starts - timedelta(days=7),
     )
     db.add(session)
     db.flush()
-    for student in students:
-        status = chance.choices((Status.PRESENT, Status.LATE, Status.ABSENT), (7, 2, 2))[0]
-        minutes = chance.uniform(-8, 9) if status is Status.PRESENT else chance.uniform(11, 30)
-        seen = status is not Status.ABSENT
-        db.add(
-            Attendance(
-                session_id=session.id,
-                student_id=student.id,
-                status=status,
-                source=Source.MACHINE,
-                first_seen=starts + timedelta(minutes=minutes) if seen else None,
-                last_seen=starts + timedelta(minutes=chance.uniform(80, 89)) if seen else None,
-                confidence=chance.uniform(0.9, 0.99) if seen else None,
-            )
-        )
+    return session
+
+
+def _watch(db: Session, session: ClassSession, camera: Camera) -> None:
+    """What the camera watched of an earlier session: all of it but some minutes without network."""
+    away = session.starts_at + timedelta(minutes=40)
+    minutes = [
+        MinuteOfCamera(at, watched=True, watched_live=True, blind=False, counts=_SEEN)
+        for at in minutes_between(session.starts_at - timedelta(minutes=10), session.ends_at)
+        if not away <= at < away + timedelta(minutes=6)
+    ]
+    for observed in observed_hours(camera.id, session.room_id, minutes):
+        record_observation(db, observed)
+
+
+def _invented(session: ClassSession, student: Student, *, watched: bool, recognisable: bool) -> Attendance:
+    """An entry as the machine would have written it."""
+    row = Attendance(session_id=session.id, student_id=student.id, source=Source.MACHINE)
+    if not watched or not recognisable:
+        row.unrecorded_reason = Unrecorded.UNRECOGNISABLE if watched else Unrecorded.UNWATCHED
+        return row
+    chance = random.Random(f"{session.id} {student.index_number}")  # noqa: S311 - invented attendance, no secret
+    row.status = chance.choices((Status.PRESENT, Status.LATE, Status.ABSENT), (7, 2, 2))[0]
+    if row.status is not Status.ABSENT:
+        minutes = chance.uniform(-8, 9) if row.status is Status.PRESENT else chance.uniform(11, 30)
+        row.first_seen = session.starts_at + timedelta(minutes=minutes)
+        row.last_seen = session.starts_at + timedelta(minutes=chance.uniform(80, 89))
+        row.confidence = chance.uniform(0.9, 0.99)
+    return row

@@ -15,10 +15,11 @@ from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Camera, ClassSession, Course, Room
 from attendance.database.tokens import hash_token, new_token
 from operations.demo.classroom import write_frames, write_photos
-from operations.demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME
+from operations.demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME, UNRECOGNISABLE
 from operations.demo.programs import free_port
 from operations.demo.university import COURSE_CODE, LECTURER_EMAIL, Passwords, found_university
 from tests.deploy.machine import SOURCE, Browser, Machine
+from tests.factories import watch
 from tests.mariadb import MariaDb
 
 PASSWORD = "a lecturer's long password"
@@ -29,6 +30,7 @@ RIGHT = (
     {person.index_number: "present" for person in ON_TIME}
     | {person.index_number: "late" for person in LATE}
     | {person.index_number: "absent" for person in ABSENT}
+    | {person.index_number: "not recorded" for person in UNRECOGNISABLE}
 )
 
 
@@ -57,6 +59,7 @@ class University:
             )  # fmt: skip
             db.add(session)
             db.flush()
+            watch(db, session)  # also before the first frame, and after the last
             number = session.id
         file = self.machine.root / f"{name}.token"
         file.write_text(token)

@@ -16,6 +16,7 @@ from operations.demo.programs import free_port
 from operations.demo.university import LECTURER_EMAIL
 from tests.deploy.conftest import RIGHT, University, statuses
 from tests.deploy.machine import Browser, Machine
+from tests.factories import recognisable
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.long("a whole installation, and cameras through nginx")]
 
@@ -104,8 +105,9 @@ def test_a_films_class_is_seen_on_the_dashboard(
         course.lecturers.extend(db.scalars(sa.select(Lecturer).where(Lecturer.email == LECTURER_EMAIL)))
         db.add(course)
         db.flush()
-        for student_id in db.scalars(sa.select(Student.id).where(Student.index_number.in_(people))):
-            db.add(Enrolment(course_id=course.id, student_id=student_id))
+        for student in db.scalars(sa.select(Student).where(Student.index_number.in_(people))):
+            db.add(Enrolment(course_id=course.id, student_id=student.id))
+            recognisable(db, student)
     browser = university.lecturer()
     session_id = university.add_camera("hall-g", course="FILM")
     machine.start_service(2)

@@ -15,11 +15,13 @@ import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.models import Attendance, ClassSession, Student
+from attendance.database.models import Attendance, ClassSession, Course, Room, Student
 from attendance.database.tokens import new_token
 from operations.demo.classroom import write_frames, write_photos
+from operations.demo.people import GRACE_ENDS_S
 from operations.demo.programs import Programs, free_port
-from operations.demo.university import CAMERA_NAME, Passwords, found_university, schedule_session
+from operations.demo.university import CAMERA_NAME, COURSE_CODE, Passwords, found_university
+from tests.factories import make_session, watch
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -76,7 +78,17 @@ class System:
     def schedule(self, lasts: timedelta = timedelta(minutes=1)) -> int:
         """Put a class session in the timetable that the cameras' frames belong to."""
         with self.sessions() as db:
-            return schedule_session(db, first_frame=self.first_frame, ends_at=self.first_frame + lasts)
+            grace_ends = self.first_frame + timedelta(seconds=GRACE_ENDS_S)
+            session = make_session(
+                db,
+                db.scalars(sa.select(Course).where(Course.code == COURSE_CODE)).one(),
+                db.scalars(sa.select(Room)).one(),
+                starts_at=grace_ends - timedelta(minutes=10),
+                ends_at=self.first_frame + lasts,
+            )
+            watch(db, session)  # also before the first frame, and after the last
+            db.commit()
+            return session.id
 
     def register(self, session_id: int) -> dict[str, str]:
         """Status by index number; fails on a second row for a student, which the database should not even hold."""
@@ -87,7 +99,7 @@ class System:
                 .where(Attendance.session_id == session_id)
             ).all()
         assert len(rows) == len({index_number for index_number, _ in rows})
-        return {index_number: status.value for index_number, status in rows}
+        return {index_number: status.value if status else "not recorded" for index_number, status in rows}
 
     def wait_until_closed(self, session_id: int, complete: Callable[[dict[str, str]], bool]) -> dict[str, str]:
         """Wait until the session is closed and its register complete."""
@@ -138,6 +150,7 @@ def system(
         "ATTENDANCE_SERVICE_LISTEN": f"127.0.0.1:{free_port(0)}",
         "ATTENDANCE_SERVICE_METRICS_LISTEN": "off",
         "ATTENDANCE_SERVICE_CLOSE_INTERVAL_S": "0.5",
+        "ATTENDANCE_ATTENDANCE_SETTLE_MINUTES": "0",
         "ATTENDANCE_SERVICE_TIMETABLE_REFRESH_S": "0.5",
         "ATTENDANCE_CAMERA_NAME": CAMERA_NAME,
         "ATTENDANCE_CAMERA_TOKEN": token,

@@ -6,13 +6,14 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.models import Attendance
-from operations.demo.people import ABSENT, LATE, ON_TIME
+from operations.demo.people import ABSENT, LATE, ON_TIME, UNRECOGNISABLE
 from tests.system.conftest import System
 
 RIGHT = (
     {person.index_number: "present" for person in ON_TIME}
     | {person.index_number: "late" for person in LATE}
     | {person.index_number: "absent" for person in ABSENT}
+    | {person.index_number: "not recorded" for person in UNRECOGNISABLE}
 )
 
 pytestmark = pytest.mark.timeout(600)

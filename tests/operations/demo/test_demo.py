@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.demo.people import ABSENT, LATE, ON_TIME, OTHER_COURSE, Person
+from operations.demo.people import CLASS_ABSENT, CLASS_ON_TIME, LATE, OTHER_COURSE, UNRECOGNISABLE, Person
 from operations.demo.running import DemoError, is_right, run_demo
 
 
@@ -19,7 +19,7 @@ def _rows(statuses: dict[str, tuple[Person, ...]]) -> list[dict[str, str]]:
     ]
 
 
-RIGHT = {"Present": ON_TIME, "Late": LATE, "Absent": ABSENT}
+RIGHT = {"Present": CLASS_ON_TIME, "Late": LATE, "Absent": CLASS_ABSENT, "Not recorded": UNRECOGNISABLE}
 
 
 def _once(folder: Path, environ: dict[str, str]) -> str:
@@ -28,7 +28,7 @@ def _once(folder: Path, environ: dict[str, str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Exactly the right people are present" in done.stdout
-    for person in ON_TIME + LATE + ABSENT:
+    for person in CLASS_ON_TIME + LATE + CLASS_ABSENT + UNRECOGNISABLE:
         assert person.name in done.stdout
     for person in OTHER_COURSE:
         assert person.name not in done.stdout
@@ -109,10 +109,10 @@ def test_the_right_register_is_recognised() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"Present": ON_TIME + OTHER_COURSE, "Late": LATE, "Absent": ABSENT},
-        {"Present": ON_TIME[1:], "Late": LATE, "Absent": ABSENT + ON_TIME[:1]},
-        {"Present": ON_TIME + LATE, "Absent": ABSENT},
-        {"Present": ON_TIME, "Late": LATE},
+        {"Present": CLASS_ON_TIME + OTHER_COURSE, "Late": LATE, "Absent": CLASS_ABSENT},
+        {"Present": CLASS_ON_TIME[1:], "Late": LATE, "Absent": CLASS_ABSENT + CLASS_ON_TIME[:1]},
+        {"Present": CLASS_ON_TIME + LATE, "Absent": CLASS_ABSENT},
+        {"Present": CLASS_ON_TIME, "Late": LATE},
         {},
     ],
     ids=["a stranger to the course", "one missed", "late as present", "absent not written", "empty"],
