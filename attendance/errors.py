@@ -12,6 +12,7 @@ and is not drawn::
       TableError  a table (CSV) as a whole cannot be read
       LineError  one line of a table cannot be used
       DatabaseError  the database is away, refuses, or its schema is another version's
+        LossyDowngradeError  the way back to an older schema would lose rows
         ConsentUnknownError  whether students consent cannot be seen, so nobody is enrolled
       CorrectionError  a correction of the register lacks something
       NoEntryError  there is no place in a register: no such session, or nobody of its roster

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from attendance.errors import AttendanceError
+from attendance.settings.attendance import AttendanceSettings
 
+_RULES = "rules of attendance"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 BEGIN_MODE = "sqlite_begin"
 """The execution option that says how SQLite begins a transaction: DEFERRED or IMMEDIATE."""
@@ -23,6 +25,10 @@ BEGIN_MODE = "sqlite_begin"
 
 class DatabaseError(AttendanceError):
     """The database cannot be used; the message says why and what to do, and holds no password."""
+
+
+class LossyDowngradeError(DatabaseError):
+    """The way back to an older schema would lose rows; the message says which."""
 
 
 def create_database_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
@@ -49,9 +55,21 @@ def create_database_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
     )
 
 
-def session_factory(engine: sa.Engine) -> sessionmaker[Session]:
-    """Sessions whose objects may be read after the commit."""
-    return sessionmaker(engine, expire_on_commit=False)
+def session_factory(engine: sa.Engine, rules: AttendanceSettings | None = None) -> sessionmaker[Session]:
+    """Sessions whose objects may be read after the commit.
+
+    Args:
+        engine: of the database.
+        rules: what the machine may conclude through these sessions (`rules_of`); the defaults unless given. Every
+            program hands on its settings, so that all decide alike.
+    """
+    return sessionmaker(engine, expire_on_commit=False, info={_RULES: rules or AttendanceSettings()})
+
+
+def rules_of(db: Session) -> AttendanceSettings:
+    """What the machine may conclude, as whoever made the session's factory was told."""
+    rules = db.info.get(_RULES)
+    return rules if isinstance(rules, AttendanceSettings) else AttendanceSettings()
 
 
 def begin_writing(db: Session) -> None:
@@ -73,13 +91,45 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     _migrate(engine, lambda config: command.upgrade(config, revision))
 
 
-def downgrade(engine: sa.Engine, revision: str) -> None:
+def downgrade(engine: sa.Engine, revision: str, *, lossy: bool = False) -> None:
     """Take the schema back to a revision; "base" removes every table.
+
+    Args:
+        engine: of the database.
+        revision: the one to go back to.
+        lossy: whether rows may go that the schema before has no place for.
+
+    Raises:
+        LossyDowngradeError: there are such rows, and `lossy` is not set; nothing is done.
+        DatabaseError: the database cannot be reached, or it or this version does not know the revision.
+    """
+    losses = losses_of_downgrade(engine, revision)
+    if losses and not lossy:
+        raise LossyDowngradeError("the schema before has no place for: " + "; ".join(losses))
+    _migrate(engine, lambda config: command.downgrade(config, revision))
+
+
+def losses_of_downgrade(engine: sa.Engine, revision: str) -> list[str]:
+    """What the database holds now that goes on the way back to a revision, in words with numbers.
+
+    A migration whose way back loses rows has a function `losses`, which is given the connection, on the newest schema,
+    and says in phrases what would go.
 
     Raises:
         DatabaseError: the database cannot be reached, or it or this version does not know the revision.
     """
-    _migrate(engine, lambda config: command.downgrade(config, revision))
+    current = current_revision(engine)
+    if current is None:
+        return []
+    scripts = ScriptDirectory(str(_MIGRATIONS))
+    try:
+        steps = list(scripts.iterate_revisions(current, revision))
+        with engine.connect() as connection:
+            return [loss for step in steps if hasattr(step.module, "losses") for loss in step.module.losses(connection)]
+    except sa.exc.DBAPIError as error:
+        raise DatabaseError(_unreachable(engine, error)) from None
+    except CommandError as error:
+        raise DatabaseError(f"{error}; this version knows revisions up to {newest_revision()}") from None
 
 
 def current_revision(engine: sa.Engine) -> str | None:

@@ -2,7 +2,7 @@
 
 import click
 
-from attendance.database.engine import current_revision, downgrade, newest_revision, upgrade
+from attendance.database.engine import current_revision, downgrade, losses_of_downgrade, newest_revision, upgrade
 from attendance.database.opening import open_engine
 from attendance.settings import load_settings
 from operations.cli.backup import backup_command, copy_command, restore_command
@@ -28,11 +28,22 @@ def upgrade_command() -> None:
 
 @db.command("downgrade")
 @click.argument("revision")
-@click.confirmation_option(prompt="This may remove tables and columns with what is in them. Have you a backup?")
-def downgrade_command(revision: str) -> None:
-    """Take the tables back to REVISION ("base" removes all of them)."""
+@click.option("--lossy", is_flag=True, help="Go back although rows are lost; they are named first.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def downgrade_command(revision: str, *, lossy: bool, yes: bool) -> None:
+    """Take the tables back to REVISION ("base" removes all of them).
+
+    First it says what the older tables have no place for, and does nothing then without --lossy.
+    """
     with open_engine(load_settings().database_url) as engine:
-        downgrade(engine, revision)
+        losses = losses_of_downgrade(engine, revision)
+        for loss in losses:
+            click.echo(f"Would be lost: {loss}.")
+        if losses and not lossy:
+            raise click.ClickException("Nothing was done. With --lossy the tables go back and this is lost.")
+        if not yes:
+            click.confirm("This may remove tables and columns with what is in them. Have you a backup?", abort=True)
+        downgrade(engine, revision, lossy=lossy)
         click.echo(f"The database is now at schema {current_revision(engine) or 'base (no tables)'}.")
 
 

@@ -30,6 +30,12 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
     "lecturer": ("operations.cli.people", "lecturer", "Add lecturers and administrators; reset passwords.", "database"),
     "models": ("operations.cli.models", "models", "Fetch the face models, and list them.", "service"),
     "purge": ("operations.cli.upkeep", "purge", "Delete what has been kept long enough.", "service"),
+    "register": (
+        "operations.cli.register",
+        "register",
+        "List and take back absences of sessions that were entered late.",
+        "database",
+    ),
     "serve": ("recognition_service.cli", "serve", "Run the recognition service.", "service"),
     "tls": ("operations.cli.certificates", "tls", "Make certificates for a trial.", "service"),
     "token": (

@@ -27,6 +27,40 @@ _UNRECORDED = sa.Enum(
 )
 
 
+_NAMED = 20
+"""Sessions that are named one by one."""
+
+
+def losses(connection: sa.Connection) -> list[str]:
+    """What the schema before has no place for."""
+    without_status = connection.execute(
+        sa.text(
+            "SELECT course.code, class_session.starts_at, COUNT(*) FROM attendance"
+            " JOIN class_session ON class_session.id = attendance.session_id"
+            " JOIN course ON course.id = class_session.course_id"
+            " WHERE attendance.status IS NULL"
+            " GROUP BY class_session.id, course.code, class_session.starts_at"
+            " ORDER BY class_session.starts_at, class_session.id"
+        )
+    ).all()
+    changes = connection.scalar(
+        sa.text("SELECT COUNT(*) FROM attendance_change WHERE attendance_id IS NOT NULL AND new_status IS NULL")
+    )
+    hours = connection.scalar(sa.text("SELECT COUNT(*) FROM observation"))
+    found = [
+        f"{count} entries without a status in {code}, session of {str(starts_at)[:16]} UTC"
+        for code, starts_at, count in without_status[:_NAMED]
+    ]
+    if len(without_status) > _NAMED:
+        more = without_status[_NAMED:]
+        found.append(f"{sum(count for _, _, count in more)} entries without a status in {len(more)} more sessions")
+    if changes:
+        found.append(f"{changes} changes to an entry without a status, in histories")
+    if hours:
+        found.append(f"what cameras watched: {hours} rows of one camera and hour each")
+    return found
+
+
 def upgrade() -> None:
     op.create_table(
         "observation",
