@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     init_access_log(app)  # first, so that what the others refuse is logged too
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
-    init_storage(app, settings.database_url, pool_size=settings.database.pool_size)
+    init_storage(app, settings.database_url, pool_size=settings.database.pool_size, rules=settings.attendance)
     init_times(app, settings.institution.timezone)
     init_identity(app, signin_hours=settings.web.signin_hours)
     CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale

@@ -69,7 +69,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> 
     settings = make_settings(folder, migrated_file)
     engine = create_database_engine(settings.database_url)
     with running_dashboard(environ_for(settings), folder.parent / "log") as address:
-        yield Dashboard(address, settings, session_factory(engine))
+        yield Dashboard(address, settings, session_factory(engine, settings.attendance))
     engine.dispose()
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import Attendance, ClassSession, Course, Lecturer, Student, utc_now
 from attendance.database.register import Sighting, record_sighting
-from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
+from tests.factories import enrol, make_course, make_lecturer, make_session, make_student, watch_whole
 
 LONG_AGO = datetime(2024, 3, 4, 8, 0, tzinfo=UTC)
 """A Monday; nine o'clock in Warsaw."""
@@ -32,13 +32,14 @@ def make_lesson(
     code: str | None = None,
     course_name: str = "Computing",
 ) -> Lesson:
-    """A lesson with students of these names, running now unless told otherwise; committed."""
+    """A lesson with students of these names, running now unless told otherwise, and watched; committed."""
     lecturer = lecturer or make_lecturer(db)
     course = make_course(db, code, course_name, lecturers=(lecturer,))
     starts_at = starts_at or utc_now() - timedelta(minutes=30)
     session = make_session(db, course, starts_at=starts_at, ends_at=starts_at + timedelta(minutes=minutes))
     students = tuple(make_student(db, name=name) for name in names or ("Ada Byron", "Kurt Gödel", "Łukasz Żak"))
     enrol(db, course, *students)
+    watch_whole(db, session)
     db.commit()
     return Lesson(lecturer, course, session, students)
 

@@ -19,6 +19,7 @@ def environ_for(settings: Settings, **more: str) -> dict[str, str]:
         "ATTENDANCE_INSTITUTION_NAME": settings.institution.name,
         "ATTENDANCE_INSTITUTION_TIMEZONE": settings.institution.timezone,
         "ATTENDANCE_SERVICE_CLOSE_INTERVAL_S": "0.5",
+        "ATTENDANCE_ATTENDANCE_SETTLE_MINUTES": "0",
         **more,
     }
 

@@ -79,4 +79,5 @@ def make_settings(folder: Path, migrated_file: Path, **sections: Any) -> Setting
     folder.mkdir(parents=True)
     shutil.copy(migrated_file, folder / "attendance.db")
     given = {"data": {"directory": folder}, "institution": {"name": "Test University", "timezone": "Europe/Warsaw"}}
+    given["attendance"] = {"settle_minutes": 0}  # tests do not wait
     return Settings.model_validate({**given, **sections})

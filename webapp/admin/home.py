@@ -27,6 +27,7 @@ from webapp.admin.gallery_jobs import stalled_since, unfinished_erasures
 from webapp.admin.lookup import count, counts_by
 from webapp.admin.sessions import watched_rooms
 from webapp.tools.storage import database
+from webapp.tools.watching import Trouble, troubles
 
 _AHEAD = timedelta(days=7)
 _RECENT = timedelta(minutes=2)
@@ -41,6 +42,7 @@ class Running:
     attended: int
     enrolled: int
     watched: bool
+    troubles: list[Trouble]
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,15 @@ def _running(db: Session, now: datetime, watched: set[int]) -> list[Running]:
     )
     courses = {session.course_id for session in sessions}
     enrolled = counts_by(Enrolment.course_id, Enrolment.course_id.in_(courses))
+    wrong = troubles(db, sessions, now)
     return [
-        Running(session, attended.get(session.id, 0), enrolled.get(session.course_id, 0), session.room_id in watched)
+        Running(
+            session,
+            attended.get(session.id, 0),
+            enrolled.get(session.course_id, 0),
+            session.room_id in watched,
+            wrong[session.id],
+        )
         for session in sessions
     ]
 

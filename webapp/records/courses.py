@@ -2,14 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session, contains_eager
 
-from attendance.database.models import ClassSession, Course, Enrolment, Student, utc_now
+from attendance.database.models import (
+    Attendance,
+    ClassSession,
+    Closing,
+    Course,
+    CourseLecturer,
+    Enrolment,
+    Source,
+    Student,
+    Unrecorded,
+    utc_now,
+)
+from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_course, reachable
 from webapp.records.tallies import Tally, roster_sizes, tally_sessions, tally_students
 from webapp.tools.names import by_student_name, contains_text
@@ -17,6 +29,7 @@ from webapp.tools.paging import paginate
 from webapp.tools.phases import Phase, phase_of
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, today
+from webapp.tools.watching import troubles
 
 blueprint = Blueprint("courses", __name__)
 
@@ -25,6 +38,9 @@ _COURSES_A_PAGE = 24
 _SESSIONS_A_PAGE = 20
 _STUDENTS_A_PAGE = 50
 _NEXT_SHOWN = 5
+_TASKS_AT_MOST = 8
+_TASKS_FOR = timedelta(days=28)
+"""After so long nobody remembers who was there."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,18 @@ class SessionLine:
     def unseen(self) -> int:
         """Students of whom nothing is known yet."""
         return max(0, self.roster - self.tally.recorded)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A register that a person is asked to take by hand.
+
+    Attributes:
+        students: of how many nothing is recorded.
+    """
+
+    session: ClassSession
+    students: int
 
 
 @dataclass(frozen=True)
@@ -75,8 +103,16 @@ def home() -> str:
     ids = [course.id for course in page.items]
     rosters, starts = roster_sizes(db, ids), _next_starts(db, ids, now)
     cards = [CourseCard(course, rosters[course.id], starts.get(course.id)) for course in page.items]
+    lines = _todays_lines(db, now)
     return render_template(
-        "courses/home.html", today=today(), lines=_todays_lines(db, now), page=page, cards=cards, search=search
+        "courses/home.html",
+        today=today(),
+        lines=lines,
+        troubles=troubles(db, [line.session for line in lines], now),
+        tasks=_by_hand(db, now),
+        page=page,
+        cards=cards,
+        search=search,
     )
 
 
@@ -148,6 +184,34 @@ def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:
     lines = session_lines(db, db.scalars(query).all(), now)
     order = {Phase.RUNNING: 0, Phase.OPEN: 1, Phase.SCHEDULED: 2}
     return sorted(lines, key=lambda line: order.get(line.phase, 3))
+
+
+def _by_hand(db: Session, now: datetime) -> list[Task]:
+    """The latest sessions of one's own courses that were not watched, and of which nobody has said what became."""
+    taught = sa.select(CourseLecturer.course_id).where(CourseLecturer.lecturer_id == current_lecturer().id)
+    waiting = sa.and_(Attendance.unrecorded_reason == Unrecorded.UNWATCHED, Attendance.source == Source.MACHINE)
+    found = (
+        sa.select(Attendance.session_id, sa.func.count().label("students"))
+        .join(ClassSession, ClassSession.id == Attendance.session_id)
+        .where(
+            ClassSession.course_id.in_(taught),
+            ClassSession.closed_as == Closing.OBSERVED,
+            ClassSession.starts_at > now - _TASKS_FOR,
+            waiting,
+        )
+        .group_by(Attendance.session_id)
+        .subquery("found")
+    )
+    query = (
+        sa.select(ClassSession, found.c.students)
+        .join(found, found.c.session_id == ClassSession.id)
+        .join(ClassSession.course)
+        .join(ClassSession.room)
+        .options(contains_eager(ClassSession.course), contains_eager(ClassSession.room))
+        .order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
+        .limit(_TASKS_AT_MOST)
+    )
+    return [Task(session, students) for session, students in db.execute(query)]
 
 
 def _next_starts(db: Session, course_ids: Sequence[int], now: datetime) -> dict[int, datetime]:

@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Attendance, ClassSession, Course, Source, Status, Student
+from attendance.database.models import Attendance, ClassSession, Course, Source, Status, Student, Unrecorded
+from webapp.records.tallies import is_decided
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.paging import Page
 from webapp.tools.times import day_bounds, start_of_day
@@ -35,6 +36,7 @@ class RecordFilter:
         last_day: of sessions that start on this day or earlier.
         student: whose name or index number contains this.
         statuses: with one of these; empty: any.
+        unrecorded: those of which nothing is recorded, alone or beside `statuses`.
     """
 
     course_id: int | None = None
@@ -43,6 +45,7 @@ class RecordFilter:
     last_day: date | None = None
     student: str = ""
     statuses: tuple[Status, ...] = ()
+    unrecorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class Record:
     student_id: int
     index_number: str
     student_name: str
-    status: Status
+    status: Status | None
+    unrecorded: Unrecorded | None
+    watched_from: datetime | None
     source: Source
     first_seen: datetime | None
     last_seen: datetime | None
@@ -78,8 +83,10 @@ class RecordQuery:
         self._db = db
         self._row_conditions: list[sa.ColumnElement[bool]] = []
         self._session_conditions = [reach, *_session_conditions(wanted)]
-        if wanted.statuses:
-            self._row_conditions.append(Attendance.status.in_(wanted.statuses))
+        kinds = [Attendance.status.in_(wanted.statuses)] if wanted.statuses else []
+        if wanted.unrecorded:
+            kinds.append(Attendance.unrecorded_reason.is_not(None))
+        self._row_conditions.append(sa.or_(*kinds) if kinds else is_decided())
         if wanted.student:
             self._narrow_to_students(wanted.student)
 
@@ -173,6 +180,8 @@ class RecordQuery:
                 Student.index_number,
                 Student.name,
                 Attendance.status,
+                Attendance.unrecorded_reason,
+                Attendance.watched_from,
                 Attendance.source,
                 Attendance.first_seen,
                 Attendance.last_seen,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import contains_eager
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment
 from webapp.account.reach import reach_student, reachable
 from webapp.records.excuses import excuses_of, may_take_back
-from webapp.records.tallies import Tally, tally_courses_of
+from webapp.records.tallies import Tally, is_decided, tally_courses_of
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -60,6 +60,6 @@ def _history_query(student_id: int, reach: sa.ColumnElement[bool]) -> sa.Select[
             contains_eager(Attendance.session).contains_eager(ClassSession.course),
             contains_eager(Attendance.session).contains_eager(ClassSession.room),
         )
-        .where(Attendance.student_id == student_id, reach)
+        .where(Attendance.student_id == student_id, reach, is_decided())
         .order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
     )

@@ -18,10 +18,12 @@ class Tally:
     late: int = 0
     absent: int = 0
     excused: int = 0
+    unrecorded: int = 0
+    """Entries that say that nothing is recorded, and why; in no rate."""
 
     @property
     def recorded(self) -> int:
-        """All rows."""
+        """All entries with a status."""
         return self.present + self.late + self.absent + self.excused
 
     @property
@@ -41,7 +43,13 @@ class Tally:
             self.late + other.late,
             self.absent + other.absent,
             self.excused + other.excused,
+            self.unrecorded + other.unrecorded,
         )
+
+
+def is_decided() -> sa.ColumnElement[bool]:
+    """The condition that an entry says something: a status, or why there is none."""
+    return sa.or_(Attendance.status.is_not(None), Attendance.unrecorded_reason.is_not(None))
 
 
 def tally_sessions(db: Session, session_ids: Collection[int]) -> dict[int, Tally]:
@@ -87,8 +95,8 @@ def roster_sizes(db: Session, course_ids: Collection[int]) -> dict[int, int]:
 
 
 def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[int]) -> dict[int, Tally]:
-    counts: dict[int, dict[Status, int]] = {key: {} for key in keys}
-    for key, status, count in db.execute(query):
+    counts: dict[int, dict[Status | None, int]] = {key: {} for key in keys}
+    for key, status, count in db.execute(query.where(is_decided())):
         counts.setdefault(key, {})[status] = count
     return {
         key: Tally(
@@ -96,6 +104,7 @@ def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[i
             late=of.get(Status.LATE, 0),
             absent=of.get(Status.ABSENT, 0),
             excused=of.get(Status.EXCUSED, 0),
+            unrecorded=of.get(None, 0),
         )
         for key, of in counts.items()
     }

@@ -30,7 +30,7 @@ from webapp.tools.paging import page_number
 from webapp.tools.requests import read_id
 from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
 from webapp.tools.storage import database, release_database, sessions_of
-from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, percent, source_word
+from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, UNRECORDED, percent, source_word
 from webapp.tools.times import clock_text, local, moment_text, zone
 
 blueprint = Blueprint("records", __name__)
@@ -92,7 +92,8 @@ def export() -> ResponseReturnValue:
     zone_name = str(zone())
     header = [
         "Date", "Start", "End", "Course", "Course name", "Index number", "Student", "Status", "Source",
-        f"First seen ({zone_name})", f"Last seen ({zone_name})", "Confidence", "Remark",
+        f"First seen ({zone_name})", f"Last seen ({zone_name})", "Confidence", "Remark", "Not recorded because",
+        f"Room watched from ({zone_name})",
     ]  # fmt: skip
 
     def rows() -> Iterator[list[str]]:
@@ -141,6 +142,7 @@ def _asked_filter() -> AskedFilter:
         last_day=last,
         student=" ".join(request.args.get("student", "").split())[:120],
         statuses=_asked_statuses(errors),
+        unrecorded=UNRECORDED in request.args.getlist("status"),
     )
     return asked
 
@@ -182,7 +184,7 @@ def _asked_day(name: str, errors: dict[str, str]) -> date | None:
 
 def _asked_statuses(errors: dict[str, str]) -> tuple[Status, ...]:
     texts = [text for text in request.args.getlist("status") if text]
-    if not STATUS_VALUES.issuperset(texts):
+    if not {*STATUS_VALUES, UNRECORDED}.issuperset(texts):
         errors["status"] = "Choose a status from the list."
         return ()
     return tuple(status for status in Status if status.value in texts)
@@ -209,12 +211,14 @@ def _cells(record: Record) -> list[str]:
         record.course_name,
         record.index_number,
         record.student_name,
-        STATE_WORDS[record.status.value],
+        STATE_WORDS[record.status.value if record.status else UNRECORDED],
         source_word(record),
         local(record.first_seen).strftime("%Y-%m-%d %H:%M:%S") if record.first_seen else "",
         local(record.last_seen).strftime("%Y-%m-%d %H:%M:%S") if record.last_seen else "",
         percent(record.confidence) if record.confidence is not None else "",
         record.remark or "",
+        record.unrecorded.value if record.unrecorded else "",
+        local(record.watched_from).strftime("%Y-%m-%d %H:%M:%S") if record.watched_from else "",
     ]
 
 
@@ -229,4 +233,4 @@ def _file_name_parts(asked: AskedFilter) -> Iterator[str]:
     if wanted.last_day:
         yield f"to-{wanted.last_day}"
     yield wanted.student
-    yield "-".join(wanted.statuses)
+    yield "-".join([*wanted.statuses, *([UNRECORDED] if wanted.unrecorded else [])])

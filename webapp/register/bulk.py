@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from attendance.database.bulk import correct_many
+from attendance.database.bulk import BulkChange, correct_many
 from attendance.database.bulk import undo as undo_change
 from attendance.database.models import ClassSession, Status, utc_now
 from webapp.account.identity import current_lecturer
@@ -40,11 +40,7 @@ def bulk(session_id: int) -> ResponseReturnValue:
         reason=form.reason.data or "",
         lecturer_id=current_lecturer().id,
     )
-    text = f"{_counted(done.changed)} now {STATE_WORDS[form.status.data].lower()}."
-    undo_at = url_for("register.undo_bulk", session_id=session_id, batch=done.batch) if done.batch else None
-    if done.changed:
-        flash({"text": text, "undo": undo_at}, "success")  # type: ignore[arg-type] # any JSON does
-    _say_left(session, done.left)
+    say_done(session, done, f"{counted(done.changed)} now {STATE_WORDS[form.status.data].lower()}.")
     search, state = asked_filter()
     return redirect(url_for("register.page", session_id=session_id, q=search or None, state=state or None))
 
@@ -55,14 +51,23 @@ def undo_bulk(session_id: int, batch: str) -> ResponseReturnValue:
     session = reach_session(session_id)
     done = undo_change(database(), session_id=session_id, batch=batch, lecturer_id=current_lecturer().id)
     if done.changed:
-        flash(f"Undone: {_counted(done.changed)} as before.", "success")
+        flash(f"Undone: {counted(done.changed)} as before.", "success")
     else:
         flash("There was nothing to undo any more.", "info")
     _say_left(session, done.left)
     return redirect(url_for("register.page", session_id=session_id))
 
 
-def _counted(students: Collection[int]) -> str:
+def say_done(session: ClassSession, done: BulkChange, text: str) -> None:
+    """Say what became of a change of several entries, with a way to undo it."""
+    undo_at = url_for("register.undo_bulk", session_id=session.id, batch=done.batch) if done.batch else None
+    if done.changed:
+        flash({"text": text, "undo": undo_at}, "success")  # type: ignore[arg-type] # any JSON does
+    _say_left(session, done.left)
+
+
+def counted(students: Collection[int]) -> str:
+    """The beginning of a sentence about so many entries."""
     return "1 entry is" if len(students) == 1 else f"{len(students)} entries are"
 
 

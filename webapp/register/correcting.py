@@ -13,7 +13,7 @@ from attendance.database.corrections import correct as correct_entry
 from attendance.database.corrections import give_back as give_back_entry
 from attendance.database.entries import NO_ENTRY, history_of
 from attendance.database.evidence import evidence_of, frames_of
-from attendance.database.excuses import excuses_for
+from attendance.database.excused import excuses_for
 from attendance.database.models import AttendanceChange, ClassSession, Status, utc_now
 from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_session

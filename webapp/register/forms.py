@@ -1,6 +1,7 @@
 """The forms of a register: about one entry, and about several."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from flask import request
@@ -16,6 +17,7 @@ from webapp.tools.requests import LARGEST_ID
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
 
 CHOSEN, SHOWN = "chosen", "shown"
+PRESENT_BUT, ALL_ABSENT, LEAVE = "present_but", "all_absent", "leave"
 _ENTRY = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})\Z")
 
 
@@ -84,8 +86,28 @@ class BulkForm(DecisionForm):
 
     def versions(self) -> dict[int, int] | None:
         """By the student's id, the version of each entry to be changed; None when the form was tampered with."""
-        texts = (self.shown.data or "").split() if self.scope.data == SHOWN else request.form.getlist("chosen")
-        found = [_ENTRY.match(text) for text in texts]
-        if any(match is None or int(match[1]) > LARGEST_ID for match in found):
-            return None
-        return {int(match[1]): int(match[2]) for match in found if match}
+        return _versions(
+            (self.shown.data or "").split() if self.scope.data == SHOWN else request.form.getlist("chosen")
+        )
+
+
+class ByHandForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """What a person makes of those of whom the machine concluded nothing."""
+
+    choice = HiddenField(validators=[AnyOf((PRESENT_BUT, ALL_ABSENT, LEAVE), "Choose what they are.")])
+    shown = HiddenField()
+
+    def entries(self) -> dict[int, int] | None:
+        """By the student's id, the version of each entry on the page; None when the form was tampered with."""
+        return _versions((self.shown.data or "").split())
+
+    def absent(self) -> dict[int, int] | None:
+        """The same of those who are ticked."""
+        return _versions(request.form.getlist("absent"))
+
+
+def _versions(texts: Sequence[str]) -> dict[int, int] | None:
+    found = [_ENTRY.match(text) for text in texts]
+    if any(match is None or int(match[1]) > LARGEST_ID for match in found):
+        return None
+    return {int(match[1]): int(match[2]) for match in found if match}

@@ -1,7 +1,11 @@
 """A register as a stream of server-sent events, for as long as somebody watches.
 
 Events (`data` is JSON):
-    rows: {"rows": [{"id": student id, "html": the row, "say": text for a screen reader}], "counts": {state: number}}
+    rows: {"rows": [{"id": student id, "html": the row, "say": text for a screen reader}], "counts": {state: number},
+        "at": when the register was read, as text}
+    watch: {"html": what is shown of the cameras}; looked at every `WATCH_S`, told when it differs
+    beat: {"at": the same}; every `HEARTBEAT_S` when there is nothing else to tell. A browser that hears nothing for
+        longer says that the connection is lost.
     stale: the page must be read again: the session began, ended or closed, or the list of students changed.
 Each event's `id` is the register's revision, so a browser that comes back says what it has (`Last-Event-ID`) and is
 told `stale` only when that is not what there is. A stream ends by itself after a while; browsers reconnect.
@@ -12,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +29,8 @@ from webapp.tools.template_tools import STATE_WORDS
 log = structlog.get_logger()
 
 LIFETIME_S = 90.0
-HEARTBEAT_S = 10.0
+HEARTBEAT_S = 1.5
+WATCH_S = 10.0
 INTERVAL_S = 1.5
 _RETRY_MS = 2_000
 # A register that takes long to read is read less often, so that watching costs at most this share of a connection.
@@ -56,6 +62,8 @@ class Watch:
 
     Attributes:
         render: a row's HTML.
+        clock: a moment as the page shows it.
+        watched: the HTML of what is shown of the cameras.
         since: the revision that the browser shows.
         lifetime_s: after this many seconds the stream ends.
     """
@@ -65,44 +73,59 @@ class Watch:
     since: str
     render: Callable[[ClassSession, RegisterRow], str]
     stopping: threading.Event
+    clock: Callable[[datetime], str] = datetime.isoformat
+    watched: Callable[[Session, Register], str] | None = None
     lifetime_s: float = LIFETIME_S
     interval_s: float = INTERVAL_S
 
 
 def watch_register(watch: Watch) -> Iterator[str]:
-    """The stream's text, event by event; a comment now and then keeps proxies from closing it."""
+    """The stream's text, event by event, never silent for long."""
     ends_at = time.monotonic() + watch.lifetime_s
     yield f"retry: {_RETRY_MS}\n\n"
     shown: Register | None = None
-    silent_since = time.monotonic()
+    spoken = looked = time.monotonic()
+    cameras: str | None = None
     while time.monotonic() < ends_at:
         started = time.monotonic()
         try:
-            current = _read(watch)
+            look = watch.watched if started - looked >= WATCH_S else None
+            current, html = _read(watch, look)
         except SQLAlchemyError as error:
             log.warning("live_stream_ended", session=watch.session_id, error=type(error).__name__)
             return
         if current is None:
             return
         event = _event(watch, shown, current)
+        if look:
+            looked = started
+        if html != cameras and html is not None:
+            cameras = html
+            yield _format("watch", watch.since if shown is None else shown.revision, {"html": html})
         if event:
             yield event
-        elif started - silent_since >= HEARTBEAT_S:
-            yield ": still here\n\n"
-        if event or started - silent_since >= HEARTBEAT_S:
-            silent_since = started
+            spoken = time.monotonic()
         shown = current
         if not current.live:
             return
-        took = time.monotonic() - started
-        if watch.stopping.wait(max(watch.interval_s, took / _DUTY)):
-            return
+        again_at = time.monotonic() + max(watch.interval_s, (time.monotonic() - started) / _DUTY)
+        beat = _format("beat", current.revision, {"at": watch.clock(utc_now())})
+        while (left := again_at - time.monotonic()) > 0:
+            if watch.stopping.wait(max(0.0, min(left, spoken + HEARTBEAT_S - time.monotonic()))):
+                return
+            if time.monotonic() - spoken >= HEARTBEAT_S:
+                yield beat
+                spoken = time.monotonic()
 
 
-def _read(watch: Watch) -> Register | None:
+def _read(watch: Watch, look: Callable[[Session, Register], str] | None) -> tuple[Register | None, str | None]:
+    """The register, and what its page shows of the cameras if that is wanted."""
     with watch.sessions() as db:
         session = db.get(ClassSession, watch.session_id)
-        return None if session is None else read_register(db, session, utc_now())
+        if session is None:
+            return None, None
+        register = read_register(db, session, utc_now())
+        return register, look(db, register) if look else None
 
 
 def _event(watch: Watch, shown: Register | None, current: Register) -> str | None:
@@ -123,7 +146,9 @@ def _event(watch: Watch, shown: Register | None, current: Register) -> str | Non
         }
         for row in changed
     ]
-    return _format("rows", current.revision, {"rows": rows, "counts": dict(current.counts)})
+    return _format(
+        "rows", current.revision, {"rows": rows, "counts": dict(current.counts), "at": watch.clock(utc_now())}
+    )
 
 
 def _format(name: str, revision: str, data: object) -> str:

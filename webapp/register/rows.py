@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,8 +12,9 @@ from flask import get_template_attribute
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import expected_students
+from attendance.database.conclusions import grace_end, opens_at
 from attendance.database.entries import NO_ENTRY
-from attendance.database.excuses import reason_of_excuse
+from attendance.database.excused import reason_of_excuse
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -23,11 +24,13 @@ from attendance.database.models import (
     Source,
     Status,
     Student,
+    Unrecorded,
 )
 from webapp.tools.names import by_student_name
 from webapp.tools.phases import Phase, phase_of
+from webapp.tools.template_tools import UNRECORDED
 
-UNSEEN, SCHEDULED, UNRECORDED = "unseen", "scheduled", "unrecorded"
+UNSEEN, SCHEDULED = "unseen", "scheduled"
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,11 @@ class RegisterRow:
     """A student on a session's register.
 
     Attributes:
-        state: a `Status` value; or without a row "unseen" (attendance counts or counted, absences are not written),
-            "scheduled" (not yet), or "unrecorded" (closed before the student was enrolled).
+        state: a `Status` value; or without a status "unseen" (attendance counts or counted, the register is not
+            complete), "scheduled" (not yet), or "unrecorded" (nothing is recorded, for the reason in `unrecorded`; or
+            the student joined after the session was closed).
+        unrecorded: why nothing is recorded.
+        watched_from: why a student who came after the grace period is present: the room was not watched before.
         camera: name of the camera of the first sighting.
         changes: how often the status was changed after it was first written.
         changed_by: who changed it last, when that was a person.
@@ -60,6 +66,13 @@ class RegisterRow:
     remark: str | None = None
     excuse: str | None = None
     entry_version: int = NO_ENTRY
+    unrecorded: Unrecorded | None = None
+    watched_from: datetime | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether the machine has concluded nothing, and a person is asked to."""
+        return self.unrecorded is not None and not self.by_person
 
     @property
     def by_person(self) -> bool:
@@ -92,14 +105,19 @@ class Register:
         return self.phase is not Phase.CLOSED and self.phase is not Phase.SCHEDULED
 
     @property
+    def by_hand(self) -> int:
+        """Of how many the machine has concluded nothing, so that a person is asked to."""
+        return sum(row.by_hand for row in self.rows)
+
+    @property
     def opens_at(self) -> datetime:
         """From when attendance counts."""
-        return self.session.starts_at - timedelta(minutes=self.session.early_minutes)
+        return opens_at(self.session)
 
     @property
     def grace_until(self) -> datetime:
         """Until when whoever is seen first is present, not late."""
-        return self.session.starts_at + timedelta(minutes=self.session.grace_minutes)
+        return grace_end(self.session)
 
     @property
     def revision(self) -> str:
@@ -150,6 +168,8 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
             expected.c.student_id.is_not(None).label("enrolled"),
             Attendance.id.label("attendance_id"),
             Attendance.status,
+            Attendance.unrecorded_reason,
+            Attendance.watched_from,
             Attendance.source,
             Attendance.first_seen,
             Attendance.last_seen,
@@ -168,27 +188,31 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
 
 
 def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) -> RegisterRow:
+    nothing_yet = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
     if line.attendance_id is None:
-        state = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
-        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), state, excuse=line.excuse)
+        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), nothing_yet, excuse=line.excuse)
     count, who = changes.get(line.attendance_id, (0, None))
-    status: Status = line.status
+    status: Status | None = line.status
+    # Times of an entry about which nothing is known yet are of before the session was moved.
+    known = status is not None or line.unrecorded_reason is not None
     return RegisterRow(
         student_id=line.id,
         index_number=line.index_number,
         name=line.name,
         enrolled=bool(line.enrolled),
-        state=status.value,
-        source=line.source,
-        first_seen=line.first_seen,
-        last_seen=line.last_seen,
-        confidence=line.confidence,
-        camera=line.camera,
+        state=nothing_yet if status is None else status.value,
+        source=line.source if known else None,
+        first_seen=line.first_seen if known else None,
+        last_seen=line.last_seen if known else None,
+        confidence=line.confidence if known else None,
+        camera=line.camera if known else None,
         changes=count,
         changed_by=who,
         remark=line.remark,
         excuse=line.excuse,
         entry_version=line.version,
+        unrecorded=line.unrecorded_reason,
+        watched_from=line.watched_from,
     )
 
 

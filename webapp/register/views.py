@@ -1,23 +1,29 @@
 """The register of a class session: the page, its live stream and its CSV."""
 
 from collections.abc import Collection
+from datetime import datetime
+from typing import Any
 
 from flask import Flask, Response, abort, current_app, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
 
+from attendance.database.conclusions import basis_of
 from attendance.database.models import ClassSession, utc_now
 from webapp.account.reach import reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
-from webapp.register.rows import RegisterRow, read_register, render_row
+from webapp.register.rows import Register, RegisterRow, read_register, render_row
+from webapp.register.strip import SIGHT_WORDS, read_strip
 from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
 from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.template_tools import STATE_WORDS, percent, source_word
 from webapp.tools.times import clock_text, local
+from webapp.tools.watching import troubles
 
 _ROWS_A_PAGE = 500
 _STREAMS = "attendance_streams"
@@ -48,7 +54,8 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         form: for changing several entries; open when it has errors.
         chosen: the entries (`RegisterRow.entry`) that are chosen in it.
     """
-    register = read_register(database(), session, utc_now())
+    now = utc_now()
+    register = read_register(database(), session, now)
     search, state = asked_filter()
     rows = [row for row in register.rows if _matches(row, search, state)]
     number = page_number()
@@ -63,7 +70,25 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         form=form,
         chosen=chosen,
         shown=" ".join(row.entry for row in rows),
+        **_watch_parts(database(), register, now),
+        basis=basis_of(session),
+        read_at=_clock(now),
     )
+
+
+def _watch_parts(db: Session, register: Register, now: datetime) -> dict[str, Any]:
+    """What the page shows of the cameras."""
+    session = register.session
+    return {
+        "strip": read_strip(db, register, now),
+        "sight_words": SIGHT_WORDS,
+        "troubles": troubles(db, [session], now)[session.id],
+    }
+
+
+def _watch_html(db: Session, register: Register) -> str:
+    parts = _watch_parts(db, register, utc_now())
+    return render_template("register/_watch.html", session=register.session, register=register, **parts)
 
 
 @blueprint.get("/live")
@@ -78,7 +103,9 @@ def live(session_id: int) -> ResponseReturnValue:
     if streams.stopping.is_set() or not streams.enter():
         abort(503, "Too many registers are watched live just now.")
     release_database()
-    watch = Watch(sessions_of(current_app), session_id, since, render_row, streams.stopping)
+    watch = Watch(
+        sessions_of(current_app), session_id, since, render_row, streams.stopping, clock=_clock, watched=_watch_html
+    )
     response = Response(stream_with_context(watch_register(watch)), mimetype="text/event-stream")
     response.call_on_close(streams.leave)
     response.headers["X-Accel-Buffering"] = "no"  # nginx would collect events before passing them on
@@ -105,9 +132,15 @@ def export(session_id: int) -> ResponseReturnValue:
         "Changed by",
         "Remark",
         "Excuse",
+        "Not recorded because",
+        "Room watched from",
     ]
     text = "".join(csv_lines(header, map(_cells, rows)))
     return csv_response(iter([text]), name)
+
+
+def _clock(moment: datetime) -> str:
+    return clock_text(moment, seconds=True)
 
 
 def asked_filter() -> tuple[str, str]:
@@ -134,4 +167,6 @@ def _cells(row: RegisterRow) -> list[str]:
         row.changed_by or "",
         row.remark or "",
         row.excuse or "",
+        row.unrecorded.value if row.unrecorded else "",
+        clock_text(row.watched_from) if row.watched_from else "",
     ]

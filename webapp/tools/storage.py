@@ -5,16 +5,17 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
+from attendance.settings import AttendanceSettings
 from webapp.tools.names import teach_sqlite
 
 _EXTENSION = "attendance_sessions"
 
 
-def init_storage(app: Flask, url: str, *, pool_size: int) -> None:
+def init_storage(app: Flask, url: str, *, pool_size: int, rules: AttendanceSettings) -> None:
     """Give the application its engine and close each request's session when the request ends."""
     engine = create_database_engine(url, pool_size=pool_size)
     teach_sqlite(engine)
-    app.extensions[_EXTENSION] = session_factory(engine)
+    app.extensions[_EXTENSION] = session_factory(engine, rules)
     app.teardown_appcontext(_close_session)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from flask import Flask, current_app
 from wtforms import Field
 
-from attendance.database.models import Source, Status
+from attendance.database.models import Source, Status, Unrecorded
 from webapp.tools.names import name_key
 from webapp.tools.paging import page_address
 
+UNRECORDED = "unrecorded"
 # A `Status`, or what a register shows of a student who has none.
 STATE_WORDS = {
     "present": "Present",
@@ -18,7 +19,15 @@ STATE_WORDS = {
     "excused": "Excused",
     "unseen": "Not yet seen",
     "scheduled": "Scheduled",
-    "unrecorded": "Not recorded",
+    UNRECORDED: "Not recorded",
+}
+
+# Why nothing is recorded, after "Not recorded: "; the keys are also what exports say.
+UNRECORDED_WORDS = {
+    Unrecorded.UNWATCHED: "the room was not watched",
+    Unrecorded.UNRECOGNISABLE: "the cameras could not recognise this student",
+    Unrecorded.UNNAMED: "people were seen who could not be named",
+    Unrecorded.ENTERED_LATE: "the session was entered after its end",
 }
 
 STATUS_VALUES = frozenset(status.value for status in Status)
@@ -35,6 +44,7 @@ def init_template_tools(app: Flask) -> None:
         field_attributes=field_attributes,
         page_address=page_address,
         state_words=STATE_WORDS,
+        unrecorded_words=UNRECORDED_WORDS,
     )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from attendance.database.models import Role, utc_now
-from tests.factories import enrol, make_course, make_lecturer, make_room, make_session, make_student
+from tests.factories import enrol, make_course, make_lecturer, make_room, make_session, make_student, watch_whole
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 
 DASH = "\N{EN DASH}"
@@ -112,6 +112,7 @@ def test_past_and_coming_sessions_of_a_course(site, site_db):
 def test_students_of_a_course_with_their_rates(site, site_db):
     lesson = make_lesson(site_db, "Ada Byron", "Łukasz Żak", starts_at=LONG_AGO)
     second = make_session(site_db, lesson.course, starts_at=LONG_AGO + timedelta(days=7))
+    watch_whole(site_db, second)
     see(site_db, lesson, lesson.students[0])
     see(site_db, lesson, lesson.students[0], session=second, minute=20)
     see(site_db, lesson, lesson.students[1])

@@ -8,6 +8,7 @@ from attendance.database.corrections import correct_status
 from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Enrolment, Source, Status
 from attendance.database.register import close_ended_sessions
+from attendance.settings import AttendanceSettings
 from tests.factories import enrol, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from webapp.records.tallies import tally_sessions
@@ -20,7 +21,7 @@ from webapp.tools.phases import Phase, phase_of
 def taught(engine, database_url):
     made = create_database_engine(database_url)
     teach_sqlite(made)
-    yield session_factory(made)
+    yield session_factory(made, AttendanceSettings(settle_minutes=0))
     made.dispose()
 
 

@@ -1,18 +1,28 @@
 // Watches a register: server-sent events; where they do not get through, the page is read again every few seconds.
+// The server speaks every 1.5 seconds. A silence of four says that the connection is lost, whatever the reason: a server
+// that is stopped keeps its connections open, and so does a network that is gone.
 
 const POLL_MS = 10_000;
 const TRY_STREAM_AGAIN_MS = 60_000;
 const HIDDEN_MS = 30_000;
+const LOST_MS = 4_000;
+const LOOK_MS = 500;
+const TRY_LOST_AGAIN_MS = 10_000;
 
 export class Watcher {
   #options;
   #source = null;
   #timers = new Set();
   #stopped = false;
+  #heard = 0;
+  #opened = 0;
+  #at;
 
-  // options: address, revision() of what is shown, onRows(data, revision), onStale(), onState(kind, text).
+  // options: address, readAt: when the page was read, revision() of what is shown, onRows(data, revision), onWatch(html),
+  // onStale(), which reads the page again and says when, onState(kind, text).
   constructor(options) {
     this.#options = options;
+    this.#at = options.readAt;
   }
 
   start() {
@@ -37,12 +47,40 @@ export class Watcher {
     const revision = encodeURIComponent(this.#options.revision());
     const source = new EventSource(`${this.#options.address}?revision=${revision}`);
     this.#source = source;
-    source.addEventListener("open", () => this.#options.onState("live", "Live"));
-    source.addEventListener("rows", (event) => this.#options.onRows(JSON.parse(event.data), event.lastEventId));
+    this.#opened = performance.now();
+    if (!this.#heard) this.#heard = this.#opened;
+    source.addEventListener("open", () => this.#hear(this.#at));
+    source.addEventListener("beat", (event) => this.#hear(JSON.parse(event.data).at));
+    source.addEventListener("rows", (event) => {
+      const data = JSON.parse(event.data);
+      this.#options.onRows(data, event.lastEventId);
+      this.#hear(data.at);
+    });
+    source.addEventListener("watch", (event) => this.#options.onWatch(JSON.parse(event.data).html));
     source.addEventListener("stale", () => this.#readAgain());
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) this.#fallBack();
     });
+    this.#listen();
+  }
+
+  #hear(at) {
+    this.#heard = performance.now();
+    this.#at = at;
+    this.#options.onState("live", `Live, updated ${at}`);
+  }
+
+  #listen() {
+    this.#later(LOOK_MS, () => {
+      const now = performance.now();
+      if (now - this.#heard > LOST_MS) this.#lose();
+      if (now - Math.max(this.#heard, this.#opened) > TRY_LOST_AGAIN_MS) this.#open();
+      else this.#listen();
+    });
+  }
+
+  #lose() {
+    this.#options.onState("lost", `Connection lost. Last update ${this.#at}`);
   }
 
   #pause() {
@@ -63,14 +101,16 @@ export class Watcher {
       await this.#readAgain();
       this.#poll();
     });
-    this.#options.onState("waiting", "Updates every 10 seconds");
+    if (performance.now() - this.#heard > LOST_MS + POLL_MS) this.#lose();
+    else this.#options.onState("waiting", `Updates every 10 seconds, last ${this.#at}`);
   }
 
   async #readAgain() {
     try {
-      await this.#options.onStale();
+      this.#at = await this.#options.onStale();
+      this.#heard = performance.now();
     } catch {
-      this.#options.onState("waiting", "No connection; trying again");
+      this.#lose();
     }
   }
 

@@ -41,7 +41,7 @@ function announce(sayings) {
 
 // Puts the page as it is now in place of the page as it was; rows that are the same stay untouched.
 async function readPageAgain() {
-  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
+  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(4000) });
   if (answer.redirected || !answer.ok) throw new Error(`the page answers ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [now, was] = [page.querySelector("[data-register]"), document.querySelector("[data-register]")];
@@ -50,7 +50,7 @@ async function readPageAgain() {
     const typed = document.querySelector("[data-filter]") ? new FormData(document.querySelector("[data-filter]")) : null;
     was.replaceWith(document.adoptNode(now));
     start(typed);
-    return;
+    return now.dataset.readAt;
   }
   was.dataset.revision = now.dataset.revision;
   const sayings = [];
@@ -62,8 +62,25 @@ async function readPageAgain() {
   }
   const places = Array.from(now.querySelectorAll("[data-count]"));
   showCounts(Object.fromEntries(places.map((place) => [place.dataset.count, place.textContent])));
+  showWatch(now.querySelector("[data-watch]")?.innerHTML ?? "");
   announce(sayings);
   filterRows();
+  return now.dataset.readAt;
+}
+
+// What is shown of the cameras; a table that is open stays open, and what is wrong is said when it begins.
+function showWatch(html) {
+  const place = document.querySelector("[data-watch]");
+  if (!place) return;
+  const open = place.querySelector("details")?.open;
+  const troubles = () => Array.from(place.querySelectorAll(".notice"), (notice) => notice.textContent.trim());
+  const before = troubles();
+  const template = document.createElement("template");
+  template.innerHTML = html.trim();
+  place.replaceChildren(template.content);
+  const table = place.querySelector("details");
+  if (table && open) table.open = true;
+  announce(troubles().filter((text) => !before.includes(text)));
 }
 
 const rowIds = (page) => Array.from(page.querySelectorAll("[data-rows] > tr"), (row) => row.id).join();
@@ -73,6 +90,7 @@ function showState(kind, text) {
   const place = document.querySelector("[data-live-state]");
   if (!place) return;
   place.hidden = false;
+  if (place.dataset.kind !== kind && [place.dataset.kind, kind].includes("lost")) announcer().textContent = text;
   place.dataset.kind = kind;
   place.querySelector("[data-live-text]").textContent = text;
 }
@@ -88,6 +106,7 @@ function start(typed = null) {
   if (register.dataset.live) {
     watcher = new Watcher({
       address: register.dataset.live,
+      readAt: register.dataset.readAt,
       revision: () => document.querySelector("[data-register]").dataset.revision,
       onRows({ rows, counts }, revision) {
         register.dataset.revision = revision;
@@ -96,6 +115,7 @@ function start(typed = null) {
         announce(rows.map((row) => row.say));
         filterRows();
       },
+      onWatch: showWatch,
       onStale: readPageAgain,
       onState: showState,
     });
