@@ -259,7 +259,7 @@ class RecognitionService:
         engine = create_database_engine(self._settings.database_url, pool_size=self._settings.database.pool_size)
         self._parts.callback(engine.dispose)
         await asyncio.to_thread(require_current_schema, engine)
-        return session_factory(engine)
+        return session_factory(engine, self._settings.attendance)
 
     def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:
         measured = sessionmaker(**sessions.kw, class_=Session)  # so that nobody else's transactions are counted

@@ -16,6 +16,7 @@ from attendance.database.engine import create_database_engine, session_factory, 
 from attendance.face_engine.models.cache import default_cache_folder
 from attendance.face_engine.models.fetching import AddressSource, WheelSource, fetch
 from attendance.settings import Settings
+from attendance.settings.attendance import AttendanceSettings
 from operations.demo.pictures import fetch_pictures
 from tests import databases
 from tests.mariadb import MariaDb, start_server
@@ -147,8 +148,8 @@ def engine(request: pytest.FixtureRequest, database_url: str) -> Iterator[sa.Eng
 
 @pytest.fixture
 def sessions(engine: sa.Engine) -> sessionmaker[Session]:
-    """Makes sessions of `engine`."""
-    return session_factory(engine)
+    """Makes sessions of `engine`; class sessions are closed as soon as they have ended."""
+    return session_factory(engine, AttendanceSettings(settle_minutes=0))
 
 
 @pytest.fixture

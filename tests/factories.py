@@ -7,7 +7,8 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.audiences import rooms_of
+from attendance.database.audiences import expected_students, rooms_of
+from attendance.database.conclusions import opens_at, watch_begins
 from attendance.database.models import (
     Camera,
     ClassSession,
@@ -118,8 +119,9 @@ def make_session(
     early_minutes: int = 10,
     grace_minutes: int = 10,
     closed_at: datetime | None = None,
+    entered_at: datetime | None = LONG_SINCE,
 ) -> ClassSession:
-    """A class session of ninety minutes unless told otherwise."""
+    """A class session of ninety minutes, entered long ago unless told otherwise."""
     session = ClassSession(
         course_id=course.id,
         room_id=(room or make_room(db)).id,
@@ -128,6 +130,7 @@ def make_session(
         early_minutes=early_minutes,
         grace_minutes=grace_minutes,
         closed_at=closed_at,
+        entered_at=entered_at,
     )
     return _added(db, session)
 
@@ -180,6 +183,16 @@ def recognisable(db: Session, *students: Student, since: datetime = LONG_SINCE) 
     for student in students:
         student.recognisable_since = since
     db.flush()
+
+
+def watch_whole(db: Session, *sessions: ClassSession) -> None:
+    """Have whole sessions watched, with all on their rosters known to the cameras: who does not come is absent.
+
+    From before the start, so that whoever comes after the grace period is late.
+    """
+    for session in sessions:
+        watch(db, session, since=min(opens_at(session), watch_begins(session)))
+        recognisable(db, *db.scalars(sa.select(Student).where(Student.id.in_(expected_students(session)))))
 
 
 def _added(db: Session, row: Row) -> Row:

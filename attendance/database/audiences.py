@@ -30,3 +30,8 @@ def expected_by_index_number(db: Session, session: ClassSession, index_number: s
 def rooms_of(session: ClassSession) -> tuple[int, ...]:
     """The ids of the rooms in which a session is held."""
     return (session.room_id,)
+
+
+def is_held_in(room_id: int) -> sa.ColumnElement[bool]:
+    """The condition that a session is held in a room, there alone or also there."""
+    return ClassSession.room_id == room_id

@@ -1,7 +1,7 @@
 """Many entries of one register changed at once, by a person, and undone again."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from attendance.database.audiences import expected_students
 from attendance.database.corrections import NoEntryError, checked_reason, hand_to_machine
-from attendance.database.entries import NO_ENTRY, Author, add_entries, change_entry
+from attendance.database.decisions import conclusions_of
+from attendance.database.entries import NO_ENTRY, Author, add_entries, change_entry, is_creation
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status
 from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
@@ -31,6 +32,19 @@ class BulkChange:
     left: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class WantedEntry:
+    """What a person wants of one entry.
+
+    Attributes:
+        version: of the entry that the person looked at; `entries.NO_ENTRY` for none.
+        status: the new one; None leaves the entry without a status, for the reason it has: only where it has none.
+    """
+
+    version: int
+    status: Status | None
+
+
 def correct_many(
     db: Session,
     *,
@@ -41,13 +55,26 @@ def correct_many(
     lecturer_id: int,
     now: datetime | None = None,
 ) -> BulkChange:
-    """Set one status for many students of a session, for one reason, in one transaction of its own.
+    """Set one status for many students of a session: `decide_many` with the same status for all."""
+    wanted = {student: WantedEntry(version, status) for student, version in versions.items()}
+    return decide_many(db, session_id=session_id, wanted=wanted, reason=reason, lecturer_id=lecturer_id, now=now)
+
+
+def decide_many(
+    db: Session,
+    *,
+    session_id: int,
+    wanted: Mapping[int, WantedEntry],
+    reason: str,
+    lecturer_id: int,
+    now: datetime | None = None,
+) -> BulkChange:
+    """Decide many entries of a session as a person, for one reason, in one transaction of its own.
 
     Args:
         db: a session with nothing pending.
         session_id: of the class session.
-        versions: by the student's id, the version of the entry that the person looked at; `entries.NO_ENTRY` for none.
-        status: the new one.
+        wanted: by the student's id, what becomes of the entry.
         reason: why; at most 500 characters.
         lecturer_id: who corrects.
         now: when, aware; the present unless given.
@@ -66,7 +93,7 @@ def correct_many(
         session = session_in_force(db, session_id)
         if session is None:
             raise NoEntryError("There is no such session.")
-        return _correct_in(db, session, versions, status, author)
+        return _decide_in(db, session, wanted, author)
 
     return transact(db, work)
 
@@ -101,46 +128,61 @@ def undo(db: Session, *, session_id: int, batch: str, lecturer_id: int, now: dat
     return transact(db, work)
 
 
-def _correct_in(
-    db: Session, session: ClassSession, versions: Mapping[int, int], status: Status, author: Author
-) -> BulkChange:
-    rows = _locked_entries(db, session.id, Attendance.student_id.in_(versions))
+def _decide_in(db: Session, session: ClassSession, wanted: Mapping[int, WantedEntry], author: Author) -> BulkChange:
+    rows = _locked_entries(db, session.id, Attendance.student_id.in_(wanted))
     roster = set(db.scalars(expected_students(session)))
     new = [
-        Attendance(session_id=session.id, student_id=student, status=status, source=Source.PERSON, version=NO_ENTRY + 1)
-        for student, version in versions.items()
-        if student not in rows and student in roster and version == NO_ENTRY
+        Attendance(session_id=session.id, student_id=student, status=of.status, source=Source.PERSON)
+        for student, of in wanted.items()
+        if student not in rows and student in roster and of.version == NO_ENTRY and of.status is not None
     ]
-    as_seen = [row for student, row in rows.items() if row.version == versions[student]]
-    add_entries(db, new, author)
+    as_seen = [row for student, row in rows.items() if _may_become(row, wanted[student])]
+    add_entries(db, session.id, new, author)
     for row in as_seen:
-        change_entry(db, row, status, Source.PERSON, author)
+        status = wanted[row.student_id].status
+        unrecorded = row.unrecorded_reason if status is None else None
+        change_entry(db, row, status, Source.PERSON, author, unrecorded=unrecorded)
     db.flush()
     changed = {row.student_id for row in (*new, *as_seen)}
-    others = {student: row for student, row in rows.items() if student not in changed}
-    sent_before = _sent_before(db, others, versions, status, author)
+    others = [row for student, row in rows.items() if student not in changed]
+    sent_before = _sent_before(db, others, wanted, author)
     done = changed | sent_before.keys()
     batch = author.batch if changed else next(iter(sent_before.values()), None)
-    return BulkChange(batch, tuple(sorted(done)), tuple(sorted(versions.keys() - done)))
+    return BulkChange(batch, tuple(sorted(done)), tuple(sorted(wanted.keys() - done)))
+
+
+def _may_become(row: Attendance, wanted: WantedEntry) -> bool:
+    """Whether the entry is the one that the person looked at, and can be what is wanted."""
+    return row.version == wanted.version and not (wanted.status is None and row.status is not None)
 
 
 def _sent_before(
-    db: Session, rows: Mapping[int, Attendance], versions: Mapping[int, int], status: Status, author: Author
+    db: Session, rows: Sequence[Attendance], wanted: Mapping[int, WantedEntry], author: Author
 ) -> dict[int, str | None]:
     """Of the entries, those that the same bulk change made what they are: by student, its batch. It was sent twice."""
     found = db.execute(
-        sa.select(Attendance.student_id, AttendanceChange.version, AttendanceChange.batch)
+        sa.select(
+            Attendance.student_id,
+            AttendanceChange.version,
+            AttendanceChange.batch,
+            AttendanceChange.new_status,
+            sa.and_(*is_creation()).label("made"),
+        )
         .join(Attendance, Attendance.id == AttendanceChange.attendance_id)
         .where(
-            Attendance.id.in_([row.id for row in rows.values()]),
+            Attendance.id.in_([row.id for row in rows]),
             AttendanceChange.version == Attendance.version,
             AttendanceChange.batch.is_not(None),
             AttendanceChange.lecturer_id == author.lecturer_id,
-            AttendanceChange.new_status == status,
             AttendanceChange.reason == author.reason,
         )
     )
-    return {student: batch for student, version, batch in found if version == versions[student] + 1}
+    return {
+        student: batch
+        for student, version, batch, status, made in found
+        if status is wanted[student].status
+        and (made if wanted[student].version == NO_ENTRY else version == wanted[student].version + 1)
+    }
 
 
 def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> BulkChange:
@@ -155,7 +197,7 @@ def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> 
         row.id: row
         for row in _locked_entries(db, session.id, Attendance.id.in_([c.attendance_id for c in changes])).values()
     }
-    changed, left = [], []
+    handed, changed, left = [], [], []
     for change in changes:
         row = rows.get(change.attendance_id or 0)
         if row is None:
@@ -164,10 +206,12 @@ def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> 
             left.append(row.student_id)
             continue
         changed.append(row.student_id)
-        if change.old_source is Source.PERSON and change.old_status is not None:
-            change_entry(db, row, change.old_status, Source.PERSON, author)
+        if change.old_source is Source.PERSON:
+            change_entry(db, row, change.old_status, Source.PERSON, author, unrecorded=change.old_unrecorded)
         else:
-            hand_to_machine(db, session, row, author)
+            handed.append(row)
+    if handed:
+        hand_to_machine(db, handed, conclusions_of(db, session), author)
     db.flush()
     return BulkChange(None, tuple(sorted(changed)), tuple(sorted(left)))
 

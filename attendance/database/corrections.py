@@ -1,10 +1,13 @@
 """What a person makes of an entry of the register: a correction, for good."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import is_expected
+from attendance.database.conclusions import NOTHING_YET, Conclusion
+from attendance.database.decisions import conclusions_of
 from attendance.database.entries import (
     NO_ENTRY,
     Author,
@@ -16,7 +19,7 @@ from attendance.database.entries import (
     take_out_entries,
 )
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status
-from attendance.database.register import machine_status, session_in_force
+from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
 from attendance.tables.fields import CORRECTION_REASON, REMARK
@@ -169,20 +172,35 @@ def give_back(
             raise NoEntryError("There is no such entry.")
         if row.source is not Source.PERSON:
             raise CorrectionError("The machine decides this entry already.")
-        return hand_to_machine(db, session, row, author)
+        hand_to_machine(db, [row], conclusions_of(db, session), author)
+        return locked_entry(db, session_id, student_id)
 
     return transact(db, work)
 
 
-def hand_to_machine(db: Session, session: ClassSession, row: Attendance, author: Author) -> Attendance | None:
-    """Let the machine decide a person's entry anew, in the caller's transaction; None when no entry is left."""
-    status = machine_status(db, session, row)
-    if status is None:
-        take_out_entries(db, [row], author)
-        return None
-    change_entry(db, row, status, Source.MACHINE, author)
+def hand_to_machine(
+    db: Session, rows: Sequence[Attendance], concluded: Mapping[int, Conclusion], author: Author
+) -> None:
+    """Let the machine decide persons' entries of one session anew, in the caller's transaction.
+
+    Args:
+        db: the session that loaded the entries.
+        rows: the entries, locked.
+        concluded: what the machine makes of the session (`decisions.conclusions_of`). Where it has nothing to enter,
+            no entry is left.
+        author: who gives them back.
+    """
+    gone = []
+    for row in rows:
+        conclusion = concluded.get(row.student_id, NOTHING_YET)
+        if conclusion == NOTHING_YET:
+            gone.append(row)
+            continue
+        change_entry(db, row, conclusion.status, Source.MACHINE, author, unrecorded=conclusion.unrecorded)
+        row.watched_from = conclusion.watched_from
+    if gone:
+        take_out_entries(db, gone, author)
     db.flush()
-    return row
 
 
 def set_remark(
@@ -263,9 +281,12 @@ def require_version(row: Attendance | None, version: int | None) -> None:
 
 def _is_done(db: Session, row: Attendance, status: Status, author: Author, version: int) -> bool:
     """Whether the entry is what this very correction of that version made of it: it was sent twice."""
-    if row.version != version + 1 or row.status is not status or row.source is not Source.PERSON:
+    if row.status is not status or row.source is not Source.PERSON:
         return False
-    return _is_last_change(db, row.session_id, row.student_id, author, version + 1)
+    if version == NO_ENTRY:  # an entry that was made again goes on counting where the one before ended
+        made: AttendanceChange | None = db.scalar(history_of(row.session_id, row.student_id).limit(1))
+        version = row.version - 1 if made is not None and made.old_source is None else NO_ENTRY
+    return row.version == version + 1 and _is_last_change(db, row.session_id, row.student_id, author, row.version)
 
 
 def _is_last_change(db: Session, session_id: int, student_id: int, author: Author, version: int) -> bool:

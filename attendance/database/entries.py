@@ -1,13 +1,13 @@
 """Entries of a register: the one place where a status, its source or its remark changes, with version and history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Attendance, AttendanceChange, Source, Status, utc_now
+from attendance.database.models import Attendance, AttendanceChange, Source, Status, Unrecorded, utc_now
 from attendance.database.transactions import inserted
 
 NO_ENTRY = 0
@@ -41,44 +41,83 @@ def locked_entry(db: Session, session_id: int, student_id: int) -> Attendance | 
     )
 
 
+def first_versions(db: Session, session_id: int, student_ids: Collection[int]) -> dict[int, int]:
+    """By student, the version of an entry that is made now: after that of one which was taken out, if there was one.
+
+    Otherwise a page that shows the entry of before could change the one of now, as if it had been looked at.
+    """
+    query = (
+        sa.select(AttendanceChange.student_id, sa.func.max(AttendanceChange.version))
+        .where(AttendanceChange.session_id == session_id, AttendanceChange.attendance_id.is_(None))
+        .group_by(AttendanceChange.student_id)
+    )
+    if len(student_ids) == 1:
+        query = query.where(AttendanceChange.student_id.in_(student_ids))
+    taken_out = {student: version or 0 for student, version in db.execute(query)}
+    return {student: taken_out.get(student, NO_ENTRY) + 1 for student in student_ids}
+
+
 def add_entry(db: Session, row: Attendance, author: Author) -> bool:
     """Insert a person's entry with its history; False when another was first, and nothing is done."""
+    row.version = first_versions(db, row.session_id, (row.student_id,))[row.student_id]
     if not inserted(db, row):
         return False
-    _note(db, row, author, old_status=None, old_source=None)
+    _note(db, row, author, _NEW)
     return True
 
 
-def change_entry(db: Session, row: Attendance, status: Status, source: Source, author: Author) -> None:
-    """Give an entry a status decided by `source`, in the caller's transaction; its version rises."""
-    old_status, old_source = row.status, row.source
-    row.status, row.source, row.version = status, source, row.version + 1
-    _note(db, row, author, old_status=old_status, old_source=old_source)
+def change_entry(
+    db: Session,
+    row: Attendance,
+    status: Status | None,
+    source: Source,
+    author: Author,
+    *,
+    unrecorded: Unrecorded | None = None,
+) -> None:
+    """Give an entry a status decided by `source`, in the caller's transaction; its version rises.
+
+    Args:
+        db: the session that loaded the entry.
+        row: the entry, locked.
+        status: None for nothing that is recorded.
+        source: who decided.
+        author: who changes it, and why.
+        unrecorded: without a status, why there is none; None as well while nothing is known yet.
+    """
+    old = _Decided(row.status, row.unrecorded_reason, row.source)
+    row.status, row.unrecorded_reason, row.source, row.version = status, unrecorded, source, row.version + 1
+    if source is Source.PERSON:
+        row.watched_from = None  # the machine's note
+    _note(db, row, author, old)
 
 
 def change_remark(db: Session, row: Attendance, remark: str, author: Author) -> None:
     """Give an entry a remark, empty for none; its version rises, its status stays."""
     row.remark, row.version = remark or None, row.version + 1
-    _note(db, row, author, old_status=row.status, old_source=row.source, remark=remark)
+    _note(db, row, author, _Decided(row.status, row.unrecorded_reason, row.source), remark=remark)
 
 
-def add_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
-    """Insert entries of persons with their history.
+def add_entries(db: Session, session_id: int, rows: Sequence[Attendance], author: Author) -> None:
+    """Insert entries of persons in one session with their history.
 
     Raises:
         sqlalchemy.exc.IntegrityError: another was first with one of them; the transaction is to be run again.
     """
+    versions = first_versions(db, session_id, [row.student_id for row in rows])
+    for row in rows:
+        row.version = versions[row.student_id]
     db.add_all(rows)
     db.flush()
     for row in rows:
-        _note(db, row, author, old_status=None, old_source=None)
+        _note(db, row, author, _NEW)
 
 
 def take_out_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
     """Let there be no such entries again. Their history stays and is found by session and student."""
     for row in rows:
         row.version += 1
-        _note(db, row, author, old_status=row.status, old_source=row.source, gone=True)
+        _note(db, row, author, _Decided(row.status, row.unrecorded_reason, row.source), gone=True)
     db.flush()
     ids = [row.id for row in rows]
     of_entry = sa.select(Attendance).where(Attendance.id == AttendanceChange.attendance_id)
@@ -113,24 +152,45 @@ def history_of(session_id: int, student_id: int) -> sa.Select[AttendanceChange]:
     )
 
 
+def made_by_persons(session_id: int) -> sa.Select[int, datetime]:
+    """The query for the entries of a session that a person made: the student's id, and when."""
+    return (
+        sa.select(Attendance.student_id, AttendanceChange.changed_at)
+        .join(Attendance, Attendance.id == AttendanceChange.attendance_id)
+        .where(Attendance.session_id == session_id, *is_creation())
+    )
+
+
+def is_creation() -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions on a change that made its entry."""
+    return AttendanceChange.old_status.is_(None), AttendanceChange.old_source.is_(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What an entry was before a change."""
+
+    status: Status | None
+    unrecorded: Unrecorded | None
+    source: Source | None
+
+
+_NEW = _Decided(None, None, None)
+
+
 def _note(
-    db: Session,
-    row: Attendance,
-    author: Author,
-    *,
-    old_status: Status | None,
-    old_source: Source | None,
-    remark: str | None = None,
-    gone: bool = False,
+    db: Session, row: Attendance, author: Author, old: _Decided, *, remark: str | None = None, gone: bool = False
 ) -> None:
     db.add(
         AttendanceChange(
             attendance_id=row.id,
             lecturer_id=author.lecturer_id,
             changed_at=author.now or utc_now(),
-            old_status=old_status,
-            old_source=old_source,
+            old_status=old.status,
+            old_unrecorded=old.unrecorded,
+            old_source=old.source,
             new_status=None if gone else row.status,
+            new_unrecorded=None if gone else row.unrecorded_reason,
             version=row.version,
             batch=author.batch,
             remark=remark,

@@ -5,16 +5,16 @@ when the session is closed, and at once in sessions that are closed. Whoever was
 person decided stays, too. Without the excuse the machine decides anew, so that exactly what it did is undone.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.entries import Author, change_entry
-from attendance.database.models import Attendance, ClassSession, Excuse, Source, Status, Student
+from attendance.database.decisions import decide_session
+from attendance.database.entries import Author
+from attendance.database.models import Attendance, ClassSession, Excuse, Student
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
 from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE, TextRule
@@ -121,79 +121,31 @@ def take_back_excuse(db: Session, excuse_id: int, *, lecturer_id: int, now: date
     return transact(db, work)
 
 
-def excused_students(db: Session, session: ClassSession, student_ids: Collection[int]) -> frozenset[int]:
-    """Those of the students whom an excuse covers in a session."""
-    query = sa.select(Excuse.student_id).where(*_covers(session), Excuse.student_id.in_(student_ids))
-    return frozenset(db.scalars(query))
-
-
-def excuses_for(session: ClassSession, student_ids: Collection[int]) -> sa.Select[Excuse]:
-    """The query for the excuses that cover any of the students in a session, the latest first."""
-    return sa.select(Excuse).where(*_covers(session), Excuse.student_id.in_(student_ids)).order_by(Excuse.id.desc())
-
-
-def reason_of_excuse(session: ClassSession, student_id: Any) -> sa.ScalarSelect[str | None]:
-    """The reason of an excuse that covers a student in a session, as an expression of a query; NULL without one.
-
-    Args:
-        session: whose start decides.
-        student_id: the column of the query that holds the student's id.
-    """
-    return (
-        sa.select(sa.func.max(Excuse.reason))
-        .where(*_covers(session), Excuse.student_id == student_id)
-        .scalar_subquery()
-    )
-
-
-def missing_status(db: Session, session: ClassSession, student_id: int) -> Status:
-    """What the machine makes of an expected student who was not seen in a session that has ended."""
-    return Status.EXCUSED if excused_students(db, session, (student_id,)) else Status.ABSENT
-
-
-def _covers(session: ClassSession) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        Excuse.starts_at <= session.starts_at,
-        Excuse.ends_at > session.starts_at,
-        sa.or_(Excuse.course_id.is_(None), Excuse.course_id == session.course_id),
-    )
-
-
 def _decide_anew(db: Session, excuse: Excuse, author: Author) -> None:
     """Let closed sessions that an excuse covers or covered follow all excuses that there are now."""
     db.flush()
     covered = [ClassSession.starts_at >= excuse.starts_at, ClassSession.starts_at < excuse.ends_at]
     if excuse.course_id is not None:
         covered.append(ClassSession.course_id == excuse.course_id)
-    student = excuse.student_id
     # A session that is being closed by another waits here, or is waited for, and is closed with this excuse or before.
-    sessions = {
-        session.id: session
-        for session in db.scalars(
-            sa.select(ClassSession)
-            .where(*covered)
-            .order_by(ClassSession.id)
-            .with_for_update(read=True)
-            .execution_options(populate_existing=True)
-        )
-    }
-    rows = db.scalars(
-        sa.select(Attendance)
-        .where(
-            Attendance.student_id == student,
-            Attendance.session_id.in_(sessions),
-            Attendance.source == Source.MACHINE,
-            Attendance.status.in_((Status.ABSENT, Status.EXCUSED)),
-        )
-        .order_by(Attendance.id)
-        .with_for_update()
+    sessions = db.scalars(
+        sa.select(ClassSession)
+        .where(*covered)
+        .order_by(ClassSession.id)
+        .with_for_update(read=True)
         .execution_options(populate_existing=True)
     ).all()
-    for row in rows:
-        status = missing_status(db, sessions[row.session_id], student)
-        if row.status is not status:
-            change_entry(db, row, status, Source.MACHINE, author)
-    db.flush()
+    registered = set(
+        db.scalars(
+            sa.select(Attendance.session_id).where(
+                Attendance.student_id == excuse.student_id,
+                Attendance.session_id.in_([session.id for session in sessions if session.closed_at is not None]),
+            )
+        )
+    )
+    for session in sessions:
+        if session.id in registered:
+            decide_session(db, session, author)
 
 
 def _same(db: Session, row: Excuse) -> Excuse | None:

@@ -24,8 +24,8 @@ def only_noted(session: ClassSession, origin: Origin, rule: LateFrames) -> bool:
 def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
     """Enter a sighting in the register, or leave the register as it is where the rule says so.
 
-    In the caller's transaction, as `record_sighting`. Of what is only noted the evidence is kept, which the caller
-    records next: it says how the frames came.
+    In the caller's transaction, as `record_sighting`; end it with `register.decide_closed`. Of what is only noted the
+    evidence is kept, which the caller records next: it says how the frames came.
 
     Returns:
         Whether there is a place for it; what confirmed the student belongs there too.
@@ -35,4 +35,4 @@ def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
         if session is not None and only_noted(session, sighting.origin, rule):
             log.info("sighting_only_noted", session=session.id, student=sighting.index_number, origin=sighting.origin)
             return expected_by_index_number(db, session, sighting.index_number) is not None
-    return record_sighting(db, sighting) is not None
+    return record_sighting(db, sighting, decide=False) is not None

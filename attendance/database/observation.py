@@ -135,6 +135,14 @@ def minute_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
 
 
+def minutes_between(since: datetime, until: datetime) -> Iterator[datetime]:
+    """The minutes that overlap the time from `since` until before `until`, by their beginnings, UTC."""
+    at = minute_of(since)
+    while at < until:
+        yield at
+        at += _MINUTE
+
+
 def observed_hours(camera_id: int | None, room_id: int, minutes: Iterable[MinuteOfCamera]) -> list[Observed]:
     """Minutes of one camera in one room, as the hours that are reported of it; by hour."""
     by_hour: dict[datetime, list[MinuteOfCamera]] = defaultdict(list)
@@ -198,7 +206,7 @@ def observed_minutes(
     since = since or session.starts_at - timedelta(minutes=session.early_minutes)
     until = until or session.ends_at
     rooms = [_room_in_time(db, room_id, since, until) for room_id in rooms_of(session)]
-    return [_session_minute(at, [room.cameras_at(at) for room in rooms]) for at in _minutes(since, until)]
+    return [_session_minute(at, [room.cameras_at(at) for room in rooms]) for at in minutes_between(since, until)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,10 +355,3 @@ def _bits(minutes: Iterable[datetime]) -> int:
     for at in minutes:
         bits |= 1 << at.minute
     return bits
-
-
-def _minutes(since: datetime, until: datetime) -> Iterator[datetime]:
-    at = minute_of(since)
-    while at < until:
-        yield at
-        at += _MINUTE

@@ -1,28 +1,29 @@
-"""The rules of attendance: what a sighting, the end of a session, and a change of its times make of the register."""
+"""What a sighting, the end of a session, and a change of its times make of the register.
 
+What is concluded of each student is in `conclusions`, the rules, and `decisions`, which asks the database for them.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.audiences import expected_by_index_number, expected_students
-from attendance.database.entries import Author, change_entry, locked_entry, take_out_entries
-from attendance.database.excuses import excused_students, missing_status
-from attendance.database.models import (
-    Attendance,
-    AttendanceChange,
-    Camera,
-    ClassSession,
-    Origin,
-    Source,
-    Status,
-    utc_now,
-)
+from attendance.database.conclusions import Conclusion, basis_of, closing_of, is_within
+from attendance.database.decisions import conclusion_of_sighting, decide_entry, decide_session
+from attendance.database.engine import rules_of
+from attendance.database.entries import Author, first_versions, locked_entry, take_out_entries
+from attendance.database.models import Attendance, Camera, ClassSession, Closing, Origin, Source, Status, utc_now
 from attendance.database.transactions import ATTEMPTS, inserted, transact
 
 log = structlog.get_logger()
+
+_LATE = "A sighting arrived after this had been decided."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,17 @@ class Sighting:
     """How the frames came."""
 
 
-def status_for(session: ClassSession, first_seen: datetime) -> Status:
-    """What the machine makes of a student first seen then: present until the grace period ends, then late."""
-    grace_ends = session.starts_at + timedelta(minutes=session.grace_minutes)
-    return Status.PRESENT if first_seen <= grace_ends else Status.LATE
-
-
-def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
+def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> Attendance | None:
     """Enter a sighting in the register, in the caller's transaction.
 
     Any order and any repetition of the same sightings leaves the same row. A status that a person set stays; only the
     times seen are brought up to date. Begin the transaction with `begin_writing`.
+
+    Args:
+        db: the caller's session.
+        sighting: the sighting.
+        decide: whether to decide a closed session again at once. Without, `decide_closed` is to follow in the same
+            transaction: once for many sightings.
 
     Returns:
         The row; None when there is nothing to enter it for: the session or the student is gone, the student has left
@@ -59,23 +60,28 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
     for _ in range(ATTEMPTS):
         session = session_in_force(db, sighting.session_id)
         student_id = expected_by_index_number(db, session, sighting.index_number) if session else None
-        if session is None or student_id is None or not _counts(session, sighting.first_seen, sighting.last_seen):
+        if session is None or student_id is None or not is_within(session, sighting.first_seen, sighting.last_seen):
             log.warning("sighting_without_place", session=sighting.session_id, student=sighting.index_number)
             return None
         camera_id = _known_camera(db, sighting.camera_id)
         row = locked_entry(db, session.id, student_id)
         if row is not None:
             _merge(db, session, row, sighting, camera_id)
+            if session.closed_at is not None and decide:
+                decide_closed(db, (session.id,))
             return row
+        concluded = conclusion_of_sighting(db, session, sighting.first_seen)
         row = Attendance(
             session_id=session.id,
             student_id=student_id,
-            status=status_for(session, sighting.first_seen),
+            status=concluded.status,
+            watched_from=concluded.watched_from,
             source=Source.MACHINE,
             first_seen=sighting.first_seen,
             last_seen=sighting.last_seen,
             confidence=sighting.confidence,
             camera_id=camera_id,
+            version=first_versions(db, session.id, (student_id,))[student_id],
             origin=sighting.origin,
         )
         if inserted(db, row):
@@ -83,10 +89,22 @@ def record_sighting(db: Session, sighting: Sighting) -> Attendance | None:
     raise RuntimeError(f"session {sighting.session_id}: a student's row appears and disappears")
 
 
-def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
-    """Mark everybody on the roster absent, or excused, who was not seen, in every session that has ended.
+def decide_closed(db: Session, session_ids: Collection[int]) -> None:
+    """Decide those of the sessions again that are closed, in the transaction that recorded sightings in them.
 
-    Runs in transactions of its own, one a session. Several processes may run it at once.
+    What came after the end counts as if it had been known then, also for those who were not seen.
+    """
+    for session_id in sorted(session_ids):
+        session = session_in_force(db, session_id)
+        if session is not None and session.closed_at is not None:
+            decide_session(db, session, Author(_LATE))
+
+
+def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
+    """Complete the register of every session that has ended, `attendance.settle_minutes` after its end.
+
+    Everybody who was expected has an entry then: a status, or why there is none. Runs in transactions of its own, one a
+    session. Several processes may run it at once.
 
     Returns:
         The number of sessions closed.
@@ -94,81 +112,70 @@ def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
     with sessions() as db:
         ended = db.scalars(
             sa.select(ClassSession.id)
-            .where(ClassSession.closed_at.is_(None), ClassSession.ends_at <= now)
+            .where(ClassSession.closed_at.is_(None), ClassSession.ends_at <= now - _settling(db))
             .order_by(ClassSession.ends_at)
         ).all()
     return sum(_close(sessions, session_id, now) for session_id in ended)
 
 
 def apply_session_times(db: Session, session: ClassSession, now: datetime | None = None) -> None:
-    """Let the register follow a session whose times were changed, in the caller's transaction.
+    """Let the register follow a session whose times or room were changed, in the caller's transaction.
 
-    What the machine decided is decided again from the times seen. A session that has not ended any more is open again,
-    and its machine-made absences are taken back.
+    What the machine decided is decided again from what is known of the session's new time and place. A session that has
+    not ended any more is open again: nothing is recorded of those who were not seen in its new time, and it is decided
+    at its new end. One that was moved to a time which had passed counts as entered late, since nobody looked for its
+    students then.
     """
     now = now or utc_now()
+    if _is_moved_into_the_past(session, now):
+        session.entered_at = now
     db.flush()
     if session.closed_at is not None and session.ends_at > now:
-        session.closed_at = None
-    machine = db.scalars(
+        session.closed_at = session.closed_as = None
+    elif basis_of(session) is Closing.OBSERVED:
+        session.closed_as = closing_of(session)
+    if session.closed_at is None:
+        _take_back(db, session)
+    decide_session(db, session, Author("The session's times were changed."))
+
+
+def _is_moved_into_the_past(session: ClassSession, now: datetime) -> bool:
+    """Whether a change that is not flushed gives the session a time of which most has passed and was not its own."""
+    starts_at, ends_at, room_id = (_before(session, name) for name in ("starts_at", "ends_at", "room_id"))
+    if session.ends_at > now or (starts_at, ends_at, room_id) == (session.starts_at, session.ends_at, session.room_id):
+        return False
+    kept = min(ends_at, session.ends_at) - max(starts_at, session.starts_at)
+    return bool(room_id != session.room_id or 2 * kept < session.ends_at - session.starts_at)
+
+
+def _before(session: ClassSession, name: str) -> Any:
+    """What an attribute was before it was changed, as far as the change is not flushed."""
+    deleted = sa.inspect(session).attrs[name].history.deleted
+    return deleted[0] if deleted else getattr(session, name)
+
+
+def _take_back(db: Session, session: ClassSession) -> None:
+    """Let a session that is open again have no entries of those who were not seen; their history stays."""
+    rows = db.scalars(
         sa.select(Attendance)
-        .where(Attendance.session_id == session.id, Attendance.source == Source.MACHINE)
+        .where(
+            Attendance.session_id == session.id,
+            sa.or_(
+                sa.and_(Attendance.source == Source.MACHINE, Attendance.first_seen.is_(None)),
+                # What a person left unrecorded is open as well.
+                sa.and_(Attendance.source == Source.PERSON, Attendance.status.is_(None)),
+            ),
+        )
+        .order_by(Attendance.id)
         .with_for_update()
+        .execution_options(populate_existing=True)
     ).all()
-    for row in machine:
-        if row.first_seen is None or row.last_seen is None:
-            if session.closed_at is None:
-                _take_back(db, row)
-            else:
-                _decide(db, row, missing_status(db, session, row.student_id), "The session's times were changed.")
-        elif _counts(session, row.first_seen, row.last_seen):
-            _decide(db, row, status_for(session, row.first_seen), "The session's times were changed.")
-        else:
-            status = missing_status(db, session, row.student_id)
-            _decide(db, row, status, "Seen outside the session's new times.")
-    db.flush()
+    if rows:
+        take_out_entries(db, rows, Author("The session is open again."))
 
 
-def machine_status(db: Session, session: ClassSession, row: Attendance) -> Status | None:
-    """What the machine makes of an entry that a person set, from all that is known now; None: there would be no entry.
-
-    Args:
-        db: any session.
-        session: of the entry.
-        row: the entry.
-    """
-    if row.first_seen is not None and row.last_seen is not None:
-        counts = _counts(session, row.first_seen, row.last_seen)
-        return status_for(session, row.first_seen) if counts else missing_status(db, session, row.student_id)
-    if session.closed_at is None or not _expected_at_closing(db, session.closed_at, row):
-        return None
-    return missing_status(db, session, row.student_id)
-
-
-def _expected_at_closing(db: Session, closed_at: datetime, row: Attendance) -> bool:
-    """Whether closing the session gave the student an entry, or would have without the person's.
-
-    An entry that a person made after the session was closed is one of somebody who was not on the roster then.
-    """
-    made_by_a_person = db.scalar(
-        sa.select(AttendanceChange.changed_at)
-        .where(AttendanceChange.attendance_id == row.id, AttendanceChange.old_status.is_(None))
-        .order_by(AttendanceChange.id)
-        .limit(1)
-    )
-    return made_by_a_person is None or made_by_a_person < closed_at
-
-
-def _take_back(db: Session, row: Attendance) -> None:
-    if row.version > 1:  # it has a history
-        take_out_entries(db, [row], Author("The session is open again."))
-    else:
-        db.delete(row)
-
-
-def _counts(session: ClassSession, first_seen: datetime, last_seen: datetime) -> bool:
-    opens_at = session.starts_at - timedelta(minutes=session.early_minutes)
-    return first_seen < session.ends_at and last_seen >= opens_at
+def _settling(db: Session) -> timedelta:
+    return timedelta(minutes=rules_of(db).settle_minutes)
 
 
 def session_in_force(db: Session, session_id: int) -> ClassSession | None:
@@ -195,7 +202,7 @@ def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighti
     first_seen, last_seen, confidence = sighting.first_seen, sighting.last_seen, sighting.confidence
     seen_by, origin = camera_id, sighting.origin
     # Times that are the session's no more, since it was moved, say nothing of this one.
-    if row.first_seen is not None and row.last_seen is not None and _counts(session, row.first_seen, row.last_seen):
+    if row.first_seen is not None and row.last_seen is not None and is_within(session, row.first_seen, row.last_seen):
         # The smaller camera number on a tie, and the surer origin, so that the order of arrival does not matter.
         known = row.first_seen, _place(row.camera_id), _rank(row.origin)
         if known < (first_seen, _place(camera_id), _rank(origin)):
@@ -203,8 +210,8 @@ def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighti
         last_seen, confidence = max(row.last_seen, last_seen), max(row.confidence or 0.0, confidence)
     row.first_seen, row.last_seen, row.confidence, row.camera_id = first_seen, last_seen, confidence, seen_by
     row.origin = origin
-    if row.source is Source.MACHINE:
-        _decide(db, row, status_for(session, first_seen), "A sighting arrived after this had been decided.")
+    if row.source is Source.MACHINE and session.closed_at is None:
+        decide_entry(db, row, conclusion_of_sighting(db, session, first_seen), Author(_LATE))
     db.flush()
 
 
@@ -217,38 +224,47 @@ def _rank(origin: Origin | None) -> int:
     return tuple(Origin).index(origin or Origin.LIVE)
 
 
-def _decide(db: Session, row: Attendance, status: Status, reason: str) -> None:
-    """Change the machine's own status, keeping the change."""
-    if row.status is not status:
-        change_entry(db, row, status, Source.MACHINE, Author(reason))
-
-
 def _close(sessions: sessionmaker[Session], session_id: int, now: datetime) -> bool:
     with sessions() as db:
         # A sighting of the same student may be committed meanwhile, or the two may wait for each other.
-        absent = transact(db, lambda db: _close_in(db, session_id, now))
-    if absent is not None:
-        log.info("session_closed", session=session_id, absent=absent)
-    return absent is not None
+        counts = transact(db, lambda db: _close_in(db, session_id, now))
+    if counts is not None:
+        log.info("session_closed", session=session_id, **counts)
+    return counts is not None
 
 
-def _close_in(db: Session, session_id: int, now: datetime) -> int | None:
-    """Close the session if it is to be closed; how many are absent, None when it is not."""
+def _close_in(db: Session, session_id: int, now: datetime) -> dict[str, int] | None:
+    """Close the session if it is to be closed; what became of those without an entry, None when it is not."""
     session = db.scalar(sa.select(ClassSession).where(ClassSession.id == session_id).with_for_update())
-    if session is None or session.closed_at is not None or session.ends_at > now:
+    if session is None or session.closed_at is not None or session.ends_at > now - _settling(db):
         return None
+    session.closed_at, session.closed_as = now, closing_of(session)
     have_a_row = sa.select(Attendance.student_id).where(Attendance.session_id == session_id)
     expected = expected_students(session).subquery().c.student_id
     missing = db.scalars(sa.select(expected).where(expected.not_in(have_a_row))).all()
-    excused = excused_students(db, session, missing)
-    db.add_all(
-        Attendance(
-            session_id=session_id,
-            student_id=student_id,
-            status=Status.EXCUSED if student_id in excused else Status.ABSENT,
-            source=Source.MACHINE,
-        )
-        for student_id in missing
-    )
-    session.closed_at = now
-    return len(missing) - len(excused)
+    concluded = decide_session(db, session, Author("Decided at the session's end."), missing)
+    _add(db, session_id, {student: concluded[student] for student in missing})
+    return Counter(_word(concluded[student]) for student in missing)
+
+
+def _add(db: Session, session_id: int, concluded: Mapping[int, Conclusion]) -> None:
+    """Insert the machine's entries of those who have none, all at once."""
+    if not concluded:
+        return
+    versions = first_versions(db, session_id, concluded.keys())
+    rows = [
+        {
+            "session_id": session_id,
+            "student_id": student,
+            "status": conclusion.status,
+            "unrecorded_reason": conclusion.unrecorded,
+            "source": Source.MACHINE,
+            "version": versions[student],
+        }
+        for student, conclusion in concluded.items()
+    ]
+    db.execute(sa.insert(Attendance), rows)
+
+
+def _word(conclusion: Conclusion) -> str:
+    return (conclusion.status or conclusion.unrecorded or Status.ABSENT).value

@@ -19,11 +19,12 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.backoff import full_jitter
+from attendance.database.decisions import take_in_observation
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.late_frames import take_in_sighting
-from attendance.database.observation import Observed, record_observation
-from attendance.database.register import Sighting
+from attendance.database.observation import Observed
+from attendance.database.register import Sighting, decide_closed
 from attendance.database.transactions import is_databases_fault
 from attendance.settings.attendance import LateFrames
 from recognition_service.outbox.set_aside import SetAside
@@ -220,6 +221,7 @@ class Committer:
         with self._sessions.begin() as db:
             begin_writing(db)
             placed = [take_in_sighting(db, sighting, self._late_frames) for sighting in sightings]
+            decide_closed(db, {sighting.session_id for sighting in sightings})
             entered = {_key(one) for one, is_placed in zip(sightings, placed, strict=True) if is_placed}
             for one in evidence:
                 if _key(one) in entered:
@@ -252,7 +254,7 @@ class Committer:
             try:
                 with self._sessions.begin() as db:
                     begin_writing(db)
-                    record_observation(db, observed)
+                    take_in_observation(db, observed)
             except Exception as error:
                 if is_databases_fault(error):
                     raise

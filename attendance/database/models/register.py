@@ -56,7 +56,7 @@ class Attendance(Base):
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
     student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
     # None: nothing is recorded, for the reason beside it; without a reason, nothing is known yet.
-    status: Mapped[Status] = mapped_column(enum_column_type(Status), nullable=True)
+    status: Mapped[Status | None] = mapped_column(enum_column_type(Status))
     unrecorded_reason: Mapped[Unrecorded | None] = mapped_column(enum_column_type(Unrecorded))
     source: Mapped[Source] = mapped_column(enum_column_type(Source), default=Source.MACHINE)
     first_seen: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -10,7 +10,7 @@ from attendance.database.corrections import CorrectionError, correct
 from attendance.database.entries import history_of
 from attendance.database.models import Attendance, AttendanceChange, Source, Status
 from attendance.database.register import Sighting, close_ended_sessions, record_sighting
-from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
+from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student, watch_whole
 
 END = NINE + timedelta(minutes=90)
 
@@ -22,6 +22,7 @@ def room(db):
     students = [make_student(db, f"s{n}") for n in range(4)]
     enrol(db, course, *students[:3])
     session, lecturer = make_session(db, course), make_lecturer(db)
+    watch_whole(db, session)
     assert record_sighting(db, Sighting(session.id, "s0", NINE, NINE, 0.9, None))
     db.commit()
     correct(

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from attendance.database.closer import Closer
 from attendance.database.engine import create_database_engine
 from attendance.database.models import Attendance, ClassSession, Status
-from tests.factories import NINE, enrol, make_course, make_session, make_student
+from tests.factories import NINE, enrol, make_course, make_session, make_student, watch_whole
 
 END = NINE + timedelta(minutes=90)
 
@@ -21,7 +21,9 @@ def session_id(sessions: sessionmaker[Session]) -> int:
     with sessions.begin() as db:
         course = make_course(db)
         enrol(db, course, *[make_student(db) for _ in range(3)])
-        return make_session(db, course).id
+        session = make_session(db, course)
+        watch_whole(db, session)
+        return session.id
 
 
 @pytest.fixture

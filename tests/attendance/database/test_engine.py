@@ -273,7 +273,7 @@ def _add_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, batch: st
     monkeypatch.setattr("attendance.database.engine._MIGRATIONS", folder)
 
 
-def _fill(db: Session) -> list[tuple[str, str]]:
+def _fill(db: Session) -> list[tuple[str, str | None]]:
     course = make_course(db)
     student = make_student(db, "s1", name="Zoë Łuczak 学生")
     enrol(db, course, student)
@@ -281,9 +281,10 @@ def _fill(db: Session) -> list[tuple[str, str]]:
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 0.9, None))
     db.commit()
     return _register(db)
+    return _register(db)
 
 
-def _register(db: Session) -> list[tuple[str, str]]:
+def _register(db: Session) -> list[tuple[str, str | None]]:
     rows = db.execute(sa.select(Student.name, Attendance.status).join(Attendance).join(ClassSession)).all()
     db.rollback()
     assert len(rows) == 1

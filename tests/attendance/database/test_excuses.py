@@ -10,7 +10,7 @@ from attendance.database.entries import history_of
 from attendance.database.excuses import ExcuseError, NewExcuse, give_excuse, take_back_excuse
 from attendance.database.models import Attendance, ClassSession, Excuse, Source, Status
 from attendance.database.register import Sighting, apply_session_times, close_ended_sessions, record_sighting
-from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
+from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student, watch_whole
 
 DAY, END = timedelta(days=1), NINE + timedelta(minutes=90)
 
@@ -23,6 +23,7 @@ def term(db):
     for course in courses:
         enrol(db, course, *students)
     sessions = [make_session(db, course) for course in courses]
+    watch_whole(db, *sessions)
     ids = [[row.id for row in rows] for rows in (courses, sessions, students)]
     lecturer = make_lecturer(db).id
     db.commit()
@@ -125,8 +126,10 @@ def test_a_session_that_is_moved_out_of_the_excuse_is_missed(db, sessions, term)
     session = db.get(ClassSession, term[1][0], populate_existing=True)
     session.starts_at += 2 * timedelta(hours=1)
     session.ends_at += 2 * timedelta(hours=1)
-    apply_session_times(db, session, NINE + DAY)
+    watch_whole(db, session)
+    apply_session_times(db, session, END)
     db.commit()
+    close_ended_sessions(sessions, NINE + DAY)
     assert statuses(db, term) == [Status.ABSENT, Status.EXCUSED]
 
 

@@ -18,7 +18,17 @@ from attendance.database.engine import begin_writing, create_database_engine, se
 from attendance.database.models import Attendance, ClassSession, Source, Status, Student
 from attendance.database.register import Sighting, apply_session_times, close_ended_sessions, record_sighting
 from attendance.database.transactions import is_transient
-from tests.factories import NINE, enrol, make_camera, make_course, make_lecturer, make_session, make_student
+from attendance.settings.attendance import AttendanceSettings
+from tests.factories import (
+    NINE,
+    enrol,
+    make_camera,
+    make_course,
+    make_lecturer,
+    make_session,
+    make_student,
+    watch_whole,
+)
 
 END = NINE + timedelta(minutes=90)
 
@@ -39,11 +49,11 @@ def memory() -> sessionmaker[Session]:
     """A database in memory with one session and one student; examples roll back what they do."""
     engine = create_database_engine("sqlite:///:memory:")
     upgrade(engine)
-    sessions = session_factory(engine)
+    sessions = session_factory(engine, AttendanceSettings(settle_minutes=0))
     with sessions.begin() as db:
         course = make_course(db)
         enrol(db, course, make_student(db, "s1"))
-        make_session(db, course)
+        watch_whole(db, make_session(db, course))
         make_lecturer(db)
         make_camera(db)
         make_camera(db)
@@ -110,7 +120,7 @@ PROCESSES = 4
 def _work(url: str, session_id: int, seed: int) -> None:
     """One process: every sighting of every student, shuffled, with closings in between."""
     engine = create_database_engine(url)
-    sessions = session_factory(engine)
+    sessions = session_factory(engine, AttendanceSettings(settle_minutes=0))
     chance = random.Random(seed)
     sightings = [
         Sighting(session_id, f"s{student}", NINE + timedelta(minutes=minute), NINE + timedelta(minutes=80), 0.9, None)
@@ -144,7 +154,9 @@ def test_processes_at_once_make_one_row_a_student(
 ) -> None:
     course = make_course(db)
     enrol(db, course, *[make_student(db, f"s{number}") for number in range(STUDENTS)], make_student(db, "never"))
-    session_id = make_session(db, course).id
+    session = make_session(db, course)
+    watch_whole(db, session)
+    session_id = session.id
     db.commit()
     with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
         for done in [pool.submit(_work, database_url, session_id, seed) for seed in range(PROCESSES)]:
