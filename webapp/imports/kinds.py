@@ -60,10 +60,19 @@ KINDS: Mapping[str, Kind] = {
             "timetable",
             "Timetable",
             "sessions",
-            "Adds sessions, single or weekly. A session that is there already (same course, room and start) gets the "
-            "end and the minutes of the file.",
+            "Adds sessions, single or weekly, and moves those that are there to the rooms and times of the file. What "
+            "a person moved, cancelled or deleted stays so.",
             "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
             lambda zone, _: TimetableImporter(zone),
+        ),
+        Kind(
+            "whole-timetable",
+            "Whole timetable",
+            "sessions",
+            "The same for a file that holds the whole timetable of its courses: sessions to come that came from an "
+            "earlier file and are not in this one are cancelled.",
+            "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
+            lambda zone, _: TimetableImporter(zone, whole=True),
         ),
         Kind(
             "lecturers",
