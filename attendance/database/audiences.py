@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from attendance.database.models import (
     ClassSession,
@@ -157,39 +157,88 @@ def _with_session(
     return further.where(which)
 
 
-def counts_for(student_id: Any, condition: Condition) -> sa.ColumnElement[bool]:
-    """The condition that a student's part in a session counts for certain courses among the session's.
+def session_ids_of_courses(condition: Condition, *conditions: sa.ColumnElement[bool]) -> sa.Subquery:
+    """What `sessions_of_courses` gives, each session once; with the column `session_id` alone."""
+    pairs = sessions_of_courses(condition, *conditions)
+    return sa.select(pairs.c.session_id).distinct().subquery("in_reach")
 
-    For a query that reads `ClassSession`. In a joint session that is so for the courses which the student takes; of a
-    student who takes none of the session's courses any more, nobody knows which, and it counts for each. A session of
-    one course counts for that.
+
+def joint_sessions(db: Session, session_ids: Collection[int]) -> frozenset[int]:
+    """Those of the sessions that are for more than one course."""
+    query = (
+        sa.select(SessionAudience.session_id)
+        .join(ClassSession, ClassSession.id == SessionAudience.session_id)
+        .where(SessionAudience.session_id.in_(session_ids), SessionAudience.course_id != ClassSession.course_id)
+    )
+    return frozenset(db.scalars(query))
+
+
+def is_held_in(room_id: int) -> sa.ColumnElement[bool]:
+    """The condition that a session is held in a room, there alone or also there."""
+    also = _exists(SessionRoom, SessionRoom.session_id == ClassSession.id, SessionRoom.room_id == room_id)
+    return sa.or_(ClassSession.room_id == room_id, also)
+
+
+def belongs_to(course_id: Any, student_id: Any) -> sa.ColumnElement[bool]:
+    """The condition that a student's part in a session belongs to a course among the session's.
+
+    In a joint session it belongs to the courses that the student takes; of a student who takes none of the session's
+    courses any more, nobody knows which, and it belongs to each. In a session of one course it belongs to that.
 
     Args:
-        student_id: the column of the query that holds the student's id.
-        condition: which courses.
+        course_id: the column that holds the id of one of the session's courses; the query reads `ClassSession` too.
+        student_id: the column that holds the student's id.
     """
-    other, any_other, taken, of_session = (
+    any_other, each, taken, of_session = (
         aliased(SessionAudience),
-        aliased(SessionAudience),
+        aliased(Enrolment),
         aliased(Enrolment),
         aliased(SessionAudience),
     )
-
-    def takes(course_id: Any) -> sa.ColumnElement[bool]:
-        each = aliased(Enrolment)
-        return _exists(each, each.course_id == course_id, each.student_id == student_id)
-
     joint = _exists(any_other, any_other.session_id == ClassSession.id, any_other.course_id != ClassSession.course_id)
+    takes = _exists(each, each.course_id == course_id, each.student_id == student_id)
     further = sa.select(of_session.course_id).where(of_session.session_id == ClassSession.id)
     one_of_its = sa.or_(
         taken.course_id == ClassSession.course_id, taken.course_id.in_(further.correlate_except(of_session))
     )
-    left_all = ~_exists(taken, taken.student_id == student_id, one_of_its)
-    of_first = sa.and_(condition(ClassSession.course_id), sa.or_(~joint, takes(ClassSession.course_id), left_all))
+    return sa.or_(~joint, takes, ~_exists(taken, taken.student_id == student_id, one_of_its))
+
+
+def counts_for(student_id: Any, condition: Condition) -> sa.ColumnElement[bool]:
+    """The condition that a student's part in a session belongs to any of certain courses, as `belongs_to` has it."""
+    other = aliased(SessionAudience)
+    of_first = sa.and_(condition(ClassSession.course_id), belongs_to(ClassSession.course_id, student_id))
     of_others = _exists(
-        other, other.session_id == ClassSession.id, condition(other.course_id), sa.or_(takes(other.course_id), left_all)
+        other,
+        other.session_id == ClassSession.id,
+        condition(other.course_id),
+        belongs_to(other.course_id, student_id),
     )
     return sa.or_(of_first, of_others)
+
+
+def counts_in(session: ClassSession, course_ids: Collection[int], student_id: Any) -> sa.ColumnElement[bool]:
+    """The same of one session, for a query that does not read `ClassSession`."""
+    if set(courses_of(session)) <= set(course_ids):
+        return sa.true()
+    theirs, any_of_its = aliased(Enrolment), aliased(Enrolment)
+    takes_one = _exists(theirs, theirs.student_id == student_id, theirs.course_id.in_(course_ids))
+    takes_none = ~_exists(
+        any_of_its, any_of_its.student_id == student_id, any_of_its.course_id.in_(courses_of(session))
+    )
+    return sa.or_(takes_one, takes_none)
+
+
+def parts() -> tuple[Any, ...]:
+    """Options of a query for sessions that load whom they are for and where they are, in a few statements for all."""
+    return (
+        joinedload(ClassSession.course),
+        joinedload(ClassSession.group),
+        joinedload(ClassSession.room),
+        selectinload(ClassSession.further_audiences).joinedload(SessionAudience.course),
+        selectinload(ClassSession.further_audiences).joinedload(SessionAudience.group),
+        selectinload(ClassSession.further_rooms).joinedload(SessionRoom.room),
+    )
 
 
 def _exists(table: Any, *conditions: sa.ColumnElement[bool]) -> sa.Exists:
@@ -205,11 +254,6 @@ def _one_of(db: Session, index_number: str, student_ids: sa.Select[int]) -> int 
             Student.id.in_(student_ids),
         )
     )
-
-
-def is_held_in(room_id: int) -> sa.ColumnElement[bool]:
-    """The condition that a session is held in a room, there alone or also there."""
-    return ClassSession.room_id == room_id
 
 
 def among(ids: Collection[int]) -> Condition:

@@ -1,14 +1,29 @@
 """The administrator's pages: people, courses, rooms, cameras, the timetable, and CSV imports."""
 
-from webapp.admin import cameras, courses, enrolling, enrolments, home, imports, lecturers, rooms, sessions, students
+from webapp.admin import (
+    breaks,
+    cameras,
+    courses,
+    enrolling,
+    enrolments,
+    groups,
+    home,
+    imports,
+    lecturers,
+    rooms,
+    sessions,
+    students,
+)
 from webapp.admin.blueprint import blueprint
 
 __all__ = [
     "blueprint",
+    "breaks",
     "cameras",
     "courses",
     "enrolling",
     "enrolments",
+    "groups",
     "home",
     "imports",
     "lecturers",

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from attendance import database
 from attendance.database.engine import (
     DatabaseError,
+    LossyDowngradeError,
     create_database_engine,
     current_revision,
     downgrade,
+    losses_of_downgrade,
     newest_revision,
     require_current_schema,
     session_factory,
@@ -250,7 +252,18 @@ def test_sessions_become_series_of_one_and_lose_what_the_schema_before_cannot_ho
     keeps = ClassSession.state == SessionState.SCHEDULED
     sessions = db.scalars(sa.select(ClassSession.id).where(keeps).order_by(ClassSession.id)).all()
     db.rollback()
-    downgrade(engine, "0007")
+    losses = [
+        "1 cancelled sessions, which are deleted",
+        "1 sessions in several rooms, which keep the first: whoever sits in another is not seen",
+        "1 sessions for several courses or groups, which keep the first",
+        "1 sessions of a group, which are for the whole course then",
+        "1 groups of courses, with their members",
+    ]
+    assert losses_of_downgrade(engine, "0007") == losses
+    with pytest.raises(LossyDowngradeError, match="1 cancelled sessions, which are deleted; 1 sessions in"):
+        downgrade(engine, "0007")
+    assert losses_of_downgrade(engine, "0007") == losses
+    downgrade(engine, "0007", lossy=True)
     assert "course_group" not in sa.inspect(engine).get_table_names()
     assert _register(db) == before
     upgrade(engine)

@@ -23,6 +23,34 @@ _STATE = sa.Enum("scheduled", "cancelled", name="sessionstate", native_enum=Fals
 _ORIGIN = sa.Enum("file", "form", "session", name="seriesorigin", native_enum=False, length=16)
 
 
+def losses(connection: sa.Connection) -> list[str]:
+    """What the way back deletes or forgets, of which there is some: a sentence's part each."""
+    counted = (
+        ("SELECT COUNT(*) FROM class_session WHERE state = 'cancelled'", "cancelled sessions, which are deleted"),
+        (
+            "SELECT COUNT(DISTINCT session_id) FROM session_room",
+            "sessions in several rooms, which keep the first: whoever sits in another is not seen",
+        ),
+        (
+            "SELECT COUNT(DISTINCT session_id) FROM session_audience",
+            "sessions for several courses or groups, which keep the first",
+        ),
+        (
+            "SELECT COUNT(*) FROM class_session WHERE group_id IS NOT NULL",
+            "sessions of a group, which are for the whole course then",
+        ),
+        ("SELECT COUNT(*) FROM course_group", "groups of courses, with their members"),
+        ("SELECT COUNT(*) FROM guest", "guests of sessions"),
+        ("SELECT COUNT(*) FROM teaching_break", "days without teaching"),
+        ("SELECT COUNT(*) FROM dropped_occurrence", "deleted sessions that imports leave out"),
+        ("SELECT COUNT(*) FROM session_series WHERE external = 1", "identifiers of series in other systems"),
+        ("SELECT COUNT(*) FROM class_session WHERE note IS NOT NULL", "notes of sessions"),
+        ("SELECT COUNT(*) FROM class_session WHERE changed_at IS NOT NULL", "marks of sessions that a person changed"),
+    )
+    found = ((connection.execute(sa.text(query)).scalar() or 0, words) for query, words in counted)
+    return [f"{number:,} {words}" for number, words in found if number]
+
+
 def _exact(length: int) -> Any:
     return sa.String(length).with_variant(sa.String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
