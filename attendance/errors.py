@@ -11,6 +11,7 @@ and is not drawn::
       FamilyError  families of models do not go together, or one has no distances
       TableError  a table (CSV) as a whole cannot be read
       LineError  one line of a table cannot be used
+        MissingError  a line names a course, room or student that is not there
       DatabaseError  the database is away, refuses, or its schema is another version's
         LossyDowngradeError  the way back to an older schema would lose rows
         ConsentUnknownError  whether students consent cannot be seen, so nobody is enrolled

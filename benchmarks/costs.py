@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,32 +15,37 @@ from attendance.face_engine.detection.pyramid import tile_layout
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.interface import Image
 from attendance.face_engine.models.onnx_export import DETECTOR_CONVOLUTIONS
+from attendance.face_engine.reference import ReferenceEngine
+from attendance.settings.families import OPENCV
 from benchmarks.pictures import crowd
-from benchmarks.timing import best
+from benchmarks.timing import best, median_ratio, rounds
 
 SIZES = {"240p": (426, 240), "360p": (640, 360), "480p": (640, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 BATCHES = (1, 2, 4, 8, 16, 32)
 FACES = (0, 1, 2, 4, 8, 16, 32)
 
 _FIRST_ANSWER = """
-import time
-start = time.perf_counter()
+import sys
 import numpy as np
-from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.factory import create_engine
 from attendance.face_engine.faces import find_faces
-find_faces(AcceleratedEngine(), [np.zeros((480, 640, 3), np.uint8)], upsample=0)
-print(time.perf_counter() - start)
+engine = create_engine(name="accelerated", detector="cnn", models=sys.argv[1], upsample=0, max_pixels=16_000_000)
+find_faces(engine, [np.zeros((480, 640, 3), np.uint8)])
+print(0)
 """
 _PEAK = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.factory import create_engine
 from attendance.face_engine.faces import find_faces
-engine = AcceleratedEngine(precision=sys.argv[1])
-image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
+engine = create_engine(
+    name="accelerated", detector="cnn", models=sys.argv[1], precision=sys.argv[2],
+    upsample=int(sys.argv[3]) if sys.argv[3] else None, smallest_face=int(sys.argv[4]), max_pixels=16_000_000,
+)
+image = np.load(sys.argv[5])
 for _ in range(3):
-    find_faces(engine, [image], upsample=int(sys.argv[2]))
+    find_faces(engine, [image])
 # Not getrusage: its figure begins with that of the process that started this one.
 print(int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024)
 """
@@ -77,6 +83,21 @@ def against_faces(engine: AcceleratedEngine) -> dict[str, dict[str, float]]:
     return measured
 
 
+def alignment(engine: AcceleratedEngine) -> dict[str, float]:
+    """The time of landmarks and chips over dlib's own, one call a face, by faces in a frame: medians of rounds."""
+    dlib = ReferenceEngine(detector="cnn", upsample=0)
+    shares = {}
+    for faces in FACES[1:]:
+        image = crowd(engine, faces)
+        found = engine.detect([image], upsample=0)
+        works = {
+            name: (lambda image=image, found=found, aligning=aligning: aligning.align([image], found), 15)
+            for name, aligning in (("ours", engine), ("dlib", dlib))
+        }
+        shares[str(faces)] = median_ratio(rounds(works, 5), "ours", "dlib")
+    return shares
+
+
 def steps(engine: AcceleratedEngine, frame: Image) -> dict[str, float]:
     """Milliseconds of each step for one frame."""
     found = engine.detect([frame], upsample=0)
@@ -88,20 +109,31 @@ def steps(engine: AcceleratedEngine, frame: Image) -> dict[str, float]:
     }
 
 
-def peak_memory() -> dict[str, float]:
-    """MiB that a process with one engine takes at most over 1080p frames."""
+def peak_memory(frame: Image) -> dict[str, float]:
+    """MiB that a process with one engine of dlib's models takes at most over frames."""
     return {
-        f"{precision}, upsample {upsample}": _printed_number(_PEAK, precision, str(upsample))
+        f"{precision}, upsample {upsample}": _peak(frame, "dlib", precision, str(upsample), 36)
         for precision in ("fp32", "auto")
         for upsample in (0, 1)
     }
 
 
-def time_to_first_answer() -> float:
-    """Seconds from the start of a process to its first answer, the exported models being in the cache."""
-    _printed_number(_FIRST_ANSWER)
+def peak_memory_of_opencv(frame: Image) -> float:
+    """The same of the models opencv, as the service looks at frames where no setting says otherwise."""
+    return _peak(frame, "opencv", "auto", "", OPENCV.smallest_sought)
+
+
+def _peak(frame: Image, models: str, precision: str, upsample: str, smallest_face: int) -> float:
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        np.save(file.name, frame)
+        return _printed_number(_PEAK, models, precision, upsample, str(smallest_face), file.name)
+
+
+def time_to_first_answer(models: str) -> float:
+    """Seconds from the start of a process to its first answer, what was made of the models being in the cache."""
+    _printed_number(_FIRST_ANSWER, models)
     start = time.perf_counter()
-    _printed_number(_FIRST_ANSWER)
+    _printed_number(_FIRST_ANSWER, models)
     return time.perf_counter() - start
 
 

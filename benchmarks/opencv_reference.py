@@ -64,9 +64,21 @@ class OpenCvPipeline:
         _, found = self._detector.detect(bgr)
         return np.empty((0, 15), np.float32) if found is None else np.asarray(found, np.float32)
 
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The encodings of aligned faces, of length one, shape (n, 128).
+
+        Args:
+            chips: RGB, shape (n, 112, 112, 3).
+        """
+        rows = [self._recognizer.feature(np.ascontiguousarray(chip[:, :, ::-1])) for chip in chips]
+        return _of_length_one(np.concatenate([np.empty((0, 128), np.float32), *rows]))
+
     def find(self, image: Image) -> NDArray[np.float32]:
         """The encodings of all faces, of length one, shape (n, 128)."""
         bgr = np.ascontiguousarray(image[:, :, ::-1])
         rows = [self._recognizer.feature(self._recognizer.alignCrop(bgr, row)) for row in self.detect(image)]
-        encodings = np.concatenate([np.empty((0, 128), np.float32), *rows])
-        return encodings / np.maximum(np.linalg.norm(encodings, axis=1, keepdims=True), 1e-9)
+        return _of_length_one(np.concatenate([np.empty((0, 128), np.float32), *rows]))
+
+
+def _of_length_one(encodings: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(encodings / np.maximum(np.linalg.norm(encodings, axis=1, keepdims=True), 1e-9))

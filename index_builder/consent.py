@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.consent import outlives_withdrawal
 from attendance.database.engine import DatabaseError, begin_writing, require_current_schema, session_factory
 from attendance.database.erasure import being_erased
 from attendance.database.models import Student
@@ -109,7 +110,8 @@ def _settle(student: Student | None, claim: Claim, means: str | None, now: datet
         return "the database does not know the student, and no consent is recorded"
     given = claim.consented_at or now
     if student.consent_withdrawn_at is not None:
-        if claim.consented_at is None or claim.consented_at <= student.consent_withdrawn_at or not means:
+        later = claim.consented_at is not None and outlives_withdrawal(claim.consented_at, student.consent_withdrawn_at)
+        if not later or not means:
             return "consent was withdrawn"
         student.consent_withdrawn_at = None
         student.consent_given_at = None

@@ -27,7 +27,7 @@ from recognition_service.access.auth import AuthInterceptor, CameraIdentity, Tok
 from recognition_service.access.server import build_server
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.engine.batcher import Batcher
-from recognition_service.engine.pipeline import Pipeline, smallest_searched
+from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.work import BuildEngine
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.evidence.flow import CameraFlow
@@ -195,9 +195,7 @@ class RecognitionService:
         models = models_in_use(self._settings)
         log.info("models_chosen", family=models.family.value, why=models.why, note=models.note or None)
         arguments = models.engine_arguments(self._settings.engine)
-        smallest = smallest_searched(self._settings.service.smallest_face)
-        build = functools.partial(create_engine, **arguments, smallest_face=smallest)
-        return build, matching.rules(models.family)
+        return functools.partial(create_engine, **arguments), matching.rules(models.family)
 
     def _serve_metrics(self, outbox: Outbox, batcher: Batcher[Any, Any], hub: StreamHub, readiness: Readiness) -> None:
         """Open the endpoint; it closes before what it reads from."""
@@ -238,7 +236,7 @@ class RecognitionService:
                 self._metrics,
                 max_bytes=service.max_message_bytes,
                 max_pixels=self._settings.engine.max_pixels,
-                smallest_face=service.smallest_face,
+                smallest_face=service.smallest_face or rules.smallest_sought,
             ),
             flow_of=flow_of,
             executor=flows,

@@ -108,6 +108,7 @@ def make_camera(
     room: Room | None = None,
     token: str | None = None,
     upsample: int | None = None,
+    smallest_face: int | None = None,
     created_at: datetime = LONG_SINCE,
 ) -> Camera:
     """A camera; without a token it is revoked."""
@@ -116,6 +117,7 @@ def make_camera(
         room_id=room.id if room else None,
         token_hash=hash_token(token) if token else None,
         upsample=upsample,
+        smallest_face=smallest_face,
         created_at=created_at,
     )
     return _added(db, camera)

@@ -8,7 +8,7 @@ from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
 from attendance.settings import Settings, load_settings
-from webapp.account import profile
+from webapp.account import links, profile
 from webapp.account import sign_in as account
 from webapp.account.identity import init_identity, is_admin, signed_in_lecturer
 from webapp.admin import blueprint as admin_blueprint
@@ -21,6 +21,7 @@ from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
 from webapp.tools.errors import init_errors
+from webapp.tools.fields import init_fields
 from webapp.tools.ids import init_ids
 from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["ATTENDANCE"] = settings
     init_template_tools(app)
     init_ids(app)
+    init_fields(app, settings.institution.index_pattern)
 
     init_access_log(app)  # first, so that what the others refuse is logged too
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
@@ -60,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, excuses, health, profile, records, students):
+    for room in (account, courses, excuses, health, links, profile, records, students):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")

@@ -3,11 +3,13 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Lecturer, Role
+from attendance.database.models import Lecturer, PasswordLink, Role
 
 
 def set_password(db: Session, lecturer: Lecturer, password_hash: str) -> None:
     """Give somebody a new password, in the caller's transaction; every sign-in made with the old one ends.
+
+    So does every link with which a password could be set.
 
     Args:
         db: begun with `begin_writing`.
@@ -17,6 +19,7 @@ def set_password(db: Session, lecturer: Lecturer, password_hash: str) -> None:
     db.refresh(lecturer, with_for_update=True)
     lecturer.password_hash = password_hash
     lecturer.sign_in_epoch += 1
+    db.execute(sa.delete(PasswordLink).where(PasswordLink.lecturer_id == lecturer.id))
 
 
 def lock_administrators(db: Session) -> frozenset[int]:

@@ -12,6 +12,9 @@ _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 _GROUPS, _GROUP = 4, 4
 
 # RFC 9106's second recommended setting ("low memory"): argon2id, 64 MiB, 3 passes, 4 lanes; argon2-cffi's default.
+NO_PASSWORD = "!"  # noqa: S105 - it opens nothing
+"""In place of a hash: whoever has it sets a password with a link first. No password is right."""
+
 _HASHER = argon2.PasswordHasher()
 
 

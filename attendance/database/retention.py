@@ -16,6 +16,7 @@ from attendance.database.models import (
     ImportedFile,
     JobState,
     Observation,
+    PasswordLink,
     SignInAttempt,
 )
 from attendance.database.transactions import transact
@@ -70,6 +71,9 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
             sessions, ImportedFile.id, ImportedFile.uploaded_at, retention.passing
         ),
         "attempts to sign in": _delete(sessions, SignInAttempt.id, SignInAttempt.tried_at, retention.passing),
+        "links to set a password that expired": _delete(
+            sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing
+        ),
     }
 
 

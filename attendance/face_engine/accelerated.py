@@ -1,5 +1,6 @@
 """The accelerated engine: dlib's weights and dlib's steps, run by an inference runtime."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +38,7 @@ from attendance.face_engine.models.weights import (
 )
 from attendance.face_engine.network_engine import NetworkEngine, Steps, load_landmarks
 from attendance.face_engine.runtimes.runtime import Runtime, Session
+from attendance.face_engine.scaling import doublings_for
 
 SCORE_MARGINS = {"bf16": Margins(unclear=0.05, clear=0.016), "int8": Margins(unclear=0.2, clear=0.08)}
 """How far a precision's scores are taken to be off: twice the worst seen or more (`benchmarks.calibrate`)."""
@@ -64,7 +66,8 @@ class AcceleratedEngine(NetworkEngine):
         self,
         *,
         detector: str = "cnn",
-        upsample: int = 0,
+        upsample: int | None = 0,
+        smallest_face: int | None = None,
         max_pixels: int = 16_000_000,
         runtime: str = "auto",
         precision: str = "auto",
@@ -79,7 +82,8 @@ class AcceleratedEngine(NetworkEngine):
 
         Args:
             detector: "cnn"; dlib's HOG detector stays with the reference engine.
-            upsample: times an image is doubled before detection when a call does not say.
+            upsample: times an image is doubled before detection when a call does not say; None: `smallest_face` says.
+            smallest_face: width in pixels of the smallest face wanted, which images are doubled by; None: once.
             max_pixels: the largest image accepted.
             runtime: one of `attendance.face_engine.runtimes.runtime.RUNTIMES`.
             precision: of the detector's search, one of `PRECISIONS`; auto is the fastest on this machine, measured at
@@ -105,7 +109,6 @@ class AcceleratedEngine(NetworkEngine):
             )
         if search not in SEARCHES:
             raise EngineChoiceError(f"there is no search {search!r}; there are {', '.join(SEARCHES)}")
-        self._upsample = upsample
         folder = cache or default_cache_folder()
         network = read_network(weights_file(CNN_DETECTOR))
         choice = choose(
@@ -136,14 +139,14 @@ class AcceleratedEngine(NetworkEngine):
             family="dlib" if embedding is None else "custom",
             timings=choice.timings,
         )
-        super().__init__(steps, info, max_pixels=max_pixels)
+        super().__init__(steps, info, max_pixels=max_pixels, upsample=upsample, smallest_face=smallest_face)
 
-    def _doublings(self, upsample: int | None) -> int:
-        return self._upsample if upsample is None else upsample
-
-    def _search(self, images: list[Image], upsample: int | None) -> list[FaceBoxes]:
+    def _search(self, images: list[Image], scale: float) -> list[FaceBoxes]:
         """Images of one size share one call of the network."""
-        return self._detector.detect(images, self._doublings(upsample))
+        return self._detector.detect(images, round(math.log2(scale)))
+
+    def _scale_for(self, smallest_face: int | None) -> float:
+        return 2.0 ** doublings_for(smallest_face)
 
 
 def _works(network: Network, folder: Path) -> dict[str, Work]:

@@ -14,13 +14,16 @@ from attendance.face_engine.interface import EngineError, Face, FaceBoxes, FaceE
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def find_faces(engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None) -> list[list[Face]]:
+def find_faces(
+    engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+) -> list[list[Face]]:
     """Find and encode the faces of each image.
 
     Args:
         engine: any engine.
         images: RGB, uint8, shape (height, width, 3); sizes may differ; an empty batch gives an empty list.
         upsample: as for `FaceEngine.detect`.
+        smallest_face: the same.
 
     Returns:
         For each image its faces, best first.
@@ -29,16 +32,20 @@ def find_faces(engine: FaceEngine, images: Sequence[Image], *, upsample: int | N
         ImageError: as for `FaceEngine.detect`.
         EngineError: the engine gave more or fewer answers than it was asked for.
     """
-    return encode_faces(engine, images, detect_faces(engine, images, upsample=upsample))
+    found = detect_faces(engine, images, upsample=upsample, smallest_face=smallest_face)
+    return encode_faces(engine, images, found)
 
 
-def detect_faces(engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+def detect_faces(
+    engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+) -> list[FaceBoxes]:
     """Find the faces of each image, without encoding them.
 
     Args:
         engine: any engine.
         images: as for `find_faces`.
         upsample: as for `FaceEngine.detect`.
+        smallest_face: the same.
 
     Returns:
         For each image its faces, best first; `FaceBoxes.chosen` leaves some of them out.
@@ -47,7 +54,7 @@ def detect_faces(engine: FaceEngine, images: Sequence[Image], *, upsample: int |
         ImageError: as for `FaceEngine.detect`.
         EngineError: the engine gave more or fewer answers than it was asked for.
     """
-    found = engine.detect(images, upsample=upsample)
+    found = engine.detect(images, upsample=upsample, smallest_face=smallest_face)
     _require_count("detection", len(found), len(images))
     return found
 

@@ -14,11 +14,9 @@ ENGINES: Mapping[str, tuple[str, str]] = {
 OPENCV_ENGINE = ("attendance.face_engine.opencv_engine", "OpenCvEngine")
 """The accelerated engine of the models opencv."""
 MODELS = ("auto", "dlib", "opencv")
-DLIB_UPSAMPLE = 1
-"""Doublings of an image where nobody says: dlib's detector finds faces from about 36 pixels then."""
 _OF_DLIB = frozenset({"work_pixels", "embedding", "search"})
 """Options that the models opencv have no use for."""
-_OF_OPENCV = frozenset({"smallest_face", "score_limit"})
+_OF_OPENCV = frozenset({"score_limit"})
 """Options that the models dlib have no use for."""
 
 
@@ -30,7 +28,8 @@ def create_engine(
     Args:
         name: one of `ENGINES`.
         detector: "cnn" or "hog".
-        upsample: times an image is doubled before detection when a call does not say; None: what the models need.
+        upsample: times an image is doubled before detection when a call does not say; None: what the smallest face
+            wanted asks for.
         max_pixels: the largest image the engine accepts.
         models: which family, one of `MODELS`; auto is dlib: a caller that knows the gallery's family names it.
         options: further options of that engine; those of the other family are left out.
@@ -57,7 +56,5 @@ def create_engine(
         module, constructor = OPENCV_ENGINE
         unused = _OF_DLIB
     own = {option: value for option, value in options.items() if option not in unused}
-    if upsample is None and models != "opencv":
-        upsample = DLIB_UPSAMPLE
     engine = getattr(importlib.import_module(module), constructor)
     return cast(FaceEngine, engine(detector=detector, upsample=upsample, max_pixels=max_pixels, **own))

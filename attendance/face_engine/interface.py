@@ -134,13 +134,16 @@ class FaceEngine(Protocol):
     def blocks_interpreter(self) -> bool:
         """Whether calls hold Python's global lock, so that a server should run the engine in a process of its own."""
 
-    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+    def detect(
+        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+    ) -> list[FaceBoxes]:
         """Find the faces of each image.
 
         Args:
             images: RGB; sizes may differ; an empty batch gives an empty list.
             upsample: times each image is doubled first, to find faces below the detector's size; None: the engine's
-                setting.
+                setting and, where that says nothing, what `smallest_face` asks for.
+            smallest_face: width in pixels of the smallest face wanted; None: the engine's setting.
 
         Raises:
             ImageError: an image is not uint8 RGB, is empty, or has more than `max_pixels` pixels; the message names

@@ -21,6 +21,7 @@ from attendance.face_engine.interface import (
 )
 from attendance.face_engine.models.landmark_file import read_landmark_model
 from attendance.face_engine.models.weights import LANDMARKS, weights_file
+from attendance.face_engine.scaling import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,20 @@ class Steps:
 class NetworkEngine(ABC):
     """An engine of `attendance.face_engine.interface` whose networks an inference runtime runs."""
 
-    def __init__(self, steps: Steps, info: EngineInfo, *, max_pixels: int) -> None:
+    def __init__(
+        self, steps: Steps, info: EngineInfo, *, max_pixels: int, upsample: int | None, smallest_face: int | None
+    ) -> None:
         """Use what a family is made of.
 
         Args:
             steps: its alignment and encoding.
             info: what the engine runs on.
             max_pixels: the largest image accepted.
+            upsample: times an image is doubled before detection when a call does not say; None: `smallest_face` says.
+            smallest_face: width in pixels of the smallest face wanted when a call does not say; None: the family's own.
         """
+        self._upsample = upsample
+        self._smallest_face = smallest_face
         self._steps: Steps | None = steps
         self._info = info
         self._max_pixels = max_pixels
@@ -56,12 +63,17 @@ class NetworkEngine(ABC):
         """False: networks, landmarks and chips are computed with Python's global lock released."""
         return False
 
-    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+    def detect(
+        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+    ) -> list[FaceBoxes]:
         """Find the faces of each image; see `FaceEngine.detect`."""
-        doublings = self._doublings(upsample)
-        checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings)
+        doublings = self._upsample if upsample is None else upsample
+        checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings or 0)
         self._open()
-        return self._search(checked, upsample)
+        if doublings is not None:
+            return self._search(checked, 2.0**doublings)
+        wanted = self._smallest_face if smallest_face is None else smallest_face
+        return self._search(checked, fitted(self._scale_for(wanted), checked, max_pixels=self._max_pixels))
 
     def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
         """Find five landmarks of every face and cut its chip; see `FaceEngine.align`. All faces are one call."""
@@ -79,12 +91,12 @@ class NetworkEngine(ABC):
         self._steps = None
 
     @abstractmethod
-    def _search(self, images: list[Image], upsample: int | None) -> list[FaceBoxes]:
-        """Find the faces of checked images; `upsample` as for `detect`."""
+    def _search(self, images: list[Image], scale: float) -> list[FaceBoxes]:
+        """Find the faces of checked images, whose sides are multiplied by `scale` first."""
 
     @abstractmethod
-    def _doublings(self, upsample: int | None) -> int:
-        """How often an image is doubled when a call says `upsample`."""
+    def _scale_for(self, smallest_face: int | None) -> float:
+        """What the sides of images are multiplied by, so that the smallest face wanted is found; None: nobody says."""
 
     def _open(self) -> Steps:
         if self._steps is None:

@@ -1,6 +1,5 @@
 """The engine of the family opencv: YuNet finds faces, dlib's five points align them, SFace encodes them."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +20,7 @@ from attendance.face_engine.network_engine import (
     load_landmarks,
 )
 from attendance.face_engine.runtimes.runtime import Runtime, Session
-
-SEARCHED_FACE = 16
-"""Pixels: the smallest face wanted comes to this width, or a little more, in the frame that is searched."""
-_SCALES = (0.125, 0.25, 1 / 3, 0.5, 2 / 3, 1.0, 1.5, 2.0, 3.0, 4.0)
+from attendance.face_engine.scaling import scale_for
 
 
 class OpenCvEngine(NetworkEngine):
@@ -70,8 +66,6 @@ class OpenCvEngine(NetworkEngine):
             raise EngineChoiceError(
                 f"detector is {detector!r}; the models opencv have one of their own: leave it at cnn"
             )
-        self._upsample = upsample
-        self._scale = scale_for(smallest_face)
         folder = cache or default_cache_folder()
         graph, yunet = load_opencv_graph(folder, "detector")
         encoder_graph, sface = load_opencv_graph(folder, "encoder")
@@ -103,28 +97,15 @@ class OpenCvEngine(NetworkEngine):
             family="opencv",
             timings=choice.timings,
         )
-        super().__init__(Steps(aligner, embedder), info, max_pixels=max_pixels)
+        super().__init__(
+            Steps(aligner, embedder), info, max_pixels=max_pixels, upsample=upsample, smallest_face=smallest_face
+        )
 
-    def _doublings(self, upsample: int | None) -> int:
-        return max(0, math.ceil(math.log2(self._scale_of(upsample))))
+    def _search(self, images: list[Image], scale: float) -> list[FaceBoxes]:
+        return self._detector.detect(images, scale)
 
-    def _search(self, images: list[Image], upsample: int | None) -> list[FaceBoxes]:
-        return self._detector.detect(images, self._scale_of(upsample))
-
-    def _scale_of(self, upsample: int | None) -> float:
-        doublings = self._upsample if upsample is None else upsample
-        return self._scale if doublings is None else 2.0**doublings
-
-
-def scale_for(smallest_face: int | None) -> float:
-    """What the sides of frames are multiplied by before the search, so that the smallest face wanted is found.
-
-    Args:
-        smallest_face: its width in pixels; None: the frames are searched as they are.
-    """
-    if smallest_face is None:
-        return 1.0
-    return next((scale for scale in _SCALES if scale * smallest_face >= SEARCHED_FACE), _SCALES[-1])
+    def _scale_for(self, smallest_face: int | None) -> float:
+        return scale_for(smallest_face)
 
 
 def _works(detector: bytes, encoder: bytes) -> dict[str, Work]:

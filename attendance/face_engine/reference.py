@@ -1,5 +1,6 @@
 """The reference engine: dlib itself, with the weights and the steps of the `face_recognition` package."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from attendance.face_engine.models.weights import (
     model_file,
     weights_file,
 )
+from attendance.face_engine.scaling import doublings_for, fitted
 
 # Below this dlib's CNN refuses to run: its filters do not fit into the picture. No face fits there either.
 _SMALLEST_CNN_SIDE = 12
@@ -44,12 +46,20 @@ class ReferenceEngine:
     batch. Boxes are dlib's own: whole numbers, right and bottom edges inside the box, and not cut at the image's edge.
     """
 
-    def __init__(self, *, detector: str = "hog", upsample: int = 1, max_pixels: int = 16_000_000) -> None:
+    def __init__(
+        self,
+        *,
+        detector: str = "hog",
+        upsample: int | None = None,
+        smallest_face: int | None = None,
+        max_pixels: int = 16_000_000,
+    ) -> None:
         """Load the models; takes under a second.
 
         Args:
             detector: "cnn" or "hog".
-            upsample: times an image is doubled before detection when a call does not say.
+            upsample: times an image is doubled before detection when a call does not say; None: `smallest_face` says.
+            smallest_face: width in pixels of the smallest face wanted, which images are doubled by; None: once.
             max_pixels: the largest image accepted.
 
         Raises:
@@ -59,6 +69,7 @@ class ReferenceEngine:
         if detector not in ("cnn", "hog"):
             raise EngineChoiceError(f"detector is {detector!r}; the reference engine has cnn and hog")
         self._upsample = upsample
+        self._smallest_face = smallest_face
         self._max_pixels = max_pixels
         files = [weights_file(LANDMARKS), weights_file(ENCODER)]
         self._predictor: Any = _load(dlib.shape_predictor, files[0])
@@ -90,14 +101,20 @@ class ReferenceEngine:
         """True: dlib's Python module computes with Python's global lock held."""
         return True
 
-    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+    def detect(
+        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+    ) -> list[FaceBoxes]:
         """Find the faces of each image; see `FaceEngine.detect`.
 
         One image after the other: on a CPU dlib gains nothing from a batch, and it wants all of one size.
         """
         doublings = self._upsample if upsample is None else upsample
-        checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings)
+        checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings or 0)
         self._require_open()
+        if doublings is None:
+            wanted = self._smallest_face if smallest_face is None else smallest_face
+            scale = fitted(2.0 ** doublings_for(wanted), checked, max_pixels=self._max_pixels)
+            doublings = round(math.log2(scale))
         find = self._find_with_cnn if self._info.detector == "cnn" else self._find_with_hog
         return [_sorted_boxes(*find(image, doublings)) for image in checked]
 

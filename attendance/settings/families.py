@@ -82,6 +82,8 @@ class FamilyNumbers:
 
     smallest_named: float
     """Pixels; smaller faces are counted, and never named."""
+    smallest_sought: int
+    """Pixels; faces from here on are looked for in cameras' frames where no setting says otherwise, to be counted."""
     clear_width: float
     """Pixels from which a face's vote counts in full."""
     clear_sharpness: float
@@ -119,6 +121,8 @@ DLIB = FamilyNumbers(
     # The smallest size at which at most one of 31 faces was farther than the threshold from its own photo at full size;
     # at 22 pixels 5 were, at 20 8 (`python -m benchmarks.family_sizes`).
     smallest_named=24.0,
+    # What doubling a frame once finds; doubling it twice, for those from 24 on, would cost four times as much.
+    smallest_sought=36,
     # The encoder takes 150 pixels; unblurred faces of 57 were found 0.11 to 0.17 from the same photo at full size,
     # those of 39 pixels 0.20 to 0.26, so that their vote is worth two thirds.
     clear_width=60.0,
@@ -158,6 +162,9 @@ OPENCV = FamilyNumbers(
     # below nobody has counted. In made-up rooms of 82 faces 60 % or more were named rightly from 20 pixels on, none
     # wrongly.
     smallest_named=20.0,
+    # Searched half as large again: in frames as they are 68 of 84 faces of 14 to 19 pixels were found, so scaled 77,
+    # and of 20 to 23 pixels three of 42 more were named (`python -m benchmarks.hall_naming`).
+    smallest_sought=14,
     # Of genuine pairs of 40 pixels 97 % are found at a false match rate of 0.1 %, of 24 pixels 80 %: dlib's finds 85 %
     # of 40 pixels, whose vote is worth two thirds.
     clear_width=40.0,

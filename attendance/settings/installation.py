@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
 
+from attendance.patterns import LONGEST_PATTERN, Pattern
 from attendance.settings.section import Section
 
 
@@ -29,6 +30,20 @@ class InstitutionSettings(Section):
 
     name: str = Field("Class attendance", min_length=1, max_length=120, description="Shown at the top of every page.")
     timezone: str = Field("UTC", description="IANA zone in which times are shown and typed, e.g. Europe/Warsaw.")
+
+    index_pattern: str = Field(
+        "",
+        max_length=LONGEST_PATTERN,
+        description="What index numbers look like, a regular expression that the whole number matches, e.g. [0-9]{6}. "
+        "Empty: any.",
+    )
+
+    @field_validator("index_pattern")
+    @classmethod
+    def _usable_pattern(cls, value: str) -> str:
+        if value:
+            Pattern(value)
+        return value
 
     @field_validator("timezone")
     @classmethod

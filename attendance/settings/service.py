@@ -84,11 +84,12 @@ class ServiceSettings(Section):
     decode_threads: int = Field(2, ge=1, le=64, description="Threads that decode JPEG.")
     smallest_face: int | None = Field(
         None,
-        ge=20,
+        ge=8,
         le=10_000,
-        description="Width in pixels of the smallest face wanted in cameras' frames. From 160 on, frames are decoded "
-        "at a half, a quarter or an eighth of their size, such that this face still has 80 pixels; family opencv "
-        "scales what it searches by it, up or down. Default: frames are searched as they are, for all faces.",
+        description="Width in pixels of the smallest face wanted in cameras' frames, unless a camera has its own. What "
+        "is searched is scaled by it: family dlib doubles frames once below 72 pixels, twice below 36; family opencv "
+        "scales them up below 16, down from 24 on. From 160 on they are decoded at a half, a quarter or an eighth of "
+        "their size, such that this face still has 80 pixels. Default: 36 with family dlib, 14 with opencv.",
     )
     skip_unchanged_s: float = Field(
         0,

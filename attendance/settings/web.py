@@ -24,6 +24,15 @@ class WebSettings(Section):
     )
     signin_hours: int = Field(12, ge=1, le=720, description="Hours after which a lecturer signs in again.")
 
+    address: str = Field(
+        "",
+        max_length=200,
+        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+        description="Where people open the dashboard, e.g. https://attendance.example.edu; stands in links that are "
+        "given to people. Default: as the browser of whoever makes a link has it.",
+    )
+    link_days: int = Field(7, ge=1, le=90, description="Days for which a link to set a password can be used.")
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:

@@ -1,5 +1,7 @@
 """Columns that several kinds of files have: the names by which people know them, and the rule of their field."""
 
+from dataclasses import replace
+
 from attendance.tables import fields
 from attendance.tables.reading import Column
 
@@ -10,6 +12,13 @@ INDEX_NUMBER = Column(
     aliases=("index", "student_number", "student_id", "album_number"),
     rule=fields.INDEX_NUMBER,
 )
+
+
+def index_number_column(rule: fields.TextRule) -> Column:
+    """The column of index numbers by an institution's own rule."""
+    return replace(INDEX_NUMBER, rule=rule)
+
+
 STUDENT_NAME = Column(
     "name",
     f"Given name and surname, up to {fields.PERSON_NAME.longest} characters.",

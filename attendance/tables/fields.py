@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
+from attendance.patterns import Pattern
 from attendance.tables.index_numbers import damage_or_danger
 
 # Zero-width joiner and non-joiner belong to the spelling of Persian and Indic names.
@@ -108,7 +109,28 @@ def _no_address(text: str) -> str | None:
     return None
 
 
-INDEX_NUMBER = TextRule(64, identifier=True, further=damage_or_danger)
+def index_number_rule(pattern: str = "") -> TextRule:
+    """What may be an index number at an institution: the one rule of forms, tables, folders and pickles.
+
+    Args:
+        pattern: the setting `institution.index_pattern`; empty for any.
+
+    Raises:
+        ValueError: the pattern is none.
+    """
+    compiled = Pattern(pattern) if pattern else None
+
+    def further(text: str) -> str | None:
+        problem = damage_or_danger(text)
+        if problem is None and compiled is not None and not compiled.matches(text):
+            return f"{text!r} does not look like the index numbers here ({pattern})"
+        return problem
+
+    return TextRule(64, identifier=True, further=further)
+
+
+INDEX_NUMBER = index_number_rule()
+"""Where the institution does not say what index numbers look like."""
 PERSON_NAME = TextRule(120)
 EMAIL = TextRule(254, identifier=True, lower=True, further=_no_address)
 COURSE_CODE = TextRule(32, identifier=True)

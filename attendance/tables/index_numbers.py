@@ -1,6 +1,7 @@
 """Index numbers: what cannot be one, and which two may be one that a spreadsheet damaged."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 # What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
@@ -14,6 +15,10 @@ _WITH_DECIMALS = re.compile(r"(\d+)[.,]0+", re.ASCII)
 _WITH_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[., ]\d{3})+", re.ASCII)
 # What tells a spreadsheet that a cell is text, and comes along with copied cells.
 _TEXT_MARK = "'"
+# What programs write for a value that is not there.
+_PLACEHOLDERS = frozenset(
+    {"null", "nan", "none", "nil", "n/a", "n.a.", "nat", "undefined", "<na>", "(null)", "(blank)", "-nan", "inf"}
+)
 
 
 def damage_or_danger(text: str) -> str | None:
@@ -26,6 +31,8 @@ def damage_or_danger(text: str) -> str | None:
     Returns:
         The rest of a sentence that starts with the field's name.
     """
+    if text.casefold() in _PLACEHOLDERS:
+        return f"{text!r} is what programs write where there is no value"
     if "\\" in text or any(not part or part.startswith(".") for part in text.split("/")):
         return f"{text!r} is a path"
     if text.startswith(FORMULA_STARTS):
@@ -35,18 +42,27 @@ def damage_or_danger(text: str) -> str | None:
             f"{text!r} is what is left after a spreadsheet rounded the index number; give the column the format "
             "\u201cText\u201d and type the numbers again"
         )
+    foreign = "".join(letter for letter in text if unicodedata.category(letter) == "Nd" and not letter.isascii())
+    if foreign:
+        plain = "".join(str(unicodedata.decimal(letter)) for letter in foreign)
+        return f"{text!r} has digits of another script or width ({foreign}); type them as {plain}"
     return None
 
 
 def likeness_key(index_number: str) -> str:
-    """The same for index numbers that differ only in capitals, or in what spreadsheets drop and add.
+    """The same for index numbers that differ only in capitals, in width, or in what spreadsheets drop and add.
 
     "S240401" and "s240401" have one key; so have "007123", "7123", "7123.0", "7,123" and "'007123".
     """
-    folded = index_number.casefold().removeprefix(_TEXT_MARK)
+    folded = _folded(index_number).removeprefix(_TEXT_MARK)
     decimals = _WITH_DECIMALS.fullmatch(folded)
     digits = decimals[1] if decimals else _without_marks(folded)
     return digits.lstrip("0") or "0" if digits.isascii() and digits.isdecimal() else folded
+
+
+def _folded(index_number: str) -> str:
+    """Without capitals, and with full-width letters as plain ones (Unicode's form NFKC)."""
+    return unicodedata.normalize("NFKC", index_number).casefold()
 
 
 def _without_marks(folded: str) -> str:
@@ -62,9 +78,11 @@ def likeness(index_number: str, other: str, where: str = "") -> str:
         other: one that is there.
         where: where it is, e.g. "on line 3".
     """
-    folded, other_folded = index_number.casefold(), other.casefold()
-    if folded == other_folded:
+    folded, other_folded = _folded(index_number), _folded(other)
+    if index_number.casefold() == other.casefold():
         reason = "capitals"
+    elif folded == other_folded:
+        reason = "the form of its letters"
     elif _without_marks(folded) == _without_marks(other_folded):
         reason = "marks, which spreadsheets add"
     else:

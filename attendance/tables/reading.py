@@ -17,6 +17,8 @@ _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 # Excel's own line above the header.
 _NAMED_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _SHOWN = 200
+_HEAD_BYTES = 64
+"""Of a file, in which the names of its columns begin."""
 
 _SAVE_AS = (
     "Save it again as UTF-8: in Excel choose Save As and the type \u201cCSV UTF-8 (Comma delimited)\u201d; "
@@ -108,6 +110,7 @@ class Table:
     _header_end: int
     _places: tuple[Column | None, ...]
     _separator: str
+    _headings: tuple[str, ...]
 
     def lines(self) -> Iterator[Line]:
         """The records below the header that are not empty, cut anew by each call.
@@ -128,6 +131,7 @@ class Table:
             if record.error is not None:
                 raise record.error
             self._require_fit(record)
+            self._require_no_header(record)
             values, broken = self._values(record)
         except LineError as error:
             return Line(record.first, record.last, shown, {}, error=error)
@@ -140,13 +144,37 @@ class Table:
                 f"This line has {len(record.cells)} fields, but the first line names {width}. A name that holds a "
                 f"{self.delimiter} must stand in quotation marks."
             )
-        # A cell that holds as many delimiters on one of its lines as the header has swallowed a line, most likely.
         inner = (part for cell in record.cells for part in cell.split("\n")[1:])
-        if record.last > record.first and any(part.count(self._separator) >= max(1, width - 1) for part in inner):
+        if record.last > record.first and any(map(self._is_swallowed, inner)):
             raise LineError(
                 f"Lines {record.first} to {record.last} stand between two quotation marks, but look like lines of "
                 "their own, so none of them is used. Remove the quotation marks, or the line breaks between them."
             )
+
+    def _is_swallowed(self, part: str) -> bool:
+        """Whether a line inside a cell is a line of its own, most likely, that stray quotation marks swallowed.
+
+        It is if it holds as many delimiters as the header, or, being cut short, everything that a line must have, and
+        its codes look like codes and not like words: an address goes "High St, London" on its second line, too.
+        """
+        delimiters = part.count(self._separator)
+        if delimiters >= max(1, len(self._places) - 1):
+            return True
+        cells = zip(self._places, part.split(self._separator), strict=False)
+        values = {column.name: clean(cell).strip('"') for column, cell in cells if column is not None}
+        needed = [column for column in self._places if column is not None and column.required]
+        codes = [values.get(column.name, "") for column in needed if column.rule and column.rule.identifier]
+        return (
+            delimiters > 0
+            and all(values.get(column.name) for column in needed)
+            and bool(codes)
+            and all(" " not in code and any(sign.isdigit() or sign == "@" for sign in code) for code in codes)
+        )
+
+    def _require_no_header(self, record: CsvRecord) -> None:
+        cells = tuple(clean(without_direction_marks(cell)).lower() for cell in record.cells[: len(self._headings)])
+        if cells == self._headings:
+            raise LineError("This line names the columns again, as where two files were put together; it is no record.")
 
     def _values(self, record: CsvRecord) -> tuple[dict[str, str], frozenset[str]]:
         values = {column.name: "" for column in self._places if column}
@@ -219,6 +247,7 @@ def read_table(data: bytes, columns: Sequence[Column]) -> Table:
         _header_end=header.last,
         _places=places,
         _separator=separator,
+        _headings=tuple(heading.lower() for heading in headings),
     )
 
 
@@ -230,6 +259,11 @@ def _decode(data: bytes) -> str:
             "This is a spreadsheet, not a CSV file. Open it and save it as CSV: in Excel choose Save As and the type "
             "\u201cCSV UTF-8 (Comma delimited)\u201d."
         )
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+    # In UTF-16 every plain letter has a NUL beside it, and the names of columns are plain.
+    head = data[:_HEAD_BYTES]
+    if not marked and head.count(0) * 4 > len(head):
+        raise TableError(f"The file is not in UTF-8 (it looks like UTF-16 without its mark). {_SAVE_AS}")
     try:
         if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
             text = data.decode("utf-32")
@@ -243,9 +277,6 @@ def _decode(data: bytes) -> str:
             f"The file is not in UTF-8 (line {line} holds the byte 0x{data[error.start]:02X}), so its letters cannot "
             f"be told for certain. {_SAVE_AS}"
         ) from None
-    # Text with a NUL beside every letter is UTF-16 whose byte order mark got lost.
-    if text.count("\0") * 4 > len(text):
-        raise TableError(f"The file is not in UTF-8 (it looks like UTF-16 without its mark). {_SAVE_AS}")
     return text.removeprefix("\ufeff")
 
 

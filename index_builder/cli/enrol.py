@@ -21,6 +21,7 @@ from attendance.reports.names import printable
 from attendance.settings import load_settings
 from attendance.settings.families import traits_of
 from attendance.settings.model import Settings
+from attendance.tables.fields import index_number_rule
 from index_builder.consent import (
     ConsentUnknownError,
     doubtful,
@@ -76,8 +77,8 @@ def enrol(  # noqa: PLR0917 - one parameter an option
     FOLDER holds one folder for each student, named by index number, with one or more photos (.jpg, .png) of that
     student alone. A table (--csv) has the columns index_number and photo, and perhaps name, consent_means and
     consent_date. Students without recorded consent are turned away. A student who is in the store already gets the new
-    encodings in place of the old ones. The exit status is 1 if a student ended without any good photo, or no line of
-    the table could be used; the others are saved nevertheless.
+    encodings in place of the old ones. The exit status is 1 if a student ended without any good photo, or a line of the
+    table, or a folder, names nobody; the others are saved nevertheless.
     """
     settings = load_settings()
     store = store or settings.store_path
@@ -97,20 +98,21 @@ def enrol(  # noqa: PLR0917 - one parameter an option
         click.echo("Next: attendance index build")
     if enrolment.interrupted:
         sys.exit(_INTERRUPTED)
-    sys.exit(1 if enrolment.without or not photos.by_student else 0)
+    sys.exit(1 if enrolment.without or photos.left_out or not photos.by_student else 0)
 
 
 def _find(folder: Path | None, table: Path | None, settings: Settings) -> Photos:
     if (folder is None) == (table is None):
         raise click.UsageError("name either FOLDER or --csv FILE")
+    rule = index_number_rule(settings.institution.index_pattern)
     if table is not None:
-        photos = read_photo_table(table, now=datetime.now(UTC), zone=_zone(settings))
+        photos = read_photo_table(table, now=datetime.now(UTC), zone=_zone(settings), rule=rule)
         if not photos.by_student and not photos.misplaced:
             raise click.ClickException(f"{table} names no photos")
         return photos
     if folder is None:
         raise click.UsageError("name FOLDER")
-    photos = find_photos(folder)
+    photos = find_photos(folder, rule=rule)
     if not photos.by_student:
         raise click.ClickException(f"{folder} holds no student's folder: make one for each, named by index number")
     return photos

@@ -13,8 +13,9 @@ from attendance.gallery.store import DEFAULT_MODEL, read_store
 from attendance.models_in_use import require_family
 from attendance.reports.names import printable
 from attendance.settings import load_settings
+from attendance.tables.fields import index_number_rule
 from index_builder.cli.enrol import consent_check, count_of
-from index_builder.consent import note_gallery, open_register
+from index_builder.consent import doubtful, note_gallery, open_register
 from index_builder.importing.pickles import merge_import, read_import
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -35,10 +36,12 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
     """
     settings = load_settings()
     store = store or settings.store_path
-    incoming = read_import(file, now=datetime.now(UTC))
+    incoming = read_import(file, now=datetime.now(UTC), rule=index_number_rule(settings.institution.index_pattern))
     require_family(settings, incoming.store.model, file, store=store)
     numbers = settings.matching.numbers_of(incoming.store.model)
     with open_register(settings.database_url) as sessions:
+        for question in doubtful(sessions, incoming.store.encodings):
+            click.echo(f"Please check: {question}", err=True)
         allow = consent_check(sessions, {}, consent)
         refused = allow(list(incoming.store.encodings))
         imported = merge_import(store, incoming, refused=refused, withdrawn=allow, numbers=numbers)

@@ -8,16 +8,17 @@ from zoneinfo import ZoneInfo
 from attendance.tables import columns
 from attendance.tables.dates import parse_date
 from attendance.tables.errors import LineError
+from attendance.tables.fields import INDEX_NUMBER, TextRule
 from attendance.tables.reading import Column, Line, read_table_file
 from index_builder.photos.sources import PHOTO_SUFFIXES, Claim, Photos
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 _PHOTO = Column("photo", "The photo's file, named relative to the table's folder.", verbatim=True)
 _NAME = replace(columns.STUDENT_NAME, required=False)
-COLUMNS = (columns.INDEX_NUMBER, _PHOTO, _NAME, columns.CONSENT_MEANS, columns.CONSENT_DATE)
+_OTHERS = (_PHOTO, _NAME, columns.CONSENT_MEANS, columns.CONSENT_DATE)
 
 
-def read_photo_table(path: Path, *, now: datetime, zone: ZoneInfo) -> Photos:
+def read_photo_table(path: Path, *, now: datetime, zone: ZoneInfo, rule: TextRule = INDEX_NUMBER) -> Photos:
     """Read a table with the columns index_number and photo, and perhaps name, consent_means and consent_date.
 
     A student may have several lines. A line that cannot be used is reported with its number, and the others are used.
@@ -26,6 +27,7 @@ def read_photo_table(path: Path, *, now: datetime, zone: ZoneInfo) -> Photos:
         path: the file. Photos are named relative to its folder and must lie in it.
         now: consent cannot be given later.
         zone: of the consent's dates.
+        rule: what may be an index number here.
 
     Raises:
         TableError: it cannot be read, is no text, or lacks a column.
@@ -34,15 +36,17 @@ def read_photo_table(path: Path, *, now: datetime, zone: ZoneInfo) -> Photos:
     by_student: dict[str, list[Path]] = {}
     claims: dict[str, Claim] = {}
     bad: list[PhotoVerdict] = []
-    for line in read_table_file(path, COLUMNS).lines():
+    number, left_out = columns.index_number_column(rule), 0
+    for line in read_table_file(path, (number, *_OTHERS)).lines():
         try:
             if line.error is not None:
                 raise line.error
-            student = line.text(columns.INDEX_NUMBER)
+            student = line.text(number)
             photo = _photo(line.values["photo"], folder)
             claim = _claim(line, now, zone)
         except LineError as error:
             bad.append(PhotoVerdict(f"line {line.number}", PhotoOutcome.MISPLACED, error.message))
+            left_out += 1
             continue
         photos = by_student.setdefault(student, [])
         if photo in photos:
@@ -56,7 +60,7 @@ def read_photo_table(path: Path, *, now: datetime, zone: ZoneInfo) -> Photos:
             former.consent_means or claim.consent_means,
             former.consented_at or claim.consented_at,
         )
-    return Photos(folder, by_student, bad, "csv", claims)
+    return Photos(folder, by_student, bad, "csv", claims, left_out=left_out)
 
 
 def _photo(text: str, folder: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store, StoreError, read_store, update_store
 from attendance.settings.families import FamilyNumbers
-from attendance.tables.fields import INDEX_NUMBER, compose
+from attendance.tables.fields import INDEX_NUMBER, TextRule, compose
 from index_builder.enrolment import check_model
 from index_builder.photos.comparing import compare_own, find_outliers
 
@@ -34,12 +34,13 @@ class Imported:
     """Sentences about students whose encodings do not look like one person's."""
 
 
-def read_import(path: Path, *, now: datetime) -> Incoming:
+def read_import(path: Path, *, now: datetime, rule: TextRule = INDEX_NUMBER) -> Incoming:
     """Read a pickle of encodings, running no code of it.
 
     Args:
         path: the file; any layout that `read_store` takes.
         now: when it is enrolled, where the file does not say.
+        rule: what may be an index number here.
 
     Raises:
         StoreError: it cannot be used, or two of its names are one index number.
@@ -50,7 +51,7 @@ def read_import(path: Path, *, now: datetime) -> Incoming:
     origin = Provenance(source=f"import:{path.name}"[:300], enrolled_at=now.replace(microsecond=0), model=foreign.model)
     for name, rows in foreign.encodings.items():
         student = compose(name)
-        problem = INDEX_NUMBER.problem(student)
+        problem = rule.problem(student)
         if problem is not None:
             unusable[name] = problem
             continue

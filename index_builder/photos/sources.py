@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attendance.face_engine.interface import ImageError
 from attendance.gallery.provenance import Provenance
-from attendance.tables.fields import INDEX_NUMBER, compose
+from attendance.tables.fields import INDEX_NUMBER, TextRule, compose
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
@@ -42,6 +42,8 @@ class Photos:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     origins: Mapping[Path, Provenance] = field(default_factory=dict)
     """Of photos that were enrolled before: where they came from, and the hash that the file must still have."""
+    left_out: int = 0
+    """Lines of a table, and folders that may be meant for a student, of which nothing can be used."""
 
     @property
     def count(self) -> int:
@@ -53,16 +55,21 @@ class Photos:
         return str(path.relative_to(self.folder))
 
 
-def find_photos(folder: Path) -> Photos:
+def find_photos(folder: Path, *, rule: TextRule = INDEX_NUMBER) -> Photos:
     """List the photos of a folder that holds one folder for each student, named by index number.
 
     Hidden files are passed over.
+
+    Args:
+        folder: of the folders.
+        rule: what may be an index number here.
 
     Raises:
         OSError: the folder cannot be read.
     """
     by_student: dict[str, list[Path]] = {}
     misplaced: list[PhotoVerdict] = []
+    left_out = 0
 
     def leave(path: Path, why: str) -> None:
         misplaced.append(PhotoVerdict(str(path.relative_to(folder)), PhotoOutcome.MISPLACED, why))
@@ -72,9 +79,10 @@ def find_photos(folder: Path) -> Photos:
             leave(path, "it lies outside any student's folder")
             continue
         student = compose(path.name)
-        problem = INDEX_NUMBER.problem(student)
+        problem = rule.problem(student)
         if problem is not None:
             leave(path, f"it cannot be an index number: {problem}")
+            left_out += 1
             continue
         photos = by_student.setdefault(student, [])
         for file in _visible(path):
@@ -82,7 +90,7 @@ def find_photos(folder: Path) -> Photos:
                 photos.append(file)
             else:
                 leave(file, "it is no .jpg or .png file")
-    return Photos(folder, by_student, misplaced)
+    return Photos(folder, by_student, misplaced, left_out=left_out)
 
 
 def _visible(folder: Path) -> Iterator[Path]:

@@ -16,9 +16,20 @@ from operations.cli.arguments import checked
 @click.argument("name")
 @click.option("--room", required=True, help="The room in which the camera stands.")
 @click.option("--create-room", is_flag=True, help="Add the room if it is not there yet.")
-@click.option("--upsample", type=click.IntRange(0, 3), help="Times frames are doubled to find small faces.")
+@click.option(
+    "--smallest-face",
+    type=click.IntRange(8, 10_000),
+    help="Width in pixels of the smallest face wanted, which frames are scaled by. Default: the service's setting.",
+)
+@click.option(
+    "--upsample",
+    type=click.IntRange(0, 3),
+    help="Times frames are doubled to find small faces, whatever the smallest face wanted is.",
+)
 @click.option("--extra", is_flag=True, help="The room counts as watched without this camera.")
-def add(name: str, room: str, create_room: bool, upsample: int | None, extra: bool) -> None:
+def add(
+    *, name: str, room: str, create_room: bool, smallest_face: int | None, upsample: int | None, extra: bool
+) -> None:
     """Register the camera NAME and print its token, once."""
     name = checked(CAMERA_NAME, "The camera's name", name)
     token = new_token("cam")
@@ -28,7 +39,9 @@ def add(name: str, room: str, create_room: bool, upsample: int | None, extra: bo
                 f"There is a camera {name!r} already; `attendance camera rotate` gives it a new token."
             )
         found = _room(db, room, create=create_room)
-        db.add(Camera(name=name, room_id=found.id, token_hash=hash_token(token), upsample=upsample, extra=extra))
+        camera = Camera(name=name, room_id=found.id, token_hash=hash_token(token), extra=extra)
+        camera.smallest_face, camera.upsample = smallest_face, upsample
+        db.add(camera)
     _show_token(name, token)
 
 

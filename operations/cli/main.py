@@ -26,8 +26,14 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
         "accuracy",
     ),
     "gallery": ("operations.cli.gallery", "gallery", "Erase students; do what the dashboard asks for.", "service"),
+    "import": ("operations.cli.imports", "import_files", "Import CSV files, as the dashboard does.", "database"),
     "index": ("index_builder.cli.index", "index", "Build and inspect the index that the service searches.", "service"),
-    "lecturer": ("operations.cli.people", "lecturer", "Add lecturers and administrators; reset passwords.", "database"),
+    "lecturer": (
+        "operations.cli.people",
+        "lecturer",
+        "Add lecturers; passwords, and links to set one.",
+        "database",
+    ),
     "models": ("operations.cli.models", "models", "Fetch the face models, and list them.", "service"),
     "purge": ("operations.cli.upkeep", "purge", "Delete what has been kept long enough.", "service"),
     "register": (

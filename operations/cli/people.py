@@ -11,6 +11,7 @@ from attendance.database.passwords import generate_password, hash_password, pass
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from operations.cli.arguments import checked
+from operations.cli.links import links
 
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it once, instead of asking.")
 
@@ -67,6 +68,9 @@ def reset_password(email: str, generate: bool) -> None:
         set_password(db, person, hashed)
     click.echo(f"{email} has a new password.", err=True)
     _show_generated(password, generate)
+
+
+lecturer.add_command(links)
 
 
 def _find(db: Session, email: str) -> Lecturer | None:

@@ -1,15 +1,18 @@
-"""The database: can it be reached, is its schema current, does its clock agree, who can sign in."""
+"""The database: can it be reached, is its schema current, does its clock agree, who is in it."""
 
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from attendance.database.engine import DatabaseError, current_revision, newest_revision
-from attendance.database.models import Lecturer, Role
+from attendance.database.models import Lecturer, Role, Student
 from attendance.database.opening import open_engine
 from attendance.settings import Settings
+from attendance.tables.fields import index_number_rule
 from operations.doctor.findings import Finding, ok, problem, warning
 
+_SHOWN = 3
+"""Index numbers."""
 _CLOCK_WARNING_S, _CLOCK_PROBLEM_S = 2.0, 30.0
 """Sessions begin and end by the clocks of cameras, service and database; grace periods are minutes."""
 
@@ -24,6 +27,7 @@ def examine_database(settings: Settings) -> list[Finding]:
             return [
                 ok("database", f"{engine.url.render_as_string(hide_password=True)}, schema {revision}"),
                 _administrators(engine),
+                *_index_numbers(engine, settings.institution.index_pattern),
                 *_clock(engine),
             ]
     except DatabaseError as error:
@@ -54,6 +58,20 @@ def _administrators(engine: sa.Engine) -> Finding:
             "Run `attendance lecturer add --admin --email EMAIL --name NAME`.",
         )
     return ok("administrators", f"{count} may sign in")
+
+
+def _index_numbers(engine: sa.Engine, pattern: str) -> list[Finding]:
+    """Whether those that are there look as the setting says; it is asked of new ones only."""
+    if not pattern:
+        return []
+    rule = index_number_rule(pattern)
+    with engine.connect() as connection:
+        unlike = [number for number in connection.scalars(sa.select(Student.index_number)) if rule.problem(number)]
+    if not unlike:
+        return [ok("index numbers", f"all look like {pattern}")]
+    more = f" and {len(unlike) - _SHOWN} more" if len(unlike) > _SHOWN else ""
+    text = f"{', '.join(unlike[:_SHOWN])}{more} do not look as ATTENDANCE_INSTITUTION_INDEX_PATTERN says ({pattern})"
+    return [warning("index numbers", text, "Correct the setting, or the index numbers on the students' pages.")]
 
 
 def _clock(engine: sa.Engine) -> list[Finding]:

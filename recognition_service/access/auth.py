@@ -57,6 +57,7 @@ class CameraIdentity:
     room_id: int | None
     room: str | None
     upsample: int | None
+    smallest_face: int | None
     token_hash: str | None = field(repr=False)
 
     @property
@@ -92,7 +93,9 @@ def current_identity() -> Identity:
 def camera_identity(camera: Camera) -> CameraIdentity:
     """What the service needs to know of a camera, read within the session that loaded it."""
     room = camera.room.name if camera.room else None
-    return CameraIdentity(camera.id, camera.name, camera.room_id, room, camera.upsample, camera.token_hash)
+    return CameraIdentity(
+        camera.id, camera.name, camera.room_id, room, camera.upsample, camera.smallest_face, camera.token_hash
+    )
 
 
 class TokenDirectory:

@@ -11,6 +11,7 @@ from attendance.face_engine.interface import Face, Image, ImageError, ImageTooLa
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.looks import shows_nothing
 from recognition_service.engine.similarity import Thumbnail, thumbnail
+from recognition_service.engine.work import Wanted
 from recognition_service.errors import ExpiredError, InvalidImageError, TooLargeError
 from recognition_service.telemetry.metrics import Metrics
 from recognition_service.telemetry.tracing import NOT_TRACED, FrameTrace
@@ -47,19 +48,20 @@ class Pipeline:
         """Prepare.
 
         Args:
-            batcher: whose buckets are (height, width, upsample).
+            batcher: whose buckets are (height, width, `Wanted`).
             decoders: threads that decode.
             metrics: told how long decoding takes.
             max_bytes: the largest file accepted.
             max_pixels: the largest picture accepted.
-            smallest_face: width in pixels of the smallest face wanted in pictures that may be reduced; None: any.
+            smallest_face: width in pixels of the smallest face wanted in pictures that may be reduced, when a call does
+                not say; None: the engine says, and none is reduced.
         """
         self._batcher = batcher
         self._decoders = decoders
         self._metrics = metrics
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
-        self._reduction = reduction_for(smallest_face)
+        self._smallest_face = smallest_face
 
     @property
     def load(self) -> float:
@@ -91,6 +93,7 @@ class Pipeline:
         formats: Sequence[str],
         priority: int = 1,
         reducible: bool = False,
+        smallest_face: int | None = None,
         trace: FrameTrace = NOT_TRACED,
     ) -> FoundFaces:
         """Find the faces of one picture.
@@ -98,12 +101,14 @@ class Pipeline:
         Args:
             data: the file's bytes.
             lane: whose picture it is, for fairness.
-            upsample: times it is doubled before detection; None: the engine's setting.
+            upsample: times it is doubled before detection; None: the engine's setting and, where that says nothing,
+                what the smallest face wanted asks for.
             deadline: the loop's time after which no work is begun on it, unless the batcher defers.
             formats: accepted file formats, "JPEG", "PNG".
             priority: pictures of a smaller number go first.
             reducible: whether only faces of the smallest width wanted are looked for. Boxes, landmarks and the size are
                 those of the picture as it was sent, up to a rounding of its size to a multiple of the reduction.
+            smallest_face: that width, of a picture that is reducible; None: the pipeline's.
             trace: gets a span for decoding, and one for waiting for a batch and its work.
 
         Raises:
@@ -111,7 +116,9 @@ class Pipeline:
         """
         self._check_bytes(data)
         loop = asyncio.get_running_loop()
-        reduction = self._reduction if reducible else 1
+        smallest = (smallest_face or self._smallest_face) if reducible else None
+        reduction = reduction_for(smallest)
+        wanted = Wanted(upsample, smallest_searched(smallest))
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
             with trace.stage("decode"):
@@ -119,7 +126,7 @@ class Pipeline:
                 image, blank = await loop.run_in_executor(self._decoders, self._decode, *arguments)
             height, width = image.shape[:2]
             with trace.stage("wait and find faces"):
-                faces = await place.submit(image, bucket=(height, width, upsample), deadline=deadline)
+                faces = await place.submit(image, bucket=(height, width, wanted), deadline=deadline)
         if reduction > 1:
             faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
         return FoundFaces(faces, width * reduction, height * reduction, blank)

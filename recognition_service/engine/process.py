@@ -16,7 +16,7 @@ from typing import Any
 
 from attendance.errors import AttendanceError
 from attendance.face_engine.interface import EngineError, EngineInfo, Image
-from recognition_service.engine.work import Answer, BuildEngine, find_each, warm_up
+from recognition_service.engine.work import Answer, BuildEngine, Wanted, find_each, warm_up
 
 _END_WAIT_S = 5.0
 _LAST_WORDS_S = 0.2
@@ -81,7 +81,7 @@ class EngineProcess:
         self.close()
         raise EngineError(str(answer))
 
-    def find(self, images: Sequence[Image], upsample: int | None) -> list[Answer]:
+    def find(self, images: Sequence[Image], wanted: Wanted) -> list[Answer]:
         """As `find_each`, over there.
 
         Raises:
@@ -90,7 +90,7 @@ class EngineProcess:
         if self._pipe is None:
             raise EngineDiedError("the engine's process does not run")
         try:
-            _send(self._pipe, (list(images), upsample))
+            _send(self._pipe, (list(images), wanted))
         except OSError:
             raise self._died("the engine's process ended") from None
         answers: list[Answer] = self._receive(self._call_timeout_s)
@@ -157,8 +157,8 @@ def _serve(pipe: "Connection[Any, Any]", build: BuildEngine) -> None:
         try:
             _send(pipe, info)
             while True:
-                images, upsample = _receive(pipe)
-                _send(pipe, find_each(engine, images, upsample))
+                images, wanted = _receive(pipe)
+                _send(pipe, find_each(engine, images, wanted))
                 del images
         finally:
             engine.close()

@@ -43,20 +43,30 @@ def warm_up(engine: FaceEngine) -> EngineInfo:
     return engine.info
 
 
-def find_each(engine: FaceEngine, images: Sequence[Image], upsample: int | None) -> list[Answer]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How closely images are looked at. Images of one size and one of these share a batch."""
+
+    upsample: int | None = None
+    """Times each is doubled before detection; None: the engine's setting, then what `smallest_face` asks for."""
+    smallest_face: int | None = None
+    """Width in pixels of the smallest face wanted; None: the engine's setting."""
+
+
+def find_each(engine: FaceEngine, images: Sequence[Image], wanted: Wanted) -> list[Answer]:
     """The faces of each image; when the batch fails, its images one at a time, so that a bad one fails alone.
 
     Args:
         engine: the engine, used by this thread only.
         images: as for `find_faces`.
-        upsample: as for `find_faces`.
+        wanted: how closely they are looked at.
     """
     try:
-        return [*find_faces(engine, images, upsample=upsample)]
+        return [*find_faces(engine, images, upsample=wanted.upsample, smallest_face=wanted.smallest_face)]
     except Exception as error:  # whatever a native library raises, one frame's trouble is not its neighbours'
         if len(images) == 1:
             return [_failure(error)]
-    return [answer for image in images for answer in find_each(engine, [image], upsample)]
+    return [answer for image in images for answer in find_each(engine, [image], wanted)]
 
 
 def _failure(error: Exception) -> Failure:
@@ -79,9 +89,9 @@ class EngineThread:
         """
         return warm_up(self._engine)
 
-    def find(self, images: Sequence[Image], upsample: int | None) -> list[Answer]:
+    def find(self, images: Sequence[Image], wanted: Wanted) -> list[Answer]:
         """As `find_each`."""
-        return find_each(self._engine, images, upsample)
+        return find_each(self._engine, images, wanted)
 
     def close(self) -> None:
         """Close the engine."""

@@ -10,7 +10,7 @@ import structlog
 
 from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
 from recognition_service.engine.process import EngineDiedError, EngineProcess
-from recognition_service.engine.work import Answer, BuildEngine, EngineThread
+from recognition_service.engine.work import Answer, BuildEngine, EngineThread, Wanted
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
 
 _CLOSE_WAIT_S = 5.0
@@ -32,7 +32,7 @@ class WorkerLimits:
 
 
 class EngineWorker:
-    """Runs batches on an engine. `find` is the work of a `Batcher` whose buckets are (height, width, upsample)."""
+    """Runs batches on an engine. `find` is the work of a `Batcher` whose buckets are (height, width, `Wanted`)."""
 
     def __init__(self, build: BuildEngine, limits: WorkerLimits | None = None) -> None:
         """Prepare; `start` begins.
@@ -82,7 +82,7 @@ class EngineWorker:
         """The faces of each image of a batch, or the error that is its own.
 
         Args:
-            bucket: (height, width, upsample); images of one bucket have one size.
+            bucket: (height, width, `Wanted`); images of one bucket have one size.
             images: RGB, uint8.
 
         Raises:
@@ -91,10 +91,10 @@ class EngineWorker:
         """
         if not self._ready or self._backend is None:
             raise UnavailableError("the face engine is starting; try again shortly")
-        upsample = bucket[-1] if isinstance(bucket, tuple) else None
+        wanted = bucket[-1] if isinstance(bucket, tuple) else Wanted()
         loop = asyncio.get_running_loop()
         try:
-            answers = await loop.run_in_executor(self._thread, self._backend.find, images, upsample)
+            answers = await loop.run_in_executor(self._thread, self._backend.find, images, wanted)
         except EngineDiedError as error:
             self._ready = False
             self._died.set()

@@ -266,6 +266,7 @@ class CameraStream:
                 request.jpeg,
                 lane=self.camera.id,
                 upsample=self.camera.upsample,
+                smallest_face=self.camera.smallest_face,
                 deadline=arrived + self._tools.deadline_s,
                 formats=("JPEG",),
                 priority=_priority(plan, live=live),

@@ -270,7 +270,9 @@ class OneFace:
         (self._nothing,) = engine.align([image], [self._none])
         self._random = np.random.default_rng(3)
 
-    def detect(self, images: Sequence[np.ndarray], *, upsample: int | None = None) -> list[FaceBoxes]:
+    def detect(
+        self, images: Sequence[np.ndarray], *, upsample: int | None = None, smallest_face: int | None = None
+    ) -> list[FaceBoxes]:
         return [self._boxes if len(image) > 16 else self._none for image in images]
 
     def align(self, images: Sequence[np.ndarray], faces: object) -> list[AlignedFaces]:

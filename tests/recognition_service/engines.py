@@ -53,7 +53,9 @@ class ColourEngine:
     def blocks_interpreter(self) -> bool:
         return self._blocks
 
-    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+    def detect(
+        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+    ) -> list[FaceBoxes]:
         self.batches.append(len(images))
         self.threads.add(threading.current_thread().name)
         for image in images:

@@ -11,7 +11,7 @@ from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import DataRequired, Length
 
 from attendance.database.models import Lecturer
-from attendance.database.passwords import hash_password, verify_password
+from attendance.database.passwords import NO_PASSWORD, hash_password, verify_password
 from attendance.tables.fields import EMAIL
 from webapp.account.identity import public, sign_in, sign_out, signed_in_lecturer
 from webapp.account.throttle import Attempt, Throttle
@@ -66,8 +66,10 @@ def sign_in_now() -> ResponseReturnValue:
     if attempt.wait_s:
         return too_many(attempt, render_template("account/sign_in.html", form=form, wait=wait_text(attempt)))
     lecturer = database().scalar(sa.select(Lecturer).where(Lecturer.email == form.email.data))
-    # An unknown address costs the same work as a wrong password, so that timing tells nobody who has an account.
-    right = password_is_right(lecturer.password_hash if lecturer else _nobodys_hash(), form.password.data or "")
+    # An unknown address, and one without a password yet, cost the same work as a wrong password, so that timing tells
+    # nobody who has an account.
+    known = lecturer.password_hash if lecturer and lecturer.password_hash != NO_PASSWORD else _nobodys_hash()
+    right = password_is_right(known, form.password.data or "")
     may_enter = right and lecturer is not None and lecturer.active
     end_attempt(attempt, right=may_enter)
     if lecturer is None or not may_enter:

@@ -12,7 +12,7 @@ from attendance.database.models import Camera, Room
 from attendance.database.tokens import hash_token, new_token
 from attendance.tables.fields import CAMERA_NAME
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, one_of_the_list, options, text_field
+from webapp.admin.forms import AdminForm, PixelsField, between, one_of_the_list, options, skip_if_empty, text_field
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
@@ -23,6 +23,7 @@ from webapp.tools.storage import database
 _A_PAGE = 50
 _TAKEN = "Another camera has this name."
 _MOST_UPSAMPLE = 3  # as the setting engine.upsample
+_SMALLEST_FACES = (8, 10_000)  # as the setting service.smallest_face
 
 
 class CameraForm(AdminForm):
@@ -30,6 +31,7 @@ class CameraForm(AdminForm):
 
     name = text_field("Name", CAMERA_NAME)
     room = SelectField("Room", validate_choice=False, validators=[one_of_the_list("Choose a room of the list.")])
+    smallest_face = PixelsField("Smallest face wanted, pixels", validators=[skip_if_empty, between(*_SMALLEST_FACES)])
     upsample = SelectField(
         "Enlarge the picture before looking for faces",
         validate_choice=False,
@@ -51,6 +53,7 @@ class CameraForm(AdminForm):
         return {
             "name": self.name.data,
             "room_id": int(self.room.data) if self.room.data else None,
+            "smallest_face": self.smallest_face.data,
             "upsample": int(self.upsample.data) if self.upsample.data else None,
             "extra": bool(self.extra.data),
         }
@@ -92,7 +95,8 @@ def camera(camera_id: int) -> ResponseReturnValue:
     """A camera: its details and its token's state."""
     camera = fetch(Camera, camera_id)
     values = {"room": str(camera.room_id or ""), "upsample": "" if camera.upsample is None else str(camera.upsample)}
-    form = CameraForm(data={"name": camera.name, "extra": camera.extra, **values}).offer_choices()
+    given = {"name": camera.name, "smallest_face": camera.smallest_face, "extra": camera.extra, **values}
+    form = CameraForm(data=given).offer_choices()
     if form.validate_on_submit():
         db = begin_change()
         if not _taken(form, camera_id):

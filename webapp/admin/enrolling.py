@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
+from attendance.database.consent import outlives_withdrawal
 from attendance.database.erasure import request_erasure, withdraw_within
 from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
 from webapp.account.identity import current_lecturer
@@ -124,7 +125,7 @@ def _consent_problem(db: Session, student: Student, day: date) -> str | None:
     if is_erasing(db, student.index_number):
         return _ERASING
     withdrawn = student.consent_withdrawn_at
-    if withdrawn is not None and _moment(day, None) <= withdrawn:
+    if withdrawn is not None and not outlives_withdrawal(_moment(day, None), withdrawn):
         return f"Consent was withdrawn on {day_text(withdrawn)}. Only one that was given later counts."
     return None
 

@@ -9,8 +9,8 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # 
 from wtforms.validators import StopValidation
 
 from attendance.tables.dates import year_can_be_meant
-from attendance.tables.fields import TextRule
-from webapp.tools.fields import Fits, cleaned
+from attendance.tables.fields import INDEX_NUMBER, TextRule
+from webapp.tools.fields import Fits, FitsIndexNumbers, cleaned
 
 
 class AdminForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -28,6 +28,11 @@ def text_field(label: str, rule: TextRule, *, optional: bool = False) -> Any:
     if optional:
         checks.insert(0, skip_if_empty)
     return StringField(label, filters=[cleaned(rule)], validators=checks)
+
+
+def index_number_field() -> Any:
+    """The index number of a student who is added or renumbered, checked by the institution's rule."""
+    return StringField("Index number", filters=[cleaned(INDEX_NUMBER)], validators=[FitsIndexNumbers()])
 
 
 def skip_if_empty(_form: Form, field: Field) -> None:
@@ -73,6 +78,12 @@ class MinutesField(_TypedField, IntegerField):
     """Whole minutes."""
 
     wanted = "type a whole number"
+
+
+class PixelsField(_TypedField, IntegerField):
+    """A whole number of pixels."""
+
+    wanted = "type a whole number of pixels"
 
 
 def options(pairs: Iterable[tuple[str, str]]) -> Any:

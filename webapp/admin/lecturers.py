@@ -8,7 +8,7 @@ from wtforms import BooleanField, RadioField
 
 from attendance.database.accounts import lock_administrators, set_password
 from attendance.database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
-from attendance.database.passwords import generate_password, hash_password
+from attendance.database.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
@@ -22,7 +22,12 @@ from webapp.tools.storage import database
 
 _A_PAGE = 50
 _TAKEN = "Somebody else has this e-mail address."
-_LISTS = ("", "admins", "inactive")
+_LISTS = {
+    "": ("All", sa.true()),
+    "admins": ("Administrators", Lecturer.role == Role.ADMIN),
+    "inactive": ("May not sign in", ~Lecturer.active),
+    "no-password": ("No password yet", Lecturer.active & (Lecturer.password_hash == NO_PASSWORD)),
+}
 
 
 class LecturerForm(AdminForm):
@@ -40,19 +45,19 @@ class LecturerForm(AdminForm):
 
 @blueprint.get("/lecturers")
 def lecturers() -> str:
-    """The list; `?q=` searches names and addresses, `?list=` shows administrators or those who may not sign in."""
+    """The list; `?q=` searches names and addresses, `?list=` shows those of one kind."""
     db, text = database(), searched()
     shown = request.args.get("list", "")
     shown = shown if shown in _LISTS else ""
-    query = sa.select(Lecturer).where(matches(text, Lecturer.name, Lecturer.email))
-    if shown == "admins":
-        query = query.where(Lecturer.role == Role.ADMIN)
-    elif shown == "inactive":
-        query = query.where(~Lecturer.active)
+    query = sa.select(Lecturer).where(matches(text, Lecturer.name, Lecturer.email), _LISTS[shown][1])
     page = paginate(db, query.order_by(Lecturer.name, Lecturer.id), size=_A_PAGE)
     shown_ids = [lecturer.id for lecturer in page.items]
     courses = counts_by(CourseLecturer.lecturer_id, CourseLecturer.lecturer_id.in_(shown_ids))
-    return render_template("admin/lecturers.html", page=page, text=text, shown=shown, courses=courses)
+    lists = [(value, word) for value, (word, _) in _LISTS.items()]
+    waiting = count(Lecturer, _LISTS["no-password"][1])
+    return render_template(
+        "admin/lecturers.html", page=page, text=text, shown=shown, courses=courses, lists=lists, waiting=waiting
+    )
 
 
 @blueprint.route("/lecturers/new", methods=["GET", "POST"])
@@ -199,6 +204,7 @@ def _lecturer_page(lecturer: Lecturer, form: LecturerForm) -> ResponseReturnValu
         form=form,
         lecturer=lecturer,
         itself=lecturer.id == current_lecturer().id,
+        has_password=lecturer.password_hash != NO_PASSWORD,
         courses=database().scalars(courses.order_by(Course.code)).all(),
     )
     return page, 422 if form.errors else 200

@@ -23,6 +23,7 @@ class Question:
         crumbs: (name, address) of the pages above.
         must_type: what has to be typed, because what goes cannot be had back; None when pressing is enough.
         refused: why it cannot be done at all; the button is left out.
+        further: the word of a second button that does it in another way, and what the form then holds as `as`.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Question:
     crumbs: Sequence[tuple[str, str]]
     must_type: str | None = None
     refused: str | None = None
+    further: tuple[str, str] | None = None
 
 
 class _ConfirmForm(AdminForm):

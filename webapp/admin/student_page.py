@@ -10,8 +10,8 @@ from wtforms import ValidationError
 from wtforms.validators import Optional
 
 from attendance.database.models import Course, Enrolment, Student, utc_now
-from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, INDEX_NUMBER, PERSON_NAME
-from webapp.admin.forms import AdminForm, DayField, given, sensible_year, text_field
+from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, PERSON_NAME
+from webapp.admin.forms import AdminForm, DayField, given, index_number_field, sensible_year, text_field
 from webapp.admin.gallery_jobs import jobs_of
 from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS
 from webapp.tools.storage import database
@@ -23,7 +23,7 @@ _FUTURE = "This day is in the future."
 class StudentForm(AdminForm):
     """Who a student is."""
 
-    index_number = text_field("Index number", INDEX_NUMBER)
+    index_number = index_number_field()
     name = text_field("Name", PERSON_NAME)
     declared_group = text_field("Declared group", DECLARED_GROUP, optional=True)
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Course, Enrolment, Student
-from attendance.tables.columns import COURSE_CODE, INDEX_NUMBER, STUDENT_NAME
+from attendance.database.models import Enrolment, Student
+from attendance.tables import fields
+from attendance.tables.columns import COURSE_CODE, STUDENT_NAME, index_number_column
 from attendance.tables.errors import LineError
-from attendance.tables.reading import Column, Line
+from attendance.tables.reading import Line
+from webapp.imports.finders import CourseFinder
 from webapp.imports.likeness import LikeNumbers
+from webapp.imports.plan import ImportPlan, MissingError, Planned, RecordKind
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
@@ -34,28 +37,35 @@ class EnrolmentRecord:
 class EnrolmentImporter(Importer[EnrolmentRecord]):
     """Enrols students in courses, or in one course that the file need not name."""
 
-    columns: tuple[Column, ...] = (COURSE_CODE, INDEX_NUMBER, _NAME)
-
-    def __init__(self, course_code: str | None = None) -> None:
+    def __init__(
+        self,
+        course_code: str | None = None,
+        *,
+        rule: fields.TextRule = fields.INDEX_NUMBER,
+        plan: ImportPlan | None = None,
+    ) -> None:
         """Take the courses from the file.
 
         Args:
             course_code: the only course meant; a line may leave it out, and must not name another.
+            rule: what may be an index number here.
+            plan: what other files add.
         """
+        super().__init__(plan)
         self._only = course_code
+        self._number = index_number_column(rule)
+        self.columns = (COURSE_CODE, self._number, _NAME)
         if course_code is not None:
-            self.columns = (INDEX_NUMBER, _NAME, replace(COURSE_CODE, required=False))
-        self._courses = CourseFinder()
-        self._like = LikeNumbers()
-        # Students whom an earlier line adds, which trying a file does not write.
-        self._added: set[str] = set()
-        self._adding: set[str] = set()
+            self.columns = (self._number, _NAME, replace(COURSE_CODE, required=False))
+        self._courses = CourseFinder(self.plan)
+        self._like = LikeNumbers(self.plan)
+        self._adding: dict[str, str] = {}
 
     def parse(self, line: Line, present: frozenset[str]) -> EnrolmentRecord:
         """Check the fields of a line."""
         return EnrolmentRecord(
             course_code=self._course_code(line),
-            index_number=line.text(INDEX_NUMBER),
+            index_number=line.text(self._number),
             name=line.optional_text(_NAME) or "",
         )
 
@@ -66,34 +76,35 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
 
     def handle(self, db: Session, batch: Sequence[Numbered[EnrolmentRecord]], *, apply: bool) -> list[Outcome]:
         """At most six statements, whatever the size of the batch."""
-        self._adding = set()
         self._like.begin(db)
         courses = self._courses.find(db, (item.record.course_code for item in batch))
-        numbers = {item.record.index_number for item in batch}
-        students = _ids(db, numbers)
-        there = _enrolled(db, courses.values(), students.values())
-        outcomes, names, enrol = [], dict[str, str](), list[tuple[int, str]]()
+        students = find_students(db, self.plan, {item.record.index_number for item in batch})
+        there = _enrolled(db, courses.values(), [student.id for student in students.values()])
+        self._adding = {}
+        outcomes, enrol = [], list[tuple[int, str]]()
         for item in batch:
             record = item.record
             try:
                 course_id = self._courses.require(courses, record.course_code)
-                question = self._require_student(item, students, names)
+                question = self._require_student(item, students)
             except LineError as error:
                 outcomes.append(refused(item.line, error))
                 continue
-            if (course_id, students.get(record.index_number)) in there:
-                outcomes.append(Outcome(item.line, Result.UNCHANGED))
+            student = students.get(record.index_number)
+            name = self._adding[record.index_number] if student is None else student.name
+            message = other_name(record.index_number, name, record.name)
+            if student is not None and (course_id, student.id) in there:
+                outcomes.append(Outcome(item.line, Result.UNCHANGED, message))
                 continue
             enrol.append((course_id, record.index_number))
-            outcomes.append(Outcome(item.line, Result.ADDED, records=1, question=question))
-        self._adding = set(names)
+            outcomes.append(Outcome(item.line, Result.ADDED, message, records=1, question=question))
         if apply:
-            _write(db, students, names, enrol)
+            _write(db, {number: one.id for number, one in students.items()}, self._adding, enrol)
         return outcomes
 
     def settle(self) -> None:
         """Remember the students of the last batch."""
-        self._added |= self._adding
+        self.plan.remember(RecordKind.STUDENTS, self._adding.items())
         self._like.settle()
 
     def _course_code(self, line: Line) -> str:
@@ -104,56 +115,32 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
             raise LineError(f"course_code is {named}; this import is for {self._only} only.", "course_code")
         return named
 
-    def _require_student(self, item: Numbered[EnrolmentRecord], students: dict[str, int], names: dict[str, str]) -> str:
+    def _require_student(self, item: Numbered[EnrolmentRecord], students: dict[str, Planned]) -> str:
         """Take note of a student whom the line adds; what must be asked about the index number, or ""."""
-        record = item.record
-        known = record.index_number in students or record.index_number in names or record.index_number in self._added
-        if known:
+        number, name = item.record.index_number, item.record.name
+        if number in students or number in self._adding:
             return ""
-        if not record.name:
-            raise LineError(
-                f"There is no student with index number {record.index_number}.{self._like.hint(record.index_number)} "
-                "Give a name to add one.",
-                "index_number",
+        if not name:
+            sentence = (
+                f"There is no student with index number {number}.{self._like.hint(number)} Give a name to add one."
             )
-        names[record.index_number] = record.name
-        return self._like.question(record.index_number, item.line)
+            raise MissingError(sentence, "index_number", RecordKind.STUDENTS, number)
+        self._adding[number] = name
+        return self._like.question(number, item.line)
 
 
-class CourseFinder:
-    """Courses by their codes, with a hint for a code that differs in capitals only."""
-
-    def __init__(self) -> None:
-        self._hints: dict[str, str] = {}
-
-    def find(self, db: Session, codes: Iterable[str]) -> dict[str, int]:
-        """The ids of the courses that are there, by code."""
-        wanted = set(codes)
-        found = {
-            row.code: row.id for row in db.execute(sa.select(Course.id, Course.code).where(Course.code.in_(wanted)))
-        }
-        missing = {code.lower() for code in wanted - found.keys()}
-        if missing:
-            similar = sa.select(Course.code).where(sa.func.lower(Course.code).in_(missing))
-            self._hints.update({code.lower(): code for code in db.scalars(similar)})
-        return found
-
-    def require(self, found: dict[str, int], code: str) -> int:
-        """The id of a course.
-
-        Raises:
-            LineError: there is none with that code.
-        """
-        if code in found:
-            return found[code]
-        hint = self._hints.get(code.lower())
-        meant = f" Did you mean {hint}?" if hint else ""
-        raise LineError(f"There is no course with the code {code}.{meant}", "course_code")
+def find_students(db: Session, plan: ImportPlan, numbers: Iterable[str]) -> dict[str, Planned]:
+    """The students who are there, or whom earlier lines and files add, by index number."""
+    wanted = set(numbers)
+    query = sa.select(Student.index_number, Student.id, Student.name).where(Student.index_number.in_(wanted))
+    planned = plan.planned(RecordKind.STUDENTS)
+    found = {number: planned[number] for number in wanted & planned.keys()}
+    return found | {row.index_number: Planned(row.id, row.name) for row in db.execute(query)}
 
 
-def _ids(db: Session, numbers: Iterable[str]) -> dict[str, int]:
-    query = sa.select(Student.index_number, Student.id).where(Student.index_number.in_(set(numbers)))
-    return {row.index_number: row.id for row in db.execute(query)}
+def other_name(called: str, name: str, in_file: str) -> str:
+    """What is said where a line has another name for somebody than is recorded, which stays; "" where it has not."""
+    return f"{called} is already there as {name}; that name stays." if in_file and in_file != name else ""
 
 
 def _enrolled(db: Session, courses: Iterable[int], students: Iterable[int]) -> set[tuple[int, int]]:
@@ -165,5 +152,8 @@ def _enrolled(db: Session, courses: Iterable[int], students: Iterable[int]) -> s
 
 def _write(db: Session, students: dict[str, int], names: dict[str, str], enrol: Sequence[tuple[int, str]]) -> None:
     write_rows(db, Student, [{"index_number": number, "name": name} for number, name in names.items()])
-    ids = {**students, **_ids(db, names)} if names else students
+    ids = dict(students)
+    if names:
+        query = sa.select(Student.index_number, Student.id).where(Student.index_number.in_(names))
+        ids |= {row.index_number: row.id for row in db.execute(query)}
     write_rows(db, Enrolment, [{"course_id": course, "student_id": ids[number]} for course, number in enrol])

@@ -28,6 +28,11 @@ _PART_BYTES = 256 * 1024
 _CUT = ("", "", "", "The report ends here, because it would become too large. Split the file.", "")
 
 
+def new_name() -> str:
+    """What names a file, or files that belong together, in addresses: 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
 @dataclass(frozen=True)
 class Upload:
     """A file that an administrator chose.
@@ -39,6 +44,8 @@ class Upload:
         report: of the trial, then of the import.
         done: whether it was imported; before, it was only tried.
         row: its number in the database; 0 before it is there.
+        token: names it in addresses; "" before it is there.
+        together: names the import of several files that it is one of; None: it is the only one.
     """
 
     kind: str
@@ -47,6 +54,8 @@ class Upload:
     report: Report
     done: bool = False
     row: int = 0
+    token: str = ""
+    together: str | None = None
 
 
 @dataclass
@@ -100,16 +109,17 @@ class ImportFiles:
 
     def keep(self, upload: Upload, data: bytes, report: Sequence[bytes]) -> str:
         """Keep a file that was tried, with its report; returns the token that names it from now on."""
-        token = secrets.token_urlsafe(16)
+        token = new_name()
 
         def write(db: Session) -> None:
-            self._sweep()
+            self._sweep(upload.together)
             row = ImportedFile(
                 token=token,
                 lecturer_id=self._lecturer_id,
                 kind=upload.kind,
                 file_name=upload.file_name,
                 course_id=upload.course_id,
+                together=upload.together,
                 report=upload.report.to_json(),
             )
             db.add(row)
@@ -123,17 +133,28 @@ class ImportFiles:
 
     def load(self, token: str) -> Upload | None:
         """What is known of a file, or None for a token that names none of this administrator's."""
-        row = self._db.scalar(
-            sa.select(ImportedFile).where(
-                ImportedFile.token == token,
-                ImportedFile.lecturer_id == self._lecturer_id,
-                ImportedFile.uploaded_at > utc_now() - KEPT,
+        return next(iter(self._load(ImportedFile.token == token)), None)
+
+    def load_together(self, name: str) -> list[Upload]:
+        """The files of one import, in their order; none for a name that is none of this administrator's."""
+        return self._load(ImportedFile.together == name)
+
+    def _load(self, which: sa.ColumnElement[bool]) -> list[Upload]:
+        mine = (ImportedFile.lecturer_id == self._lecturer_id, ImportedFile.uploaded_at > utc_now() - KEPT)
+        rows = self._db.scalars(sa.select(ImportedFile).where(which, *mine).order_by(ImportedFile.id))
+        return [
+            Upload(
+                row.kind,
+                row.file_name,
+                row.course_id,
+                Report.from_json(row.report),
+                row.done,
+                row.id,
+                row.token,
+                row.together,
             )
-        )
-        if row is None:
-            return None
-        report = Report.from_json(row.report)
-        return Upload(row.kind, row.file_name, row.course_id, report, row.done, row.id)
+            for row in rows
+        ]
 
     def data(self, upload: Upload) -> bytes | None:
         """The file, or None once it was imported."""
@@ -148,20 +169,32 @@ class ImportFiles:
 
         Where somebody else finished the same file meanwhile, their report stays.
         """
+        self._replace(upload, report, parts, done=True)
+
+    def try_again(self, upload: Upload, report: Report, parts: Sequence[bytes]) -> None:
+        """Keep the report of another trial of the file in place of the first."""
+        self._replace(upload, report, parts, done=False)
+
+    def _replace(self, upload: Upload, report: Report, parts: Sequence[bytes], *, done: bool) -> None:
         tried = (ImportedFile.id == upload.row, ~ImportedFile.done)
-        done = sa.update(ImportedFile).where(*tried).values(done=True, report=report.to_json())
+        update = sa.update(ImportedFile).where(*tried).values(done=done, report=report.to_json())
+        gone = sa.delete(ImportedFilePart).where(ImportedFilePart.file_id == upload.row)
+        if not done:
+            gone = gone.where(ImportedFilePart.content == FileContent.REPORT)
 
         def write(db: Session) -> None:
-            if db.connection().execute(done).rowcount:
-                db.execute(sa.delete(ImportedFilePart).where(ImportedFilePart.file_id == upload.row))
+            if db.connection().execute(update).rowcount:
+                db.execute(gone)
                 self._add_parts(upload.row, FileContent.REPORT, iter(parts))
 
         transact(self._db, write)
 
-    def _sweep(self) -> None:
-        """Forget files that are older than a day, and the oldest of many."""
+    def _sweep(self, together: str | None) -> None:
+        """Forget files that are older than a day, and the oldest of many that do not belong to the present import."""
         self._db.execute(sa.delete(ImportedFile).where(ImportedFile.uploaded_at <= utc_now() - KEPT))
         mine = sa.select(ImportedFile.id).where(ImportedFile.lecturer_id == self._lecturer_id)
+        if together is not None:
+            mine = mine.where(sa.or_(ImportedFile.together.is_(None), ImportedFile.together != together))
         old = self._db.scalars(mine.order_by(ImportedFile.id.desc())).all()[_MOST_FILES - 1 :]
         self._db.execute(sa.delete(ImportedFile).where(ImportedFile.id.in_(old)))
 

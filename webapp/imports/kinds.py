@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from attendance.tables.fields import INDEX_NUMBER, TextRule
 from webapp.imports.enrolments import EnrolmentImporter
 from webapp.imports.lecturers import LecturerImporter
+from webapp.imports.places import CourseImporter, RoomImporter
+from webapp.imports.plan import ImportPlan
 from webapp.imports.run import Importer
 from webapp.imports.students import StudentImporter
 from webapp.imports.timetable import TimetableImporter
@@ -22,7 +25,7 @@ class Kind:
         records: the plural noun of what a line adds.
         summary: what importing does, for people.
         example: a few lines of such a file.
-        make: an importer for one run, given the institution's zone and the code of the only course meant, or None.
+        make: an importer for one run.
     """
 
     slug: str
@@ -30,23 +33,69 @@ class Kind:
     records: str
     summary: str
     example: str
-    make: Callable[[ZoneInfo, str | None], Importer[Any]]
+    make: Callable[["_Run"], Importer[Any]]
 
-    def importer(self, zone: ZoneInfo, course_code: str | None = None) -> Importer[Any]:
-        """An importer for one run."""
-        return self.make(zone, course_code)
+    def importer(
+        self,
+        zone: ZoneInfo,
+        course_code: str | None = None,
+        *,
+        rule: TextRule = INDEX_NUMBER,
+        plan: ImportPlan | None = None,
+    ) -> Importer[Any]:
+        """An importer for one run.
+
+        Args:
+            zone: the institution's.
+            course_code: of the only course meant, or None.
+            rule: what may be an index number here.
+            plan: what other files add, and what may be created.
+        """
+        return self.make(_Run(zone, course_code, rule, plan or ImportPlan()))
+
+
+@dataclass(frozen=True)
+class _Run:
+    zone: ZoneInfo
+    course_code: str | None
+    rule: TextRule
+    plan: ImportPlan
 
 
 KINDS: Mapping[str, Kind] = {
     kind.slug: kind
     for kind in (
         Kind(
+            "rooms",
+            "Rooms",
+            "rooms",
+            "Adds rooms. One that is there already stays as it is.",
+            "name\nHall A\nRoom 204\n",
+            lambda run: RoomImporter(run.plan),
+        ),
+        Kind(
+            "courses",
+            "Courses",
+            "courses",
+            "Adds courses. One that is there already gets the name of the file.",
+            "code,name\nMAT101,Linear algebra\nPHY200,Mechanics\n",
+            lambda run: CourseImporter(run.plan),
+        ),
+        Kind(
             "students",
             "Students",
             "students",
-            "Adds students. One who is there already gets what the file says of name, consent and group.",
+            "Adds students. One who is there already gets what the file says of name, consent and declared group.",
             "index_number,name\n123456,Maria Nowak\n123457,Łukasz Żak\n",
-            lambda zone, _: StudentImporter(zone),
+            lambda run: StudentImporter(run.zone, rule=run.rule, plan=run.plan),
+        ),
+        Kind(
+            "lecturers",
+            "Lecturers",
+            "lecturers",
+            "Adds lecturers and the courses that they teach. Nobody becomes an administrator or loses a course.",
+            "email,name,course_code\nada@university.edu,Ada Lovelace,MAT101\nada@university.edu,Ada Lovelace,PHY200\n",
+            lambda run: LecturerImporter(run.plan),
         ),
         Kind(
             "enrolments",
@@ -54,7 +103,7 @@ KINDS: Mapping[str, Kind] = {
             "enrolments",
             "Puts students on the rosters of courses. Nobody is taken off a roster.",
             "course_code,index_number,name\nMAT101,123456,Maria Nowak\nPHY200,123456,Maria Nowak\n",
-            lambda _, course: EnrolmentImporter(course),
+            lambda run: EnrolmentImporter(run.course_code, rule=run.rule, plan=run.plan),
         ),
         Kind(
             "timetable",
@@ -63,7 +112,7 @@ KINDS: Mapping[str, Kind] = {
             "Adds sessions, single or weekly, and moves those that are there to the rooms and times of the file. What "
             "a person moved, cancelled or deleted stays so.",
             "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
-            lambda zone, _: TimetableImporter(zone),
+            lambda run: TimetableImporter(run.zone, plan=run.plan),
         ),
         Kind(
             "whole-timetable",
@@ -72,15 +121,7 @@ KINDS: Mapping[str, Kind] = {
             "The same for a file that holds the whole timetable of its courses: sessions to come that came from an "
             "earlier file and are not in this one are cancelled.",
             "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
-            lambda zone, _: TimetableImporter(zone, whole=True),
-        ),
-        Kind(
-            "lecturers",
-            "Lecturers",
-            "lecturers",
-            "Adds lecturers and the courses that they teach. Nobody becomes an administrator or loses a course.",
-            "email,name,course_code\nada@university.edu,Ada Lovelace,MAT101\nada@university.edu,Ada Lovelace,PHY200\n",
-            lambda _zone, _course: LecturerImporter(),
+            lambda run: TimetableImporter(run.zone, whole=True, plan=run.plan),
         ),
     )
 }

@@ -1,6 +1,5 @@
 """Lecturers and the courses they teach from a CSV file."""
 
-import secrets
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,11 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import CourseLecturer, Lecturer, Role
-from attendance.database.passwords import hash_password
+from attendance.database.passwords import NO_PASSWORD
 from attendance.tables import columns, fields
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
-from webapp.imports.enrolments import CourseFinder
+from webapp.imports.enrolments import other_name
+from webapp.imports.finders import CourseFinder
+from webapp.imports.plan import ImportPlan
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
@@ -42,15 +43,15 @@ class LecturerRecord:
 
 
 class LecturerImporter(Importer[LecturerRecord]):
-    """Adds lecturers, with a password that nobody knows, and joins them to courses. None becomes administrator."""
+    """Adds lecturers, who have no password yet, and joins them to courses. None becomes administrator."""
 
     columns = (_EMAIL, _NAME, _COURSE_CODE)
 
-    def __init__(self) -> None:
-        self._courses = CourseFinder()
+    def __init__(self, plan: ImportPlan | None = None) -> None:
+        super().__init__(plan)
+        self._courses = CourseFinder(self.plan)
         self._added: dict[str, str] = {}
         self._adding: dict[str, str] = {}
-        self._nobodys_password: str | None = None
 
     def parse(self, line: Line, present: frozenset[str]) -> LecturerRecord:
         """Check the fields of a line."""
@@ -88,8 +89,7 @@ class LecturerImporter(Importer[LecturerRecord]):
             joins = course_id is not None and (row is None or (row.id, course_id) not in there)
             if joins and course_id is not None:
                 teach.append((record.email, course_id))
-            kept = names[record.email] != record.name
-            note = f"{record.email} is already there as {names[record.email]}; that name stays." if kept else ""
+            note = other_name(record.email, names[record.email], record.name)
             outcomes.append(
                 Outcome(item.line, Result.ADDED if is_new or joins else Result.UNCHANGED, note, records=int(is_new))
             )
@@ -107,17 +107,17 @@ class LecturerImporter(Importer[LecturerRecord]):
         """How new lecturers get in."""
         if not self._added:
             return []
-        return ["New lecturers have no password yet. Give each one a first password on the lecturer's page."]
+        return [
+            "New lecturers have no password yet. Make a link for each, with which they set one: the list of lecturers "
+            "has a button for it."
+        ]
 
     def _write(self, db: Session, new: dict[str, str], teach: Sequence[tuple[str, int]]) -> None:
-        if new and self._nobodys_password is None:
-            # 256 random bits that are thrown away: one slow hash serves every line.
-            self._nobodys_password = hash_password(secrets.token_urlsafe(32))
         write_rows(
             db,
             Lecturer,
             [
-                {"email": email, "name": name, "password_hash": self._nobodys_password, "role": Role.LECTURER}
+                {"email": email, "name": name, "password_hash": NO_PASSWORD, "role": Role.LECTURER}
                 for email, name in new.items()
             ],
         )

@@ -1,7 +1,8 @@
 """An import, batch by batch: each batch is one transaction, so a register being filled meanwhile never waits long."""
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar, Generic, TypeVar
@@ -11,9 +12,14 @@ from sqlalchemy.orm import Session
 from attendance.database.transactions import transact
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line, Table
+from webapp.imports.plan import CREATABLE, ImportPlan, MissingError
 from webapp.imports.report import Outcome, Report, Result
 
 R = TypeVar("R")
+
+_PAUSE_S = 0.05
+"""After a batch on SQLite, where one writes at a time and who waits looks again after up to 0.1 s: without it an import
+would take its next turn before anybody else could."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,12 @@ class Importer(ABC, Generic[R]):
 
     columns: tuple[Column, ...]
     batch_size: ClassVar[int] = 500
+    not_meant: ClassVar[Mapping[str, str]] = {}
+    """Headings, in lower case, that people take for a column of this kind, and what to do: a sentence each."""
+
+    def __init__(self, plan: ImportPlan | None = None) -> None:
+        """Take part in a plan of several files, or be the only one."""
+        self.plan = plan or ImportPlan()
 
     @abstractmethod
     def parse(self, line: Line, present: frozenset[str]) -> R:
@@ -80,7 +92,8 @@ def run_import(
     Raises:
         TableError: the file is too long. What stood before is imported.
     """
-    report = Report()
+    report = Report(create=sorted(importer.plan.create))
+    importer.plan.applies = apply
     first_lines: dict[Hashable, int] = {}
     long = 0
     db.commit()
@@ -100,13 +113,21 @@ def run_import(
             if on_outcome is not None:
                 on_outcome(told)
     importer.finish(db, apply=apply)
+    report.created = importer.plan.take_created()
     report.notes = importer.notes()
     if long:
         report.notes.append(f"Records with line breaks inside a field, each of which counts as one line: {long:,}.")
-    if table.unused:
-        columns = ", ".join(table.unused[:10])
-        report.notes.append(f"Not used, because nothing here is called so: {columns}.")
+    report.notes += _notes_on_unused(table.unused, importer.not_meant)
     return report
+
+
+def _notes_on_unused(headings: Sequence[str], not_meant: Mapping[str, str]) -> list[str]:
+    explained = {heading: not_meant[heading.lower()] for heading in headings if heading.lower() in not_meant}
+    notes = [f"The column {heading} is not used: {sentence}" for heading, sentence in explained.items()]
+    others = [heading for heading in headings if heading not in explained]
+    if others:
+        notes.append(f"Not used, because nothing here is called so: {', '.join(others[:10])}.")
+    return notes
 
 
 def _read(
@@ -138,7 +159,10 @@ def _written(db: Session, good: Sequence[Numbered[R]], importer: Importer[R], *,
         return importer.handle(db, good, apply=apply) if good else []
 
     if apply:
-        return transact(db, work)
+        outcomes = transact(db, work)
+        if db.get_bind().dialect.name == "sqlite":
+            time.sleep(_PAUSE_S)
+        return outcomes
     outcomes = work(db)
     db.commit()
     return outcomes
@@ -151,4 +175,7 @@ def _batches(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
 
 def refused(line: int, error: LineError) -> Outcome:
     """The outcome of a line that cannot be imported."""
-    return Outcome(line, Result.REFUSED, error.message, error.column)
+    missing = None
+    if isinstance(error, MissingError) and error.name and error.record in CREATABLE:
+        missing = (error.record.value, error.name)
+    return Outcome(line, Result.REFUSED, error.message, error.column, missing=missing)

@@ -1,22 +1,24 @@
 """Students from a CSV file."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.consent import outlives_withdrawal
 from attendance.database.erasure import being_erased
 from attendance.database.models import Student
 from attendance.tables import fields
-from attendance.tables.columns import CONSENT_DATE, CONSENT_MEANS, INDEX_NUMBER, STUDENT_NAME
+from attendance.tables.columns import CONSENT_DATE, CONSENT_MEANS, STUDENT_NAME, index_number_column
 from attendance.tables.dates import parse_date
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
 from webapp.imports.likeness import LikeNumbers
+from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered
 
@@ -24,11 +26,22 @@ _DECLARED_GROUP = Column(
     "declared_group",
     "A group in the student's own words, for reports of errors by group. Empty leaves what is recorded.",
     required=False,
-    aliases=("group",),
     rule=fields.DECLARED_GROUP,
 )
 _CHANGED = ("name", "consent_given_at", "consent_means", "consent_withdrawn_at", "declared_group")
 _WANTED = (Student.id, Student.index_number, *(getattr(Student, name) for name in _CHANGED))
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A student whom an earlier file of the plan adds, as a row of the database that says nothing yet."""
+
+    name: str
+    id: int = 0
+    consent_given_at: datetime | None = None
+    consent_means: str | None = None
+    consent_withdrawn_at: datetime | None = None
+    declared_group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +58,21 @@ class StudentRecord:
 class StudentImporter(Importer[StudentRecord]):
     """Adds students; gives those already there the name (and consent) of the file."""
 
-    columns = (INDEX_NUMBER, STUDENT_NAME, CONSENT_DATE, CONSENT_MEANS, _DECLARED_GROUP)
+    not_meant: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("group", "groups", "seminar_group", "seminar group", "class", "grupa"),
+        "the group of a student in a course is imported as Course groups; what a student says of themselves, for "
+        "reports of errors by group, has the heading declared_group.",
+    )
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(
+        self, zone: ZoneInfo, *, rule: fields.TextRule = fields.INDEX_NUMBER, plan: ImportPlan | None = None
+    ) -> None:
+        super().__init__(plan)
         self._zone = zone
-        self._like = LikeNumbers()
+        self._number = index_number_column(rule)
+        self.columns = (self._number, STUDENT_NAME, CONSENT_DATE, CONSENT_MEANS, _DECLARED_GROUP)
+        self._like = LikeNumbers(self.plan)
+        self._adding: dict[str, str] = {}
 
     def parse(self, line: Line, present: frozenset[str]) -> StudentRecord:
         """Check the fields of a line."""
@@ -58,7 +81,7 @@ class StudentImporter(Importer[StudentRecord]):
             raise LineError("consent_means is given without the day in consent_date.", "consent_date")
         return StudentRecord(
             name=line.text(STUDENT_NAME),
-            index_number=line.text(INDEX_NUMBER),
+            index_number=line.text(self._number),
             consent_given_on=self._day(given) if given else None,
             consent_means=line.optional_text(CONSENT_MEANS),
             declared_group=line.optional_text(_DECLARED_GROUP),
@@ -70,8 +93,8 @@ class StudentImporter(Importer[StudentRecord]):
             raise LineError(f"consent_date {day} is in the future.", "consent_date")
         return day
 
-    def _moment(self, day: date | None) -> datetime | None:
-        return None if day is None else datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
+    def _moment(self, day: date) -> datetime:
+        return datetime.combine(day, time(), tzinfo=self._zone).astimezone(UTC)
 
     def key(self, record: StudentRecord) -> tuple[Hashable, str, str]:
         """The index number."""
@@ -82,7 +105,8 @@ class StudentImporter(Importer[StudentRecord]):
         self._like.begin(db)
         numbers = [item.record.index_number for item in batch]
         query = sa.select(*_WANTED).where(Student.index_number.in_(numbers))
-        known = {row.index_number: row for row in db.execute(query)}
+        known: dict[str, Any] = {row.index_number: row for row in db.execute(query)}
+        known |= {number: _Planned(one.name) for number, one in self.plan.planned(RecordKind.STUDENTS).items()}
         erasing = being_erased(db, [item.record.index_number for item in batch if item.record.consent_given_on])
         outcomes: list[Outcome] = []
         new: list[dict[str, Any]] = []
@@ -103,12 +127,14 @@ class StudentImporter(Importer[StudentRecord]):
                 changed.append({"id": row.id, **changes})
             message = f"{record.index_number} is already there; {'; '.join(words)}" if words else ""
             outcomes.append(Outcome(item.line, Result.UPDATED if changes else Result.UNCHANGED, message))
+        self._adding = {row["index_number"]: row["name"] for row in new}
         if apply:
             write_rows(db, Student, new, changed)
         return outcomes
 
     def settle(self) -> None:
-        """Remember the index numbers of the last batch."""
+        """Remember the students of the last batch."""
+        self.plan.remember(RecordKind.STUDENTS, self._adding.items())
         self._like.settle()
 
     def _refusal(self, row: Any, record: StudentRecord, erasing: frozenset[str]) -> str | None:
@@ -118,7 +144,8 @@ class StudentImporter(Importer[StudentRecord]):
         if record.index_number in erasing:
             return f"{record.index_number} is being erased. Import this line again when that is done."
         withdrawn = row.consent_withdrawn_at if row is not None else None
-        if withdrawn is not None and record.consent_given_on <= (day := withdrawn.astimezone(self._zone).date()):
+        if withdrawn is not None and not outlives_withdrawal(self._moment(record.consent_given_on), withdrawn):
+            day = withdrawn.astimezone(self._zone).date()
             return f"{record.index_number} withdrew the consent on {day}. Only one that was given later counts."
         return None
 
@@ -126,7 +153,7 @@ class StudentImporter(Importer[StudentRecord]):
         return {
             "index_number": record.index_number,
             "name": record.name,
-            "consent_given_at": self._moment(record.consent_given_on),
+            "consent_given_at": None if record.consent_given_on is None else self._moment(record.consent_given_on),
             "consent_means": record.consent_means,
             "declared_group": record.declared_group,
         }

@@ -10,19 +10,21 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import Audience
-from attendance.database.models import Attendance, Course, CourseGroup, Room, utc_now
+from attendance.database.models import Attendance, Course, CourseGroup, utc_now
 from attendance.database.teaching.breaks import BreakCalendar, load_breaks
 from attendance.database.transactions import transact
 from attendance.settings.installation import ZONE_LEFT, ZONE_LEFT_WARNING
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Line, Table
 from webapp.imports.double_booked import students_in_two_places
-from webapp.imports.enrolments import CourseFinder
+from webapp.imports.finders import CourseFinder, RoomFinder
 from webapp.imports.occurrences import Found, Meant, Occurrences, Wanted, load_occurrences
+from webapp.imports.plan import ImportPlan
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.timetable_difference import Difference, cancel_ended, write_difference
 from webapp.imports.timetable_lines import COLUMNS, SessionRecord, one_session, read_line, twice
+from webapp.tools.dates import date_text
 from webapp.tools.schedule import (
     Booking,
     RoomCalendar,
@@ -31,7 +33,6 @@ from webapp.tools.schedule import (
     lock_room,
     slot_text,
 )
-from webapp.tools.times import day_text
 
 _WEEK = timedelta(days=7)
 
@@ -69,18 +70,23 @@ class TimetableImporter(Importer[SessionRecord]):
     columns = COLUMNS
     batch_size: ClassVar[int] = 100
 
-    def __init__(self, zone: ZoneInfo, *, whole: bool = False, now: datetime | None = None) -> None:
+    def __init__(
+        self, zone: ZoneInfo, *, whole: bool = False, now: datetime | None = None, plan: ImportPlan | None = None
+    ) -> None:
         """Begin.
 
         Args:
             zone: the institution's.
             whole: the file is the whole timetable of its courses: what earlier files had and it has not ends.
             now: what has ended by then is past; the present unless given.
+            plan: of the files that are imported together.
         """
+        super().__init__(plan)
         self._zone = zone
         self._whole = whole
         self._now = now or utc_now()
-        self._courses = CourseFinder()
+        self._courses = CourseFinder(self.plan)
+        self._rooms = RoomFinder(self.plan)
         self._breaks = BreakCalendar([])
         # Lines of one session: those behind the first, by the first, and the other way round.
         self._joined: dict[int, list[Numbered[SessionRecord]]] = {}
@@ -100,14 +106,14 @@ class TimetableImporter(Importer[SessionRecord]):
         """Check the fields of a line."""
         record = read_line(line, self._zone)
         for clock, day in twice(record, self._zone):
-            text = f"clocks show {clock:%H:%M} twice on {day_text(day)}; the first is meant."
+            text = f"clocks show {clock:%H:%M} twice on {date_text(day)}; the first is meant."
             self._twice[f"Line {line.number}: {text}"] = None
         return record
 
     def key(self, record: SessionRecord) -> tuple[Hashable, str, str]:
         """For whom, where, and when it starts."""
         whom = " and ".join(record.course_codes) + "".join(f", group {group}" for group in record.groups)
-        words = f"{whom} in room {', '.join(record.rooms)} on {day_text(record.day)} at {record.start:%H:%M}"
+        words = f"{whom} in room {', '.join(record.rooms)} on {date_text(record.day)} at {record.start:%H:%M}"
         key = (record.course_codes, record.groups, record.rooms, record.day, record.start)
         return key, words, "date"
 
@@ -210,7 +216,7 @@ class TimetableImporter(Importer[SessionRecord]):
 
     def _names(self, db: Session, items: Sequence[Numbered[SessionRecord]]) -> "_Names":
         courses = self._courses.find(db, (code for item in items for code in item.record.course_codes))
-        rooms = _rooms(db, (room for item in items for room in item.record.rooms))
+        rooms = self._rooms.find(db, (room for item in items for room in item.record.rooms))
         return _Names(courses, rooms, _groups(db, courses.values()))
 
     def _resolve(self, leader: Numbered[SessionRecord], names: "_Names") -> _Resolved:
@@ -222,16 +228,14 @@ class TimetableImporter(Importer[SessionRecord]):
             try:
                 courses = {code: self._courses.require(names.courses, code) for code in record.course_codes}
                 theirs = _audiences(record, courses, names.groups)
-                for room in record.rooms:
-                    if room not in names.rooms:
-                        raise LineError(f"There is no room called {room}.", "room")
+                places = [self._rooms.require(names.rooms, room) for room in record.rooms]
             except LineError as error:
                 if item is leader:
                     raise
                 self._batch.outcomes[item.line] = refused(item.line, error)
                 continue
             audiences += theirs
-            rooms += [names.rooms[room] for room in record.rooms]
+            rooms += places
         record = leader.record
         local_days = {slot.starts_at.astimezone(self._zone).date(): slot for slot in record.slots}
         kept, left_out = self._breaks.split(local_days)
@@ -394,10 +398,6 @@ def _lost_register(db: Session, difference: Difference) -> LineError | None:
         "The class is there twice, once in each room, and both registers have entries. Delete one of the sessions.",
         "room",
     )
-
-
-def _rooms(db: Session, names: Iterable[str]) -> dict[str, int]:
-    return {row.name: row.id for row in db.execute(sa.select(Room.id, Room.name).where(Room.name.in_(set(names))))}
 
 
 def _groups(db: Session, course_ids: Iterable[int]) -> dict[tuple[int, str], int]:

@@ -28,9 +28,10 @@ from attendance.database.models import ClassSession, Course, Status
 from webapp.account.identity import is_admin
 from webapp.account.reach import course_shown, reach_course, reach_session, reachable
 from webapp.records.query import Record, RecordFilter, RecordQuery
+from webapp.tools.downloads import csv_response
 from webapp.tools.paging import page_number
 from webapp.tools.requests import read_id
-from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
+from webapp.tools.spreadsheet import csv_lines, file_name
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, UNRECORDED, percent, source_word
 from webapp.tools.times import clock_text, local, moment_text, zone

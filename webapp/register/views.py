@@ -19,9 +19,10 @@ from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.rows import Register, RegisterRow, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
+from webapp.tools.downloads import csv_response
 from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
-from webapp.tools.spreadsheet import csv_lines, csv_response, file_name
+from webapp.tools.spreadsheet import csv_lines, file_name
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.template_tools import STATE_WORDS, percent, source_word
 from webapp.tools.times import clock_text, local

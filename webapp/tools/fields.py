@@ -2,10 +2,24 @@
 
 from collections.abc import Callable
 
+from flask import Flask, current_app
 from wtforms import Field, Form
 from wtforms.validators import StopValidation
 
-from attendance.tables.fields import TextRule
+from attendance.tables.fields import INDEX_NUMBER, TextRule, index_number_rule
+
+_RULE = "INDEX_NUMBER_RULE"
+
+
+def init_fields(app: Flask, index_pattern: str) -> None:
+    """Give the application the institution's rule of index numbers."""
+    app.config[_RULE] = index_number_rule(index_pattern)
+
+
+def institutions_rule() -> TextRule:
+    """What may be an index number here."""
+    rule: TextRule = current_app.config[_RULE]
+    return rule
 
 
 class Fits:
@@ -26,6 +40,17 @@ class Fits:
         problem = self._rule.problem(field.data or "")
         if problem is not None:
             raise StopValidation(self._message or f"{field.label.text} {problem}.")
+
+
+class FitsIndexNumbers(Fits):
+    """The text must be what index numbers look like here (a validator)."""
+
+    def __init__(self) -> None:
+        super().__init__(INDEX_NUMBER)
+
+    def __call__(self, form: Form, field: Field) -> None:
+        """Check the field by the rule of the application that answers."""
+        Fits(institutions_rule())(form, field)
 
 
 def cleaned(rule: TextRule) -> Callable[[str | None], str]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import TAKES_PLACE, among, sessions_in_rooms
 from attendance.database.models import ClassSession, Course, Room
 from attendance.errors import AttendanceError
-from webapp.tools.times import day_text
+from webapp.tools.dates import date_text
 
 LONGEST_SESSION = timedelta(hours=12)
 LONGEST_SERIES_WEEKS = 60
@@ -56,7 +56,7 @@ def to_utc(day: date, clock: time, zone: ZoneInfo) -> datetime:
     wall = datetime.combine(day, clock)
     moment = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) != wall:
-        raise ScheduleError(f"{clock:%H:%M} does not exist on {day_text(day)}: the clocks go forward over it.")
+        raise ScheduleError(f"{clock:%H:%M} does not exist on {date_text(day)}: the clocks go forward over it.")
     return moment
 
 
@@ -86,7 +86,7 @@ def slot_on(day: date, start: time, end: time, zone: ZoneInfo) -> Slot:
         )
     if length <= timedelta(0):
         raise ScheduleError(
-            f"Between {start:%H:%M} and {end:%H:%M} on {day_text(day)} the clocks change: no time is left."
+            f"Between {start:%H:%M} and {end:%H:%M} on {date_text(day)} the clocks change: no time is left."
         )
     return slot
 
@@ -109,7 +109,7 @@ def weekly_days(first: date, until: date | None) -> list[date]:
 def slot_text(slot: Slot, zone: ZoneInfo) -> str:
     """A slot like "Mon 5 Oct 2026, 09:00\u201310:30"."""
     start, end = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-    return f"{day_text(start.date())}, {start:%H:%M}\u2013{end:%H:%M}"
+    return f"{date_text(start.date())}, {start:%H:%M}\u2013{end:%H:%M}"
 
 
 class RoomCalendar:

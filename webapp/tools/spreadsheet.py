@@ -6,8 +6,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from flask import Response
-
 from attendance.tables.index_numbers import FORMULA_STARTS
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -50,10 +48,3 @@ def _drained(buffer: io.StringIO) -> str:
     buffer.seek(0)
     buffer.truncate()
     return text
-
-
-def csv_response(lines: Iterator[str], name: str) -> Response:
-    """A CSV file as an answer."""
-    response = Response((line.encode() for line in lines), content_type="text/csv; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    return response

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app
 from markupsafe import Markup
 
+from webapp.tools.dates import date_text
+
 _ZONE = "INSTITUTION_ZONE"
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def init_times(app: Flask, timezone: str) -> None:
@@ -53,7 +53,7 @@ def day_bounds(day: date) -> tuple[datetime, datetime]:
 def day_text(moment: datetime | date) -> str:
     """A date like "Mon 23 Nov 2026"."""
     day = local(moment).date() if isinstance(moment, datetime) else moment
-    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]} {day.year}"
+    return date_text(day)
 
 
 def clock_text(moment: datetime, *, seconds: bool = False) -> str:

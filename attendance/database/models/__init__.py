@@ -11,7 +11,7 @@ from attendance.database.models.gallery import (
     JobState,
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
-from attendance.database.models.people import ApiToken, Lecturer, Role, SignInAttempt, Student, TokenRole
+from attendance.database.models.people import ApiToken, Lecturer, PasswordLink, Role, SignInAttempt, Student, TokenRole
 from attendance.database.models.register import (
     Attendance,
     AttendanceChange,
@@ -69,6 +69,7 @@ __all__ = [
     "Lecturer",
     "Observation",
     "Origin",
+    "PasswordLink",
     "Role",
     "Room",
     "SeriesOrigin",

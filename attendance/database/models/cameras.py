@@ -29,6 +29,7 @@ class Camera(Base):
     room_id: Mapped[int | None] = mapped_column(sa.ForeignKey("room.id", ondelete="SET NULL"), index=True)
     token_hash: Mapped[str | None] = mapped_column(sa.String(64), unique=True)  # None: revoked
     upsample: Mapped[int | None] = mapped_column(sa.SmallInteger)  # None: the engine's setting
+    smallest_face: Mapped[int | None] = mapped_column(sa.SmallInteger)  # pixels; None: the service's setting
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     blind_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # its pictures show nothing; None: they do
     # An extra camera helps to see people; a room is watched without it.

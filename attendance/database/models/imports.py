@@ -31,6 +31,8 @@ class ImportedFile(Base):
     lecturer_id: Mapped[int] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(sa.String(32))
     file_name: Mapped[str] = mapped_column(sa.String(120))
+    # The same for files that are tried and imported together, in the order of their numbers; None: alone.
+    together: Mapped[str | None] = mapped_column(identifier_type(32), index=True)
     # The only course meant, if one is; the file goes with it.
     course_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
     done: Mapped[bool] = mapped_column(default=False)  # imported; before, only tried

@@ -48,6 +48,18 @@ class Lecturer(Base):
     courses: Mapped[list["Course"]] = relationship(secondary="course_lecturer", back_populates="lecturers")
 
 
+class PasswordLink(Base):
+    """A link with which a lecturer sets a password, once; see `attendance.database.links`."""
+
+    __tablename__ = "password_link"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lecturer_id: Mapped[int] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
 class Student(Base):
     """A student. `index_number` is also the name under which the gallery keeps the student's encodings."""
 

@@ -16,7 +16,7 @@ from attendance.face_engine.interface import Image
 
 _DOWN = np.array([1.25, 0.75])
 """`pyramid_down<2>::point_down` moves a point by this much after halving it."""
-_UNCLEAR = 0.01
+_UNCLEAR = 0.006
 """Steps of brightness: a sampled value so near a whole number may be cut down to another one than dlib's, which is
 computed in float64. OpenCV's float32 was off by up to 0.004."""
 _SMALLEST_SHRUNK = 8
@@ -134,10 +134,13 @@ def _shrink(image: Image, region: NDArray[np.int64], halvings: int) -> NDArray[n
 def _sample(part: NDArray[np.float32], transform: NDArray[np.float64], chip: NDArray[np.uint8], *, exact: bool) -> None:
     side = len(chip)
     sampled = cv2.warpAffine(part, transform, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    chip[:] = sampled
     if exact:
-        above = sampled - chip
-        _sample_exactly(part, transform, chip, np.flatnonzero((above < _UNCLEAR) | (above > 1 - _UNCLEAR)))
+        # Rounded to the nearest after taking a half away: cut down, once with a little added and once with it taken.
+        more, less = (cv2.convertScaleAbs(sampled, alpha=1, beta=_UNCLEAR * sign - 0.5) for sign in (1, -1))
+        chip[:] = more
+        _sample_exactly(part, transform, chip, np.flatnonzero(more != less))
+    else:
+        chip[:] = sampled
     _blacken_outside(chip, transform, part.shape[1], part.shape[0])
 
 

@@ -23,6 +23,8 @@ _TOKEN = re.compile(
     b"|".join(b"[\\x%02x\\x%02x].{%d}" % (size, 0x80 | size, size) for size in range(1, _LARGEST_TOKEN + 1)), re.DOTALL
 )
 _NEGATIVE = 0x80
+MOST_SPLITS = 15
+"""Of one tree: dlib's files have trees of depth four."""
 _MOST = 1 << 20
 """Bounds every count in the file, so that a damaged one does not ask for the whole memory."""
 
@@ -171,6 +173,8 @@ def _floats(pairs: NDArray[np.int64]) -> NDArray[np.float32]:
 def _check(tokens: _Tokens, model: LandmarkModel) -> None:
     cascades, trees, splits = model.first.shape
     pixels, points = model.pixel_landmarks.shape[1], len(model.mean_shape)
+    if splits > MOST_SPLITS:
+        raise tokens.error(f"trees of {splits} splits, more than {MOST_SPLITS}")
     if not trees or not splits or (splits + 1) & splits or model.pixel_offsets.shape != (cascades, pixels, 2):
         raise tokens.error("no full trees, or no offset for each pixel")
     looked_at = np.concatenate([model.first, model.second], axis=2)

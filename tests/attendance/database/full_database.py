@@ -24,6 +24,7 @@ from attendance.database.models import (
     IndexVersion,
     Observation,
     Origin,
+    PasswordLink,
     SeriesOrigin,
     SessionSeries,
     SessionState,
@@ -63,9 +64,11 @@ def fill(db: Session) -> None:
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
     db.add(job)
+    db.add(PasswordLink(lecturer_id=lecturer.id, token_hash="3" * 64, expires_at=NINE.replace(microsecond=5)))
     db.add(SignInAttempt(account="a" * 32, address="b" * 32, tried_at=NINE.replace(microsecond=9), failed=True))
     db.flush()
     file = ImportedFile(token="t", lecturer_id=lecturer.id, kind="students", file_name="ü.csv", report={"lines": 1})
+    file.together = "t"
     db.add(file)
     db.flush()
     db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=bytes(range(256)) * 1_000))

@@ -259,11 +259,11 @@ def test_sessions_become_series_of_one_and_lose_what_the_schema_before_cannot_ho
         "1 sessions of a group, which are for the whole course then",
         "1 groups of courses, with their members",
     ]
-    assert losses_of_downgrade(engine, "0007") == losses
+    assert losses_of_downgrade(engine, "0008") == losses
     with pytest.raises(LossyDowngradeError, match="1 cancelled sessions, which are deleted; 1 sessions in"):
-        downgrade(engine, "0007")
-    assert losses_of_downgrade(engine, "0007") == losses
-    downgrade(engine, "0007", lossy=True)
+        downgrade(engine, "0008")
+    assert losses_of_downgrade(engine, "0008") == losses
+    downgrade(engine, "0008", lossy=True)
     assert "course_group" not in sa.inspect(engine).get_table_names()
     assert _register(db) == before
     upgrade(engine)

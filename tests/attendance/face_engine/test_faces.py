@@ -53,7 +53,9 @@ class ForgetfulEngine(ReferenceEngine):
 
     step = ""
 
-    def detect(self, images: Sequence[Image], *, upsample: int | None = None) -> list[FaceBoxes]:
+    def detect(
+        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+    ) -> list[FaceBoxes]:
         found = super().detect(images, upsample=upsample)
         return found[:-1] if self.step == "detection" else found
 

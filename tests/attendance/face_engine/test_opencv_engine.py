@@ -10,8 +10,9 @@ from attendance.face_engine.factory import create_engine
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import EngineError, FaceBoxes, FaceEngine, Image, ImageError, ModelError
 from attendance.face_engine.models.cache import default_cache_folder
-from attendance.face_engine.opencv_engine import OpenCvEngine, scale_for
+from attendance.face_engine.opencv_engine import OpenCvEngine
 from attendance.face_engine.reference import ReferenceEngine
+from attendance.face_engine.scaling import scale_for
 from attendance.settings.engine import EngineSettings
 
 

@@ -124,6 +124,11 @@ def test_what_was_cleaned_stays_as_it_is(rule, text):
         ("s  1", "not a single, plain one"),
         ("s\u00a01", "not a single, plain one"),
         ("", "is empty"),
+        ("NULL", "where there is no value"),
+        ("NaN", "where there is no value"),
+        ("n/a", "where there is no value"),
+        ("\uff11\uff12\uff13", "digits of another script or width (\uff11\uff12\uff13); type them as 123"),
+        ("s\u0661\u0662", "type them as 12"),
     ],
 )
 def test_what_cannot_be_an_index_number(text, problem):

@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from attendance.tables import reading
+from attendance.tables import fields, reading
 from attendance.tables.errors import TableError
 from attendance.tables.reading import Column, read_table
 
@@ -162,3 +162,43 @@ def test_refuses_more_bytes_than_it_may_have(monkeypatch):
     monkeypatch.setattr(reading, "MAX_BYTES", 10)
     with pytest.raises(TableError, match="larger than"):
         read_table(b"index_number,name\n", COLUMNS)
+
+
+NUMBERED = (
+    Column("index_number", rule=fields.INDEX_NUMBER),
+    Column("name", rule=fields.PERSON_NAME),
+    Column("note", required=False),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "swallowed"),
+    [
+        ('index_number,name,address\ns1,Ann,"12 High St\ns2,Bob\ns3,Eve\ns4,Dan,"\n', True),  # short lines
+        ('index_number,name,address\ns1,Ann,"12 High St\ns2,Bob,x\ns3,Eve,"\n', True),
+        ('index_number,name,address\ns1,Ann,"Flat 2\nHigh St, London"\n', False),
+        ('index_number,name,address\ns1,Ann,"12 High St\nLondon"\n', False),
+        ('index_number,name,note\ns1,Ann,"seen\n\ntwice"\n', False),
+    ],
+)
+def test_lines_between_stray_quotation_marks_are_not_lost_in_silence(text, swallowed):
+    lines = list(read_table(text.encode(), NUMBERED).lines())
+    assert len(lines) == 1
+    assert (lines[0].error is not None) is swallowed
+    if swallowed:
+        assert "look like lines of their own, so none of them is used" in str(lines[0].error)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("names", ["Ann", "Zoé", "Борис", "学生" * 40])
+def test_utf_16_without_its_mark_is_called_so_in_any_script(encoding, names):
+    data = ("index_number,name\n" + f"s1,{names}\n" * 40).encode(encoding)
+    with pytest.raises(TableError, match=r"UTF-16 without its mark"):
+        read_table(data, NUMBERED)
+
+
+def test_a_header_in_the_middle_is_no_record():
+    table = read_table(b"Index Number;name\ns1;Ann\nindex number;Name\ns2;Bob\n", NUMBERED)
+    lines = list(table.lines())
+    assert [line.error is None for line in lines] == [True, False, True]
+    assert "names the columns again" in str(lines[1].error)

@@ -100,6 +100,38 @@ def test_a_fault_is_accepted_by_name(
     assert run("enrol", tmp_path / "photos", "--accept", "no face").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("=1+1;1001/front.jpg", 1), ("1003;../secret.jpg", 1), ("7;1001/side.PNG", 1), ("1001;1001/front.jpg", 0)],
+)
+def test_a_line_that_names_nobody_is_told_by_the_status(  # noqa: PLR0917 - a fixture each
+    data: Path,
+    photos: Path,
+    database: sessionmaker[Session],
+    line: str,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A photo that is named twice is no loss."""
+    monkeypatch.setenv("ATTENDANCE_INSTITUTION_INDEX_PATTERN", "[0-9]{4}")
+    table = photos / "photos.csv"
+    table.write_text(f"index_number;photo\n1001;1001/front.jpg\n{line}\n", encoding="utf-8")
+    done = run("enrol", "--csv", table, "--consent", "form")
+    assert "1 student enrolled with 1 encoding" in done.stdout
+    assert done.exit_code == status
+
+
+def test_a_folder_that_names_nobody_is_told_by_the_status(
+    data: Path, photos: Path, database: sessionmaker[Session], tmp_path: Path
+) -> None:
+    for bad in ("1002", "1004"):
+        (photos / bad).rename(tmp_path / bad)
+    (photos / "1003").rename(photos / "=1+1")
+    done = run("enrol", photos, "--consent", "form")
+    assert "it cannot be an index number: '=1+1' would be a formula" in done.stdout
+    assert done.exit_code == 1
+
+
 def test_without_a_database_nobody_is_enrolled(data: Path, photos: Path) -> None:
     done = run("enrol", photos, "--consent", "form")
     assert done.exit_code == 1

@@ -147,3 +147,17 @@ def test_an_exported_pickle_of_another_family_says_so_and_cannot_come_back_as_dl
     done = run("index", "import", file, "--consent", "form")
     assert done.exit_code == 1
     assert "out.pickle holds encodings of family opencv" in done.output
+
+
+def test_likely_damage_and_the_pattern_are_told(
+    data: Path, tmp_path: Path, database: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.begin() as db:
+        db.add(Student(index_number="007123", name="Ann"))
+    path = tmp_path / "faces.pickle"
+    path.write_bytes(pickle.dumps({"encodings": [*face(), *face()], "names": ["7123", "guest"]}))
+    monkeypatch.setenv("ATTENDANCE_INSTITUTION_INDEX_PATTERN", "[0-9]{4,6}")
+    done = run("index", "import", path)
+    assert done.exit_code == 1
+    assert "left out  guest: 'guest' does not look like the index numbers here ([0-9]{4,6})" in done.stdout
+    assert "Please check: 7123 is like 007123 but for zeros" in done.stderr

@@ -50,12 +50,15 @@ def test_a_database_without_tables_is_one_sentence(type_: Type, words: tuple[str
 
 
 def test_a_camera_gets_a_token_that_is_kept_as_a_hash(type_: Type, engine: sa.Engine, db: Session) -> None:
-    done = type_("camera", "add", "hall-a", "--room", "Hall A", "--create-room", "--upsample", "1")
+    done = type_(
+        "camera", "add", "hall-a", "--room", "Hall A", "--create-room", "--upsample", "1", "--smallest-face", "20"
+    )
     token = done.stdout.strip()
     camera = camera_of(db, token)
     assert camera is not None
     assert camera.room is not None
     assert (camera.name, camera.room.name, camera.upsample) == ("hall-a", "Hall A", 1)
+    assert camera.smallest_face == 20
     assert token not in str(db.execute(sa.text("SELECT * FROM camera")).all())
     assert "hall-a" in type_("camera", "list").stdout
 

@@ -316,3 +316,11 @@ def _write_certificate(folder: Path, days: int) -> None:
     )
     issued.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
     issued.private_key_pem.write_to_path(folder / "key.pem")
+
+
+def test_index_numbers_that_the_setting_does_not_allow(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "index numbers" not in doctor().stdout
+    monkeypatch.setenv("ATTENDANCE_INSTITUTION_INDEX_PATTERN", "s[0-9]")
+    assert "ok       index numbers: all look like s[0-9]" in doctor().stdout
+    monkeypatch.setenv("ATTENDANCE_INSTITUTION_INDEX_PATTERN", "[0-9]{6}")
+    assert "WARNING  index numbers: s1 do not look as ATTENDANCE_INSTITUTION_INDEX_PATTERN says" in doctor().stdout

@@ -1,6 +1,7 @@
 """Frames decoded at a part of their size, where the smallest face wanted allows it."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
+from attendance.database.models import Camera
 from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.face_engine.interface import Face, Image
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.pipeline import FoundFaces, Pipeline, reduction_for, smallest_searched
+from recognition_service.engine.work import Wanted
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.telemetry.metrics import Metrics
 from tests.recognition_service.campus import Campus, bearer, face_of
@@ -97,3 +101,49 @@ async def test_the_same_faces_are_found_and_look_the_same(crowd: bytes) -> None:
 )
 def test_what_the_engine_is_asked_for_is_of_the_pictures_that_it_gets(wanted: int | None, searched: int | None) -> None:
     assert smallest_searched(wanted) == searched
+
+
+class Asked:
+    """An engine's place that keeps what it is asked for, and finds nothing."""
+
+    def __init__(self) -> None:
+        self.buckets: list[Any] = []
+
+    async def find(self, bucket: Any, images: Sequence[Image]) -> list[list[Face] | Exception]:
+        self.buckets.append(bucket)
+        return [[] for _ in images]
+
+
+async def test_a_camera_s_own_smallest_face_comes_before_the_service_s() -> None:
+    asked = Asked()
+    batcher: Batcher[Image, list[Face]] = Batcher(asked.find, max_batch=1, max_delay_s=0, max_queue=4)
+    frame = encoded(face_of("red"))
+    with ThreadPoolExecutor(1) as decoders:
+        pipeline = Pipeline(batcher, decoders, Metrics(), max_bytes=10**8, max_pixels=10**8, smallest_face=36)
+        batcher.start()
+        find = functools.partial(pipeline.find, lane=1, deadline=FOREVER, formats=("JPEG",))
+        await find(frame, upsample=None, reducible=True)
+        await find(frame, upsample=None, reducible=True, smallest_face=20)
+        await find(frame, upsample=None, reducible=True, smallest_face=320)
+        await find(frame, upsample=2, reducible=True, smallest_face=20)
+        await find(frame, upsample=None)
+        await batcher.close()
+    assert asked.buckets == [
+        (96, 128, Wanted(None, 36)),
+        (96, 128, Wanted(None, 20)),
+        (24, 32, Wanted(None, 80)),
+        (96, 128, Wanted(2, 20)),
+        (96, 128, Wanted(None, None)),
+    ]
+
+
+async def test_a_camera_s_own_smallest_face_reaches_its_frames(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    with campus.sessions.begin() as db:
+        (camera,) = db.scalars(sa.select(Camera).where(Camera.name == "front"))
+        camera.smallest_face = 200
+    call = await open_stream(await start())
+    frame = face_of("red").repeat(2, axis=0).repeat(2, axis=1)
+    result = await call.ask(frame)
+    assert [(face.box.left, face.box.right) for face in result.faces] == [(16, 144)]

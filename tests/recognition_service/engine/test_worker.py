@@ -16,11 +16,12 @@ import pytest
 
 from attendance.face_engine.interface import EngineError, Face, FaceEngine
 from recognition_service.engine.process import EngineDiedError, EngineProcess
+from recognition_service.engine.work import Wanted
 from recognition_service.engine.worker import EngineWorker, WorkerLimits
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
 from tests.recognition_service import engines
 
-BUCKET = (96, 128, None)
+BUCKET = (96, 128, Wanted())
 LIMITS = WorkerLimits(first_delay_s=0.01, longest_delay_s=0.05)
 RED, GREEN = (200, 60, 60), (60, 200, 60)
 MakeWorker = Callable[..., EngineWorker]
@@ -185,7 +186,7 @@ async def test_closing_ends_the_process(make_worker: MakeWorker) -> None:
 
 def test_a_process_that_is_not_started_says_so() -> None:
     process = EngineProcess(engines.build_blocking, start_timeout_s=1, call_timeout_s=1)
-    for act in (lambda: process.sentinel, functools.partial(process.find, [], None)):
+    for act in (lambda: process.sentinel, functools.partial(process.find, [], Wanted())):
         with pytest.raises(EngineDiedError, match="does not run"):
             act()
     process.interrupt()

@@ -6,7 +6,14 @@ from attendance.database.models import Lecturer, Role
 from tests.factories import make_lecturer
 from webapp.tools.requests import safe_path
 
-OPEN_TO_ALL = {"static", "account.sign_in_page", "account.sign_in_now", "health.check"}
+OPEN_TO_ALL = {
+    "static",
+    "account.sign_in_page",
+    "account.sign_in_now",
+    "health.check",
+    "links.page",
+    "links.set_password_now",
+}
 
 
 def test_every_address_wants_a_sign_in(site):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 from html import unescape
 
@@ -23,8 +24,10 @@ from attendance.database.models import (
 from attendance.tables import reading
 from attendance.tables.reading import read_table
 from tests.factories import make_course, make_lecturer, make_room, make_student
-from tests.webapp.visiting import plain
+from tests.webapp.visiting import Visitor, plain
+from webapp.app import create_app
 from webapp.imports.kinds import KINDS
+from webapp.tools.storage import sessions_of
 
 
 @pytest.fixture
@@ -357,3 +360,122 @@ def test_the_empty_file_and_the_example_fit_the_import(site, admin, kind):
     for line in example.lines():
         assert line.error is None
         importer.parse(line, example.present)
+
+
+def upload_several(visitor, files):
+    streams = [(io.BytesIO(text.encode()), name) for name, text in files.items()]
+    return visitor.post("/admin/import/together", {"files": streams})
+
+
+TERM = {
+    "plan.csv": "course_code,room,date,start,end,repeat_until\nMA1,Hall A,2027-03-22,9:00,10:00,2027-04-05\n",
+    "who.csv": "course_code,index_number,name\nMA1,s1,\nMA1,s9,\n",
+    "people.csv": "index_number,name\ns1,Ann\n",
+    "courses.csv": "code,name\nMA1,Algebra\n",
+    "rooms.csv": "name\nHall A\n",
+}
+
+
+def test_a_term_in_several_files(admin, site_db):
+    run = upload_several(admin, TERM).headers["Location"]
+    text = admin.text(run)
+    assert "Ready to import 5 files, 6 lines" in text
+    order = [text.index(name) for name in ("rooms.csv", "courses.csv", "people.csv", "who.csv", "plan.csv")]
+    assert order == sorted(order)
+    assert "5 good lines can be imported. 1 bad line will be left out" in text
+    assert count(site_db, Course) == 0
+    page = admin.get(run).text
+    (single,) = re.findall(r'href="(/admin/import/runs/[^"]+)">who.csv', page)
+    assert "There is no student with index number s9. Give a name to add one." in admin.text(single)
+    assert "Back to all files" in admin.text(single)
+    assert admin.post(single).status_code == 404, "it is imported with the others only"
+    assert admin.post(run).status_code == 302
+    assert "Imported 5 files" in admin.text(run)
+    assert [count(site_db, model) for model in (Course, Student, Enrolment, ClassSession)] == [1, 1, 1, 3]
+    assert kept(site_db) == [FileContent.REPORT]
+    admin.post(run)
+    assert "imported already" in admin.text(run)
+
+
+def test_several_files_that_cannot_be_tried(admin, site_db):
+    assert "Choose the files first." in upload_several(admin, {}).text
+    many = {f"{number}.csv": "name\nx\n" for number in range(11)}
+    assert "Choose at most 10 files." in upload_several(admin, many).text
+    answer = upload_several(admin, {"a.csv": "name\nx\n", "b.csv": "shoe\n1\n", "c.csv": ""})
+    assert answer.status_code == 422
+    text = unescape(answer.text)
+    assert "b.csv: The columns are those of no kind of file." in text
+    assert "c.csv: The file is empty." in text
+    assert count(site_db, ImportedFile) == 0
+
+
+def test_nobody_else_sees_several_files(site, site_db, admin):
+    run = upload_several(admin, TERM).headers["Location"]
+    stranger = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor = site.visitor(stranger)
+    assert (
+        visitor.get(run).status_code == visitor.post(run).status_code == visitor.post(f"{run}/again").status_code == 404
+    )
+
+
+def test_courses_that_do_not_exist_are_offered_and_made(admin, site_db):
+    lines = "".join(f"C{number % 6},s{number},Student {number}\n" for number in range(300))
+    run = upload(admin, "enrolments", "course_code,index_number,name\n" + lines + ",s1,x\n").headers["Location"]
+    text = admin.text(run)
+    assert "These 6 courses do not exist: create them" in text
+    assert "50 lines There is no course with the code C0. Lines 2, 8, 14, 20, 26, 32, 38, 44 and 42 more" in text
+    assert admin.post(f"{run}/again", {"create": "courses"}).headers["Location"] == run
+    text = admin.text(run)
+    assert "6 courses will be created: C0, C1, C2, C3, C4, C5" in text
+    assert "Will be added 300" in text
+    assert count(site_db, Course) == 0
+    admin.post(run)
+    assert "6 courses created: C0" in admin.text(run)
+    assert (count(site_db, Course), count(site_db, Enrolment)) == (6, 300)
+    assert admin.post(f"{run}/again", {"create": "courses"}).status_code == 302
+    assert "imported already" in admin.text(run)
+
+
+def test_the_reasons_as_a_file(admin):
+    run = upload(admin, "students", "index_number,name\n,A\n,B\ns1,\n").headers["Location"]
+    assert "Only the reasons" in admin.text(run)
+    with admin.get(f"{run}/faults.csv") as answer:
+        rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
+    assert rows == [
+        ["lines", "which", "column", "message", "first_line"],
+        ["2", "2 to 3", "index_number", "index_number is empty.", "',A" if rows[1][4].startswith("'") else ",A"],
+        ["1", "4", "name", "name is empty.", "s1,"],
+    ]
+
+
+def test_rooms_and_courses_come_in_too(admin, site_db):
+    admin.post(upload(admin, "rooms", "name\nHall A\n").headers["Location"])
+    run = upload(admin, "courses", "code,name\nMA1,Algebra\n").headers["Location"]
+    admin.post(run)
+    assert "Show courses" in admin.text(run)
+    assert count(site_db, Course) == 1
+
+
+def test_an_import_of_lecturers_leads_to_their_links(admin):
+    run = upload(admin, "lecturers", "email,name\nada@example.edu,Ada\n").headers["Location"]
+    admin.post(run)
+    assert "Make links to set a password" in admin.text(run)
+
+
+def test_the_pattern_of_index_numbers_holds_for_files_and_forms(site_settings, site_db):
+    institution = site_settings.institution.model_copy(update={"index_pattern": "[0-9]{6}"})
+    app = create_app(site_settings.model_copy(update={"institution": institution}))
+    boss = make_lecturer(site_db, role=Role.ADMIN)
+    make_student(site_db, "old-1", "Ann")
+    site_db.commit()
+    visitor = Visitor(app).enter_as(boss)
+    run = upload(visitor, "students", "index_number,name\n7123,Ann\n240101,Bob\n").headers["Location"]
+    said = "'7123' does not look like the index numbers here ([0-9]{6})"
+    assert said in unescape(visitor.text(run))
+    answer = visitor.post("/admin/students/new", {"index_number": "7123", "name": "Ann"})
+    assert (answer.status_code, said in unescape(answer.text)) == (422, True)
+    assert visitor.post("/admin/students/new", {"index_number": "240102", "name": "Eve"}).status_code == 302
+    old = site_db.scalar(sa.select(Student.id).where(Student.index_number == "old-1"))
+    assert visitor.post(f"/admin/students/{old}", {"index_number": "old-1", "name": "Anna"}).status_code == 302
+    sessions_of(app).kw["bind"].dispose()

@@ -91,7 +91,7 @@ def test_a_session_put_there_while_deleting_is_kept(admin, site, site_db, monkey
 def test_a_camera_s_token_is_shown_once_and_never_logged(admin, site_db, capfd):
     room = make_room(site_db, "Aula")
     site_db.commit()
-    form = {"name": 'front "left"', "room": str(room.id), "upsample": "2"}
+    form = {"name": 'front "left"', "room": str(room.id), "upsample": "2", "smallest_face": "20"}
     answer = admin.post("/admin/cameras/new", form)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
@@ -100,6 +100,7 @@ def test_a_camera_s_token_is_shown_once_and_never_logged(admin, site_db, capfd):
     assert tomllib.loads(shown(answer, "lines")) == {"camera": {"name": 'front "left"', "token": token}}
     camera = camera_of(site_db, token)
     assert (camera.name, camera.room_id, camera.upsample) == ('front "left"', room.id, 2)
+    assert camera.smallest_face == 20
     for page in ("/admin", "/admin/cameras", f"/admin/cameras/{camera.id}", f"/admin/cameras/{camera.id}/token"):
         assert token not in admin.get(page).text
         assert camera.token_hash not in admin.get(page).text
@@ -118,6 +119,8 @@ def test_a_camera_s_token_is_shown_once_and_never_logged(admin, site_db, capfd):
         ({"room": "999"}, "Choose a room of the list."),
         ({"room": "x"}, "Choose a room of the list."),
         ({"upsample": "9"}, "Choose one of the list."),
+        ({"smallest_face": "7"}, "Smallest face wanted, pixels: from 8 to 10000."),
+        ({"smallest_face": "many"}, "type a whole number of pixels."),
     ],
 )
 def test_a_wrong_camera_is_refused(admin, site_db, changed, message):
@@ -132,13 +135,14 @@ def test_a_wrong_camera_is_refused(admin, site_db, changed, message):
 
 def test_moves_rotates_revokes_and_deletes(admin, site_db):
     room = make_room(site_db, "Aula")
-    camera = make_camera(site_db, name="front", token="cam_old", upsample=1)
+    camera = make_camera(site_db, name="front", token="cam_old", upsample=1, smallest_face=24)
     site_db.commit()
     address = f"/admin/cameras/{camera.id}"
     assert re.search(r'<option selected value="1">2 times', admin.get(address).text)
-    admin.post(address, {"name": "front", "room": str(room.id), "upsample": ""})
+    assert 'value="24"' in admin.get(address).text
+    admin.post(address, {"name": "front", "room": str(room.id), "upsample": "", "smallest_face": ""})
     moved = fresh(site_db, Camera)[0]
-    assert (moved.room_id, moved.upsample) == (room.id, None)
+    assert (moved.room_id, moved.upsample, moved.smallest_face) == (room.id, None, None)
     assert camera_of(site_db, "cam_old") is not None
 
     assert "The present token ends at once" in admin.text(f"{address}/token")

@@ -1,4 +1,4 @@
-"""What cameras watched; entries without a status, and why; from when on a student can be recognised.
+"""What cameras watched and the smallest face they seek; entries without a status; who can be recognised since when.
 
 Sessions closed before are marked so: what was watched in them is not known.
 
@@ -86,6 +86,7 @@ def upgrade() -> None:
     with op.batch_alter_table("camera") as table:
         table.add_column(sa.Column("blind_since", _UTC, nullable=True))
         table.add_column(sa.Column("extra", sa.Boolean(), nullable=False, server_default=sa.false()))
+        table.add_column(sa.Column("smallest_face", sa.SmallInteger(), nullable=True))
     with op.batch_alter_table("attendance_evidence") as table:
         table.add_column(sa.Column("origin", _ORIGIN, nullable=False, server_default="live"))
     with op.batch_alter_table("attendance") as table:
@@ -132,6 +133,7 @@ def downgrade() -> None:
     with op.batch_alter_table("attendance_evidence") as table:
         table.drop_column("origin")
     with op.batch_alter_table("camera") as table:
+        table.drop_column("smallest_face")
         table.drop_column("extra")
         table.drop_column("blind_since")
     op.drop_table("observation")

@@ -2,8 +2,8 @@
 
 Sessions that are there become series of one.
 
-Revision: 0008
-Before it: 0007
+Revision: 0009
+Before it: 0008
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,95 @@
+"""Links with which a lecturer sets a password, once: whoever has the link needs no old password.
+
+A link holds a token of 256 random bits, of which the database keeps a hash. It ends when it is used, when the lecturer
+gets a password in another way, when a newer one is made, and by itself after some days.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.accounts import set_password
+from attendance.database.models import Lecturer, PasswordLink
+from attendance.database.passwords import NO_PASSWORD
+from attendance.database.tokens import hash_token, new_token
+
+PATH = "/password"
+"""Of the dashboard's page. The token is a parameter: neither the dashboard nor its nginx logs those."""
+_BLOCK = 500
+"""Lecturers of one statement."""
+
+
+def make_links(db: Session, lecturer_ids: Sequence[int], *, now: datetime, lifetime: timedelta) -> dict[int, str]:
+    """Make a link for each lecturer, in the caller's transaction; earlier ones end.
+
+    Args:
+        db: begun with `begin_writing`.
+        lecturer_ids: of rows that are there.
+        now: aware.
+        lifetime: how long it can be used.
+
+    Returns:
+        For each lecturer the token, which is kept nowhere.
+    """
+    tokens = {lecturer_id: new_token("pw") for lecturer_id in lecturer_ids}
+    for block in _blocks(list(tokens)):
+        db.execute(sa.delete(PasswordLink).where(PasswordLink.lecturer_id.in_(block)))
+        rows = [
+            {"lecturer_id": one, "token_hash": hash_token(tokens[one]), "created_at": now, "expires_at": now + lifetime}
+            for one in block
+        ]
+        db.execute(sa.insert(PasswordLink), rows)
+    return tokens
+
+
+def address_of(site: str, token: str) -> str:
+    """The link as a lecturer gets it.
+
+    Args:
+        site: the dashboard's address, e.g. "https://attendance.example.edu".
+        token: as `make_links` gave it.
+    """
+    return f"{site.rstrip('/')}{PATH}?link={token}"
+
+
+def lecturer_of_link(db: Session, token: str, *, now: datetime) -> Lecturer | None:
+    """Whose link it is; None for one that is unknown, used or expired, or of somebody who may not sign in."""
+    return db.scalar(
+        sa.select(Lecturer)
+        .join(PasswordLink, PasswordLink.lecturer_id == Lecturer.id)
+        .where(PasswordLink.token_hash == hash_token(token), PasswordLink.expires_at > now, Lecturer.active)
+    )
+
+
+def use_link(db: Session, token: str, password_hash: str, *, now: datetime) -> Lecturer | None:
+    """Set the password of whose link it is, in the caller's transaction; of two at once, one is refused.
+
+    Args:
+        db: begun with `begin_writing`.
+        token: of the link.
+        password_hash: as for `set_password`.
+        now: aware.
+
+    Returns:
+        The lecturer; None as for `lecturer_of_link`, and nothing is changed.
+    """
+    lecturer = lecturer_of_link(db, token, now=now)
+    if lecturer is None:
+        return None
+    used = sa.delete(PasswordLink).where(PasswordLink.token_hash == hash_token(token))
+    if not db.connection().execute(used).rowcount:
+        return None
+    set_password(db, lecturer, password_hash)
+    return lecturer
+
+
+def without_password(db: Session) -> Sequence[Lecturer]:
+    """Those who may sign in and have no password yet, by name."""
+    query = sa.select(Lecturer).where(Lecturer.password_hash == NO_PASSWORD, Lecturer.active)
+    return db.scalars(query.order_by(Lecturer.name, Lecturer.id)).all()
+
+
+def _blocks(ids: list[int]) -> Iterator[list[int]]:
+    return (ids[start : start + _BLOCK] for start in range(0, len(ids), _BLOCK))

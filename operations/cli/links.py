@@ -1,0 +1,88 @@
+"""`attendance lecturer links`: links with which lecturers set a password, into a file that only its owner reads."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.links import address_of, make_links, without_password
+from attendance.database.models import Lecturer
+from attendance.database.opening import open_session
+from attendance.gallery.files import replace_durably
+from attendance.settings import SettingsError, load_settings
+from attendance.settings.model import Settings
+from attendance.tables.fields import EMAIL
+from operations.cli.arguments import checked
+from webapp.tools.spreadsheet import csv_lines
+
+_HEADER = ("name", "email", "link", "valid_until")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("emails", nargs=-1, metavar="[EMAIL]...")
+def links(file: Path, emails: tuple[str, ...]) -> None:
+    """Write links to set a password to FILE, a CSV file that only you can read.
+
+    One for each lecturer with an address EMAIL; without any, one for each who has no password yet. Links that were made
+    for them before stop working. Each works once, for as many days as ATTENDANCE_WEB_LINK_DAYS says. Give each to its
+    lecturer in a way that nobody else reads, and delete FILE.
+    """
+    settings = load_settings()
+    require_target(settings, file)
+    addresses = [checked(EMAIL, "The address", email) for email in emails]
+    with open_session(settings.database_url) as db:
+        write_links(settings, db, file, _named(db, addresses) if addresses else None)
+
+
+def require_target(settings: Settings, file: Path) -> None:
+    """Say now, not after the work, that no links can be written.
+
+    Raises:
+        SettingsError: nobody said where the dashboard is.
+        click.ClickException: the file is there, or its folder is not.
+    """
+    if not settings.web.address:
+        raise SettingsError("ATTENDANCE_WEB_ADDRESS: must say where people open the dashboard, since links hold it")
+    if file.exists():
+        raise click.ClickException(
+            f"{file} is there already, perhaps with links that are not given yet; name another file"
+        )
+    if not file.absolute().parent.is_dir():
+        raise click.ClickException(f"there is no folder {file.parent} for the links")
+
+
+def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence[Lecturer] | None = None) -> None:
+    """Make links, in the caller's transaction, and write them to a file.
+
+    Args:
+        settings: say where the dashboard is.
+        db: begun with `begin_writing`.
+        file: as `require_target` wants it.
+        lecturers: for whom; None: for all who have no password yet.
+    """
+    lecturers = without_password(db) if lecturers is None else lecturers
+    if not lecturers:
+        click.echo("Everybody who may sign in has a password: there are no links to make.")
+        return
+    now, lifetime = datetime.now(UTC), timedelta(days=settings.web.link_days)
+    tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
+    until = (now + lifetime).isoformat(timespec="minutes")
+    rows = [(one.name, one.email, address_of(settings.web.address, tokens[one.id]), until) for one in lecturers]
+    # Before the transaction ends: links that nobody can read are none.
+    replace_durably(file.absolute(), "".join(csv_lines(_HEADER, rows)).encode())
+    number = "1 link" if len(rows) == 1 else f"{len(rows):,} links"
+    click.echo(f"Wrote {number} to set a password to {file}. Only you can read it; delete it when they are given.")
+
+
+def _named(db: Session, addresses: Sequence[str]) -> list[Lecturer]:
+    found = {one.email: one for one in db.scalars(sa.select(Lecturer).where(Lecturer.email.in_(addresses)))}
+    for address in addresses:
+        if address not in found:
+            raise click.ClickException(f"There is no lecturer {address}; `attendance lecturer list` shows them.")
+        if not found[address].active:
+            raise click.ClickException(f"{address} may not sign in, so no link would work.")
+    return [found[address] for address in dict.fromkeys(addresses)]

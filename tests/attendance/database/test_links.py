@@ -1,0 +1,113 @@
+"""Links to set a password, on SQLite and on MariaDB."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from attendance.database.accounts import set_password
+from attendance.database.links import address_of, lecturer_of_link, make_links, use_link, without_password
+from attendance.database.models import Lecturer, PasswordLink
+from attendance.database.passwords import NO_PASSWORD, verify_password
+from attendance.database.transactions import transact
+from tests.factories import make_lecturer
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+@pytest.fixture
+def ada(db):
+    lecturer = make_lecturer(db, email="ada@example.edu")
+    lecturer.password_hash = NO_PASSWORD
+    db.commit()
+    return lecturer
+
+
+def link(db, *lecturers, now=NOW):
+    return transact(db, lambda db: make_links(db, [one.id for one in lecturers], now=now, lifetime=WEEK))
+
+
+def use(db, token, *, now=NOW):
+    return transact(db, lambda db: use_link(db, token, "new hash", now=now))
+
+
+def test_a_link_works_once_and_ends_sign_ins(db, ada):
+    token = link(db, ada)[ada.id]
+    assert lecturer_of_link(db, token, now=NOW) is ada
+    assert lecturer_of_link(db, token + "x", now=NOW) is None
+    assert use(db, token) is ada
+    assert (ada.password_hash, ada.sign_in_epoch) == ("new hash", 1)
+    assert use(db, token) is None
+    assert lecturer_of_link(db, token, now=NOW) is None
+
+
+def test_the_token_is_not_in_the_database(db, ada):
+    token = link(db, ada)[ada.id]
+    (row,) = db.execute(sa.select(PasswordLink.__table__)).all()
+    assert token not in str(row)
+    assert len(token) > 40
+
+
+def test_links_expire_and_newer_ones_end_older_ones(db, ada):
+    first = link(db, ada)[ada.id]
+    assert lecturer_of_link(db, first, now=NOW + WEEK) is None
+    second = link(db, ada)[ada.id]
+    assert lecturer_of_link(db, first, now=NOW) is None
+    assert use(db, second, now=NOW + WEEK) is None
+    assert lecturer_of_link(db, second, now=NOW) is ada
+
+
+def test_another_way_to_a_password_ends_links_and_so_does_losing_the_right_to_sign_in(db, ada):
+    bob = make_lecturer(db)
+    db.commit()
+    tokens = link(db, ada, bob)
+    transact(db, lambda db: set_password(db, ada, "other"))
+    assert lecturer_of_link(db, tokens[ada.id], now=NOW) is None
+    bob.active = False
+    db.commit()
+    assert use(db, tokens[bob.id]) is None
+    assert bob.password_hash != "new hash"
+
+
+def test_many_at_once(db):
+    db.execute(
+        sa.insert(Lecturer),
+        [{"email": f"l{n}@example.edu", "name": f"L{n}", "password_hash": NO_PASSWORD} for n in range(1_200)],
+    )
+    db.add(Lecturer(email="x@example.edu", name="X", password_hash=NO_PASSWORD, active=False))
+    db.commit()
+    waiting = without_password(db)
+    assert len(waiting) == 1_200
+    tokens = link(db, *waiting)
+    assert len(set(tokens.values())) == 1_200
+    assert db.scalar(sa.select(sa.func.count()).select_from(PasswordLink)) == 1_200
+
+
+def test_of_two_who_use_a_link_at_once_one_is_refused(db, sessions, ada):
+    token = link(db, ada)[ada.id]
+    barrier, won = threading.Barrier(2), []
+
+    def take(name):
+        with sessions() as own:
+            barrier.wait()
+            if transact(own, lambda own: use_link(own, token, name, now=NOW)) is not None:
+                won.append(name)
+
+    threads = [threading.Thread(target=take, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    db.expire_all()
+    assert won == [ada.password_hash]
+    assert ada.sign_in_epoch == 1
+
+
+def test_nobody_signs_in_without_a_password():
+    assert not any(verify_password(NO_PASSWORD, text) for text in ("", "!", "anything"))
+
+
+def test_the_address():
+    assert address_of("https://a.example.edu/", "pw_x") == "https://a.example.edu/password?link=pw_x"

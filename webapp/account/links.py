@@ -1,0 +1,87 @@
+"""The page behind a link that an administrator gave: set a password, once."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, PasswordField, ValidationError
+from wtforms.validators import DataRequired, EqualTo
+
+from attendance.database.links import PATH, lecturer_of_link, use_link
+from attendance.database.models import Lecturer, utc_now
+from attendance.database.passwords import hash_password, password_problem
+from attendance.database.tokens import hash_token
+from webapp.account.identity import public, sign_out
+from webapp.account.sign_in import begin_attempt, end_attempt, too_many, wait_text
+from webapp.tools.storage import begin_change, database
+
+blueprint = Blueprint("links", __name__)
+
+_LONGEST_TOKEN = 200
+
+
+class NewPasswordForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """A first password, or a new one."""
+
+    link = HiddenField()
+    new_password = PasswordField("New password", validators=[DataRequired("Type a new password.")])
+    repeat = PasswordField(
+        "New password again", validators=[EqualTo("new_password", "The two new passwords are not the same.")]
+    )
+
+    def validate_new_password(self, field: PasswordField) -> None:
+        """The rules for passwords."""
+        problem = password_problem(field.data or "")
+        if problem:
+            raise ValidationError(problem)
+
+
+@blueprint.get(PATH)
+@public
+def page() -> ResponseReturnValue:
+    """Ask for the password. Looking at a link, as mail programs do, does not use it."""
+    token = request.args.get("link", "")
+    lecturer, refusal = _whose(token)
+    if lecturer is None:
+        return refusal
+    return _form_page(NewPasswordForm(formdata=None, data={"link": token}), lecturer)
+
+
+@blueprint.post(PATH)
+@public
+def set_password_now() -> ResponseReturnValue:
+    """Set the password, and let the lecturer sign in with it."""
+    form = NewPasswordForm()
+    token = form.link.data or ""
+    lecturer, refusal = _whose(token)
+    if lecturer is None:
+        return refusal
+    if not form.validate():
+        return _form_page(form, lecturer), 422
+    hashed = hash_password(form.new_password.data or "")  # slow on purpose, so not while others wait to write
+    db = begin_change()
+    if use_link(db, token, hashed, now=utc_now()) is None:
+        db.rollback()
+        return _refusal()
+    db.commit()
+    sign_out()  # of whoever was signed in at this browser before
+    flash("Your password is set. Sign in with it.", "success")
+    return redirect(url_for("account.sign_in_page"))
+
+
+def _whose(token: str) -> tuple[Lecturer | None, ResponseReturnValue]:
+    """Whose link it is, or what to answer; attempts count like those at a password, from the address they come from."""
+    attempt = begin_attempt(f"link {hash_token(token[:_LONGEST_TOKEN])}")
+    if attempt.wait_s:
+        return None, too_many(attempt, render_template("account/set_password.html", wait=wait_text(attempt)))
+    lecturer = lecturer_of_link(database(), token, now=utc_now()) if len(token) <= _LONGEST_TOKEN else None
+    end_attempt(attempt, right=lecturer is not None)
+    return lecturer, _refusal()
+
+
+def _refusal() -> ResponseReturnValue:
+    """The same for a link that never was, was used, or has expired."""
+    return render_template("account/set_password.html"), 404
+
+
+def _form_page(form: NewPasswordForm, lecturer: Lecturer) -> str:
+    return render_template("account/set_password.html", form=form, lecturer=lecturer)

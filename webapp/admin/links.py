@@ -1,0 +1,112 @@
+"""Links with which lecturers set a password: made here, shown once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from flask import current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from attendance.database.links import address_of, make_links, without_password
+from attendance.database.models import Lecturer, utc_now
+from webapp.account.identity import current_lecturer
+from webapp.admin.blueprint import blueprint
+from webapp.admin.lookup import fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.writing import begin_change, note
+from webapp.tools.downloads import csv_response
+from webapp.tools.spreadsheet import csv_lines
+from webapp.tools.storage import database
+from webapp.tools.times import moment_text
+
+_CSV_HEADER = ("name", "email", "link", "valid_until")
+_LIST = "Lecturers"
+
+
+@dataclass(frozen=True)
+class GivenLink:
+    """A link, for the one time that it is shown."""
+
+    lecturer: Lecturer
+    address: str
+
+
+@blueprint.route("/lecturers/links", methods=["GET", "POST"])
+def lecturer_links() -> ResponseReturnValue:
+    """Links for all who have no password yet; as a page to print, or with `as=csv` as a file."""
+    lecturers, back = without_password(database()), url_for("admin.lecturers")
+    question = Question(
+        title="Make links to set a password?",
+        consequences=[
+            f"{count_text(len(lecturers), 'lecturer')} without a password {'gets' if len(lecturers) == 1 else 'get'} a "
+            f"link each, which works once within {_days()}.",
+            "Links that were made for them before stop working.",
+            "The links are shown this once only. Give each to its lecturer in a way that nobody else reads.",
+        ],
+        button="Make the links",
+        back=back,
+        crumbs=[(_LIST, back)],
+        refused=None if lecturers else "Everybody who may sign in has a password.",
+        further=("Make them as a CSV file", "csv"),
+    )
+    answer = ask(question)
+    if answer is not None:
+        return answer
+    return _made(lecturers, back)
+
+
+@blueprint.route("/lecturers/<int:lecturer_id>/link", methods=["GET", "POST"])
+def lecturer_link(lecturer_id: int) -> ResponseReturnValue:
+    """A new link for one lecturer."""
+    lecturer = fetch(Lecturer, lecturer_id)
+    back = url_for("admin.lecturer", lecturer_id=lecturer_id)
+    refused = None
+    if lecturer_id == current_lecturer().id:
+        refused = "Change your own password on your profile page."
+    elif not lecturer.active:
+        refused = "This lecturer may not sign in, so no link would work. Allow it first."
+    answer = ask(
+        Question(
+            title=f"New link for {lecturer.name}?",
+            consequences=[
+                f"With the link {lecturer.name} sets a password, once, within {_days()}.",
+                "The present password works until then. A link that was made before stops working.",
+            ],
+            button="Make a link",
+            back=back,
+            crumbs=[(_LIST, url_for("admin.lecturers")), (lecturer.name, back)],
+            refused=refused,
+        )
+    )
+    return _made([lecturer], back) if answer is None else answer
+
+
+def _made(lecturers: Sequence[Lecturer], back: str) -> ResponseReturnValue:
+    now, lifetime = utc_now(), timedelta(days=_lifetime_days())
+    wanted = {one.id for one in lecturers}
+    db = begin_change()
+    # Of those who are still there: the question was asked a while ago.
+    active = db.scalars(sa.select(Lecturer).where(Lecturer.active).order_by(Lecturer.name, Lecturer.id))
+    lecturers = [one for one in active if one.id in wanted]
+    tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
+    db.commit()
+    note("password_links_made", lecturers=len(lecturers))
+    site = current_app.config["ATTENDANCE"].web.address or request.url_root
+    links = [GivenLink(one, address_of(site, tokens[one.id])) for one in lecturers]
+    if request.form.get("as") == "csv":
+        return csv_response(csv_lines(_CSV_HEADER, _rows(links, now + lifetime)), "password-links.csv")
+    return render_template("admin/links.html", links=links, until=now + lifetime, back=back)
+
+
+def _rows(links: Sequence[GivenLink], until: datetime) -> list[tuple[str, ...]]:
+    return [(one.lecturer.name, one.lecturer.email, one.address, moment_text(until)) for one in links]
+
+
+def _lifetime_days() -> int:
+    days: int = current_app.config["ATTENDANCE"].web.link_days
+    return days
+
+
+def _days() -> str:
+    return count_text(_lifetime_days(), "day")
