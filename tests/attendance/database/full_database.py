@@ -27,7 +27,6 @@ from attendance.database.models import (
     PasswordLink,
     SeriesOrigin,
     SessionSeries,
-    SessionState,
     SignInAttempt,
     Status,
     TeachingBreak,
@@ -51,8 +50,7 @@ def fill(db: Session) -> None:
     db.flush()
     db.add(DroppedOccurrence(series_id=series.id, planned_at=NINE.replace(microsecond=3)))
     session.series_id, session.planned_at, session.changed_by_id = series.id, NINE, lecturer.id
-    cancelled = make_session(db, course)
-    cancelled.state, cancelled.cancelled_reason, cancelled.note = SessionState.CANCELLED, "ill", "read chapter 3"
+    session.cancelled_reason, session.note = "ill", "read chapter 3"
     db.add(Guest(session_id=session.id, student_id=student.id, first_seen=NINE, last_seen=NINE, confidence=1 / 3))
     camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
     db.add_all([camera, Camera(name="nowhere"), ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64)])
