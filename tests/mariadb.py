@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,11 +63,11 @@ def start_server(folder: Path, require_program: Callable[[list[str], str], str])
     """Make a server's data in a folder and start it on a free port of loopback; it ends with this thread.
 
     Args:
-        folder: for the data, the socket and the log; its grandparent holds the lock of all who start one at once.
+        folder: for the data, the socket and the log.
         require_program: gives the path of the first of some programs, or ends with the Debian package that has it.
 
     Raises:
-        RuntimeError: it did not start.
+        RuntimeError: it was not made, or did not start.
     """
     server = require_program(["mariadbd"], "mariadb-server-core")
     install = require_program(["mariadb-install-db"], "mariadb-server-core")
@@ -74,9 +75,11 @@ def start_server(folder: Path, require_program: Callable[[list[str], str], str])
     me = ["--user=root"] if os.geteuid() == 0 else []
     common = ["--no-defaults", f"--datadir={folder / 'data'}", *me]
     # Two at once get in each other's way; tests run in several processes.
-    with (folder.parent.parent / "mariadb-install.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / f"mariadb-install-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run([install, *common, "--skip-test-db"], check=True, capture_output=True)
+        done = subprocess.run([install, *common, "--skip-test-db"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{install} ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}")
     setup = folder / "setup.sql"
     setup.write_text(
         f"CREATE USER IF NOT EXISTS attendance@'127.0.0.1' IDENTIFIED BY '{password}';\n"

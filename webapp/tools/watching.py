@@ -13,7 +13,7 @@ from webapp.tools.phases import Phase, phase_of
 from webapp.tools.session_words import rooms_by_id
 
 
-class Fault(StrEnum):
+class RoomFault(StrEnum):
     """Why a room is not watched."""
 
     NO_CAMERA = "no camera"
@@ -31,7 +31,7 @@ class Trouble:
         since: when the first of them was last heard of, or began to see nothing; None: it never spoke.
     """
 
-    fault: Fault
+    fault: RoomFault
     room: str
     cameras: str = ""
     since: datetime | None = None
@@ -60,10 +60,12 @@ def troubles(db: Session, sessions: Collection[ClassSession], now: datetime) -> 
 
 def _of_room(watch: RoomWatch, room: str) -> list[Trouble]:
     if not watch.cameras:
-        return [Trouble(Fault.NO_CAMERA, room)]
+        return [Trouble(RoomFault.NO_CAMERA, room)]
     found = []
-    if watch.dead:
-        found.append(Trouble(Fault.AWAY, room, ", ".join(camera.name for camera in watch.dead), watch.dead_since))
-    if watch.blind:
-        found.append(Trouble(Fault.BLIND, room, ", ".join(camera.name for camera in watch.blind), watch.blind_since))
+    for fault, cameras, since in (
+        (RoomFault.AWAY, watch.dead, watch.dead_since),
+        (RoomFault.BLIND, watch.blind, watch.blind_since),
+    ):
+        if cameras:
+            found.append(Trouble(fault, room, ", ".join(camera.name for camera in cameras), since))
     return found

@@ -221,7 +221,7 @@ def test_a_camera_s_token_is_shown_once(visit, assert_accessible, db, size):
     db.commit()
     page = visit("/admin/cameras/new", size=SIZES[size], permissions=["clipboard-read", "clipboard-write"])
     page.get_by_label("Name").fill(f"camera-{size}")
-    page.get_by_label("Room").select_option(label=room.name)
+    page.get_by_label("Room", exact=True).select_option(label=room.name)
     page.get_by_role("button", name="Add the camera").click()
     token = page.locator("#token").inner_text()
     assert camera_of(db, token).name == f"camera-{size}"
