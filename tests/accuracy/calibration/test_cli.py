@@ -111,8 +111,8 @@ def test_of_another_model_the_configured_values_are_the_default(data: Path, monk
 def test_each_family_has_its_own_defaults_and_section(data: Path) -> None:
     save(data, faces(5, 2, apart=1.35), model="sface-2021dec")
     output = run("--write").output
-    assert "[matching.opencv]\nthreshold = 1.1\ncampus_threshold = 1.05\n" in output
-    assert "matching.opencv.threshold = 1.1, not measured (in use: 1.1)" in output
+    assert "[matching.opencv]\nthreshold = 1.07\ncampus_threshold = 1.02\n" in output
+    assert "matching.opencv.threshold = 1.07, not measured (in use: 1.07)" in output
     assert "\n1.128 " in output, "the table shows thresholds about those of this family"
     assert "\n0.475 " not in output
 
