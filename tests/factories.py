@@ -13,11 +13,15 @@ from attendance.database.models import (
     Camera,
     ClassSession,
     Course,
+    CourseGroup,
+    CourseGroupMember,
     CourseLecturer,
     Enrolment,
     Lecturer,
     Role,
     Room,
+    SessionAudience,
+    SessionRoom,
     Student,
 )
 from attendance.database.observation import (
@@ -84,6 +88,14 @@ def enrol(db: Session, course: Course, *students: Student) -> None:
     db.flush()
 
 
+def make_group(db: Session, course: Course, name: str = "A", *, members: tuple[Student, ...] = ()) -> CourseGroup:
+    """A group of a course; its members are to be enrolled."""
+    group = _added(db, CourseGroup(course_id=course.id, name=name))
+    db.add_all(CourseGroupMember(group_id=group.id, student_id=student.id) for student in members)
+    db.flush()
+    return group
+
+
 def make_room(db: Session, name: str | None = None) -> Room:
     """A lecture room."""
     return _added(db, Room(name=name or f"Room {next(_number)}"))
@@ -122,10 +134,14 @@ def make_session(
     grace_minutes: int = 10,
     closed_at: datetime | None = None,
     entered_at: datetime | None = LONG_SINCE,
+    group: CourseGroup | None = None,
+    also_for: tuple[Course | CourseGroup, ...] = (),
+    also_in: tuple[Room, ...] = (),
 ) -> ClassSession:
-    """A class session of ninety minutes, entered long ago unless told otherwise."""
+    """A class session of ninety minutes, entered long ago unless told otherwise, with further audiences and rooms."""
     session = ClassSession(
         course_id=course.id,
+        group_id=group.id if group else None,
         room_id=(room or make_room(db)).id,
         starts_at=starts_at,
         ends_at=ends_at or starts_at + timedelta(minutes=90),
@@ -134,6 +150,13 @@ def make_session(
         closed_at=closed_at,
         entered_at=entered_at,
     )
+    session.further_rooms = [SessionRoom(room_id=each.id) for each in also_in]
+    session.further_audiences = [
+        SessionAudience(course_id=each.course_id, group_id=each.id)
+        if isinstance(each, CourseGroup)
+        else SessionAudience(course_id=each.id)
+        for each in also_for
+    ]
     return _added(db, session)
 
 

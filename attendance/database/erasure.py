@@ -15,6 +15,7 @@ from attendance.database.models import (
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
+    Guest,
     JobState,
     Student,
 )
@@ -68,6 +69,7 @@ def withdraw_within(
     if student is None or (asked_at is not None and student.created_at > asked_at):
         return None
     db.execute(sa.delete(AttendanceEvidence).where(AttendanceEvidence.student_id == student.id))
+    db.execute(sa.delete(Guest).where(Guest.student_id == student.id))
     student.consent_given_at = student.consent_means = student.recognisable_since = None
     student.consent_withdrawn_at = student.consent_withdrawn_at or now
     return student

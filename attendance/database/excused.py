@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import courses_of
 from attendance.database.models import ClassSession, Excuse
 
 
@@ -38,5 +39,5 @@ def _covers(session: ClassSession) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         Excuse.starts_at <= session.starts_at,
         Excuse.ends_at > session.starts_at,
-        sa.or_(Excuse.course_id.is_(None), Excuse.course_id == session.course_id),
+        sa.or_(Excuse.course_id.is_(None), Excuse.course_id.in_(courses_of(session))),
     )

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import among, sessions_of_courses
 from attendance.database.decisions import decide_session
 from attendance.database.entries import Author
 from attendance.database.models import Attendance, ClassSession, Excuse, Student
@@ -126,7 +127,8 @@ def _decide_anew(db: Session, excuse: Excuse, author: Author) -> None:
     db.flush()
     covered = [ClassSession.starts_at >= excuse.starts_at, ClassSession.starts_at < excuse.ends_at]
     if excuse.course_id is not None:
-        covered.append(ClassSession.course_id == excuse.course_id)
+        of_course = sessions_of_courses(among([excuse.course_id]), *covered)
+        covered.append(ClassSession.id.in_(db.scalars(sa.select(of_course.c.session_id)).all()))
     # A session that is being closed by another waits here, or is waited for, and is closed with this excuse or before.
     sessions = db.scalars(
         sa.select(ClassSession)

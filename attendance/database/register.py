@@ -61,7 +61,6 @@ def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> 
         session = session_in_force(db, sighting.session_id)
         student_id = expected_by_index_number(db, session, sighting.index_number) if session else None
         if session is None or student_id is None or not is_within(session, sighting.first_seen, sighting.last_seen):
-            log.warning("sighting_without_place", session=sighting.session_id, student=sighting.index_number)
             return None
         camera_id = _known_camera(db, sighting.camera_id)
         row = locked_entry(db, session.id, student_id)

@@ -17,6 +17,14 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+ZONE_LEFT = "UTC"
+ZONE_LEFT_WARNING = (
+    "institution.timezone is UTC, as it is when nobody sets it. If clocks there show another time, set it before a "
+    "timetable is imported: sessions would be at other hours, and shift when it is set later. If they show UTC, set "
+    "Etc/UTC."
+)
+
+
 class InstitutionSettings(Section):
     """Who runs the system."""
 
@@ -45,6 +53,11 @@ class InstitutionSettings(Section):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is no IANA time zone (e.g. Europe/Warsaw)") from error
         return value
+
+    @property
+    def zone_warning(self) -> str | None:
+        """What to think of when the zone was left at what it is at first; None when it was not."""
+        return ZONE_LEFT_WARNING if self.timezone == ZONE_LEFT else None
 
 
 class DataSettings(Section):

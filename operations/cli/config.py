@@ -20,6 +20,8 @@ def config() -> None:
         section: BaseModel = getattr(settings, section_name)
         click.echo(f"# {type(section).__doc__}")
         _list(section, f"{PREFIX}{section_name.upper()}_")
+        if section is settings.institution and settings.institution.zone_warning is not None:
+            click.echo(f"# Warning: {settings.institution.zone_warning}")
         if section is settings.matching:
             for line in _distances_in_use(settings):
                 click.echo(line)

@@ -19,7 +19,7 @@ from attendance.settings import load_settings
 from attendance.tables.errors import TableError
 from attendance.tables.fields import index_number_rule
 from operations.cli.links import require_target, write_links
-from webapp.imports.kinds import KINDS
+from webapp.imports.kinds import ALL_KINDS
 from webapp.imports.plan import CREATABLE, RecordKind
 from webapp.imports.report import REPORT_HEADER, Outcome, Report, Result, report_row
 from webapp.imports.together import ImportFile, Importing, in_order, read_whole
@@ -107,9 +107,9 @@ def _named(words: Sequence[str]) -> list[ImportFile]:
         raise click.UsageError("name a KIND and a FILE, or several such pairs")
     named = []
     for kind, name in zip(words[::2], words[1::2], strict=True):
-        if kind not in KINDS:
-            raise click.UsageError(f"{printable(kind)} is no kind of file; there are {', '.join(KINDS)}")
-        named.append(ImportFile(KINDS[kind], name, read_whole(Path(name))))
+        if kind not in ALL_KINDS:
+            raise click.UsageError(f"{printable(kind)} is no kind of file; there are {', '.join(ALL_KINDS)}")
+        named.append(ImportFile(ALL_KINDS[kind], name, read_whole(Path(name))))
     return in_order(named)
 
 

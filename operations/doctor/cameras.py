@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import TAKES_PLACE, sessions_in_rooms
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.models import Camera, ClassSession
 from attendance.database.opening import open_engine
@@ -29,9 +30,8 @@ def _cameras(db: Session, now: datetime) -> list[Finding]:
     cameras = [camera for camera in known if camera.token_hash is not None]
     if not cameras:
         return [warning("cameras", "none is registered", "Run `attendance camera add NAME --room ROOM`.")]
-    busy = set(
-        db.scalars(sa.select(ClassSession.room_id).where(ClassSession.starts_at <= now, ClassSession.ends_at > now))
-    )
+    running = (TAKES_PLACE, ClassSession.starts_at <= now, ClassSession.ends_at > now)
+    busy = set(db.scalars(sa.select(sessions_in_rooms(lambda _: sa.true(), *running).c.room_id)))
     found = [finding for camera in cameras if (finding := _camera(camera, busy, now)) is not None]
     found += [_without_token(camera) for camera in known if _is_in_the_way(camera)]
     return found or [ok("cameras", f"{len(cameras)} registered, all heard of when they should be")]

@@ -20,6 +20,7 @@ from operations.doctor.machine import (
     examine_disk,
     examine_outbox,
     examine_programs,
+    examine_zone,
 )
 
 
@@ -36,6 +37,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         found, facts = examine_engine(settings)
         return found
 
+    yield from _safely("settings", lambda: examine_zone(settings))
     yield from _safely("settings", lambda: examine_distances(settings))
     yield from _safely("model", engine)
     yield from _safely("index", lambda: examine_index(settings, facts))

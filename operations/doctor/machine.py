@@ -79,6 +79,12 @@ def examine_disk(settings: Settings) -> list[Finding]:
     return [warning("disk", shown, remedy) if free < _DISK_WARNING else ok("disk", shown)]
 
 
+def examine_zone(settings: Settings) -> list[Finding]:
+    """Whether the institution's time zone was left at what it is at first."""
+    told = settings.institution.zone_warning
+    return [] if told is None else [warning("time zone", told, "Set ATTENDANCE_INSTITUTION_TIMEZONE, or Etc/UTC.")]
+
+
 def examine_clock(settings: Settings) -> list[Finding]:
     """Whether the kernel's clock is synchronised, by adjtimex(2) of Linux."""
     del settings  # every examination takes them

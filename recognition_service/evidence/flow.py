@@ -192,7 +192,7 @@ class CameraFlow:
                 place for place, face in enumerate(faces) if not small[place] and np.isfinite(face.encoding).all()
             ]
             matcher = self._matcher_of()
-            matches, tracked = self._identify(matcher, [faces[place] for place in usable], capture_time, plan.roster)
+            matches, tracked = self._identify(matcher, [faces[place] for place in usable], capture_time, plan)
             for session in plan.sessions:
                 self._keep(session, origin)
             seen = [
@@ -237,7 +237,7 @@ class CameraFlow:
             self._observer.put()
 
     def _identify(
-        self, matcher: Matcher, faces: Sequence[Face], capture_time: datetime, roster: frozenset[str]
+        self, matcher: Matcher, faces: Sequence[Face], capture_time: datetime, plan: FramePlan
     ) -> tuple[list[FaceMatch], list[TrackedFace]]:
         if not faces:
             self._settled.use(matcher)
@@ -245,7 +245,7 @@ class CameraFlow:
         encodings = np.stack([face.encoding for face in faces])
         matcher.require_size(encodings)
         tracked = self._tracker.update(capture_time, np.stack([face.box for face in faces]), encodings)
-        matches = self._settled.match(matcher, encodings, roster, [face.person for face in tracked])
+        matches = self._settled.match(matcher, encodings, plan.roster, [face.person for face in tracked], plan.guests)
         return one_face_each(matches), tracked
 
     def _know(self, person: int) -> None:
@@ -262,7 +262,7 @@ class CameraFlow:
             self._sessions[key] = state
         state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
         state.used = self._clock()
-        for student in state.records.keys() - session.roster:
+        for student in state.records.keys() - session.roster - session.guests:
             state.forget(student)  # left the course, or withdrew consent
         self._sessions.move_to_end(key)
 
@@ -280,13 +280,15 @@ class CameraFlow:
         confirmed = 0
         student = match.student
         view = View(width_of(face), face.sharpness, self._clear)
+        theirs = () if student is None else plan.sessions_of(student)
         for session in plan.sessions:
-            if student is not None and student in session.roster and session not in plan.sessions_of(student):
+            known_here = student is not None and (student in session.roster or student in session.guests)
+            if known_here and session not in theirs:
                 continue  # counts for another session at this moment: neither for nor against here
             key = session.session_id, origin
             state = self._sessions[key]
             confirmation = state.confirmer.observe(person, capture_time, match, view)
-            if confirmation is None or student is None or student not in session.roster:
+            if confirmation is None or student is None or session not in theirs:
                 continue
             self._enter(key, state, confirmation, index_version)
             confirmed += 1

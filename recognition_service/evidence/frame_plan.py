@@ -17,6 +17,8 @@ class FramePlan:
     """How many of them run."""
     roster: frozenset[str]
     """The students of all of them."""
+    guests: frozenset[str] = frozenset()
+    """Who may be seen there without being expected in any."""
 
     @property
     def session_id(self) -> int:
@@ -24,7 +26,12 @@ class FramePlan:
         return self.sessions[0].session_id
 
     def sessions_of(self, student: str) -> tuple[SessionPlan, ...]:
-        """Where a student counts: in every running session of theirs, or else in the first that is about to start."""
+        """Where a student counts: in every running session of theirs, or else in the first that is about to start.
+
+        A guest is one of those that run, and of none before it does.
+        """
+        if student not in self.roster:
+            return tuple(plan for plan in self.sessions[: self.running] if student in plan.guests)
         running = tuple(plan for plan in self.sessions[: self.running] if student in plan.roster)
         return running or tuple(plan for plan in self.sessions[self.running :] if student in plan.roster)[:1]
 
@@ -37,4 +44,6 @@ def frame_plan(plans: Sequence[SessionPlan], capture_time: datetime) -> FramePla
     sessions = (*chosen[0], *chosen[1])
     if not sessions:
         return None
-    return FramePlan(sessions, len(running), frozenset().union(*(plan.roster for plan in sessions)))
+    roster = frozenset[str]().union(*(plan.roster for plan in sessions))
+    guests = frozenset[str]().union(*(plan.guests for plan in sessions))
+    return FramePlan(sessions, len(running), roster, guests - roster)

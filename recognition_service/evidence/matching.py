@@ -35,7 +35,9 @@ class Matcher:
         named = iter(self.match(np.stack([face.encoding for face in large]), None) if large else ())
         return [TOO_SMALL if is_too_small(face, self._rules) else next(named) for face in faces]
 
-    def match(self, encodings: NDArray[np.float32], roster: frozenset[str] | None) -> list[FaceMatch]:
+    def match(
+        self, encodings: NDArray[np.float32], roster: frozenset[str] | None, guests: frozenset[str] = frozenset()
+    ) -> list[FaceMatch]:
         """Match faces with students.
 
         Args:
@@ -43,6 +45,7 @@ class Matcher:
             roster: index numbers of the students who may be named. Others of the gallery are still searched, so that a
                 student of another course is told from one of this. None: everybody may be named, at the campus
                 threshold.
+            guests: of those outside the roster, who may be named as well, at the campus threshold.
 
         Returns:
             One match a face, in order. An encoding with a value that is no finite number is UNKNOWN.
@@ -53,7 +56,7 @@ class Matcher:
         self.require_size(encodings)
         finite = np.array([bool(np.isfinite(encoding).all()) for encoding in encodings], dtype=np.bool_)
         probes = np.ascontiguousarray(encodings[finite], dtype=np.float32)
-        named = iter(self._match(probes, roster) if len(probes) else ())
+        named = iter(self._match(probes, roster, guests) if len(probes) else ())
         return [next(named) if usable else STRANGER for usable in finite.tolist()]
 
     def require_size(self, encodings: NDArray[np.float32]) -> None:
@@ -67,15 +70,25 @@ class Matcher:
                 f"encodings have the shape {encodings.shape}; the gallery's have {self.gallery.encoding_size} numbers"
             )
 
-    def _match(self, probes: NDArray[np.float32], roster: frozenset[str] | None) -> list[FaceMatch]:
+    def _match(
+        self, probes: NDArray[np.float32], roster: frozenset[str] | None, guests: frozenset[str]
+    ) -> list[FaceMatch]:
         everybody = self.gallery.nearest(probes, count=2)
         if roster is None:
             return [self._decide(found, self._rules.campus_threshold) for found in everybody]
         on_roster = self.gallery.nearest(probes, among=roster, count=2)
-        return [
+        matches = [
             self._with_outsiders(self._decide(found, self._rules.threshold), _outsider(campus, roster))
             for found, campus in zip(on_roster, everybody, strict=True)
         ]
+        return [self._as_guest(match, campus, guests) for match, campus in zip(matches, everybody, strict=True)]
+
+    def _as_guest(self, match: FaceMatch, campus: Sequence[Candidate], guests: frozenset[str]) -> FaceMatch:
+        """Name an outsider who may be one of the guests, and whom a search of everybody names."""
+        if match.kind is not MatchKind.NOT_ON_ROSTER or match.nearest not in guests:
+            return match
+        named = self._decide(campus, self._rules.campus_threshold)
+        return named if named.student == match.nearest else match
 
     def _decide(self, found: Sequence[Candidate], threshold: float) -> FaceMatch:
         if not found:

@@ -50,7 +50,12 @@ class SettledFaces:
         self.searched = 0
 
     def match(
-        self, matcher: Matcher, encodings: NDArray[np.float32], roster: frozenset[str], persons: Sequence[int]
+        self,
+        matcher: Matcher,
+        encodings: NDArray[np.float32],
+        roster: frozenset[str],
+        persons: Sequence[int],
+        guests: frozenset[str] = frozenset(),
     ) -> list[FaceMatch]:
         """As `Matcher.match`, but a face that is settled is not searched for.
 
@@ -59,6 +64,7 @@ class SettledFaces:
             encodings: finite, shape (n, d).
             roster: who may be named.
             persons: whom the tracker takes each face for, which is where to look first and proves nothing.
+            guests: who may be named beside the roster; each time they are searched for.
 
         Returns:
             One match a face. Of those not searched for, the runner-up's distance is a bound from below, and there is no
@@ -70,7 +76,7 @@ class SettledFaces:
         self.use(matcher)
         settled = [self._settle(encoding, roster, person) for encoding, person in zip(encodings, persons, strict=True)]
         open_places = [place for place, match in enumerate(settled) if match is None]
-        found = iter(matcher.match(encodings[open_places], roster) if open_places else ())
+        found = iter(matcher.match(encodings[open_places], roster, guests) if open_places else ())
         self.searched += len(open_places)
         return [next(found) if match is None else match for match in settled]
 

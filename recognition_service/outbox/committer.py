@@ -3,8 +3,9 @@
 Delivery is at least once: a sighting leaves the outbox after the commit that holds it, so a process killed between the
 two sends it again, and `record_sighting` and `record_evidence` make one row of any number of repetitions.
 
-What confirmed a student is committed with the sighting. What the database has no place for is dropped from both: above
-all students who are gone or have withdrawn consent, of whom the outbox's file keeps no remains.
+What confirmed a student is committed with the sighting; of guests, only that they were there. What the database has no
+place for is dropped from both: above all students who are gone or have withdrawn consent, of whom the outbox's file
+keeps no remains.
 
 Sightings go first. Once the database knows that a room was watched, whoever was seen in it is known too.
 """
@@ -22,6 +23,7 @@ from attendance.backoff import full_jitter
 from attendance.database.decisions import take_in_observation
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.evidence import Evidence, record_evidence
+from attendance.database.guests import record_guest
 from attendance.database.late_frames import take_in_sighting
 from attendance.database.observation import Observed
 from attendance.database.register import Sighting, decide_closed
@@ -220,13 +222,16 @@ class Committer:
         """Commit these in one transaction; whether there was a place for every sighting."""
         with self._sessions.begin() as db:
             begin_writing(db)
-            placed = [take_in_sighting(db, sighting, self._late_frames) for sighting in sightings]
+            entered = {_key(one) for one in sightings if take_in_sighting(db, one, self._late_frames)}
             decide_closed(db, {sighting.session_id for sighting in sightings})
-            entered = {_key(one) for one, is_placed in zip(sightings, placed, strict=True) if is_placed}
-            for one in evidence:
-                if _key(one) in entered:
-                    record_evidence(db, one)
-        return all(placed)
+            others = [one for one in sightings if _key(one) not in entered]
+            nowhere = [one for one in others if record_guest(db, one) is None]
+            for proof in evidence:
+                if _key(proof) in entered:
+                    record_evidence(db, proof)
+        for one in nowhere:
+            log.warning("sighting_without_place", session=one.session_id, student=one.index_number)
+        return not nowhere
 
     def _discard(self, row_ids: Collection[int], proofs: Sequence[_Proof], *, all_placed: bool) -> None:
         self._outbox.discard(row_ids, [proof_id for proof_id, _ in proofs], traceless=not all_placed)

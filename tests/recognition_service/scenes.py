@@ -19,7 +19,7 @@ from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.outbox.store import Outbox
 from tests.databases import make_tables
-from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student
+from tests.factories import NINE, enrol, make_course, make_group, make_room, make_session, make_student
 
 RULES = MatchingSettings().rules(Family.DLIB)
 STUDENTS = ["anna", "ben", "carl", "dora"]
@@ -77,6 +77,15 @@ class Scene:
             enrol(db, course, *[self.students[number] for number in students])
             ends_at = starts_at + timedelta(minutes=minutes)
             return make_session(db, course, self.room, starts_at=starts_at, ends_at=ends_at).id
+
+    def add_of_group(self, members: range, *, others: range, starts_at: datetime = NINE) -> int:
+        """Add a session of a group of a course that others take as well."""
+        with self.sessions.begin() as db:
+            course = make_course(db)
+            of_group = tuple(self.students[number] for number in members)
+            enrol(db, course, *of_group, *[self.students[number] for number in others])
+            group = make_group(db, course, members=of_group)
+            return make_session(db, course, self.room, starts_at=starts_at, group=group).id
 
     def present(self) -> set[str]:
         """Who is recorded, in whatever session, when the stream has ended."""

@@ -6,9 +6,11 @@ import pytest
 
 from attendance.database.corrections import correct_status
 from attendance.database.excuses import NewExcuse, give_excuse
+from attendance.database.guests import record_guest
 from attendance.database.models import Status, utc_now
-from attendance.database.register import close_ended_sessions
-from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
+from attendance.database.register import Sighting, close_ended_sessions
+from attendance.database.teaching.changes import cancel
+from tests.factories import enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from tests.webapp.screens import NARROW, WIDE
 
@@ -28,6 +30,18 @@ def campus(dashboard):
             see(db, lesson, student, minute=n * 9)
             see(db, lesson, student, minute=n * 9, session=past)
         newcomer = make_lecturer(db)
+        joint = make_session(
+            db,
+            lesson.course,
+            starts_at=utc_now(),
+            group=make_group(db, lesson.course, "Monday, nine o'clock", members=lesson.students[:1]),
+            also_for=(make_course(db, lecturers=(lesson.lecturer,)),),
+            also_in=(make_room(db),),
+        )
+        joint.note = "Bring a laptop. " * 20
+        record_guest(db, Sighting(joint.id, lesson.students[1].index_number, utc_now(), utc_now(), 0.9, None))
+        cancelled = make_session(db, lesson.course, starts_at=utc_now() + timedelta(days=2))
+        cancel(db, cancelled, reason="ill " * 60, lecturer_id=lesson.lecturer.id)
         ill = NewExcuse(lesson.students[0].id, None, LONG_AGO, LONG_AGO + timedelta(days=21), "ill " * 60, "file 7")
         give_excuse(db, ill, lecturer_id=lesson.lecturer.id)
         db.commit()
@@ -54,6 +68,11 @@ def campus(dashboard):
         f"/sessions/{session}",
         f"/sessions/{past.id}",
         f"/sessions/{empty.id}",
+        f"/sessions/{joint.id}",
+        f"/sessions/{joint.id}/change",
+        f"/sessions/{joint.id}/cancel",
+        f"/sessions/{cancelled.id}",
+        f"/sessions/{cancelled.id}/restore",
         f"/sessions/{session}?q=zzz",
         f"/sessions/{past.id}/students/{student_id}",
         f"/students/{student_id}",

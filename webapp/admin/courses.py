@@ -6,10 +6,14 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import selectinload
 from wtforms import StringField
 
+from attendance.database.audiences import TAKES_PLACE, among, parts, sessions_of_courses
 from attendance.database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Lecturer, utc_now
+from attendance.database.teaching.courses import delete_course as remove_course
+from attendance.database.teaching.courses import sessions_only_of
 from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, given, text_field
+from webapp.admin.groups import group_lines
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
@@ -54,7 +58,7 @@ def courses() -> str:
         text=text,
         shown=shown,
         students=counts_by(Enrolment.course_id, Enrolment.course_id.in_(ids)),
-        sessions=counts_by(ClassSession.course_id, ClassSession.course_id.in_(ids), ClassSession.ends_at > utc_now()),
+        sessions=counts_by(sessions_of_courses(among(ids), TAKES_PLACE, ClassSession.ends_at > utc_now()).c.course_id),
     )
 
 
@@ -103,11 +107,14 @@ def delete_course(course_id: int) -> ResponseReturnValue:
     """Delete a course with its sessions and their registers."""
     course = fetch(Course, course_id)
     students = count(Enrolment, Enrolment.course_id == course_id)
-    sessions = count(ClassSession, ClassSession.course_id == course_id)
-    of_course = sa.select(ClassSession.id).where(ClassSession.course_id == course_id)
+    of_course = sessions_only_of(course_id)
+    sessions = count(of_course.subquery())
+    joint = count(sessions_of_courses(among([course_id]))) - sessions
     entries = count(Attendance, Attendance.session_id.in_(of_course)) or 0
     consequences = [f"{count_text(students, 'student')} will not be enrolled in it any more; the students stay."]
     consequences.append(f"{count_text(sessions, 'session')} of the timetable will be deleted.")
+    if joint:
+        consequences.append(f"{count_text(joint, 'joint session')} stay, for the other courses.")
     if entries:
         consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
     back = url_for("admin.course", course_id=course_id)
@@ -124,7 +131,7 @@ def delete_course(course_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    db.execute(sa.delete(Course).where(Course.id == course_id))
+    remove_course(db, course_id)
     db.commit()
     note("course_deleted", course=course_id, sessions=sessions, entries=entries)
     flash(f"{course.code} is deleted.", "success")
@@ -185,7 +192,9 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
         .order_by(Lecturer.name)
         .limit(1000)
     )
-    upcoming = sa.select(ClassSession).where(ClassSession.course_id == course.id, ClassSession.ends_at > utc_now())
+    to_come = sessions_of_courses(among([course.id]), ClassSession.ends_at > utc_now())
+    upcoming = sa.select(ClassSession).join(to_come, to_come.c.session_id == ClassSession.id)
+    of_course = sessions_of_courses(among([course.id]))
     page = render_template(
         "admin/course.html",
         course=course,
@@ -193,10 +202,9 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
         teachers=db.scalars(teachers.order_by(Lecturer.name)).all(),
         others=db.execute(others).all(),
         students=count(Enrolment, Enrolment.course_id == course.id),
-        sessions=count(ClassSession, ClassSession.course_id == course.id),
-        upcoming=db.scalars(
-            upcoming.options(selectinload(ClassSession.room)).order_by(ClassSession.starts_at).limit(5)
-        ).all(),
+        sessions=count(of_course),
+        groups=group_lines(course),
+        upcoming=db.scalars(upcoming.options(*parts()).order_by(ClassSession.starts_at).limit(5)).all(),
     )
     return page, 422 if form.errors else 200
 

@@ -4,7 +4,8 @@ import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from attendance.database.models import Attendance, ClassSession, Course, Enrolment, Student
+from attendance.database.audiences import among, sessions_of_courses
+from attendance.database.models import Attendance, Course, CourseGroup, CourseGroupMember, Enrolment, Student
 from attendance.tables.fields import INDEX_NUMBER
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
@@ -61,11 +62,12 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
     """Take a student off the roster; what is recorded stays."""
     course, student = fetch(Course, course_id), fetch(Student, student_id)
     back = url_for("admin.roster", course_id=course_id)
+    of_course = sessions_of_courses(among([course_id]))
     entries = database().scalar(
         sa.select(sa.func.count())
         .select_from(Attendance)
-        .join(ClassSession)
-        .where(ClassSession.course_id == course_id, Attendance.student_id == student_id)
+        .join(of_course, of_course.c.session_id == Attendance.session_id)
+        .where(Attendance.student_id == student_id)
     )
     consequences = ["Cameras will not look for the student in sessions of this course any more."]
     if entries:
@@ -87,6 +89,12 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     db.execute(sa.delete(Enrolment).where(Enrolment.course_id == course_id, Enrolment.student_id == student_id))
+    groups = sa.select(CourseGroup.id).where(CourseGroup.course_id == course_id)
+    db.execute(
+        sa.delete(CourseGroupMember).where(
+            CourseGroupMember.group_id.in_(groups), CourseGroupMember.student_id == student_id
+        )
+    )
     db.commit()
     note("student_unenrolled", course=course_id, student=student_id)
     flash(f"{student.name} does not take {course.code} any more.", "success")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, Field, Form, IntegerField, StringField, TimeField, ValidationError
+from wtforms import DateField, Field, FieldList, Form, IntegerField, StringField, TimeField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import StopValidation
 
@@ -18,7 +18,8 @@ class AdminForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
     def summary(self) -> list[tuple[str, str]]:
         """The id of each wrong field and what is wrong there."""
-        return [(field.id, str(message)) for field in self for message in field.errors]
+        fields = [each for field in self for each in (field.entries if isinstance(field, FieldList) else [field])]
+        return [(field.id, str(message)) for field in fields for message in field.errors]
 
 
 def text_field(label: str, rule: TextRule, *, optional: bool = False) -> Any:

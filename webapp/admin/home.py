@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask import render_template
 from sqlalchemy.orm import Session, joinedload
 
+from attendance.database.audiences import TAKES_PLACE, courses_of, parts, rooms_of, sessions_in_rooms
 from attendance.database.models import (
     Attendance,
     Camera,
@@ -24,8 +25,9 @@ from attendance.database.models import (
 from webapp.admin.blueprint import blueprint
 from webapp.admin.courses import without_lecturer
 from webapp.admin.gallery_jobs import stalled_since, unfinished_erasures
-from webapp.admin.lookup import count, counts_by
+from webapp.admin.lookup import counts_by
 from webapp.admin.sessions import watched_rooms
+from webapp.records.tallies import expected_sizes
 from webapp.tools.storage import database
 from webapp.tools.watching import Trouble, troubles
 
@@ -40,7 +42,7 @@ class Running:
 
     session: ClassSession
     attended: int
-    enrolled: int
+    expected: int
     watched: bool
     troubles: list[Trouble]
 
@@ -59,17 +61,7 @@ def home() -> str:
     """The overview."""
     db, now = database(), utc_now()
     watched = watched_rooms(db)
-    counts = {
-        name: count(model)
-        for name, model in (
-            ("students", Student),
-            ("courses", Course),
-            ("lecturers", Lecturer),
-            ("rooms", Room),
-            ("cameras", Camera),
-            ("sessions", ClassSession),
-        )
-    }
+    counts = _counts(db)
     enrolled = db.scalar(sa.select(Enrolment.course_id).limit(1)) is not None
     return render_template(
         "admin/home.html",
@@ -85,6 +77,22 @@ def home() -> str:
         stalled=stalled_since(db, now),
         erasures=unfinished_erasures(db),
     )
+
+
+def _counts(db: Session) -> dict[str, int]:
+    """How many there are of each kind; one statement."""
+    models = {
+        "students": Student,
+        "courses": Course,
+        "lecturers": Lecturer,
+        "rooms": Room,
+        "cameras": Camera,
+        "sessions": ClassSession,
+    }
+    counted = (
+        sa.select(sa.func.count()).select_from(model).scalar_subquery().label(name) for name, model in models.items()
+    )
+    return dict(db.execute(sa.select(*counted)).one()._mapping)
 
 
 @blueprint.app_template_filter("ago")
@@ -109,8 +117,8 @@ def is_recent(moment: datetime | None) -> bool:
 def _running(db: Session, now: datetime, watched: set[int]) -> list[Running]:
     query = (
         sa.select(ClassSession)
-        .options(joinedload(ClassSession.course), joinedload(ClassSession.room))
-        .where(ClassSession.starts_at <= now, ClassSession.ends_at > now)
+        .options(*parts())
+        .where(TAKES_PLACE, ClassSession.starts_at <= now, ClassSession.ends_at > now)
         .order_by(ClassSession.starts_at, ClassSession.id)
     )
     sessions = db.scalars(query).all()
@@ -119,15 +127,14 @@ def _running(db: Session, now: datetime, watched: set[int]) -> list[Running]:
         Attendance.session_id.in_([session.id for session in sessions]),
         Attendance.status.in_([Status.PRESENT, Status.LATE]),
     )
-    courses = {session.course_id for session in sessions}
-    enrolled = counts_by(Enrolment.course_id, Enrolment.course_id.in_(courses))
+    expected = expected_sizes(db, sessions, {course_id for session in sessions for course_id in courses_of(session)})
     wrong = troubles(db, sessions, now)
     return [
         Running(
             session,
             attended.get(session.id, 0),
-            enrolled.get(session.course_id, 0),
-            session.room_id in watched,
+            expected[session.id],
+            watched.issuperset(rooms_of(session)),
             wrong[session.id],
         )
         for session in sessions
@@ -135,10 +142,12 @@ def _running(db: Session, now: datetime, watched: set[int]) -> list[Running]:
 
 
 def _gaps(db: Session, now: datetime, watched: set[int]) -> list[Gap]:
+    soon = (TAKES_PLACE, ClassSession.ends_at > now, ClassSession.starts_at < now + _AHEAD)
+    there = sessions_in_rooms(lambda column: column.not_in(watched), *soon)
     query = (
         sa.select(Room, sa.func.count(), sa.func.min(ClassSession.starts_at, type_=ClassSession.starts_at.type))
-        .join(ClassSession, ClassSession.room_id == Room.id)
-        .where(ClassSession.ends_at > now, ClassSession.starts_at < now + _AHEAD, Room.id.not_in(watched))
+        .join(there, there.c.room_id == Room.id)
+        .join(ClassSession, ClassSession.id == there.c.session_id)
         .group_by(Room.id)
         .order_by(Room.name)
     )

@@ -24,8 +24,8 @@ def chosen_id(name: str) -> int | None:
     return read_id(request.args.get(name, ""))
 
 
-def count(model: type[Any], *conditions: sa.ColumnElement[bool]) -> int:
-    """How many rows there are that meet the conditions."""
+def count(model: type[Any] | sa.FromClause, *conditions: sa.ColumnElement[bool]) -> int:
+    """How many rows of a table there are that meet the conditions."""
     return database().scalar(sa.select(sa.func.count()).select_from(model).where(*conditions)) or 0
 
 

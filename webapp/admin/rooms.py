@@ -5,6 +5,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import IntegrityError
 
+from attendance.database.audiences import TAKES_PLACE, among, is_held_in, sessions_in_rooms
 from attendance.database.models import Camera, ClassSession, Room, utc_now
 from attendance.tables.fields import ROOM_NAME
 from webapp.admin.blueprint import blueprint
@@ -35,7 +36,8 @@ def rooms() -> str:
     cameras: dict[int, list[Camera]] = {}
     for camera in db.scalars(sa.select(Camera).where(Camera.room_id.in_(ids)).order_by(Camera.name)):
         cameras.setdefault(camera.room_id or 0, []).append(camera)
-    sessions = counts_by(ClassSession.room_id, ClassSession.room_id.in_(ids), ClassSession.ends_at > utc_now())
+    to_come = sessions_in_rooms(among(ids), TAKES_PLACE, ClassSession.ends_at > utc_now())
+    sessions = counts_by(to_come.c.room_id)
     return render_template("admin/rooms.html", page=page, text=text, cameras=cameras, sessions=sessions)
 
 
@@ -79,7 +81,7 @@ def room(room_id: int) -> ResponseReturnValue:
 def delete_room(room_id: int) -> ResponseReturnValue:
     """Delete a room that no session needs."""
     room = fetch(Room, room_id)
-    sessions = count(ClassSession, ClassSession.room_id == room_id)
+    sessions = count(ClassSession, is_held_in(room_id))
     cameras = count(Camera, Camera.room_id == room_id)
     refused = None
     if sessions:

@@ -1,15 +1,13 @@
-"""The form of a session, and what it asks for: slots, and the days that cannot be."""
+"""The form of a session: whom it is for, where and when."""
 
-from dataclasses import dataclass, field
-from datetime import date, time
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
-from wtforms import BooleanField, SelectField, ValidationError
+from wtforms import BooleanField, FieldList, SelectField, ValidationError
 from wtforms.validators import Optional
 
-from attendance.database.models import ClassSession, Course, Room
+from attendance.database.audiences import Audience
+from attendance.database.models import Course, CourseGroup, Room
 from attendance.tables.dates import MOST_MINUTES
 from webapp.admin.forms import (
     AdminForm,
@@ -22,28 +20,31 @@ from webapp.admin.forms import (
     options,
     sensible_year,
 )
-from webapp.tools.schedule import (
-    ScheduleError,
-    Slot,
-    is_ambiguous,
-    load_calendar,
-    slot_on,
-    slot_text,
-    weekly_days,
-)
+from webapp.tools.planning import Times
+from webapp.tools.requests import read_id
+from webapp.tools.schedule import ScheduleError, weekly_days
 from webapp.tools.storage import database
-from webapp.tools.times import day_text, local
+
+_FURTHER = 2
+"""Lists for further courses and rooms that a new form has; a session with more gets one more than it has."""
 
 
 def _choose(label: str, message: str) -> SelectField:
     return SelectField(label, validate_choice=False, validators=[given(message), one_of_the_list(message)])
 
 
+def _further(label: str, message: str) -> Any:
+    choice = SelectField(label, validate_choice=False, validators=[Optional(), one_of_the_list(message)])
+    return FieldList(choice, label, min_entries=_FURTHER)
+
+
 class SessionForm(AdminForm):
     """A session. `offer_choices` must fill the lists first."""
 
     course = _choose("Course", "Choose a course.")
+    also_for = _further("Also for", "Choose a course or group of the list.")
     room = _choose("Room", "Choose a room.")
+    also_in = _further("Also in", "Choose a room of the list.")
     day = DayField("Day", validators=[given("Choose a day."), sensible_year])
     start = ClockField("Starts at", validators=[given("Choose when it starts.")])
     end = ClockField("Ends at", validators=[given("Choose when it ends.")])
@@ -61,17 +62,48 @@ class SessionForm(AdminForm):
         db = database()
         courses = db.execute(sa.select(Course.id, Course.code, Course.name).order_by(Course.code))
         rooms = db.execute(sa.select(Room.id, Room.name).order_by(Room.name))
-        course_words = [(str(course_id), f"{code} {name}") for course_id, code, name in courses]
+        groups = database().execute(
+            sa.select(CourseGroup.id, CourseGroup.course_id, CourseGroup.name).order_by(CourseGroup.name)
+        )
+        of_course: dict[int, list[tuple[str, str]]] = {}
+        for group_id, course_id, name in groups:
+            of_course.setdefault(course_id, []).append((f"{course_id}.{group_id}", name))
+        course_words = []
+        for course_id, code, name in courses:
+            course_words.append((str(course_id), f"{code} {name}"))
+            course_words += [(value, f"{code} {name}, group {group}") for value, group in of_course.get(course_id, [])]
         room_words = [(str(room_id), name) for room_id, name in rooms]
         self.course.choices = options([("", "Choose a course"), *course_words])
         self.room.choices = options([("", "Choose a room"), *room_words])
+        for further, words in ((self.also_for, course_words), (self.also_in, room_words)):
+            if all(choice.data for choice in further):
+                further.append_entry()
+            for number, choice in enumerate(further, start=2):
+                choice.choices = options([("", "Nobody else" if further is self.also_for else "No other room"), *words])
+                choice.label.text = f"Course or group {number}" if further is self.also_for else f"Room {number}"
         return self
 
-    def times(self) -> tuple[date, time, time]:
-        """Day, start and end of a valid form."""
+    def audiences(self) -> list[Audience]:
+        """Whom a valid form wants the session to be for."""
+        chosen = [self.course.data, *(choice.data for choice in self.also_for)]
+        return [_audience(value) for value in chosen if value]
+
+    def room_ids(self) -> list[int]:
+        """Where a valid form wants it to be, each room once."""
+        return list(dict.fromkeys(int(value) for value in (self.room.data, *self.also_in.data) if value))
+
+    def minutes(self) -> tuple[int, int]:
+        """The minutes of early entry and of grace that a valid form wants."""
+        if self.early_minutes.data is None or self.grace_minutes.data is None:
+            raise ValueError("the form is not valid")
+        return self.early_minutes.data, self.grace_minutes.data
+
+    def times(self, *, weekly: bool = True) -> Times:
+        """When a valid form wants sessions; not weekly: on the day alone."""
         if self.day.data is None or self.start.data is None or self.end.data is None:
             raise ValueError("the form is not valid")
-        return self.day.data, self.start.data, self.end.data
+        days = weekly_days(self.day.data, self.until.data if weekly else None)
+        return Times(days, self.start.data, self.end.data)
 
     def validate_until(self, until: DayField) -> None:
         """Not before the first day, and not years later."""
@@ -82,66 +114,14 @@ class SessionForm(AdminForm):
                 raise ValidationError(str(error)) from None
 
 
-@dataclass
-class Series:
-    """What a form asks for.
-
-    Attributes:
-        slots: those that can be.
-        problems: for each day that cannot be, why.
-        notes: what should be known about the others.
-    """
-
-    slots: list[Slot] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+def audience_value(audience: Audience) -> str:
+    """An audience as a choice of the form: "12", or "12.3" for group 3 of course 12."""
+    return str(audience.course_id) if audience.group_id is None else f"{audience.course_id}.{audience.group_id}"
 
 
-def plan_series(db: Session, form: SessionForm, zone: ZoneInfo, *, moving: ClassSession | None = None) -> Series:
-    """The slots of a valid form, held against the room's other sessions.
-
-    Args:
-        db: the session; the room should be locked.
-        form: valid.
-        zone: the institution's.
-        moving: the session that is changed; it does not clash with itself, and keeps its exact moments where the form
-            shows the same times (clocks may show a time twice).
-    """
-    series = Series()
-    first, start, end = form.times()
-    days = weekly_days(first, None if moving else form.until.data)
-    for day in days:
-        try:
-            slot = slot_on(day, start, end, zone)
-        except ScheduleError as error:
-            series.problems.append(str(error))
-            continue
-        series.slots.append(_kept(moving, slot))
-        series.notes += [
-            f"Clocks show {clock:%H:%M} twice on {day_text(day)}; the first is meant."
-            for clock in (start, end)
-            if is_ambiguous(day, clock, zone)
-        ]
-    room_id = int(form.room.data)
-    calendar = load_calendar(db, [room_id], series.slots, zone)
-    ignoring = frozenset() if moving is None else frozenset({moving.id})
-    free = []
-    for slot in series.slots:
-        clash = calendar.clash(room_id, slot, ignoring=ignoring)
-        if clash is None:
-            free.append(slot)
-        else:
-            series.problems.append(f"{slot_text(slot, zone)}: the room is taken by {clash.label}.")
-    series.slots = free
-    return series
-
-
-def _kept(moving: ClassSession | None, slot: Slot) -> Slot:
-    if moving is None:
-        return slot
-    before = Slot(moving.starts_at, moving.ends_at)
-    same = all(
-        local(old).replace(tzinfo=None, second=0, microsecond=0) == local(new).replace(tzinfo=None)
-        for old, new in ((before.starts_at, slot.starts_at), (before.ends_at, slot.ends_at))
-    )
-    return before if same else slot
+def _audience(value: str) -> Audience:
+    course, _, group = value.partition(".")
+    course_id, group_id = read_id(course), read_id(group)
+    if course_id is None:
+        raise ValueError(f"{value!r} is no choice of the form")
+    return Audience(course_id, group_id)

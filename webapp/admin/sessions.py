@@ -8,17 +8,42 @@ from typing import Any
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
-from attendance.database.models import Attendance, Camera, ClassSession, Course, Room, utc_now
-from attendance.database.register import apply_session_times
+from attendance.database.audiences import (
+    among,
+    audiences_of,
+    courses_of,
+    parts,
+    rooms_of,
+    sessions_in_rooms,
+    sessions_of_courses,
+    set_audiences,
+    set_rooms,
+)
+from attendance.database.models import (
+    Attendance,
+    Camera,
+    ClassSession,
+    Course,
+    CourseGroup,
+    Room,
+    SeriesOrigin,
+    utc_now,
+)
+from attendance.database.teaching.breaks import load_breaks
+from attendance.database.teaching.changes import Placement, move
+from attendance.database.teaching.series import delete_sessions, new_series
+from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import chosen_id, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
-from webapp.admin.session_form import Series, SessionForm, plan_series
+from webapp.admin.session_form import SessionForm, audience_value
 from webapp.admin.writing import begin_change, note
 from webapp.tools.paging import paginate
-from webapp.tools.schedule import DEFAULT_MINUTES, Slot, lock_room, slot_text
+from webapp.tools.planning import Series, plan_series
+from webapp.tools.schedule import DEFAULT_MINUTES, Slot, slot_text
+from webapp.tools.session_words import audience_codes, room_names
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, day_text, local, start_of_day, today, zone
 
@@ -31,16 +56,16 @@ def sessions() -> str:
     db = database()
     first, last = _day("from") or today(), _day("to")
     course_id, room_id = chosen_id("course"), chosen_id("room")
-    query = sa.select(ClassSession).options(joinedload(ClassSession.course), joinedload(ClassSession.room))
-    query = query.where(ClassSession.ends_at > start_of_day(first))
-    if last is not None:
-        query = query.where(ClassSession.starts_at < day_bounds(last)[1])
+    query = sa.select(ClassSession).options(*parts()).where(*during(first, last))
     if course_id is not None:
-        query = query.where(ClassSession.course_id == course_id)
+        theirs = sessions_of_courses(among([course_id]), *during(first, last))
+        query = query.join(theirs, theirs.c.session_id == ClassSession.id)
     if room_id is not None:
-        query = query.where(ClassSession.room_id == room_id)
+        there = sessions_in_rooms(among([room_id]), *during(first, last))
+        query = query.join(there, there.c.session_id == ClassSession.id)
     page = paginate(db, query.order_by(ClassSession.starts_at, ClassSession.id), size=_A_PAGE)
     days = [(day, list(items)) for day, items in groupby(page.items, key=lambda item: local(item.starts_at).date())]
+    watched = watched_rooms(db)
     return render_template(
         "admin/timetable.html",
         page=page,
@@ -51,11 +76,18 @@ def sessions() -> str:
         room_id=room_id,
         courses=db.execute(sa.select(Course.id, Course.code, Course.name).order_by(Course.code)).all(),
         rooms=db.execute(sa.select(Room.id, Room.name).order_by(Room.name)).all(),
-        watched=watched_rooms(db),
+        unwatched={item.id for item in page.items if not watched.issuperset(rooms_of(item))},
+        breaks=load_breaks(db),
         now=utc_now(),
         zone_name=zone().key,
         narrowed=any(request.args.get(name) for name in ("course", "room", "from", "to")),
     )
+
+
+def during(first: date, last: date | None) -> list[sa.ColumnElement[bool]]:
+    """The conditions on sessions that take place from one day to another, at the institution."""
+    conditions = [ClassSession.ends_at > start_of_day(first)]
+    return conditions if last is None else [*conditions, ClassSession.starts_at < day_bounds(last)[1]]
 
 
 @blueprint.route("/timetable/new", methods=["GET", "POST"])
@@ -65,14 +97,10 @@ def new_session() -> ResponseReturnValue:
     series = Series()
     if form.validate_on_submit():
         db = begin_change()
-        lock_room(db, int(form.room.data))
-        series = plan_series(db, form, zone())
+        series = plan_series(db, form.times(), form.room_ids(), zone())
         wanted = bool(series.slots) and (not series.problems or bool(form.leave_out.data))
         if wanted and _still_there(db, form):
-            values = _values(form)
-            db.add_all(ClassSession(**values, starts_at=slot.starts_at, ends_at=slot.ends_at) for slot in series.slots)
-            db.commit()
-            note("sessions_added", course=values["course_id"], room=values["room_id"], sessions=len(series.slots))
+            _add(db, form, series)
             return _after_adding(form, series)
         db.rollback()
     failed = bool(form.errors or series.problems)
@@ -87,15 +115,16 @@ def session(session_id: int) -> ResponseReturnValue:
     form = SessionForm(data=_present(session)).offer_choices()
     series = Series()
     if form.validate_on_submit():
-        if entries and int(form.course.data) != session.course_id:
+        if entries and not set(courses_of(session)) <= {audience.course_id for audience in form.audiences()}:
             form.course.errors = ["The register has entries already, so the course stays. Delete the session instead."]
         else:
             begin_change()
-            lock_room(db, int(form.room.data))
-            series = plan_series(db, form, zone(), moving=session)
+            series = plan_series(db, form.times(weekly=False), form.room_ids(), zone(), moving=session)
             if series.slots and not series.problems and _still_there(db, form):
                 _move(db, session, form, series.slots[0])
                 flash(_moved_text(entries), "success")
+                for text in series.notes:
+                    flash(text, "info")
                 return redirect(_list_from(local(session.starts_at).date()))
             db.rollback()
     failed = bool(form.errors or series.problems)
@@ -117,9 +146,9 @@ def delete_session(session_id: int) -> ResponseReturnValue:
     following = _following(db, session)
     chosen = [session, *following] if request.args.get("following") else [session]
     entries = sum(_entries([each.id for each in chosen]).values())
-    name = f"{session.course.code}, {slot_text(Slot(session.starts_at, session.ends_at), zone())}"
+    name = f"{audience_codes(session)}, {slot_text(Slot(session.starts_at, session.ends_at), zone())}"
     back = url_for("admin.session", session_id=session_id)
-    consequences = [f"{count_text(len(chosen), 'session')} in {session.room.name} will be deleted."]
+    consequences = [f"{count_text(len(chosen), 'session')} in {room_names(session)} will be deleted."]
     if entries:
         consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
     title = f"Delete {name}?" if len(chosen) == 1 else f"Delete {name}, and {len(chosen) - 1} later weeks?"
@@ -135,13 +164,13 @@ def delete_session(session_id: int) -> ResponseReturnValue:
     )
     if answer is not None:
         return answer
-    ids = [each.id for each in chosen]
+    ids, first_course = [each.id for each in chosen], session.course_id
     db = begin_change()
-    db.execute(sa.delete(ClassSession).where(ClassSession.id.in_(ids)))
+    delete_sessions(db, chosen)
     db.commit()
-    note("sessions_deleted", course=session.course_id, first=session_id, sessions=len(ids), entries=entries)
+    note("sessions_deleted", course=first_course, first=session_id, sessions=len(ids), entries=entries)
     flash(f"{name} is deleted." if len(ids) == 1 else f"{len(ids)} sessions are deleted.", "success")
-    return redirect(url_for("admin.sessions", course=session.course_id))
+    return redirect(url_for("admin.sessions", course=first_course))
 
 
 def watched_rooms(db: Session) -> set[int]:
@@ -175,9 +204,13 @@ def _suggested() -> dict[str, Any]:
 
 def _present(session: ClassSession) -> dict[str, Any]:
     start, end = local(session.starts_at), local(session.ends_at)
+    first, *further = (audience_value(audience) for audience in audiences_of(session))
+    room, *rooms = (str(room_id) for room_id in rooms_of(session))
     return {
-        "course": str(session.course_id),
-        "room": str(session.room_id),
+        "course": first,
+        "also_for": further,
+        "room": room,
+        "also_in": rooms,
         "day": start.date(),
         "start": start.time(),
         "end": end.time(),
@@ -186,30 +219,47 @@ def _present(session: ClassSession) -> dict[str, Any]:
     }
 
 
-def _values(form: SessionForm) -> dict[str, Any]:
-    return {
-        "course_id": int(form.course.data),
-        "room_id": int(form.room.data),
-        "early_minutes": form.early_minutes.data,
-        "grace_minutes": form.grace_minutes.data,
-    }
-
-
 def _still_there(db: Session, form: SessionForm) -> bool:
-    """Whether nobody deleted the course or the room since the lists were read."""
-    for model, field in ((Course, form.course), (Room, form.room)):
-        query = sa.select(sa.literal(1)).select_from(model).where(model.id == int(field.data))
-        if db.scalar(query.with_for_update()) is None:
+    """Whether nobody deleted a course, a group or a room since the lists were read."""
+    audiences = form.audiences()
+    wanted = (
+        (Course, form.course, {audience.course_id for audience in audiences}),
+        (CourseGroup, form.course, {audience.group_id for audience in audiences} - {None}),
+        (Room, form.room, set(form.room_ids())),
+    )
+    for model, field, ids in wanted:
+        there = db.scalars(sa.select(model.id).where(model.id.in_(ids)).with_for_update(read=True)).all()
+        if len(there) < len(ids):
             field.errors = [f"{field.label.text}: this one was deleted meanwhile."]
             return False
     return True
 
 
+def _add(db: Session, form: SessionForm, series: Series) -> None:
+    audiences, rooms = form.audiences(), form.room_ids()
+    early, grace = form.minutes()
+    made = new_series(db, SeriesOrigin.FORM, audiences[0])
+    for slot in series.slots:
+        session = ClassSession(
+            early_minutes=early,
+            grace_minutes=grace,
+            starts_at=slot.starts_at,
+            ends_at=slot.ends_at,
+            series_id=made.id,
+            planned_at=slot.starts_at,
+        )
+        set_audiences(session, audiences)
+        set_rooms(session, rooms)
+        db.add(session)
+    db.commit()
+    note("sessions_added", course=audiences[0].course_id, room=rooms[0], sessions=len(series.slots))
+
+
 def _move(db: Session, session: ClassSession, form: SessionForm, slot: Slot) -> None:
-    for name, value in _values(form).items():
-        setattr(session, name, value)
-    session.starts_at, session.ends_at = slot.starts_at, slot.ends_at
-    apply_session_times(db, session)
+    set_audiences(session, form.audiences())
+    session.early_minutes, session.grace_minutes = form.minutes()
+    placement = Placement(slot.starts_at, slot.ends_at, form.room_ids())
+    move(db, session, placement, lecturer_id=current_lecturer().id)
     db.commit()
     note("session_changed", session=session.id)
 
@@ -230,7 +280,7 @@ def _after_adding(form: SessionForm, series: Series) -> ResponseReturnValue:
         flash(f"{count} sessions are added, from {day_text(first)} to {day_text(last)}.", "success")
     for text in series.notes:
         flash(text, "info")
-    return redirect(_list_from(first, course=form.course.data))
+    return redirect(_list_from(first, course=form.audiences()[0].course_id))
 
 
 def _following(db: Session, session: ClassSession) -> Sequence[ClassSession]:

@@ -38,7 +38,7 @@ class Upload:
     """A file that an administrator chose.
 
     Attributes:
-        kind: which of `webapp.imports.kinds.KINDS`.
+        kind: which of `webapp.imports.kinds.ALL_KINDS`.
         file_name: as the browser named it.
         course_id: the only course meant, or None.
         report: of the trial, then of the import.

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from attendance.tables.fields import INDEX_NUMBER, TextRule
 from webapp.imports.enrolments import EnrolmentImporter
+from webapp.imports.groups import GroupImporter
 from webapp.imports.lecturers import LecturerImporter
 from webapp.imports.places import CourseImporter, RoomImporter
 from webapp.imports.plan import ImportPlan
@@ -106,13 +107,35 @@ KINDS: Mapping[str, Kind] = {
             lambda run: EnrolmentImporter(run.course_code, rule=run.rule, plan=run.plan),
         ),
         Kind(
+            "groups",
+            "Groups",
+            "memberships",
+            "Puts students into groups of courses, and onto the course's roster. Nobody is taken out of a group.",
+            "course_code,group,index_number\nMAT101,Monday,123456\nMAT101,Tuesday,123457\n",
+            lambda run: GroupImporter(rule=run.rule, plan=run.plan),
+        ),
+        Kind(
             "timetable",
             "Timetable",
             "sessions",
-            "Adds sessions, single or weekly. A session that is there already (same course, room and start) gets the "
-            "end and the minutes of the file.",
+            "Adds sessions, single or weekly, and moves those that are there to the rooms and times of the file. What "
+            "a person moved, cancelled or deleted stays so.",
             "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
             lambda run: TimetableImporter(run.zone, plan=run.plan),
         ),
     )
 }
+"""By their slugs; each has columns of its own, by which it is told."""
+
+WHOLE_TIMETABLE = Kind(
+    "whole-timetable",
+    "Whole timetable",
+    "sessions",
+    "The same for a file that holds the whole timetable of its courses: sessions to come that came from an "
+    "earlier file and are not in this one are cancelled.",
+    "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
+    lambda run: TimetableImporter(run.zone, whole=True, plan=run.plan),
+)
+
+ALL_KINDS: Mapping[str, Kind] = {**KINDS, WHOLE_TIMETABLE.slug: WHOLE_TIMETABLE}
+"""With those that must be asked for."""

@@ -58,6 +58,12 @@ class Importer(ABC, Generic[R]):
     def handle(self, db: Session, batch: Sequence[Numbered[R]], *, apply: bool) -> list[Outcome]:
         """Decide about each record and, if `apply`, write. May be called again with a batch whose writing failed."""
 
+    def look_ahead(self, db: Session, table: Table) -> None:
+        """Before the first batch: a look at the whole file, for kinds whose lines mean something together."""
+
+    def finish(self, db: Session, *, apply: bool) -> None:
+        """After the last batch: what only the whole file tells; if `apply`, written in transactions of its own."""
+
     def settle(self) -> None:
         """The last batch is done: what it would add counts as there for the next ones."""
 
@@ -91,6 +97,8 @@ def run_import(
     first_lines: dict[Hashable, int] = {}
     long = 0
     db.commit()
+    importer.look_ahead(db, table)
+    db.commit()
     for batch in _batches(table.lines(), importer.batch_size):
         contents = {line.number: line.content for line in batch}
         long += sum(line.last > line.number for line in batch if line.error is None)
@@ -104,6 +112,7 @@ def run_import(
             report.count(told)
             if on_outcome is not None:
                 on_outcome(told)
+    importer.finish(db, apply=apply)
     report.created = importer.plan.take_created()
     report.notes = importer.notes()
     if long:

@@ -1,256 +1,421 @@
 """The timetable from a CSV file."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import ClassSession
-from attendance.database.register import apply_session_times
-from attendance.tables import fields
-from attendance.tables.columns import COURSE_CODE
-from attendance.tables.dates import parse_clock, parse_date, parse_minutes
+from attendance.database.audiences import Audience
+from attendance.database.models import Attendance, Course, CourseGroup, utc_now
+from attendance.database.teaching.breaks import BreakCalendar, load_breaks
+from attendance.database.transactions import transact
+from attendance.settings.installation import ZONE_LEFT, ZONE_LEFT_WARNING
 from attendance.tables.errors import LineError
-from attendance.tables.reading import Column, Line
+from attendance.tables.reading import Line, Table
+from webapp.imports.double_booked import students_in_two_places
 from webapp.imports.finders import CourseFinder, RoomFinder
+from webapp.imports.occurrences import Found, Meant, Occurrences, Wanted, load_occurrences
 from webapp.imports.plan import ImportPlan
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
-from webapp.imports.students import write_rows
+from webapp.imports.timetable_difference import Difference, cancel_ended, write_difference
+from webapp.imports.timetable_lines import COLUMNS, SessionRecord, one_session, read_line, twice
 from webapp.tools.dates import date_text
 from webapp.tools.schedule import (
-    DEFAULT_MINUTES,
     Booking,
     RoomCalendar,
-    ScheduleError,
     Slot,
-    is_ambiguous,
     load_calendar,
     lock_room,
-    slot_on,
     slot_text,
-    weekly_days,
 )
 
-_ROOM = Column("room", "The name of a room that is there already.", aliases=("room_name",), rule=fields.ROOM_NAME)
-
-
-@dataclass(frozen=True)
-class SessionRecord:
-    """A line of the file; None minutes leave what is recorded, or take the default for new sessions."""
-
-    course_code: str
-    room: str
-    day: date
-    start: time
-    slots: tuple[Slot, ...]
-    early_minutes: int | None
-    grace_minutes: int | None
+_WEEK = timedelta(days=7)
 
 
 @dataclass
-class _Plan:
-    new: list[dict[str, Any]]
-    changed: list[tuple[int, dict[str, Any]]]
-    bookings: list[tuple[int, Booking]]
-    claimed: set[int]
+class _Resolved:
+    """A line whose names were found, with those of the lines that belong to it."""
+
+    line: int
+    record: SessionRecord
+    audiences: tuple[Audience, ...]
+    room_ids: tuple[int, ...]
+    wanted: Wanted
+    left_out: dict[str, int]
+
+
+@dataclass
+class _Batch:
+    """What became of the lines of a batch, until it is settled."""
+
+    bookings: list[tuple[int, Booking]] = field(default_factory=list)
+    claimed: set[int] = field(default_factory=set)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    planned: list[tuple[Slot, frozenset[Audience]]] = field(default_factory=list)
+    past: int = 0
 
 
 class TimetableImporter(Importer[SessionRecord]):
-    """Adds sessions; a session that is there (same course, room and start) gets the end and minutes of the file."""
+    """Compares a timetable with the sessions that are there: added, moved, ended; see `occurrences`.
 
-    columns = (
-        COURSE_CODE,
-        _ROOM,
-        Column("date", "Day of the (first) session, like 2026-10-05.", aliases=("day", "first_date")),
-        Column("start", "Local time, like 09:00.", aliases=("start_time", "from", "starts")),
-        Column("end", "Local time, like 10:30.", aliases=("end_time", "to", "ends")),
-        Column(
-            "repeat_until",
-            "Repeats the session every week, this day included if it falls on it. Empty for a single session.",
-            required=False,
-            aliases=("until", "weekly_until"),
-        ),
-        Column("early_minutes", "Minutes before the start from which attendance counts. Empty: 10.", required=False),
-        Column("grace_minutes", "Minutes after the start before one is late. Empty: 10.", required=False),
-    )
+    Lines of one time are one session where they name one audience in several rooms (an overflow room), or several
+    courses in one room (a joint lecture).
+    """
+
+    columns = COLUMNS
     batch_size: ClassVar[int] = 100
 
-    def __init__(self, zone: ZoneInfo, *, plan: ImportPlan | None = None) -> None:
+    def __init__(
+        self, zone: ZoneInfo, *, whole: bool = False, now: datetime | None = None, plan: ImportPlan | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            zone: the institution's.
+            whole: the file is the whole timetable of its courses: what earlier files had and it has not ends.
+            now: what has ended by then is past; the present unless given.
+            plan: of the files that are imported together.
+        """
         super().__init__(plan)
         self._zone = zone
+        self._whole = whole
+        self._now = now or utc_now()
         self._courses = CourseFinder(self.plan)
         self._rooms = RoomFinder(self.plan)
+        self._breaks = BreakCalendar([])
+        # Lines of one session: those behind the first, by the first, and the other way round.
+        self._joined: dict[int, list[Numbered[SessionRecord]]] = {}
+        self._leaders: dict[int, int] = {}
+        self._meant = Meant(())
         # Sessions of earlier lines, with their lines: a clash names the line, and trying a file writes nothing.
         self._earlier = RoomCalendar()
-        self._fresh: list[tuple[int, Booking]] = []
         # Sessions of the database that an earlier line describes: its line counts, not their present times.
-        self._claimed: set[int] = set()
-        self._freshly_claimed: set[int] = set()
-        self._twice: list[str] = []
+        self._done = _Batch()
+        self._batch = _Batch()
+        self._twice: dict[str, None] = {}
+        self._closing_notes: list[str] = []
+        self._found_courses: set[int] = set()
+        self._first_start: datetime | None = None
 
     def parse(self, line: Line, present: frozenset[str]) -> SessionRecord:
         """Check the fields of a line."""
-        values = line.values
-        day, start = parse_date(values["date"], "date"), parse_clock(values["start"], "start")
-        end = parse_clock(values["end"], "end")
-        until = values.get("repeat_until", "")
-        try:
-            days = weekly_days(day, parse_date(until, "repeat_until") if until else None)
-            slots = tuple(slot_on(each, start, end, self._zone) for each in days)
-        except ScheduleError as error:
-            raise LineError(str(error)) from None
-        self._twice += [
-            f"Line {line.number}: clocks show {clock:%H:%M} twice on {date_text(each)}; the first is meant."
-            for each in days
-            for clock in (start, end)
-            if is_ambiguous(each, clock, self._zone)
-        ]
-        return SessionRecord(
-            course_code=line.text(COURSE_CODE),
-            room=line.text(_ROOM),
-            day=day,
-            start=start,
-            slots=slots,
-            early_minutes=_minutes(line, "early_minutes"),
-            grace_minutes=_minutes(line, "grace_minutes"),
-        )
+        record = read_line(line, self._zone)
+        for clock, day in twice(record, self._zone):
+            text = f"clocks show {clock:%H:%M} twice on {date_text(day)}; the first is meant."
+            self._twice[f"Line {line.number}: {text}"] = None
+        return record
 
     def key(self, record: SessionRecord) -> tuple[Hashable, str, str]:
-        """Course, room and start."""
-        words = f"{record.course_code} in room {record.room} on {date_text(record.day)} at {record.start:%H:%M}"
-        return (record.course_code, record.room, record.day, record.start), words, "date"
+        """For whom, where, and when it starts."""
+        whom = " and ".join(record.course_codes) + "".join(f", group {group}" for group in record.groups)
+        words = f"{whom} in room {', '.join(record.rooms)} on {date_text(record.day)} at {record.start:%H:%M}"
+        key = (record.course_codes, record.groups, record.rooms, record.day, record.start)
+        return key, words, "date"
+
+    def look_ahead(self, db: Session, table: Table) -> None:
+        """See which lines are one session, and what the file means for sure, before anything is decided."""
+        self._breaks = load_breaks(db)
+        items: list[Numbered[SessionRecord]] = []
+        keys: set[Hashable] = set()
+        for line in table.lines():
+            try:
+                record = None if line.error is not None else self.parse(line, table.present)
+            except LineError:
+                record = None
+            if record is not None and (key := self.key(record)[0]) not in keys:
+                keys.add(key)
+                items.append(Numbered(line.number, record))
+        self._join(items)
+        self._meant = Meant(self._known(db, items))
+        self._first_start = min((item.record.slots[0].starts_at for item in items), default=None)
 
     def handle(self, db: Session, batch: Sequence[Numbered[SessionRecord]], *, apply: bool) -> list[Outcome]:
         """Decide line by line: all sessions of a line go in, or none."""
-        courses = self._courses.find(db, (item.record.course_code for item in batch))
-        rooms = self._rooms.find(db, (item.record.room for item in batch))
-        if apply:
-            for room_id in sorted(rooms.values()):
-                lock_room(db, room_id)
-        slots = [slot for item in batch for slot in item.record.slots]
-        calendar = load_calendar(db, rooms.values(), slots, self._zone)
-        there = _there(db, rooms.values(), slots)
-        plan = _Plan([], [], [], set(self._claimed))
-        outcomes = []
-        # Lines of this batch, so that a batch that is done again does not clash with itself.
-        fresh = RoomCalendar()
-        for item in batch:
+        self._batch = _Batch(claimed=set(self._done.claimed))
+        leaders = [item for item in batch if item.line not in self._leaders]
+        names = self._names(db, [each for item in leaders for each in self._members(item)])
+        resolved: list[_Resolved] = []
+        here = {item.line for item in batch}
+        for item in leaders:  # grows: where the first line of a session is refused, others of it stand alone
             try:
-                course_id = self._courses.require(courses, item.record.course_code)
-                place = (course_id, self._rooms.require(rooms, item.record.room))
-                outcomes.append(self._decide(item, place, there, (self._earlier, fresh, calendar), plan))
+                resolved.append(self._resolve(item, names))
             except LineError as error:
-                outcomes.append(refused(item.line, error))
-        self._fresh, self._freshly_claimed = plan.bookings, plan.claimed
+                self._batch.outcomes[item.line] = refused(item.line, error)
+                leaders += [each for each in self._part(item) if each.line in here]
         if apply:
-            _write(db, plan)
-        return outcomes
+            for room_id in sorted({room_id for each in resolved for room_id in each.room_ids}):
+                lock_room(db, room_id)
+        for difference in self._compare(db, resolved):
+            if apply:
+                write_difference(db, difference)
+            self._note(difference)
+        return [self._outcome(item.line) for item in batch]
 
     def settle(self) -> None:
         """Remember the sessions of the last batch."""
-        for room_id, booking in self._fresh:
+        for room_id, booking in self._batch.bookings:
             self._earlier.add(room_id, booking)
-        self._claimed = self._freshly_claimed
-        self._fresh = []
+        self._done.claimed = self._batch.claimed
+        self._done.outcomes |= self._batch.outcomes
+        self._done.planned += self._batch.planned
+        self._done.past += self._batch.past
+        self._batch = _Batch(claimed=set(self._done.claimed))
+
+    def finish(self, db: Session, *, apply: bool) -> None:
+        """What only the whole file tells: what it has not any more, and who is expected twice at once."""
+        if self._first_start is not None and self._found_courses:
+            since = max(self._first_start, self._now)
+            missing = self._not_in_file(db, since)
+            if missing and self._whole and apply:
+                transact(db, lambda db: cancel_ended(db, missing))
+            self._closing_notes += _missing_note(len(missing), whole=self._whole)
+        self._closing_notes += students_in_two_places(db, self._done.planned, self._done.claimed, self._zone)
+        db.commit()
 
     def notes(self) -> list[str]:
-        """Which times the clocks show twice."""
-        return self._twice[:10]
+        """What should be known beside the lines."""
+        past = self._done.past
+        ended = [f"{_sessions(past)} have ended: they are entered without attendance."] if past > 1 else []
+        ended += ["1 session has ended: it is entered without attendance."] if past == 1 else []
+        zone = [ZONE_LEFT_WARNING] if self._zone.key == ZONE_LEFT else []
+        return [*zone, *ended, *self._closing_notes, *list(self._twice)[:10]]
 
-    def _decide(
-        self,
-        item: Numbered[SessionRecord],
-        place: tuple[int, int],
-        there: dict[tuple[int, int, datetime], Any],
-        calendars: tuple[RoomCalendar, RoomCalendar, RoomCalendar],
-        plan: _Plan,
-    ) -> Outcome:
-        record, room_id = item.record, place[1]
-        added: list[dict[str, Any]] = []
-        changed: list[tuple[int, dict[str, Any]]] = []
-        rows = [there.get((*place, slot.starts_at)) for slot in record.slots]
-        own = {row.id for row in rows if row is not None} - plan.claimed
-        plan.claimed |= own
-        for slot, row in zip(record.slots, rows, strict=True):
-            clashes = (calendar.clash(room_id, slot, ignoring=plan.claimed) for calendar in calendars)
-            clash = next((booking for booking in clashes if booking is not None), None)
-            if clash is not None:
-                plan.claimed -= own
-                raise LineError(f"{slot_text(slot, self._zone)}: the room is taken by {clash.label}.", "start")
-            if row is None:
-                added.append(_new_row(record, place, slot))
-            elif changes := _changes(row, record, slot):
-                changed.append((row.id, changes))
-        plan.new += added
-        plan.changed += changed
-        for slot in record.slots:
-            booking = Booking(slot, f"line {item.line} ({record.course_code}, {slot_text(slot, self._zone)})")
-            calendars[1].add(room_id, booking)
-            plan.bookings.append((room_id, booking))
-        return _outcome(item.line, len(record.slots), len(added), len(changed))
+    def _join(self, items: Sequence[Numbered[SessionRecord]]) -> None:
+        for leader, followers in one_session(items):
+            self._joined[leader.line] = followers
+            self._leaders.update({each.line: leader.line for each in followers})
+
+    def _part(self, leader: Numbered[SessionRecord]) -> list[Numbered[SessionRecord]]:
+        """Let the other lines of a session do without the first; those that stand first now."""
+        followers = self._joined.pop(leader.line, [])
+        for each in followers:
+            del self._leaders[each.line]
+        self._join(followers)
+        return [each for each in followers if each.line not in self._leaders]
+
+    def _members(self, leader: Numbered[SessionRecord]) -> list[Numbered[SessionRecord]]:
+        return [leader, *self._joined.get(leader.line, ())]
+
+    def _known(self, db: Session, items: Sequence[Numbered[SessionRecord]]) -> Iterable[Wanted]:
+        """What the lines mean as far as the courses and groups that they name are there."""
+        codes = {code for item in items for code in item.record.course_codes}
+        courses = dict(db.execute(sa.select(Course.code, Course.id).where(Course.code.in_(codes))).all())
+        groups = _groups(db, courses.values())
+        for item in items:
+            record = item.record
+            try:
+                audiences = _audiences(record, {code: courses[code] for code in record.course_codes}, groups)
+            except (KeyError, LineError):
+                continue
+            yield Wanted(item.line, record.uid, frozenset(audiences), frozenset(), record.slots, record.weekly)
+
+    def _names(self, db: Session, items: Sequence[Numbered[SessionRecord]]) -> "_Names":
+        courses = self._courses.find(db, (code for item in items for code in item.record.course_codes))
+        rooms = self._rooms.find(db, (room for item in items for room in item.record.rooms))
+        return _Names(courses, rooms, _groups(db, courses.values()))
+
+    def _resolve(self, leader: Numbered[SessionRecord], names: "_Names") -> _Resolved:
+        """A line with those that are one session with it; of these, one whose names are not there is refused alone."""
+        audiences: list[Audience] = []
+        rooms: list[int] = []
+        for item in self._members(leader):
+            record = item.record
+            try:
+                courses = {code: self._courses.require(names.courses, code) for code in record.course_codes}
+                theirs = _audiences(record, courses, names.groups)
+                places = [self._rooms.require(names.rooms, room) for room in record.rooms]
+            except LineError as error:
+                if item is leader:
+                    raise
+                self._batch.outcomes[item.line] = refused(item.line, error)
+                continue
+            audiences += theirs
+            rooms += places
+        record = leader.record
+        local_days = {slot.starts_at.astimezone(self._zone).date(): slot for slot in record.slots}
+        kept, left_out = self._breaks.split(local_days)
+        wanted = Wanted(
+            leader.line,
+            record.uid,
+            frozenset(audiences),
+            frozenset(rooms),
+            tuple(local_days[day] for day in kept),
+            record.weekly,
+        )
+        self._found_courses |= {audience.course_id for audience in audiences}
+        whom, where = tuple(dict.fromkeys(audiences)), tuple(dict.fromkeys(rooms))
+        return _Resolved(leader.line, record, whom, where, wanted, left_out)
+
+    def _compare(self, db: Session, resolved: Sequence[_Resolved]) -> list[Difference]:
+        """Each line held against what is there; those that clash are refused, and what they claimed is free again."""
+        slots = [slot for each in resolved for slot in each.wanted.slots]
+        if not slots:
+            return [self._difference(each, Found()) for each in resolved]
+        there = load_occurrences(
+            db,
+            {audience.course_id for each in resolved for audience in each.audiences},
+            min(slot.starts_at for slot in slots) - _WEEK,
+            self._zone,
+        )
+        calendar = load_calendar(db, {room_id for each in resolved for room_id in each.room_ids}, slots, self._zone)
+        open_lines = list(resolved)
+        while True:
+            differences, claimed = self._claim(open_lines, there)
+            clashes = self._clashes(db, differences, claimed, calendar)
+            if not clashes:
+                break
+            for line, error in clashes.items():
+                self._batch.outcomes[line] = refused(line, error)
+            open_lines = [each for each in open_lines if each.line not in clashes]
+        self._batch.claimed = claimed
+        return differences
+
+    def _claim(self, lines: Sequence[_Resolved], there: Occurrences) -> tuple[list[Difference], set[int]]:
+        claimed = set(self._done.claimed)
+        differences = []
+        for each in lines:
+            found = there.find(each.wanted, self._meant, claimed, self._now)
+            claimed |= {one.id for one in (*found.sessions.values(), *found.doubles, *found.ended)}
+            differences.append(self._difference(each, found))
+        return differences, claimed
+
+    def _clashes(
+        self, db: Session, differences: Sequence[Difference], claimed: set[int], calendar: RoomCalendar
+    ) -> dict[int, LineError]:
+        """Lines that cannot be, and why; the earlier of two lines counts."""
+        clashes: dict[int, LineError] = {}
+        fresh = RoomCalendar()
+        self._batch.bookings = []
+        for difference in differences:
+            error = self._clash(difference, (self._earlier, fresh, calendar), claimed) or _lost_register(db, difference)
+            if error is not None:
+                clashes[difference.line] = error
+                continue
+            whom = " + ".join(difference.codes)
+            for slot, room_ids in difference.places():
+                booking = Booking(slot, f"line {difference.line} ({whom}, {slot_text(slot, self._zone)})")
+                for room_id in room_ids:
+                    fresh.add(room_id, booking)
+                    self._batch.bookings.append((room_id, booking))
+        return clashes
+
+    def _clash(
+        self, difference: Difference, calendars: tuple[RoomCalendar, ...], claimed: set[int]
+    ) -> LineError | None:
+        for slot, room_ids in difference.places():
+            for room_id in room_ids:
+                found = (calendar.clash(room_id, slot, ignoring=claimed) for calendar in calendars)
+                clash = next((booking for booking in found if booking is not None), None)
+                if clash is not None:
+                    text = f"{slot_text(slot, self._zone)}: the room is taken by {clash.label}."
+                    return LineError(text, "start")
+        return None
+
+    def _difference(self, each: _Resolved, found: Found) -> Difference:
+        return Difference(
+            line=each.line,
+            codes=each.record.course_codes,
+            uid=each.record.uid,
+            wanted=each.wanted,
+            audiences=each.audiences,
+            room_ids=each.room_ids,
+            early_minutes=each.record.early_minutes,
+            grace_minutes=each.record.grace_minutes,
+            found=found,
+            left_out=each.left_out,
+            now=self._now,
+        )
+
+    def _note(self, difference: Difference) -> None:
+        """Take a line that goes in into the batch."""
+        self._batch.outcomes[difference.line] = difference.outcome(self._zone)
+        self._batch.past += sum(slot.ends_at <= self._now for slot in difference.added)
+        self._batch.planned += [(slot, frozenset(difference.audiences)) for slot, _ in difference.places()]
+
+    def _outcome(self, line: int) -> Outcome:
+        """What became of a line: its own, or that of the line whose session is also its."""
+        own = self._batch.outcomes.get(line)
+        if own is not None:
+            return own
+        leader = self._leaders[line]
+        its = self._batch.outcomes.get(leader) or self._done.outcomes[leader]
+        if its.result is Result.REFUSED:
+            text = f"One session with line {leader}, which is refused: {its.message}"
+            return refused(line, LineError(text, its.column or "date"))
+        if its.result is Result.UNCHANGED:
+            return Outcome(line, Result.UNCHANGED)
+        return Outcome(line, its.result, f"One session with line {leader}.")
+
+    def _not_in_file(self, db: Session, since: datetime) -> list[int]:
+        """Sessions to come of earlier files that no line means."""
+        there = load_occurrences(db, self._found_courses, since, self._zone)
+        return [
+            each.id
+            for each in there.of_files()
+            if each.slot.starts_at >= since
+            and each.id not in self._done.claimed
+            and not (each.by_person or each.cancelled)
+            and not self._meant.is_meant(each)
+        ]
 
 
-def _outcome(line: int, slots: int, added: int, changed: int) -> Outcome:
-    if changed:
-        rest = f", {added} added" if added else ""
-        return Outcome(line, Result.UPDATED, f"{changed} of {slots} sessions changed{rest}.", records=added)
-    if added:
-        message = f"{added} of {slots} sessions added; the others were there." if added < slots else ""
-        return Outcome(line, Result.ADDED, message, records=added)
-    return Outcome(line, Result.UNCHANGED)
+@dataclass(frozen=True)
+class _Names:
+    courses: dict[str, int]
+    rooms: dict[str, int]
+    groups: dict[tuple[int, str], int]
 
 
-def _new_row(record: SessionRecord, place: tuple[int, int], slot: Slot) -> dict[str, Any]:
-    return {
-        "course_id": place[0],
-        "room_id": place[1],
-        "starts_at": slot.starts_at,
-        "ends_at": slot.ends_at,
-        "early_minutes": DEFAULT_MINUTES if record.early_minutes is None else record.early_minutes,
-        "grace_minutes": DEFAULT_MINUTES if record.grace_minutes is None else record.grace_minutes,
-    }
+def _audiences(record: SessionRecord, courses: dict[str, int], groups: dict[tuple[int, str], int]) -> list[Audience]:
+    """Whom a line is for.
+
+    Raises:
+        LineError: a group is not there, or belongs to one of several courses.
+    """
+    if not record.groups:
+        return [Audience(course_id) for course_id in courses.values()]
+    if len(courses) > 1:
+        raise LineError("With several courses, give each a line of its own to name its group.", "group")
+    ((code, course_id),) = courses.items()
+    missing = [name for name in record.groups if (course_id, name) not in groups]
+    if missing:
+        raise LineError(f"There is no group {missing[0]} in {code}.", "group")
+    return [Audience(course_id, groups[course_id, name]) for name in record.groups]
 
 
-def _changes(row: Any, record: SessionRecord, slot: Slot) -> dict[str, Any]:
-    wanted = {
-        "ends_at": slot.ends_at,
-        "early_minutes": record.early_minutes,
-        "grace_minutes": record.grace_minutes,
-    }
-    return {name: value for name, value in wanted.items() if value is not None and value != getattr(row, name)}
-
-
-def _minutes(line: Line, column: str) -> int | None:
-    text = line.values.get(column, "")
-    return parse_minutes(text, column) if text else None
-
-
-def _there(db: Session, rooms: Iterable[int], slots: Sequence[Slot]) -> dict[tuple[int, int, datetime], Any]:
-    query = sa.select(
-        ClassSession.id,
-        ClassSession.course_id,
-        ClassSession.room_id,
-        ClassSession.starts_at,
-        ClassSession.ends_at,
-        ClassSession.early_minutes,
-        ClassSession.grace_minutes,
-    ).where(
-        ClassSession.room_id.in_(set(rooms)),
-        ClassSession.starts_at.between(min(s.starts_at for s in slots), max(s.starts_at for s in slots)),
+def _lost_register(db: Session, difference: Difference) -> LineError | None:
+    """Why sessions that are doubles of others cannot be made one with them: they have registers."""
+    ids = [each.id for each in difference.found.doubles]
+    query = sa.select(sa.func.count()).where(Attendance.session_id.in_(ids))
+    if not ids or not db.scalar(query):
+        return None
+    return LineError(
+        "The class is there twice, once in each room, and both registers have entries. Delete one of the sessions.",
+        "room",
     )
-    return {(row.course_id, row.room_id, row.starts_at): row for row in db.execute(query)}
 
 
-def _write(db: Session, plan: _Plan) -> None:
-    write_rows(db, ClassSession, plan.new)
-    for session_id, changes in plan.changed:
-        session = db.get_one(ClassSession, session_id)
-        for name, value in changes.items():
-            setattr(session, name, value)
-        db.flush()
-        apply_session_times(db, session)
+def _groups(db: Session, course_ids: Iterable[int]) -> dict[tuple[int, str], int]:
+    query = sa.select(CourseGroup.course_id, CourseGroup.name, CourseGroup.id)
+    found = db.execute(query.where(CourseGroup.course_id.in_(set(course_ids))))
+    return {(course_id, name): group_id for course_id, name, group_id in found}
+
+
+def _missing_note(number: int, *, whole: bool) -> list[str]:
+    if not number:
+        return []
+    if whole:
+        return [f"{_sessions(number)} to come are not in the file any more: cancelled."]
+    return [
+        f"{_sessions(number)} to come of these courses came from an earlier file and are not in this one. They stay; "
+        "import it as a whole timetable to cancel them."
+    ]
+
+
+def _sessions(number: int) -> str:
+    return "1 session" if number == 1 else f"{number:,} sessions"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from attendance.tables.errors import TableError
 from attendance.tables.fields import TextRule
 from attendance.tables.reading import MAX_BYTES, Column, Table, read_table
-from webapp.imports.kinds import KINDS, Kind
+from webapp.imports.kinds import ALL_KINDS, KINDS, Kind
 from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Report
 from webapp.imports.run import run_import
@@ -82,7 +82,7 @@ class Importing:
 
 def in_order(files: Sequence[ImportFile]) -> list[ImportFile]:
     """The files so that each comes after those that it needs: rooms and courses first, the timetable last."""
-    places = list(KINDS)
+    places = list(ALL_KINDS)
     return sorted(files, key=lambda file: places.index(file.kind.slug))
 
 

@@ -7,8 +7,18 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, render_template, request
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import Session
 
+from attendance.database.audiences import (
+    TAKES_PLACE,
+    Condition,
+    among,
+    counts_for,
+    courses_of,
+    parts,
+    session_ids_of_courses,
+    sessions_of_courses,
+)
 from attendance.database.models import (
     Attendance,
     ClassSession,
@@ -23,7 +33,7 @@ from attendance.database.models import (
 )
 from webapp.account.identity import current_lecturer
 from webapp.account.reach import reach_course, reachable
-from webapp.records.tallies import Tally, roster_sizes, tally_sessions, tally_students
+from webapp.records.tallies import Tally, expected_sizes, roster_sizes, tally_sessions, tally_students
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.paging import paginate
 from webapp.tools.phases import Phase, phase_of
@@ -48,7 +58,7 @@ class SessionLine:
     """A session in a list.
 
     Attributes:
-        roster: how many students take the course now.
+        roster: how many students are expected, as things are now.
     """
 
     session: ClassSession
@@ -121,8 +131,8 @@ def course(course_id: int) -> str:
     """A course: what runs and comes next, and past sessions; or with `?show=upcoming`, all that is to come."""
     db, now, found = database(), utc_now(), reach_course(course_id)
     all_upcoming = request.args.get("show") == "upcoming"
-    of_course = sa.select(ClassSession).join(ClassSession.room).options(contains_eager(ClassSession.room))
-    of_course = of_course.where(ClassSession.course_id == course_id)
+    theirs = sessions_of_courses(among([course_id]))
+    of_course = sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id).options(*parts())
     upcoming = of_course.where(ClassSession.ends_at > now).order_by(ClassSession.starts_at, ClassSession.id)
     past = of_course.where(ClassSession.ends_at <= now).order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
     nearest = paginate(db, upcoming, size=_NEXT_SHOWN, number=1)
@@ -132,9 +142,9 @@ def course(course_id: int) -> str:
         course=found,
         roster=roster_sizes(db, [course_id])[course_id],
         all_upcoming=all_upcoming,
-        next_lines=session_lines(db, nearest.items, now),
+        next_lines=session_lines(db, nearest.items, now, among([course_id])),
         upcoming_total=nearest.total,
-        lines=session_lines(db, page.items, now),
+        lines=session_lines(db, page.items, now, among([course_id])),
         page=page,
     )
 
@@ -160,54 +170,66 @@ def students(course_id: int) -> str:
     )
 
 
-def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime) -> list[SessionLine]:
-    """The sessions with what their lists show; two statements for all of them."""
-    tallies = tally_sessions(db, [session.id for session in sessions])
-    rosters = roster_sizes(db, {session.course_id for session in sessions})
+def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, reach: Condition) -> list[SessionLine]:
+    """The sessions with what their lists show; a few statements for all of them.
+
+    Args:
+        db: any session.
+        sessions: loaded with `audiences.parts`.
+        now: aware.
+        reach: of joint sessions, the courses whose students are counted.
+    """
+    of_sessions = [courses_of(session) for session in sessions]
+    courses = {course_id for each in of_sessions for course_id in each}
+    joint = any(len(each) > 1 for each in of_sessions)
+    if joint:  # of others, the only course is in reach, or the session would not be here
+        courses = set(db.scalars(sa.select(Course.id).where(Course.id.in_(courses), reach(Course.id))))
+    tallies = tally_sessions(db, [session.id for session in sessions], reach if joint else None)
+    sizes = expected_sizes(db, sessions, courses)
     return [
-        SessionLine(session, phase_of(session, now), tallies[session.id], rosters[session.course_id])
-        for session in sessions
+        SessionLine(session, phase_of(session, now), tallies[session.id], sizes[session.id]) for session in sessions
     ]
 
 
 def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:
     first, after = day_bounds(today())
+    mine = session_ids_of_courses(reachable, ClassSession.starts_at < after, ClassSession.ends_at > first)
     query: sa.Select[Any] = (
         sa.select(ClassSession)
-        .join(ClassSession.course)
-        .join(ClassSession.room)
-        .options(contains_eager(ClassSession.course), contains_eager(ClassSession.room))
-        .where(reachable(ClassSession.course_id), ClassSession.starts_at < after, ClassSession.ends_at > first)
+        .join(mine, mine.c.session_id == ClassSession.id)
+        .options(*parts())
         .order_by(ClassSession.ends_at <= now, ClassSession.starts_at, ClassSession.id)
         .limit(_TODAY_AT_MOST)
     )
-    lines = session_lines(db, db.scalars(query).all(), now)
+    lines = session_lines(db, db.scalars(query).all(), now, reachable)
     order = {Phase.RUNNING: 0, Phase.OPEN: 1, Phase.SCHEDULED: 2}
     return sorted(lines, key=lambda line: order.get(line.phase, 3))
 
 
 def _by_hand(db: Session, now: datetime) -> list[Task]:
     """The latest sessions of one's own courses that were not watched, and of which nobody has said what became."""
-    taught = sa.select(CourseLecturer.course_id).where(CourseLecturer.lecturer_id == current_lecturer().id)
+    taught = db.scalars(
+        sa.select(CourseLecturer.course_id).where(CourseLecturer.lecturer_id == current_lecturer().id)
+    ).all()
+    theirs = session_ids_of_courses(
+        among(taught),
+        TAKES_PLACE,
+        ClassSession.closed_as == Closing.OBSERVED,
+        ClassSession.starts_at > now - _TASKS_FOR,
+    )
     waiting = sa.and_(Attendance.unrecorded_reason == Unrecorded.UNWATCHED, Attendance.source == Source.MACHINE)
     found = (
         sa.select(Attendance.session_id, sa.func.count().label("students"))
         .join(ClassSession, ClassSession.id == Attendance.session_id)
-        .where(
-            ClassSession.course_id.in_(taught),
-            ClassSession.closed_as == Closing.OBSERVED,
-            ClassSession.starts_at > now - _TASKS_FOR,
-            waiting,
-        )
+        .join(theirs, theirs.c.session_id == ClassSession.id)
+        .where(waiting, counts_for(Attendance.student_id, among(taught)))
         .group_by(Attendance.session_id)
         .subquery("found")
     )
     query = (
         sa.select(ClassSession, found.c.students)
         .join(found, found.c.session_id == ClassSession.id)
-        .join(ClassSession.course)
-        .join(ClassSession.room)
-        .options(contains_eager(ClassSession.course), contains_eager(ClassSession.room))
+        .options(*parts())
         .order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
         .limit(_TASKS_AT_MOST)
     )
@@ -215,9 +237,10 @@ def _by_hand(db: Session, now: datetime) -> list[Task]:
 
 
 def _next_starts(db: Session, course_ids: Sequence[int], now: datetime) -> dict[int, datetime]:
+    to_come = sessions_of_courses(among(course_ids), ClassSession.starts_at > now, TAKES_PLACE)
     query = (
-        sa.select(ClassSession.course_id, sa.func.min(ClassSession.starts_at))
-        .where(ClassSession.course_id.in_(course_ids), ClassSession.starts_at > now)
-        .group_by(ClassSession.course_id)
+        sa.select(to_come.c.course_id, sa.func.min(ClassSession.starts_at))
+        .join(ClassSession, ClassSession.id == to_come.c.session_id)
+        .group_by(to_come.c.course_id)
     )
     return dict(db.execute(query).all())

@@ -5,18 +5,27 @@ order, some hundred at a time, their matching rows are counted by the index on (
 whose rows are on the page are read and ordered.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import (
+    TAKES_PLACE,
+    Condition,
+    counts_for,
+    joint_sessions,
+    parts,
+    session_ids_of_courses,
+)
 from attendance.database.models import Attendance, ClassSession, Course, Source, Status, Student, Unrecorded
 from webapp.records.tallies import is_decided
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.paging import Page
+from webapp.tools.session_words import audience_codes, audience_names
 from webapp.tools.times import day_bounds, start_of_day
 
 _COUNT_AT_MOST = 10_000
@@ -76,13 +85,15 @@ class RecordQuery:
     Args:
         db: the session to read with.
         wanted: the filter.
-        reach: the condition on `ClassSession.course_id` that says what one may see.
+        reach: the condition on a course that says what one may see; None for everything.
     """
 
-    def __init__(self, db: Session, wanted: RecordFilter, reach: sa.ColumnElement[bool]) -> None:
+    def __init__(self, db: Session, wanted: RecordFilter, reach: Condition | None) -> None:
         self._db = db
         self._row_conditions: list[sa.ColumnElement[bool]] = []
-        self._session_conditions = [reach, *_session_conditions(wanted)]
+        self._session_conditions = [TAKES_PLACE, *_session_conditions(wanted)]
+        self._course_id = wanted.course_id
+        self._courses = _both(reach, wanted.course_id)
         kinds = [Attendance.status.in_(wanted.statuses)] if wanted.statuses else []
         if wanted.unrecorded:
             kinds.append(Attendance.unrecorded_reason.is_not(None))
@@ -104,8 +115,7 @@ class RecordQuery:
             if total > max(_COUNT_AT_MOST, skip + size):
                 complete = False
                 break
-        query = self._records_of(sessions).limit(size).offset(inner_skip)
-        items = [Record(*row) for row in self._db.execute(query)] if sessions else []
+        items = self._read(sessions, limit=size, offset=inner_skip) if sessions else []
         return Page(items, number, size, total, more_than_total=not complete)
 
     def all(self) -> Iterator[Record]:
@@ -116,10 +126,10 @@ class RecordQuery:
             batch.append(session_id)
             rows += count
             if rows >= _LAST_CHUNK:
-                yield from (Record(*row) for row in self._db.execute(self._records_of(batch)).all())
+                yield from self._read(batch)
                 batch, rows = [], 0
         if batch:
-            yield from (Record(*row) for row in self._db.execute(self._records_of(batch)).all())
+            yield from self._read(batch)
 
     def _narrow_to_students(self, text: str) -> None:
         found = sa.select(Student.id).where(
@@ -152,7 +162,12 @@ class RecordQuery:
             size = min(size * 2, _LAST_CHUNK)
 
     def _chunk(self, last: tuple[datetime, int] | None, size: int) -> Sequence[tuple[int, datetime]]:
-        query = sa.select(ClassSession.id, ClassSession.starts_at).where(*self._session_conditions)
+        query = sa.select(ClassSession.id, ClassSession.starts_at)
+        if self._courses is None:
+            query = query.where(*self._session_conditions)
+        else:
+            theirs = session_ids_of_courses(self._courses, *self._session_conditions)
+            query = query.join(theirs, theirs.c.session_id == ClassSession.id)
         if last is not None:
             starts_at, session_id = last
             same_start = sa.and_(ClassSession.starts_at == starts_at, ClassSession.id < session_id)
@@ -163,10 +178,34 @@ class RecordQuery:
     def _counts(self, session_ids: Sequence[int]) -> dict[int, int]:
         query = (
             sa.select(Attendance.session_id, sa.func.count())
-            .where(Attendance.session_id.in_(session_ids), *self._row_conditions)
+            .where(Attendance.session_id.in_(session_ids), self._of_own_students(session_ids), *self._row_conditions)
             .group_by(Attendance.session_id)
         )
         return dict(self._db.execute(query).all())
+
+    def _of_own_students(self, session_ids: Sequence[int]) -> sa.ColumnElement[bool]:
+        """The condition on rows of these sessions that leaves out, of joint ones, students of courses not meant."""
+        joint = joint_sessions(self._db, session_ids) if self._courses is not None else ()
+        if self._courses is None or not joint:
+            return sa.true()
+        mine = sa.exists().where(
+            ClassSession.id == Attendance.session_id, counts_for(Attendance.student_id, self._courses)
+        )
+        return sa.or_(Attendance.session_id.not_in(joint), mine.correlate(Attendance))
+
+    def _read(self, session_ids: Sequence[int], *, limit: int | None = None, offset: int = 0) -> list[Record]:
+        query = self._records_of(session_ids).where(self._of_own_students(session_ids))
+        if limit is not None:
+            query = query.limit(limit).offset(offset)
+        records = [Record(*row) for row in self._db.execute(query).all()]
+        joint = joint_sessions(self._db, {record.session_id for record in records})
+        words = _course_words(self._db, joint, self._course_id) if joint else {}
+        return [
+            replace(record, course_code=words[record.session_id][0], course_name=words[record.session_id][1])
+            if record.session_id in words
+            else record
+            for record in records
+        ]
 
     def _records_of(self, session_ids: Sequence[int]) -> sa.Select[*tuple[Any, ...]]:
         return (
@@ -197,9 +236,22 @@ class RecordQuery:
         )
 
 
+def _both(reach: Condition | None, course_id: int | None) -> Condition | None:
+    if course_id is None:
+        return reach
+    return lambda column: sa.and_(column == course_id, sa.true() if reach is None else reach(column))
+
+
+def _course_words(db: Session, session_ids: Collection[int], course_id: int | None) -> dict[int, tuple[str, str]]:
+    """By joint session, the code and the name of the course that is asked for, or of all its courses."""
+    course = None if course_id is None else db.get(Course, course_id)
+    if course is not None:
+        return dict.fromkeys(session_ids, (course.code, course.name))
+    sessions = db.scalars(sa.select(ClassSession).options(*parts()).where(ClassSession.id.in_(session_ids))).all()
+    return {session.id: (audience_codes(session, with_groups=False), audience_names(session)) for session in sessions}
+
+
 def _session_conditions(wanted: RecordFilter) -> Iterator[sa.ColumnElement[bool]]:
-    if wanted.course_id is not None:
-        yield ClassSession.course_id == wanted.course_id
     if wanted.session_id is not None:
         yield ClassSession.id == wanted.session_id
     if wanted.first_day is not None:

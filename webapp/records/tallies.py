@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from attendance.database.models import Attendance, ClassSession, Enrolment, Status
+from attendance.database.audiences import (
+    TAKES_PLACE,
+    Audience,
+    Condition,
+    among,
+    audiences_of,
+    belongs_to,
+    counts_for,
+    joint_sessions,
+    sessions_of_courses,
+    students_of,
+)
+from attendance.database.models import Attendance, ClassSession, Enrolment, SessionAudience, Status
 
 
 @dataclass(frozen=True)
@@ -52,36 +64,105 @@ def is_decided() -> sa.ColumnElement[bool]:
     return sa.or_(Attendance.status.is_not(None), Attendance.unrecorded_reason.is_not(None))
 
 
-def tally_sessions(db: Session, session_ids: Collection[int]) -> dict[int, Tally]:
-    """The tally of each session; sessions without a row have an empty one."""
+def tally_sessions(db: Session, session_ids: Collection[int], reach: Condition | None = None) -> dict[int, Tally]:
+    """The tally of each session; sessions without a row have an empty one, and so have cancelled ones.
+
+    Args:
+        db: any session.
+        session_ids: of the sessions.
+        reach: of joint sessions, the courses whose students are counted; None for all.
+    """
+    joint = frozenset() if reach is None else joint_sessions(db, session_ids)
     query = (
         sa.select(Attendance.session_id, Attendance.status, sa.func.count())
-        .where(Attendance.session_id.in_(session_ids))
+        .join(ClassSession, ClassSession.id == Attendance.session_id)
+        .where(TAKES_PLACE, is_decided())
         .group_by(Attendance.session_id, Attendance.status)
     )
-    return _tallies(db, query, session_ids)
+    tallies = _tallies(db, query.where(Attendance.session_id.in_(set(session_ids) - joint)), session_ids)
+    if joint and reach is not None:
+        theirs = query.where(Attendance.session_id.in_(joint), counts_for(Attendance.student_id, reach))
+        tallies |= _tallies(db, theirs, joint)
+    return tallies
 
 
 def tally_students(db: Session, student_ids: Collection[int], course_id: int) -> dict[int, Tally]:
-    """The tally of each student in a course."""
+    """The tally of each student in a course that they take."""
+    of_course = sessions_of_courses(among([course_id]), TAKES_PLACE)
     query = (
         sa.select(Attendance.student_id, Attendance.status, sa.func.count())
-        .join(ClassSession, ClassSession.id == Attendance.session_id)
-        .where(Attendance.student_id.in_(student_ids), ClassSession.course_id == course_id)
+        .join(of_course, of_course.c.session_id == Attendance.session_id)
+        .where(Attendance.student_id.in_(student_ids), is_decided())
         .group_by(Attendance.student_id, Attendance.status)
     )
     return _tallies(db, query, student_ids)
 
 
-def tally_courses_of(db: Session, student_id: int, reach: sa.ColumnElement[bool]) -> dict[int, Tally]:
-    """A student's tally in each course that the condition `reach` admits and that has a row."""
-    query = (
-        sa.select(ClassSession.course_id, Attendance.status, sa.func.count())
-        .join(ClassSession, ClassSession.id == Attendance.session_id)
-        .where(Attendance.student_id == student_id, reach)
-        .group_by(ClassSession.course_id, Attendance.status)
+def tally_courses_of(db: Session, student_id: int, reach: Condition) -> dict[int, Tally]:
+    """A student's tally in each course that the condition `reach` admits and that has a row.
+
+    A joint session counts for each of its courses that the student takes.
+    """
+    further = aliased(SessionAudience)
+    mine = (
+        sa.select(ClassSession.id, ClassSession.course_id, Attendance.status)
+        .join(Attendance, Attendance.session_id == ClassSession.id)
+        .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided())
+    )
+    first = mine.where(reach(ClassSession.course_id), belongs_to(ClassSession.course_id, student_id))
+    others = (
+        mine.with_only_columns(ClassSession.id, further.course_id, Attendance.status)
+        .join(further, further.session_id == ClassSession.id)
+        .where(reach(further.course_id), belongs_to(further.course_id, student_id))
+    )
+    either = sa.union(first, others).subquery("of_student")  # two groups of a course are the course once
+    query = sa.select(either.c.course_id, either.c.status, sa.func.count()).group_by(
+        either.c.course_id, either.c.status
     )
     return _tallies(db, query, ())
+
+
+def tally_student(db: Session, student_id: int, reach: Condition) -> Tally:
+    """A student's tally over all sessions that the condition `reach` admits, each counted once."""
+    query = (
+        sa.select(Attendance.student_id, Attendance.status, sa.func.count())
+        .join(ClassSession, ClassSession.id == Attendance.session_id)
+        .where(
+            Attendance.student_id == student_id,
+            TAKES_PLACE,
+            is_decided(),
+            counts_for(Attendance.student_id, reach),
+        )
+        .group_by(Attendance.student_id, Attendance.status)
+    )
+    return _tallies(db, query, (student_id,))[student_id]
+
+
+def expected_sizes(db: Session, sessions: Collection[ClassSession], courses: Collection[int]) -> dict[int, int]:
+    """How many students are expected in each session, of certain courses.
+
+    Args:
+        db: any session.
+        sessions: with their further audiences loaded; few of them joint.
+        courses: whose students are counted.
+    """
+    of_sessions = {
+        session.id: tuple(audience for audience in audiences_of(session) if audience.course_id in courses)
+        for session in sessions
+        if not session.cancelled
+    }
+    audiences = set(of_sessions.values())
+    plain = {each: each[0].course_id for each in audiences if len(each) == 1 and each[0].group_id is None}
+    whole = roster_sizes(db, set(plain.values()))
+    sizes = {each: whole[plain[each]] if each in plain else _size(db, each) for each in audiences}
+    return {session.id: sizes[of_sessions[session.id]] if session.id in of_sessions else 0 for session in sessions}
+
+
+def _size(db: Session, audiences: tuple[Audience, ...]) -> int:
+    if not audiences:
+        return 0
+    everybody = sa.union(*(students_of(audience) for audience in audiences)).subquery()
+    return db.scalar(sa.select(sa.func.count()).select_from(everybody)) or 0
 
 
 def roster_sizes(db: Session, course_ids: Collection[int]) -> dict[int, int]:
@@ -96,7 +177,7 @@ def roster_sizes(db: Session, course_ids: Collection[int]) -> dict[int, int]:
 
 def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[int]) -> dict[int, Tally]:
     counts: dict[int, dict[Status | None, int]] = {key: {} for key in keys}
-    for key, status, count in db.execute(query.where(is_decided())):
+    for key, status, count in db.execute(query):
         counts.setdefault(key, {})[status] = count
     return {
         key: Tally(

@@ -23,8 +23,10 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from attendance.database.audiences import TAKES_PLACE, Condition, among, courses_of, sessions_of_courses
 from attendance.database.models import ClassSession, Course, Status
-from webapp.account.reach import reach_course, reach_session, reachable
+from webapp.account.identity import is_admin
+from webapp.account.reach import course_shown, reach_course, reach_session, reachable
 from webapp.records.query import Record, RecordFilter, RecordQuery
 from webapp.tools.downloads import csv_response
 from webapp.tools.paging import page_number
@@ -68,7 +70,7 @@ def index() -> ResponseReturnValue:
     db = database()
     page = None
     if not asked.errors:
-        page = RecordQuery(db, asked.wanted, reachable(ClassSession.course_id)).page(page_number(), _A_PAGE)
+        page = RecordQuery(db, asked.wanted, _reach()).page(page_number(), _A_PAGE)
     tidy.pop("page", None)
     body = render_template(
         "records/records.html",
@@ -89,7 +91,7 @@ def export() -> ResponseReturnValue:
     asked = _asked_filter()
     if asked.errors:
         abort(400, next(iter(asked.errors.values())))
-    reach, sessions, wanted = reachable(ClassSession.course_id), sessions_of(current_app), asked.wanted
+    reach, sessions, wanted = _reach(), sessions_of(current_app), asked.wanted
     zone_name = str(zone())
     header = [
         "Date", "Start", "End", "Course", "Course name", "Index number", "Student", "Status", "Source",
@@ -129,15 +131,16 @@ def _asked_filter() -> AskedFilter:
     errors = asked.errors
     asked.course = _asked_course(errors)
     asked.session = _asked_session(errors)
-    if asked.session and asked.course and asked.session.course_id != asked.course.id:
+    if asked.session and asked.course and asked.course.id not in courses_of(asked.session):
         asked.session = None  # another course was chosen after the session
+    only_course = asked.course.id if asked.course else None
     if asked.session and not asked.course:
-        asked.course = asked.session.course
+        asked.course = course_shown(asked.session)
     first, last = _asked_day("from", errors), _asked_day("to", errors)
     if first and last and first > last:
         errors["to"] = "This day is before the first one."
     asked.wanted = RecordFilter(
-        course_id=asked.course.id if asked.course else None,
+        course_id=only_course,
         session_id=asked.session.id if asked.session else None,
         first_day=first,
         last_day=last,
@@ -191,13 +194,22 @@ def _asked_statuses(errors: dict[str, str]) -> tuple[Status, ...]:
     return tuple(status for status in Status if status.value in texts)
 
 
+def _reach() -> Condition | None:
+    """What the lecturer may see, None for everything; decided now, as an export goes on after the request."""
+    if is_admin():
+        return None
+    own = database().scalars(sa.select(Course.id).where(reachable(Course.id))).all()
+    return among(own)
+
+
 def _offered_courses() -> list[Course]:
     query = sa.select(Course).where(reachable(Course.id)).order_by(Course.code).limit(_COURSES_OFFERED)
     return list(database().scalars(query))
 
 
 def _offered_sessions(course_id: int) -> list[ClassSession]:
-    query = sa.select(ClassSession).where(ClassSession.course_id == course_id)
+    theirs = sessions_of_courses(among([course_id]), TAKES_PLACE)
+    query = sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id)
     query = query.order_by(ClassSession.starts_at.desc(), ClassSession.id.desc()).limit(_SESSIONS_OFFERED)
     return list(database().scalars(query))
 

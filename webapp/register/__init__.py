@@ -1,6 +1,6 @@
 """The register of a class session."""
 
-from webapp.register import bulk, by_hand, correcting, views
+from webapp.register import bulk, by_hand, changing, correcting, views
 from webapp.register.blueprint import blueprint
 
-__all__ = ["blueprint", "bulk", "by_hand", "correcting", "views"]
+__all__ = ["blueprint", "bulk", "by_hand", "changing", "correcting", "views"]

@@ -9,7 +9,7 @@ from attendance.database.bulk import BulkChange, correct_many
 from attendance.database.bulk import undo as undo_change
 from attendance.database.models import ClassSession, Status, utc_now
 from webapp.account.identity import current_lecturer
-from webapp.account.reach import reach_session
+from webapp.account.reach import courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CHOSEN, BulkForm
 from webapp.register.rows import RegisterRow, read_register
@@ -28,6 +28,8 @@ def bulk(session_id: int) -> ResponseReturnValue:
     valid, versions = form.validate(), form.versions()
     if versions is None:
         abort(400)
+    if not sees_students(session, versions):
+        abort(404)
     if not versions:
         form.scope.errors = ["Choose at least one row." if form.scope.data == CHOSEN else "No row is shown."]
     if not (valid and versions):
@@ -76,7 +78,7 @@ def _say_left(session: ClassSession, students: Collection[int]) -> None:
     if not students:
         return
     rows: Mapping[int, RegisterRow] = {
-        row.student_id: row for row in read_register(database(), session, utc_now()).rows
+        row.student_id: row for row in read_register(database(), session, utc_now(), courses_seen(session)).rows
     }
     names = [rows[student].name if student in rows else "a student who left the course" for student in students]
     more = len(names) - _NAMED

@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from attendance.database.bulk import WantedEntry, decide_many
 from attendance.database.models import ClassSession, Status, utc_now
 from webapp.account.identity import current_lecturer
-from webapp.account.reach import reach_session
+from webapp.account.reach import course_shown, courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
 from webapp.register.bulk import counted, say_done
 from webapp.register.forms import ALL_ABSENT, LEAVE, PRESENT_BUT, ByHandForm
@@ -34,6 +34,8 @@ def take_by_hand(session_id: int) -> ResponseReturnValue:
     entries, absent = form.entries(), form.absent()
     if entries is None or absent is None or not absent.items() <= entries.items():
         abort(400)
+    if not sees_students(session, entries):
+        abort(404)
     choice = form.choice.data or ""
     if not form.validate() or choice not in _REASONS or not entries:
         abort(400)
@@ -58,10 +60,15 @@ def _status(choice: str, absent: bool) -> Status | None:
 
 
 def _page(session: ClassSession, form: ByHandForm) -> ResponseReturnValue:
-    rows = [row for row in read_register(database(), session, utc_now()).rows if row.by_hand]
+    rows = [row for row in read_register(database(), session, utc_now(), courses_seen(session)).rows if row.by_hand]
     if not rows:
         flash("Nothing is left to be taken by hand.", "info")
         return redirect(url_for("register.page", session_id=session.id))
     return render_template(
-        "register/by_hand.html", session=session, rows=rows, form=form, shown=" ".join(row.entry for row in rows)
+        "register/by_hand.html",
+        session=session,
+        course=course_shown(session),
+        rows=rows,
+        form=form,
+        shown=" ".join(row.entry for row in rows),
     )

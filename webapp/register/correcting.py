@@ -16,7 +16,7 @@ from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.excused import excuses_for
 from attendance.database.models import AttendanceChange, ClassSession, Status, utc_now
 from webapp.account.identity import current_lecturer
-from webapp.account.reach import reach_session
+from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
 from webapp.register.rows import RegisterRow, read_register, read_row, render_row
@@ -83,7 +83,7 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
         return _conflict_page(session, student_id, form)
     except CorrectionError as error:
         abort(400, str(error))
-    after = read_row(database(), session, student_id, utc_now())
+    after = read_row(database(), session, student_id, utc_now(), courses_seen(session))
     word = STATE_WORDS[after.state] if after else "No entry"
     return _saved(session, student_id, form, f"{row.name} is given back to the machine: {word.lower()}.")
 
@@ -121,7 +121,7 @@ def _as_it_is(row: RegisterRow, form: EntryForm) -> CorrectionForm:
 
 
 def _reach_row(session: ClassSession, student_id: int) -> RegisterRow:
-    row = read_row(database(), session, student_id, utc_now())
+    row = read_row(database(), session, student_id, utc_now(), courses_seen(session))
     if row is None:
         abort(404)
     return row
@@ -132,7 +132,7 @@ def _saved(session: ClassSession, student_id: int, form: EntryForm, message: str
     if wants_page():
         flash(message, "success")
         return redirect(safe_path(form.next.data) or url_for("register.page", session_id=session.id))
-    register = read_register(database(), session, utc_now())
+    register = read_register(database(), session, utc_now(), courses_seen(session))
     row = next((row for row in register.rows if row.student_id == student_id), None)
     html = None if row is None else render_row(session, row)
     return jsonify(id=student_id, html=html, counts=dict(register.counts), message=message)
@@ -169,6 +169,7 @@ def _entry_page(
     return render_template(
         template,
         session=session,
+        course=course_shown(session),
         row=row,
         form=form,
         remark=remark,

@@ -14,7 +14,7 @@ told `stale` only when that is not what there is. A stream ends by itself after 
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,6 +65,7 @@ class Watch:
         clock: a moment as the page shows it.
         watched: the HTML of what is shown of the cameras.
         since: the revision that the browser shows.
+        courses: of a joint session, the courses whose students are listed; None for all.
         lifetime_s: after this many seconds the stream ends.
     """
 
@@ -75,6 +76,7 @@ class Watch:
     stopping: threading.Event
     clock: Callable[[datetime], str] = datetime.isoformat
     watched: Callable[[Session, Register], str] | None = None
+    courses: Collection[int] | None = None
     lifetime_s: float = LIFETIME_S
     interval_s: float = INTERVAL_S
 
@@ -124,7 +126,7 @@ def _read(watch: Watch, look: Callable[[Session, Register], str] | None) -> tupl
         session = db.get(ClassSession, watch.session_id)
         if session is None:
             return None, None
-        register = read_register(db, session, utc_now())
+        register = read_register(db, session, utc_now(), watch.courses)
         return register, look(db, register) if look else None
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import get_template_attribute
 from sqlalchemy.orm import Session
 
-from attendance.database.audiences import expected_students
+from attendance.database.audiences import counts_in, expected_students
 from attendance.database.conclusions import grace_end, opens_at
 from attendance.database.entries import NO_ENTRY
 from attendance.database.excused import reason_of_excuse
@@ -102,7 +102,7 @@ class Register:
     @property
     def live(self) -> bool:
         """Whether rows may still change by themselves."""
-        return self.phase is not Phase.CLOSED and self.phase is not Phase.SCHEDULED
+        return self.phase not in (Phase.CLOSED, Phase.SCHEDULED, Phase.CANCELLED)
 
     @property
     def by_hand(self) -> int:
@@ -128,24 +128,29 @@ class Register:
         return digest.hexdigest()[:16]
 
 
-def read_register(db: Session, session: ClassSession, now: datetime) -> Register:
+def read_register(
+    db: Session, session: ClassSession, now: datetime, courses: Collection[int] | None = None
+) -> Register:
     """Read the register: every student on the roster, and everybody else who has a row; three statements.
 
     Args:
         db: any session.
         session: its course need not be loaded.
         now: aware; decides what a missing row means.
+        courses: of a joint session, the courses whose students are listed; None for all.
     """
     phase = phase_of(session, now)
-    found = db.execute(_rows_query(db, session)).all()
+    found = db.execute(_rows_query(db, session, courses)).all()
     changes = _changes(db, session.id)
     rows = [_row(line, phase, changes) for line in found]
     return Register(session, phase, rows, Counter(row.state for row in rows))
 
 
-def read_row(db: Session, session: ClassSession, student_id: int, now: datetime) -> RegisterRow | None:
-    """One student's row; None for a student who is neither on the roster nor on the register."""
-    query = _rows_query(db, session).where(Student.id == student_id)
+def read_row(
+    db: Session, session: ClassSession, student_id: int, now: datetime, courses: Collection[int] | None = None
+) -> RegisterRow | None:
+    """One student's row; None for a student who is neither on the roster nor on the register, or of another course."""
+    query = _rows_query(db, session, courses).where(Student.id == student_id)
     line = db.execute(query).first()
     return None if line is None else _row(line, phase_of(session, now), _changes(db, session.id, [student_id]))
 
@@ -156,7 +161,7 @@ def render_row(session: ClassSession, row: RegisterRow) -> str:
     return html
 
 
-def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...]]:
+def _rows_query(db: Session, session: ClassSession, courses: Collection[int] | None) -> sa.Select[*tuple[Any, ...]]:
     expected = expected_students(session).subquery("expected")
     with_row = sa.select(Attendance.student_id).where(Attendance.session_id == session.id)
     listed = sa.union(sa.select(expected.c.student_id), with_row).subquery("listed")
@@ -183,6 +188,7 @@ def _rows_query(db: Session, session: ClassSession) -> sa.Select[*tuple[Any, ...
         .outerjoin(expected, expected.c.student_id == Student.id)
         .outerjoin(Attendance, sa.and_(Attendance.student_id == Student.id, Attendance.session_id == session.id))
         .outerjoin(Camera, Camera.id == Attendance.camera_id)
+        .where(sa.true() if courses is None else counts_in(session, courses, Student.id))
         .order_by(*by_student_name(db))
     )
 

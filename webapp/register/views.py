@@ -9,9 +9,11 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import among
 from attendance.database.conclusions import basis_of
+from attendance.database.guests import guests_of
 from attendance.database.models import ClassSession, utc_now
-from webapp.account.reach import reach_session
+from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
@@ -56,7 +58,7 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         chosen: the entries (`RegisterRow.entry`) that are chosen in it.
     """
     now = utc_now()
-    register = read_register(database(), session, now)
+    register = read_register(database(), session, now, courses_seen(session))
     search, state = asked_filter()
     rows = [row for row in register.rows if _matches(row, search, state)]
     number = page_number()
@@ -64,6 +66,7 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
     return render_template(
         "register/register.html",
         session=session,
+        course=course_shown(session),
         register=register,
         page=Page(shown, number, _ROWS_A_PAGE, len(rows)),
         search=search,
@@ -74,6 +77,7 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         **_watch_parts(database(), register, now),
         basis=basis_of(session),
         read_at=_clock(now),
+        guests=guests_of(database(), session, among(courses_seen(session))),
     )
 
 
@@ -97,15 +101,22 @@ def live(session_id: int) -> ResponseReturnValue:
     """The register's changes as server-sent events (see `live.py`); 204 when nothing will change any more."""
     session = reach_session(session_id)
     since = request.headers.get("Last-Event-ID") or request.args.get("revision", "")
-    register = read_register(database(), session, utc_now())
+    register = read_register(database(), session, utc_now(), courses_seen(session))
     if not register.live and register.revision == since:
         return "", 204  # tells the browser to stop asking
-    streams = streams_of(current_app)
+    streams, courses = streams_of(current_app), courses_seen(session)
     if streams.stopping.is_set() or not streams.enter():
         abort(503, "Too many registers are watched live just now.")
     release_database()
     watch = Watch(
-        sessions_of(current_app), session_id, since, render_row, streams.stopping, clock=_clock, watched=_watch_html
+        sessions_of(current_app),
+        session_id,
+        since,
+        render_row,
+        streams.stopping,
+        clock=_clock,
+        watched=_watch_html,
+        courses=courses,
     )
     response = Response(stream_with_context(watch_register(watch)), mimetype="text/event-stream")
     response.call_on_close(streams.leave)
@@ -117,11 +128,11 @@ def live(session_id: int) -> ResponseReturnValue:
 def export(session_id: int) -> ResponseReturnValue:
     """The register as CSV, with those not yet seen; `?q=` and `?state=` narrow it as they narrow the page."""
     session = reach_session(session_id)
-    register = read_register(database(), session, utc_now())
+    register = read_register(database(), session, utc_now(), courses_seen(session))
     starts = local(session.starts_at)
     search, state = asked_filter()
     rows = (row for row in register.rows if _matches(row, search, state))
-    name = file_name(["register", session.course.code, starts.strftime("%Y-%m-%d-%H%M"), search, state])
+    name = file_name(["register", course_shown(session).code, starts.strftime("%Y-%m-%d-%H%M"), search, state])
     header = [
         "Index number",
         "Student",

@@ -14,10 +14,13 @@ class Phase(StrEnum):
     RUNNING = "running"
     ENDED = "ended"  # over, absences not written yet
     CLOSED = "closed"
+    CANCELLED = "cancelled"
 
 
 def phase_of(session: ClassSession, now: datetime) -> Phase:
     """The session's phase at the moment `now` (aware)."""
+    if session.cancelled:
+        return Phase.CANCELLED
     if session.closed_at is not None:
         return Phase.CLOSED
     if now >= session.ends_at:

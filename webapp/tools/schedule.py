@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audiences import TAKES_PLACE, among, sessions_in_rooms
 from attendance.database.models import ClassSession, Course, Room
 from attendance.errors import AttendanceError
 from webapp.tools.dates import date_text
@@ -147,23 +148,25 @@ def _days_of(slot: Slot) -> Iterator[date]:
 
 
 def load_calendar(db: Session, room_ids: Iterable[int], slots: Sequence[Slot], zone: ZoneInfo) -> RoomCalendar:
-    """The sessions that the rooms have between the first and the last of the slots."""
+    """The sessions that the rooms have between the first and the last of the slots; cancelled ones leave them free."""
     calendar = RoomCalendar()
     if not slots:
         return calendar
+    there = sessions_in_rooms(
+        among(set(room_ids)),
+        TAKES_PLACE,
+        # A session is LONGEST_SESSION long at most; one written by other means may be longer, hence two days.
+        ClassSession.starts_at > min(slot.starts_at for slot in slots) - timedelta(days=2),
+        ClassSession.starts_at < max(slot.ends_at for slot in slots),
+    )
     # Only columns: thousands of sessions may stand between two dates.
     query = (
         sa.select(
-            ClassSession.id, ClassSession.room_id, ClassSession.starts_at, ClassSession.ends_at, Course.code, Room.name
+            ClassSession.id, there.c.room_id, ClassSession.starts_at, ClassSession.ends_at, Course.code, Room.name
         )
+        .join(there, there.c.session_id == ClassSession.id)
         .join(Course, Course.id == ClassSession.course_id)
-        .join(Room, Room.id == ClassSession.room_id)
-        .where(
-            ClassSession.room_id.in_(set(room_ids)),
-            # A session is LONGEST_SESSION long at most; one written by other means may be longer, hence two days.
-            ClassSession.starts_at > min(slot.starts_at for slot in slots) - timedelta(days=2),
-            ClassSession.starts_at < max(slot.ends_at for slot in slots),
-        )
+        .join(Room, Room.id == there.c.room_id)
     )
     for session_id, room_id, starts_at, ends_at, code, room in db.execute(query):
         slot = Slot(starts_at, ends_at)

@@ -9,6 +9,7 @@ from wtforms import Field
 from attendance.database.models import Source, Status, Unrecorded
 from webapp.tools.names import name_key
 from webapp.tools.paging import page_address
+from webapp.tools.session_words import audience_codes, audience_groups, audience_names, only_course, room_names
 
 UNRECORDED = "unrecorded"
 # A `Status`, or what a register shows of a student who has none.
@@ -37,7 +38,16 @@ def init_template_tools(app: Flask) -> None:
     """Add the filters and functions, also to macros imported without context."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        initials=initials, percent=percent, confidence=confidence_text, name_key=name_key, source_word=source_word
+        audience_codes=audience_codes,
+        audience_names=audience_names,
+        audience_groups=audience_groups,
+        only_course=only_course,
+        room_names=room_names,
+        initials=initials,
+        percent=percent,
+        confidence=confidence_text,
+        name_key=name_key,
+        source_word=source_word,
     )
     app.jinja_env.globals.update(
         current_app=current_app,

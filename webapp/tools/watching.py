@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.audiences import rooms_of
-from attendance.database.models import ClassSession, Room
+from attendance.database.models import ClassSession
 from attendance.database.rooms import RoomWatch, room_watch
 from webapp.tools.phases import Phase, phase_of
+from webapp.tools.session_words import rooms_by_id
 
 
 class RoomFault(StrEnum):
@@ -39,23 +38,23 @@ class Trouble:
 
 
 def troubles(db: Session, sessions: Collection[ClassSession], now: datetime) -> dict[int, list[Trouble]]:
-    """By session that takes place now, what is wrong with the cameras of its rooms; two statements for all.
+    """By session that takes place now, what is wrong with the cameras of its rooms; one statement for all.
 
     Args:
         db: any session.
-        sessions: any; of those that do not take place now, the list is empty.
+        sessions: any, with their rooms loaded (`audiences.parts`); of those that do not take place now, the list is
+            empty.
         now: aware.
     """
-    held = {s.id: rooms_of(s) for s in sessions if phase_of(s, now) in (Phase.OPEN, Phase.RUNNING)}
+    held = {s.id: rooms_by_id(s) for s in sessions if phase_of(s, now) in (Phase.OPEN, Phase.RUNNING)}
     room_ids = {room_id for rooms in held.values() for room_id in rooms}
     found: dict[int, list[Trouble]] = {session.id: [] for session in sessions}
     if not room_ids:
         return found
     watches = room_watch(db, room_ids, now)
-    names = dict(db.execute(sa.select(Room.id, Room.name).where(Room.id.in_(room_ids))).all())
     for session_id, rooms in held.items():
-        for room_id in rooms:
-            found[session_id] += _of_room(watches[room_id], names[room_id])
+        for room_id, room in rooms.items():
+            found[session_id] += _of_room(watches[room_id], room.name)
     return found
 
 

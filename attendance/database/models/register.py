@@ -82,6 +82,25 @@ class Attendance(Base):
     )
 
 
+class Guest(Base):
+    """A student of a session's course who was seen in it without being expected, like one of another group.
+
+    No attendance is recorded of a guest.
+    """
+
+    __tablename__ = "guest"
+
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"), primary_key=True)
+    student_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("student.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    first_seen: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen: Mapped[datetime] = mapped_column(UtcDateTime)
+    confidence: Mapped[float] = mapped_column(sa.Double)  # best of the confirming tracks, 0 to 1
+
+    student: Mapped[Student] = relationship()
+
+
 class AttendanceChange(Base):
     """Who changed an entry, when and why. Rows are only ever added.
 

@@ -1,5 +1,6 @@
 """A database with a row in every table, and what is in it."""
 
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,23 +12,28 @@ from attendance.database.models import (
     AttendanceEvidence,
     Base,
     Camera,
+    DroppedOccurrence,
     Excuse,
     FileContent,
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
+    Guest,
     ImportedFile,
     ImportedFilePart,
     IndexVersion,
     Observation,
     Origin,
     PasswordLink,
+    SeriesOrigin,
+    SessionSeries,
     SignInAttempt,
     Status,
+    TeachingBreak,
     TokenRole,
 )
 from attendance.database.register import Sighting, record_sighting
-from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
+from tests.factories import NINE, enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
 
 
 def fill(db: Session) -> None:
@@ -37,7 +43,15 @@ def fill(db: Session) -> None:
     lecturer.picture = bytes(range(256)) * 400
     student = make_student(db, "s1", name="Zoë Łuczak 学生 🎓 \\ ' \"")
     enrol(db, course, student, make_student(db, "S1"))
-    session = make_session(db, course)
+    group = make_group(db, course, "Übung 1", members=(student,))
+    session = make_session(db, course, group=group, also_for=(make_course(db),), also_in=(make_room(db),))
+    series = SessionSeries(uid="ü@university", external=True, origin=SeriesOrigin.FILE, course_id=course.id)
+    db.add_all([series, TeachingBreak(first_day=date(2026, 12, 24), last_day=date(2027, 1, 6), name="❄")])
+    db.flush()
+    db.add(DroppedOccurrence(series_id=series.id, planned_at=NINE.replace(microsecond=3)))
+    session.series_id, session.planned_at, session.changed_by_id = series.id, NINE, lecturer.id
+    session.cancelled_reason, session.note = "ill", "read chapter 3"
+    db.add(Guest(session_id=session.id, student_id=student.id, first_seen=NINE, last_seen=NINE, confidence=1 / 3))
     camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
     db.add_all([camera, Camera(name="nowhere"), ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64)])
     db.flush()

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from attendance import database
 from attendance.database.engine import (
     DatabaseError,
+    LossyDowngradeError,
     create_database_engine,
     current_revision,
     downgrade,
+    losses_of_downgrade,
     newest_revision,
     require_current_schema,
     session_factory,
@@ -39,6 +41,9 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     Observation,
+    SeriesOrigin,
+    SessionSeries,
+    SessionState,
     SignInAttempt,
     Source,
     Status,
@@ -46,7 +51,7 @@ from attendance.database.models import (
     Unrecorded,
 )
 from attendance.database.register import Sighting, record_sighting
-from tests.factories import NINE, enrol, make_course, make_lecturer, make_session, make_student
+from tests.factories import NINE, enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
 
 
 def test_migrations_make_the_tables_of_the_models(engine: sa.Engine) -> None:
@@ -100,11 +105,11 @@ def test_a_later_migration_up_and_down_keeps_every_row(
 
     upgrade(engine)
     require_current_schema(engine)
-    assert "note" in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
+    assert "later" in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
     assert _register(db) == before
 
     downgrade(engine, newest)
-    assert "note" not in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
+    assert "later" not in {column["name"] for column in sa.inspect(engine).get_columns("class_session")}
     assert _register(db) == before
     with pytest.raises(sa.exc.IntegrityError):  # foreign keys hold again
         db.execute(sa.update(ClassSession).values(room_id=424_242))
@@ -233,6 +238,56 @@ def test_observation_goes_and_closed_sessions_come_back_as_from_before(engine: s
     }
 
 
+def test_sessions_become_series_of_one_and_lose_what_the_schema_before_cannot_hold(
+    engine: sa.Engine, db: Session
+) -> None:
+    before = _fill(db)
+    course = make_course(db)
+    cancelled = make_session(db, course)
+    cancelled.state = SessionState.CANCELLED
+    group = make_group(db, course)
+    make_session(db, course, group=group, also_for=(make_course(db),), also_in=(make_room(db),))
+    db.add(SessionSeries(uid="u", origin=SeriesOrigin.FILE, course_id=course.id, group_id=group.id))
+    db.commit()
+    keeps = ClassSession.state == SessionState.SCHEDULED
+    sessions = db.scalars(sa.select(ClassSession.id).where(keeps).order_by(ClassSession.id)).all()
+    db.rollback()
+    losses = [
+        "1 cancelled sessions, which are deleted",
+        "1 sessions in several rooms, which keep the first: whoever sits in another is not seen",
+        "1 sessions for several courses or groups, which keep the first",
+        "1 sessions of a group, which are for the whole course then",
+        "1 groups of courses, with their members",
+    ]
+    assert losses_of_downgrade(engine, "0008") == losses
+    with pytest.raises(LossyDowngradeError, match="1 cancelled sessions, which are deleted; 1 sessions in"):
+        downgrade(engine, "0008")
+    assert losses_of_downgrade(engine, "0008") == losses
+    downgrade(engine, "0008", lossy=True)
+    assert "course_group" not in sa.inspect(engine).get_table_names()
+    assert _register(db) == before
+    upgrade(engine)
+    db.expire_all()
+    assert _register(db) == before
+    kept = db.scalars(sa.select(ClassSession).order_by(ClassSession.id)).all()
+    assert [session.id for session in kept] == sessions
+    for session in kept:
+        assert session.series is not None
+        assert (session.series.uid, session.series.course_id) == (f"session-{session.id}", session.course_id)
+        assert (session.planned_at, session.cancelled, session.changed_at) == (session.starts_at, False, None)
+        assert (session.further_rooms, session.further_audiences, session.group_id) == ([], [], None)
+    db.rollback()
+    with engine.begin() as connection:  # as a program of the version before does, while an installation is upgraded
+        connection.execute(
+            sa.text(
+                "INSERT INTO class_session (course_id, room_id, starts_at, ends_at, early_minutes, grace_minutes)"
+                " VALUES (:course, :room, '2026-11-23 09:00:00', '2026-11-23 10:00:00', 10, 10)"
+            ),
+            {"course": kept[0].course_id, "room": kept[0].room_id},
+        )
+    assert db.scalars(sa.select(ClassSession.state).order_by(ClassSession.id.desc())).first() is SessionState.SCHEDULED
+
+
 def test_a_migration_that_fails_on_sqlite_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = create_database_engine(f"sqlite:///{tmp_path / 'attendance.db'}")
     upgrade(engine)
@@ -255,14 +310,14 @@ down_revision = {newest!r}
 
 def upgrade():
     with op.batch_alter_table({batch!r}, recreate="auto") as table:
-        table.add_column(sa.Column("note", sa.String(20)))
+        table.add_column(sa.Column("later", sa.String(20)))
         table.alter_column("early_minutes", existing_type=sa.SmallInteger(), type_=sa.Integer(), nullable=False)
     op.execute({then!r})
 
 def downgrade():
     with op.batch_alter_table({batch!r}) as table:
         table.alter_column("early_minutes", existing_type=sa.Integer(), type_=sa.SmallInteger(), nullable=False)
-        table.drop_column("note")
+        table.drop_column("later")
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from attendance.database.models import ClassSession, Enrolment, Origin
+from attendance.database.models import ClassSession, CourseGroup, CourseGroupMember, Enrolment, Origin
 from attendance.database.observation import MinuteCounts, counts_of
 from attendance.database.timetable import SessionPlan
 from attendance.gallery.gallery import Gallery
@@ -64,6 +64,33 @@ def test_a_student_of_another_course_is_not_recorded(scene: Scene) -> None:
         assert seen.match.kind is MatchKind.NOT_ON_ROSTER
     scene.flow.finish()
     assert scene.stored() == {}
+
+
+def test_a_student_of_another_group_is_a_guest_once_the_session_runs(scene: Scene) -> None:
+    session = scene.add_of_group(range(2), others=range(2, 3))
+    before = NINE - timedelta(minutes=5)
+    scene.confirm(0, 2, 3, at=before)
+    assert set(scene.stored()) == {(session, "anna")}
+    scene.confirm(0, 2, 3, at=NINE)
+    assert set(scene.stored()) == {(session, "anna"), (session, "carl")}
+    assert scene.stored()[session, "carl"].first_seen == NINE
+
+
+def test_whoever_is_expected_in_another_session_of_the_room_is_no_guest(scene: Scene) -> None:
+    group = scene.add_of_group(range(2), others=range(2, 3))
+    own = scene.add(students=range(2, 3))
+    scene.confirm(0, 2)
+    assert set(scene.stored()) == {(group, "anna"), (own, "carl")}
+
+
+def test_a_guest_who_joins_the_group_is_recorded_from_the_first_sighting_on(scene: Scene) -> None:
+    session = scene.add_of_group(range(2), others=range(2, 3))
+    scene.confirm(2)
+    with scene.sessions.begin() as db:
+        group = db.scalars(sa.select(CourseGroup)).one()
+        db.add(CourseGroupMember(group_id=group.id, student_id=scene.students[2].id))
+    scene.confirm(2, at=NINE + timedelta(minutes=2))
+    assert scene.stored()[session, "carl"].first_seen == NINE
 
 
 def test_a_class_side_by_side(scene: Scene) -> None:

@@ -141,3 +141,15 @@ def test_one_student_has_one_face_in_a_frame() -> None:
         MatchKind.AMBIGUOUS,
     ]
     assert one_face_each([]) == []
+
+
+def test_a_guest_is_named_at_the_campus_threshold_and_with_the_margin() -> None:
+    guests = frozenset({"dora"})
+    found = matcher(anna=0.0, dora=5.0, edith=9.0, fay=9.3)
+    near, far, else_s, tied = found.match(at(5.45, 5.52, 9.0, 9.16), ROSTER, guests | {"edith"})
+    assert (near.kind, near.student) == (MatchKind.STUDENT, "dora")
+    assert (far.kind, far.student) == (MatchKind.UNKNOWN, None)
+    assert (else_s.kind, else_s.student) == (MatchKind.STUDENT, "edith")
+    assert (tied.kind, tied.student) == (MatchKind.NOT_ON_ROSTER, None)
+    assert found.match(at(5.0), ROSTER)[0].kind is MatchKind.NOT_ON_ROSTER
+    assert found.match(at(0.1), ROSTER, guests)[0].student == "anna"

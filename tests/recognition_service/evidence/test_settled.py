@@ -26,10 +26,15 @@ class CountedFaces(SettledFaces):
     spared = 0
 
     def match(
-        self, matcher: Matcher, encodings: NDArray[np.float32], roster: frozenset[str], persons: Sequence[int]
+        self,
+        matcher: Matcher,
+        encodings: NDArray[np.float32],
+        roster: frozenset[str],
+        persons: Sequence[int],
+        guests: frozenset[str] = frozenset(),
     ) -> list[FaceMatch]:
         before = self.searched
-        found = super().match(matcher, encodings, roster, persons)
+        found = super().match(matcher, encodings, roster, persons, guests)
         self.spared += len(found) - (self.searched - before)
         return found
 

@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.audiences import Audience, audiences_of, set_audiences, set_rooms
 from attendance.database.engine import create_database_engine
-from attendance.database.models import ClassSession
+from attendance.database.models import ClassSession, SessionState
 from recognition_service.evidence.timetable import Timetable, TimetableUnavailable
 from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student
 
@@ -152,3 +153,26 @@ def test_says_when_it_is_closed(sessions: sessionmaker[Session]) -> None:
     timetable.close()
     with pytest.raises(TimetableUnavailable, match="stopping"):
         timetable.plans(1, NINE)
+
+
+def test_rooms_audiences_and_cancelling_are_seen_within_the_refresh(
+    timetable: Timetable, room_id: int, sessions: sessionmaker[Session], clock: Clock
+) -> None:
+    with sessions.begin() as db:
+        other, joined = make_room(db), make_course(db, "C2")
+        enrol(db, joined, make_student(db, "s3"))
+        overflow = other.id
+    assert timetable.plans(overflow, NINE) == ()
+    assert len(timetable.plans(room_id, NINE)) == 1
+    with sessions.begin() as db:
+        session = db.scalars(sa.select(ClassSession)).one()
+        set_rooms(session, [room_id, overflow])
+        set_audiences(session, [*audiences_of(session), Audience(joined.id)])
+    clock.now += 6
+    for room in (room_id, overflow):
+        [plan] = timetable.plans(room, NINE)
+        assert plan.roster == {"s1", "s2", "s3"}
+    with sessions.begin() as db:
+        db.scalars(sa.select(ClassSession)).one().state = SessionState.CANCELLED
+    clock.now += 6
+    assert timetable.plans(room_id, NINE) == timetable.plans(overflow, NINE) == ()

@@ -16,11 +16,11 @@ from structlog.testing import capture_logs
 
 from attendance.backoff import full_jitter
 from attendance.database.engine import create_database_engine
-from attendance.database.models import Attendance, Enrolment, Status, Student
+from attendance.database.models import Attendance, ClassSession, Enrolment, Guest, Status, Student
 from attendance.database.register import Sighting, record_sighting
 from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
-from tests.factories import NINE, enrol, make_camera, make_course, make_session, make_student
+from tests.factories import NINE, enrol, make_camera, make_course, make_group, make_session, make_student
 
 STUDENTS = [f"s{number}" for number in range(6)]
 
@@ -163,6 +163,25 @@ def test_drops_what_has_no_place_and_goes_on(
         wait_until(lambda: outbox.depth() == 0)
     assert sorted(register(sessions)) == STUDENTS[:5]
     assert [entry["event"] for entry in logs].count("sighting_without_place") == 3
+
+
+def test_guests_are_noted_apart_and_leave_the_outbox(
+    outbox: Outbox, sessions: sessionmaker[Session], class_sighting: Sighting
+) -> None:
+    with sessions.begin() as db:
+        session = db.get_one(ClassSession, class_sighting.session_id)
+        members = db.scalars(sa.select(Student).where(Student.index_number.in_(STUDENTS[:2]))).all()
+        session.group_id = make_group(db, session.course, members=tuple(members)).id
+    with capture_logs() as logs, running(outbox, sessions):
+        outbox.put(of_class(class_sighting))
+        outbox.put([replace(class_sighting, index_number="s5", last_seen=NINE + timedelta(minutes=9))])
+        wait_until(lambda: outbox.depth() == 0)
+    assert sorted(register(sessions)) == STUDENTS[:2]
+    assert "sighting_without_place" not in [entry["event"] for entry in logs]
+    with sessions() as db:
+        guests = {guest.student.index_number: guest for guest in db.scalars(sa.select(Guest))}
+    assert sorted(guests) == STUDENTS[2:]
+    assert (guests["s5"].first_seen, guests["s5"].last_seen) == (NINE, NINE + timedelta(minutes=9))
 
 
 def test_a_camera_that_was_removed_loses_no_sighting(

@@ -3,8 +3,18 @@
 import pytest
 from flask import url_for
 
-from attendance.database.models import Camera, Course, Lecturer, Role, Room, Student
-from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
+from attendance.database.models import Camera, Course, Lecturer, Role, Room, Student, TeachingBreak
+from tests.factories import (
+    NINE,
+    enrol,
+    make_camera,
+    make_course,
+    make_group,
+    make_lecturer,
+    make_room,
+    make_session,
+    make_student,
+)
 from webapp.imports.kinds import KINDS
 
 
@@ -15,7 +25,9 @@ def furnished(site, site_db):
     course, student, room = make_course(site_db, lecturers=(lecturer,)), make_student(site_db), make_room(site_db)
     enrol(site_db, course, student)
     camera = make_camera(site_db, room=room, token="cam_x")
-    session = make_session(site_db, course, room)
+    session, group = make_session(site_db, course, room), make_group(site_db, course, members=(student,))
+    holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
+    site_db.add(holidays)
     site_db.commit()
     return {
         "lecturer_id": lecturer.id,
@@ -24,6 +36,8 @@ def furnished(site, site_db):
         "room_id": room.id,
         "camera_id": camera.id,
         "session_id": session.id,
+        "group_id": group.id,
+        "break_id": holidays.id,
         "kind_name": "students",
         "token": "A" * 22,
     }

@@ -5,15 +5,25 @@ import re
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Error, expect
 
-from attendance.database.models import Camera, ClassSession, Course, Enrolment, Role, Student, utc_now
+from attendance.database.models import Camera, ClassSession, Course, Enrolment, Role, Student, TeachingBreak, utc_now
 from attendance.database.tokens import camera_of
-from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
+from tests.factories import (
+    enrol,
+    make_camera,
+    make_course,
+    make_group,
+    make_lecturer,
+    make_room,
+    make_session,
+    make_student,
+)
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
@@ -50,7 +60,11 @@ def campus(db):
     students = [make_student(db, name=f"Student {number}") for number in range(8)]
     enrol(db, course, *students)
     now = utc_now()
-    session = make_session(db, course, room, starts_at=now - timedelta(minutes=5), ends_at=now + timedelta(minutes=60))
+    times: dict[str, Any] = {"starts_at": now - timedelta(minutes=5), "ends_at": now + timedelta(minutes=60)}
+    session = make_session(db, course, room, **times, also_in=(make_room(db),), also_for=(make_course(db),))
+    group = make_group(db, course, "Monday, nine o'clock", members=tuple(students[:3]))
+    holidays = TeachingBreak(name="Winter holidays", first_day=now.date(), last_day=now.date() + timedelta(days=9))
+    db.add(holidays)
     for week in (1, 2):
         make_session(
             db, course, blind, starts_at=now + timedelta(weeks=week), ends_at=now + timedelta(weeks=week, hours=1)
@@ -63,7 +77,9 @@ def campus(db):
         "camera": camera.id,
         "session": session.id,
         "teacher": teacher.id,
+        "group": group.id,
     }
+    db.delete(holidays)
     db.execute(sa.delete(ClassSession))  # the next test takes the same hours
     db.execute(sa.delete(Course))
     db.commit()
@@ -236,6 +252,9 @@ PAGES = (
     "/admin/courses/{course}/delete",
     "/admin/courses/{course}/students",
     "/admin/courses/{course}/students/{student}/remove",
+    "/admin/courses/{course}/groups",
+    "/admin/courses/{course}/groups/{group}",
+    "/admin/courses/{course}/groups/{group}/rename",
     "/admin/lecturers",
     "/admin/lecturers/new",
     "/admin/lecturers/{teacher}",
@@ -252,6 +271,7 @@ PAGES = (
     "/admin/timetable",
     "/admin/timetable?from=2040-01-01",
     "/admin/timetable/new",
+    "/admin/timetable/breaks",
     "/admin/timetable/{session}",
     "/admin/timetable/{session}/delete",
     "/admin/import",

@@ -25,7 +25,7 @@ from webapp.admin.photos import MAX_BYTES as MOST_BYTES
 from webapp.admin.photos import MOST_PHOTOS
 from webapp.admin.questions import count_text
 from webapp.imports.files import Upload
-from webapp.imports.kinds import KINDS, Kind
+from webapp.imports.kinds import ALL_KINDS, Kind
 from webapp.imports.report import FAULTS_HEADER, fault_rows
 from webapp.imports.together import ImportFile
 from webapp.tools.downloads import csv_response
@@ -51,7 +51,7 @@ class UploadForm(AdminForm):
 @blueprint.get("/import")
 def imports() -> str:
     """The kinds of files."""
-    return render_template("admin/imports.html", kinds=KINDS.values())
+    return render_template("admin/imports.html", kinds=ALL_KINDS.values())
 
 
 @blueprint.get("/import/<kind_name>")
@@ -186,7 +186,7 @@ def _alone(token: str) -> Upload:
 
 
 def _kind(name: str) -> Kind:
-    return KINDS.get(name) or abort(404)
+    return ALL_KINDS.get(name) or abort(404)
 
 
 def _course_meant(kind_name: str) -> Course | None:

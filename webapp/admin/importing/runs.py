@@ -11,7 +11,7 @@ from webapp.admin.forms import AdminForm
 from webapp.admin.lookup import fetch
 from webapp.admin.writing import note
 from webapp.imports.files import ImportFiles, ReportFile, Upload
-from webapp.imports.kinds import KINDS
+from webapp.imports.kinds import ALL_KINDS
 from webapp.imports.plan import CREATABLE, RecordKind
 from webapp.imports.report import Report
 from webapp.imports.together import ImportFile, Importing
@@ -62,7 +62,7 @@ def file_of(upload: Upload) -> ImportFile | None:
     course = fetch(Course, upload.course_id) if upload.course_id else None
     if upload.done or data is None:
         return None
-    return ImportFile(KINDS[upload.kind], upload.file_name, data, course.code if course else None)
+    return ImportFile(ALL_KINDS[upload.kind], upload.file_name, data, course.code if course else None)
 
 
 def chosen_creations() -> frozenset[RecordKind]:

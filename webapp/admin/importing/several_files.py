@@ -18,7 +18,7 @@ from webapp.admin.importing.runs import (
     try_uploads,
 )
 from webapp.imports.files import Upload, new_name
-from webapp.imports.kinds import KINDS
+from webapp.imports.kinds import ALL_KINDS, KINDS
 from webapp.imports.report import Report
 from webapp.imports.together import ImportFile, in_order, kind_of
 from webapp.tools.uploads import upload_limit
@@ -105,7 +105,7 @@ def _report_page(token: str, uploads: list[Upload], form: ApplyForm) -> Response
     page = render_template(
         "admin/import_together_report.html",
         token=token,
-        files=[(upload, KINDS[upload.kind]) for upload in uploads],
+        files=[(upload, ALL_KINDS[upload.kind]) for upload in uploads],
         done=_is_done(uploads),
         form=form,
         total=_sum(reports),

@@ -1,0 +1,1 @@
+"""What changes the timetable: series, sessions that are moved or cancelled, courses that go, days without teaching."""

@@ -1,0 +1,229 @@
+"""A course's groups, and who is in each."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from flask import abort, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from attendance.database.models import (
+    ClassSession,
+    Course,
+    CourseGroup,
+    CourseGroupMember,
+    Enrolment,
+    SessionAudience,
+    Student,
+)
+from attendance.tables.fields import GROUP_NAME, INDEX_NUMBER
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm, text_field
+from webapp.admin.lookup import count, counts_by, fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.search import matches, searched
+from webapp.admin.writing import begin_change, committed, note
+from webapp.tools.names import by_student_name
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
+
+_A_PAGE = 50
+_TAKEN = "The course has a group of this name already."
+
+
+class GroupForm(AdminForm):
+    """A group."""
+
+    name = text_field("Name", GROUP_NAME)
+
+
+class MemberForm(AdminForm):
+    """A student to put into a group."""
+
+    index_number = text_field("Index number", INDEX_NUMBER)
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    """A group in a list.
+
+    Attributes:
+        members: those of its members who take the course.
+    """
+
+    group: CourseGroup
+    members: int
+
+
+def group_lines(course: Course) -> list[GroupLine]:
+    """The course's groups by name, with how many are in each."""
+    of_course = sa.select(CourseGroup).where(CourseGroup.course_id == course.id).order_by(CourseGroup.name)
+    groups = database().scalars(of_course).all()
+    enrolled = sa.select(Enrolment.student_id).where(Enrolment.course_id == course.id)
+    members = counts_by(
+        CourseGroupMember.group_id,
+        CourseGroupMember.group_id.in_([group.id for group in groups]),
+        CourseGroupMember.student_id.in_(enrolled),
+    )
+    return [GroupLine(group, members.get(group.id, 0)) for group in groups]
+
+
+@blueprint.route("/courses/<int:course_id>/groups", methods=["GET", "POST"])
+def groups(course_id: int) -> ResponseReturnValue:
+    """The groups of the course, and a form for another."""
+    course, form = fetch(Course, course_id), GroupForm()
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, course_id):
+            group = CourseGroup(course_id=course_id, name=form.name.data)
+            db.add(group)
+            if committed(db, form.name, _TAKEN):
+                note("group_added", course=course_id, group=group.id)
+                flash(f"The group {group.name} is added. Now say who is in it.", "success")
+                return redirect(url_for("admin.group", course_id=course_id, group_id=group.id))
+        db.rollback()
+    page = render_template("admin/groups.html", course=course, form=form, lines=group_lines(course))
+    return page, 422 if form.errors else 200
+
+
+@blueprint.get("/courses/<int:course_id>/groups/<int:group_id>")
+def group(course_id: int, group_id: int) -> ResponseReturnValue:
+    """The students of a group; `?q=` searches names and index numbers."""
+    return _group_page(_group_of(course_id, group_id), MemberForm(formdata=None))
+
+
+@blueprint.route("/courses/<int:course_id>/groups/<int:group_id>/rename", methods=["GET", "POST"])
+def rename_group(course_id: int, group_id: int) -> ResponseReturnValue:
+    """Give the group another name."""
+    group = _group_of(course_id, group_id)
+    form = GroupForm(obj=group)
+    if form.validate_on_submit():
+        db = begin_change()
+        if not _taken(form, course_id, but=group_id):
+            group.name = form.name.data
+            if committed(db, form.name, _TAKEN):
+                note("group_changed", group=group_id)
+                flash(f"The group {group.name} is saved.", "success")
+                return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
+        db.rollback()
+    page = render_template("admin/group_form.html", course=group.course, group=group, form=form)
+    return page, 422 if form.errors else 200
+
+
+@blueprint.post("/courses/<int:course_id>/groups/<int:group_id>/students")
+def add_member(course_id: int, group_id: int) -> ResponseReturnValue:
+    """Put a student of the course into the group."""
+    group, form = _group_of(course_id, group_id), MemberForm()
+    if not form.validate():
+        return _group_page(group, form)
+    db = begin_change()
+    student = db.scalar(sa.select(Student).where(Student.index_number == form.index_number.data))
+    problem = None
+    if student is None:
+        problem = f"There is no student with index number {form.index_number.data}."
+    elif db.get(Enrolment, (course_id, student.id)) is None:
+        problem = f"{student.name} does not take {group.course.code}. Enrol the student first."
+    elif db.get(CourseGroupMember, (group_id, student.id)) is not None:
+        problem = f"{student.name} is in the group already."
+    if student is None or problem:
+        db.rollback()
+        form.index_number.errors = [problem]
+        return _group_page(group, form)
+    db.add(CourseGroupMember(group_id=group_id, student_id=student.id))
+    if not committed(db, form.index_number, f"{student.name} is in the group already."):
+        return _group_page(group, form)
+    note("group_member_added", group=group_id, student=student.id)
+    flash(f"{student.name} is in group {group.name}.", "success")
+    return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
+
+
+@blueprint.post("/courses/<int:course_id>/groups/<int:group_id>/students/<int:student_id>/remove")
+def remove_member(course_id: int, group_id: int, student_id: int) -> ResponseReturnValue:
+    """Take a student out of the group; closed registers stay as they are."""
+    group, student = _group_of(course_id, group_id), fetch(Student, student_id)
+    db = begin_change()
+    db.execute(
+        sa.delete(CourseGroupMember).where(
+            CourseGroupMember.group_id == group_id, CourseGroupMember.student_id == student_id
+        )
+    )
+    db.commit()
+    note("group_member_removed", group=group_id, student=student_id)
+    flash(f"{student.name} is not in group {group.name} any more.", "success")
+    return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
+
+
+@blueprint.route("/courses/<int:course_id>/groups/<int:group_id>/delete", methods=["GET", "POST"])
+def delete_group(course_id: int, group_id: int) -> ResponseReturnValue:
+    """Delete a group that no session is for."""
+    group = _group_of(course_id, group_id)
+    sessions = count(ClassSession, ClassSession.group_id == group_id)
+    sessions += count(SessionAudience, SessionAudience.group_id == group_id)
+    refused = None
+    if sessions:
+        refused = (
+            f"{count_text(sessions, 'session')} of the timetable, past ones included, took or will take place for it. "
+            "A group can be deleted once no session is for it."
+        )
+    code, name = group.course.code, group.name
+    back = url_for("admin.group", course_id=course_id, group_id=group_id)
+    answer = ask(
+        Question(
+            title=f"Delete the group {name} of {code}?",
+            consequences=["Its students still take the course."],
+            button="Delete the group",
+            back=back,
+            crumbs=[(code, url_for("admin.course", course_id=course_id)), (name, back)],
+            refused=refused,
+        )
+    )
+    if answer is not None:
+        return answer
+    db = begin_change()
+    db.execute(sa.delete(CourseGroupMember).where(CourseGroupMember.group_id == group_id))
+    db.execute(sa.delete(CourseGroup).where(CourseGroup.id == group_id))
+    try:
+        db.commit()
+    except sa.exc.IntegrityError:  # a session was made for it since the question
+        db.rollback()
+        flash(f"The group {name} is not deleted: a session is for it.", "error")
+        return redirect(back)
+    note("group_deleted", course=course_id, group=group_id)
+    flash(f"The group {name} is deleted.", "success")
+    return redirect(url_for("admin.groups", course_id=course_id))
+
+
+def _group_of(course_id: int, group_id: int) -> CourseGroup:
+    group = fetch(CourseGroup, group_id)
+    if group.course_id != course_id:
+        abort(404)
+    return group
+
+
+def _group_page(group: CourseGroup, form: MemberForm) -> ResponseReturnValue:
+    db, text = database(), searched()
+    query = (
+        sa.select(Student)
+        .join(CourseGroupMember, CourseGroupMember.student_id == Student.id)
+        .join(Enrolment, sa.and_(Enrolment.student_id == Student.id, Enrolment.course_id == group.course_id))
+        .where(CourseGroupMember.group_id == group.id, matches(text, Student.name, Student.index_number))
+        .order_by(*by_student_name(db))
+    )
+    page = render_template(
+        "admin/group.html",
+        course=group.course,
+        group=group,
+        form=form,
+        page=paginate(db, query, size=_A_PAGE),
+        text=text,
+    )
+    return page, 422 if form.errors else 200
+
+
+def _taken(form: GroupForm, course_id: int, *, but: int = 0) -> bool:
+    query = sa.select(CourseGroup.id).where(
+        CourseGroup.course_id == course_id, CourseGroup.name == form.name.data, CourseGroup.id != but
+    )
+    if database().scalar(query) is None:
+        return False
+    form.name.errors = [_TAKEN]
+    return True

@@ -1,0 +1,232 @@
+"""What a line of a timetable makes of the sessions that are there: told in a sentence, and written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.audiences import Audience, parts, set_audiences, set_rooms
+from attendance.database.models import ClassSession, SeriesOrigin, SessionSeries, SessionState
+from attendance.database.register import apply_session_times
+from attendance.database.teaching.series import new_series
+from webapp.imports.occurrences import Found, There, Wanted
+from webapp.imports.report import Outcome, Result
+from webapp.tools.schedule import DEFAULT_MINUTES, Slot
+
+NOT_IN_TIMETABLE = "Not in the timetable any more."
+
+
+@dataclass
+class Change:
+    """A session that becomes another.
+
+    Attributes:
+        there: as it is.
+        slot: when it will be.
+        moved: whether room or time change.
+        restored: whether an earlier import had cancelled it.
+        changed: whether its end, its minutes or its audiences change.
+    """
+
+    there: There
+    slot: Slot
+    moved: bool
+    restored: bool
+    changed: bool
+
+
+@dataclass
+class Difference:
+    """A line held against what is there."""
+
+    line: int
+    codes: tuple[str, ...]
+    uid: str | None
+    wanted: Wanted
+    audiences: tuple[Audience, ...]
+    room_ids: tuple[int, ...]
+    early_minutes: int | None
+    grace_minutes: int | None
+    found: Found
+    left_out: dict[str, int]
+    now: datetime
+    added: list[Slot] = field(init=False)
+    changes: list[Change] = field(init=False)
+    kept: int = field(init=False, default=0)
+    """Sessions that differ, and stay as a person made them."""
+
+    def __post_init__(self) -> None:
+        """Compare."""
+        self.added, self.changes = [], []
+        for slot in self.wanted.slots:
+            there = self.found.sessions.get(slot)
+            if there is None:
+                if slot not in self.found.dropped:
+                    self.added.append(slot)
+                continue
+            change = self._change(there, slot)
+            if there.by_person:
+                self.kept += change is not None
+            elif change is not None:
+                self.changes.append(change)
+
+    def places(self) -> Iterator[tuple[Slot, Sequence[int]]]:
+        """When and where the line's sessions will be; past ones and those of persons where they are."""
+        for slot in self.added:
+            yield slot, self.room_ids
+        changed = {change.there.id: change for change in self.changes}
+        for there in self.found.sessions.values():
+            change = changed.get(there.id)
+            if change is not None and not self._is_past(there):
+                yield change.slot, self.room_ids
+            elif change is not None:
+                yield change.slot, sorted(there.room_ids)
+            elif not there.cancelled:
+                yield there.slot, sorted(there.room_ids)
+
+    def outcome(self, zone: ZoneInfo) -> Outcome:
+        """What becomes of the line, in words."""
+        slots = len(self.wanted.slots)
+        moved = [change for change in self.changes if change.moved]
+        restored = sum(change.restored for change in self.changes)
+        changed = sum(change.changed and not (change.moved or change.restored) for change in self.changes)
+        said = []
+        if moved:
+            said.append(f"{len(moved)} of {slots} sessions moved{self._where_to(moved, zone)}")
+        if changed:
+            said.append(f"{changed} of {slots} sessions changed")
+        if restored:
+            said.append(f"{restored} no longer cancelled")
+        if self.added and said:
+            said.append(f"{len(self.added)} added")
+        if self.found.ended:
+            said.append(f"{len(self.found.ended)} cancelled, not in the file any more")
+        if self.found.doubles:
+            said.append(f"{len(self.found.doubles)} that stood beside them in the other room made one with them")
+        message = ", ".join(said) + "." if said else ""
+        if self.added and not said and len(self.added) < slots:
+            message = f"{len(self.added)} of {slots} sessions added; the others were there."
+        updated = bool(self.changes or self.found.ended or self.found.doubles)
+        result = Result.UPDATED if updated else Result.ADDED if self.added else Result.UNCHANGED
+        sentences = [message, *self._left_alone()]
+        return Outcome(self.line, result, " ".join(text for text in sentences if text), records=len(self.added))
+
+    def _left_alone(self) -> Iterator[str]:
+        if self.kept:
+            yield f"{self.kept} left as a person changed {'it' if self.kept == 1 else 'them'}."
+        if self.found.dropped:
+            yield f"{len(self.found.dropped)} stay deleted."
+        for name, number in self.left_out.items():
+            yield f"{number} {'day' if number == 1 else 'days'} without teaching left out ({name})."
+
+    def _where_to(self, moved: Sequence[Change], zone: ZoneInfo) -> str:
+        words = []
+        starts = {change.slot.starts_at.astimezone(zone).time() for change in moved}
+        if any(change.slot.starts_at != change.there.slot.starts_at for change in moved) and len(starts) == 1:
+            words.append(f"to {next(iter(starts)):%H:%M}")
+        if any(change.there.room_ids != frozenset(self.room_ids) for change in moved):
+            words.append("to another room" if len(self.room_ids) == 1 else f"to {len(self.room_ids)} rooms")
+        return f" {' and '.join(words)}" if words else ""
+
+    def _is_past(self, there: There) -> bool:
+        return there.slot.ends_at <= self.now
+
+    def _change(self, there: There, slot: Slot) -> Change | None:
+        past = self._is_past(there)
+        if past and slot.starts_at != there.slot.starts_at:
+            return None
+        moved = not past and (slot.starts_at != there.slot.starts_at or there.room_ids != frozenset(self.room_ids))
+        wanted = {"early_minutes": self.early_minutes, "grace_minutes": self.grace_minutes}
+        changed = slot.ends_at != there.slot.ends_at and not moved
+        changed |= any(value is not None and value != getattr(there, name) for name, value in wanted.items())
+        changed |= not past and there.audiences != frozenset(self.audiences)
+        if not (moved or there.cancelled or changed):
+            return None
+        return Change(there, slot, moved, there.cancelled, bool(changed))
+
+
+def write_difference(db: Session, difference: Difference) -> None:
+    """Let the sessions be what the line says, in the caller's transaction; the rooms are locked and free."""
+    found = difference.found
+    series = _series(db, difference)
+    doubles = [each.id for each in found.doubles]
+    db.execute(sa.delete(ClassSession).where(ClassSession.id.in_(doubles)))
+    if series is not None:
+        ids = [each.id for each in found.sessions.values() if each.series_id != series.id]
+        db.execute(sa.update(ClassSession).where(ClassSession.id.in_(ids)).values(series_id=series.id))
+    sessions = _loaded(db, [change.there.id for change in difference.changes])
+    for change in difference.changes:
+        _apply(db, sessions[change.there.id], change, difference)
+    for slot in difference.added:
+        session = ClassSession(
+            starts_at=slot.starts_at,
+            ends_at=slot.ends_at,
+            planned_at=slot.starts_at,
+            series_id=None if series is None else series.id,
+            early_minutes=_or_default(difference.early_minutes),
+            grace_minutes=_or_default(difference.grace_minutes),
+        )
+        set_audiences(session, difference.audiences)
+        set_rooms(session, difference.room_ids)
+        db.add(session)
+    cancel_ended(db, [each.id for each in found.ended])
+    db.flush()
+
+
+def cancel_ended(db: Session, session_ids: Sequence[int]) -> None:
+    """Cancel sessions that a timetable has not any more, in the caller's transaction; it may bring them back."""
+    db.execute(
+        sa.update(ClassSession)
+        .where(ClassSession.id.in_(session_ids), ClassSession.changed_at.is_(None))
+        .values(state=SessionState.CANCELLED, cancelled_reason=NOT_IN_TIMETABLE)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _series(db: Session, difference: Difference) -> SessionSeries | None:
+    """The series of the line's sessions, made if there is none; None where nothing is to be of one."""
+    if not (difference.added or difference.found.sessions):
+        return None
+    series = None if difference.found.series_id is None else db.get(SessionSeries, difference.found.series_id)
+    if difference.uid is not None and (series is None or series.uid != difference.uid):
+        with_uid = db.scalar(sa.select(SessionSeries).where(SessionSeries.uid == difference.uid))
+        series = with_uid or series
+    if series is None:
+        return new_series(db, SeriesOrigin.FILE, difference.audiences[0], uid=difference.uid)
+    if difference.uid is not None and series.uid != difference.uid:
+        series.uid, series.external = difference.uid, True
+    series.origin = SeriesOrigin.FILE
+    series.course_id, series.group_id = difference.audiences[0]
+    db.flush()
+    return series
+
+
+def _loaded(db: Session, ids: Sequence[int]) -> dict[int, ClassSession]:
+    if not ids:
+        return {}
+    query = sa.select(ClassSession).options(*parts()).where(ClassSession.id.in_(ids))
+    return {session.id: session for session in db.scalars(query.execution_options(populate_existing=True))}
+
+
+def _apply(db: Session, session: ClassSession, change: Change, difference: Difference) -> None:
+    past = change.there.slot.ends_at <= difference.now
+    session.ends_at = change.slot.ends_at
+    if not past:
+        session.starts_at = session.planned_at = change.slot.starts_at
+        set_rooms(session, difference.room_ids)
+        set_audiences(session, difference.audiences)
+    if difference.early_minutes is not None:
+        session.early_minutes = difference.early_minutes
+    if difference.grace_minutes is not None:
+        session.grace_minutes = difference.grace_minutes
+    if session.cancelled:
+        session.state, session.cancelled_reason = SessionState.SCHEDULED, None
+    db.flush()
+    apply_session_times(db, session)
+
+
+def _or_default(minutes: int | None) -> int:
+    return DEFAULT_MINUTES if minutes is None else minutes

@@ -1,0 +1,173 @@
+"""A lecturer's changes of a session: moving it, making it shorter or longer, cancelling it, and letting it be."""
+
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
+from wtforms import FieldList, SelectField, StringField, TextAreaField
+from wtforms.validators import Optional
+
+from attendance.database.audiences import rooms_of
+from attendance.database.models import ClassSession, Room
+from attendance.database.teaching.changes import Placement, cancel, move, restore
+from attendance.tables.fields import SESSION_NOTE
+from webapp.account.identity import current_lecturer
+from webapp.account.reach import course_shown, reach_session
+from webapp.admin.forms import ClockField, DayField, given, one_of_the_list, options, sensible_year
+from webapp.register.blueprint import blueprint
+from webapp.tools.fields import Fits, cleaned
+from webapp.tools.planning import Series, Times, plan_series
+from webapp.tools.storage import begin_change, database
+from webapp.tools.times import local, zone
+
+log = structlog.get_logger()
+
+
+def _text(kind: type[StringField], label: str) -> Any:
+    return kind(label, filters=[cleaned(SESSION_NOTE)], validators=[Optional(), Fits(SESSION_NOTE)])
+
+
+class ChangeForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """When and where a session is, and a note. `offer_rooms` must fill the lists first."""
+
+    day = DayField("Day", validators=[given("Choose a day."), sensible_year])
+    start = ClockField("Starts at", validators=[given("Choose when it starts.")])
+    end = ClockField("Ends at", validators=[given("Choose when it ends.")])
+    room = SelectField(
+        "Room", validate_choice=False, validators=[given("Choose a room."), one_of_the_list("Choose a room.")]
+    )
+    also_in = FieldList(
+        SelectField("Also in", validate_choice=False, validators=[Optional(), one_of_the_list("Choose a room.")]),
+        min_entries=1,
+    )
+    note = _text(TextAreaField, "Note")
+
+    def offer_rooms(self) -> "ChangeForm":
+        """Fill the lists; returns the form."""
+        rooms = database().execute(sa.select(Room.id, Room.name).order_by(Room.name))
+        words = [(str(room_id), name) for room_id, name in rooms]
+        self.room.choices = options(words)
+        if all(choice.data for choice in self.also_in):
+            self.also_in.append_entry()
+        for number, choice in enumerate(self.also_in, start=2):
+            choice.choices, choice.label.text = options([("", "No other room"), *words]), f"Room {number}"
+        return self
+
+    def room_ids(self) -> list[int]:
+        """Where a valid form wants it to be, each room once."""
+        return list(dict.fromkeys(int(value) for value in (self.room.data, *self.also_in.data) if value))
+
+    def times(self) -> Times:
+        """When a valid form wants it to be."""
+        if self.day.data is None or self.start.data is None or self.end.data is None:
+            raise ValueError("the form is not valid")
+        return Times([self.day.data], self.start.data, self.end.data)
+
+
+class CancelForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """Why a session does not take place."""
+
+    reason = _text(StringField, "Reason")
+
+
+@blueprint.route("/change", methods=["GET", "POST"])
+def change(session_id: int) -> ResponseReturnValue:
+    """Move the session, or let it be shorter or longer, with a note for those who open the register."""
+    session = reach_session(session_id)
+    form = ChangeForm(data=_present(session)).offer_rooms()
+    series = Series()
+    if form.validate_on_submit():
+        db = begin_change()
+        series = plan_series(db, form.times(), form.room_ids(), zone(), moving=session)
+        if series.slots and not series.problems and _rooms_are_there(db, form):
+            session.note = form.note.data or None
+            slot = series.slots[0]
+            if _differs(session, placement := Placement(slot.starts_at, slot.ends_at, form.room_ids())):
+                move(db, session, placement, lecturer_id=current_lecturer().id)
+            db.commit()
+            log.info("session_changed", by=current_lecturer().id, session=session_id)
+            flash("The session is saved. Its register follows the new times; what a person decided is kept.", "success")
+            for text in series.notes:
+                flash(text, "info")
+            return redirect(url_for("register.page", session_id=session_id))
+        db.rollback()
+    failed = bool(form.errors or series.problems)
+    page = render_template(
+        "register/change.html", session=session, course=course_shown(session), form=form, series=series
+    )
+    return page, 422 if failed else 200
+
+
+@blueprint.route("/cancel", methods=["GET", "POST"], endpoint="cancel")
+def cancel_session(session_id: int) -> ResponseReturnValue:
+    """Let the session not take place."""
+    session, form = reach_session(session_id), CancelForm()
+    if form.validate_on_submit():
+        db = begin_change()
+        cancel(db, _locked(db, session), reason=form.reason.data or "", lecturer_id=current_lecturer().id)
+        db.commit()
+        log.info("session_cancelled", by=current_lecturer().id, session=session_id)
+        flash("The session is cancelled. Imports of the timetable leave it so.", "success")
+        return redirect(url_for("register.page", session_id=session_id))
+    page = render_template("register/cancel.html", session=session, course=course_shown(session), form=form)
+    return page, 422 if form.errors else 200
+
+
+@blueprint.route("/restore", methods=["GET", "POST"], endpoint="restore")
+def restore_session(session_id: int) -> ResponseReturnValue:
+    """Let a cancelled session take place after all, if its rooms are still free."""
+    session, form = reach_session(session_id), CancelForm()
+    series = Series()
+    if form.validate_on_submit():
+        db = begin_change()
+        start, end = local(session.starts_at), local(session.ends_at)
+        times = Times([start.date()], start.time(), end.time())
+        series = plan_series(db, times, rooms_of(session), zone(), moving=session)
+        if series.slots and not series.problems:
+            restore(db, _locked(db, session), lecturer_id=current_lecturer().id)
+            db.commit()
+            log.info("session_restored", by=current_lecturer().id, session=session_id)
+            flash("The session takes place.", "success")
+            return redirect(url_for("register.page", session_id=session_id))
+        db.rollback()
+    page = render_template(
+        "register/restore.html", session=session, course=course_shown(session), form=form, series=series
+    )
+    return page, 422 if series.problems or form.errors else 200
+
+
+def _locked(db: Session, session: ClassSession) -> ClassSession:
+    """The session as it is now; one that was deleted meanwhile answers as any that is not there."""
+    db.refresh(session, with_for_update=True)
+    return session
+
+
+def _differs(session: ClassSession, placement: Placement) -> bool:
+    now = Placement(session.starts_at, session.ends_at, list(rooms_of(session)))
+    return now != placement
+
+
+def _rooms_are_there(db: Session, form: ChangeForm) -> bool:
+    wanted = form.room_ids()
+    there = db.scalars(sa.select(Room.id).where(Room.id.in_(wanted)).with_for_update(read=True)).all()
+    if len(there) < len(wanted):
+        form.room.errors = ["A room was deleted meanwhile. Choose another."]
+        return False
+    return True
+
+
+def _present(session: ClassSession) -> dict[str, Any]:
+    start, end = local(session.starts_at), local(session.ends_at)
+    room, *rooms = (str(room_id) for room_id in rooms_of(session))
+    return {
+        "day": start.date(),
+        "start": start.time(),
+        "end": end.time(),
+        "room": room,
+        "also_in": rooms,
+        "note": session.note,
+    }
