@@ -41,6 +41,10 @@ NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LONG_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 """Before any session."""
 
+GRACE_ENDS_S = 25.0
+"""In the demo's clip taken as a short class, grace ends so many seconds after the first frame; who arrives later is
+late."""
+
 Row = TypeVar("Row")
 _number = itertools.count(1)
 _password_hash = hash_password(PASSWORD)  # once: it is slow on purpose

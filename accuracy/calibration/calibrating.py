@@ -8,7 +8,7 @@ import numpy as np
 from accuracy.calibration.corrections import Corrected
 from accuracy.calibration.groups import GroupReport
 from accuracy.calibration.pairs import Comparisons, compare, edge_at
-from accuracy.calibration.thresholds import Choice, Wanted, choose
+from accuracy.calibration.thresholds import Choice, Purpose, choose
 from accuracy.statistics.rates import Interval
 from attendance.gallery.store import Store
 from attendance.settings.families import BUILT_IN, DLIB, Family, FamilyError, custom_numbers, family_of
@@ -30,7 +30,7 @@ class Calibration:
 
     model: str
     comparisons: Comparisons
-    wanted: Wanted
+    wanted: Purpose
     roster: Choice
     campus: Choice
     in_use: Mapping[str, float]
@@ -87,7 +87,7 @@ class Calibration:
 
 def calibrate(
     store: Store,
-    wanted: Wanted,
+    wanted: Purpose,
     in_use: MatchingSettings,
     *,
     budget: int,

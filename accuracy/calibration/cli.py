@@ -25,7 +25,7 @@ from accuracy.calibration.text import (
     summary,
     table_lines,
 )
-from accuracy.calibration.thresholds import STRANGERS, Wanted
+from accuracy.calibration.thresholds import STRANGERS, Purpose
 from accuracy.comparison.cli import compare_galleries
 from attendance.database.opening import open_session
 from attendance.gallery.store import Store, read_store
@@ -94,11 +94,11 @@ def calibrate(  # noqa: PLR0917 - one parameter an option
                 "--compare changes no settings: choose a family, and calibrate its gallery with --write"
             )
         store = read_store(path or settings.store_path)
-        wish = Wanted(wanted, roster, strangers)
+        wish = Purpose(wanted, roster, strangers)
         compare_galleries(store, wish, settings, group=group, report=report, budget=comparisons, seed=seed)
         return
     store = read_store(path or settings.store_path)
-    wish = Wanted(wanted, roster, strangers, _margin(settings.matching, store))
+    wish = Purpose(wanted, roster, strangers, _margin(settings.matching, store))
     people = store.in_use
     if not people:
         raise click.ClickException("the store holds no student whose photos are in use: enrol some first")

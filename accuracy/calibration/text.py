@@ -7,7 +7,7 @@ from typing import NamedTuple
 from accuracy.calibration.calibrating import Calibration
 from accuracy.calibration.corrections import FEWEST_SESSIONS, Corrected
 from accuracy.calibration.groups import FEWEST_PEOPLE, GroupRates
-from accuracy.calibration.thresholds import Choice, Wanted
+from accuracy.calibration.thresholds import Choice, Purpose
 from accuracy.statistics.rates import Interval
 from attendance.reports.names import printable
 from attendance.settings.families import CALIBRATION_STEP
@@ -57,10 +57,10 @@ def summary(found: Calibration) -> list[str]:
     ]
 
 
-def wish_line(wanted: Wanted) -> str:
+def wish_line(wanted: Purpose) -> str:
     """What the thresholds shall keep."""
     return (
-        f"Wanted: a false entry in at most {wanted.rate:g} of class sessions with a roster of {wanted.roster:,} and "
+        f"Purpose: a false entry in at most {wanted.rate:g} of class sessions with a roster of {wanted.roster:,} and "
         f"{wanted.strangers:g} people who are not on it."
     )
 

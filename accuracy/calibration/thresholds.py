@@ -32,7 +32,7 @@ class NoThresholdError(AttendanceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Purpose:
     """What the thresholds are chosen for."""
 
     rate: float = 0.001
@@ -81,13 +81,13 @@ def chance_of_false_entry(rate: float, trials: float) -> float:
     return -math.expm1(trials * math.log1p(-rate)) if rate < 1 else 1.0
 
 
-def trials_of_session(comparisons: Comparisons, wanted: Wanted, searched: int, threshold: float) -> float:
+def trials_of_session(comparisons: Comparisons, wanted: Purpose, searched: int, threshold: float) -> float:
     """T of the module's formula."""
     missed = comparisons.false_non_match_limit(threshold - wanted.margin)
     return (wanted.strangers + missed * wanted.roster) * searched
 
 
-def choose(comparisons: Comparisons, wanted: Wanted, *, setting: str, searched: int, default: float | None) -> Choice:
+def choose(comparisons: Comparisons, wanted: Purpose, *, setting: str, searched: int, default: float | None) -> Choice:
     """Choose the largest threshold that the data show to keep the wanted rate.
 
     Args:
@@ -126,7 +126,7 @@ def choose(comparisons: Comparisons, wanted: Wanted, *, setting: str, searched: 
     return choice
 
 
-def _not_contradicted(comparisons: Comparisons, wanted: Wanted, searched: int, default: float) -> float:
+def _not_contradicted(comparisons: Comparisons, wanted: Purpose, searched: int, default: float) -> float:
     """The default, or the largest edge under it at which the data do not show more false entries than wanted."""
     if _least_chance(comparisons, wanted, searched, default) <= wanted.rate:
         return default
@@ -136,14 +136,14 @@ def _not_contradicted(comparisons: Comparisons, wanted: Wanted, searched: int, d
     return float(EDGES[0])
 
 
-def _least_chance(comparisons: Comparisons, wanted: Wanted, searched: int, threshold: float) -> float:
+def _least_chance(comparisons: Comparisons, wanted: Purpose, searched: int, threshold: float) -> float:
     """The chance of a false entry if the rate is at its lower limit and only strangers are compared."""
     low = comparisons.false_match_rate(edge_at(threshold)).low
     return chance_of_false_entry(low, wanted.strangers * searched)
 
 
 def _choice(
-    comparisons: Comparisons, wanted: Wanted, setting: str, searched: int, threshold: float, *, measured: bool
+    comparisons: Comparisons, wanted: Purpose, setting: str, searched: int, threshold: float, *, measured: bool
 ) -> Choice:
     trials = trials_of_session(comparisons, wanted, searched, threshold)
     edge = edge_at(threshold)

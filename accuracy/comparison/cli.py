@@ -17,7 +17,7 @@ from accuracy.calibration.groups import DEFAULT_GROUP, GroupReport, compare_grou
 from accuracy.calibration.pairs import BUDGET
 from accuracy.calibration.report import as_json as calibration_as_json
 from accuracy.calibration.text import TextTable, table_lines, wish_line
-from accuracy.calibration.thresholds import Wanted
+from accuracy.calibration.thresholds import Purpose
 from accuracy.comparison.comparing import Comparison, Groups, compare_families
 from accuracy.comparison.kept_photos import find_kept_photos
 from accuracy.comparison.report import write_comparison
@@ -47,7 +47,7 @@ INTERRUPTED = 130
 
 def compare_galleries(
     store: Store,
-    wanted: Wanted,
+    wanted: Purpose,
     settings: Settings,
     *,
     group: str | None,

@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util.exc import CommandError
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
@@ -153,8 +154,9 @@ def losses_of_downgrade(engine: sa.Engine, revision: str) -> list[str]:
             return [loss for step in steps if hasattr(step.module, "losses") for loss in step.module.losses(connection)]
     except sa.exc.DBAPIError as error:
         raise DatabaseError(_unreachable(engine, error)) from None
-    except CommandError as error:
-        raise DatabaseError(f"{error}; this version knows revisions up to {newest_revision()}") from None
+    except RevisionError:
+        known = f"this version knows revisions up to {newest_revision()}"
+        raise DatabaseError(f"Can't locate revision identified by {revision!r}; {known}") from None
 
 
 def current_revision(engine: sa.Engine) -> str | None:

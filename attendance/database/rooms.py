@@ -46,11 +46,6 @@ class RoomWatch:
         return bool(self.cameras) and all(camera.watches for camera in self.cameras)
 
     @property
-    def living(self) -> int:
-        """How many cameras are alive."""
-        return sum(not camera.dead for camera in self.cameras)
-
-    @property
     def dead(self) -> tuple[CameraNow, ...]:
         """Those that are not."""
         return tuple(camera for camera in self.cameras if camera.dead)
@@ -65,11 +60,6 @@ class RoomWatch:
         """When the first of the dead ones was last heard of; None where none is dead, or one of them never spoke."""
         heard = [camera.last_seen_at for camera in self.dead]
         return min((at for at in heard if at is not None), default=None) if None not in heard else None
-
-    @property
-    def never_spoke(self) -> bool:
-        """Whether a dead camera was never heard of."""
-        return any(camera.last_seen_at is None for camera in self.dead)
 
     @property
     def blind_since(self) -> datetime | None:

@@ -60,8 +60,6 @@ STRANGERS = (Person("", "a stranger", (), _group((1172, 336)), 9),)
 ROSTER = ON_TIME + LATE + ABSENT + UNRECOGNISABLE
 ENROLLED = ROSTER + OTHER_COURSE
 VISIBLE = tuple(person for person in ROSTER + OTHER_COURSE + STRANGERS if person.seen is not None)
-GRACE_ENDS_S = 25.0
-"""In the clip, a short class, grace ends so many seconds after the first frame; who arrives later is late."""
 LENGTH_S = 45.0
 """The clip's frames cover so many seconds."""
 FRAMES_PER_SECOND = 2.0

@@ -15,11 +15,11 @@ from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Camera, ClassSession, Course, Room
 from attendance.database.tokens import hash_token, new_token
 from operations.demo.classroom import write_frames, write_photos
-from operations.demo.people import ABSENT, GRACE_ENDS_S, LATE, ON_TIME, UNRECOGNISABLE
+from operations.demo.people import ABSENT, LATE, ON_TIME, UNRECOGNISABLE
 from operations.demo.programs import free_port
 from operations.demo.university import COURSE_CODE, LECTURER_EMAIL, Passwords, found_university
 from tests.deploy.machine import SOURCE, Browser, Machine
-from tests.factories import watch
+from tests.factories import GRACE_ENDS_S, watch
 from tests.mariadb import MariaDb
 
 PASSWORD = "a lecturer's long password"
@@ -161,7 +161,7 @@ def machine(make_machine: Callable[..., Machine]) -> Iterator[Machine]:
     """An installation for two recognition services, of which the dashboard and nginx run."""
     machine = make_machine(services=2)
     settings = machine.at("/etc/attendance/attendance.toml")
-    quick = "[service]\nclose_interval_s = 0.5\ntimetable_refresh_s = 0.5\n"
+    quick = "[attendance]\nsettle_minutes = 0\n\n[service]\nclose_interval_s = 0.5\ntimetable_refresh_s = 0.5\n"
     settings.write_text(settings.read_text().replace("[service]\n", quick))
     try:
         machine.start_unit("attendance-web")

@@ -137,7 +137,7 @@ async def test_a_covered_lens(start: Any, open_stream: Any, lesson: Lesson) -> N
     with lesson.campus.sessions() as db:
         room_id = db.get_one(ClassSession, lesson.session_id).room_id
         room = room_watch(db, [room_id], lesson.campus.now)[room_id]
-    assert (room.watched, room.living, room.blind_since) == (False, 1, since)
+    assert (room.watched, len(room.dead), room.blind_since) == (False, 0, since)
     await lesson.film(call, range(5, 6))
     await until(lambda: blind_since() is None)
     await until(lambda: lesson.which("watched") == {0, 1, 5})

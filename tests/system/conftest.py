@@ -18,10 +18,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.models import Attendance, ClassSession, Course, Room, Student
 from attendance.database.tokens import new_token
 from operations.demo.classroom import write_frames, write_photos
-from operations.demo.people import GRACE_ENDS_S
 from operations.demo.programs import Programs, free_port
 from operations.demo.university import CAMERA_NAME, COURSE_CODE, Passwords, found_university
-from tests.factories import make_session, watch
+from tests.factories import GRACE_ENDS_S, make_session, watch
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

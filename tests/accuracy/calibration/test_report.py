@@ -13,7 +13,7 @@ from accuracy.calibration.corrections import Corrected
 from accuracy.calibration.groups import GroupReport, compare_groups
 from accuracy.calibration.report import write_calibration
 from accuracy.calibration.text import as_rate, correction_lines
-from accuracy.calibration.thresholds import Wanted
+from accuracy.calibration.thresholds import Purpose
 from accuracy.statistics.rates import Interval, clopper_pearson
 from attendance.gallery.store import Store
 from attendance.settings.model import MatchingSettings
@@ -33,7 +33,7 @@ def found() -> Calibration:
 
     return calibrate(
         Store(people, encoding_size=32),
-        Wanted(roster=30),
+        Purpose(roster=30),
         MatchingSettings(),
         budget=1_000_000,
         groups=report,

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from accuracy.calibration.pairs import Comparisons, compare, edge_at
-from accuracy.calibration.thresholds import Choice, Wanted, chance_of_false_entry, choose, needed_rate
+from accuracy.calibration.thresholds import Choice, Purpose, chance_of_false_entry, choose, needed_rate
 from accuracy.statistics.rates import upper_limit
 
 
@@ -17,7 +17,7 @@ def gallery(people: int, photos: int, size: int = 64) -> dict[str, NDArray[np.fl
     return {f"s{n}": draw.normal(draw.normal(0, between, size), within, (photos, size)) for n in range(people)}
 
 
-def chosen(comparisons: Comparisons, wanted: Wanted, default: float = 0.55) -> Choice:
+def chosen(comparisons: Comparisons, wanted: Purpose, default: float = 0.55) -> Choice:
     return choose(comparisons, wanted, setting="threshold", searched=wanted.roster, default=default)
 
 
@@ -38,7 +38,7 @@ def test_the_formula_by_hand() -> None:
 
 def test_the_chosen_threshold_keeps_what_was_wanted_at_the_upper_limit() -> None:
     comparisons = compare(gallery(800, 2))
-    wanted = Wanted(rate=0.2, roster=20, strangers=1)
+    wanted = Purpose(rate=0.2, roster=20, strangers=1)
     choice = chosen(comparisons, wanted)
     assert choice.measured
     assert choice.chance <= 0.2
@@ -52,13 +52,13 @@ def test_the_chosen_threshold_keeps_what_was_wanted_at_the_upper_limit() -> None
 
 def test_a_stricter_wish_gives_no_larger_threshold() -> None:
     comparisons = compare(gallery(800, 2))
-    loose, strict = (chosen(comparisons, Wanted(rate, 20, 1)).threshold for rate in (0.5, 0.1))
+    loose, strict = (chosen(comparisons, Purpose(rate, 20, 1)).threshold for rate in (0.5, 0.1))
     assert strict < loose
 
 
 @pytest.mark.parametrize("people", [1, 2, 5, 40])
 def test_a_small_gallery_is_told_so_and_gets_the_default(people: int) -> None:
-    choice = chosen(compare(gallery(people, 2)), Wanted())
+    choice = chosen(compare(gallery(people, 2)), Purpose())
     assert not choice.measured
     assert choice.threshold == 0.55
     assert "cannot support an estimate" in choice.remarks[0]
@@ -74,7 +74,7 @@ def test_pairs_of_few_people_do_not_stand_in_for_people() -> None:
 
 def test_without_two_photos_everybody_counts_as_a_stranger() -> None:
     comparisons = compare(gallery(800, 1))
-    choice = chosen(comparisons, Wanted(rate=0.5, roster=5, strangers=1))
+    choice = chosen(comparisons, Purpose(rate=0.5, roster=5, strangers=1))
     assert choice.trials == (1 + 5) * 5
     assert choice.measured
     assert "Nobody has two photos" in choice.remarks[0]
@@ -84,7 +84,7 @@ def test_a_default_that_the_data_contradict_is_not_given() -> None:
     draw = np.random.default_rng(1)
     alike = {f"s{n}": draw.normal(0, 0.05, (2, 16)) for n in range(60)}
     comparisons = compare(alike)
-    choice = chosen(comparisons, Wanted())
+    choice = chosen(comparisons, Purpose())
     assert not choice.measured
     assert choice.threshold < 0.4
     assert comparisons.impostor_rates[edge_at(choice.threshold)] < 0.01
@@ -94,6 +94,6 @@ def test_a_default_that_the_data_contradict_is_not_given() -> None:
 def test_a_threshold_that_misses_many_says_so() -> None:
     draw = np.random.default_rng(1)
     scattered = {f"s{n}": draw.normal(0, 0.2, (2, 16)) for n in range(800)}
-    choice = chosen(compare(scattered), Wanted(rate=0.5, roster=5, strangers=1))
+    choice = chosen(compare(scattered), Purpose(rate=0.5, roster=5, strangers=1))
     assert choice.measured
     assert "miss" in choice.remarks[0]
