@@ -58,7 +58,7 @@ class There:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedOccurrence:
     """What a line wants, with lines that belong to it.
 
     Attributes:
@@ -120,7 +120,7 @@ class Occurrences:
                 if each.uid is not None:
                     self._uids[each.uid] = each.series_id
 
-    def find(self, wanted: Wanted, meant: "Meant", claimed: Set[int], now: datetime) -> Found:
+    def find(self, wanted: WantedOccurrence, meant: "Meant", claimed: Set[int], now: datetime) -> Found:
         """What a line means among what no other line has claimed.
 
         Args:
@@ -178,7 +178,7 @@ class Occurrences:
         ids = {each.id: each for of_audience in self._by_audience.values() for each in of_audience}
         return [each for each in ids.values() if each.origin is SeriesOrigin.FILE]
 
-    def _candidates(self, wanted: Wanted, found: Found) -> list[There]:
+    def _candidates(self, wanted: WantedOccurrence, found: Found) -> list[There]:
         ids: dict[int, There] = {}
         if found.series_id is not None:
             ids |= {each.id: each for each in self._by_series[found.series_id]}
@@ -189,7 +189,7 @@ class Occurrences:
         return sorted(ids.values(), key=lambda each: (each.slot.starts_at, each.id))
 
     def _same_day(
-        self, slot: Slot, others: Sequence[There], taken: Set[int], wanted: Wanted, series_id: int | None
+        self, slot: Slot, others: Sequence[There], taken: Set[int], wanted: WantedOccurrence, series_id: int | None
     ) -> There | None:
         day = self._day(slot.starts_at)
         found = [each for each in others if each.id not in taken and self._day(each.planned_at) == day]
@@ -201,7 +201,7 @@ class Occurrences:
             found = [each for each in found if each.origin is not SeriesOrigin.FORM]
         return min(found, key=lambda each: abs(each.planned_at - slot.starts_at), default=None)
 
-    def _take_other_day(self, wanted: Wanted, others: Sequence[There], take: _Take, taken: Set[int]) -> None:
+    def _take_other_day(self, wanted: WantedOccurrence, others: Sequence[There], take: _Take, taken: Set[int]) -> None:
         weeks = {slot.starts_at.astimezone(self._zone).isocalendar()[:2]: slot for slot in wanted.slots}
         by_series: defaultdict[int, dict[tuple[int, int], There]] = defaultdict(dict)
         for each in others:
@@ -218,7 +218,7 @@ class Occurrences:
     def _is_alone(self, each: There) -> bool:
         return each.series_id is None or len(self._by_series[each.series_id]) == 1
 
-    def _is_dropped(self, slot: Slot, wanted: Wanted, series_id: int | None) -> bool:
+    def _is_dropped(self, slot: Slot, wanted: WantedOccurrence, series_id: int | None) -> bool:
         return any(
             (audience in wanted.audiences and planned_at == slot.starts_at)
             or (of_series == series_id and self._day(planned_at) == self._day(slot.starts_at))
@@ -232,7 +232,7 @@ class Occurrences:
 class Meant:
     """What the lines of a file mean for sure: by identifier, or for whom and when exactly."""
 
-    def __init__(self, lines: Iterable[Wanted]) -> None:
+    def __init__(self, lines: Iterable[WantedOccurrence]) -> None:
         self._uids: dict[str | None, set[int]] = {}
         self._starts: dict[tuple[Audience, datetime], set[int]] = {}
         for wanted in lines:
@@ -250,7 +250,7 @@ class Meant:
         """Whether any line of the file means a session."""
         return bool(self._lines_of(each))
 
-    def is_anothers(self, each: There, wanted: Wanted) -> bool:
+    def is_anothers(self, each: There, wanted: WantedOccurrence) -> bool:
         """Whether a session is what another line of the file means, so that this one leaves it."""
         return bool(self._lines_of(each) - {wanted.line})
 
@@ -268,7 +268,9 @@ def _without(sessions: Sequence[There], taken: Set[int]) -> list[There]:
     return [each for each in sessions if each.id not in taken]
 
 
-def _exact(slot: Slot, free: Sequence[There], series_id: int | None, wanted: Wanted, meant: Meant) -> There | None:
+def _exact(
+    slot: Slot, free: Sequence[There], series_id: int | None, wanted: WantedOccurrence, meant: Meant
+) -> There | None:
     """The session that is, or was planned, at that very start; of several that of the series, then one in place."""
     found = [each for each in free if slot.starts_at in (each.planned_at, each.slot.starts_at)]
     found = [each for each in found if each.uid in (None, wanted.uid) or not meant.has_uid(each.uid)]
@@ -284,7 +286,7 @@ def _exact(slot: Slot, free: Sequence[There], series_id: int | None, wanted: Wan
     )
 
 
-def _is_double(each: There, wanted: Wanted, found: Found) -> bool:
+def _is_double(each: There, wanted: WantedOccurrence, found: Found) -> bool:
     here = found.sessions.get(each.slot)
     return (
         here is not None

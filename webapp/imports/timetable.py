@@ -18,7 +18,7 @@ from attendance.tables.errors import LineError
 from attendance.tables.reading import Line, Table
 from webapp.imports.double_booked import students_in_two_places
 from webapp.imports.finders import CourseFinder, RoomFinder
-from webapp.imports.occurrences import Found, Meant, Occurrences, Wanted, load_occurrences
+from webapp.imports.occurrences import Found, Meant, Occurrences, WantedOccurrence, load_occurrences
 from webapp.imports.plan import ImportPlan
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
@@ -45,7 +45,7 @@ class _Resolved:
     record: SessionRecord
     audiences: tuple[Audience, ...]
     room_ids: tuple[int, ...]
-    wanted: Wanted
+    wanted: WantedOccurrence
     left_out: dict[str, int]
 
 
@@ -201,7 +201,7 @@ class TimetableImporter(Importer[SessionRecord]):
     def _members(self, leader: Numbered[SessionRecord]) -> list[Numbered[SessionRecord]]:
         return [leader, *self._joined.get(leader.line, ())]
 
-    def _known(self, db: Session, items: Sequence[Numbered[SessionRecord]]) -> Iterable[Wanted]:
+    def _known(self, db: Session, items: Sequence[Numbered[SessionRecord]]) -> Iterable[WantedOccurrence]:
         """What the lines mean as far as the courses and groups that they name are there."""
         codes = {code for item in items for code in item.record.course_codes}
         courses = dict(db.execute(sa.select(Course.code, Course.id).where(Course.code.in_(codes))).all())
@@ -212,7 +212,9 @@ class TimetableImporter(Importer[SessionRecord]):
                 audiences = _audiences(record, {code: courses[code] for code in record.course_codes}, groups)
             except (KeyError, LineError):
                 continue
-            yield Wanted(item.line, record.uid, frozenset(audiences), frozenset(), record.slots, record.weekly)
+            yield WantedOccurrence(
+                item.line, record.uid, frozenset(audiences), frozenset(), record.slots, record.weekly
+            )
 
     def _names(self, db: Session, items: Sequence[Numbered[SessionRecord]]) -> "_Names":
         courses = self._courses.find(db, (code for item in items for code in item.record.course_codes))
@@ -239,7 +241,7 @@ class TimetableImporter(Importer[SessionRecord]):
         record = leader.record
         local_days = {slot.starts_at.astimezone(self._zone).date(): slot for slot in record.slots}
         kept, left_out = self._breaks.split(local_days)
-        wanted = Wanted(
+        wanted = WantedOccurrence(
             leader.line,
             record.uid,
             frozenset(audiences),

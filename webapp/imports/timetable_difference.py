@@ -12,7 +12,7 @@ from attendance.database.audiences import Audience, parts, set_audiences, set_ro
 from attendance.database.models import ClassSession, SeriesOrigin, SessionSeries, SessionState
 from attendance.database.register import apply_session_times
 from attendance.database.teaching.series import new_series
-from webapp.imports.occurrences import Found, There, Wanted
+from webapp.imports.occurrences import Found, There, WantedOccurrence
 from webapp.imports.report import Outcome, Result
 from webapp.tools.schedule import DEFAULT_MINUTES, Slot
 
@@ -45,7 +45,7 @@ class Difference:
     line: int
     codes: tuple[str, ...]
     uid: str | None
-    wanted: Wanted
+    wanted: WantedOccurrence
     audiences: tuple[Audience, ...]
     room_ids: tuple[int, ...]
     early_minutes: int | None
