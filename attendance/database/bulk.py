@@ -1,6 +1,7 @@
 """Many entries of one register changed at once, by a person, and undone again."""
 
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +12,13 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import expected_students
 from attendance.database.corrections import NoEntryError, checked_reason, hand_to_machine
 from attendance.database.decisions import conclusions_of
-from attendance.database.entries import NO_ENTRY, Author, add_entries, change_entry, is_creation
-from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status
+from attendance.database.entries import NO_ENTRY, Author, add_entries, change_entries, is_creation
+from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status, Unrecorded
 from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
+
+_Outcome = tuple[Status | None, Unrecorded | None]
+"""What an entry becomes: a status, or none and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +142,11 @@ def _decide_in(db: Session, session: ClassSession, wanted: Mapping[int, WantedEn
     ]
     as_seen = [row for student, row in rows.items() if _may_become(row, wanted[student])]
     add_entries(db, session.id, new, author)
+    alike: defaultdict[_Outcome, list[Attendance]] = defaultdict(list)
     for row in as_seen:
         status = wanted[row.student_id].status
-        unrecorded = row.unrecorded_reason if status is None else None
-        change_entry(db, row, status, Source.PERSON, author, unrecorded=unrecorded)
-    db.flush()
+        alike[status, row.unrecorded_reason if status is None else None].append(row)
+    _change(db, alike, author)
     changed = {row.student_id for row in (*new, *as_seen)}
     others = [row for student, row in rows.items() if student not in changed]
     sent_before = _sent_before(db, others, wanted, author)
@@ -198,6 +202,7 @@ def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> 
         for row in _locked_entries(db, session.id, Attendance.id.in_([c.attendance_id for c in changes])).values()
     }
     handed, changed, left = [], [], []
+    alike: defaultdict[_Outcome, list[Attendance]] = defaultdict(list)
     for change in changes:
         row = rows.get(change.attendance_id or 0)
         if row is None:
@@ -207,13 +212,19 @@ def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> 
             continue
         changed.append(row.student_id)
         if change.old_source is Source.PERSON:
-            change_entry(db, row, change.old_status, Source.PERSON, author, unrecorded=change.old_unrecorded)
+            alike[change.old_status, change.old_unrecorded].append(row)
         else:
             handed.append(row)
+    _change(db, alike, author)
     if handed:
         hand_to_machine(db, handed, conclusions_of(db, session), author)
     db.flush()
     return BulkChange(None, tuple(sorted(changed)), tuple(sorted(left)))
+
+
+def _change(db: Session, alike: Mapping[_Outcome, Sequence[Attendance]], author: Author) -> None:
+    for (status, unrecorded), rows in alike.items():
+        change_entries(db, rows, status, Source.PERSON, author, unrecorded=unrecorded)
 
 
 def _locked_entries(db: Session, session_id: int, which: sa.ColumnElement[bool]) -> dict[int, Attendance]:

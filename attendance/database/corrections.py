@@ -1,5 +1,6 @@
 """What a person makes of an entry of the register: a correction, for good."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from attendance.database.entries import (
     NO_ENTRY,
     Author,
     add_entry,
+    change_entries,
     change_entry,
     change_remark,
     history_of,
@@ -190,14 +192,14 @@ def hand_to_machine(
             no entry is left.
         author: who gives them back.
     """
-    gone = []
+    alike: defaultdict[Conclusion, list[Attendance]] = defaultdict(list)
     for row in rows:
-        conclusion = concluded.get(row.student_id, NOTHING_YET)
-        if conclusion == NOTHING_YET:
-            gone.append(row)
-            continue
-        change_entry(db, row, conclusion.status, Source.MACHINE, author, unrecorded=conclusion.unrecorded)
-        row.watched_from = conclusion.watched_from
+        alike[concluded.get(row.student_id, NOTHING_YET)].append(row)
+    gone = alike.pop(NOTHING_YET, [])
+    for to, some in alike.items():
+        change_entries(
+            db, some, to.status, Source.MACHINE, author, unrecorded=to.unrecorded, watched_from=to.watched_from
+        )
     if gone:
         take_out_entries(db, gone, author)
     db.flush()

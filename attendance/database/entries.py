@@ -3,9 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from attendance.database.models import Attendance, AttendanceChange, Source, Status, Unrecorded, utc_now
 from attendance.database.transactions import inserted
@@ -92,6 +94,38 @@ def change_entry(
     _note(db, row, author, old)
 
 
+def change_entries(
+    db: Session,
+    rows: Sequence[Attendance],
+    status: Status | None,
+    source: Source,
+    author: Author,
+    *,
+    unrecorded: Unrecorded | None = None,
+    watched_from: datetime | None = None,
+) -> None:
+    """Do to many entries what `change_entry` does to one, in two statements whatever their number.
+
+    `watched_from` is the machine's note, which goes with it.
+    """
+    if not rows:
+        return
+    db.flush()
+    values = {"status": status, "unrecorded_reason": unrecorded, "source": source, "watched_from": watched_from}
+    old = [_Decided(row.status, row.unrecorded_reason, row.source) for row in rows]
+    db.execute(
+        sa.update(Attendance)
+        .where(Attendance.id.in_([row.id for row in rows]))
+        .values(version=Attendance.version + 1, **values)
+        .execution_options(synchronize_session=False)
+    )
+    for row in rows:
+        for name, value in {**values, "version": row.version + 1}.items():
+            set_committed_value(row, name, value)
+    notes = [_noted(row, author, before) for row, before in zip(rows, old, strict=True)]
+    db.execute(sa.insert(AttendanceChange), notes)
+
+
 def change_remark(db: Session, row: Attendance, remark: str, author: Author) -> None:
     """Give an entry a remark, empty for none; its version rises, its status stays."""
     row.remark, row.version = remark or None, row.version + 1
@@ -109,8 +143,8 @@ def add_entries(db: Session, session_id: int, rows: Sequence[Attendance], author
         row.version = versions[row.student_id]
     db.add_all(rows)
     db.flush()
-    for row in rows:
-        _note(db, row, author, _NEW)
+    if rows:
+        db.execute(sa.insert(AttendanceChange), [_noted(row, author, _NEW) for row in rows])
 
 
 def take_out_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
@@ -181,19 +215,23 @@ _NEW = _Decided(None, None, None)
 def _note(
     db: Session, row: Attendance, author: Author, old: _Decided, *, remark: str | None = None, gone: bool = False
 ) -> None:
-    db.add(
-        AttendanceChange(
-            attendance_id=row.id,
-            lecturer_id=author.lecturer_id,
-            changed_at=author.now or utc_now(),
-            old_status=old.status,
-            old_unrecorded=old.unrecorded,
-            old_source=old.source,
-            new_status=None if gone else row.status,
-            new_unrecorded=None if gone else row.unrecorded_reason,
-            version=row.version,
-            batch=author.batch,
-            remark=remark,
-            reason=author.reason,
-        )
-    )
+    db.add(AttendanceChange(**_noted(row, author, old, remark=remark, gone=gone)))
+
+
+def _noted(
+    row: Attendance, author: Author, old: _Decided, *, remark: str | None = None, gone: bool = False
+) -> dict[str, Any]:
+    return {
+        "attendance_id": row.id,
+        "lecturer_id": author.lecturer_id,
+        "changed_at": author.now or utc_now(),
+        "old_status": old.status,
+        "old_unrecorded": old.unrecorded,
+        "old_source": old.source,
+        "new_status": None if gone else row.status,
+        "new_unrecorded": None if gone else row.unrecorded_reason,
+        "version": row.version,
+        "batch": author.batch,
+        "remark": remark,
+        "reason": author.reason,
+    }

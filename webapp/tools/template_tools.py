@@ -7,6 +7,7 @@ from flask import Flask, current_app
 from wtforms import Field
 
 from attendance.database.models import Source, Status, Unrecorded
+from webapp.tools.icons import ICONS
 from webapp.tools.names import name_key
 from webapp.tools.paging import page_address
 from webapp.tools.session_words import audience_codes, audience_groups, audience_names, only_course, room_names
@@ -52,6 +53,7 @@ def init_template_tools(app: Flask) -> None:
     app.jinja_env.globals.update(
         current_app=current_app,
         field_attributes=field_attributes,
+        icons=ICONS,
         page_address=page_address,
         state_words=STATE_WORDS,
         unrecorded_words=UNRECORDED_WORDS,

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from webapp.tools.dates import date_text
 
@@ -70,4 +70,5 @@ def _tag(value: datetime | date | None, text: str) -> Markup:
     if value is None:
         return Markup("")
     stamp = local(value).isoformat(timespec="seconds") if isinstance(value, datetime) else value.isoformat()
-    return Markup('<time datetime="{}">{}</time>').format(stamp, text)
+    # Not by format(), which takes ten times as long: a register of hundreds shows two in each row.
+    return Markup(f'<time datetime="{stamp}">{escape(text)}</time>')  # noqa: S704 - digits, and escaped
