@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.consent import outlives_withdrawal
 from attendance.database.engine import DatabaseError, begin_writing, require_current_schema, session_factory
-from attendance.database.erasure import being_erased
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
+from attendance.database.upkeep.erasure import being_erased
 from attendance.tables.index_numbers import alike, likeness
 from index_builder.index_versions import require_database_file
 from index_builder.photos.sources import Claim

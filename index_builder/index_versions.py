@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from attendance.database.engine import DatabaseError, require_current_schema, session_factory
 from attendance.database.models import IndexVersion
 from attendance.database.opening import open_engine
-from attendance.database.recognisable import note_index
+from attendance.database.watching.recognisable import note_index
 from attendance.gallery.publishing import BuiltIndex
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from attendance.database.backup import backups_in
 from attendance.database.engine import DatabaseError, session_factory
-from attendance.database.erasure import PATIENCE_S, forget_deleted_rows, withdraw
+from attendance.database.upkeep.backup import backups_in
+from attendance.database.upkeep.erasure import PATIENCE_S, forget_deleted_rows, withdraw
 from attendance.errors import AttendanceError
 from attendance.gallery.publishing import BuiltIndex
 from attendance.gallery.removal import erase_from_gallery, is_in_gallery

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 import structlog
 
 from attendance.database.engine import DatabaseError, session_factory
-from attendance.database.erasure import forget_deleted_rows
 from attendance.database.models import GalleryJob, GalleryJobKind, JobState
+from attendance.database.upkeep.erasure import forget_deleted_rows
 from attendance.models_in_use import KeptEngine
 from attendance.settings import Settings
 from index_builder.jobs import GalleryWork, work_once

@@ -7,6 +7,8 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.passwords import hash_password
+from attendance.database.access.tokens import hash_token
 from attendance.database.audiences import expected_students, rooms_of
 from attendance.database.conclusions import opens_at, watch_begins
 from attendance.database.models import (
@@ -24,7 +26,7 @@ from attendance.database.models import (
     SessionRoom,
     Student,
 )
-from attendance.database.observation import (
+from attendance.database.watching.observation import (
     NOBODY,
     MinuteCounts,
     MinuteOfCamera,
@@ -32,8 +34,6 @@ from attendance.database.observation import (
     observed_hours,
     record_observation,
 )
-from attendance.database.passwords import hash_password
-from attendance.database.tokens import hash_token
 
 PASSWORD = "correct horse battery"
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

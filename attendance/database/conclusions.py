@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from attendance.database.models import ClassSession, Closing, Status, Unrecorded
-from attendance.database.observation import SessionMinute, minutes_between
+from attendance.database.watching.observation import SessionMinute, minutes_between
 
 SHORTEST_WATCH = timedelta(minutes=5)
 """Before somebody is late, the room was watched for about so long without seeing them, however short grace is."""

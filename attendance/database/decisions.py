@@ -41,7 +41,7 @@ from attendance.database.models import (
     Student,
     Unrecorded,
 )
-from attendance.database.observation import Observed, SessionMinute, observed_minutes, record_observation
+from attendance.database.watching.observation import Observed, SessionMinute, observed_minutes, record_observation
 
 _HOUR = timedelta(hours=1)
 

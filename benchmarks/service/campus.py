@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.engine import create_database_engine, session_factory, upgrade
 from attendance.database.models import ApiToken, Camera, ClassSession, Course, Enrolment, Room, Student, TokenRole
-from attendance.database.tokens import hash_token, new_token
 from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.images import decode_image

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from attendance.database.backup import backup, delete_older_backups, restore
-from attendance.database.copying import copy_database
 from attendance.database.engine import current_revision, upgrade
 from attendance.database.opening import open_engine
+from attendance.database.upkeep.backup import backup, delete_older_backups, restore
+from attendance.database.upkeep.copying import copy_database
 from attendance.settings import load_settings
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)

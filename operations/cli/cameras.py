@@ -4,9 +4,9 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import Camera, Room
 from attendance.database.opening import open_session
-from attendance.database.tokens import hash_token, new_token
 from attendance.settings import load_settings
 from attendance.tables.fields import CAMERA_NAME, ROOM_NAME
 from operations.cli.arguments import checked

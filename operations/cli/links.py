@@ -8,7 +8,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.links import address_of, make_links, without_password
+from attendance.database.access.links import address_of, make_links, without_password
 from attendance.database.models import Lecturer
 from attendance.database.opening import open_session
 from attendance.gallery.files import replace_durably

@@ -4,10 +4,10 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.accounts import set_password
+from attendance.database.access.accounts import set_password
+from attendance.database.access.passwords import generate_password, hash_password, password_problem
 from attendance.database.models import Lecturer, Role
 from attendance.database.opening import open_session
-from attendance.database.passwords import generate_password, hash_password, password_problem
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from operations.cli.arguments import checked

@@ -3,9 +3,9 @@
 import click
 import sqlalchemy as sa
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import ApiToken, TokenRole
 from attendance.database.opening import open_session
-from attendance.database.tokens import hash_token, new_token
 from attendance.settings import load_settings
 from attendance.tables.fields import TOKEN_NAME
 from operations.cli.arguments import checked

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from attendance.database.engine import DatabaseError, require_current_schema, session_factory
-from attendance.database.erasure import forget_deleted_rows
 from attendance.database.opening import open_engine
-from attendance.database.retention import Retention
-from attendance.database.retention import purge as delete_old
+from attendance.database.upkeep.erasure import forget_deleted_rows
+from attendance.database.upkeep.retention import Retention
+from attendance.database.upkeep.retention import purge as delete_old
 from attendance.settings import SettingsError, load_settings
 from operations.doctor.examination import examine
 from operations.doctor.findings import Finding, Verdict, ok

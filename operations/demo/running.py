@@ -12,8 +12,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.access.tokens import new_token
 from attendance.database.engine import create_database_engine, session_factory, upgrade
-from attendance.database.tokens import new_token
 from attendance.errors import AttendanceError
 from attendance.models_in_use import models_in_use
 from attendance.settings import load_settings

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from attendance.database.access.passwords import hash_password
+from attendance.database.access.tokens import hash_token
 from attendance.database.models import (
     Attendance,
     Camera,
@@ -22,15 +24,13 @@ from attendance.database.models import (
     Student,
     Unrecorded,
 )
-from attendance.database.observation import (
+from attendance.database.watching.observation import (
     MinuteCounts,
     MinuteOfCamera,
     minutes_between,
     observed_hours,
     record_observation,
 )
-from attendance.database.passwords import hash_password
-from attendance.database.tokens import hash_token
 from operations.demo.people import ENROLLED, GRACE_MINUTES, OTHER_COURSE, ROSTER
 
 LECTURER_EMAIL = "lecturer@demo.example"

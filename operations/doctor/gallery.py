@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
-from attendance.database.recognisable import differences
+from attendance.database.watching.recognisable import differences
 from attendance.face_engine.interface import EngineError, EngineInfo
 from attendance.gallery.conversion import stores_beside
 from attendance.gallery.format import GalleryError, current_version, load_gallery, read_manifest

@@ -15,8 +15,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.access.tokens import all_token_hashes, api_token_of, camera_of, hash_token
 from attendance.database.models import Camera, TokenRole
-from attendance.database.tokens import all_token_hashes, api_token_of, camera_of, hash_token
 from recognition_service.access.guarding import CallRefusedError, Handler, guarded
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.errors import UnavailableError

@@ -18,9 +18,9 @@ import structlog
 
 from attendance.database.evidence import Evidence
 from attendance.database.models import Origin
-from attendance.database.observation import NOBODY
 from attendance.database.register import Sighting
 from attendance.database.timetable import SessionPlan
+from attendance.database.watching.observation import NOBODY
 from attendance.face_engine.interface import Face
 from attendance.settings.matching import MatchingRules
 from recognition_service.engine.looks import Look

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from attendance.database.models import Origin
-from attendance.database.observation import NOBODY, MinuteCounts, MinuteOfCamera, minute_of, observed_hours
+from attendance.database.watching.observation import NOBODY, MinuteCounts, MinuteOfCamera, minute_of, observed_hours
 from recognition_service.engine.looks import Look
 from recognition_service.outbox.store import Outbox
 

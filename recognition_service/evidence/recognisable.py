@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.recognisable import note_index_in_use
+from attendance.database.watching.recognisable import note_index_in_use
 from attendance.gallery.gallery import Gallery
 
 log = structlog.get_logger()

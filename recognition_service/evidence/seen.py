@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from attendance.database.observation import MinuteCounts
+from attendance.database.watching.observation import MinuteCounts
 from attendance.face_engine.interface import Face
 
 

@@ -24,10 +24,10 @@ from attendance.database.decisions import take_in_observation
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.guests import record_guest
-from attendance.database.late_frames import take_in_sighting
-from attendance.database.observation import Observed
 from attendance.database.register import Sighting, decide_closed
 from attendance.database.transactions import is_databases_fault
+from attendance.database.watching.late_frames import take_in_sighting
+from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
 from recognition_service.outbox.set_aside import SetAside
 from recognition_service.outbox.store import Outbox, OutboxError

@@ -10,8 +10,8 @@ from typing import Any
 
 from attendance.database.evidence import MOST_ROWS, Evidence, FrameEvidence
 from attendance.database.models import Origin
-from attendance.database.observation import Observed
 from attendance.database.register import Sighting
+from attendance.database.watching.observation import Observed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -22,8 +22,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from attendance.database.evidence import Evidence
-from attendance.database.observation import Observed
 from attendance.database.register import Sighting
+from attendance.database.watching.observation import Observed
 from attendance.errors import AttendanceError
 from recognition_service.outbox.file import (
     BUSY_S,

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Camera, ClassSession, Course, Room
-from attendance.database.tokens import hash_token, new_token
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.people import ABSENT, LATE, ON_TIME, UNRECOGNISABLE
 from operations.demo.programs import free_port

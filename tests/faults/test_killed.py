@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from attendance.database.models import ClassSession
-from attendance.database.observation import minute_of, observed_minutes
+from attendance.database.watching.observation import minute_of, observed_minutes
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from tests.faults.camera import SteadyCamera
 from tests.faults.conftest import Begin, Serve

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
 from attendance.database.models import (
     ApiToken,
@@ -19,7 +20,6 @@ from attendance.database.models import (
     Student,
     TokenRole,
 )
-from attendance.database.tokens import hash_token, new_token
 from operations.demo.people import ENROLLED, ROSTER
 from tests.databases import make_tables
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student

@@ -18,7 +18,6 @@ from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import begin_writing
-from attendance.database.erasure import being_erased, request_erasure, withdraw, withdraw_within
 from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.models import (
     AttendanceEvidence,
@@ -30,6 +29,7 @@ from attendance.database.models import (
     utc_now,
 )
 from attendance.database.register import Sighting
+from attendance.database.upkeep.erasure import being_erased, request_erasure, withdraw, withdraw_within
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store, read_store
 from attendance.settings import Settings

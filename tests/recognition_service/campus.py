@@ -12,9 +12,9 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
 from attendance.database.models import ApiToken, Attendance, Camera, Course, Origin, Student, TokenRole
-from attendance.database.tokens import hash_token, new_token
 from attendance.face_engine.interface import Image
 from attendance.gallery.format import publish
 from attendance.settings import Settings

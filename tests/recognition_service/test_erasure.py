@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.late_frames import take_in_sighting
 from attendance.database.models import AttendanceEvidence
 from attendance.database.register import Sighting
+from attendance.database.watching.late_frames import take_in_sighting
 from attendance.gallery.store import Store
 from attendance.settings.attendance import LateFrames
 from operations.erasure import ErasureReport, erase_students

@@ -14,8 +14,8 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import ApiToken, Camera, TokenRole
-from attendance.database.tokens import hash_token, new_token
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import SERVICE
 from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running, until

@@ -18,8 +18,8 @@ from attendance.database.models import (
     Origin,
     Student,
 )
-from attendance.database.observation import MinuteCounts, SessionMinute, minute_of, observed_minutes
-from attendance.database.rooms import room_watch
+from attendance.database.watching.observation import MinuteCounts, SessionMinute, minute_of, observed_minutes
+from attendance.database.watching.rooms import room_watch
 from attendance.face_engine.interface import Image
 from protos.attendance.v1 import attendance_pb2 as pb
 from tests.recognition_service.campus import COLOURS, STRANGER, CameraCall, Campus, add_session, until

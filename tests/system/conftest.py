@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.access.tokens import new_token
 from attendance.database.models import Attendance, ClassSession, Course, Room, Student
-from attendance.database.tokens import new_token
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.programs import Programs, free_port
 from operations.demo.university import CAMERA_NAME, COURSE_CODE, Passwords, found_university

@@ -6,10 +6,10 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, ValidationError
 from wtforms.validators import DataRequired, EqualTo
 
-from attendance.database.links import PATH, lecturer_of_link, use_link
+from attendance.database.access.links import PATH, lecturer_of_link, use_link
+from attendance.database.access.passwords import hash_password, password_problem
+from attendance.database.access.tokens import hash_token
 from attendance.database.models import Lecturer, utc_now
-from attendance.database.passwords import hash_password, password_problem
-from attendance.database.tokens import hash_token
 from webapp.account.identity import public, sign_out
 from webapp.account.sign_in import begin_attempt, end_attempt, too_many, wait_text
 from webapp.tools.storage import begin_change, database

@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from wtforms import EmailField, PasswordField, StringField, ValidationError
 from wtforms.validators import DataRequired, EqualTo, Length
 
-from attendance.database.accounts import set_password
+from attendance.database.access.accounts import set_password
+from attendance.database.access.passwords import hash_password, password_problem
 from attendance.database.models import Lecturer
-from attendance.database.passwords import hash_password, password_problem
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_lecturer, sign_in
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture

@@ -10,8 +10,8 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import DataRequired, Length
 
+from attendance.database.access.passwords import NO_PASSWORD, hash_password, verify_password
 from attendance.database.models import Lecturer
-from attendance.database.passwords import NO_PASSWORD, hash_password, verify_password
 from attendance.tables.fields import EMAIL
 from webapp.account.identity import public, sign_in, sign_out, signed_in_lecturer
 from webapp.account.throttle import Attempt, Throttle

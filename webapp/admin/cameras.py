@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import joinedload
 from wtforms import BooleanField, SelectField
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import Camera, Room
-from attendance.database.tokens import hash_token, new_token
 from attendance.tables.fields import CAMERA_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, PixelsField, between, one_of_the_list, options, skip_if_empty, text_field

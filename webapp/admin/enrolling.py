@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
 from attendance.database.consent import outlives_withdrawal
-from attendance.database.erasure import request_erasure, withdraw_within
 from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
+from attendance.database.upkeep.erasure import request_erasure, withdraw_within
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import is_erasing, jobs_of, waiting_photos

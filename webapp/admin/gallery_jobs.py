@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from attendance.database.erasure import being_erased
 from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.database.upkeep.erasure import being_erased
 from webapp.admin.blueprint import blueprint
 
 WAITS_LONG = timedelta(minutes=5)

@@ -6,9 +6,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from wtforms import BooleanField, RadioField
 
-from attendance.database.accounts import lock_administrators, set_password
+from attendance.database.access.accounts import lock_administrators, set_password
+from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
-from attendance.database.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint

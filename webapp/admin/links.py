@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from attendance.database.links import address_of, make_links, without_password
+from attendance.database.access.links import address_of, make_links, without_password
 from attendance.database.models import Lecturer, utc_now
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint

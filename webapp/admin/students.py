@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from attendance.database.erasure import request_erasure, withdraw_within
 from attendance.database.models import Attendance, Enrolment, Student, utc_now
+from attendance.database.upkeep.erasure import request_erasure, withdraw_within
 from attendance.tables.index_numbers import likeness
 from webapp.account.identity import current_lecturer
 from webapp.admin.blueprint import blueprint

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.models import CourseLecturer, Lecturer, Role
-from attendance.database.passwords import NO_PASSWORD
 from attendance.tables import columns, fields
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line

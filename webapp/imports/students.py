@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.consent import outlives_withdrawal
-from attendance.database.erasure import being_erased
 from attendance.database.models import Student
+from attendance.database.upkeep.erasure import being_erased
 from attendance.tables import fields
 from attendance.tables.columns import CONSENT_DATE, CONSENT_MEANS, STUDENT_NAME, index_number_column
 from attendance.tables.dates import parse_date

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.conclusions import basis_of, unnamed_people, watched_minutes
 from attendance.database.decisions import watched_of
 from attendance.database.models import Closing
-from attendance.database.observation import SessionMinute, minute_of
+from attendance.database.watching.observation import SessionMinute, minute_of
 from webapp.register.rows import Register
 
 _MINUTE = timedelta(minutes=1)

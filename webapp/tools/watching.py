@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from attendance.database.models import ClassSession
-from attendance.database.rooms import RoomWatch, room_watch
+from attendance.database.watching.rooms import RoomWatch, room_watch
 from webapp.tools.phases import Phase, phase_of
 from webapp.tools.session_words import rooms_by_id
 

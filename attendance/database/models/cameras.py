@@ -42,8 +42,8 @@ class Camera(Base):
 class Observation(Base):
     """What one camera watched in one room in one hour, UTC.
 
-    Rows are merged by `attendance.database.observation` only: bits by OR, counts by their maxima, so that any order
-    and any repetition of what a service reports leaves the same row.
+    Rows are merged by `attendance.database.watching.observation` only: bits by OR, counts by their maxima, so that any
+    order and any repetition of what a service reports leaves the same row.
     """
 
     __tablename__ = "observation"

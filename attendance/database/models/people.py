@@ -49,7 +49,7 @@ class Lecturer(Base):
 
 
 class PasswordLink(Base):
-    """A link with which a lecturer sets a password, once; see `attendance.database.links`."""
+    """A link with which a lecturer sets a password, once; see `attendance.database.access.links`."""
 
     __tablename__ = "password_link"
 

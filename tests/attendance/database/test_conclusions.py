@@ -15,7 +15,7 @@ from attendance.database.conclusions import (
     watched_minutes,
 )
 from attendance.database.models import ClassSession, Closing, Status, Unrecorded
-from attendance.database.observation import NOBODY, SessionMinute, minutes_between
+from attendance.database.watching.observation import NOBODY, SessionMinute, minutes_between
 from tests.factories import LONG_SINCE, NINE
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "attendance-rules.md"

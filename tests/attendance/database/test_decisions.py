@@ -25,8 +25,8 @@ from attendance.database.models import (
     Student,
     Unrecorded,
 )
-from attendance.database.observation import NOBODY, MinuteOfCamera, minutes_between, observed_hours
 from attendance.database.register import Sighting, apply_session_times, close_ended_sessions, record_sighting
+from attendance.database.watching.observation import NOBODY, MinuteOfCamera, minutes_between, observed_hours
 from attendance.settings import AttendanceSettings
 from tests.factories import (
     LONG_SINCE,

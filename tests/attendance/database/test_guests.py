@@ -6,10 +6,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import Audience, among, set_audiences
-from attendance.database.erasure import withdraw_within
 from attendance.database.guests import guests_of, record_guest
 from attendance.database.models import Attendance, CourseGroupMember, Guest, SessionState
 from attendance.database.register import Sighting, record_sighting
+from attendance.database.upkeep.erasure import withdraw_within
 from tests.factories import NINE, enrol, make_course, make_group, make_session, make_student
 
 

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
+from attendance.database.access.passwords import password_problem, verify_password
+from attendance.database.access.tokens import api_token_of, camera_of
 from attendance.database.models import ApiToken, Camera, Lecturer, Role, Room
-from attendance.database.passwords import password_problem, verify_password
-from attendance.database.tokens import api_token_of, camera_of
 from operations.cli.main import attendance
 
 Type = Callable[..., Result]

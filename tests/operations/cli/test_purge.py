@@ -23,7 +23,7 @@ from attendance.database.models import (
     Observation,
     SignInAttempt,
 )
-from attendance.database.observation import hour_of
+from attendance.database.watching.observation import hour_of
 from operations.cli.main import attendance
 from tests.attendance.database.full_database import fill
 

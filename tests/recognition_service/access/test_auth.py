@@ -10,8 +10,8 @@ import grpc
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import ApiToken, Camera
-from attendance.database.tokens import hash_token, new_token
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access import auth
 from recognition_service.access.auth import CameraIdentity, OperatorIdentity, TokenDirectory

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from attendance.database.tokens import new_token
+from attendance.database.access.tokens import new_token
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import SERVICE
 from tests.recognition_service.campus import PATIENCE_S, Campus, bearer, running

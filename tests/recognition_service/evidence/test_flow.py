@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from attendance.database.models import ClassSession, CourseGroup, CourseGroupMember, Enrolment, Origin
-from attendance.database.observation import MinuteCounts, counts_of
 from attendance.database.timetable import SessionPlan
+from attendance.database.watching.observation import MinuteCounts, counts_of
 from attendance.gallery.gallery import Gallery
 from recognition_service.evidence.frame_plan import FramePlan, frame_plan
 from recognition_service.evidence.matching import Matcher

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from attendance.database.models import Origin
-from attendance.database.observation import NOBODY, MinuteCounts, Observed, counts_of
+from attendance.database.watching.observation import NOBODY, MinuteCounts, Observed, counts_of
 from recognition_service.engine.looks import Look
 from recognition_service.evidence.observing import MinuteKind, Observer, Observers, Sight
 from recognition_service.outbox.store import Outbox, OutboxError

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Attendance, AttendanceEvidence, Observation, Origin, Status
-from attendance.database.observation import MinuteCounts, MinuteOfCamera, Observed, counts_of, observed_hours
 from attendance.database.register import Sighting, close_ended_sessions
+from attendance.database.watching.observation import MinuteCounts, MinuteOfCamera, Observed, counts_of, observed_hours
 from attendance.settings.attendance import LateFrames
 from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox

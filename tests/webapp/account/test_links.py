@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.links import make_links
+from attendance.database.access.links import make_links
+from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.models import Lecturer, PasswordLink, utc_now
-from attendance.database.passwords import NO_PASSWORD
 from tests.factories import make_lecturer
 from tests.webapp.visiting import plain
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from attendance.database import passwords
+from attendance.database.access import passwords
 from tests.factories import PASSWORD, make_lecturer
 from webapp.account import sign_in as account
 from webapp.account.throttle import PAIR_LIMIT

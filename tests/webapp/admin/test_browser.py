@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Error, expect
 
+from attendance.database.access.tokens import camera_of
 from attendance.database.models import Camera, ClassSession, Course, Enrolment, Role, Student, TeachingBreak, utc_now
-from attendance.database.tokens import camera_of
 from tests.factories import (
     enrol,
     make_camera,

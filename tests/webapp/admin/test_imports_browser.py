@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.models import Role
-from attendance.database.passwords import NO_PASSWORD
 from tests.factories import make_lecturer
 
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}

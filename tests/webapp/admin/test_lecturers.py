@@ -5,8 +5,8 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.access.passwords import generate_password, password_problem, verify_password
 from attendance.database.models import Attendance, AttendanceChange, Lecturer, Role, Status
-from attendance.database.passwords import generate_password, password_problem, verify_password
 from tests.factories import make_course, make_lecturer, make_session, make_student
 from tests.webapp.visiting import plain
 from webapp.admin.writing import begin_change

@@ -7,8 +7,8 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.models import PasswordLink, Role
-from attendance.database.passwords import NO_PASSWORD
 from tests.factories import make_lecturer
 
 

@@ -8,8 +8,8 @@ from html import unescape
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.access.tokens import camera_of
 from attendance.database.models import Camera, Role, Room, utc_now
-from attendance.database.tokens import camera_of
 from tests.factories import make_camera, make_course, make_lecturer, make_room, make_session
 from tests.webapp.visiting import plain
 from webapp.admin.home import ago

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
+from attendance.database.access.passwords import verify_password
 from attendance.database.models import (
     Course,
     CourseLecturer,
@@ -17,7 +18,6 @@ from attendance.database.models import (
     Role,
     Student,
 )
-from attendance.database.passwords import verify_password
 from attendance.tables.reading import read_table
 from tests.factories import enrol, make_course, make_lecturer, make_student
 from webapp.imports.enrolments import EnrolmentImporter

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.models import Attendance, Camera, Observation, Status, utc_now
-from attendance.database.observation import NOBODY
 from attendance.database.register import close_ended_sessions
+from attendance.database.watching.observation import NOBODY
 from tests.factories import watch
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 

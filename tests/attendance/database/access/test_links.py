@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.accounts import set_password
-from attendance.database.links import address_of, lecturer_of_link, make_links, use_link, without_password
+from attendance.database.access.accounts import set_password
+from attendance.database.access.links import address_of, lecturer_of_link, make_links, use_link, without_password
+from attendance.database.access.passwords import NO_PASSWORD, verify_password
 from attendance.database.models import Lecturer, PasswordLink
-from attendance.database.passwords import NO_PASSWORD, verify_password
 from attendance.database.transactions import transact
 from tests.factories import make_lecturer
 

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
-from attendance.database.backup import backup, delete_older_backups, restore
 from attendance.database.engine import DatabaseError, create_database_engine, downgrade, newest_revision, upgrade
 from attendance.database.models import Lecturer, Student
+from attendance.database.upkeep.backup import backup, delete_older_backups, restore
 from operations.cli.main import attendance
 from tests.attendance.database.full_database import fill, rows_of
 

@@ -3,9 +3,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.erasure import withdraw
 from attendance.database.models import Student
-from attendance.database.recognisable import differences, note_index, note_index_in_use
+from attendance.database.upkeep.erasure import withdraw
+from attendance.database.watching.recognisable import differences, note_index, note_index_in_use
 from tests.factories import NINE, make_student
 
 DAY = timedelta(days=1)

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from attendance.database.rooms import SILENT, RoomWatch, room_watch
+from attendance.database.watching.rooms import SILENT, RoomWatch, room_watch
 from tests.factories import NINE, make_camera, make_room
 
 NOW = NINE

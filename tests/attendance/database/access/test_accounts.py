@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.accounts import lock_administrators, set_password
+from attendance.database.access.accounts import lock_administrators, set_password
 from attendance.database.engine import begin_writing
 from attendance.database.models import Lecturer, Role
 from tests.factories import make_lecturer

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.copying import copy_database
 from attendance.database.engine import DatabaseError, create_database_engine, downgrade, upgrade
 from attendance.database.models import Base, Room, Student
+from attendance.database.upkeep.copying import copy_database
 from operations.cli.main import attendance
 from tests.attendance.database.full_database import fill, rows_of
 

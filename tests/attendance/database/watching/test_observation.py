@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Camera, ClassSession, Observation, Room
-from attendance.database.observation import (
+from attendance.database.transactions import transact
+from attendance.database.watching.observation import (
     NOBODY,
     MinuteCounts,
     MinuteOfCamera,
@@ -20,7 +21,6 @@ from attendance.database.observation import (
     observed_minutes,
     record_observation,
 )
-from attendance.database.transactions import transact
 from tests.factories import NINE, make_camera, make_course, make_room, make_session, watch
 
 MINUTE = timedelta(minutes=1)
@@ -227,7 +227,7 @@ def test_a_session_in_two_rooms_is_watched_when_both_are(
     second = make_camera(db, room=other)
     third = make_camera(db, room=other)
     db.commit()
-    monkeypatch.setattr("attendance.database.observation.rooms_of", lambda _: (room.id, other.id))
+    monkeypatch.setattr("attendance.database.watching.observation.rooms_of", lambda _: (room.id, other.id))
     record(sessions, report(camera, room, *range(6), counts=FIVE_SEEN))
     assert watched(observed_minutes(db, session)) == []  # the other is dark
     record(sessions, report(second, other, *range(3, 10), counts=MinuteCounts(2, 1, 0, 1, 1)))

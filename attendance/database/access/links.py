@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.accounts import set_password
+from attendance.database.access.accounts import set_password
+from attendance.database.access.passwords import NO_PASSWORD
+from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import Lecturer, PasswordLink
-from attendance.database.passwords import NO_PASSWORD
-from attendance.database.tokens import hash_token, new_token
 
 PATH = "/password"
 """Of the dashboard's page. The token is a parameter: neither the dashboard nor its nginx logs those."""

@@ -1,0 +1,1 @@
+"""Accounts: who may sign in, passwords and the links that set them, tokens."""

@@ -1,0 +1,1 @@
+"""Keeping the database: copies, what is deleted when it is old, what is erased."""
