@@ -11,12 +11,16 @@ from attendance.database.models import (
     Attendance,
     AttendanceChange,
     Camera,
+    ClassSession,
     Course,
+    CourseGroup,
     Excuse,
     GalleryJob,
     Lecturer,
     Room,
+    SessionSeries,
     Student,
+    TeachingBreak,
 )
 from attendance.gallery.layouts import LONGEST_NAME, name_problem
 from attendance.tables import fields
@@ -61,6 +65,11 @@ COLUMNS = [
     ("REMARK", Attendance.remark),
     ("EXCUSE_REASON", Excuse.reason),
     ("EXCUSE_REFERENCE", Excuse.reference),
+    ("GROUP_NAME", CourseGroup.name),
+    ("BREAK_NAME", TeachingBreak.name),
+    ("SERIES_UID", SessionSeries.uid),
+    ("SESSION_NOTE", ClassSession.note),
+    ("SESSION_NOTE", ClassSession.cancelled_reason),
 ]
 
 

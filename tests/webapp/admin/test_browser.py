@@ -63,7 +63,8 @@ def campus(db):
     times: dict[str, Any] = {"starts_at": now - timedelta(minutes=5), "ends_at": now + timedelta(minutes=60)}
     session = make_session(db, course, room, **times, also_in=(make_room(db),), also_for=(make_course(db),))
     group = make_group(db, course, "Monday, nine o'clock", members=tuple(students[:3]))
-    holidays = TeachingBreak(name="Winter holidays", first_day=now.date(), last_day=now.date() + timedelta(days=9))
+    far = now.date() + timedelta(days=200)  # none of the other tests' sessions
+    holidays = TeachingBreak(name="Winter holidays", first_day=far, last_day=far + timedelta(days=9))
     db.add(holidays)
     for week in (1, 2):
         make_session(
