@@ -30,8 +30,6 @@ def write_photos(pictures: Path, folder: Path) -> None:
         folder: made if it is missing.
     """
     for person in ENROLLED:
-        if not person.photos:
-            continue
         own = folder / person.index_number
         own.mkdir(parents=True, exist_ok=True)
         for number, portrait in enumerate(person.photos, start=1):

@@ -58,8 +58,9 @@ OTHER_COURSE = (Person("240201", "Luca Moretti", (_group((778, 420)),), _group((
 STRANGERS = (Person("", "a stranger", (), _group((1172, 336)), 9),)
 
 ROSTER = ON_TIME + LATE + ABSENT + UNRECOGNISABLE
-ENROLLED = ROSTER + OTHER_COURSE
-VISIBLE = tuple(person for person in ROSTER + OTHER_COURSE + STRANGERS if person.seen is not None)
+STUDENTS = ROSTER + OTHER_COURSE
+ENROLLED = tuple(person for person in STUDENTS if person.photos)
+VISIBLE = tuple(person for person in STUDENTS + STRANGERS if person.seen is not None)
 LENGTH_S = 45.0
 """The clip's frames cover so many seconds."""
 FRAMES_PER_SECOND = 2.0

@@ -31,7 +31,7 @@ from attendance.database.watching.observation import (
     observed_hours,
     record_observation,
 )
-from operations.demo.people import ENROLLED, GRACE_MINUTES, OTHER_COURSE, ROSTER
+from operations.demo.people import GRACE_MINUTES, OTHER_COURSE, ROSTER, STUDENTS
 
 LECTURER_EMAIL = "lecturer@demo.example"
 ADMIN_EMAIL = "admin@demo.example"
@@ -75,7 +75,7 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
             consent_means="demo",
             recognisable_since=began if person.photos else None,
         )
-        for person in ENROLLED
+        for person in STUDENTS
     }
     db.add_all(students.values())
     db.flush()

@@ -48,7 +48,6 @@ def make_faces(pictures: Path, work: Path) -> Faces:
     photos = [
         (person.index_number, _framed(_read(path)))
         for person in ENROLLED
-        if person.photos
         for path in sorted((work / person.index_number).iterdir())
     ]
     engine = create_engine(**EngineSettings(upsample=UPSAMPLE).arguments())

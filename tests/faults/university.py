@@ -20,7 +20,7 @@ from attendance.database.models import (
     Student,
     TokenRole,
 )
-from operations.demo.people import ENROLLED, ROSTER
+from operations.demo.people import ROSTER, STUDENTS
 from tests.databases import make_tables
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.faults.faces import Faces
@@ -54,7 +54,7 @@ class University:
         self.monitoring = new_token("api")
         self._number = itertools.count(1)
         with self.sessions.begin() as db:
-            students = {person.index_number: make_student(db, person.index_number) for person in ENROLLED}
+            students = {person.index_number: make_student(db, person.index_number) for person in STUDENTS}
             enrol(db, make_course(db, COURSE), *[students[person.index_number] for person in ROSTER])
             role = TokenRole.MONITORING
             db.add(ApiToken(name="faults", role=role, token_hash=hash_token(self.monitoring)))
