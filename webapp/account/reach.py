@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
-from flask import abort
+from flask import abort, g
 from sqlalchemy.orm import selectinload
 
 from attendance.database.audiences import counts_for, counts_in, courses_of, parts
@@ -44,11 +44,15 @@ def reach_session(session_id: int) -> ClassSession:
 def courses_seen(session: ClassSession) -> tuple[int, ...]:
     """The ids of those of a session's courses that the lecturer may open, in the session's order.
 
-    In a joint session each lecturer sees and corrects the students of the own courses only.
+    In a joint session each lecturer sees and corrects the students of the own courses only. A page asks several times;
+    the database is asked once a request.
     """
+    known: dict[tuple[int, ...], tuple[int, ...]] = g.setdefault("courses_seen", {})
     of_session = courses_of(session)
-    own = frozenset(database().scalars(sa.select(Course.id).where(Course.id.in_(of_session), reachable(Course.id))))
-    return tuple(course_id for course_id in of_session if course_id in own)
+    if of_session not in known:
+        own = frozenset(database().scalars(sa.select(Course.id).where(Course.id.in_(of_session), reachable(Course.id))))
+        known[of_session] = tuple(course_id for course_id in of_session if course_id in own)
+    return known[of_session]
 
 
 def course_shown(session: ClassSession) -> Course:
