@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
 from attendance.database.audiences import expected_students, rooms_of
-from attendance.database.conclusions import opens_at, watch_begins
+from attendance.database.conclusions import watch_begins
 from attendance.database.models import (
     Camera,
     ClassSession,
@@ -220,7 +220,7 @@ def watch_whole(db: Session, *sessions: ClassSession) -> None:
     From before the start, so that whoever comes after the grace period is late.
     """
     for session in sessions:
-        watch(db, session, since=min(opens_at(session), watch_begins(session)))
+        watch(db, session, since=min(session.opens_at, watch_begins(session)))
         recognisable(db, *db.scalars(sa.select(Student).where(Student.id.in_(expected_students(session)))))
 
 

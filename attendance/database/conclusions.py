@@ -94,12 +94,7 @@ def conclude(
 
 def is_within(session: ClassSession, first_seen: datetime, last_seen: datetime) -> bool:
     """Whether being seen from then to then counts for a session as its times are now."""
-    return first_seen < session.ends_at and last_seen >= opens_at(session)
-
-
-def opens_at(session: ClassSession) -> datetime:
-    """From when on being seen counts."""
-    return session.starts_at - timedelta(minutes=session.early_minutes)
+    return first_seen < session.ends_at and last_seen >= session.opens_at
 
 
 def basis_of(session: ClassSession) -> Closing | None:

@@ -24,7 +24,6 @@ from attendance.database.conclusions import (
     conclude_seen,
     grace_end,
     is_within,
-    opens_at,
     status_for,
     watch_begins,
 )
@@ -126,7 +125,7 @@ def conclusion_of_sighting(db: Session, session: ClassSession, first_seen: datet
 
 def watched_of(db: Session, session: ClassSession) -> list[SessionMinute]:
     """What was observed of a session, as far as anything is concluded from it or shown of it."""
-    return observed_minutes(db, session, since=min(opens_at(session), watch_begins(session)))
+    return observed_minutes(db, session, since=min(session.opens_at, watch_begins(session)))
 
 
 def take_in_observation(db: Session, observed: Observed) -> bool:

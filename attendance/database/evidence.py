@@ -11,7 +11,8 @@ import structlog
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.audiences import expected_by_index_number
-from attendance.database.models import AttendanceEvidence, Camera, ClassSession, Origin, Student
+from attendance.database.models import AttendanceEvidence, ClassSession, Origin, Student
+from attendance.database.watching.rooms import known_camera
 
 log = structlog.get_logger()
 
@@ -113,7 +114,7 @@ def record_evidence(db: Session, evidence: Evidence) -> AttendanceEvidence | Non
         uid=evidence.uid,
         session_id=evidence.session_id,
         student_id=student_id,
-        camera_id=_known_camera(db, evidence.camera_id),
+        camera_id=known_camera(db, evidence.camera_id),
         origin=evidence.origin,
         index_version=evidence.index_version,
         threshold=evidence.threshold,
@@ -182,12 +183,6 @@ def _count(db: Session, session_id: int, student_id: int) -> int:
         )
         or 0
     )
-
-
-def _known_camera(db: Session, camera_id: int | None) -> int | None:
-    if camera_id is None:
-        return None
-    return db.scalar(sa.select(Camera.id).where(Camera.id == camera_id))
 
 
 def _rounded(value: float) -> float | None:

@@ -18,8 +18,9 @@ from attendance.database.conclusions import Conclusion, basis_of, closing_of, is
 from attendance.database.decisions import conclusion_of_sighting, decide_entry, decide_session
 from attendance.database.engine import rules_of
 from attendance.database.entries import Author, first_versions, locked_entry, take_out_entries
-from attendance.database.models import Attendance, Camera, ClassSession, Closing, Origin, Source, Status, utc_now
+from attendance.database.models import Attendance, ClassSession, Closing, Origin, Source, Status, utc_now
 from attendance.database.transactions import ATTEMPTS, inserted, transact
+from attendance.database.watching.rooms import known_camera
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> 
         student_id = expected_by_index_number(db, session, sighting.index_number) if session else None
         if session is None or student_id is None or not is_within(session, sighting.first_seen, sighting.last_seen):
             return None
-        camera_id = _known_camera(db, sighting.camera_id)
+        camera_id = known_camera(db, sighting.camera_id)
         row = locked_entry(db, session.id, student_id)
         if row is not None:
             _merge(db, session, row, sighting, camera_id)
@@ -188,13 +189,6 @@ def session_in_force(db: Session, session_id: int) -> ClassSession | None:
         .with_for_update(read=True)
         .execution_options(populate_existing=True)
     )
-
-
-def _known_camera(db: Session, camera_id: int | None) -> int | None:
-    """The camera, None when it was removed: that somebody was seen outlives what saw it."""
-    if camera_id is None:
-        return None
-    return db.scalar(sa.select(Camera.id).where(Camera.id == camera_id))
 
 
 def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None) -> None:

@@ -12,7 +12,7 @@ from flask import get_template_attribute
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import counts_in, expected_students
-from attendance.database.conclusions import grace_end, opens_at
+from attendance.database.conclusions import grace_end
 from attendance.database.entries import NO_ENTRY
 from attendance.database.excused import reason_of_excuse
 from attendance.database.models import (
@@ -112,7 +112,7 @@ class Register:
     @property
     def opens_at(self) -> datetime:
         """From when attendance counts."""
-        return opens_at(self.session)
+        return self.session.opens_at
 
     @property
     def grace_until(self) -> datetime:

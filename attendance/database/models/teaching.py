@@ -1,6 +1,6 @@
 """What is taught, to whom, by whom, where and when."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 import sqlalchemy as sa
@@ -186,6 +186,11 @@ class ClassSession(Base):
     further_rooms: Mapped[list["SessionRoom"]] = relationship(
         order_by="SessionRoom.room_id", cascade="all, delete-orphan", passive_deletes=True
     )
+
+    @property
+    def opens_at(self) -> datetime:
+        """From when on being seen counts."""
+        return self.starts_at - timedelta(minutes=self.early_minutes)
 
     @property
     def cancelled(self) -> bool:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import rooms_of
 from attendance.database.models import Camera, ClassSession, Observation, Room
 from attendance.database.transactions import ATTEMPTS, inserted
+from attendance.database.watching.rooms import known_camera
 
 log = structlog.get_logger()
 
@@ -174,7 +175,7 @@ def record_observation(db: Session, observed: Observed) -> bool:
         if db.scalar(sa.select(Room.id).where(Room.id == observed.room_id)) is None:
             log.warning("observation_without_place", room=observed.room_id, hour=observed.hour.isoformat())
             return False
-        camera_id = _known_camera(db, observed)
+        camera_id = _camera_or_held_room(db, observed)
         row = _locked_row(db, camera_id, observed)
         if row is not None:
             return _merge(db, row, observed)
@@ -203,7 +204,7 @@ def observed_minutes(
         since: the first moment; that from which being seen counts unless given.
         until: the moment after the last; the session's end unless given.
     """
-    since = since or session.starts_at - timedelta(minutes=session.early_minutes)
+    since = since or session.opens_at
     until = until or session.ends_at
     rooms = [_room_in_time(db, room_id, since, until) for room_id in rooms_of(session)]
     return [_session_minute(at, [room.cameras_at(at) for room in rooms]) for at in minutes_between(since, until)]
@@ -304,9 +305,9 @@ def _room_in_time(db: Session, room_id: int, since: datetime, until: datetime) -
     )
 
 
-def _known_camera(db: Session, observed: Observed) -> int | None:
+def _camera_or_held_room(db: Session, observed: Observed) -> int | None:
     """The camera; None when it was removed. Then the room is held, so that its row without a camera is made once."""
-    known = db.scalar(sa.select(Camera.id).where(Camera.id == observed.camera_id)) if observed.camera_id else None
+    known = known_camera(db, observed.camera_id)
     if known is None:
         db.scalar(sa.select(Room.id).where(Room.id == observed.room_id).with_for_update())
     return known

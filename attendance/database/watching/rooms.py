@@ -88,3 +88,8 @@ def camera_now(camera: Camera, now: datetime) -> CameraNow:
     seen = camera.last_seen_at
     dead = camera.token_hash is None or seen is None or now - seen > SILENT
     return CameraNow(camera.id, camera.name, seen, dead, None if dead else camera.blind_since)
+
+
+def known_camera(db: Session, camera_id: int | None) -> int | None:
+    """The camera's id, None when it was removed: that somebody was seen outlives what saw it."""
+    return None if camera_id is None else db.scalar(sa.select(Camera.id).where(Camera.id == camera_id))
