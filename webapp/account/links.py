@@ -2,15 +2,14 @@
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
-from wtforms import HiddenField, PasswordField, ValidationError
-from wtforms.validators import DataRequired, EqualTo
+from wtforms import HiddenField
 
 from attendance.database.access.links import PATH, lecturer_of_link, use_link
-from attendance.database.access.passwords import hash_password, password_problem
+from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
 from attendance.database.models import Lecturer, utc_now
 from webapp.account.identity import public, sign_out
+from webapp.account.new_password import NewPasswordForm
 from webapp.account.sign_in import begin_attempt, end_attempt, too_many, wait_text
 from webapp.tools.storage import begin_change, database
 
@@ -19,20 +18,10 @@ blueprint = Blueprint("links", __name__)
 _LONGEST_TOKEN = 200
 
 
-class NewPasswordForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
-    """A first password, or a new one."""
+class LinkForm(NewPasswordForm):
+    """A first password, or a new one, and the link that lets it be set."""
 
     link = HiddenField()
-    new_password = PasswordField("New password", validators=[DataRequired("Type a new password.")])
-    repeat = PasswordField(
-        "New password again", validators=[EqualTo("new_password", "The two new passwords are not the same.")]
-    )
-
-    def validate_new_password(self, field: PasswordField) -> None:
-        """The rules for passwords."""
-        problem = password_problem(field.data or "")
-        if problem:
-            raise ValidationError(problem)
 
 
 @blueprint.get(PATH)
@@ -43,14 +32,14 @@ def page() -> ResponseReturnValue:
     lecturer, refusal = _whose(token)
     if lecturer is None:
         return refusal
-    return _form_page(NewPasswordForm(formdata=None, data={"link": token}), lecturer)
+    return _form_page(LinkForm(formdata=None, data={"link": token}), lecturer)
 
 
 @blueprint.post(PATH)
 @public
 def set_password_now() -> ResponseReturnValue:
     """Set the password, and let the lecturer sign in with it."""
-    form = NewPasswordForm()
+    form = LinkForm()
     token = form.link.data or ""
     lecturer, refusal = _whose(token)
     if lecturer is None:
@@ -83,5 +72,5 @@ def _refusal() -> ResponseReturnValue:
     return render_template("account/set_password.html"), 404
 
 
-def _form_page(form: NewPasswordForm, lecturer: Lecturer) -> str:
+def _form_page(form: LinkForm, lecturer: Lecturer) -> str:
     return render_template("account/set_password.html", form=form, lecturer=lecturer)

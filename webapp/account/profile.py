@@ -7,13 +7,14 @@ from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from sqlalchemy.exc import IntegrityError
 from wtforms import EmailField, PasswordField, StringField, ValidationError
-from wtforms.validators import DataRequired, EqualTo, Length
+from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.accounts import set_password
-from attendance.database.access.passwords import hash_password, password_problem
+from attendance.database.access.passwords import hash_password
 from attendance.database.models import Lecturer
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_lecturer, sign_in
+from webapp.account.new_password import NewPasswordForm
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
 from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, too_many, wait_text
 from webapp.account.throttle import Attempt
@@ -60,20 +61,14 @@ class PictureForm(FlaskForm):  # type: ignore[misc]
     picture = FileField("New picture", validators=[FileRequired("Choose a picture first.")])
 
 
-class PasswordForm(FlaskForm):  # type: ignore[misc]
-    """A new password."""
+class PasswordForm(NewPasswordForm):
+    """A new password, and the one of now."""
 
     current_password = PasswordField("Current password", validators=[DataRequired("Type your current password.")])
-    new_password = PasswordField("New password", validators=[DataRequired("Type a new password.")])
-    repeat = PasswordField(
-        "New password again", validators=[EqualTo("new_password", "The two new passwords are not the same.")]
-    )
 
     def validate_new_password(self, field: PasswordField) -> None:
         """The rules for passwords, and not the old one again."""
-        problem = password_problem(field.data or "")
-        if problem:
-            raise ValidationError(problem)
+        super().validate_new_password(field)
         if field.data == self.current_password.data:
             raise ValidationError("This is your current password. Choose another one.")
 
