@@ -6,10 +6,9 @@ from flask.typing import ResponseReturnValue
 
 from attendance.database.audiences import among, sessions_of_courses
 from attendance.database.models import Attendance, Course, CourseGroup, CourseGroupMember, Enrolment, Student
-from attendance.tables.fields import INDEX_NUMBER
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import fetch
+from webapp.admin.one_student import OneStudentForm
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
@@ -20,34 +19,24 @@ from webapp.tools.storage import database
 _A_PAGE = 50
 
 
-class EnrolForm(AdminForm):
-    """A student to enrol."""
-
-    index_number = text_field("Index number", INDEX_NUMBER)
-
-
 @blueprint.get("/courses/<int:course_id>/students")
 def roster(course_id: int) -> ResponseReturnValue:
     """The students of the course; `?q=` searches names and index numbers."""
-    return _roster_page(fetch(Course, course_id), EnrolForm(formdata=None))
+    return _roster_page(fetch(Course, course_id), OneStudentForm(formdata=None))
 
 
 @blueprint.post("/courses/<int:course_id>/students")
 def enrol(course_id: int) -> ResponseReturnValue:
     """Enrol a student by index number."""
-    course, form = fetch(Course, course_id), EnrolForm()
+    course, form = fetch(Course, course_id), OneStudentForm()
     if not form.validate():
         return _roster_page(course, form)
     db = begin_change()
-    student = db.scalar(sa.select(Student).where(Student.index_number == form.index_number.data))
-    problem = None
-    if student is None:
-        problem = f"There is no student with index number {form.index_number.data}."
-    elif db.get(Enrolment, (course_id, student.id)) is not None:
-        problem = f"{student.name} is enrolled already."
-    if student is None or problem:
+    student = form.find(db)
+    if student is not None and db.get(Enrolment, (course_id, student.id)) is not None:
+        form.refuse(f"{student.name} is enrolled already.")
+    if student is None or form.errors:
         db.rollback()
-        form.index_number.errors = [problem]
         return _roster_page(course, form)
     db.add(Enrolment(course_id=course_id, student_id=student.id))
     if not committed(db, form.index_number, f"{student.name} is enrolled already."):
@@ -101,7 +90,7 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
     return redirect(back)
 
 
-def _roster_page(course: Course, form: EnrolForm) -> ResponseReturnValue:
+def _roster_page(course: Course, form: OneStudentForm) -> ResponseReturnValue:
     db, text = database(), searched()
     query = (
         sa.select(Student)

@@ -15,10 +15,11 @@ from attendance.database.models import (
     SessionAudience,
     Student,
 )
-from attendance.tables.fields import GROUP_NAME, INDEX_NUMBER
+from attendance.tables.fields import GROUP_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
+from webapp.admin.one_student import OneStudentForm
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
@@ -34,12 +35,6 @@ class GroupForm(AdminForm):
     """A group."""
 
     name = text_field("Name", GROUP_NAME)
-
-
-class MemberForm(AdminForm):
-    """A student to put into a group."""
-
-    index_number = text_field("Index number", INDEX_NUMBER)
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ def groups(course_id: int) -> ResponseReturnValue:
 @blueprint.get("/courses/<int:course_id>/groups/<int:group_id>")
 def group(course_id: int, group_id: int) -> ResponseReturnValue:
     """The students of a group; `?q=` searches names and index numbers."""
-    return _group_page(_group_of(course_id, group_id), MemberForm(formdata=None))
+    return _group_page(_group_of(course_id, group_id), OneStudentForm(formdata=None))
 
 
 @blueprint.route("/courses/<int:course_id>/groups/<int:group_id>/rename", methods=["GET", "POST"])
@@ -112,21 +107,17 @@ def rename_group(course_id: int, group_id: int) -> ResponseReturnValue:
 @blueprint.post("/courses/<int:course_id>/groups/<int:group_id>/students")
 def add_member(course_id: int, group_id: int) -> ResponseReturnValue:
     """Put a student of the course into the group."""
-    group, form = _group_of(course_id, group_id), MemberForm()
+    group, form = _group_of(course_id, group_id), OneStudentForm()
     if not form.validate():
         return _group_page(group, form)
     db = begin_change()
-    student = db.scalar(sa.select(Student).where(Student.index_number == form.index_number.data))
-    problem = None
-    if student is None:
-        problem = f"There is no student with index number {form.index_number.data}."
-    elif db.get(Enrolment, (course_id, student.id)) is None:
-        problem = f"{student.name} does not take {group.course.code}. Enrol the student first."
-    elif db.get(CourseGroupMember, (group_id, student.id)) is not None:
-        problem = f"{student.name} is in the group already."
-    if student is None or problem:
+    student = form.find(db)
+    if student is not None and db.get(Enrolment, (course_id, student.id)) is None:
+        form.refuse(f"{student.name} does not take {group.course.code}. Enrol the student first.")
+    elif student is not None and db.get(CourseGroupMember, (group_id, student.id)) is not None:
+        form.refuse(f"{student.name} is in the group already.")
+    if student is None or form.errors:
         db.rollback()
-        form.index_number.errors = [problem]
         return _group_page(group, form)
     db.add(CourseGroupMember(group_id=group_id, student_id=student.id))
     if not committed(db, form.index_number, f"{student.name} is in the group already."):
@@ -199,7 +190,7 @@ def _group_of(course_id: int, group_id: int) -> CourseGroup:
     return group
 
 
-def _group_page(group: CourseGroup, form: MemberForm) -> ResponseReturnValue:
+def _group_page(group: CourseGroup, form: OneStudentForm) -> ResponseReturnValue:
     db, text = database(), searched()
     query = (
         sa.select(Student)
