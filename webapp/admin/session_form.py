@@ -1,9 +1,7 @@
 """The form of a session: whom it is for, where and when."""
 
-from typing import Any
-
 import sqlalchemy as sa
-from wtforms import BooleanField, FieldList, SelectField, ValidationError
+from wtforms import BooleanField, ValidationError
 from wtforms.validators import Optional
 
 from attendance.database.audiences import Audience
@@ -11,15 +9,13 @@ from attendance.database.models import Course, CourseGroup, Room
 from attendance.tables.dates import MOST_MINUTES
 from webapp.admin.forms import (
     AdminForm,
-    ClockField,
     DayField,
     MinutesField,
     between,
     given,
-    one_of_the_list,
     options,
-    sensible_year,
 )
+from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
 from webapp.tools.planning import Times
 from webapp.tools.requests import read_id
 from webapp.tools.schedule import ScheduleError, weekly_days
@@ -29,25 +25,13 @@ _FURTHER = 2
 """Lists for further courses and rooms that a new form has; a session with more gets one more than it has."""
 
 
-def _choose(label: str, message: str) -> SelectField:
-    return SelectField(label, validate_choice=False, validators=[given(message), one_of_the_list(message)])
-
-
-def _further(label: str, message: str) -> Any:
-    choice = SelectField(label, validate_choice=False, validators=[Optional(), one_of_the_list(message)])
-    return FieldList(choice, label, min_entries=_FURTHER)
-
-
-class SessionForm(AdminForm):
+class SessionForm(AdminForm, PlacementForm):
     """A session. `offer_choices` must fill the lists first."""
 
-    course = _choose("Course", "Choose a course.")
-    also_for = _further("Also for", "Choose a course or group of the list.")
-    room = _choose("Room", "Choose a room.")
-    also_in = _further("Also in", "Choose a room of the list.")
-    day = DayField("Day", validators=[given("Choose a day."), sensible_year])
-    start = ClockField("Starts at", validators=[given("Choose when it starts.")])
-    end = ClockField("Ends at", validators=[given("Choose when it ends.")])
+    course = choose("Course", "Choose a course.")
+    also_for = choose_further("Also for", "Choose a course or group of the list.", lists=_FURTHER)
+    room = choose("Room", "Choose a room.")
+    also_in = choose_further("Also in", "Choose a room of the list.", lists=_FURTHER)
     until = DayField("Repeat every week until", validators=[Optional()])
     early_minutes = MinutesField(
         "Minutes of early entry", validators=[given("Type a number, 0 for none."), between(0, MOST_MINUTES)]
@@ -75,22 +59,14 @@ class SessionForm(AdminForm):
         room_words = [(str(room_id), name) for room_id, name in rooms]
         self.course.choices = options([("", "Choose a course"), *course_words])
         self.room.choices = options([("", "Choose a room"), *room_words])
-        for further, words in ((self.also_for, course_words), (self.also_in, room_words)):
-            if all(choice.data for choice in further):
-                further.append_entry()
-            for number, choice in enumerate(further, start=2):
-                choice.choices = options([("", "Nobody else" if further is self.also_for else "No other room"), *words])
-                choice.label.text = f"Course or group {number}" if further is self.also_for else f"Room {number}"
+        offer_further(self.also_for, course_words, nothing="Nobody else", label="Course or group")
+        offer_further(self.also_in, room_words, nothing="No other room", label="Room")
         return self
 
     def audiences(self) -> list[Audience]:
         """Whom a valid form wants the session to be for."""
         chosen = [self.course.data, *(choice.data for choice in self.also_for)]
         return [_audience(value) for value in chosen if value]
-
-    def room_ids(self) -> list[int]:
-        """Where a valid form wants it to be, each room once."""
-        return list(dict.fromkeys(int(value) for value in (self.room.data, *self.also_in.data) if value))
 
     def minutes(self) -> tuple[int, int]:
         """The minutes of early entry and of grace that a valid form wants."""
@@ -100,10 +76,7 @@ class SessionForm(AdminForm):
 
     def times(self, *, weekly: bool = True) -> Times:
         """When a valid form wants sessions; not weekly: on the day alone."""
-        if self.day.data is None or self.start.data is None or self.end.data is None:
-            raise ValueError("the form is not valid")
-        days = weekly_days(self.day.data, self.until.data if weekly else None)
-        return Times(days, self.start.data, self.end.data)
+        return self.times_until(self.until.data if weekly else None)
 
     def validate_until(self, until: DayField) -> None:
         """Not before the first day, and not years later."""

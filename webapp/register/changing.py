@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
-from wtforms import FieldList, SelectField, StringField, TextAreaField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import Optional
 
 from attendance.database.audiences import rooms_of
@@ -17,7 +17,8 @@ from attendance.database.teaching.changes import Placement, cancel, move, restor
 from attendance.tables.fields import SESSION_NOTE
 from webapp.account.identity import current_lecturer
 from webapp.account.reach import course_shown, reach_session
-from webapp.admin.forms import ClockField, DayField, given, one_of_the_list, options, sensible_year
+from webapp.admin.forms import options
+from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
 from webapp.register.blueprint import blueprint
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.planning import Series, Times, plan_series
@@ -31,19 +32,11 @@ def _text(kind: type[StringField], label: str) -> Any:
     return kind(label, filters=[cleaned(SESSION_NOTE)], validators=[Optional(), Fits(SESSION_NOTE)])
 
 
-class ChangeForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+class ChangeForm(PlacementForm):
     """When and where a session is, and a note. `offer_rooms` must fill the lists first."""
 
-    day = DayField("Day", validators=[given("Choose a day."), sensible_year])
-    start = ClockField("Starts at", validators=[given("Choose when it starts.")])
-    end = ClockField("Ends at", validators=[given("Choose when it ends.")])
-    room = SelectField(
-        "Room", validate_choice=False, validators=[given("Choose a room."), one_of_the_list("Choose a room.")]
-    )
-    also_in = FieldList(
-        SelectField("Also in", validate_choice=False, validators=[Optional(), one_of_the_list("Choose a room.")]),
-        min_entries=1,
-    )
+    room = choose("Room", "Choose a room.")
+    also_in = choose_further("Also in", "Choose a room.", lists=1)
     note = _text(TextAreaField, "Note")
 
     def offer_rooms(self) -> "ChangeForm":
@@ -51,21 +44,8 @@ class ChangeForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         rooms = database().execute(sa.select(Room.id, Room.name).order_by(Room.name))
         words = [(str(room_id), name) for room_id, name in rooms]
         self.room.choices = options(words)
-        if all(choice.data for choice in self.also_in):
-            self.also_in.append_entry()
-        for number, choice in enumerate(self.also_in, start=2):
-            choice.choices, choice.label.text = options([("", "No other room"), *words]), f"Room {number}"
+        offer_further(self.also_in, words, nothing="No other room", label="Room")
         return self
-
-    def room_ids(self) -> list[int]:
-        """Where a valid form wants it to be, each room once."""
-        return list(dict.fromkeys(int(value) for value in (self.room.data, *self.also_in.data) if value))
-
-    def times(self) -> Times:
-        """When a valid form wants it to be."""
-        if self.day.data is None or self.start.data is None or self.end.data is None:
-            raise ValueError("the form is not valid")
-        return Times([self.day.data], self.start.data, self.end.data)
 
 
 class CancelForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -82,7 +62,7 @@ def change(session_id: int) -> ResponseReturnValue:
     series = Series()
     if form.validate_on_submit():
         db = begin_change()
-        series = plan_series(db, form.times(), form.room_ids(), zone(), moving=session)
+        series = plan_series(db, form.times_until(), form.room_ids(), zone(), moving=session)
         if series.slots and not series.problems and _rooms_are_there(db, form):
             session.note = form.note.data or None
             slot = series.slots[0]
