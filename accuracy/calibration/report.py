@@ -1,6 +1,5 @@
 """The report of a calibration: a page that needs nothing beside it, charts as PNG and SVG, the figures as JSON."""
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,15 +20,12 @@ from accuracy.calibration.text import (
     rate_table,
     summary,
 )
+from accuracy.report import STYLE, write_report
 from accuracy.statistics.plots import Curve, Distribution, render_det, render_histograms
 from accuracy.statistics.rates import Interval
-from attendance.gallery.files import replace_durably
-from attendance.private_files import make_private_folder
 from attendance.reports.pages import fill_page
 
-PAGE, FIGURES = "calibration.html", "calibration.json"
 _TEMPLATE = Path(__file__).with_suffix(".html")
-_SHARED_STYLE = Path(__file__).parents[1] / "report.css"
 
 
 def write_calibration(folder: Path, found: Calibration, *, institution: str, zone: ZoneInfo) -> Path:
@@ -47,16 +43,10 @@ def write_calibration(folder: Path, found: Calibration, *, institution: str, zon
     Raises:
         OSError: the disk refuses.
     """
-    make_private_folder(folder)
     made_at = datetime.now(UTC).astimezone(zone)
     charts = draw_charts(found)
-    for name, data in charts.items():
-        replace_durably((folder / name).absolute(), data)
-    figures = json.dumps(as_json(found, made_at), indent=2, ensure_ascii=False, allow_nan=False)
-    replace_durably((folder / FIGURES).absolute(), figures.encode("utf-8", errors="replace"))
     page = render_page(found, charts, institution=institution, made_at=made_at)
-    replace_durably((folder / PAGE).absolute(), page.encode("utf-8", errors="replace"))
-    return folder / PAGE
+    return write_report(folder, "calibration", page=page, figures=as_json(found, made_at), charts=charts)
 
 
 def draw_charts(found: Calibration) -> dict[str, bytes]:
@@ -143,7 +133,7 @@ def render_page(found: Calibration, charts: Mapping[str, bytes], *, institution:
     """The page's HTML; see `write_calibration`."""
     return fill_page(
         _TEMPLATE,
-        styles=[_SHARED_STYLE, _TEMPLATE.with_suffix(".css")],
+        styles=[STYLE, _TEMPLATE.with_suffix(".css")],
         institution=institution,
         made_at=made_at,
         chosen=[list(choice_lines(found, choice)) for choice in found.choices],

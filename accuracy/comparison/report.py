@@ -1,6 +1,5 @@
 """The report of a comparison: one page that needs nothing beside it, the same figures as JSON, and the charts."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,14 +12,11 @@ from accuracy.comparison.charts import draw_charts
 from accuracy.comparison.comparing import Comparison, FamilyFigures, Outcomes
 from accuracy.comparison.text import alone_table, notes, scene_table, summary, tables, width_lines, width_table
 from accuracy.evaluation.report import rate_at_as_json, scenes_as_json
+from accuracy.report import STYLE, write_report
 from accuracy.statistics.rates import LEVEL, Interval
-from attendance.gallery.files import replace_durably
-from attendance.private_files import make_private_folder
 from attendance.reports.pages import fill_page
 
-PAGE, FIGURES = "comparison.html", "comparison.json"
 _TEMPLATE = Path(__file__).with_suffix(".html")
-_SHARED_STYLE = Path(__file__).parents[1] / "report.css"
 
 
 def write_comparison(
@@ -50,18 +46,13 @@ def write_comparison(
     Raises:
         OSError: the disk refuses.
     """
-    make_private_folder(folder)
     made_at = datetime.now(UTC).astimezone(zone)
     charts = draw_charts(found)
-    for name, data in charts.items():
-        replace_durably((folder / name).absolute(), data)
-    content = as_json(found, made_at=made_at, names=names) | dict(more_figures or {})
-    figures = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    replace_durably((folder / FIGURES).absolute(), figures.encode("utf-8", errors="replace"))
+    figures = as_json(found, made_at=made_at, names=names) | dict(more_figures or {})
     named = [table for table in (scene_table(found), alone_table(found)) if table is not None] if names else []
     page = fill_page(
         _TEMPLATE,
-        styles=[_SHARED_STYLE],
+        styles=[STYLE],
         institution=institution,
         made_at=made_at,
         done=summary(found),
@@ -70,8 +61,7 @@ def write_comparison(
         curves={Path(name).stem.replace("-", " "): data for name, data in charts.items() if name.endswith(".svg")},
         notes=notes(found),
     )
-    replace_durably((folder / PAGE).absolute(), page.encode("utf-8", errors="replace"))
-    return folder / PAGE
+    return write_report(folder, "comparison", page=page, figures=figures, charts=charts)
 
 
 def as_json(found: Comparison, *, made_at: datetime, names: bool = True) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The report of an evaluation: one page that needs nothing beside it, the same figures as JSON, and the plots."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +14,13 @@ from accuracy.evaluation.plots import draw_plots
 from accuracy.evaluation.scenes import SceneResult
 from accuracy.evaluation.searching import Sample
 from accuracy.evaluation.text import figure_rows, rule_rows, rule_title, scene_cells, summary
+from accuracy.report import STYLE, write_report
 from accuracy.statistics.bootstrap import Rate
 from accuracy.statistics.rates import LEVEL
-from attendance.gallery.files import replace_durably
-from attendance.private_files import make_private_folder
 from attendance.reports.pages import fill_page
 
-PAGE, FIGURES = "evaluation.html", "evaluation.json"
+_NAME = "evaluation"
 _TEMPLATE = Path(__file__).with_suffix(".html")
-_SHARED_STYLE = Path(__file__).parents[1] / "report.css"
 
 
 def write_evaluation(folder: Path, run: EvaluationRun, *, model: str, institution: str, zone: ZoneInfo) -> Path:
@@ -42,16 +39,11 @@ def write_evaluation(folder: Path, run: EvaluationRun, *, model: str, institutio
     Raises:
         OSError: the disk refuses.
     """
-    make_private_folder(folder)
     made_at = datetime.now(UTC).astimezone(zone)
     plots = draw_plots(run.evaluation)
-    for name, data in plots.items():
-        replace_durably((folder / name).absolute(), data)
-    figures = json.dumps(as_json(run, model=model, made_at=made_at), indent=2, ensure_ascii=False, allow_nan=False)
-    replace_durably((folder / FIGURES).absolute(), figures.encode("utf-8", errors="replace"))
+    figures = as_json(run, model=model, made_at=made_at)
     page = render_page(run, plots, model=model, institution=institution, made_at=made_at)
-    replace_durably((folder / PAGE).absolute(), page.encode("utf-8", errors="replace"))
-    return folder / PAGE
+    return write_report(folder, _NAME, page=page, figures=figures, charts=plots)
 
 
 def as_json(run: EvaluationRun, *, model: str, made_at: datetime) -> dict[str, Any]:
@@ -142,7 +134,7 @@ def render_page(
     found = run.evaluation
     return fill_page(
         _TEMPLATE,
-        styles=[_SHARED_STYLE, _TEMPLATE.with_suffix(".css")],
+        styles=[STYLE, _TEMPLATE.with_suffix(".css")],
         institution=institution,
         made_at=made_at,
         done=[*summary(run, model), *run.remarks],
@@ -153,7 +145,7 @@ def render_page(
         scenes=[(scene, *scene_cells(scene)) for scene in run.scenes],
         pairs=[_pair(run, one) for one in found.confusions[:MOST_PAIRS]],
         left_out=run.left_out,
-        figures_file=FIGURES,
+        figures_file=f"{_NAME}.json",
     )
 
 
