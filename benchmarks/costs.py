@@ -1,11 +1,14 @@
 """What the engine costs against frame size, batch size and faces; its memory, its start, and the machine's own rate."""
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -153,6 +156,16 @@ def matrix_rate() -> float:
     side = 1536
     one, other = (np.random.default_rng(seed).random((side, side), np.float32) for seed in (0, 1))
     return side**3 / best(lambda: one @ other, times=7)
+
+
+def circumstances() -> dict[str, Any]:
+    """When and on what a measurement begins, as results.json has it."""
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_before": os.getloadavg()[0],
+    }
 
 
 def processor() -> str:

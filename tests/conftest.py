@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from attendance.settings import Settings
 from attendance.settings.attendance import AttendanceSettings
 from operations.demo.pictures import fetch_pictures
 from tests import databases
-from tests.mariadb import MariaDb, start_server
+from tests.mariadb import MariaDb, find_program, start_server
 
 pytest_plugins = ["tests.tiers"]
 
@@ -28,11 +27,9 @@ SHARED_FACES = Path(__file__).parents[2] / "shared" / "faces"
 
 def require_program(names: list[str], debian_package: str) -> str:
     """Give the path of the first of these programs, or skip the test with what to install; CI fails instead."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    for name in names:
-        found = shutil.which(name, path=path)
-        if found:
-            return found
+    found = find_program(names)
+    if found:
+        return found
     reason = f"needs {names[0]}: sudo apt-get install {debian_package}"
     if os.environ.get("CI"):
         pytest.fail(f"{reason} (CI skips nothing)")

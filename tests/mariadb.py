@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,6 +58,12 @@ class MariaDb:
         ):
             for statement in statements:
                 cursor.execute(statement)
+
+
+def find_program(names: list[str]) -> str | None:
+    """The path of the first of these programs that is installed, also where only administrators look; or None."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    return next((found for name in names if (found := shutil.which(name, path=path))), None)
 
 
 def start_server(folder: Path, require_program: Callable[[list[str], str], str]) -> MariaDb:

@@ -10,7 +10,6 @@ import json
 import os
 import time
 import warnings
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +50,7 @@ def main() -> None:
 
 def _measure(people: People, sizes: tuple[int, ...], crossing: tuple[int, ...], *, calls: int) -> dict[str, Any]:
     results: dict[str, Any] = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": costs.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[0],
+        **costs.circumstances(),
         "exact_up_to": EXACT_UP_TO,
         "galleries": [],
         "skipped": {},

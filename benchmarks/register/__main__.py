@@ -9,13 +9,10 @@ results.json beside this file, from which `python -m benchmarks.document` fills 
 import argparse
 import json
 import logging
-import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +25,7 @@ from benchmarks.register.changes import measure_changes
 from benchmarks.register.pages import EMPTY, measure_pages
 from benchmarks.register.table import tables, targets
 from benchmarks.register.term import SMALL, Size, a_moment, make_term
-from tests.mariadb import start_server
+from tests.mariadb import find_program, start_server
 from webapp.app import create_app
 from webapp.tools.storage import engine_of, sessions_of
 
@@ -45,10 +42,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     rounds = options.rounds or (3 if options.quick else 25)
     results: dict[str, Any] = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": costs.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[0],
+        **costs.circumstances(),
         "rounds": rounds,
         "databases": {},
     }
@@ -83,8 +77,7 @@ def _mariadb(folder: Path) -> Iterator[str]:
 
 
 def _program(names: list[str], package: str) -> str:
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-    found = next((found for name in names if (found := shutil.which(name, path=path))), None)
+    found = find_program(names)
     if found is None:
         raise SystemExit(f"needs {names[0]}: sudo apt-get install {package}; or --only SQLite")
     return found

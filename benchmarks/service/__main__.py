@@ -7,12 +7,10 @@ cameras and the cost of TLS. Without --quick it writes results.json beside this 
 
 import argparse
 import json
-import os
 import tempfile
 import time
 import warnings
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +64,7 @@ def main() -> None:
 
 def _measure(campus: Campus, lengths: _Lengths, overload_s: float) -> dict[str, Any]:
     results: dict[str, Any] = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": costs.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[0],
+        **costs.circumstances(),
         "frame": FULL,
         "batch": loads.BATCH,
         "encodings": campus.encodings,
