@@ -4,12 +4,12 @@ Somebody of another group is not absent from the own one by being seen here, nor
 apart, for the lecturer to decide.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager
 
-from attendance.database.audiences import Condition, counts_for, guest_by_index_number
+from attendance.database.audiences import counts_in, guest_by_index_number
 from attendance.database.conclusions import is_within
 from attendance.database.models import Attendance, ClassSession, Guest, Student
 from attendance.database.register import Sighting
@@ -48,7 +48,7 @@ def record_guest(db: Session, sighting: Sighting) -> Guest | None:
     raise RuntimeError(f"session {sighting.session_id}: a guest's row appears and disappears")
 
 
-def guests_of(db: Session, session: ClassSession, courses: Condition) -> Sequence[Guest]:
+def guests_of(db: Session, session: ClassSession, course_ids: Collection[int]) -> Sequence[Guest]:
     """The guests of a session who take certain courses, with their students, in the order in which they came.
 
     Whoever has an entry, having joined the group since, is no guest any more.
@@ -57,9 +57,8 @@ def guests_of(db: Session, session: ClassSession, courses: Condition) -> Sequenc
     query = (
         sa.select(Guest)
         .join(Guest.student)
-        .join(ClassSession, ClassSession.id == Guest.session_id)
         .options(contains_eager(Guest.student))
-        .where(Guest.session_id == session.id, ~entered, counts_for(Student.id, courses))
+        .where(Guest.session_id == session.id, ~entered, counts_in(session, course_ids, Student.id))
         .order_by(Guest.first_seen, Student.name, Student.id)
     )
     return db.scalars(query).all()

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
-from attendance.database.audiences import among
 from attendance.database.conclusions import basis_of
 from attendance.database.guests import guests_of
 from attendance.database.models import ClassSession, utc_now
@@ -77,7 +76,7 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         **_watch_parts(database(), register, now),
         basis=basis_of(session),
         read_at=_clock(now),
-        guests=guests_of(database(), session, among(courses_seen(session))),
+        guests=guests_of(database(), session, courses_seen(session)),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.audiences import Audience, among, set_audiences
+from attendance.database.audiences import Audience, set_audiences
 from attendance.database.guests import guests_of, record_guest
 from attendance.database.models import Attendance, CourseGroupMember, Guest, SessionState
 from attendance.database.register import Sighting, record_sighting
@@ -30,11 +30,11 @@ def test_a_guest_has_times_and_no_entry(db: Session) -> None:
     assert record_guest(db, _seen(session.id, "stranger", 5)) is None
     assert record_guest(db, _seen(session.id, "guest", 500)) is None
     assert record_guest(db, _seen(424_242, "guest", 5)) is None
-    (guest,) = guests_of(db, session, among([course.id]))
+    (guest,) = guests_of(db, session, [course.id])
     assert (guest.student.index_number, guest.first_seen, guest.last_seen, guest.confidence) == (
         "guest", NINE + timedelta(minutes=5), NINE + timedelta(minutes=31), 0.3,
     )  # fmt: skip
-    assert guests_of(db, session, among([joined.id])) == []
+    assert guests_of(db, session, [joined.id]) == []
     assert db.scalars(sa.select(Attendance)).all() == []
 
 
@@ -48,7 +48,7 @@ def test_whoever_joins_the_group_is_no_guest_any_more(db: Session) -> None:
     db.add(CourseGroupMember(group_id=group.id, student_id=student.id))
     db.flush()
     assert record_sighting(db, _seen(session.id, "s", 8)) is not None
-    assert guests_of(db, session, among([course.id])) == []
+    assert guests_of(db, session, [course.id]) == []
 
 
 def test_there_are_no_guests_of_a_cancelled_session_nor_of_a_whole_course(db: Session) -> None:
