@@ -32,7 +32,9 @@ NOW = datetime.now(UTC)
 
 def count(db: Session, table: type[Base]) -> int:
     db.rollback()
-    return db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+    number = db.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+    db.rollback()  # a purge waits for whoever reads
+    return number
 
 
 @pytest.fixture

@@ -264,7 +264,8 @@ def test_erasing_beside_a_reader_that_stays_says_to_try_again(outbox: Outbox, mo
 
 
 def test_erasing_beside_a_writer_that_stays_says_to_try_again(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recognition_service.outbox.store.BUSY_S", 0.1)
+    for module in ("file", "store"):
+        monkeypatch.setattr(f"recognition_service.outbox.{module}.BUSY_S", 0.1)
     outbox.put([SEEN])
     writer = sqlite3.connect(outbox.path, isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
