@@ -12,6 +12,7 @@ from attendance.database.access.tokens import hash_token
 from attendance.database.audiences import expected_students, rooms_of
 from attendance.database.conclusions import watch_begins
 from attendance.database.models import (
+    Account,
     Camera,
     ClassSession,
     Course,
@@ -19,7 +20,6 @@ from attendance.database.models import (
     CourseGroupMember,
     CourseLecturer,
     Enrolment,
-    Lecturer,
     Role,
     Room,
     SessionAudience,
@@ -57,9 +57,9 @@ def make_lecturer(
     name: str = "Ada Lovelace",
     role: Role = Role.LECTURER,
     active: bool = True,
-) -> Lecturer:
+) -> Account:
     """A lecturer whose password is `PASSWORD`."""
-    lecturer = Lecturer(
+    lecturer = Account(
         email=email or f"lecturer{next(_number)}@example.edu",
         name=name,
         password_hash=_password_hash,
@@ -75,12 +75,12 @@ def make_student(db: Session, index_number: str | None = None, name: str = "Alan
 
 
 def make_course(
-    db: Session, code: str | None = None, name: str = "Computing", *, lecturers: tuple[Lecturer, ...] = ()
+    db: Session, code: str | None = None, name: str = "Computing", *, lecturers: tuple[Account, ...] = ()
 ) -> Course:
     """A course, taught by these lecturers."""
     course = _added(db, Course(code=code or f"C{next(_number)}", name=name))
     for lecturer in lecturers:
-        db.add(CourseLecturer(course_id=course.id, lecturer_id=lecturer.id))
+        db.add(CourseLecturer(course_id=course.id, account_id=lecturer.id))
     db.flush()
     return course
 

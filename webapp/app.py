@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 from attendance.settings import Settings, load_settings
 from webapp.account import links, profile
 from webapp.account import sign_in as account
-from webapp.account.identity import init_identity, is_admin, signed_in_lecturer
+from webapp.account.identity import init_identity, is_admin, signed_in_account
 from webapp.admin import blueprint as admin_blueprint
 from webapp.records import courses, excuses, students
 from webapp.records import views as records
@@ -23,6 +23,7 @@ from webapp.serving.security import init_security
 from webapp.tools.errors import init_errors
 from webapp.tools.fields import init_fields
 from webapp.tools.ids import init_ids
+from webapp.tools.languages import init_languages
 from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
 from webapp.tools.times import init_times
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.secret_key = secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR_S
     app.config["ATTENDANCE"] = settings
+    init_languages(app)
     init_template_tools(app)
     init_ids(app)
     init_fields(app, settings.institution.index_pattern)
@@ -73,7 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _page_context() -> dict[str, Any]:
     # A page about a failure must not ask the database again.
     bare = bool(g.get("bare_page"))
-    return {"me": None if bare else signed_in_lecturer(), "i_am_admin": not bare and is_admin()}
+    return {"me": None if bare else signed_in_account(), "i_am_admin": not bare and is_admin()}
 
 
 def _static_version() -> str:

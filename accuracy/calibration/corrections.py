@@ -50,7 +50,7 @@ def read_corrections(db: Session) -> Corrected:
     """Read the evidence of all ended sessions and what became of the entries."""
     corrected = sa.exists().where(
         AttendanceChange.attendance_id == Attendance.id,
-        AttendanceChange.lecturer_id.is_not(None),
+        AttendanceChange.account_id.is_not(None),
         AttendanceChange.old_status.in_(_SEEN),
         AttendanceChange.new_status == Status.ABSENT,
     )
@@ -71,7 +71,7 @@ def read_corrections(db: Session) -> Corrected:
         sa.select(sa.func.count(sa.distinct(Attendance.id)))
         .join(AttendanceChange, AttendanceChange.attendance_id == Attendance.id)
         .where(
-            AttendanceChange.lecturer_id.is_not(None),
+            AttendanceChange.account_id.is_not(None),
             AttendanceChange.old_status == Status.ABSENT,
             AttendanceChange.new_status.in_(_SEEN),
             Attendance.status.in_(_SEEN),

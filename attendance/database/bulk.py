@@ -56,12 +56,12 @@ def correct_many(
     versions: Mapping[int, int],
     status: Status,
     reason: str,
-    lecturer_id: int,
+    account_id: int,
     now: datetime | None = None,
 ) -> BulkChange:
     """Set one status for many students of a session: `decide_many` with the same status for all."""
     wanted = {student: WantedEntry(version, status) for student, version in versions.items()}
-    return decide_many(db, session_id=session_id, wanted=wanted, reason=reason, lecturer_id=lecturer_id, now=now)
+    return decide_many(db, session_id=session_id, wanted=wanted, reason=reason, account_id=account_id, now=now)
 
 
 def decide_many(
@@ -70,7 +70,7 @@ def decide_many(
     session_id: int,
     wanted: Mapping[int, WantedEntry],
     reason: str,
-    lecturer_id: int,
+    account_id: int,
     now: datetime | None = None,
 ) -> BulkChange:
     """Decide many entries of a session as a person, for one reason, in one transaction of its own.
@@ -80,7 +80,7 @@ def decide_many(
         session_id: of the class session.
         wanted: by the student's id, what becomes of the entry.
         reason: why; at most 500 characters.
-        lecturer_id: who corrects.
+        account_id: who corrects.
         now: when, aware; the present unless given.
 
     Returns:
@@ -91,7 +91,7 @@ def decide_many(
         NoEntryError: there is no such session.
         sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
     """
-    author = Author(checked_reason(reason), lecturer_id, now, secrets.token_hex(16))
+    author = Author(checked_reason(reason), account_id, now, secrets.token_hex(16))
 
     def work(db: Session) -> BulkChange:
         session = session_in_force(db, session_id)
@@ -102,7 +102,7 @@ def decide_many(
     return transact(db, work)
 
 
-def undo(db: Session, *, session_id: int, batch: str, lecturer_id: int, now: datetime | None = None) -> BulkChange:
+def undo(db: Session, *, session_id: int, batch: str, account_id: int, now: datetime | None = None) -> BulkChange:
     """Undo a bulk change, in one transaction of its own: each entry is again what it was.
 
     What the machine had decided it decides again, from what it knows now. An entry that was changed after the bulk
@@ -112,7 +112,7 @@ def undo(db: Session, *, session_id: int, batch: str, lecturer_id: int, now: dat
         db: a session with nothing pending.
         session_id: of the class session.
         batch: of the bulk change.
-        lecturer_id: who undoes, and who made the change: nobody else's is undone.
+        account_id: who undoes, and who made the change: nobody else's is undone.
         now: when, aware; the present unless given.
 
     Returns:
@@ -127,7 +127,7 @@ def undo(db: Session, *, session_id: int, batch: str, lecturer_id: int, now: dat
         session = session_in_force(db, session_id)
         if session is None:
             raise NoEntryError("There is no such session.")
-        return _undo_in(db, session, batch, Author("A change of several entries was undone.", lecturer_id, now))
+        return _undo_in(db, session, batch, Author("A change of several entries was undone.", account_id, now))
 
     return transact(db, work)
 
@@ -177,7 +177,7 @@ def _sent_before(
             Attendance.id.in_([row.id for row in rows]),
             AttendanceChange.version == Attendance.version,
             AttendanceChange.batch.is_not(None),
-            AttendanceChange.lecturer_id == author.lecturer_id,
+            AttendanceChange.account_id == author.account_id,
             AttendanceChange.reason == author.reason,
         )
     )
@@ -193,7 +193,7 @@ def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> 
     changes = db.scalars(
         sa.select(AttendanceChange).where(
             AttendanceChange.batch == batch,
-            AttendanceChange.lecturer_id == author.lecturer_id,
+            AttendanceChange.account_id == author.account_id,
             AttendanceChange.attendance_id.is_not(None),
         )
     ).all()

@@ -46,7 +46,7 @@ def correct(
     student_id: int,
     status: Status,
     reason: str,
-    lecturer_id: int,
+    account_id: int,
     version: int | None = None,
     now: datetime | None = None,
 ) -> Attendance:
@@ -60,7 +60,7 @@ def correct(
         student_id: of the student.
         status: the new one.
         reason: why, for whoever reads the register later; at most 500 characters.
-        lecturer_id: who corrects.
+        account_id: who corrects.
         version: of the entry that the person looked at, `entries.NO_ENTRY` when there was none; None corrects whatever
             is there.
         now: when, aware; the present unless given.
@@ -82,7 +82,7 @@ def correct(
             student_id=student_id,
             status=status,
             reason=reason,
-            lecturer_id=lecturer_id,
+            account_id=account_id,
             version=version,
             now=now,
         )
@@ -97,7 +97,7 @@ def correct_status(
     student_id: int,
     status: Status,
     reason: str,
-    lecturer_id: int,
+    account_id: int,
     version: int | None = None,
     now: datetime | None = None,
 ) -> Attendance:
@@ -108,7 +108,7 @@ def correct_status(
         NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
         EntryChangedError: the entry has another version now.
     """
-    author = Author(checked_reason(reason), lecturer_id, now)
+    author = Author(checked_reason(reason), account_id, now)
     session = db.get(ClassSession, session_id)
     if session is None:
         raise NoEntryError("There is no such session.")
@@ -138,7 +138,7 @@ def give_back(
     *,
     session_id: int,
     student_id: int,
-    lecturer_id: int,
+    account_id: int,
     version: int | None = None,
     now: datetime | None = None,
 ) -> Attendance | None:
@@ -148,7 +148,7 @@ def give_back(
         db: a session with nothing pending.
         session_id: of the class session.
         student_id: of the student.
-        lecturer_id: who gives the entry back.
+        account_id: who gives the entry back.
         version: of the entry that the person looked at; None for whatever is there.
         now: when, aware; the present unless given.
 
@@ -162,7 +162,7 @@ def give_back(
         EntryChangedError: the entry has another version now; nothing is changed.
         sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
     """
-    author = Author("Given back to the machine.", lecturer_id, now)
+    author = Author("Given back to the machine.", account_id, now)
 
     def work(db: Session) -> Attendance | None:
         session = session_in_force(db, session_id)
@@ -211,7 +211,7 @@ def set_remark(
     session_id: int,
     student_id: int,
     remark: str,
-    lecturer_id: int,
+    account_id: int,
     version: int | None = None,
     now: datetime | None = None,
 ) -> Attendance:
@@ -222,7 +222,7 @@ def set_remark(
         session_id: of the class session.
         student_id: of the student.
         remark: at most 500 characters; empty takes the remark away.
-        lecturer_id: who writes it.
+        account_id: who writes it.
         version: of the entry that the person looked at; None for whatever is there.
         now: when, aware; the present unless given.
 
@@ -246,7 +246,7 @@ def set_remark(
         require_version(row, version)
         if row is None:
             raise NoEntryError("A remark stands beside a status; there is none yet.")
-        change_remark(db, row, remark, Author("The remark was changed.", lecturer_id, now))
+        change_remark(db, row, remark, Author("The remark was changed.", account_id, now))
         db.flush()
         return row
 
@@ -297,5 +297,5 @@ def _is_last_change(db: Session, session_id: int, student_id: int, author: Autho
     return (
         last is not None
         and last.remark is None
-        and (last.version, last.lecturer_id, last.reason) == (version, author.lecturer_id, author.reason)
+        and (last.version, last.account_id, last.reason) == (version, author.account_id, author.reason)
     )

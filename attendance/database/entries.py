@@ -22,13 +22,13 @@ class Author:
 
     Attributes:
         reason: for whoever reads the register later.
-        lecturer_id: None for the machine.
+        account_id: None for the machine.
         now: when, aware; the present unless given.
         batch: the same for all entries of one bulk change; None for a change by itself.
     """
 
     reason: str
-    lecturer_id: int | None = None
+    account_id: int | None = None
     now: datetime | None = None
     batch: str | None = None
 
@@ -223,7 +223,7 @@ def _noted(
 ) -> dict[str, Any]:
     return {
         "attendance_id": row.id,
-        "lecturer_id": author.lecturer_id,
+        "account_id": author.account_id,
         "changed_at": author.now or utc_now(),
         "old_status": old.status,
         "old_unrecorded": old.unrecorded,

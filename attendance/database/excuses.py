@@ -49,13 +49,13 @@ class NewExcuse:
     reference: str = ""
 
 
-def give_excuse(db: Session, new: NewExcuse, *, lecturer_id: int, now: datetime | None = None) -> list[Excuse]:
+def give_excuse(db: Session, new: NewExcuse, *, account_id: int, now: datetime | None = None) -> list[Excuse]:
     """Excuse a student, in a transaction of its own; the registers of closed sessions follow at once.
 
     Args:
         db: a session with nothing pending.
         new: the excuse.
-        lecturer_id: who gives it.
+        account_id: who gives it.
         now: when, aware; the present unless given.
 
     Returns:
@@ -80,26 +80,26 @@ def give_excuse(db: Session, new: NewExcuse, *, lecturer_id: int, now: datetime 
                 ends_at=new.ends_at,
                 reason=reason,
                 reference=reference or None,
-                created_by_id=lecturer_id,
+                created_by_id=account_id,
             )
             for course_id in courses
         ]
         rows = [_same(db, row) or row for row in rows]
         db.add_all(rows)
         for row in rows:
-            _decide_anew(db, row, Author(f"Excused: {reason}"[: EXCUSE_REASON.longest], lecturer_id, now))
+            _decide_anew(db, row, Author(f"Excused: {reason}"[: EXCUSE_REASON.longest], account_id, now))
         return rows
 
     return transact(db, work)
 
 
-def take_back_excuse(db: Session, excuse_id: int, *, lecturer_id: int, now: datetime | None = None) -> bool:
+def take_back_excuse(db: Session, excuse_id: int, *, account_id: int, now: datetime | None = None) -> bool:
     """Delete an excuse and undo what it did, in a transaction of its own.
 
     Args:
         db: a session with nothing pending.
         excuse_id: of the excuse.
-        lecturer_id: who takes it back.
+        account_id: who takes it back.
         now: when, aware; the present unless given.
 
     Returns:
@@ -116,7 +116,7 @@ def take_back_excuse(db: Session, excuse_id: int, *, lecturer_id: int, now: date
         if row is None:
             return False
         db.delete(row)
-        _decide_anew(db, row, Author("The excuse was taken back.", lecturer_id, now))
+        _decide_anew(db, row, Author("The excuse was taken back.", account_id, now))
         return True
 
     return transact(db, work)

@@ -91,7 +91,7 @@ class _BulkChange:
                 versions=versions,
                 status=Status.EXCUSED,
                 reason="The hall was closed.",
-                lecturer_id=self._lecturer,
+                account_id=self._lecturer,
             )
 
     def insert(self) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.models import Lecturer
+from attendance.database.models import Account
 from benchmarks.register.term import Term
 from webapp.account.identity import SignedIn
 
@@ -125,7 +125,7 @@ def measure_pages(app: flask.Flask, sessions: sessionmaker[Session], term: Term,
 def _signed_in(app: flask.Flask, sessions: sessionmaker[Session], person: int) -> FlaskClient:
     client = app.test_client()
     with sessions() as db, client.session_transaction() as session:
-        session["_user_id"] = SignedIn(db.get_one(Lecturer, person)).get_id()
+        session["_user_id"] = SignedIn(db.get_one(Account, person)).get_id()
         session["signed_in_at"] = 4e9
     return client
 

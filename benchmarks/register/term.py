@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import (
+    Account,
     Attendance,
     AttendanceChange,
     Base,
@@ -20,7 +21,6 @@ from attendance.database.models import (
     Course,
     CourseLecturer,
     Enrolment,
-    Lecturer,
     Observation,
     Role,
     Room,
@@ -80,7 +80,7 @@ class Term:
 def make_term(db: Session, size: Size, *, now: datetime, seed: int = 1) -> Term:
     """Fill a database that has its tables and no rows, and commit."""
     chance = random.Random(seed)  # noqa: S311 - made-up data
-    _add(db, Lecturer, _people(size))
+    _add(db, Account, _people(size))
     _add(db, Student, _students(size, now))
     _add(db, Course, ({"id": n, "code": f"C{n:03d}", "name": f"Course number {n}"} for n in range(1, size.courses + 2)))
     rooms = max(2, size.courses // 8)
@@ -138,8 +138,8 @@ def _students(size: Size, now: datetime) -> Iterator[dict[str, Any]]:
 
 def _teaching(size: Size) -> Iterator[dict[str, Any]]:
     for course in range(1, size.courses + 2):
-        yield {"course_id": course, "lecturer_id": 2 + (course - 1) % size.lecturers}
-    yield {"course_id": size.courses + 1, "lecturer_id": 2}
+        yield {"course_id": course, "account_id": 2 + (course - 1) % size.lecturers}
+    yield {"course_id": size.courses + 1, "account_id": 2}
 
 
 def _rosters(size: Size, chance: random.Random) -> dict[int, Sequence[int]]:
@@ -220,7 +220,7 @@ def _noting_changes(
             changed.append(
                 {
                     "attendance_id": entry["id"],
-                    "lecturer_id": 2,
+                    "account_id": 2,
                     "old_status": Status.ABSENT,
                     "new_status": Status.PRESENT,
                     "old_source": Source.MACHINE,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.links import address_of, make_links, without_password
-from attendance.database.models import Lecturer
+from attendance.database.models import Account
 from attendance.database.opening import open_session
 from attendance.gallery.files import replace_durably
 from attendance.settings import SettingsError, load_settings
@@ -55,7 +55,7 @@ def require_target(settings: Settings, file: Path) -> None:
         raise click.ClickException(f"there is no folder {file.parent} for the links")
 
 
-def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence[Lecturer] | None = None) -> None:
+def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence[Account] | None = None) -> None:
     """Make links, in the caller's transaction, and write them to a file.
 
     Args:
@@ -78,8 +78,8 @@ def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence
     click.echo(f"Wrote {number} to set a password to {file}. Only you can read it; delete it when they are given.")
 
 
-def _named(db: Session, addresses: Sequence[str]) -> list[Lecturer]:
-    found = {one.email: one for one in db.scalars(sa.select(Lecturer).where(Lecturer.email.in_(addresses)))}
+def _named(db: Session, addresses: Sequence[str]) -> list[Account]:
+    found = {one.email: one for one in db.scalars(sa.select(Account).where(Account.email.in_(addresses)))}
     for address in addresses:
         if address not in found:
             raise click.ClickException(f"There is no lecturer {address}; `attendance lecturer list` shows them.")

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import generate_password, hash_password, password_problem
-from attendance.database.models import Lecturer, Role
+from attendance.database.models import Account, Role
 from attendance.database.opening import open_session
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, PERSON_NAME
@@ -36,7 +36,7 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
         if _find(db, email):
             raise click.ClickException(f"There is a lecturer {email} already.")
         role = Role.ADMIN if admin else Role.LECTURER
-        db.add(Lecturer(email=email, name=name, password_hash=hashed, role=role))
+        db.add(Account(email=email, name=name, password_hash=hashed, role=role))
     click.echo(f"{'Administrator' if admin else 'Lecturer'} {email} added.", err=True)
     _show_generated(password, generate)
 
@@ -45,7 +45,7 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
 def list_lecturers() -> None:
     """List lecturers and administrators."""
     with open_session(load_settings().database_url) as db:
-        people = db.scalars(sa.select(Lecturer).order_by(Lecturer.email)).all()
+        people = db.scalars(sa.select(Account).order_by(Account.email)).all()
         if not people:
             click.echo("Nobody yet: `attendance lecturer add --admin --email ADDRESS --name NAME` adds the first.")
         for person in people:
@@ -73,8 +73,8 @@ def reset_password(email: str, generate: bool) -> None:
 lecturer.add_command(links)
 
 
-def _find(db: Session, email: str) -> Lecturer | None:
-    return db.scalar(sa.select(Lecturer).where(Lecturer.email == email))
+def _find(db: Session, email: str) -> Account | None:
+    return db.scalar(sa.select(Account).where(Account.email == email))
 
 
 def _password(generate: bool) -> str:

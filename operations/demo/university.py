@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
 from attendance.database.models import (
+    Account,
     Attendance,
     Camera,
     ClassSession,
@@ -16,7 +17,6 @@ from attendance.database.models import (
     Course,
     CourseLecturer,
     Enrolment,
-    Lecturer,
     Role,
     Room,
     Source,
@@ -59,8 +59,8 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
     something to show. In one of them the camera was away.
     """
     began = now - timedelta(weeks=_EARLIER_WEEKS + 1)
-    teacher = Lecturer(email=LECTURER_EMAIL, name="Dr Grace Okafor", password_hash=hash_password(passwords.lecturer))
-    admin = Lecturer(
+    teacher = Account(email=LECTURER_EMAIL, name="Dr Grace Okafor", password_hash=hash_password(passwords.lecturer))
+    admin = Account(
         email=ADMIN_EMAIL, name="Demo Administrator", password_hash=hash_password(passwords.admin), role=Role.ADMIN
     )
     room = Room(name="Lecture Hall A")
@@ -79,7 +79,7 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
     }
     db.add_all(students.values())
     db.flush()
-    db.add(CourseLecturer(course_id=course.id, lecturer_id=teacher.id))
+    db.add(CourseLecturer(course_id=course.id, account_id=teacher.id))
     for person in ROSTER:
         db.add(Enrolment(course_id=course.id, student_id=students[person.index_number].id))
     for person in OTHER_COURSE:

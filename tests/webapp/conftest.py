@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import create_database_engine, session_factory
-from attendance.database.models import Lecturer
+from attendance.database.models import Account
 from attendance.settings import Settings
 from tests.factories import PASSWORD
 from tests.webapp.running import environ_for, running_dashboard
@@ -101,7 +101,7 @@ def open_page(browser: Browser, dashboard: Dashboard) -> Iterator[Callable[..., 
     contexts = []
     complaints: list[str] = []
 
-    def open_(lecturer: Lecturer | None, path: str = "/", *, size: Any = None, **context: Any) -> Page:
+    def open_(lecturer: Account | None, path: str = "/", *, size: Any = None, **context: Any) -> Page:
         made = browser.new_context(viewport=size or WIDE, base_url=dashboard.address, **context)
         contexts.append(made)
         page = made.new_page()

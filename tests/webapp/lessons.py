@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Attendance, ClassSession, Course, Lecturer, Student, utc_now
+from attendance.database.models import Account, Attendance, ClassSession, Course, Student, utc_now
 from attendance.database.register import Sighting, record_sighting
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student, watch_whole
 
@@ -17,7 +17,7 @@ LONG_AGO = datetime(2024, 3, 4, 8, 0, tzinfo=UTC)
 class Lesson:
     """Rows of one lesson; readable after their session is closed."""
 
-    lecturer: Lecturer
+    lecturer: Account
     course: Course
     session: ClassSession
     students: tuple[Student, ...]
@@ -28,7 +28,7 @@ def make_lesson(
     *names: str,
     starts_at: datetime | None = None,
     minutes: int = 90,
-    lecturer: Lecturer | None = None,
+    lecturer: Account | None = None,
     code: str | None = None,
     course_name: str = "Computing",
 ) -> Lesson:

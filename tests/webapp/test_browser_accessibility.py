@@ -41,9 +41,9 @@ def campus(dashboard):
         joint.note = "Bring a laptop. " * 20
         record_guest(db, Sighting(joint.id, lesson.students[1].index_number, utc_now(), utc_now(), 0.9, None))
         cancelled = make_session(db, lesson.course, starts_at=utc_now() + timedelta(days=2))
-        cancel(db, cancelled, reason="ill " * 60, lecturer_id=lesson.lecturer.id)
+        cancel(db, cancelled, reason="ill " * 60, account_id=lesson.lecturer.id)
         ill = NewExcuse(lesson.students[0].id, None, LONG_AGO, LONG_AGO + timedelta(days=21), "ill " * 60, "file 7")
-        give_excuse(db, ill, lecturer_id=lesson.lecturer.id)
+        give_excuse(db, ill, account_id=lesson.lecturer.id)
         db.commit()
         close_ended_sessions(dashboard.sessions, utc_now())
         correct_status(
@@ -52,7 +52,7 @@ def campus(dashboard):
             student_id=lesson.students[0].id,
             status=Status.EXCUSED,
             reason="Seen by the dean's office, " * 15,
-            lecturer_id=lesson.lecturer.id,
+            account_id=lesson.lecturer.id,
         )
         db.commit()
     course, session, student_id = lesson.course.id, lesson.session.id, lesson.students[0].id

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
-from attendance.database.models import Lecturer
+from attendance.database.models import Account
 from attendance.settings import Settings
 from webapp.account.identity import SignedIn
 
@@ -22,7 +22,7 @@ class Visitor:
     def __init__(self, app: Flask) -> None:
         self.client: FlaskClient = app.test_client()
 
-    def enter_as(self, lecturer: Lecturer) -> "Visitor":
+    def enter_as(self, lecturer: Account) -> "Visitor":
         """Be signed in without typing a password (typing one takes a tenth of a second)."""
         with self.client.session_transaction() as session:
             session["_user_id"] = SignedIn(lecturer).get_id()
@@ -68,7 +68,7 @@ class Site:
     sessions: sessionmaker[Session]
     statements: list[str] = field(default_factory=list)
 
-    def visitor(self, lecturer: Lecturer | None = None) -> Visitor:
+    def visitor(self, lecturer: Account | None = None) -> Visitor:
         """A new visitor, signed in as the lecturer if one is given."""
         visitor = Visitor(self.app)
         return visitor.enter_as(lecturer) if lecturer else visitor

@@ -11,7 +11,7 @@ from flask import Flask, abort, current_app, g, redirect, request, session, url_
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from werkzeug.wrappers import Response
 
-from attendance.database.models import Lecturer, Role
+from attendance.database.models import Account, Role
 from webapp.tools.requests import wants_page
 from webapp.tools.storage import database
 
@@ -25,7 +25,7 @@ _PUBLIC = "is_public_view"
 class SignedIn(UserMixin):  # type: ignore[misc] # Flask-Login has no types
     """A lecturer as Flask-Login wants one; the identifier in the cookie ends with the sign-in epoch."""
 
-    def __init__(self, lecturer: Lecturer) -> None:
+    def __init__(self, lecturer: Account) -> None:
         self.lecturer = lecturer
 
     @property
@@ -48,7 +48,7 @@ def init_identity(app: Flask, *, signin_hours: int) -> None:
     app.before_request(_require_sign_in)
 
 
-def sign_in(lecturer: Lecturer) -> None:
+def sign_in(lecturer: Account) -> None:
     """Start a fresh session for the lecturer; what an earlier session held is dropped."""
     session.clear()
     session[_SIGNED_IN_AT] = datetime.now(UTC).timestamp()
@@ -61,15 +61,15 @@ def sign_out() -> None:
     session.clear()
 
 
-def signed_in_lecturer() -> Lecturer | None:
+def signed_in_account() -> Account | None:
     """The lecturer who is signed in, or None."""
-    lecturer: Lecturer | None = current_user.lecturer if current_user.is_authenticated else None
+    lecturer: Account | None = current_user.lecturer if current_user.is_authenticated else None
     return lecturer
 
 
-def current_lecturer() -> Lecturer:
+def current_account() -> Account:
     """The lecturer who is signed in; for views that are not public."""
-    lecturer = signed_in_lecturer()
+    lecturer = signed_in_account()
     if lecturer is None:
         abort(401)
     return lecturer
@@ -77,7 +77,7 @@ def current_lecturer() -> Lecturer:
 
 def is_admin() -> bool:
     """Whether an administrator is signed in."""
-    lecturer = signed_in_lecturer()
+    lecturer = signed_in_account()
     return lecturer is not None and lecturer.role is Role.ADMIN
 
 
@@ -101,7 +101,7 @@ def _load(identifier: str) -> SignedIn | None:
     age = datetime.now(UTC).timestamp() - float(session.get(_SIGNED_IN_AT, 0))
     if age > lifetime.total_seconds():
         return None
-    lecturer = database().get(Lecturer, int(number))
+    lecturer = database().get(Account, int(number))
     if lecturer is None or not lecturer.active or lecturer.sign_in_epoch != int(epoch):
         return None
     return SignedIn(lecturer)
@@ -111,7 +111,7 @@ def _require_sign_in() -> Response | None:
     if request.endpoint is None or request.endpoint == "static":
         return None
     view = current_app.view_functions.get(request.endpoint)
-    if getattr(view, _PUBLIC, False) or signed_in_lecturer() is not None:
+    if getattr(view, _PUBLIC, False) or signed_in_account() is not None:
         return None
     if "_user_id" in session:
         g.session_ended = True

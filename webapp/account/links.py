@@ -4,10 +4,10 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import HiddenField
 
-from attendance.database.access.links import PATH, lecturer_of_link, use_link
+from attendance.database.access.links import PATH, account_of_link, use_link
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
-from attendance.database.models import Lecturer, utc_now
+from attendance.database.models import Account, utc_now
 from webapp.account.identity import public, sign_out
 from webapp.account.new_password import NewPasswordForm
 from webapp.account.sign_in import begin_attempt, end_attempt, too_many, wait_text
@@ -57,12 +57,12 @@ def set_password_now() -> ResponseReturnValue:
     return redirect(url_for("account.sign_in_page"))
 
 
-def _whose(token: str) -> tuple[Lecturer | None, ResponseReturnValue]:
+def _whose(token: str) -> tuple[Account | None, ResponseReturnValue]:
     """Whose link it is, or what to answer; attempts count like those at a password, from the address they come from."""
     attempt = begin_attempt(f"link {hash_token(token[:_LONGEST_TOKEN])}")
     if attempt.wait_s:
         return None, too_many(attempt, render_template("account/set_password.html", wait=wait_text(attempt)))
-    lecturer = lecturer_of_link(database(), token, now=utc_now()) if len(token) <= _LONGEST_TOKEN else None
+    lecturer = account_of_link(database(), token, now=utc_now()) if len(token) <= _LONGEST_TOKEN else None
     end_attempt(attempt, right=lecturer is not None)
     return lecturer, _refusal()
 
@@ -72,5 +72,5 @@ def _refusal() -> ResponseReturnValue:
     return render_template("account/set_password.html"), 404
 
 
-def _form_page(form: LinkForm, lecturer: Lecturer) -> str:
+def _form_page(form: LinkForm, lecturer: Account) -> str:
     return render_template("account/set_password.html", form=form, lecturer=lecturer)

@@ -11,9 +11,9 @@ from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import hash_password
-from attendance.database.models import Lecturer
+from attendance.database.models import Account
 from attendance.tables.fields import EMAIL, PERSON_NAME
-from webapp.account.identity import current_lecturer, sign_in
+from webapp.account.identity import current_account, sign_in
 from webapp.account.new_password import NewPasswordForm
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
 from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, too_many, wait_text
@@ -50,7 +50,7 @@ class ProfileForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     )
     your_password = PasswordField("Your password")
 
-    def changes_address(self, lecturer: Lecturer) -> bool:
+    def changes_address(self, lecturer: Account) -> bool:
         """Whether the person would sign in with another address afterwards, which asks for the password."""
         return bool(self.email.data != lecturer.email)
 
@@ -82,7 +82,7 @@ def page() -> ResponseReturnValue:
 @blueprint.post("")
 def save_details() -> ResponseReturnValue:
     """Keep name and e-mail address; another address asks for the password, or who finds a browser has the account."""
-    form, lecturer, db = ProfileForm(), current_lecturer(), database()
+    form, lecturer, db = ProfileForm(), current_account(), database()
     if not form.validate():
         return _page(details=form), 422
     if form.changes_address(lecturer):
@@ -90,7 +90,7 @@ def save_details() -> ResponseReturnValue:
         if form.your_password.errors:
             page = _page(details=form)
             return too_many(wait, page) if wait else (page, 422)
-    taken = db.scalar(sa.select(Lecturer.id).where(Lecturer.email == form.email.data, Lecturer.id != lecturer.id))
+    taken = db.scalar(sa.select(Account.id).where(Account.email == form.email.data, Account.id != lecturer.id))
     if taken is None:
         begin_change()
         lecturer.name, lecturer.email = form.name.data or "", form.email.data or ""
@@ -110,7 +110,7 @@ def save_details() -> ResponseReturnValue:
 @upload_limit(3 * MAX_BYTES)  # somewhat more than a picture may have, so that the form can say what is wrong
 def save_picture() -> ResponseReturnValue:
     """Keep a new picture."""
-    form, lecturer = PictureForm(), current_lecturer()
+    form, lecturer = PictureForm(), current_account()
     if not form.validate():
         return _page(picture=form), 422
     try:
@@ -128,7 +128,7 @@ def save_picture() -> ResponseReturnValue:
 @blueprint.post("/picture/remove")
 def remove_picture() -> ResponseReturnValue:
     """Delete the picture."""
-    lecturer, db = current_lecturer(), begin_change()
+    lecturer, db = current_account(), begin_change()
     lecturer.picture = lecturer.picture_digest = None
     db.commit()
     flash("Your picture is removed.", "success")
@@ -138,7 +138,7 @@ def remove_picture() -> ResponseReturnValue:
 @blueprint.post("/password")
 def change_password() -> ResponseReturnValue:
     """Change the password; every other sign-in of the account ends."""
-    form, lecturer = PasswordForm(), current_lecturer()
+    form, lecturer = PasswordForm(), current_account()
     if not form.validate():
         return _page(password=form), 422
     wait = _ask_password(lecturer, form.current_password, "Type your current password.")
@@ -157,7 +157,7 @@ def change_password() -> ResponseReturnValue:
 @blueprint.get("/pictures/<digest>")
 def picture(digest: str) -> ResponseReturnValue:
     """A lecturer's picture; its address changes with its content, so browsers may keep it."""
-    data = database().scalar(sa.select(Lecturer.picture).where(Lecturer.picture_digest == digest).limit(1))
+    data = database().scalar(sa.select(Account.picture).where(Account.picture_digest == digest).limit(1))
     if data is None:
         abort(404)
     response = Response(data, mimetype="image/jpeg")
@@ -166,7 +166,7 @@ def picture(digest: str) -> ResponseReturnValue:
     return response
 
 
-def _ask_password(lecturer: Lecturer, field: PasswordField, empty: str) -> Attempt | None:
+def _ask_password(lecturer: Account, field: PasswordField, empty: str) -> Attempt | None:
     """Look at the password that was typed, as slowly as at the sign-in; what is wrong is the field's error.
 
     Args:
@@ -194,7 +194,7 @@ def _ask_password(lecturer: Lecturer, field: PasswordField, empty: str) -> Attem
 def _page(
     *, details: FlaskForm | None = None, picture: FlaskForm | None = None, password: FlaskForm | None = None
 ) -> str:
-    lecturer = current_lecturer()
+    lecturer = current_account()
     return render_template(
         "account/profile.html",
         details=details or ProfileForm(formdata=None, data={"name": lecturer.name, "email": lecturer.email}),

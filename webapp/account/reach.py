@@ -12,7 +12,7 @@ from sqlalchemy.orm import selectinload
 
 from attendance.database.audiences import counts_for, counts_in, courses_of, parts
 from attendance.database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Student
-from webapp.account.identity import current_lecturer, is_admin
+from webapp.account.identity import current_account, is_admin
 from webapp.tools.storage import database
 
 
@@ -20,7 +20,7 @@ def reachable(course_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[An
     """The condition that a course, given by a column with its id, is one the lecturer may open."""
     if is_admin():
         return sa.true()
-    own = sa.select(CourseLecturer.course_id).where(CourseLecturer.lecturer_id == current_lecturer().id)
+    own = sa.select(CourseLecturer.course_id).where(CourseLecturer.account_id == current_account().id)
     return course_id.in_(own)
 
 

@@ -11,9 +11,9 @@ from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.passwords import NO_PASSWORD, hash_password, verify_password
-from attendance.database.models import Lecturer
+from attendance.database.models import Account
 from attendance.tables.fields import EMAIL
-from webapp.account.identity import public, sign_in, sign_out, signed_in_lecturer
+from webapp.account.identity import public, sign_in, sign_out, signed_in_account
 from webapp.account.throttle import Attempt, Throttle
 from webapp.tools.fields import cleaned
 from webapp.tools.requests import safe_path
@@ -49,7 +49,7 @@ def init_account(app: Flask) -> None:
 def sign_in_page() -> ResponseReturnValue:
     """The sign-in form."""
     target = safe_path(request.args.get("next"))
-    if signed_in_lecturer() is not None:
+    if signed_in_account() is not None:
         return redirect(target or url_for("courses.home"))
     form = SignInForm(formdata=None, data={"next": target})
     return render_template("account/sign_in.html", form=form, ended=request.args.get("ended") == "1")
@@ -65,7 +65,7 @@ def sign_in_now() -> ResponseReturnValue:
     attempt = begin_attempt(form.email.data or "")
     if attempt.wait_s:
         return too_many(attempt, render_template("account/sign_in.html", form=form, wait=wait_text(attempt)))
-    lecturer = database().scalar(sa.select(Lecturer).where(Lecturer.email == form.email.data))
+    lecturer = database().scalar(sa.select(Account).where(Account.email == form.email.data))
     # An unknown address, and one without a password yet, cost the same work as a wrong password, so that timing tells
     # nobody who has an account.
     known = lecturer.password_hash if lecturer and lecturer.password_hash != NO_PASSWORD else _nobodys_hash()

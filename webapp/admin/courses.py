@@ -7,7 +7,7 @@ from sqlalchemy.orm import selectinload
 from wtforms import StringField
 
 from attendance.database.audiences import TAKES_PLACE, among, parts, sessions_of_courses
-from attendance.database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Lecturer, utc_now
+from attendance.database.models import Account, Attendance, ClassSession, Course, CourseLecturer, Enrolment, utc_now
 from attendance.database.teaching.courses import delete_course as remove_course
 from attendance.database.teaching.courses import sessions_only_of
 from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
@@ -146,13 +146,13 @@ def add_teacher(course_id: int) -> ResponseReturnValue:
         return _course_page(course, form)
     db = begin_change()
     email = _email_in(form.lecturer.data or "")
-    lecturer = db.scalar(sa.select(Lecturer).where(Lecturer.email == email))
+    lecturer = db.scalar(sa.select(Account).where(Account.email == email))
     if lecturer is None:
         db.rollback()
         form.lecturer.errors = [f"There is no lecturer with the e-mail address {email}."]
         return _course_page(course, form)
     if db.get(CourseLecturer, (course_id, lecturer.id)) is None:
-        db.add(CourseLecturer(course_id=course_id, lecturer_id=lecturer.id))
+        db.add(CourseLecturer(course_id=course_id, account_id=lecturer.id))
         if not committed(db, form.lecturer, "The course or the lecturer was changed meanwhile. Try again."):
             return _course_page(course, form)
         note("course_lecturer_added", course=course_id, lecturer=lecturer.id)
@@ -160,18 +160,16 @@ def add_teacher(course_id: int) -> ResponseReturnValue:
     return redirect(url_for("admin.course", course_id=course_id))
 
 
-@blueprint.post("/courses/<int:course_id>/lecturers/<int:lecturer_id>/remove")
-def remove_teacher(course_id: int, lecturer_id: int) -> ResponseReturnValue:
+@blueprint.post("/courses/<int:course_id>/lecturers/<int:account_id>/remove")
+def remove_teacher(course_id: int, account_id: int) -> ResponseReturnValue:
     """Take a lecturer off the course; registers keep what the lecturer corrected."""
-    course, lecturer = fetch(Course, course_id), fetch(Lecturer, lecturer_id)
+    course, lecturer = fetch(Course, course_id), fetch(Account, account_id)
     db = begin_change()
     db.execute(
-        sa.delete(CourseLecturer).where(
-            CourseLecturer.course_id == course_id, CourseLecturer.lecturer_id == lecturer_id
-        )
+        sa.delete(CourseLecturer).where(CourseLecturer.course_id == course_id, CourseLecturer.account_id == account_id)
     )
     db.commit()
-    note("course_lecturer_removed", course=course_id, lecturer=lecturer_id)
+    note("course_lecturer_removed", course=course_id, lecturer=account_id)
     flash(f"{lecturer.name} does not teach {course.code} any more.", "success")
     return redirect(url_for("admin.course", course_id=course_id))
 
@@ -179,17 +177,17 @@ def remove_teacher(course_id: int, lecturer_id: int) -> ResponseReturnValue:
 def without_lecturer() -> sa.ColumnElement[bool]:
     """The condition that nobody who may sign in teaches a course: nobody could see its registers."""
     return ~sa.exists().where(
-        CourseLecturer.course_id == Course.id, CourseLecturer.lecturer_id == Lecturer.id, Lecturer.active
+        CourseLecturer.course_id == Course.id, CourseLecturer.account_id == Account.id, Account.active
     )
 
 
 def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
     db = database()
-    teachers = sa.select(Lecturer).join(CourseLecturer).where(CourseLecturer.course_id == course.id)
+    teachers = sa.select(Account).join(CourseLecturer).where(CourseLecturer.course_id == course.id)
     others = (
-        sa.select(Lecturer.email, Lecturer.name)
-        .where(Lecturer.active, Lecturer.id.not_in(teachers.with_only_columns(Lecturer.id)))
-        .order_by(Lecturer.name)
+        sa.select(Account.email, Account.name)
+        .where(Account.active, Account.id.not_in(teachers.with_only_columns(Account.id)))
+        .order_by(Account.name)
         .limit(1000)
     )
     to_come = sessions_of_courses(among([course.id]), ClassSession.ends_at > utc_now())
@@ -199,7 +197,7 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
         "admin/course.html",
         course=course,
         form=form,
-        teachers=db.scalars(teachers.order_by(Lecturer.name)).all(),
+        teachers=db.scalars(teachers.order_by(Account.name)).all(),
         others=db.execute(others).all(),
         students=count(Enrolment, Enrolment.course_id == course.id),
         sessions=count(of_course),

@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 from attendance.database.consent import outlives_withdrawal
 from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
 from attendance.database.upkeep.erasure import request_erasure, withdraw_within
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import is_erasing, jobs_of, waiting_photos
 from webapp.admin.lookup import fetch
@@ -66,7 +66,7 @@ def withdraw_consent(student_id: int) -> ResponseReturnValue:
     student = _fresh(db, student_id)
     if not is_erasing(db, student.index_number):
         withdraw_within(db, student.index_number, now=utc_now())
-        request_erasure(db, student.index_number, asked_by=current_lecturer().id)
+        request_erasure(db, student.index_number, asked_by=current_account().id)
     db.commit()
     note("consent_withdrawn", student=student_id)
     flash(f"The consent of {student.name} is withdrawn. Photos and encodings are being erased.", "success")
@@ -162,7 +162,7 @@ def _checked(files: Sequence[FileStorage]) -> tuple[list[Photo], list[str]]:
 
 
 def _ask_enrolment(db: Session, student: Student, photos: Sequence[Photo]) -> GalleryJob:
-    asked_by = current_lecturer().id
+    asked_by = current_account().id
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number=student.index_number, requested_by_id=asked_by)
     db.add(job)
     db.flush()

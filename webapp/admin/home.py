@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.audiences import TAKES_PLACE, courses_of, parts, rooms_of, sessions_in_rooms
 from attendance.database.models import (
+    Account,
     Attendance,
     Camera,
     ClassSession,
     Course,
     Enrolment,
-    Lecturer,
     Room,
     Status,
     Student,
@@ -84,7 +84,7 @@ def _counts(db: Session) -> dict[str, int]:
     models = {
         "students": Student,
         "courses": Course,
-        "lecturers": Lecturer,
+        "lecturers": Account,
         "rooms": Room,
         "cameras": Camera,
         "sessions": ClassSession,

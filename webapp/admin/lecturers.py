@@ -8,9 +8,9 @@ from wtforms import BooleanField, RadioField
 
 from attendance.database.access.accounts import lock_administrators, set_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
-from attendance.database.models import AttendanceChange, Course, CourseLecturer, Lecturer, Role
+from attendance.database.models import Account, AttendanceChange, Course, CourseLecturer, Role
 from attendance.tables.fields import EMAIL, PERSON_NAME
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, options, text_field
 from webapp.admin.lookup import count, counts_by, fetch
@@ -24,9 +24,9 @@ _A_PAGE = 50
 _TAKEN = "Somebody else has this e-mail address."
 _LISTS = {
     "": ("All", sa.true()),
-    "admins": ("Administrators", Lecturer.role == Role.ADMIN),
-    "inactive": ("May not sign in", ~Lecturer.active),
-    "no-password": ("No password yet", Lecturer.active & (Lecturer.password_hash == NO_PASSWORD)),
+    "admins": ("Administrators", Account.role == Role.ADMIN),
+    "inactive": ("May not sign in", ~Account.active),
+    "no-password": ("No password yet", Account.active & (Account.password_hash == NO_PASSWORD)),
 }
 
 
@@ -49,12 +49,12 @@ def lecturers() -> str:
     db, text = database(), searched()
     shown = request.args.get("list", "")
     shown = shown if shown in _LISTS else ""
-    query = sa.select(Lecturer).where(matches(text, Lecturer.name, Lecturer.email), _LISTS[shown][1])
-    page = paginate(db, query.order_by(Lecturer.name, Lecturer.id), size=_A_PAGE)
+    query = sa.select(Account).where(matches(text, Account.name, Account.email), _LISTS[shown][1])
+    page = paginate(db, query.order_by(Account.name, Account.id), size=_A_PAGE)
     shown_ids = [lecturer.id for lecturer in page.items]
-    courses = counts_by(CourseLecturer.lecturer_id, CourseLecturer.lecturer_id.in_(shown_ids))
+    courses = counts_by(CourseLecturer.account_id, CourseLecturer.account_id.in_(shown_ids))
     lists = [(value, word) for value, (word, _) in _LISTS.items()]
-    waiting = count(Lecturer, _LISTS["no-password"][1])
+    waiting = count(Account, _LISTS["no-password"][1])
     return render_template(
         "admin/lecturers.html", page=page, text=text, shown=shown, courses=courses, lists=lists, waiting=waiting
     )
@@ -69,7 +69,7 @@ def new_lecturer() -> ResponseReturnValue:
         hashed = hash_password(password)
         db = begin_change()
         if not _taken(form, None):
-            lecturer = Lecturer(
+            lecturer = Account(
                 name=form.name.data, email=form.email.data, role=Role(form.role.data), password_hash=hashed
             )
             db.add(lecturer)
@@ -80,28 +80,28 @@ def new_lecturer() -> ResponseReturnValue:
     return render_template("admin/lecturer_form.html", form=form, lecturer=None), 422 if form.errors else 200
 
 
-@blueprint.get("/lecturers/<int:lecturer_id>")
-def lecturer(lecturer_id: int) -> ResponseReturnValue:
+@blueprint.get("/lecturers/<int:account_id>")
+def lecturer(account_id: int) -> ResponseReturnValue:
     """A lecturer's details and courses."""
-    lecturer = fetch(Lecturer, lecturer_id)
+    lecturer = fetch(Account, account_id)
     return _lecturer_page(lecturer, LecturerForm(formdata=None, obj=lecturer, data={"role": lecturer.role.value}))
 
 
-@blueprint.post("/lecturers/<int:lecturer_id>")
-def save_lecturer(lecturer_id: int) -> ResponseReturnValue:
+@blueprint.post("/lecturers/<int:account_id>")
+def save_lecturer(account_id: int) -> ResponseReturnValue:
     """Keep changed details; nobody takes away their own rights."""
-    lecturer, form = fetch(Lecturer, lecturer_id), LecturerForm()
-    if lecturer_id == current_lecturer().id:
+    lecturer, form = fetch(Account, account_id), LecturerForm()
+    if account_id == current_account().id:
         # Their own role and access are not in the form: another administrator may change them.
         form.role.data, form.active.data = lecturer.role.value, lecturer.active
     if not form.validate():
         return _lecturer_page(lecturer, form)
-    if lecturer_id == current_lecturer().id and form.email.data != lecturer.email:
+    if account_id == current_account().id and form.email.data != lecturer.email:
         form.email.errors = ["You change your own e-mail address on your profile page, which asks for your password."]
         return _lecturer_page(lecturer, form)
     db = begin_change()
     _still_administrator(db)
-    if _taken(form, lecturer_id):
+    if _taken(form, account_id):
         db.rollback()
         return _lecturer_page(lecturer, form)
     role, active = Role(form.role.data), bool(form.active.data)
@@ -109,16 +109,16 @@ def save_lecturer(lecturer_id: int) -> ResponseReturnValue:
     lecturer.role, lecturer.active = role, active
     if not committed(db, form.email, _TAKEN):
         return _lecturer_page(lecturer, form)
-    note("lecturer_changed", lecturer=lecturer_id, role=role.value, active=active)
+    note("lecturer_changed", lecturer=account_id, role=role.value, active=active)
     flash(f"{lecturer.name} is saved.", "success")
-    return redirect(url_for("admin.lecturer", lecturer_id=lecturer_id))
+    return redirect(url_for("admin.lecturer", account_id=account_id))
 
 
-@blueprint.route("/lecturers/<int:lecturer_id>/password", methods=["GET", "POST"])
-def reset_password(lecturer_id: int) -> ResponseReturnValue:
+@blueprint.route("/lecturers/<int:account_id>/password", methods=["GET", "POST"])
+def reset_password(account_id: int) -> ResponseReturnValue:
     """Give a lecturer a new password, which the answer shows."""
-    lecturer = fetch(Lecturer, lecturer_id)
-    itself = lecturer_id == current_lecturer().id
+    lecturer = fetch(Account, account_id)
+    itself = account_id == current_account().id
     answer = ask(
         _question(
             lecturer,
@@ -135,17 +135,17 @@ def reset_password(lecturer_id: int) -> ResponseReturnValue:
     db = begin_change()
     set_password(db, lecturer, hashed)
     db.commit()
-    note("lecturer_password_reset", lecturer=lecturer_id)
+    note("lecturer_password_reset", lecturer=account_id)
     return render_template("admin/password.html", lecturer=lecturer, password=password, new=False)
 
 
-@blueprint.route("/lecturers/<int:lecturer_id>/delete", methods=["GET", "POST"])
-def delete_lecturer(lecturer_id: int) -> ResponseReturnValue:
+@blueprint.route("/lecturers/<int:account_id>/delete", methods=["GET", "POST"])
+def delete_lecturer(account_id: int) -> ResponseReturnValue:
     """Delete a lecturer; the corrections stay, without a name."""
-    lecturer = fetch(Lecturer, lecturer_id)
-    itself = lecturer_id == current_lecturer().id
-    courses = count(CourseLecturer, CourseLecturer.lecturer_id == lecturer_id)
-    changes = count(AttendanceChange, AttendanceChange.lecturer_id == lecturer_id)
+    lecturer = fetch(Account, account_id)
+    itself = account_id == current_account().id
+    courses = count(CourseLecturer, CourseLecturer.account_id == account_id)
+    changes = count(AttendanceChange, AttendanceChange.account_id == account_id)
     consequences = [f"{lecturer.name} leaves {count_text(courses, 'course')} and cannot sign in any more."]
     if changes:
         consequences.append(
@@ -166,21 +166,21 @@ def delete_lecturer(lecturer_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     _still_administrator(db)
-    db.execute(sa.delete(Lecturer).where(Lecturer.id == lecturer_id))
+    db.execute(sa.delete(Account).where(Account.id == account_id))
     db.commit()
-    note("lecturer_deleted", lecturer=lecturer_id)
+    note("lecturer_deleted", lecturer=account_id)
     flash(f"{lecturer.name} is deleted.", "success")
     return redirect(url_for("admin.lecturers"))
 
 
 def _still_administrator(db: Session) -> None:
     """Refuse (403) whoever came second of two administrators who take each other's rights away at once."""
-    if current_lecturer().id not in lock_administrators(db):
+    if current_account().id not in lock_administrators(db):
         abort(403)
 
 
 def _question(
-    lecturer: Lecturer,
+    lecturer: Account,
     *,
     title: str,
     consequences: list[str],
@@ -188,7 +188,7 @@ def _question(
     must_type: str | None = None,
     refused: str | None = None,
 ) -> Question:
-    back = url_for("admin.lecturer", lecturer_id=lecturer.id)
+    back = url_for("admin.lecturer", account_id=lecturer.id)
     return Question(
         title=title,
         consequences=consequences,
@@ -200,21 +200,21 @@ def _question(
     )
 
 
-def _lecturer_page(lecturer: Lecturer, form: LecturerForm) -> ResponseReturnValue:
-    courses = sa.select(Course).join(CourseLecturer).where(CourseLecturer.lecturer_id == lecturer.id)
+def _lecturer_page(lecturer: Account, form: LecturerForm) -> ResponseReturnValue:
+    courses = sa.select(Course).join(CourseLecturer).where(CourseLecturer.account_id == lecturer.id)
     page = render_template(
         "admin/lecturer.html",
         form=form,
         lecturer=lecturer,
-        itself=lecturer.id == current_lecturer().id,
+        itself=lecturer.id == current_account().id,
         has_password=lecturer.password_hash != NO_PASSWORD,
         courses=database().scalars(courses.order_by(Course.code)).all(),
     )
     return page, 422 if form.errors else 200
 
 
-def _taken(form: LecturerForm, lecturer_id: int | None) -> bool:
-    query = sa.select(Lecturer.id).where(Lecturer.email == form.email.data, Lecturer.id != (lecturer_id or 0))
+def _taken(form: LecturerForm, account_id: int | None) -> bool:
+    query = sa.select(Account.id).where(Account.email == form.email.data, Account.id != (account_id or 0))
     if database().scalar(query) is None:
         return False
     form.email.errors = [_TAKEN]

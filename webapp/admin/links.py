@@ -9,8 +9,8 @@ from flask import current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from attendance.database.access.links import address_of, make_links, without_password
-from attendance.database.models import Lecturer, utc_now
-from webapp.account.identity import current_lecturer
+from attendance.database.models import Account, utc_now
+from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask, count_text
@@ -28,7 +28,7 @@ _LIST = "Lecturers"
 class GivenLink:
     """A link, for the one time that it is shown."""
 
-    lecturer: Lecturer
+    lecturer: Account
     address: str
 
 
@@ -56,13 +56,13 @@ def lecturer_links() -> ResponseReturnValue:
     return _made(lecturers, back)
 
 
-@blueprint.route("/lecturers/<int:lecturer_id>/link", methods=["GET", "POST"])
-def lecturer_link(lecturer_id: int) -> ResponseReturnValue:
+@blueprint.route("/lecturers/<int:account_id>/link", methods=["GET", "POST"])
+def lecturer_link(account_id: int) -> ResponseReturnValue:
     """A new link for one lecturer."""
-    lecturer = fetch(Lecturer, lecturer_id)
-    back = url_for("admin.lecturer", lecturer_id=lecturer_id)
+    lecturer = fetch(Account, account_id)
+    back = url_for("admin.lecturer", account_id=account_id)
     refused = None
-    if lecturer_id == current_lecturer().id:
+    if account_id == current_account().id:
         refused = "Change your own password on your profile page."
     elif not lecturer.active:
         refused = "This lecturer may not sign in, so no link would work. Allow it first."
@@ -82,12 +82,12 @@ def lecturer_link(lecturer_id: int) -> ResponseReturnValue:
     return _made([lecturer], back) if answer is None else answer
 
 
-def _made(lecturers: Sequence[Lecturer], back: str) -> ResponseReturnValue:
+def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
     now, lifetime = utc_now(), timedelta(days=_lifetime_days())
     wanted = {one.id for one in lecturers}
     db = begin_change()
     # Of those who are still there: the question was asked a while ago.
-    active = db.scalars(sa.select(Lecturer).where(Lecturer.active).order_by(Lecturer.name, Lecturer.id))
+    active = db.scalars(sa.select(Account).where(Account.active).order_by(Account.name, Account.id))
     lecturers = [one for one in active if one.id in wanted]
     tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
     db.commit()

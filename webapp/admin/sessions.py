@@ -34,7 +34,7 @@ from attendance.database.models import (
 from attendance.database.teaching.breaks import load_breaks
 from attendance.database.teaching.changes import Placement, move
 from attendance.database.teaching.series import delete_sessions, new_series
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import chosen_id, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
@@ -259,7 +259,7 @@ def _move(db: Session, session: ClassSession, form: SessionForm, slot: Slot) -> 
     set_audiences(session, form.audiences())
     session.early_minutes, session.grace_minutes = form.minutes()
     placement = Placement(slot.starts_at, slot.ends_at, form.room_ids())
-    move(db, session, placement, lecturer_id=current_lecturer().id)
+    move(db, session, placement, account_id=current_account().id)
     db.commit()
     note("session_changed", session=session.id)
 

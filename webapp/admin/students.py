@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from attendance.database.models import Attendance, Enrolment, Student, utc_now
 from attendance.database.upkeep.erasure import request_erasure, withdraw_within
 from attendance.tables.index_numbers import likeness
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import is_erasing
 from webapp.admin.lookup import count, counts_by, fetch
@@ -87,7 +87,7 @@ def save_student(student_id: int) -> ResponseReturnValue:
     renumbered = student.index_number != form.index_number.data
     left_behind = renumbered and student.gallery_encodings > 0
     if left_behind:
-        request_erasure(db, student.index_number, asked_by=current_lecturer().id)
+        request_erasure(db, student.index_number, asked_by=current_account().id)
         student.gallery_encodings = 0
     for name, value in _details(form).items():
         setattr(student, name, value)
@@ -130,7 +130,7 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     db = begin_change()
     withdraw_within(db, student.index_number, now=utc_now())
     db.execute(sa.delete(Student).where(Student.id == student_id))
-    request_erasure(db, student.index_number, asked_by=current_lecturer().id)
+    request_erasure(db, student.index_number, asked_by=current_account().id)
     db.commit()
     note("student_deleted", student=student_id, entries=entries)
     flash(f"{student.name} is deleted.", "success")

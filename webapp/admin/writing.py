@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from wtforms import Field
 
 from attendance.database.engine import begin_writing
-from attendance.database.models import Lecturer, Role
-from webapp.account.identity import current_lecturer
+from attendance.database.models import Account, Role
+from webapp.account.identity import current_account
 from webapp.tools.storage import database
 
 log = structlog.get_logger()
@@ -23,10 +23,10 @@ def begin_change() -> Session:
     Without it, on SQLite, a change would be refused whenever the recognition service wrote since the page's first read.
     Somebody whose rights ended since then is refused (403).
     """
-    db, person = database(), current_lecturer().id
+    db, person = database(), current_account().id
     db.commit()
     begin_writing(db)
-    still_admin = sa.select(Lecturer.id).where(Lecturer.id == person, Lecturer.role == Role.ADMIN, Lecturer.active)
+    still_admin = sa.select(Account.id).where(Account.id == person, Account.role == Role.ADMIN, Account.active)
     if db.scalar(still_admin) is None:
         abort(403)
     return db
@@ -45,4 +45,4 @@ def committed(db: Session, field: Field, message: str) -> bool:
 
 def note(event: str, **fields: Any) -> None:
     """Log who changed what. Fields hold identifiers only: no tokens, no passwords."""
-    log.info(event, by=current_lecturer().id, **fields)
+    log.info(event, by=current_account().id, **fields)

@@ -100,12 +100,12 @@ class ImportFiles:
 
     Args:
         db: a session with nothing pending.
-        lecturer_id: whose files; those of others are not there.
+        account_id: whose files; those of others are not there.
     """
 
-    def __init__(self, db: Session, lecturer_id: int) -> None:
+    def __init__(self, db: Session, account_id: int) -> None:
         self._db = db
-        self._lecturer_id = lecturer_id
+        self._lecturer_id = account_id
 
     def keep(self, upload: Upload, data: bytes, report: Sequence[bytes]) -> str:
         """Keep a file that was tried, with its report; returns the token that names it from now on."""
@@ -115,7 +115,7 @@ class ImportFiles:
             self._sweep(upload.together)
             row = ImportedFile(
                 token=token,
-                lecturer_id=self._lecturer_id,
+                account_id=self._lecturer_id,
                 kind=upload.kind,
                 file_name=upload.file_name,
                 course_id=upload.course_id,
@@ -140,7 +140,7 @@ class ImportFiles:
         return self._load(ImportedFile.together == name)
 
     def _load(self, which: sa.ColumnElement[bool]) -> list[Upload]:
-        mine = (ImportedFile.lecturer_id == self._lecturer_id, ImportedFile.uploaded_at > utc_now() - KEPT)
+        mine = (ImportedFile.account_id == self._lecturer_id, ImportedFile.uploaded_at > utc_now() - KEPT)
         rows = self._db.scalars(sa.select(ImportedFile).where(which, *mine).order_by(ImportedFile.id))
         return [
             Upload(
@@ -192,7 +192,7 @@ class ImportFiles:
     def _sweep(self, together: str | None) -> None:
         """Forget files that are older than a day, and the oldest of many that do not belong to the present import."""
         self._db.execute(sa.delete(ImportedFile).where(ImportedFile.uploaded_at <= utc_now() - KEPT))
-        mine = sa.select(ImportedFile.id).where(ImportedFile.lecturer_id == self._lecturer_id)
+        mine = sa.select(ImportedFile.id).where(ImportedFile.account_id == self._lecturer_id)
         if together is not None:
             mine = mine.where(sa.or_(ImportedFile.together.is_(None), ImportedFile.together != together))
         old = self._db.scalars(mine.order_by(ImportedFile.id.desc())).all()[_MOST_FILES - 1 :]

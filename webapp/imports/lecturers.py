@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.models import CourseLecturer, Lecturer, Role
+from attendance.database.models import Account, CourseLecturer, Role
 from attendance.tables import columns, fields
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
@@ -115,23 +115,23 @@ class LecturerImporter(Importer[LecturerRecord]):
     def _write(self, db: Session, new: dict[str, str], teach: Sequence[tuple[str, int]]) -> None:
         write_rows(
             db,
-            Lecturer,
+            Account,
             [
                 {"email": email, "name": name, "password_hash": NO_PASSWORD, "role": Role.LECTURER}
                 for email, name in new.items()
             ],
         )
         ids = {email: row.id for email, row in _known(db, [email for email, _ in teach]).items()}
-        write_rows(db, CourseLecturer, [{"lecturer_id": ids[email], "course_id": course} for email, course in teach])
+        write_rows(db, CourseLecturer, [{"account_id": ids[email], "course_id": course} for email, course in teach])
 
 
 def _known(db: Session, emails: Sequence[str]) -> dict[str, Any]:
-    query = sa.select(Lecturer.email, Lecturer.id, Lecturer.name).where(Lecturer.email.in_(set(emails)))
+    query = sa.select(Account.email, Account.id, Account.name).where(Account.email.in_(set(emails)))
     return {row.email: row for row in db.execute(query)}
 
 
 def _teaching(db: Session, lecturers: Sequence[int]) -> set[tuple[int, int]]:
-    query = sa.select(CourseLecturer.lecturer_id, CourseLecturer.course_id).where(
-        CourseLecturer.lecturer_id.in_(lecturers)
+    query = sa.select(CourseLecturer.account_id, CourseLecturer.course_id).where(
+        CourseLecturer.account_id.in_(lecturers)
     )
-    return {(row.lecturer_id, row.course_id) for row in db.execute(query)}
+    return {(row.account_id, row.course_id) for row in db.execute(query)}

@@ -31,7 +31,7 @@ from attendance.database.models import (
     Unrecorded,
     utc_now,
 )
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.account.reach import reach_course, reachable
 from webapp.records.tallies import Tally, expected_sizes, roster_sizes, tally_sessions, tally_students
 from webapp.tools.names import by_student_name, contains_text
@@ -209,7 +209,7 @@ def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:
 def _by_hand(db: Session, now: datetime) -> list[Task]:
     """The latest sessions of one's own courses that were not watched, and of which nobody has said what became."""
     taught = db.scalars(
-        sa.select(CourseLecturer.course_id).where(CourseLecturer.lecturer_id == current_lecturer().id)
+        sa.select(CourseLecturer.course_id).where(CourseLecturer.account_id == current_account().id)
     ).all()
     theirs = session_ids_of_courses(
         among(taught),

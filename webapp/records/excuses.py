@@ -15,7 +15,7 @@ from wtforms.validators import AnyOf, DataRequired, Optional
 from attendance.database.excuses import ExcuseError, NewExcuse, give_excuse, take_back_excuse
 from attendance.database.models import Course, Enrolment, Excuse, Student
 from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE
-from webapp.account.identity import current_lecturer, is_admin
+from webapp.account.identity import current_account, is_admin
 from webapp.account.reach import reach_student, reachable
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.requests import read_id, safe_path
@@ -90,7 +90,7 @@ def take_back(student_id: int, excuse_id: int) -> ResponseReturnValue:
     excuse = database().get(Excuse, excuse_id)
     if excuse is None or excuse.student_id != student_id or not may_take_back(excuse):
         abort(404)
-    take_back_excuse(database(), excuse_id, lecturer_id=current_lecturer().id)
+    take_back_excuse(database(), excuse_id, account_id=current_account().id)
     flash(f"The excuse is taken back; {student.name}'s entries are decided without it.", "success")
     return redirect(url_for("students.history", student_id=student_id))
 
@@ -135,7 +135,7 @@ def _given(student: Student, courses: Sequence[Course], form: ExcuseForm) -> boo
         reference=form.reference.data or "",
     )
     try:
-        give_excuse(database(), new, lecturer_id=current_lecturer().id)
+        give_excuse(database(), new, account_id=current_account().id)
     except ExcuseError as error:
         form.last_day.errors = [str(error)]
         return False

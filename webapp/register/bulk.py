@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from attendance.database.bulk import BulkChange, correct_many
 from attendance.database.bulk import undo as undo_change
 from attendance.database.models import ClassSession, Status, utc_now
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.account.reach import courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CHOSEN, BulkForm
@@ -40,7 +40,7 @@ def bulk(session_id: int) -> ResponseReturnValue:
         versions=versions,
         status=Status(form.status.data),
         reason=form.reason.data or "",
-        lecturer_id=current_lecturer().id,
+        account_id=current_account().id,
     )
     say_done(session, done, f"{counted(done.changed)} now {STATE_WORDS[form.status.data].lower()}.")
     search, state = asked_filter()
@@ -51,7 +51,7 @@ def bulk(session_id: int) -> ResponseReturnValue:
 def undo_bulk(session_id: int, batch: str) -> ResponseReturnValue:
     """Undo such a change; what was changed after it stays."""
     session = reach_session(session_id)
-    done = undo_change(database(), session_id=session_id, batch=batch, lecturer_id=current_lecturer().id)
+    done = undo_change(database(), session_id=session_id, batch=batch, account_id=current_account().id)
     if done.changed:
         flash(f"Undone: {counted(done.changed)} as before.", "success")
     else:

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from attendance.database.bulk import WantedEntry, decide_many
 from attendance.database.models import ClassSession, Status, utc_now
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.account.reach import course_shown, courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
 from webapp.register.bulk import counted, say_done
@@ -46,7 +46,7 @@ def take_by_hand(session_id: int) -> ResponseReturnValue:
             student: WantedEntry(version, _status(choice, student in absent)) for student, version in entries.items()
         },
         reason=_REASONS[choice],
-        lecturer_id=current_lecturer().id,
+        account_id=current_account().id,
     )
     left = f"{counted(done.changed)} left without a status."
     say_done(session, done, left if choice == LEAVE else f"{counted(done.changed)} taken by hand.")

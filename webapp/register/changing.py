@@ -15,7 +15,7 @@ from attendance.database.audiences import rooms_of
 from attendance.database.models import ClassSession, Room
 from attendance.database.teaching.changes import Placement, cancel, move, restore
 from attendance.tables.fields import SESSION_NOTE
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.account.reach import course_shown, reach_session
 from webapp.admin.forms import options
 from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
@@ -67,9 +67,9 @@ def change(session_id: int) -> ResponseReturnValue:
             session.note = form.note.data or None
             slot = series.slots[0]
             if _differs(session, placement := Placement(slot.starts_at, slot.ends_at, form.room_ids())):
-                move(db, session, placement, lecturer_id=current_lecturer().id)
+                move(db, session, placement, account_id=current_account().id)
             db.commit()
-            log.info("session_changed", by=current_lecturer().id, session=session_id)
+            log.info("session_changed", by=current_account().id, session=session_id)
             flash("The session is saved. Its register follows the new times; what a person decided is kept.", "success")
             for text in series.notes:
                 flash(text, "info")
@@ -88,9 +88,9 @@ def cancel_session(session_id: int) -> ResponseReturnValue:
     session, form = reach_session(session_id), CancelForm()
     if form.validate_on_submit():
         db = begin_change()
-        cancel(db, _locked(db, session), reason=form.reason.data or "", lecturer_id=current_lecturer().id)
+        cancel(db, _locked(db, session), reason=form.reason.data or "", account_id=current_account().id)
         db.commit()
-        log.info("session_cancelled", by=current_lecturer().id, session=session_id)
+        log.info("session_cancelled", by=current_account().id, session=session_id)
         flash("The session is cancelled. Imports of the timetable leave it so.", "success")
         return redirect(url_for("register.page", session_id=session_id))
     page = render_template("register/cancel.html", session=session, course=course_shown(session), form=form)
@@ -108,9 +108,9 @@ def restore_session(session_id: int) -> ResponseReturnValue:
         times = Times([start.date()], start.time(), end.time())
         series = plan_series(db, times, rooms_of(session), zone(), moving=session)
         if series.slots and not series.problems:
-            restore(db, _locked(db, session), lecturer_id=current_lecturer().id)
+            restore(db, _locked(db, session), account_id=current_account().id)
             db.commit()
-            log.info("session_restored", by=current_lecturer().id, session=session_id)
+            log.info("session_restored", by=current_account().id, session=session_id)
             flash("The session takes place.", "success")
             return redirect(url_for("register.page", session_id=session_id))
         db.rollback()

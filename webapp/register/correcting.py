@@ -15,7 +15,7 @@ from attendance.database.entries import NO_ENTRY, history_of
 from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.excused import excuses_for
 from attendance.database.models import AttendanceChange, ClassSession, Status, utc_now
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
@@ -51,7 +51,7 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
             student_id=student_id,
             status=Status(form.status.data),
             reason=form.reason.data or "",
-            lecturer_id=current_lecturer().id,
+            account_id=current_account().id,
             version=form.known_version,
         )
     except NoEntryError:  # the student was taken off the roster meanwhile
@@ -74,7 +74,7 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
             database(),
             session_id=session_id,
             student_id=student_id,
-            lecturer_id=current_lecturer().id,
+            account_id=current_account().id,
             version=form.known_version,
         )
     except NoEntryError:
@@ -102,7 +102,7 @@ def remark(session_id: int, student_id: int) -> ResponseReturnValue:
             session_id=session_id,
             student_id=student_id,
             remark=form.remark.data or "",
-            lecturer_id=current_lecturer().id,
+            account_id=current_account().id,
             version=form.known_version,
         )
     except EntryChangedError:
@@ -182,5 +182,5 @@ def _entry_page(
 
 
 def _changes(session_id: int, student_id: int) -> Sequence[Any]:
-    query = history_of(session_id, student_id).options(joinedload(AttendanceChange.lecturer))
+    query = history_of(session_id, student_id).options(joinedload(AttendanceChange.account))
     return database().scalars(query).all()

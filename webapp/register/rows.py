@@ -16,11 +16,11 @@ from attendance.database.conclusions import grace_end
 from attendance.database.entries import NO_ENTRY
 from attendance.database.excused import reason_of_excuse
 from attendance.database.models import (
+    Account,
     Attendance,
     AttendanceChange,
     Camera,
     ClassSession,
-    Lecturer,
     Source,
     Status,
     Student,
@@ -240,8 +240,8 @@ def _changes(
         latest = latest.where(Attendance.student_id.in_(student_ids))
     last = latest.subquery("latest")
     query = (
-        sa.select(last.c.attendance_id, last.c.changes, Lecturer.name)
+        sa.select(last.c.attendance_id, last.c.changes, Account.name)
         .join(AttendanceChange, AttendanceChange.id == last.c.last_id)
-        .outerjoin(Lecturer, Lecturer.id == AttendanceChange.lecturer_id)
+        .outerjoin(Account, Account.id == AttendanceChange.account_id)
     )
     return {attendance_id: (count, who) for attendance_id, count, who in db.execute(query)}

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, g, request
 from werkzeug.wrappers import Response
 
-from webapp.account.identity import signed_in_lecturer
+from webapp.account.identity import signed_in_account
 
 log = structlog.get_logger()
 
@@ -45,6 +45,6 @@ def _lecturer_id() -> int | None:
     # A failed request must not ask the database again, nor fail while it is logged.
     if g.get("bare_page") or "_login_user" not in g:
         return None
-    lecturer = signed_in_lecturer()
+    lecturer = signed_in_account()
     key = None if lecturer is None else sa.inspect(lecturer).identity  # known even when the row must be read again
     return None if key is None else int(key[0])

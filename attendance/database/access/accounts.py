@@ -3,23 +3,23 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Lecturer, PasswordLink, Role
+from attendance.database.models import Account, PasswordLink, Role
 
 
-def set_password(db: Session, lecturer: Lecturer, password_hash: str) -> None:
+def set_password(db: Session, account: Account, password_hash: str) -> None:
     """Give somebody a new password, in the caller's transaction; every sign-in made with the old one ends.
 
     So does every link with which a password could be set.
 
     Args:
         db: begun with `begin_writing`.
-        lecturer: the row; it is read anew, so that of two changes at once neither is lost.
+        account: the row; it is read anew, so that of two changes at once neither is lost.
         password_hash: as `hash_password` gives it, which is slow on purpose: made before the transaction begins.
     """
-    db.refresh(lecturer, with_for_update=True)
-    lecturer.password_hash = password_hash
-    lecturer.sign_in_epoch += 1
-    db.execute(sa.delete(PasswordLink).where(PasswordLink.lecturer_id == lecturer.id))
+    db.refresh(account, with_for_update=True)
+    account.password_hash = password_hash
+    account.sign_in_epoch += 1
+    db.execute(sa.delete(PasswordLink).where(PasswordLink.account_id == account.id))
 
 
 def lock_administrators(db: Session) -> frozenset[int]:
@@ -31,5 +31,5 @@ def lock_administrators(db: Session) -> frozenset[int]:
     Returns:
         Their ids.
     """
-    admins = sa.select(Lecturer.id).where(Lecturer.role == Role.ADMIN, Lecturer.active).order_by(Lecturer.id)
+    admins = sa.select(Account.id).where(Account.role == Role.ADMIN, Account.active).order_by(Account.id)
     return frozenset(db.scalars(admins.with_for_update()))

@@ -1,6 +1,6 @@
-"""Links with which a lecturer sets a password, once: whoever has the link needs no old password.
+"""Links with which somebody sets a password, once: whoever has the link needs no old password.
 
-A link holds a token of 256 random bits, of which the database keeps a hash. It ends when it is used, when the lecturer
+A link holds a token of 256 random bits, of which the database keeps a hash. It ends when it is used, when its owner
 gets a password in another way, when a newer one is made, and by itself after some days.
 """
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import Lecturer, PasswordLink
+from attendance.database.models import Account, PasswordLink
 
 PATH = "/password"
 """Of the dashboard's page. The token is a parameter: neither the dashboard nor its nginx logs those."""
@@ -21,23 +21,23 @@ _BLOCK = 500
 """Lecturers of one statement."""
 
 
-def make_links(db: Session, lecturer_ids: Sequence[int], *, now: datetime, lifetime: timedelta) -> dict[int, str]:
-    """Make a link for each lecturer, in the caller's transaction; earlier ones end.
+def make_links(db: Session, account_ids: Sequence[int], *, now: datetime, lifetime: timedelta) -> dict[int, str]:
+    """Make a link for each account, in the caller's transaction; earlier ones end.
 
     Args:
         db: begun with `begin_writing`.
-        lecturer_ids: of rows that are there.
+        account_ids: of rows that are there.
         now: aware.
         lifetime: how long it can be used.
 
     Returns:
-        For each lecturer the token, which is kept nowhere.
+        For each account the token, which is kept nowhere.
     """
-    tokens = {lecturer_id: new_token("pw") for lecturer_id in lecturer_ids}
+    tokens = {account_id: new_token("pw") for account_id in account_ids}
     for block in _blocks(list(tokens)):
-        db.execute(sa.delete(PasswordLink).where(PasswordLink.lecturer_id.in_(block)))
+        db.execute(sa.delete(PasswordLink).where(PasswordLink.account_id.in_(block)))
         rows = [
-            {"lecturer_id": one, "token_hash": hash_token(tokens[one]), "created_at": now, "expires_at": now + lifetime}
+            {"account_id": one, "token_hash": hash_token(tokens[one]), "created_at": now, "expires_at": now + lifetime}
             for one in block
         ]
         db.execute(sa.insert(PasswordLink), rows)
@@ -45,7 +45,7 @@ def make_links(db: Session, lecturer_ids: Sequence[int], *, now: datetime, lifet
 
 
 def address_of(site: str, token: str) -> str:
-    """The link as a lecturer gets it.
+    """The link as its owner gets it.
 
     Args:
         site: the dashboard's address, e.g. "https://attendance.example.edu".
@@ -54,16 +54,16 @@ def address_of(site: str, token: str) -> str:
     return f"{site.rstrip('/')}{PATH}?link={token}"
 
 
-def lecturer_of_link(db: Session, token: str, *, now: datetime) -> Lecturer | None:
+def account_of_link(db: Session, token: str, *, now: datetime) -> Account | None:
     """Whose link it is; None for one that is unknown, used or expired, or of somebody who may not sign in."""
     return db.scalar(
-        sa.select(Lecturer)
-        .join(PasswordLink, PasswordLink.lecturer_id == Lecturer.id)
-        .where(PasswordLink.token_hash == hash_token(token), PasswordLink.expires_at > now, Lecturer.active)
+        sa.select(Account)
+        .join(PasswordLink, PasswordLink.account_id == Account.id)
+        .where(PasswordLink.token_hash == hash_token(token), PasswordLink.expires_at > now, Account.active)
     )
 
 
-def use_link(db: Session, token: str, password_hash: str, *, now: datetime) -> Lecturer | None:
+def use_link(db: Session, token: str, password_hash: str, *, now: datetime) -> Account | None:
     """Set the password of whose link it is, in the caller's transaction; of two at once, one is refused.
 
     Args:
@@ -73,22 +73,22 @@ def use_link(db: Session, token: str, password_hash: str, *, now: datetime) -> L
         now: aware.
 
     Returns:
-        The lecturer; None as for `lecturer_of_link`, and nothing is changed.
+        The account; None as for `account_of_link`, and nothing is changed.
     """
-    lecturer = lecturer_of_link(db, token, now=now)
-    if lecturer is None:
+    account = account_of_link(db, token, now=now)
+    if account is None:
         return None
     used = sa.delete(PasswordLink).where(PasswordLink.token_hash == hash_token(token))
     if not db.connection().execute(used).rowcount:
         return None
-    set_password(db, lecturer, password_hash)
-    return lecturer
+    set_password(db, account, password_hash)
+    return account
 
 
-def without_password(db: Session) -> Sequence[Lecturer]:
+def without_password(db: Session) -> Sequence[Account]:
     """Those who may sign in and have no password yet, by name."""
-    query = sa.select(Lecturer).where(Lecturer.password_hash == NO_PASSWORD, Lecturer.active)
-    return db.scalars(query.order_by(Lecturer.name, Lecturer.id)).all()
+    query = sa.select(Account).where(Account.password_hash == NO_PASSWORD, Account.active)
+    return db.scalars(query.order_by(Account.name, Account.id)).all()
 
 
 def _blocks(ids: list[int]) -> Iterator[list[int]]:

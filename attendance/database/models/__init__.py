@@ -11,7 +11,7 @@ from attendance.database.models.gallery import (
     JobState,
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
-from attendance.database.models.people import ApiToken, Lecturer, PasswordLink, Role, SignInAttempt, Student, TokenRole
+from attendance.database.models.people import Account, ApiToken, PasswordLink, Role, SignInAttempt, Student, TokenRole
 from attendance.database.models.register import (
     Attendance,
     AttendanceChange,
@@ -29,6 +29,7 @@ from attendance.database.models.teaching import (
     CourseGroup,
     CourseGroupMember,
     CourseLecturer,
+    Department,
     DroppedOccurrence,
     Enrolment,
     Room,
@@ -42,6 +43,7 @@ from attendance.database.models.teaching import (
 
 __all__ = [
     "JOB_ABANDONED",
+    "Account",
     "ApiToken",
     "Attendance",
     "AttendanceChange",
@@ -54,6 +56,7 @@ __all__ = [
     "CourseGroup",
     "CourseGroupMember",
     "CourseLecturer",
+    "Department",
     "DroppedOccurrence",
     "Enrolment",
     "Excuse",
@@ -66,7 +69,6 @@ __all__ = [
     "ImportedFilePart",
     "IndexVersion",
     "JobState",
-    "Lecturer",
     "Observation",
     "Origin",
     "PasswordLink",

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from attendance.database.models.base import UTF8, Base, utc_now
-from attendance.database.models.people import Lecturer
+from attendance.database.models.people import Account
 from attendance.database.types import UtcDateTime, enum_column_type, identifier_type, picture_type
 
 
@@ -45,14 +45,14 @@ class GalleryJob(Base):
     kind: Mapped[GalleryJobKind] = mapped_column(enum_column_type(GalleryJobKind))
     index_number: Mapped[str] = mapped_column(identifier_type(64), index=True)
     state: Mapped[JobState] = mapped_column(enum_column_type(JobState), default=JobState.WAITING)
-    requested_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="SET NULL"))
+    requested_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="SET NULL"))
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     message: Mapped[str | None] = mapped_column(sa.String(500))  # how it ended, for people
     report: Mapped[list[dict[str, Any]] | None] = mapped_column(sa.JSON)  # one object a photo
 
-    requested_by: Mapped[Lecturer | None] = relationship()
+    requested_by: Mapped[Account | None] = relationship()
     photos: Mapped[list["GalleryJobPhoto"]] = relationship(order_by="GalleryJobPhoto.id", passive_deletes=True)
 
 

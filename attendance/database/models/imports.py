@@ -28,7 +28,7 @@ class ImportedFile(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(identifier_type(32), unique=True)  # its word in addresses
-    lecturer_id: Mapped[int] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="CASCADE"), index=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(sa.String(32))
     file_name: Mapped[str] = mapped_column(sa.String(120))
     # The same for files that are tried and imported together, in the order of their numbers; None: alone.

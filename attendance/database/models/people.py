@@ -28,10 +28,10 @@ class TokenRole(StrEnum):
     MONITORING = "monitoring"
 
 
-class Lecturer(Base):
-    """A person who signs in; administrators are lecturers with the admin role."""
+class Account(Base):
+    """Who signs in."""
 
-    __tablename__ = "lecturer"
+    __tablename__ = "account"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(identifier_type(254), unique=True)  # stored in lower case
@@ -41,6 +41,7 @@ class Lecturer(Base):
     active: Mapped[bool] = mapped_column(default=True)
     # Raised when the password changes, so that sign-ins made with the old one end.
     sign_in_epoch: Mapped[int] = mapped_column(default=0)
+    language: Mapped[str | None] = mapped_column(sa.String(16))  # of pages and mail; None: the browser's
     picture: Mapped[bytes | None] = mapped_column(picture_type(), deferred=True)
     picture_digest: Mapped[str | None] = mapped_column(sa.String(64))  # SHA-256 hex; also the address of the picture
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -54,7 +55,7 @@ class PasswordLink(Base):
     __tablename__ = "password_link"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    lecturer_id: Mapped[int] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="CASCADE"), index=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from attendance.database.models.base import UTF8, Base, utc_now
 from attendance.database.models.cameras import Camera, Origin
-from attendance.database.models.people import Lecturer, Student
+from attendance.database.models.people import Account, Student
 from attendance.database.models.teaching import ClassSession, Course
 from attendance.database.types import UtcDateTime, enum_column_type, identifier_type
 
@@ -104,7 +104,7 @@ class Guest(Base):
 class AttendanceChange(Base):
     """Who changed an entry, when and why. Rows are only ever added.
 
-    The columns that may be empty beside `attendance_id`, `lecturer_id` and the statuses are so in older rows.
+    The columns that may be empty beside `attendance_id`, `account_id` and the statuses are so in older rows.
     """
 
     __tablename__ = "attendance_change"
@@ -115,8 +115,8 @@ class AttendanceChange(Base):
     attendance_id: Mapped[int | None] = mapped_column(sa.ForeignKey("attendance.id", ondelete="CASCADE"), index=True)
     session_id: Mapped[int | None] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
     student_id: Mapped[int | None] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
-    lecturer_id: Mapped[int | None] = mapped_column(
-        sa.ForeignKey("lecturer.id", ondelete="SET NULL")
+    account_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("account.id", ondelete="SET NULL")
     )  # None: the machine
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     old_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: no entry, or none recorded
@@ -130,7 +130,7 @@ class AttendanceChange(Base):
     reason: Mapped[str] = mapped_column(sa.String(500))
 
     attendance: Mapped[Attendance | None] = relationship(back_populates="changes")
-    lecturer: Mapped[Lecturer | None] = relationship()
+    account: Mapped[Account | None] = relationship()
 
 
 class Excuse(Base):
@@ -154,11 +154,11 @@ class Excuse(Base):
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)  # that of the day after the last
     reason: Mapped[str] = mapped_column(sa.String(500))
     reference: Mapped[str | None] = mapped_column(sa.String(120))  # of a paper that proves it
-    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="SET NULL"))
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     course: Mapped[Course | None] = relationship()
-    created_by: Mapped[Lecturer | None] = relationship()
+    created_by: Mapped[Account | None] = relationship()
 
     @property
     def last_moment(self) -> datetime:

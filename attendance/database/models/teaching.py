@@ -7,8 +7,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from attendance.database.models.base import UTF8, Base, utc_now
-from attendance.database.models.people import Lecturer, Student
+from attendance.database.models.people import Account, Student
 from attendance.database.types import UtcDateTime, enum_column_type, identifier_type
+
+
+class Department(Base):
+    """A part of the institution that courses belong to."""
+
+    __tablename__ = "department"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(identifier_type(120), unique=True)
 
 
 class Course(Base):
@@ -19,8 +28,11 @@ class Course(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(identifier_type(32), unique=True)
     name: Mapped[str] = mapped_column(sa.String(160))
+    # None: of no department, so that only administrators see it beside those who teach it.
+    department_id: Mapped[int | None] = mapped_column(sa.ForeignKey("department.id", ondelete="RESTRICT"), index=True)
 
-    lecturers: Mapped[list[Lecturer]] = relationship(secondary="course_lecturer", back_populates="courses")
+    department: Mapped[Department | None] = relationship()
+    lecturers: Mapped[list[Account]] = relationship(secondary="course_lecturer", back_populates="courses")
     students: Mapped[list[Student]] = relationship(secondary="enrolment", viewonly=True)
     groups: Mapped[list["CourseGroup"]] = relationship(
         back_populates="course", order_by="CourseGroup.name", passive_deletes=True
@@ -33,8 +45,8 @@ class CourseLecturer(Base):
     __tablename__ = "course_lecturer"
 
     course_id: Mapped[int] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), primary_key=True)
-    lecturer_id: Mapped[int] = mapped_column(
-        sa.ForeignKey("lecturer.id", ondelete="CASCADE"), primary_key=True, index=True
+    account_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, index=True
     )
 
 
@@ -173,13 +185,13 @@ class ClassSession(Base):
     planned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # When a person last moved, shortened, cancelled or restored it: imports leave it alone since. None: nobody did.
     changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    changed_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lecturer.id", ondelete="SET NULL"))
+    changed_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="SET NULL"))
 
     course: Mapped[Course] = relationship()
     group: Mapped[CourseGroup | None] = relationship()
     room: Mapped[Room] = relationship()
     series: Mapped[SessionSeries | None] = relationship()
-    changed_by: Mapped[Lecturer | None] = relationship()
+    changed_by: Mapped[Account | None] = relationship()
     further_audiences: Mapped[list["SessionAudience"]] = relationship(
         order_by="SessionAudience.id", cascade="all, delete-orphan", passive_deletes=True
     )

@@ -27,7 +27,7 @@ class Placement:
 
 
 def move(
-    db: Session, session: ClassSession, placement: Placement, *, lecturer_id: int, now: datetime | None = None
+    db: Session, session: ClassSession, placement: Placement, *, account_id: int, now: datetime | None = None
 ) -> None:
     """Give a session other times or rooms, in the caller's transaction; its register follows.
 
@@ -35,16 +35,16 @@ def move(
         db: begun with `begin_writing`; the rooms are locked and free then.
         session: of any state.
         placement: the new one.
-        lecturer_id: who moves it.
+        account_id: who moves it.
         now: when, aware; the present unless given.
     """
     session.starts_at, session.ends_at = placement.starts_at, placement.ends_at
     set_rooms(session, placement.room_ids)
-    _sign(session, lecturer_id, now)
+    _sign(session, account_id, now)
     apply_session_times(db, session, now)
 
 
-def cancel(db: Session, session: ClassSession, *, reason: str, lecturer_id: int, now: datetime | None = None) -> None:
+def cancel(db: Session, session: ClassSession, *, reason: str, account_id: int, now: datetime | None = None) -> None:
     """Let a session not take place, in the caller's transaction.
 
     Nobody is expected in it any more, and cameras count for nobody. Entries that are there stay, and count for nothing
@@ -54,11 +54,11 @@ def cancel(db: Session, session: ClassSession, *, reason: str, lecturer_id: int,
         session.cancelled_reason = reason or session.cancelled_reason
         return
     session.state, session.cancelled_reason = SessionState.CANCELLED, reason or None
-    _sign(session, lecturer_id, now)
+    _sign(session, account_id, now)
     db.flush()
 
 
-def restore(db: Session, session: ClassSession, *, lecturer_id: int, now: datetime | None = None) -> None:
+def restore(db: Session, session: ClassSession, *, account_id: int, now: datetime | None = None) -> None:
     """Let a cancelled session take place after all, in the caller's transaction; its rooms are locked and free.
 
     One that ended while it was cancelled was closed without anybody, and is closed again.
@@ -69,9 +69,9 @@ def restore(db: Session, session: ClassSession, *, lecturer_id: int, now: dateti
     if session.closed_at is not None and cancelled_at is not None and session.closed_at >= cancelled_at:
         session.closed_at = session.closed_as = None
     session.state, session.cancelled_reason = SessionState.SCHEDULED, None
-    _sign(session, lecturer_id, now)
+    _sign(session, account_id, now)
     db.flush()
 
 
-def _sign(session: ClassSession, lecturer_id: int, now: datetime | None) -> None:
-    session.changed_at, session.changed_by_id = now or utc_now(), lecturer_id
+def _sign(session: ClassSession, account_id: int, now: datetime | None) -> None:
+    session.changed_at, session.changed_by_id = now or utc_now(), account_id

@@ -31,9 +31,9 @@ def seen(db: Session, session: ClassSession, student: Student, distance: float) 
     db.flush()
 
 
-def undo(db: Session, session: ClassSession, student: Student, lecturer_id: int, status: Status) -> None:
+def undo(db: Session, session: ClassSession, student: Student, account_id: int, status: Status) -> None:
     correct_status(
-        db, session_id=session.id, student_id=student.id, status=status, reason="checked", lecturer_id=lecturer_id
+        db, session_id=session.id, student_id=student.id, status=status, reason="checked", account_id=account_id
     )
 
 

@@ -12,6 +12,7 @@ from attendance.database.models import (
     AttendanceEvidence,
     Base,
     Camera,
+    Department,
     DroppedOccurrence,
     Excuse,
     FileContent,
@@ -40,6 +41,7 @@ def fill(db: Session) -> None:
     """Add rows to every table, with what databases treat differently: scripts, microseconds, bytes, nothing."""
     course, lecturer = make_course(db), make_lecturer(db)
     course.lecturers.append(lecturer)
+    course.department = Department(name="Институт \U0001f393")
     lecturer.picture = bytes(range(256)) * 400
     student = make_student(db, "s1", name="Zoë Łuczak 学生 🎓 \\ ' \"")
     enrol(db, course, student, make_student(db, "S1"))
@@ -62,17 +64,17 @@ def fill(db: Session) -> None:
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
     db.add(job)
-    db.add(PasswordLink(lecturer_id=lecturer.id, token_hash="3" * 64, expires_at=NINE.replace(microsecond=5)))
+    db.add(PasswordLink(account_id=lecturer.id, token_hash="3" * 64, expires_at=NINE.replace(microsecond=5)))
     db.add(SignInAttempt(account="a" * 32, address="b" * 32, tried_at=NINE.replace(microsecond=9), failed=True))
     db.flush()
-    file = ImportedFile(token="t", lecturer_id=lecturer.id, kind="students", file_name="ü.csv", report={"lines": 1})
+    file = ImportedFile(token="t", account_id=lecturer.id, kind="students", file_name="ü.csv", report={"lines": 1})
     file.together = "t"
     db.add(file)
     db.flush()
     db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=bytes(range(256)) * 1_000))
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
     correct_status(
-        db, session_id=session.id, student_id=student.id, status=Status.EXCUSED, reason="ill", lecturer_id=lecturer.id
+        db, session_id=session.id, student_id=student.id, status=Status.EXCUSED, reason="ill", account_id=lecturer.id
     )
     db.add(
         Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)

@@ -26,7 +26,7 @@ def room(db):
     assert record_sighting(db, Sighting(session.id, "s0", NINE, NINE, 0.9, None))
     db.commit()
     correct(
-        db, session_id=session.id, student_id=students[2].id, status=Status.LATE, reason="bus", lecturer_id=lecturer.id
+        db, session_id=session.id, student_id=students[2].id, status=Status.LATE, reason="bus", account_id=lecturer.id
     )
     return session.id, [student.id for student in students], lecturer.id
 
@@ -41,7 +41,7 @@ def state(db):
 def excuse_all(db, room, versions=(1, 0, 1, 0), **words):
     session, students, lecturer = room
     given = dict(zip(students, versions, strict=False))
-    words = {"status": Status.EXCUSED, "reason": "the tram stood still", "lecturer_id": lecturer} | words
+    words = {"status": Status.EXCUSED, "reason": "the tram stood still", "account_id": lecturer} | words
     return correct_many(db, session_id=session, versions=given, **words)
 
 
@@ -54,12 +54,12 @@ def test_all_are_set_and_undone_exactly(db, sessions, room, closed):
     done = excuse_all(db, room, (1, int(closed), 1, 0))
     assert (done.changed, done.left) == (tuple(students[:3]), (students[3],))  # the fourth is not on the roster
     assert [(status, source) for _, status, source in state(db)] == [(Status.EXCUSED, Source.PERSON)] * 3
-    undone = undo(db, session_id=session, batch=done.batch, lecturer_id=lecturer)
+    undone = undo(db, session_id=session, batch=done.batch, account_id=lecturer)
     assert (undone.changed, undone.left) == (done.changed, ())
     assert state(db) == before
     history = db.scalars(history_of(session, students[1])).all()
     assert [change.reason for change in history] == ["A change of several entries was undone.", "the tram stood still"]
-    again = undo(db, session_id=session, batch=done.batch, lecturer_id=lecturer)
+    again = undo(db, session_id=session, batch=done.batch, account_id=lecturer)
     assert again.changed == ()
     assert state(db) == before
 
@@ -70,8 +70,8 @@ def test_what_somebody_changed_meanwhile_is_left_alone_and_named(db, room):
     assert (done.changed, done.left) == (tuple(students[1:3]), (students[0],))
     other = make_lecturer(db)
     db.commit()
-    correct(db, session_id=session, student_id=students[1], status=Status.LATE, reason="saw her", lecturer_id=other.id)
-    undone = undo(db, session_id=session, batch=done.batch, lecturer_id=lecturer)
+    correct(db, session_id=session, student_id=students[1], status=Status.LATE, reason="saw her", account_id=other.id)
+    undone = undo(db, session_id=session, batch=done.batch, account_id=lecturer)
     assert (undone.changed, undone.left) == ((students[2],), (students[1],))
     assert [status for _, status, _ in state(db)] == [Status.PRESENT, Status.LATE, Status.LATE]
 
@@ -88,9 +88,9 @@ def test_nobody_undoes_what_another_did_or_another_sessions(db, room):
     other = make_lecturer(db)
     elsewhere = make_session(db, make_course(db))
     db.commit()
-    assert undo(db, session_id=session, batch=done.batch, lecturer_id=other.id).changed == ()
-    assert undo(db, session_id=elsewhere.id, batch=done.batch, lecturer_id=lecturer).changed == ()
-    assert undo(db, session_id=session, batch="no such", lecturer_id=lecturer).changed == ()
+    assert undo(db, session_id=session, batch=done.batch, account_id=other.id).changed == ()
+    assert undo(db, session_id=elsewhere.id, batch=done.batch, account_id=lecturer).changed == ()
+    assert undo(db, session_id=session, batch="no such", account_id=lecturer).changed == ()
 
 
 def test_who_is_seen_meanwhile_is_present_after_the_undoing(db, room):
@@ -98,7 +98,7 @@ def test_who_is_seen_meanwhile_is_present_after_the_undoing(db, room):
     done = excuse_all(db, room)
     assert record_sighting(db, Sighting(session, "s1", NINE, NINE, 0.9, None))
     db.commit()
-    undo(db, session_id=session, batch=done.batch, lecturer_id=lecturer)
+    undo(db, session_id=session, batch=done.batch, account_id=lecturer)
     assert [status for _, status, _ in state(db)] == [Status.PRESENT, Status.PRESENT, Status.LATE]
 
 
@@ -117,9 +117,9 @@ def test_five_hundred_at_once_and_back(db):
     db.commit()
     versions = {student.id: 0 for student in students}
     done = correct_many(
-        db, session_id=session.id, lecturer_id=lecturer.id, versions=versions, status=Status.PRESENT, reason="all here"
+        db, session_id=session.id, account_id=lecturer.id, versions=versions, status=Status.PRESENT, reason="all here"
     )
     assert done.batch is not None
-    undone = undo(db, session_id=session.id, lecturer_id=lecturer.id, batch=done.batch)
+    undone = undo(db, session_id=session.id, account_id=lecturer.id, batch=done.batch)
     assert len(done.changed) == len(undone.changed) == 500
     assert state(db) == []

@@ -64,7 +64,7 @@ def say(db, session, status, lecturer, version, why="why"):  # noqa: PLR0917
         student_id=student_of(db),
         status=status,
         reason=why,
-        lecturer_id=lecturer,
+        account_id=lecturer,
         version=version,
     )
 
@@ -184,9 +184,7 @@ def test_the_history_of_an_entry_that_was_taken_out_stays(db, course_session, se
 
 
 def back(db, session, lecturer, version=None, number="s1"):
-    return give_back(
-        db, session_id=session.id, student_id=student_of(db, number), lecturer_id=lecturer, version=version
-    )
+    return give_back(db, session_id=session.id, student_id=student_of(db, number), account_id=lecturer, version=version)
 
 
 @pytest.mark.parametrize(("minute", "status"), [(2, Status.PRESENT), (20, Status.LATE)])
@@ -198,7 +196,7 @@ def test_given_back_the_machine_decides_from_what_it_saw(db, course_session, peo
     row = row_of(db)
     assert (row.status, row.source, row.version) == (status, Source.MACHINE, 3)
     last = db.scalar(history_of(course_session.id, student_of(db)).limit(1))
-    assert (last.old_status, last.new_status, last.lecturer_id) == (Status.EXCUSED, status, people[1])
+    assert (last.old_status, last.new_status, last.account_id) == (Status.EXCUSED, status, people[1])
     sight(db, course_session, -5)  # and goes on deciding
     assert row_of(db).status is Status.PRESENT
 
@@ -218,7 +216,7 @@ def test_given_back_while_nobody_was_seen_there_is_no_entry_but_a_history(db, se
 def test_given_back_after_the_end_who_was_expected_is_absent_and_who_came_later_has_none(
     db, sessions, course_session, people
 ):
-    words = {"session_id": course_session.id, "student_id": student_of(db), "lecturer_id": people[0]}
+    words = {"session_id": course_session.id, "student_id": student_of(db), "account_id": people[0]}
     correct(db, **words, status=Status.EXCUSED, reason="ill", now=NINE)
     close_ended_sessions(sessions, END)
     later = make_student(db, "later")
@@ -247,7 +245,7 @@ def test_what_was_changed_meanwhile_is_not_given_back(db, course_session, people
 
 def note(db, session, lecturer, version, remark):
     return set_remark(
-        db, session_id=session.id, student_id=student_of(db), remark=remark, lecturer_id=lecturer, version=version
+        db, session_id=session.id, student_id=student_of(db), remark=remark, account_id=lecturer, version=version
     )
 
 

@@ -165,7 +165,7 @@ def test_r8_a_closed_session_that_is_opened_again_takes_its_absences_back(db, se
     watch(db, lesson)
     db.commit()
     close_ended_sessions(sessions, END)
-    words = {"session_id": lesson.id, "student_id": ids(db)["s0"], "lecturer_id": make_lecturer(db).id}
+    words = {"session_id": lesson.id, "student_id": ids(db)["s0"], "account_id": make_lecturer(db).id}
     db.commit()
     session = db.get(ClassSession, lesson.id, populate_existing=True)
     session.ends_at = END + 60 * MINUTE
@@ -180,7 +180,7 @@ def test_r8_a_closed_session_that_is_opened_again_takes_its_absences_back(db, se
 
 
 def test_an_entry_made_anew_counts_on_and_its_correction_sent_twice_is_one(db, lesson):
-    words = {"session_id": lesson.id, "student_id": ids(db)["s0"], "lecturer_id": make_lecturer(db).id}
+    words = {"session_id": lesson.id, "student_id": ids(db)["s0"], "account_id": make_lecturer(db).id}
     db.commit()
     first = correct(db, **words, status=Status.LATE, reason="bus", version=0)
     assert first.version == 1
@@ -287,9 +287,9 @@ def test_an_excuse_and_taking_it_back_leave_an_unwatched_register_as_it_was(db, 
     before = entries(db)
     lecturer, student = make_lecturer(db).id, ids(db)["s4"]
     db.commit()
-    (excuse,) = give_excuse(db, NewExcuse(student, None, NINE - DAY, NINE + DAY, "ill"), lecturer_id=lecturer)
+    (excuse,) = give_excuse(db, NewExcuse(student, None, NINE - DAY, NINE + DAY, "ill"), account_id=lecturer)
     assert entries(db) == before | {"s4": Status.EXCUSED}
-    take_back_excuse(db, excuse.id, lecturer_id=lecturer)
+    take_back_excuse(db, excuse.id, account_id=lecturer)
     assert entries(db) == before
     changes = db.scalars(history_of(lesson.id, student)).all()
     assert [(c.old_status or c.old_unrecorded, c.new_status or c.new_unrecorded) for c in changes] == [
@@ -308,13 +308,13 @@ def test_a_register_taken_by_hand_is_undone_exactly_and_sent_twice_is_one(db, se
         student: WantedEntry(1, Status.ABSENT if number in {"s3", "s4"} else Status.PRESENT)
         for number, student in numbers.items()
     }
-    words = {"session_id": lesson.id, "lecturer_id": lecturer}
+    words = {"session_id": lesson.id, "account_id": lecturer}
     first = decide_many(db, **words, wanted=wanted, reason="by hand")
     second = decide_many(db, **words, wanted=wanted, reason="by hand")
     assert (first.batch, set(first.changed)) == (second.batch, set(numbers.values()))
     assert entries(db) == {n: Status.ABSENT if n in {"s3", "s4"} else Status.PRESENT for n in numbers}
     assert db.scalar(sa.select(sa.func.count()).select_from(AttendanceChange)) == 10
-    undo(db, session_id=lesson.id, batch=first.batch or "", lecturer_id=lecturer)
+    undo(db, session_id=lesson.id, batch=first.batch or "", account_id=lecturer)
     assert entries(db) == before
 
 
@@ -323,20 +323,20 @@ def test_left_unrecorded_is_a_persons_word_which_later_news_leave_alone(db, sess
     lecturer = make_lecturer(db).id
     db.commit()
     wanted = {student: WantedEntry(1, None) for student in ids(db).values()}
-    done = decide_many(db, session_id=lesson.id, lecturer_id=lecturer, wanted=wanted, reason="looked at")
+    done = decide_many(db, session_id=lesson.id, account_id=lecturer, wanted=wanted, reason="looked at")
     report(db, *reported(lesson))
     assert set(entries(db).values()) == {Unrecorded.UNWATCHED}
     assert set(db.scalars(sa.select(Attendance.source))) == {Source.PERSON}
     # Who has a status is not left without one.
     correct(
-        db, session_id=lesson.id, student_id=ids(db)["s0"], status=Status.LATE, reason="saw him", lecturer_id=lecturer
+        db, session_id=lesson.id, student_id=ids(db)["s0"], status=Status.LATE, reason="saw him", account_id=lecturer
     )
     again = decide_many(
-        db, session_id=lesson.id, lecturer_id=lecturer, wanted={ids(db)["s0"]: WantedEntry(3, None)}, reason="no"
+        db, session_id=lesson.id, account_id=lecturer, wanted={ids(db)["s0"]: WantedEntry(3, None)}, reason="no"
     )
     assert again.left == (ids(db)["s0"],)
     # Undone, the machine decides from what it knows by now.
-    undo(db, session_id=lesson.id, batch=done.batch or "", lecturer_id=lecturer)
+    undo(db, session_id=lesson.id, batch=done.batch or "", account_id=lecturer)
     assert entries(db) == {f"s{n}": Status.ABSENT for n in range(10)} | {"s0": Status.LATE}
 
 
@@ -356,11 +356,11 @@ def test_a_session_of_before_is_never_decided_again_as_to_absence(db, lesson):
     lecturer = make_lecturer(db).id
     db.commit()
     before = entries(db)
-    (excuse,) = give_excuse(db, NewExcuse(students["s0"], None, NINE - DAY, NINE + DAY, "ill"), lecturer_id=lecturer)
+    (excuse,) = give_excuse(db, NewExcuse(students["s0"], None, NINE - DAY, NINE + DAY, "ill"), account_id=lecturer)
     assert entries(db) == before | {"s0": Status.EXCUSED}
-    take_back_excuse(db, excuse.id, lecturer_id=lecturer)
+    take_back_excuse(db, excuse.id, account_id=lecturer)
     assert entries(db) == before
-    words = {"session_id": lesson.id, "student_id": students["s1"], "lecturer_id": lecturer}
+    words = {"session_id": lesson.id, "student_id": students["s1"], "account_id": lecturer}
     correct(db, **words, status=Status.PRESENT, reason="was there")
     give_back(db, **words)
     report(db, *reported(lesson))

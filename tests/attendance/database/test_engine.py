@@ -143,7 +143,7 @@ def test_files_and_attempts_go_and_come_back_empty(engine: sa.Engine, db: Sessio
     before = _fill(db)
     lecturer = make_lecturer(db)
     db.flush()
-    file = ImportedFile(token="t", lecturer_id=lecturer.id, kind="students", file_name="a.csv", report={})
+    file = ImportedFile(token="t", account_id=lecturer.id, kind="students", file_name="a.csv", report={})
     db.add_all([file, SignInAttempt(account="a", address="b", tried_at=NINE)])
     db.flush()
     db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=b"x"))

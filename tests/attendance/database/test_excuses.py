@@ -32,7 +32,7 @@ def term(db):
 
 def excuse(db, term, courses=None, first=NINE - DAY, last=NINE + DAY, student=0, **words):  # noqa: PLR0917
     new = NewExcuse(term[2][student], courses, first, last, **{"reason": "ill"} | words)
-    return give_excuse(db, new, lecturer_id=term[3])
+    return give_excuse(db, new, account_id=term[3])
 
 
 def statuses(db, term, student=0):
@@ -68,9 +68,9 @@ def test_taking_it_back_undoes_exactly_that(db, sessions, term):
     assert before == [Status.PRESENT, Status.ABSENT]
     (made,) = excuse(db, term)
     assert statuses(db, term) == [Status.PRESENT, Status.EXCUSED]  # who was seen stays so
-    assert take_back_excuse(db, made.id, lecturer_id=lecturer)
+    assert take_back_excuse(db, made.id, account_id=lecturer)
     assert statuses(db, term) == before
-    assert not take_back_excuse(db, made.id, lecturer_id=lecturer)
+    assert not take_back_excuse(db, made.id, account_id=lecturer)
     assert [change.reason for change in db.scalars(history_of(second, student))] == [
         "The excuse was taken back.",
         "Excused: ill",
@@ -80,9 +80,9 @@ def test_taking_it_back_undoes_exactly_that(db, sessions, term):
 def test_of_two_that_overlap_one_is_enough(db, sessions, term):
     close_ended_sessions(sessions, END)
     (wide,), (narrow,) = excuse(db, term), excuse(db, term, [term[0][0]])
-    take_back_excuse(db, wide.id, lecturer_id=term[3])
+    take_back_excuse(db, wide.id, account_id=term[3])
     assert statuses(db, term) == [Status.EXCUSED, Status.ABSENT]
-    take_back_excuse(db, narrow.id, lecturer_id=term[3])
+    take_back_excuse(db, narrow.id, account_id=term[3])
     assert statuses(db, term) == [Status.ABSENT] * 2
 
 
@@ -104,7 +104,7 @@ def test_what_starts_in_the_time_is_covered(db, sessions, term, first, last, cov
 def test_what_a_person_decided_stays_and_is_excused_when_given_back(db, sessions, term):
     _, (first, _), (student, _), lecturer = term
     close_ended_sessions(sessions, END)
-    words = {"session_id": first, "student_id": student, "lecturer_id": lecturer}
+    words = {"session_id": first, "student_id": student, "account_id": lecturer}
     correct(db, **words, status=Status.LATE, reason="saw him", now=END)
     excuse(db, term)
     assert statuses(db, term) == [Status.LATE, Status.EXCUSED]

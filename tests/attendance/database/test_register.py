@@ -144,7 +144,7 @@ def test_evidence_that_comes_after_the_end_repairs_an_absence(
     row = row_of(db)
     assert (row.status, row.first_seen, row.last_seen) == (Status.PRESENT, at(5), at(80))
     [change] = row.changes
-    assert (change.lecturer_id, change.old_status, change.new_status) == (None, Status.ABSENT, Status.PRESENT)
+    assert (change.account_id, change.old_status, change.new_status) == (None, Status.ABSENT, Status.PRESENT)
 
 
 @pytest.mark.parametrize("by_person", list(Status))
@@ -159,7 +159,7 @@ def test_the_machine_never_overwrites_a_person(
         student_id=student.id,
         status=by_person,
         reason="asked me",
-        lecturer_id=lecturer.id,
+        account_id=lecturer.id,
     )
     record_sighting(db, seen(course_session, at(20)))
     record_sighting(db, seen(course_session, at(1)))
@@ -171,7 +171,7 @@ def test_the_machine_never_overwrites_a_person(
     row = row_of(db)
     assert (row.status, row.source) == (by_person, Source.PERSON)
     assert (row.first_seen, row.last_seen) == (at(1), at(20))  # what was seen is known all the same
-    assert [change.lecturer_id for change in row.changes] == [lecturer.id]
+    assert [change.account_id for change in row.changes] == [lecturer.id]
 
 
 def test_a_correction_keeps_who_when_why_and_what(db: Session, course_session: ClassSession) -> None:
@@ -185,12 +185,12 @@ def test_a_correction_keeps_who_when_why_and_what(db: Session, course_session: C
             student_id=student_id,
             status=status,
             reason=reason,
-            lecturer_id=lecturer.id,
+            account_id=lecturer.id,
             now=at(30),
         )
     db.commit()
     changes = db.scalars(sa.select(AttendanceChange).order_by(AttendanceChange.id)).all()
-    assert [(c.old_status, c.new_status, c.reason, c.lecturer_id, c.changed_at) for c in changes] == [
+    assert [(c.old_status, c.new_status, c.reason, c.account_id, c.changed_at) for c in changes] == [
         (Status.LATE, Status.PRESENT, "train was late", lecturer.id, at(30)),
         (Status.PRESENT, Status.EXCUSED, "letter from the dean", lecturer.id, at(30)),
     ]
@@ -204,13 +204,13 @@ def test_a_correction_before_anything_was_seen_has_no_old_status(db: Session, co
         student_id=student.id,
         status=Status.EXCUSED,
         reason="ill",
-        lecturer_id=make_lecturer(db).id,
+        account_id=make_lecturer(db).id,
     )
     assert [change.old_status for change in row.changes] == [None]
 
 
 def test_wrong_corrections_are_refused(db: Session, course_session: ClassSession) -> None:
-    lecturer_id = make_lecturer(db).id
+    account_id = make_lecturer(db).id
     on_roster = db.scalars(sa.select(Student.id).where(Student.index_number == "s1")).one()
     stranger = make_student(db).id
 
@@ -221,7 +221,7 @@ def test_wrong_corrections_are_refused(db: Session, course_session: ClassSession
             student_id=student_id,
             status=Status.LATE,
             reason=reason,
-            lecturer_id=lecturer_id,
+            account_id=account_id,
         )
 
     with pytest.raises(ValueError, match="needs a reason"):

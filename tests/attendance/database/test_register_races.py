@@ -110,7 +110,7 @@ def _run(sessions: sessionmaker[Session], events: Sequence[Event | str]) -> tupl
 
 def _correct(db: Session, session: ClassSession) -> None:
     student_id = db.scalars(sa.select(Student.id)).one()
-    correct_status(db, session_id=session.id, student_id=student_id, status=Status.EXCUSED, reason="ill", lecturer_id=1)
+    correct_status(db, session_id=session.id, student_id=student_id, status=Status.EXCUSED, reason="ill", account_id=1)
 
 
 STUDENTS = 12
@@ -207,7 +207,7 @@ def test_a_sighting_waits_for_new_times_and_follows_them(
 def test_a_correction_and_a_sighting_at_once_leave_the_persons_status(
     db: Session, sessions: sessionmaker[Session]
 ) -> None:
-    course, lecturer_id = make_course(db), make_lecturer(db).id
+    course, account_id = make_course(db), make_lecturer(db).id
     numbers = [f"s{number}" for number in range(10)]
     enrol(db, course, *[make_student(db, number) for number in numbers])
     session_id = make_session(db, course).id
@@ -232,7 +232,7 @@ def test_a_correction_and_a_sighting_at_once_leave_the_persons_status(
                     student_id=students[number],
                     status=Status.EXCUSED,
                     reason="ill",
-                    lecturer_id=lecturer_id,
+                    account_id=account_id,
                 )
 
     with ThreadPoolExecutor(2) as pool:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance.database.models import (
+    Account,
     ApiToken,
     Attendance,
     AttendanceChange,
@@ -16,7 +17,6 @@ from attendance.database.models import (
     CourseGroup,
     Excuse,
     GalleryJob,
-    Lecturer,
     Room,
     SessionSeries,
     Student,
@@ -52,8 +52,8 @@ COLUMNS = [
     ("INDEX_NUMBER", Student.index_number),
     ("INDEX_NUMBER", GalleryJob.index_number),
     ("PERSON_NAME", Student.name),
-    ("PERSON_NAME", Lecturer.name),
-    ("EMAIL", Lecturer.email),
+    ("PERSON_NAME", Account.name),
+    ("EMAIL", Account.email),
     ("COURSE_CODE", Course.code),
     ("COURSE_NAME", Course.name),
     ("ROOM_NAME", Room.name),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import password_problem, verify_password
 from attendance.database.access.tokens import api_token_of, camera_of
-from attendance.database.models import ApiToken, Camera, Lecturer, Role, Room
+from attendance.database.models import Account, ApiToken, Camera, Role, Room
 from operations.cli.main import attendance
 
 Type = Callable[..., Result]
@@ -135,7 +135,7 @@ def test_an_administrator_is_added_with_a_typed_password(type_: Type, engine: sa
     typed = "correct horse battery\n" * 2
     done = type_("lecturer", "add", "--admin", "--email", "Ada@Example.EDU", "--name", "Ada", answers=typed)
     assert done.exit_code == 0, done.stderr
-    person = db.scalars(sa.select(Lecturer)).one()
+    person = db.scalars(sa.select(Account)).one()
     assert (person.email, person.role) == ("ada@example.edu", Role.ADMIN)
     assert verify_password(person.password_hash, "correct horse battery")
     assert "correct horse" not in done.output
@@ -144,13 +144,13 @@ def test_an_administrator_is_added_with_a_typed_password(type_: Type, engine: sa
 def test_a_weak_password_is_refused(type_: Type, engine: sa.Engine, db: Session) -> None:
     done = type_("lecturer", "add", "--email", "a@example.edu", "--name", "Ada", answers="short\nshort\n")
     assert "at least 10 characters" in done.stderr
-    assert db.scalars(sa.select(Lecturer)).all() == []
+    assert db.scalars(sa.select(Account)).all() == []
 
 
 def test_a_reset_ends_other_sign_ins(type_: Type, engine: sa.Engine, db: Session) -> None:
     type_("lecturer", "add", "--email", "a@example.edu", "--name", "Ada", "--generate")
     password = type_("lecturer", "reset-password", "a@example.edu", "--generate").stdout.strip()
-    person = db.scalars(sa.select(Lecturer)).one()
+    person = db.scalars(sa.select(Account)).one()
     assert person.sign_in_epoch == 1
     assert verify_password(person.password_hash, password)
 

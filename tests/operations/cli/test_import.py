@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from attendance.database.models import Course, Enrolment, Lecturer, PasswordLink, Student
+from attendance.database.models import Account, Course, Enrolment, PasswordLink, Student
 from operations.cli.main import attendance
 from tests.factories import make_course, make_student
 
@@ -80,7 +80,7 @@ def test_several_files_find_each_other_and_lecturers_get_links(db):
         *("courses", write("c.csv", "code,name\nMA1,Algebra\n")),
     ]
     done = run(*files, "--apply", "--links", "links.csv", "--report", "report.csv")
-    assert (done.exit_code, count(db, Course, Enrolment, Lecturer, PasswordLink)) == (0, [1, 1, 2, 2]), done.output
+    assert (done.exit_code, count(db, Course, Enrolment, Account, PasswordLink)) == (0, [1, 1, 2, 2]), done.output
     assert "Wrote 2 links to set a password to links.csv." in done.output
     assert "pw_" not in done.output
     assert stat.S_IMODE(Path("links.csv").stat().st_mode) == stat.S_IMODE(Path("report.csv").stat().st_mode) == 0o600
@@ -157,7 +157,7 @@ def test_links_need_the_address_of_the_dashboard(db, monkeypatch):
     monkeypatch.delenv("ATTENDANCE_WEB_ADDRESS")
     file = write("l.csv", "email,name\nada@example.edu,Ada\n")
     done = run("lecturers", file, "--apply", "--links", "links.csv")
-    assert (done.exit_code, "ATTENDANCE_WEB_ADDRESS" in done.output, count(db, Lecturer)) == (2, True, [0])
+    assert (done.exit_code, "ATTENDANCE_WEB_ADDRESS" in done.output, count(db, Account)) == (2, True, [0])
 
 
 def test_links_by_the_command_of_lecturers(db):

@@ -56,7 +56,7 @@ def term(db):
         student_id=students[0].id,
         status=Status.PRESENT,
         reason="was there",
-        lecturer_id=lecturer,
+        account_id=lecturer,
     )
     return [session.id for session in sessions], [student.id for student in students]
 
@@ -88,7 +88,7 @@ def test_and_taken_back_with_their_history(type_, db, term):
         *[(since, *gone)] * 3,
     ]
     [change] = db.scalars(history_of(late, students[1]))
-    assert (change.old_status, change.new_unrecorded, change.lecturer_id) == (Status.ABSENT, *gone[1:], None)
+    assert (change.old_status, change.new_unrecorded, change.account_id) == (Status.ABSENT, *gone[1:], None)
     assert change.reason == "Taken back: the session was entered after its end."
     assert type_("register", "entered-late").stdout.startswith("0 absences in 0 sessions.")
 

@@ -36,9 +36,8 @@ async def ending(address: str, method: str, metadata: Any, message: bytes | None
 
     def call() -> grpc.StatusCode:
         with grpc.insecure_channel(address) as channel:
-            answers: Any = channel.stream_stream(method)(
-                iter([] if message is None else [message]), metadata=metadata, timeout=PATIENCE_S
-            )
+            sent: Any = iter([] if message is None else [message])
+            answers: Any = channel.stream_stream(method)(sent, metadata=metadata, timeout=PATIENCE_S)
             try:
                 for _ in answers:
                     pass
@@ -106,7 +105,10 @@ async def test_a_flood_of_them_leaves_a_few_lines(
     with capture_logs() as logs:
         async with running(settings) as service:
             endings = {await ending(service.address, method, None) for _ in range(40)}
-            assert await ending(service.address, f"/{SERVICE}/GetStatus", bearer(campus.monitoring), b"") == grpc.StatusCode.OK
+            assert (
+                await ending(service.address, f"/{SERVICE}/GetStatus", bearer(campus.monitoring), b"")
+                == grpc.StatusCode.OK
+            )
     assert endings <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INVALID_ARGUMENT}
     assert len([entry for entry in logs if entry["event"] == event]) <= 6  # 3, and what comes back while it lasts
     assert quiet(caplog, logs)

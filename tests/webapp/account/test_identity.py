@@ -2,7 +2,7 @@
 
 import pytest
 
-from attendance.database.models import Lecturer, Role
+from attendance.database.models import Account, Role
 from tests.factories import make_lecturer
 from webapp.tools.requests import safe_path
 
@@ -68,7 +68,7 @@ def test_a_deleted_lecturer_is_signed_out(site, site_db):
     lecturer = make_lecturer(site_db)
     site_db.commit()
     visitor = site.visitor(lecturer)
-    site_db.delete(site_db.get(Lecturer, lecturer.id))
+    site_db.delete(site_db.get(Account, lecturer.id))
     site_db.commit()
     assert visitor.get("/").status_code == 302
 

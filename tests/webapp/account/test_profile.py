@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from attendance.database.models import Lecturer
+from attendance.database.models import Account
 from tests.factories import PASSWORD, make_lecturer
 from webapp.account.throttle import PAIR_LIMIT
 
@@ -26,7 +26,7 @@ def visitor(site, lecturer):
 
 def stored(site, lecturer):
     with site.sessions() as db:
-        return db.get(Lecturer, lecturer.id)
+        return db.get(Account, lecturer.id)
 
 
 def picture(kind="JPEG", size=(300, 300), colour="red"):

@@ -3,7 +3,7 @@
 import pytest
 from flask import url_for
 
-from attendance.database.models import Camera, Course, Lecturer, Role, Room, Student, TeachingBreak
+from attendance.database.models import Account, Camera, Course, Role, Room, Student, TeachingBreak
 from tests.factories import (
     NINE,
     enrol,
@@ -30,7 +30,7 @@ def furnished(site, site_db):
     site_db.add(holidays)
     site_db.commit()
     return {
-        "lecturer_id": lecturer.id,
+        "account_id": lecturer.id,
         "course_id": course.id,
         "student_id": student.id,
         "room_id": room.id,
@@ -59,9 +59,9 @@ def admin_addresses(site, values):
 
 
 def test_a_lecturer_who_is_no_administrator_opens_none_of_them(site, site_db, furnished):
-    visitor = site.visitor(site_db.get(Lecturer, furnished["lecturer_id"]))
+    visitor = site.visitor(site_db.get(Account, furnished["account_id"]))
     token = visitor.token()
-    counts = {model: site_db.query(model).count() for model in (Camera, Course, Lecturer, Room, Student)}
+    counts = {model: site_db.query(model).count() for model in (Camera, Course, Account, Room, Student)}
     for method, address in admin_addresses(site, furnished):
         data = {"csrf_token": token} if method == "POST" else None
         answer = visitor.client.open(address, method=method, data=data)

@@ -91,7 +91,7 @@ def test_lecturers_come_and_go_by_their_address(admin, site_db):
     assert '<option value="ada@example.edu">Ada</option>' in admin.get(address).text
     for typed in ("Ada@Example.edu ", "Ada <ada@example.edu>"):
         assert admin.post(f"{address}/lecturers", {"lecturer": typed}).status_code == 302
-    assert rows(site_db, CourseLecturer.lecturer_id) == [(ada.id,)]
+    assert rows(site_db, CourseLecturer.account_id) == [(ada.id,)]
     assert '<option value="ada@example.edu">' not in admin.get(address).text
     answer = admin.post(f"{address}/lecturers", {"lecturer": "nobody@example.edu"})
     assert answer.status_code == 422
@@ -99,7 +99,7 @@ def test_lecturers_come_and_go_by_their_address(admin, site_db):
     assert admin.post(f"{address}/lecturers", {"lecturer": ""}).status_code == 422
     for _ in range(2):
         assert admin.post(f"{address}/lecturers/{ada.id}/remove").status_code == 302
-    assert rows(site_db, CourseLecturer.lecturer_id) == []
+    assert rows(site_db, CourseLecturer.account_id) == []
 
 
 def test_deleting_a_course_with_registers_wants_its_code_typed(admin, site_db):

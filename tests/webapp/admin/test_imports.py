@@ -10,13 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.models import (
+    Account,
     ClassSession,
     Course,
     Enrolment,
     FileContent,
     ImportedFile,
     ImportedFilePart,
-    Lecturer,
     Role,
     Student,
     utc_now,
@@ -331,7 +331,7 @@ def test_the_timetable_and_lecturers_come_in_too(admin, site_db):
     admin.post(run)
     assert count(site_db, ClassSession) == 3
     admin.post(upload(admin, "lecturers", "email,name\nada@example.edu,Ada\n").headers["Location"])
-    assert count(site_db, Lecturer) == 2
+    assert count(site_db, Account) == 2
     run = upload(admin, "enrolments", "course_code,index_number,name\nMA1,s1,Ann\n").headers["Location"]
     admin.post(run)
     assert "Show courses" in admin.text(run)

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.access.passwords import generate_password, password_problem, verify_password
-from attendance.database.models import Attendance, AttendanceChange, Lecturer, Role, Status
+from attendance.database.models import Account, Attendance, AttendanceChange, Role, Status
 from tests.factories import make_course, make_lecturer, make_session, make_student
 from tests.webapp.visiting import plain
 from webapp.admin.writing import begin_change
@@ -31,7 +31,7 @@ def shown_password(answer):
 def lecturer_called(db, email):
     db.rollback()
     db.expire_all()
-    return db.scalars(sa.select(Lecturer).where(Lecturer.email == email)).one()
+    return db.scalars(sa.select(Account).where(Account.email == email)).one()
 
 
 def form_of(lecturer, **changed):
@@ -123,7 +123,7 @@ def test_two_administrators_cannot_demote_each_other_at_once(site, admin, boss, 
 
     def begin_after_being_demoted():
         with site.sessions() as db:
-            db.execute(sa.update(Lecturer).where(Lecturer.id == boss.id).values(role=Role.LECTURER))
+            db.execute(sa.update(Account).where(Account.id == boss.id).values(role=Role.LECTURER))
             db.commit()
         return begin_change()
 
@@ -155,7 +155,7 @@ def test_deleting_one_who_corrected_registers_wants_the_address_typed(admin, sit
     row = Attendance(session=make_session(site_db, course), student=student, status=Status.EXCUSED)
     site_db.add(row)
     site_db.flush()
-    change = AttendanceChange(attendance_id=row.id, lecturer_id=ada.id, new_status=Status.EXCUSED, reason="ill")
+    change = AttendanceChange(attendance_id=row.id, account_id=ada.id, new_status=Status.EXCUSED, reason="ill")
     site_db.add(change)
     site_db.commit()
     address = f"/admin/lecturers/{ada.id}/delete"
@@ -165,7 +165,7 @@ def test_deleting_one_who_corrected_registers_wants_the_address_typed(admin, sit
     assert admin.post(address, {"typed": "ada@example.edu"}).status_code == 302
     site_db.rollback()
     site_db.refresh(change)
-    assert (change.lecturer_id, change.reason) == (None, "ill")
+    assert (change.account_id, change.reason) == (None, "ill")
 
 
 def test_an_administrator_changes_the_own_address_on_the_profile_page_which_asks_for_the_password(admin, boss, site_db):

@@ -76,7 +76,7 @@ def test_a_new_link_from_the_lecturer_s_page(site, admin, waiting, site_db):
 
 
 def test_nobody_makes_a_link_for_themselves_nor_as_a_lecturer(site, admin, waiting, site_db):
-    me = site_db.scalar(sa.text("select id from lecturer where name = 'Grace Hopper'"))
+    me = site_db.scalar(sa.text("select id from account where name = 'Grace Hopper'"))
     assert "Change your own password on your profile page." in admin.text(f"/admin/lecturers/{me}/link")
     assert links_of(admin.post(f"/admin/lecturers/{me}/link").text) == []
     plain_lecturer = make_lecturer(site_db)

@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.models import (
+    Account,
     Attendance,
     ClassSession,
     GalleryJobPhoto,
-    Lecturer,
     Role,
     Room,
     Status,
@@ -143,7 +143,7 @@ def test_adds_changes_and_deletes_everything(admin, db):
     admin.post("/admin/students/new", {"index_number": "s1", "name": "Ann"})
     admin.post("/admin/lecturers/new", {"name": "Ada", "email": "ada@example.edu", "role": "lecturer"})
     room, student = db.scalars(sa.select(Room)).one(), db.scalars(sa.select(Student)).one()
-    ada = db.scalars(sa.select(Lecturer).where(Lecturer.email == "ada@example.edu")).one()
+    ada = db.scalars(sa.select(Account).where(Account.email == "ada@example.edu")).one()
     admin.post("/admin/cameras/new", {"name": "aula-left", "room": str(room.id), "upsample": ""})
     admin.post("/admin/courses/1/lecturers", {"lecturer": "ada@example.edu"})
     admin.post("/admin/courses/1/students", {"index_number": "s1"})
@@ -247,5 +247,5 @@ def test_two_administrators_cannot_demote_each_other_at_once(campus, db):
         thread.join(60)
     assert sorted(answers) == [302, 403]
     db.rollback()
-    admins = sa.select(sa.func.count()).select_from(Lecturer).where(Lecturer.role == Role.ADMIN, Lecturer.active)
+    admins = sa.select(sa.func.count()).select_from(Account).where(Account.role == Role.ADMIN, Account.active)
     assert db.scalar(admins) == 1

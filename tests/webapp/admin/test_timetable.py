@@ -211,7 +211,7 @@ def test_the_register_follows_a_changed_time(admin, site_db, form, recorded):
     site_db.expire_all()
     statuses = site_db.scalars(sa.select(Attendance.status).order_by(Attendance.id)).all()
     assert statuses == [Status.PRESENT, Status.EXCUSED]
-    assert site_db.scalars(sa.select(AttendanceChange.lecturer_id)).all() == [None]
+    assert site_db.scalars(sa.select(AttendanceChange.account_id)).all() == [None]
 
 
 def test_a_recorded_session_keeps_its_course(admin, site_db, form, recorded):

@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from attendance.database.access.passwords import verify_password
 from attendance.database.models import (
+    Account,
     Course,
     CourseLecturer,
     Enrolment,
     GalleryJob,
     GalleryJobKind,
     JobState,
-    Lecturer,
     Role,
     Student,
 )
@@ -278,13 +278,13 @@ def test_adds_lecturers_whom_nobody_can_impersonate(db):
     assert (report, outcomes) == tried
     assert (counts(report), report.records) == ({"added": 3}, 2)
     assert any("password" in note for note in report.notes)
-    added = db.scalars(sa.select(Lecturer).order_by(Lecturer.email)).all()
+    added = db.scalars(sa.select(Account).order_by(Account.email)).all()
     assert [(one.email, one.role, one.active) for one in added] == [
         ("ada@example.edu", Role.LECTURER, True),
         ("bob@example.edu", Role.LECTURER, True),
     ]
     assert not verify_password(added[0].password_hash, "")
-    assert len(rows(db, CourseLecturer.course_id, CourseLecturer.lecturer_id)) == 2
+    assert len(rows(db, CourseLecturer.course_id, CourseLecturer.account_id)) == 2
     again, _ = imported(db, LecturerImporter, LECTURERS)
     assert (counts(again), again.notes) == ({"unchanged": 3}, [])
 
@@ -300,7 +300,7 @@ def test_bad_lecturers_are_named_and_others_keep_their_names(db):
         (4, "refused", "name is empty."),
         (5, "refused", "There is no course with the code ZZ."),
     ]
-    assert rows(db, Lecturer.email, Lecturer.name) == [("ada@example.edu", "Ada")]
+    assert rows(db, Account.email, Account.name) == [("ada@example.edu", "Ada")]
 
 
 def test_columns_that_mean_nothing_are_noted(db):

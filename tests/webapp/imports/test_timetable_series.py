@@ -163,10 +163,10 @@ def test_what_a_person_moved_or_cancelled_stays(db, campus):
     first, second, third, _ = db.scalars(sa.select(ClassSession).order_by(ClassSession.starts_at)).all()
     ada = campus["ada"].id
     later = first.starts_at + timedelta(days=2, hours=3)
-    move(db, first, Placement(later, later + timedelta(hours=1), [campus["Aula"].id]), lecturer_id=ada, now=NOW)
-    cancel(db, second, reason="ill", lecturer_id=ada, now=NOW)
+    move(db, first, Placement(later, later + timedelta(hours=1), [campus["Aula"].id]), account_id=ada, now=NOW)
+    cancel(db, second, reason="ill", account_id=ada, now=NOW)
     shorter = third.ends_at - timedelta(minutes=30)
-    move(db, third, Placement(third.starts_at, shorter, [campus["101"].id]), lecturer_id=ada, now=NOW)
+    move(db, third, Placement(third.starts_at, shorter, [campus["101"].id]), account_id=ada, now=NOW)
     db.commit()
     after = ["03-03 12:00 Aula", "03-08 09:00 101 cancelled", "03-15 09:00 101", "03-22 09:00 101"]
     assert there(db) == after

@@ -23,7 +23,7 @@ def test_rates_and_sessions_of_ones_own_courses(site, site_db):
         student_id=student.id,
         status=Status.ABSENT,
         reason="not there",
-        lecturer_id=own.lecturer.id,
+        account_id=own.lecturer.id,
     )
     other = make_lesson(site_db, starts_at=LONG_AGO, code="SECRET-1")
     enrol(site_db, other.course, student)

@@ -141,7 +141,7 @@ def test_a_correction_reaches_those_who_watch(site, site_db, lesson):
                 student_id=lesson.students[1].id,
                 status=Status.EXCUSED,
                 reason="ill",
-                lecturer_id=lesson.lecturer.id,
+                account_id=lesson.lecturer.id,
             )
 
     _, data, _ = watched_in_turn(stream, correct)

@@ -99,7 +99,7 @@ def exported(visitor, lesson, query=""):
 def test_every_line_of_the_csv_has_a_cell_under_each_heading(site_db, lesson, visitor):
     start = lesson.session.starts_at
     ill = NewExcuse(lesson.students[0].id, None, start - timedelta(days=1), start + timedelta(days=1), "ill", "file 7")
-    give_excuse(site_db, ill, lecturer_id=lesson.lecturer.id)
+    give_excuse(site_db, ill, account_id=lesson.lecturer.id)
     site_db.commit()
     text = visitor.get(f"/sessions/{lesson.session.id}/register.csv").data.decode("utf-8-sig")
     head, *lines = csv.reader(io.StringIO(text))
@@ -145,7 +145,7 @@ def test_a_correction_is_kept_with_its_reason_and_shown_in_the_history(site, sit
         row = db.scalar(sa.select(Attendance))
         change = db.scalar(sa.select(AttendanceChange))
     assert (row.status, row.source) == (Status.PRESENT, Source.PERSON)
-    assert (change.old_status, change.lecturer_id) == (Status.LATE, lesson.lecturer.id)
+    assert (change.old_status, change.account_id) == (Status.LATE, lesson.lecturer.id)
 
 
 def test_somebody_without_a_row_can_be_corrected(site, site_db, lesson, visitor):

@@ -108,7 +108,7 @@ def test_a_row_says_who_changed_it_last_and_how_often(db, lesson):
             student_id=student.id,
             status=status,
             reason="because",
-            lecturer_id=lesson.lecturer.id,
+            account_id=lesson.lecturer.id,
         )
     after = read_register(db, lesson.session, AT[Phase.RUNNING])
     row = after.rows[0]

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.models import Course, ImportedFilePart, Lecturer, Role, SignInAttempt, Student
+from attendance.database.models import Account, Course, ImportedFilePart, Role, SignInAttempt, Student
 from attendance.settings import Settings
 from tests.factories import PASSWORD, make_course, make_lecturer
 from tests.webapp.running import environ_for, running_dashboard
@@ -81,13 +81,13 @@ def replicas(engine: sa.Engine, settings: Settings, tmp_path: Path) -> Iterator[
 
 
 @pytest.fixture
-def admin(sessions: sessionmaker[Session]) -> Lecturer:
+def admin(sessions: sessionmaker[Session]) -> Account:
     with sessions.begin() as db:
         return make_lecturer(db, role=Role.ADMIN)
 
 
 def test_an_import_begun_at_one_is_finished_at_the_other(
-    replicas: tuple[str, str], admin: Lecturer, sessions: sessionmaker[Session]
+    replicas: tuple[str, str], admin: Account, sessions: sessionmaker[Session]
 ) -> None:
     one, two = replicas
     browser = Browser()
@@ -117,7 +117,7 @@ def test_an_import_begun_at_one_is_finished_at_the_other(
 
 
 def test_another_administrator_s_import_is_at_neither(
-    replicas: tuple[str, str], admin: Lecturer, sessions: sessionmaker[Session]
+    replicas: tuple[str, str], admin: Account, sessions: sessionmaker[Session]
 ) -> None:
     with sessions.begin() as db:
         other = make_lecturer(db, role=Role.ADMIN)
@@ -142,7 +142,7 @@ def test_another_administrator_s_import_is_at_neither(
 
 
 def test_attempts_to_sign_in_are_counted_across_both(
-    replicas: tuple[str, str], admin: Lecturer, sessions: sessionmaker[Session]
+    replicas: tuple[str, str], admin: Account, sessions: sessionmaker[Session]
 ) -> None:
     browser = Browser()
     statuses = [browser.sign_in(replicas[n % 2], admin.email, "wrong") for n in range(PAIR_LIMIT)]
@@ -153,7 +153,7 @@ def test_attempts_to_sign_in_are_counted_across_both(
 
 
 def test_right_passwords_at_both_at_once_are_no_failures(
-    replicas: tuple[str, str], admin: Lecturer, sessions: sessionmaker[Session]
+    replicas: tuple[str, str], admin: Account, sessions: sessionmaker[Session]
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
         done = [pool.submit(Browser().sign_in, replicas[n % 2], admin.email) for n in range(8)]

@@ -6,7 +6,7 @@ from flask import request
 from wtforms import BooleanField
 
 from attendance.database.models import Course
-from webapp.account.identity import current_lecturer
+from webapp.account.identity import current_account
 from webapp.admin.forms import AdminForm
 from webapp.admin.lookup import fetch
 from webapp.admin.writing import note
@@ -53,7 +53,7 @@ def run_files(
 
 def import_files() -> ImportFiles:
     """The files of the administrator who asks."""
-    return ImportFiles(database(), current_lecturer().id)
+    return ImportFiles(database(), current_account().id)
 
 
 def file_of(upload: Upload) -> ImportFile | None:

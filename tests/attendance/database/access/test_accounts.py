@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.access.accounts import lock_administrators, set_password
 from attendance.database.engine import begin_writing
-from attendance.database.models import Lecturer, Role
+from attendance.database.models import Account, Role
 from tests.factories import make_lecturer
 
 
@@ -18,7 +18,7 @@ def lecturer(sessions: sessionmaker[Session]) -> int:
 
 def test_of_two_new_passwords_each_ends_the_sign_ins_before_it(sessions: sessionmaker[Session], lecturer: int) -> None:
     with sessions() as one, sessions() as other:
-        mine, theirs = one.get_one(Lecturer, lecturer), other.get_one(Lecturer, lecturer)
+        mine, theirs = one.get_one(Account, lecturer), other.get_one(Account, lecturer)
         one.commit()
         other.commit()
         begin_writing(one)
@@ -28,7 +28,7 @@ def test_of_two_new_passwords_each_ends_the_sign_ins_before_it(sessions: session
         set_password(other, theirs, "second")
         other.commit()
     with sessions() as db:
-        row = db.get_one(Lecturer, lecturer)
+        row = db.get_one(Account, lecturer)
         assert (row.password_hash, row.sign_in_epoch) == ("second", 2)
 
 
@@ -42,5 +42,5 @@ def test_administrators_are_those_who_may_sign_in(sessions: sessionmaker[Session
     with sessions.begin() as db:
         begin_writing(db)
         assert lock_administrators(db) == ids
-        db.execute(sa.update(Lecturer).values(active=False))
+        db.execute(sa.update(Account).values(active=False))
         assert lock_administrators(db) == frozenset()

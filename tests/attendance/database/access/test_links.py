@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.access.accounts import set_password
-from attendance.database.access.links import address_of, lecturer_of_link, make_links, use_link, without_password
+from attendance.database.access.links import account_of_link, address_of, make_links, use_link, without_password
 from attendance.database.access.passwords import NO_PASSWORD, verify_password
-from attendance.database.models import Lecturer, PasswordLink
+from attendance.database.models import Account, PasswordLink
 from attendance.database.transactions import transact
 from tests.factories import make_lecturer
 
@@ -35,12 +35,12 @@ def use(db, token, *, now=NOW):
 
 def test_a_link_works_once_and_ends_sign_ins(db, ada):
     token = link(db, ada)[ada.id]
-    assert lecturer_of_link(db, token, now=NOW) is ada
-    assert lecturer_of_link(db, token + "x", now=NOW) is None
+    assert account_of_link(db, token, now=NOW) is ada
+    assert account_of_link(db, token + "x", now=NOW) is None
     assert use(db, token) is ada
     assert (ada.password_hash, ada.sign_in_epoch) == ("new hash", 1)
     assert use(db, token) is None
-    assert lecturer_of_link(db, token, now=NOW) is None
+    assert account_of_link(db, token, now=NOW) is None
 
 
 def test_the_token_is_not_in_the_database(db, ada):
@@ -52,11 +52,11 @@ def test_the_token_is_not_in_the_database(db, ada):
 
 def test_links_expire_and_newer_ones_end_older_ones(db, ada):
     first = link(db, ada)[ada.id]
-    assert lecturer_of_link(db, first, now=NOW + WEEK) is None
+    assert account_of_link(db, first, now=NOW + WEEK) is None
     second = link(db, ada)[ada.id]
-    assert lecturer_of_link(db, first, now=NOW) is None
+    assert account_of_link(db, first, now=NOW) is None
     assert use(db, second, now=NOW + WEEK) is None
-    assert lecturer_of_link(db, second, now=NOW) is ada
+    assert account_of_link(db, second, now=NOW) is ada
 
 
 def test_another_way_to_a_password_ends_links_and_so_does_losing_the_right_to_sign_in(db, ada):
@@ -64,7 +64,7 @@ def test_another_way_to_a_password_ends_links_and_so_does_losing_the_right_to_si
     db.commit()
     tokens = link(db, ada, bob)
     transact(db, lambda db: set_password(db, ada, "other"))
-    assert lecturer_of_link(db, tokens[ada.id], now=NOW) is None
+    assert account_of_link(db, tokens[ada.id], now=NOW) is None
     bob.active = False
     db.commit()
     assert use(db, tokens[bob.id]) is None
@@ -73,10 +73,10 @@ def test_another_way_to_a_password_ends_links_and_so_does_losing_the_right_to_si
 
 def test_many_at_once(db):
     db.execute(
-        sa.insert(Lecturer),
+        sa.insert(Account),
         [{"email": f"l{n}@example.edu", "name": f"L{n}", "password_hash": NO_PASSWORD} for n in range(1_200)],
     )
-    db.add(Lecturer(email="x@example.edu", name="X", password_hash=NO_PASSWORD, active=False))
+    db.add(Account(email="x@example.edu", name="X", password_hash=NO_PASSWORD, active=False))
     db.commit()
     waiting = without_password(db)
     assert len(waiting) == 1_200

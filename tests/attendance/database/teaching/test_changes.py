@@ -32,7 +32,7 @@ def test_moving_leaves_the_plan_and_says_who(db: Session) -> None:
     session, ada = make_session(db, make_course(db)), make_lecturer(db)
     session.planned_at = NINE
     first, second = make_room(db), make_room(db)
-    move(db, session, Placement(LATER, LATER + timedelta(hours=1), [first.id, second.id]), lecturer_id=ada.id, now=NINE)
+    move(db, session, Placement(LATER, LATER + timedelta(hours=1), [first.id, second.id]), account_id=ada.id, now=NINE)
     db.commit()
     db.expire_all()
     assert (session.starts_at, session.planned_at, session.changed_at) == (LATER, NINE, NINE)
@@ -47,13 +47,13 @@ def test_a_cancelled_session_takes_no_sightings_and_is_closed_without_rows(
     session = make_session(db, course)
     seen = Sighting(session.id, "s1", NINE, NINE, 0.9, None)
     assert record_sighting(db, seen) is not None
-    cancel(db, session, reason="ill", lecturer_id=ada.id, now=NINE)
+    cancel(db, session, reason="ill", account_id=ada.id, now=NINE)
     assert record_sighting(db, Sighting(session.id, "s2", NINE, NINE, 0.9, None)) is None
     db.commit()
     assert close_ended_sessions(sessions, LATER) == 1
     db.expire_all()
     assert len(db.scalars(sa.select(Attendance)).all()) == 1
-    restore(db, session, lecturer_id=ada.id, now=LATER)
+    restore(db, session, account_id=ada.id, now=LATER)
     db.commit()
     assert (session.state, session.cancelled_reason, session.closed_at) == (SessionState.SCHEDULED, None, None)
     assert close_ended_sessions(sessions, LATER) == 1
@@ -70,10 +70,10 @@ def test_a_session_that_was_closed_before_it_was_cancelled_is_as_it_was(
     db.commit()
     assert close_ended_sessions(sessions, LATER) == 1
     db.expire_all()
-    cancel(db, session, reason="", lecturer_id=ada.id, now=LATER + timedelta(hours=1))
-    cancel(db, session, reason="it rained", lecturer_id=ada.id, now=LATER + timedelta(hours=2))
-    restore(db, session, lecturer_id=ada.id, now=LATER + timedelta(hours=3))
-    restore(db, session, lecturer_id=ada.id, now=LATER + timedelta(hours=4))
+    cancel(db, session, reason="", account_id=ada.id, now=LATER + timedelta(hours=1))
+    cancel(db, session, reason="it rained", account_id=ada.id, now=LATER + timedelta(hours=2))
+    restore(db, session, account_id=ada.id, now=LATER + timedelta(hours=3))
+    restore(db, session, account_id=ada.id, now=LATER + timedelta(hours=4))
     db.commit()
     assert session.closed_at == LATER
     assert session.changed_at == LATER + timedelta(hours=3)
@@ -100,10 +100,10 @@ def test_an_excuse_of_a_further_course_covers_a_joint_session(db: Session, sessi
     db.commit()
     assert close_ended_sessions(sessions, LATER) == 1
     span = (NINE - timedelta(hours=9), NINE + timedelta(hours=15))
-    give_excuse(db, NewExcuse(student.id, [third.id], *span, "ill"), lecturer_id=ada.id)
+    give_excuse(db, NewExcuse(student.id, [third.id], *span, "ill"), account_id=ada.id)
     row = db.scalars(sa.select(Attendance).where(Attendance.session_id == session.id)).one()
     assert row.status is not Status.EXCUSED
-    give_excuse(db, NewExcuse(student.id, [second.id], *span, "ill"), lecturer_id=ada.id)
+    give_excuse(db, NewExcuse(student.id, [second.id], *span, "ill"), account_id=ada.id)
     db.expire_all()
     assert row.status is Status.EXCUSED
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
 from attendance.database.engine import DatabaseError, create_database_engine, downgrade, newest_revision, upgrade
-from attendance.database.models import Lecturer, Student
+from attendance.database.models import Account, Student
 from attendance.database.upkeep.backup import backup, delete_older_backups, restore
 from operations.cli.main import attendance
 from tests.attendance.database.full_database import fill, rows_of
@@ -66,7 +66,7 @@ def test_a_backup_is_of_one_moment_while_others_write(engine: sa.Engine, db: Ses
     fill(db)
     with engine.connect() as other, other.begin():
         other.execute(
-            sa.insert(Lecturer).values(
+            sa.insert(Account).values(
                 email="unfinished@x.org",
                 name="x",
                 password_hash="x",
@@ -78,7 +78,7 @@ def test_a_backup_is_of_one_moment_while_others_write(engine: sa.Engine, db: Ses
         )
         written = backup(engine, tmp_path, NOW)
     restore(engine, written, replace=True)
-    assert "unfinished@x.org" not in db.scalars(sa.select(Lecturer.email)).all()
+    assert "unfinished@x.org" not in db.scalars(sa.select(Account.email)).all()
 
 
 def test_a_backup_cut_short_is_refused_and_changes_nothing(engine: sa.Engine, db: Session, tmp_path: Path) -> None:
