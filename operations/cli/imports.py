@@ -18,12 +18,12 @@ from attendance.reports.names import printable
 from attendance.settings import load_settings
 from attendance.tables.errors import TableError
 from attendance.tables.fields import index_number_rule
+from attendance.tables.writing import csv_lines
 from operations.cli.links import require_target, write_links
 from webapp.imports.kinds import ALL_KINDS
 from webapp.imports.plan import CREATABLE, RecordKind
 from webapp.imports.report import REPORT_HEADER, Outcome, Report, Result, report_row
 from webapp.imports.together import ImportFile, Importing, in_order, read_whole
-from webapp.tools.spreadsheet import csv_lines
 
 _SHOWN = 20
 _FILE = click.Path(path_type=Path, dir_okay=False)

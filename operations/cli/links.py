@@ -15,8 +15,8 @@ from attendance.gallery.files import replace_durably
 from attendance.settings import SettingsError, load_settings
 from attendance.settings.model import Settings
 from attendance.tables.fields import EMAIL
+from attendance.tables.writing import csv_lines
 from operations.cli.arguments import checked
-from webapp.tools.spreadsheet import csv_lines
 
 _HEADER = ("name", "email", "link", "valid_until")
 

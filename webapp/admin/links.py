@@ -15,8 +15,8 @@ from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.writing import begin_change, note
-from webapp.tools.downloads import csv_response
-from webapp.tools.spreadsheet import csv_lines
+from webapp.exports.answers import Form, answer
+from webapp.exports.sheets import Column, Sheet
 from webapp.tools.storage import database
 from webapp.tools.times import moment_text
 
@@ -95,7 +95,9 @@ def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
     site = current_app.config["ATTENDANCE"].web.address or request.url_root
     links = [GivenLink(one, address_of(site, tokens[one.id])) for one in lecturers]
     if request.form.get("as") == "csv":
-        return csv_response(csv_lines(_CSV_HEADER, _rows(links, now + lifetime)), "password-links.csv")
+        columns = [Column(heading) for heading in _CSV_HEADER]
+        sheet = Sheet("Links", columns, _rows(links, now + lifetime))
+        return answer([sheet], file_name="password-links", form=Form.CSV)
     return render_template("admin/links.html", links=links, until=now + lifetime, back=back)
 
 

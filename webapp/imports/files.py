@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import FileContent, ImportedFile, ImportedFilePart, utc_now
 from attendance.database.transactions import transact
+from attendance.tables.writing import csv_lines, csv_rows
 from webapp.imports.report import REPORT_HEADER, Outcome, Report, report_row
-from webapp.tools.spreadsheet import csv_lines, csv_rows
 
 KEPT = timedelta(days=1)
 MOST_REPORT_BYTES = 16_000_000

@@ -1,4 +1,4 @@
-"""All records that one may see, filtered; and the same as CSV.
+"""All records that one may see, filtered; and the same as a file.
 
 Listed is what is recorded: from a student's first sighting or correction on, and for everybody once the session has
 ended. Who has not been seen yet in a running session stands on that session's register, not here.
@@ -18,7 +18,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    stream_with_context,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -27,14 +26,14 @@ from attendance.database.audiences import TAKES_PLACE, Condition, among, courses
 from attendance.database.models import ClassSession, Course, Status
 from webapp.account.identity import is_admin
 from webapp.account.reach import course_shown, reach_course, reach_session, reachable
-from webapp.records.query import Record, RecordFilter, RecordQuery
-from webapp.tools.downloads import csv_response
+from webapp.exports.answers import Form, answer, file_stem
+from webapp.records.query import RecordFilter, RecordQuery
+from webapp.records.record_sheet import records_sheet
 from webapp.tools.paging import page_number
 from webapp.tools.requests import read_id
-from webapp.tools.spreadsheet import csv_lines, file_name
 from webapp.tools.storage import database, release_database, sessions_of
-from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES, UNRECORDED, percent, source_word
-from webapp.tools.times import clock_text, local, moment_text, zone
+from webapp.tools.template_tools import STATUS_VALUES, UNRECORDED
+from webapp.tools.times import local, moment_text
 
 blueprint = Blueprint("records", __name__)
 
@@ -80,32 +79,21 @@ def index() -> ResponseReturnValue:
         page=page,
         statuses=list(Status),
         filtered=bool(tidy),
-        export_address=url_for("records.export", **tidy),
+        export_addresses={form: url_for("records.export", form=form, **tidy) for form in Form},
     )
     return body, 422 if asked.errors else 200
 
 
-@blueprint.get("/records.csv")
-def export() -> ResponseReturnValue:
+@blueprint.get("/records.csv", defaults={"form": Form.CSV})
+@blueprint.get("/records.xlsx", defaults={"form": Form.XLSX})
+def export(form: Form) -> ResponseReturnValue:
     """Every record of the filter, on all its pages, in the same order."""
     asked = _asked_filter()
     if asked.errors:
         abort(400, next(iter(asked.errors.values())))
-    reach, sessions, wanted = _reach(), sessions_of(current_app), asked.wanted
-    zone_name = str(zone())
-    header = [
-        "Date", "Start", "End", "Course", "Course name", "Index number", "Student", "Status", "Source",
-        f"First seen ({zone_name})", f"Last seen ({zone_name})", "Confidence", "Remark", "Not recorded because",
-        f"Room watched from ({zone_name})",
-    ]  # fmt: skip
-
-    def rows() -> Iterator[list[str]]:
-        with sessions() as db:
-            yield from (_cells(record) for record in RecordQuery(db, wanted, reach).all())
-
-    release_database()  # the stream has its own session
-    lines: Iterator[str] = stream_with_context(csv_lines(header, rows()))
-    return csv_response(lines, file_name(["attendance", *_file_name_parts(asked)]))
+    sheet = records_sheet(asked.wanted, _reach(), sessions_of(current_app))
+    release_database()  # the file has its own session
+    return answer([sheet], file_name=file_stem(["attendance", *_file_name_parts(asked)]), form=form)
 
 
 @blueprint.get("/records/sessions")
@@ -212,27 +200,6 @@ def _offered_sessions(course_id: int) -> list[ClassSession]:
     query = sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id)
     query = query.order_by(ClassSession.starts_at.desc(), ClassSession.id.desc()).limit(_SESSIONS_OFFERED)
     return list(database().scalars(query))
-
-
-def _cells(record: Record) -> list[str]:
-    starts = local(record.starts_at)
-    return [
-        starts.strftime("%Y-%m-%d"),
-        starts.strftime("%H:%M"),
-        clock_text(record.ends_at),
-        record.course_code,
-        record.course_name,
-        record.index_number,
-        record.student_name,
-        STATE_WORDS[record.status.value if record.status else UNRECORDED],
-        source_word(record),
-        local(record.first_seen).strftime("%Y-%m-%d %H:%M:%S") if record.first_seen else "",
-        local(record.last_seen).strftime("%Y-%m-%d %H:%M:%S") if record.last_seen else "",
-        percent(record.confidence) if record.confidence is not None else "",
-        record.remark or "",
-        record.unrecorded.value if record.unrecorded else "",
-        local(record.watched_from).strftime("%Y-%m-%d %H:%M:%S") if record.watched_from else "",
-    ]
 
 
 def _file_name_parts(asked: AskedFilter) -> Iterator[str]:

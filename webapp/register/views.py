@@ -1,10 +1,10 @@
-"""The register of a class session: the page, its live stream and its CSV."""
+"""The register of a class session: the page, its live stream and its files."""
 
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from flask import Flask, Response, abort, current_app, render_template, request, stream_with_context
+from flask import Flask, Response, abort, current_app, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
@@ -13,17 +13,16 @@ from attendance.database.conclusions import basis_of
 from attendance.database.guests import guests_of
 from attendance.database.models import ClassSession, utc_now
 from webapp.account.reach import course_shown, courses_seen, reach_session
+from webapp.exports.answers import Form, answer, file_stem
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
+from webapp.register.register_sheet import register_sheet
 from webapp.register.rows import Register, RegisterRow, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
-from webapp.tools.downloads import csv_response
 from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
-from webapp.tools.spreadsheet import csv_lines, file_name
 from webapp.tools.storage import database, release_database, sessions_of
-from webapp.tools.template_tools import STATE_WORDS, percent, source_word
 from webapp.tools.times import clock_text, local
 from webapp.tools.watching import troubles
 
@@ -77,6 +76,10 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         basis=basis_of(session),
         read_at=_clock(now),
         guests=guests_of(database(), session, courses_seen(session)),
+        export_addresses={
+            form: url_for("register.export", session_id=session.id, form=form, q=search or None, state=state or None)
+            for form in Form
+        },
     )
 
 
@@ -123,31 +126,17 @@ def live(session_id: int) -> ResponseReturnValue:
     return response
 
 
-@blueprint.get("/register.csv")
-def export(session_id: int) -> ResponseReturnValue:
-    """The register as CSV, with those not yet seen; `?q=` and `?state=` narrow it as they narrow the page."""
+@blueprint.get("/register.csv", defaults={"form": Form.CSV})
+@blueprint.get("/register.xlsx", defaults={"form": Form.XLSX})
+def export(session_id: int, form: Form) -> ResponseReturnValue:
+    """The register as a file, with those not yet seen; `?q=` and `?state=` narrow it as they narrow the page."""
     session = reach_session(session_id)
     register = read_register(database(), session, utc_now(), courses_seen(session))
-    starts = local(session.starts_at)
     search, state = asked_filter()
-    rows = (row for row in register.rows if _matches(row, search, state))
-    name = file_name(["register", course_shown(session).code, starts.strftime("%Y-%m-%d-%H%M"), search, state])
-    header = [
-        "Index number",
-        "Student",
-        "Status",
-        "Source",
-        "First seen",
-        "Last seen",
-        "Confidence",
-        "Changed by",
-        "Remark",
-        "Excuse",
-        "Not recorded because",
-        "Room watched from",
-    ]
-    text = "".join(csv_lines(header, map(_cells, rows)))
-    return csv_response(iter([text]), name)
+    rows = [row for row in register.rows if _matches(row, search, state)]
+    starts = local(session.starts_at).strftime("%Y-%m-%d-%H%M")
+    name = file_stem(["register", course_shown(session).code, starts, search, state])
+    return answer([register_sheet(session, rows)], file_name=name, form=form)
 
 
 def _clock(moment: datetime) -> str:
@@ -164,20 +153,3 @@ def _matches(row: RegisterRow, search: str, state: str) -> bool:
         return False
     key = name_key(search)
     return not key or key in name_key(row.name) or key in name_key(row.index_number)
-
-
-def _cells(row: RegisterRow) -> list[str]:
-    return [
-        row.index_number,
-        row.name,
-        STATE_WORDS[row.state],
-        source_word(row),
-        clock_text(row.first_seen, seconds=True) if row.first_seen else "",
-        clock_text(row.last_seen, seconds=True) if row.last_seen else "",
-        percent(row.confidence) if row.confidence is not None else "",
-        row.changed_by or "",
-        row.remark or "",
-        row.excuse or "",
-        row.unrecorded.value if row.unrecorded else "",
-        clock_text(row.watched_from) if row.watched_from else "",
-    ]

@@ -67,8 +67,13 @@ def initials(name: str) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share from 0 to 1 as "86%"; a dash for none. Rounded down, so that only all of them is 100%."""
-    return "\u2013" if share is None else f"{int(share * 100 + 1e-9)}%"
+    """A share from 0 to 1 as "86%"; a dash for none."""
+    return "\u2013" if share is None else f"{whole_percent(share)}%"
+
+
+def whole_percent(share: float) -> int:
+    """A share from 0 to 1 in whole percent, 0 to 100; rounded down, so that only all of them is 100."""
+    return int(share * 100 + 1e-9)
 
 
 def confidence_text(value: float | None) -> str:

@@ -24,13 +24,13 @@ from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.photos import MAX_BYTES as MOST_BYTES
 from webapp.admin.photos import MOST_PHOTOS
 from webapp.admin.questions import count_text
+from webapp.exports.answers import Form, answer
+from webapp.exports.sheets import Column, Sheet
 from webapp.imports.files import Upload
 from webapp.imports.kinds import ALL_KINDS, Kind
 from webapp.imports.report import FAULTS_HEADER, fault_rows
 from webapp.imports.together import ImportFile
-from webapp.tools.downloads import csv_response
 from webapp.tools.errors import error_page
-from webapp.tools.spreadsheet import csv_lines
 from webapp.tools.times import zone
 from webapp.tools.uploads import upload_limit
 
@@ -115,17 +115,15 @@ def download_report(token: str) -> ResponseReturnValue:
 def download_faults(token: str) -> ResponseReturnValue:
     """The reasons why lines were refused, each once, with the lines, as a file."""
     upload = _upload(token)
-    lines = csv_lines(FAULTS_HEADER, fault_rows(upload.report.faults))
-    return csv_response(lines, f"import-faults_{upload.kind}.csv")
+    sheet = Sheet("Faults", [Column(heading) for heading in FAULTS_HEADER], fault_rows(upload.report.faults))
+    return answer([sheet], file_name=f"import-faults_{upload.kind}", form=Form.CSV)
 
 
 @blueprint.get("/import/<kind_name>/template.csv")
 def download_template(kind_name: str) -> ResponseReturnValue:
     """A file with the columns and no lines."""
-    columns = [column.name for column in _kind(kind_name).importer(zone()).columns]
-    response = Response("".join(csv_lines(columns, [])), content_type="text/csv; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{kind_name}.csv")
-    return response
+    columns = [Column(column.name) for column in _kind(kind_name).importer(zone()).columns]
+    return answer([Sheet(kind_name, columns, [])], file_name=kind_name, form=Form.CSV)
 
 
 @blueprint.errorhandler(RequestEntityTooLarge)

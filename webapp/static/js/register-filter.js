@@ -13,10 +13,11 @@ function nameKey(text) {
 
 // What is exported is what is shown.
 function pointExport(asked) {
-  const link = document.querySelector("[data-export]");
-  const address = new URL(link.href);
-  address.search = new URLSearchParams([...new FormData(asked)].filter(([, value]) => value.trim()));
-  link.href = address;
+  for (const link of document.querySelectorAll("[data-export]")) {
+    const address = new URL(link.href);
+    address.search = new URLSearchParams([...new FormData(asked)].filter(([, value]) => value.trim()));
+    link.href = address;
+  }
 }
 
 export function filterRows() {

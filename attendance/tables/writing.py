@@ -1,9 +1,7 @@
-"""CSV that spreadsheets open as it is meant."""
+"""Writing CSV that spreadsheets open as it is meant."""
 
 import csv
 import io
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from attendance.tables.index_numbers import FORMULA_STARTS
@@ -34,13 +32,6 @@ def csv_rows(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 def neutral(cell: str) -> str:
     """The cell, made text if it could be a formula."""
     return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_STARTS) else cell
-
-
-def file_name(parts: Iterable[str]) -> str:
-    """A file name from words: "attendance", "CS 101/ä" becomes "attendance_CS-101-a.csv"."""
-    ascii_parts = (unicodedata.normalize("NFKD", part).encode("ascii", "ignore").decode() for part in parts)
-    cleaned = (re.sub(r"[^A-Za-z0-9.]+", "-", part).strip("-.") for part in ascii_parts)
-    return "_".join(part for part in cleaned if part)[:120] + ".csv"
 
 
 def _drained(buffer: io.StringIO) -> str:

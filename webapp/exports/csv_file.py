@@ -1,0 +1,63 @@
+"""Sheets as CSV, in pieces."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+from attendance.tables.writing import csv_lines, csv_rows
+from webapp.exports.sheets import Cell, Kind, Sheet
+from webapp.tools.template_tools import percent
+from webapp.tools.times import local
+
+_BLOCK_CHARACTERS = 32_768
+"""One piece of the answer; a piece a line would cost more than the lines."""
+
+
+def csv_blocks(sheets: Iterable[Sheet]) -> Iterator[bytes]:
+    """The file, UTF-8, in pieces of some thousand bytes; a sheet of other columns than the last begins anew."""
+    waiting: list[str] = []
+    size = 0
+    for line in _lines(sheets):
+        waiting.append(line)
+        size += len(line)
+        if size >= _BLOCK_CHARACTERS:
+            yield "".join(waiting).encode()
+            waiting, size = [], 0
+    if waiting:
+        yield "".join(waiting).encode()
+
+
+def _lines(sheets: Iterable[Sheet]) -> Iterator[str]:
+    last: list[str] | None = None
+    for sheet in sheets:
+        header = [str(column.heading) for column in sheet.columns]
+        write = [_WRITERS[column.kind] for column in sheet.columns]
+        rows = ([_text(cell, to) for cell, to in zip(row, write, strict=True)] for row in sheet.rows)
+        if last is None:
+            yield from csv_lines(header, rows)
+        elif last == header:
+            yield from csv_rows(rows)
+        else:
+            yield "\r\n"
+            yield from csv_rows([header])
+            yield from csv_rows(rows)
+        last = header
+
+
+def _text(cell: Cell, write: Callable[[Any], str]) -> str:
+    return "" if cell is None else write(cell)
+
+
+def _day(value: date | datetime) -> str:
+    return (local(value).date() if isinstance(value, datetime) else value).isoformat()
+
+
+_WRITERS: dict[Kind, Callable[[Any], str]] = {
+    Kind.TEXT: str,
+    Kind.WHOLE: str,
+    Kind.SHARE: percent,
+    Kind.DAY: _day,
+    Kind.CLOCK: lambda moment: local(moment).strftime("%H:%M"),
+    Kind.CLOCK_SECONDS: lambda moment: local(moment).strftime("%H:%M:%S"),
+    Kind.MOMENT: lambda moment: local(moment).strftime("%Y-%m-%d %H:%M:%S"),
+}
