@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ from attendance.database.audiences import (
     students_of,
 )
 from attendance.database.models import Attendance, ClassSession, Enrolment, SessionAudience, Status
+
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class Tally:
         """Share of those expected who came, 0 to 1; the excused were not expected. None when nobody was."""
         expected = self.recorded - self.excused
         return self.attended / expected if expected else None
+
+    def meets(self, threshold: int) -> bool | None:
+        """Whether the rate is at least so many percent; None without a rate."""
+        return None if self.rate is None else self.rate * 100 >= threshold - _ROUNDING
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -86,9 +93,19 @@ def tally_sessions(db: Session, session_ids: Collection[int], reach: Condition |
     return tallies
 
 
-def tally_students(db: Session, student_ids: Collection[int], course_id: int) -> dict[int, Tally]:
-    """The tally of each student in a course that they take."""
-    of_course = sessions_of_courses(among([course_id]), TAKES_PLACE)
+def tally_students(
+    db: Session, student_ids: Collection[int], course_id: int, *, before: datetime | None = None
+) -> dict[int, Tally]:
+    """The tally of each student in a course that they take.
+
+    Args:
+        db: any session.
+        student_ids: whose.
+        course_id: of the course.
+        before: aware; sessions that start then or later do not count.
+    """
+    until = (TAKES_PLACE,) if before is None else (TAKES_PLACE, ClassSession.starts_at < before)
+    of_course = sessions_of_courses(among([course_id]), *until)
     query = (
         sa.select(Attendance.student_id, Attendance.status, sa.func.count())
         .join(of_course, of_course.c.session_id == Attendance.session_id)

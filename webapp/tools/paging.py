@@ -74,7 +74,7 @@ def page_address(number: int) -> str:
     return url_for(request.endpoint or "", **(request.view_args or {}), **arguments)
 
 
-def paginate(db: Session, query: sa.Select[Any], *, size: int, number: int | None = None) -> Page[Any]:
+def paginate(db: Session, query: sa.Select[*tuple[Any, ...]], *, size: int, number: int | None = None) -> Page[Any]:
     """One page of a query's rows; two statements, whatever the size of the list.
 
     Args:
