@@ -2,11 +2,15 @@
 
 from sqlalchemy.orm import Session
 
+from attendance.database.engine import rules_of
 from attendance.database.models import Course
 
-_USUAL = 75
 
+def threshold_of(db: Session, course: Course) -> int:
+    """Percent of the recorded sessions of a course that a student must attend: the course's own, else the settings'.
 
-def threshold_of(_db: Session, _course: Course) -> int:
-    """Percent of the recorded sessions of a course that a student must attend."""
-    return _USUAL
+    Args:
+        db: a session of a factory that was given the settings.
+        course: any.
+    """
+    return rules_of(db).threshold if course.attendance_threshold is None else course.attendance_threshold

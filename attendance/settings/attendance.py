@@ -27,6 +27,13 @@ class AttendanceSettings(Section):
         le=1,
         description="Share of a session's minutes that must have been watched before anybody is absent.",
     )
+    threshold: int = Field(
+        75,
+        ge=1,
+        le=100,
+        description="Percent of the recorded sessions of a course that a student must attend, where the course says "
+        "nothing else.",
+    )
     late_frames: LateFrames = Field(
         LateFrames.APPLY,
         description="What frames that a camera kept, or of a recording, do to a closed session: apply or propose.",

@@ -97,6 +97,16 @@ class RetentionSettings(Section):
     attendance_days: int = Field(
         0, ge=0, le=36_500, description="Days after a class session that it and its attendance are kept."
     )
+    mail_days: int = Field(
+        30, ge=0, le=36_500, description="Days that the queue keeps mail that was sent or failed; 0, or 8 and more."
+    )
+
+    @field_validator("mail_days")
+    @classmethod
+    def _longer_than_a_week(cls, value: int) -> int:
+        if 0 < value < 8:  # the sentence names the bound
+            raise ValueError("must be 0, or 8 or more: by its row in the queue a weekly summary is known to be sent")
+        return value
 
 
 class LogSettings(Section):

@@ -29,6 +29,7 @@ from attendance.settings.installation import (
     LogSettings,
     RetentionSettings,
 )
+from attendance.settings.mail import MailSecurity, MailSettings
 from attendance.settings.matching import DistanceSettings, MatchingRules, MatchingSettings
 from attendance.settings.section import Section
 from attendance.settings.service import ServiceSettings, TimeoutAction
@@ -53,6 +54,8 @@ __all__ = [
     "LateFrames",
     "LogFormat",
     "LogSettings",
+    "MailSecurity",
+    "MailSettings",
     "MatchingRules",
     "MatchingSettings",
     "ModelsName",
@@ -79,6 +82,7 @@ class Settings(Section):
     service: ServiceSettings = ServiceSettings()
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()
+    mail: MailSettings = MailSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 

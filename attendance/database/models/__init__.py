@@ -11,6 +11,7 @@ from attendance.database.models.gallery import (
     JobState,
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
+from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
 from attendance.database.models.people import Account, ApiToken, PasswordLink, Role, SignInAttempt, Student, TokenRole
 from attendance.database.models.register import (
     Attendance,
@@ -69,9 +70,12 @@ __all__ = [
     "ImportedFilePart",
     "IndexVersion",
     "JobState",
+    "LowAttendance",
+    "MailState",
     "Observation",
     "Origin",
     "PasswordLink",
+    "QueuedMail",
     "Role",
     "Room",
     "SeriesOrigin",
@@ -84,6 +88,7 @@ __all__ = [
     "Status",
     "Student",
     "TeachingBreak",
+    "TimedWork",
     "TokenRole",
     "Unrecorded",
     "utc_now",

@@ -31,6 +31,9 @@ class Course(Base):
     # None: of no department, so that only administrators see it beside those who teach it.
     department_id: Mapped[int | None] = mapped_column(sa.ForeignKey("department.id", ondelete="RESTRICT"), index=True)
 
+    # Percent of its recorded sessions that a student must attend; None: as the settings say. See `thresholds`.
+    attendance_threshold: Mapped[int | None] = mapped_column(sa.SmallInteger)
+
     department: Mapped[Department | None] = relationship()
     lecturers: Mapped[list[Account]] = relationship(secondary="course_lecturer", back_populates="courses")
     students: Mapped[list[Student]] = relationship(secondary="enrolment", viewonly=True)

@@ -23,14 +23,17 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     IndexVersion,
+    LowAttendance,
     Observation,
     Origin,
     PasswordLink,
+    QueuedMail,
     SeriesOrigin,
     SessionSeries,
     SignInAttempt,
     Status,
     TeachingBreak,
+    TimedWork,
     TokenRole,
 )
 from attendance.database.register import Sighting, record_sighting
@@ -72,6 +75,12 @@ def fill(db: Session) -> None:
     db.add(file)
     db.flush()
     db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=bytes(range(256)) * 1_000))
+    db.add(
+        QueuedMail(kind="weekly_summary", recipient="ü@a.org", language="fr", key="k", data={"account": 1, "ü": None})
+    )
+    db.add(LowAttendance(course_id=course.id, student_id=student.id, noted_at=NINE.replace(microsecond=2)))
+    db.add(TimedWork(name="weekly_summary", done_for=NINE))
+    course.attendance_threshold = 80
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
     correct_status(
         db, session_id=session.id, student_id=student.id, status=Status.EXCUSED, reason="ill", account_id=lecturer.id
