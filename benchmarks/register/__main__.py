@@ -2,8 +2,9 @@
 
 A term is made up in a fresh database of each kind. Every page is fetched in turn with an empty one, a signed-in
 register of no students, in one process; closing a session and a bulk change are done in turn with one bulk insert of
-the rows that they write. MariaDB is a server of the benchmark's own, if one is installed. Without --quick it writes
-results.json beside this file, from which `python -m benchmarks.document` fills docs/performance.md.
+the rows that they write; each large file is made by a process of its own, whose memory is looked at. MariaDB is a
+server of the benchmark's own, if one is installed. Without --quick it writes results.json beside this file, from which
+`python -m benchmarks.document` fills docs/performance.md.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from attendance.database.engine import create_database_engine, session_factory, 
 from attendance.settings import Settings
 from benchmarks import costs
 from benchmarks.register.changes import measure_changes
+from benchmarks.register.files import measure_files
 from benchmarks.register.pages import EMPTY, measure_pages
 from benchmarks.register.table import tables, targets
 from benchmarks.register.term import SMALL, Size, a_moment, make_term
@@ -98,9 +100,11 @@ def _measure(name: str, url: str, folder: Path, size: Size, rounds: int) -> dict
     finally:
         engine_of(app).dispose()
     empty = next(page for page in pages if page.name == EMPTY).result(1.0)["ms"] / 1_000
+    files = measure_files(url, folder, term)
     changes = measure_changes(sessions, term, rounds=rounds)
     engine.dispose()
-    return {"pages": {page.name: page.result(empty) for page in pages}, "changes": changes, "rows": term.rows}
+    measured = {page.name: page.result(empty) for page in pages}
+    return {"pages": measured, "files": files, "changes": changes, "rows": term.rows}
 
 
 if __name__ == "__main__":

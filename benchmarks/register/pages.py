@@ -78,6 +78,7 @@ def pages_of(term: Term) -> list[Page]:
         Page("records, page 200", admin, "/records?page=200"),
         Page("records of a course", lecturer, f"/records?course={term.large_course}"),
         Page("records, who was absent", admin, "/records?status=absent"),
+        Page("exam office", admin, "/exam-office"),
         Page("overview", admin, "/admin"),
         Page("courses", admin, "/admin/courses"),
         Page("course, administrator", admin, f"/admin/courses/{term.large_course}"),
@@ -100,7 +101,7 @@ def measure_pages(app: flask.Flask, sessions: sessionmaker[Session], term: Term,
     Raises:
         RuntimeError: a page does not answer 200.
     """
-    clients = {person: _signed_in(app, sessions, person) for person in (term.admin, term.lecturer)}
+    clients = {person: signed_in(app, _person(sessions, person)) for person in (term.admin, term.lecturer)}
     pages = pages_of(term)
     shuffled, chance = list(pages), random.Random(1)  # noqa: S311 - an order
     with _Clock(app, sessions.kw["bind"]) as clock:
@@ -122,12 +123,18 @@ def measure_pages(app: flask.Flask, sessions: sessionmaker[Session], term: Term,
     return pages
 
 
-def _signed_in(app: flask.Flask, sessions: sessionmaker[Session], person: int) -> FlaskClient:
+def signed_in(app: flask.Flask, person: Account) -> FlaskClient:
+    """A client that is signed in without typing a password."""
     client = app.test_client()
-    with sessions() as db, client.session_transaction() as session:
-        session["_user_id"] = SignedIn(db.get_one(Account, person)).get_id()
+    with client.session_transaction() as session:
+        session["_user_id"] = SignedIn(person).get_id()
         session["signed_in_at"] = 4e9
     return client
+
+
+def _person(sessions: sessionmaker[Session], number: int) -> Account:
+    with sessions() as db:
+        return db.get_one(Account, number)
 
 
 class _Clock(AbstractContextManager["_Clock"]):

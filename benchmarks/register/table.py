@@ -3,9 +3,12 @@
 from typing import Any
 
 from benchmarks.register.changes import BULK, CLOSING
+from benchmarks.register.files import EXAM_OFFICE
 from benchmarks.register.pages import EMPTY, REGISTER
 
 MOST_OF_REGISTER, MOST_OF_PAGE, MOST_OF_CHANGE = 10.0, 5.0, 4.0
+MOST_MIB = 200
+"""Of a process that makes the exam office's file."""
 
 
 def tables(results: dict[str, Any]) -> str:
@@ -15,7 +18,7 @@ def tables(results: dict[str, Any]) -> str:
         f"{_counted(results['rows'])}. Medians of {results['rounds']} fetches."
     ]
     for name, database in results["databases"].items():
-        parts += [f"**{name}**", _pages(database["pages"]), _changes(database["changes"])]
+        parts += [f"**{name}**", _pages(database["pages"]), _changes(database["changes"]), _files(database["files"])]
     return "\n\n".join(parts)
 
 
@@ -29,6 +32,7 @@ def targets(results: dict[str, Any]) -> list[str]:
             _line(name, REGISTER, database["pages"][REGISTER]["ratio"], MOST_OF_REGISTER),
             _line(name, f"slowest other page ({slowest})", others[slowest], MOST_OF_PAGE),
             *(_line(name, key, database["changes"][key]["ratio"], MOST_OF_CHANGE) for key in (CLOSING, BULK)),
+            _line(name, f"MiB of memory for the {EXAM_OFFICE}", database["files"][EXAM_OFFICE]["peak_mib"], MOST_MIB),
         ]
     return lines
 
@@ -57,4 +61,17 @@ def _changes(changes: dict[str, dict[str, Any]]) -> str:
     lines = ["| change | ms | rows | bulk insert of these rows, ms | over it |", "|---|---|---|---|---|"]
     for name, one in changes.items():
         lines.append(f"| {name} | {one['ms']:.1f} | {one['rows']} | {one['insert_ms']:.1f} | {one['ratio']:.1f} |")
+    return "\n".join(lines)
+
+
+def _files(files: dict[str, dict[str, Any]]) -> str:
+    lines = [
+        "| file | s | s to its first byte | MB | lines | MiB of memory, at most | of these before |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, one in files.items():
+        lines.append(
+            f"| {name} | {one['seconds']:.1f} | {one['first_s']:.1f} | {one['megabytes']:.1f} |"
+            f" {format(one['lines'], ',') if one['lines'] else ''} | {one['peak_mib']:.0f} | {one['idle_mib']:.0f} |"
+        )
     return "\n".join(lines)
