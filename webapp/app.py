@@ -13,7 +13,7 @@ from webapp.account import sign_in as account
 from webapp.account.identity import init_identity, is_admin, signed_in_account
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
-from webapp.records import courses, excuses, students
+from webapp.records import courses, excuses, signing, students
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
 from webapp.register.views import init_register
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, exam_office, excuses, health, links, profile, records, students):
+    for room in (account, courses, exam_office, excuses, health, links, profile, records, signing, students):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")

@@ -58,6 +58,11 @@ def campus(dashboard):
     course, session, student_id = lesson.course.id, lesson.session.id, lesson.students[0].id
     pages = [
         "/",
+        "/exam-office",
+        "/exam-office?as_of=soon",
+        f"/sessions/{session}/signing-list",
+        f"/courses/{course}/signing-list",
+        f"/courses/{course}/signing-list?weeks=0",
         "/?q=zzz",
         f"/courses/{course}",
         f"/courses/{course}?show=upcoming",

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from flask_babel import lazy_gettext
+
 from attendance.database.models import ClassSession
 
 
@@ -15,6 +17,16 @@ class Phase(StrEnum):
     ENDED = "ended"  # over, absences not written yet
     CLOSED = "closed"
     CANCELLED = "cancelled"
+
+
+PHASE_WORDS = {
+    Phase.SCHEDULED: lazy_gettext("Scheduled"),
+    Phase.OPEN: lazy_gettext("Doors open"),
+    Phase.RUNNING: lazy_gettext("Running now"),
+    Phase.ENDED: lazy_gettext("Closing"),
+    Phase.CLOSED: lazy_gettext("Closed"),
+    Phase.CANCELLED: lazy_gettext("Cancelled"),
+}
 
 
 def phase_of(session: ClassSession, now: datetime) -> Phase:

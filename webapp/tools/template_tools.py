@@ -10,6 +10,7 @@ from attendance.database.models import Source, Status, Unrecorded
 from webapp.tools.icons import ICONS
 from webapp.tools.names import name_key
 from webapp.tools.paging import page_address
+from webapp.tools.phases import PHASE_WORDS
 from webapp.tools.session_words import audience_codes, audience_groups, audience_names, only_course, room_names
 
 UNRECORDED = "unrecorded"
@@ -55,6 +56,7 @@ def init_template_tools(app: Flask) -> None:
         field_attributes=field_attributes,
         icons=ICONS,
         page_address=page_address,
+        phase_words=PHASE_WORDS,
         state_words=STATE_WORDS,
         unrecorded_words=UNRECORDED_WORDS,
     )

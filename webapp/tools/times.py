@@ -22,6 +22,7 @@ def init_times(app: Flask, timezone: str) -> None:
         moment_text=moment_text,
         iso_day=lambda value: local(value).date().isoformat(),
     )
+    app.jinja_env.globals.update(present_moment=lambda: datetime.now(UTC))
 
 
 def zone() -> ZoneInfo:

@@ -37,3 +37,9 @@ document.addEventListener("change", ({ target }) => {
 document.addEventListener("submit", (event) => {
   if (event.target.querySelector("[data-too-large]")) event.preventDefault();
 });
+
+// <button data-print hidden>: shown where a script can print.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
