@@ -1,5 +1,7 @@
 """A course's roster: who takes it."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -12,9 +14,12 @@ from webapp.admin.one_student import OneStudentForm
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
+from webapp.exports.answers import Form, answer, file_stem
+from webapp.exports.sheets import Column, Sheet
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
+from webapp.tools.times import today
 
 _A_PAGE = 50
 
@@ -23,6 +28,19 @@ _A_PAGE = 50
 def roster(course_id: int) -> ResponseReturnValue:
     """The students of the course; `?q=` searches names and index numbers."""
     return _roster_page(fetch(Course, course_id), OneStudentForm(formdata=None))
+
+
+@blueprint.get("/courses/<int:course_id>/students.csv", defaults={"form": Form.CSV})
+@blueprint.get("/courses/<int:course_id>/students.xlsx", defaults={"form": Form.XLSX})
+def export_roster(course_id: int, form: Form) -> ResponseReturnValue:
+    """The students of the page, on all its pages; `?q=` narrows them as it narrows the page."""
+    course, text = fetch(Course, course_id), searched()
+    students = database().scalars(_roster_of(course, text))
+    rows = [(course.code, student.index_number, student.name) for student in students]
+    # Named as the import of enrolments has them, so that the file can be changed and imported.
+    columns = [Column("course_code"), Column("index_number"), Column("name")]
+    name = file_stem(["roster", course.code, today().isoformat(), text])
+    return answer([Sheet(course.code, columns, rows, frozen=3)], file_name=name, form=form)
 
 
 @blueprint.post("/courses/<int:course_id>/students")
@@ -91,14 +109,24 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
 
 
 def _roster_page(course: Course, form: OneStudentForm) -> ResponseReturnValue:
-    db, text = database(), searched()
-    query = (
+    text = searched()
+    page = render_template(
+        "admin/roster.html",
+        course=course,
+        form=form,
+        page=paginate(database(), _roster_of(course, text), size=_A_PAGE),
+        text=text,
+        export_addresses={
+            kind: url_for("admin.export_roster", course_id=course.id, form=kind, q=text or None) for kind in Form
+        },
+    )
+    return page, 422 if form.errors else 200
+
+
+def _roster_of(course: Course, text: str) -> sa.Select[Any]:
+    return (
         sa.select(Student)
         .join(Enrolment)
         .where(Enrolment.course_id == course.id, matches(text, Student.name, Student.index_number))
-        .order_by(*by_student_name(db))
+        .order_by(*by_student_name(database()))
     )
-    page = render_template(
-        "admin/roster.html", course=course, form=form, page=paginate(db, query, size=_A_PAGE), text=text
-    )
-    return page, 422 if form.errors else 200

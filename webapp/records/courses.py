@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import (
@@ -33,6 +34,8 @@ from attendance.database.models import (
 )
 from webapp.account.identity import current_account
 from webapp.account.reach import reach_course, reachable
+from webapp.exports.answers import Form, answer, file_stem
+from webapp.records.course_sheets import sessions_sheet, students_sheet
 from webapp.records.tallies import Tally, expected_sizes, roster_sizes, tally_sessions, tally_students
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.paging import paginate
@@ -131,8 +134,7 @@ def course(course_id: int) -> str:
     """A course: what runs and comes next, and past sessions; or with `?show=upcoming`, all that is to come."""
     db, now, found = database(), utc_now(), reach_course(course_id)
     all_upcoming = request.args.get("show") == "upcoming"
-    theirs = sessions_of_courses(among([course_id]))
-    of_course = sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id).options(*parts())
+    of_course = _sessions_of(course_id)
     upcoming = of_course.where(ClassSession.ends_at > now).order_by(ClassSession.starts_at, ClassSession.id)
     past = of_course.where(ClassSession.ends_at <= now).order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
     nearest = paginate(db, upcoming, size=_NEXT_SHOWN, number=1)
@@ -146,19 +148,27 @@ def course(course_id: int) -> str:
         upcoming_total=nearest.total,
         lines=session_lines(db, page.items, now, among([course_id])),
         page=page,
+        export_addresses=_addresses("courses.export_sessions", course_id),
     )
+
+
+@blueprint.get("/courses/<int:course_id>/sessions.csv", defaults={"form": Form.CSV})
+@blueprint.get("/courses/<int:course_id>/sessions.xlsx", defaults={"form": Form.XLSX})
+def export_sessions(course_id: int, form: Form) -> ResponseReturnValue:
+    """All sessions of a course, past and to come, as its page lists them."""
+    db, found = database(), reach_course(course_id)
+    sessions = db.scalars(_sessions_of(course_id).order_by(ClassSession.starts_at, ClassSession.id)).all()
+    lines = session_lines(db, sessions, utc_now(), among([course_id]))
+    name = file_stem(["sessions", found.code, today().isoformat()])
+    return answer([sessions_sheet(found, lines)], file_name=name, form=form)
 
 
 @blueprint.get("/courses/<int:course_id>/students")
 def students(course_id: int) -> str:
     """Who takes the course, and how often each came."""
     db, found = database(), reach_course(course_id)
-    search = request.args.get("q", "").strip()
-    query = sa.select(Student).join(Enrolment, Enrolment.student_id == Student.id)
-    query = query.where(Enrolment.course_id == course_id).order_by(*by_student_name(db))
-    if search:
-        query = query.where(sa.or_(contains_text(Student.name, search), contains_text(Student.index_number, search)))
-    page = paginate(db, query, size=_STUDENTS_A_PAGE)
+    search = _search()
+    page = paginate(db, _students_of(db, course_id, search), size=_STUDENTS_A_PAGE)
     tallies = tally_students(db, [student.id for student in page.items], course_id)
     return render_template(
         "courses/students.html",
@@ -167,7 +177,19 @@ def students(course_id: int) -> str:
         page=page,
         lines=[StudentLine(student, tallies[student.id]) for student in page.items],
         search=search,
+        export_addresses=_addresses("courses.export_students", course_id, q=search or None),
     )
+
+
+@blueprint.get("/courses/<int:course_id>/students.csv", defaults={"form": Form.CSV})
+@blueprint.get("/courses/<int:course_id>/students.xlsx", defaults={"form": Form.XLSX})
+def export_students(course_id: int, form: Form) -> ResponseReturnValue:
+    """The students of the page, on all its pages; `?q=` narrows them as it narrows the page."""
+    db, found, search = database(), reach_course(course_id), _search()
+    taking = db.scalars(_students_of(db, course_id, search)).all()
+    tallies = tally_students(db, [student.id for student in taking], course_id)
+    sheet = students_sheet(found, ((student, tallies[student.id]) for student in taking))
+    return answer([sheet], file_name=file_stem(["students", found.code, today().isoformat(), search]), form=form)
 
 
 def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, reach: Condition) -> list[SessionLine]:
@@ -189,6 +211,27 @@ def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, 
     return [
         SessionLine(session, phase_of(session, now), tallies[session.id], sizes[session.id]) for session in sessions
     ]
+
+
+def _search() -> str:
+    return request.args.get("q", "").strip()
+
+
+def _addresses(endpoint: str, course_id: int, *, q: str | None = None) -> dict[Form, str]:
+    return {form: url_for(endpoint, course_id=course_id, form=form, q=q) for form in Form}
+
+
+def _sessions_of(course_id: int) -> sa.Select[Any]:
+    theirs = sessions_of_courses(among([course_id]))
+    return sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id).options(*parts())
+
+
+def _students_of(db: Session, course_id: int, search: str) -> sa.Select[Any]:
+    query = sa.select(Student).join(Enrolment, Enrolment.student_id == Student.id)
+    query = query.where(Enrolment.course_id == course_id).order_by(*by_student_name(db))
+    if not search:
+        return query
+    return query.where(sa.or_(contains_text(Student.name, search), contains_text(Student.index_number, search)))
 
 
 def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:

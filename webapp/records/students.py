@@ -3,16 +3,20 @@
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import contains_eager
 
-from attendance.database.audiences import TAKES_PLACE, Condition, among, counts_for, parts
-from attendance.database.models import Attendance, ClassSession, Course, Enrolment
+from attendance.database.audiences import TAKES_PLACE, among, counts_for, parts
+from attendance.database.models import Attendance, ClassSession, Course, Enrolment, Student
 from webapp.account.reach import reach_student, reachable
+from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.excuses import excuses_of, may_take_back
+from webapp.records.student_sheets import student_sheets
 from webapp.records.tallies import Tally, is_decided, tally_courses_of, tally_student
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
+from webapp.tools.times import today
 
 blueprint = Blueprint("students", __name__)
 
@@ -23,32 +27,55 @@ _A_PAGE = 30
 def history(student_id: int) -> str:
     """The student's rate in each course, and each recorded session; `?course=` shows one course's sessions."""
     student, db = reach_student(student_id), database()
-    tallies = tally_courses_of(db, student_id, reachable)
-    enrolled = sa.select(Enrolment.course_id).where(Enrolment.student_id == student_id)
-    listed = sa.or_(Course.id.in_(enrolled), Course.id.in_(tallies))
-    courses = db.scalars(sa.select(Course).where(reachable(Course.id), listed).order_by(Course.code)).all()
+    courses = _courses_of(student)
     chosen = _chosen(courses)
-    query = _history_query(student_id, among([chosen.id]) if chosen else reachable)
     return render_template(
         "students/student.html",
         student=student,
-        courses=[(course, tallies.get(course.id, Tally())) for course in courses],
+        courses=courses,
         overall=tally_student(db, student_id, reachable),
         chosen=chosen,
         excuses=[(excuse, may_take_back(excuse)) for excuse in excuses_of(student)],
-        page=paginate(db, query, size=_A_PAGE),
+        page=paginate(db, _history_query(student_id, chosen), size=_A_PAGE),
+        export_addresses={
+            form: url_for("students.export", student_id=student_id, form=form, course=chosen.id if chosen else None)
+            for form in Form
+        },
     )
 
 
-def _chosen(courses: Any) -> Course | None:
+@blueprint.get("/students/<int:student_id>.csv", defaults={"form": Form.CSV})
+@blueprint.get("/students/<int:student_id>.xlsx", defaults={"form": Form.XLSX})
+def export(student_id: int, form: Form) -> ResponseReturnValue:
+    """The page as a file, with the sessions of all its pages; `?course=` narrows them as it narrows the page."""
+    student = reach_student(student_id)
+    courses = _courses_of(student)
+    chosen = _chosen(courses)
+    entries = database().scalars(_history_query(student_id, chosen)).all()
+    sheets = list(student_sheets(courses, excuses_of(student), entries))
+    words = ["student", student.index_number, chosen.code if chosen else "", today().isoformat()]
+    return answer(sheets, file_name=file_stem(words), form=form)
+
+
+def _courses_of(student: Student) -> list[tuple[Course, Tally]]:
+    """The courses within reach that the student takes or has attendance in, with their tallies, by code."""
+    db = database()
+    tallies = tally_courses_of(db, student.id, reachable)
+    enrolled = sa.select(Enrolment.course_id).where(Enrolment.student_id == student.id)
+    listed = sa.or_(Course.id.in_(enrolled), Course.id.in_(tallies))
+    courses = db.scalars(sa.select(Course).where(reachable(Course.id), listed).order_by(Course.code))
+    return [(course, tallies.get(course.id, Tally())) for course in courses]
+
+
+def _chosen(courses: list[tuple[Course, Tally]]) -> Course | None:
     text = request.args.get("course", "")
     if not text:
         return None
-    chosen: Course | None = next((course for course in courses if str(course.id) == text), None)
-    return chosen or abort(404)
+    return next((course for course, _ in courses if str(course.id) == text), None) or abort(404)
 
 
-def _history_query(student_id: int, reach: Condition) -> sa.Select[Any]:
+def _history_query(student_id: int, chosen: Course | None) -> sa.Select[Any]:
+    reach = among([chosen.id]) if chosen else reachable
     return (
         sa.select(Attendance)
         .join(Attendance.session)

@@ -1,0 +1,81 @@
+"""A student's page as tables for a file."""
+
+from collections.abc import Iterable, Iterator
+
+from flask_babel import gettext, lazy_gettext
+
+from attendance.database.models import Attendance, Course, Excuse
+from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.records.course_sheets import TALLY_COLUMNS, tally_cells
+from webapp.records.tallies import Tally
+from webapp.tools.session_words import audience_codes, room_names
+from webapp.tools.template_tools import STATE_WORDS, UNRECORDED, source_word
+
+_COURSE_COLUMNS = (Column(lazy_gettext("Course")), Column(lazy_gettext("Course name")), *TALLY_COLUMNS)
+_EXCUSE_COLUMNS = (
+    Column(lazy_gettext("First day"), Kind.DAY),
+    Column(lazy_gettext("Last day"), Kind.DAY),
+    Column(lazy_gettext("Course")),
+    Column(lazy_gettext("Reason")),
+    Column(lazy_gettext("Reference")),
+    Column(lazy_gettext("By")),
+)
+_SESSION_COLUMNS = (
+    Column(lazy_gettext("Date"), Kind.DAY),
+    Column(lazy_gettext("Start"), Kind.CLOCK),
+    Column(lazy_gettext("End"), Kind.CLOCK),
+    Column(lazy_gettext("Course")),
+    Column(lazy_gettext("Room")),
+    Column(lazy_gettext("Status")),
+    Column(lazy_gettext("Source")),
+    Column(lazy_gettext("First seen"), Kind.CLOCK_SECONDS),
+    Column(lazy_gettext("Last seen"), Kind.CLOCK_SECONDS),
+    Column(lazy_gettext("Remark")),
+    Column(lazy_gettext("Not recorded because")),
+)
+
+
+def student_sheets(
+    courses: Iterable[tuple[Course, Tally]], excuses: Iterable[Excuse], entries: Iterable[Attendance]
+) -> Iterator[Sheet]:
+    """The parts of a student's page, in its order: each course's rate, the excuses, the sessions.
+
+    Args:
+        courses: with their tallies.
+        excuses: all that the page shows.
+        entries: with their sessions, loaded with `audiences.parts`.
+    """
+    rates = [(course.code, course.name, *tally_cells(tally)) for course, tally in courses]
+    yield Sheet(lazy_gettext("Courses"), _COURSE_COLUMNS, rates)
+    given = [_excuse_cells(excuse) for excuse in excuses]
+    if given:
+        yield Sheet(lazy_gettext("Excuses"), _EXCUSE_COLUMNS, given)
+    yield Sheet(lazy_gettext("Sessions"), _SESSION_COLUMNS, [_entry_cells(entry) for entry in entries], frozen=3)
+
+
+def _excuse_cells(excuse: Excuse) -> tuple[object, ...]:
+    return (
+        excuse.starts_at,
+        excuse.last_moment,
+        excuse.course.code if excuse.course else gettext("Every course"),
+        excuse.reason,
+        excuse.reference,
+        excuse.created_by.name if excuse.created_by else None,
+    )
+
+
+def _entry_cells(entry: Attendance) -> tuple[object, ...]:
+    session = entry.session
+    return (
+        session.starts_at,
+        session.starts_at,
+        session.ends_at,
+        audience_codes(session),
+        room_names(session),
+        STATE_WORDS[entry.status.value if entry.status else UNRECORDED],
+        source_word(entry),
+        entry.first_seen,
+        entry.last_seen,
+        entry.remark,
+        entry.unrecorded_reason.value if entry.unrecorded_reason else None,
+    )
