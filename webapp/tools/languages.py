@@ -59,7 +59,7 @@ def init_languages(
     babel.domain_instance = _Catalogues()
     app.jinja_env.finalize = _said
     app.jinja_env.globals.update(_=_template_text, gettext=_template_text, ngettext=_template_number)
-    app.jinja_env.filters.update(number=number)
+    app.jinja_env.filters.update(number=number, stored=stored)
     app.context_processor(_page_context)
 
 
@@ -80,6 +80,13 @@ def say(message: str) -> str:
     else:
         pattern = translations.ungettext(message.pattern, message.plural, message.values["num"])
     return str(pattern % values if values else pattern)
+
+
+def stored(message: str | None) -> str:
+    """A text that the database keeps: in the request's language where it is word for word one of the product's."""
+    if not message:
+        return ""
+    return _translations(str(get_locale())).ugettext(message) if message in _known() else message
 
 
 def say_error(error: Exception) -> str:
@@ -110,6 +117,14 @@ def _day(day: date, locale: str) -> str:
 def day_in_language(day: date) -> str:
     """A date like "Mon 23 Nov 2026" in the request's language."""
     return _day(day, str(_locale()))
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Every text of the product that stands in a catalogue."""
+    path = CATALOGUES / "fr" / "LC_MESSAGES" / "messages.po"
+    with path.open("rb") as file:
+        return frozenset(entry.id for entry in read_po(file) if isinstance(entry.id, str))
 
 
 @cache
