@@ -49,7 +49,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.secret_key = secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR_S
     app.config["ATTENDANCE"] = settings
-    init_languages(app)
+    init_languages(
+        app,
+        institution=settings.institution.language,
+        of_account=_language_of_account,
+        with_pseudo=settings.web.pseudo_languages,
+    )
     init_template_tools(app)
     init_ids(app)
     init_fields(app, settings.institution.index_pattern)
@@ -71,6 +76,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
+
+
+def _language_of_account() -> str | None:
+    account = signed_in_account()
+    return account.language if account else None
 
 
 def _page_context() -> dict[str, Any]:

@@ -31,6 +31,9 @@ class InstitutionSettings(Section):
     name: str = Field("Class attendance", min_length=1, max_length=120, description="Shown at the top of every page.")
     timezone: str = Field("UTC", description="IANA zone in which times are shown and typed, e.g. Europe/Warsaw.")
 
+    language: str = Field(
+        "en", description="Of pages and mail where a person's own is not known: en (English) or fr (French)."
+    )
     index_pattern: str = Field(
         "",
         max_length=LONGEST_PATTERN,

@@ -24,6 +24,9 @@ class WebSettings(Section):
     )
     signin_hours: int = Field(12, ge=1, le=720, description="Hours after which a lecturer signs in again.")
 
+    pseudo_languages: bool = Field(
+        False, description="For developers: offer two made-up languages, in which a text that was forgotten is seen."
+    )
     address: str = Field(
         "",
         max_length=200,

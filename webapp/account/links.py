@@ -2,6 +2,7 @@
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from wtforms import HiddenField
 
 from attendance.database.access.links import PATH, account_of_link, use_link
@@ -53,7 +54,7 @@ def set_password_now() -> ResponseReturnValue:
         return _refusal()
     db.commit()
     sign_out()  # of whoever was signed in at this browser before
-    flash("Your password is set. Sign in with it.", "success")
+    flash(gettext("Your password is set. Sign in with it."), "success")
     return redirect(url_for("account.sign_in_page"))
 
 

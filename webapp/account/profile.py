@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from flask import Blueprint, Response, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from sqlalchemy.exc import IntegrityError
@@ -25,30 +26,33 @@ from webapp.tools.uploads import upload_limit
 blueprint = Blueprint("profile", __name__, url_prefix="/profile")
 
 _YEAR_S = 31_536_000
-_TAKEN = "Somebody else signs in with this e-mail address."
+_TAKEN = lazy_gettext("Somebody else signs in with this e-mail address.")
 
 
 class ProfileForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """Name and e-mail address."""
 
     name = StringField(
-        "Name",
+        lazy_gettext("Name"),
         filters=[cleaned(PERSON_NAME)],
         validators=[
-            DataRequired("Type your name."),
-            Length(max=PERSON_NAME.longest, message=f"At most {PERSON_NAME.longest} characters."),
-            Fits(PERSON_NAME, "This has characters that cannot be shown. Type it again."),
+            DataRequired(lazy_gettext("Type your name.")),
+            Length(
+                max=PERSON_NAME.longest,
+                message=lazy_gettext("At most %(longest)s characters.", longest=PERSON_NAME.longest),
+            ),
+            Fits(PERSON_NAME, lazy_gettext("This has characters that cannot be shown. Type it again.")),
         ],
     )
     email = EmailField(
-        "E-mail address",
+        lazy_gettext("E-mail address"),
         filters=[cleaned(EMAIL)],
         validators=[
-            DataRequired("Type your e-mail address."),
-            Fits(EMAIL, "This is no e-mail address, like name@university.edu."),
+            DataRequired(lazy_gettext("Type your e-mail address.")),
+            Fits(EMAIL, lazy_gettext("This is no e-mail address, like name@university.edu.")),
         ],
     )
-    your_password = PasswordField("Your password")
+    your_password = PasswordField(lazy_gettext("Your password"))
 
     def changes_address(self, lecturer: Account) -> bool:
         """Whether the person would sign in with another address afterwards, which asks for the password."""
@@ -58,19 +62,21 @@ class ProfileForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 class PictureForm(FlaskForm):  # type: ignore[misc]
     """A new picture."""
 
-    picture = FileField("New picture", validators=[FileRequired("Choose a picture first.")])
+    picture = FileField(lazy_gettext("New picture"), validators=[FileRequired(lazy_gettext("Choose a picture first."))])
 
 
 class PasswordForm(NewPasswordForm):
     """A new password, and the one of now."""
 
-    current_password = PasswordField("Current password", validators=[DataRequired("Type your current password.")])
+    current_password = PasswordField(
+        lazy_gettext("Current password"), validators=[DataRequired(lazy_gettext("Type your current password."))]
+    )
 
     def validate_new_password(self, field: PasswordField) -> None:
         """The rules for passwords, and not the old one again."""
         super().validate_new_password(field)
         if field.data == self.current_password.data:
-            raise ValidationError("This is your current password. Choose another one.")
+            raise ValidationError(gettext("This is your current password. Choose another one."))
 
 
 @blueprint.get("")
@@ -86,7 +92,7 @@ def save_details() -> ResponseReturnValue:
     if not form.validate():
         return _page(details=form), 422
     if form.changes_address(lecturer):
-        wait = _ask_password(lecturer, form.your_password, "Type your password to change the e-mail address.")
+        wait = _ask_password(lecturer, form.your_password, gettext("Type your password to change the e-mail address."))
         if form.your_password.errors:
             page = _page(details=form)
             return too_many(wait, page) if wait else (page, 422)
@@ -102,7 +108,7 @@ def save_details() -> ResponseReturnValue:
     if taken is not None:
         form.email.errors = [_TAKEN]
         return _page(details=form), 422
-    flash("Your profile is saved.", "success")
+    flash(gettext("Your profile is saved."), "success")
     return redirect(url_for("profile.page"))
 
 
@@ -121,7 +127,7 @@ def save_picture() -> ResponseReturnValue:
     db = begin_change()
     lecturer.picture, lecturer.picture_digest = picture.data, picture.digest
     db.commit()
-    flash("Your picture is saved.", "success")
+    flash(gettext("Your picture is saved."), "success")
     return redirect(url_for("profile.page"))
 
 
@@ -131,7 +137,7 @@ def remove_picture() -> ResponseReturnValue:
     lecturer, db = current_account(), begin_change()
     lecturer.picture = lecturer.picture_digest = None
     db.commit()
-    flash("Your picture is removed.", "success")
+    flash(gettext("Your picture is removed."), "success")
     return redirect(url_for("profile.page"))
 
 
@@ -141,7 +147,7 @@ def change_password() -> ResponseReturnValue:
     form, lecturer = PasswordForm(), current_account()
     if not form.validate():
         return _page(password=form), 422
-    wait = _ask_password(lecturer, form.current_password, "Type your current password.")
+    wait = _ask_password(lecturer, form.current_password, gettext("Type your current password."))
     if form.current_password.errors:
         page = _page(password=form)
         return too_many(wait, page) if wait else (page, 422)
@@ -150,7 +156,7 @@ def change_password() -> ResponseReturnValue:
     set_password(db, lecturer, new_hash)
     db.commit()
     sign_in(lecturer)
-    flash("Your password is changed. Other devices have been signed out.", "success")
+    flash(gettext("Your password is changed. Other devices have been signed out."), "success")
     return redirect(url_for("profile.page"))
 
 
@@ -187,7 +193,7 @@ def _ask_password(lecturer: Account, field: PasswordField, empty: str) -> Attemp
     right = password_is_right(lecturer.password_hash, field.data)
     end_attempt(attempt, right=right)
     if not right:
-        field.errors = ["This is not your current password."]
+        field.errors = [gettext("This is not your current password.")]
     return None
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 import sqlalchemy as sa
 from flask import Blueprint, Flask, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import DataRequired, Length
@@ -21,7 +22,7 @@ from webapp.tools.storage import database, engine_of
 
 blueprint = Blueprint("account", __name__)
 
-_WRONG = "The e-mail address or the password is not right."
+_WRONG = lazy_gettext("The e-mail address or the password is not right.")
 _MAX_PASSWORD = 1024
 # Checking a password takes tens of megabytes and a core; more at once would only be slower for everybody.
 _CHECKS_AT_ONCE = threading.BoundedSemaphore(4)
@@ -31,10 +32,13 @@ class SignInForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """E-mail address and password."""
 
     email = EmailField(
-        "E-mail address", filters=[cleaned(EMAIL)], validators=[DataRequired("Type your e-mail address.")]
+        lazy_gettext("E-mail address"),
+        filters=[cleaned(EMAIL)],
+        validators=[DataRequired(lazy_gettext("Type your e-mail address."))],
     )
     password = PasswordField(
-        "Password", validators=[DataRequired("Type your password."), Length(max=_MAX_PASSWORD, message=_WRONG)]
+        lazy_gettext("Password"),
+        validators=[DataRequired(lazy_gettext("Type your password.")), Length(max=_MAX_PASSWORD, message=_WRONG)],
     )
     next = HiddenField()
 
@@ -82,7 +86,7 @@ def sign_in_now() -> ResponseReturnValue:
 def sign_out_now() -> ResponseReturnValue:
     """End this browser's sign-in."""
     sign_out()
-    flash("You are signed out.", "success")
+    flash(gettext("You are signed out."), "success")
     response = redirect(url_for("account.sign_in_page"))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
@@ -111,7 +115,11 @@ def _throttle() -> Throttle:
 def wait_text(attempt: Attempt) -> str:
     """How long to wait, as a sentence."""
     minutes = -(-attempt.wait_s // 60)
-    return f"Too many failed attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+    return ngettext(
+        "Too many failed attempts. Try again in %(num)s minute.",
+        "Too many failed attempts. Try again in %(num)s minutes.",
+        minutes,
+    )
 
 
 def too_many(attempt: Attempt, page: str) -> ResponseReturnValue:

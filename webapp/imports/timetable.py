@@ -16,6 +16,7 @@ from attendance.database.transactions import transact
 from attendance.settings.installation import ZONE_LEFT, ZONE_LEFT_WARNING
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Line, Table
+from attendance.texts import date_text
 from webapp.imports.double_booked import students_in_two_places
 from webapp.imports.finders import CourseFinder, RoomFinder
 from webapp.imports.occurrences import Found, Meant, Occurrences, WantedOccurrence, load_occurrences
@@ -24,7 +25,6 @@ from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.timetable_difference import Difference, cancel_ended, write_difference
 from webapp.imports.timetable_lines import COLUMNS, SessionRecord, one_session, read_line, twice
-from webapp.tools.dates import date_text
 from webapp.tools.schedule import (
     Booking,
     RoomCalendar,

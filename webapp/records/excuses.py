@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import joinedload
 from wtforms import DateField, RadioField, SelectField, StringField
@@ -15,6 +16,7 @@ from wtforms.validators import AnyOf, DataRequired, Optional
 from attendance.database.excuses import ExcuseError, NewExcuse, give_excuse, take_back_excuse
 from attendance.database.models import Course, Enrolment, Excuse, Student
 from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE
+from attendance.texts import english
 from webapp.account.identity import current_account, is_admin
 from webapp.account.reach import reach_student, reachable
 from webapp.tools.fields import Fits, cleaned
@@ -25,30 +27,45 @@ from webapp.tools.times import day_bounds, start_of_day, today
 blueprint = Blueprint("excuses", __name__, url_prefix="/students/<int:student_id>/excuses")
 
 ALL, OTHER = "all", "other"
-PRESETS = ("Illness", "Family reasons", "University business", "Religious observance")
+# Kept in English, and said in the reader's language.
+PRESETS = (
+    english("Illness"),
+    english("Family reasons"),
+    english("University business"),
+    english("Religious observance"),
+)
 _YEARS = range(1990, 2200)
 
 
 class ExcuseForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """From when to when, why, and of which course. `offer_courses` must fill the courses first."""
 
-    first_day = DateField("First day", validators=[DataRequired("Write the first day like 2026-11-23.")])
-    last_day = DateField("Last day", validators=[DataRequired("Write the last day like 2026-11-23.")])
-    reason = RadioField(
-        "Reason",
-        choices=[*(SelectChoice(word, word) for word in PRESETS), SelectChoice(OTHER, "Another reason")],
-        validate_choice=False,
-        validators=[AnyOf((*PRESETS, OTHER), "Choose a reason.")],
+    first_day = DateField(
+        lazy_gettext("First day"), validators=[DataRequired(lazy_gettext("Write the first day like 2026-11-23."))]
     )
-    other = StringField("Which one", filters=[cleaned(EXCUSE_REASON)], validators=[Optional(), Fits(EXCUSE_REASON)])
-    course = SelectField("Course", validate_choice=False)
+    last_day = DateField(
+        lazy_gettext("Last day"), validators=[DataRequired(lazy_gettext("Write the last day like 2026-11-23."))]
+    )
+    reason = RadioField(
+        lazy_gettext("Reason"),
+        choices=[
+            *(SelectChoice(str(word), word) for word in PRESETS),
+            SelectChoice(OTHER, lazy_gettext("Another reason")),
+        ],
+        validate_choice=False,
+        validators=[AnyOf((*PRESETS, OTHER), lazy_gettext("Choose a reason."))],
+    )
+    other = StringField(
+        lazy_gettext("Which one"), filters=[cleaned(EXCUSE_REASON)], validators=[Optional(), Fits(EXCUSE_REASON)]
+    )
+    course = SelectField(lazy_gettext("Course"), validate_choice=False)
     reference = StringField(
-        "Reference", filters=[cleaned(EXCUSE_REFERENCE)], validators=[Optional(), Fits(EXCUSE_REFERENCE)]
+        lazy_gettext("Reference"), filters=[cleaned(EXCUSE_REFERENCE)], validators=[Optional(), Fits(EXCUSE_REFERENCE)]
     )
 
     def offer_courses(self, courses: Sequence[Course]) -> None:
         """Fill the list of courses."""
-        everything = "Every course" if is_admin() else "All courses of yours that the student takes"
+        everything = gettext("Every course") if is_admin() else gettext("All courses of yours that the student takes")
         words = {ALL: everything} | {str(course.id): f"{course.code}, {course.name}" for course in courses}
         self.offered = frozenset(words)
         self.course.choices = [SelectChoice(value, word) for value, word in words.items()]
@@ -58,11 +75,11 @@ class ExcuseForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         valid = bool(self.validate())
         for day in (self.first_day, self.last_day):
             if day.data is not None and day.data.year not in _YEARS:
-                day.errors, valid = ["Is the year right?"], False
+                day.errors, valid = [gettext("Is the year right?")], False
         if self.reason.data == OTHER and not self.other.data:
-            self.other.errors, valid = ["Say which reason."], False
+            self.other.errors, valid = [gettext("Say which reason.")], False
         if self.course.data not in self.offered:
-            self.course.errors, valid = ["Choose a course from the list."], False
+            self.course.errors, valid = [gettext("Choose a course from the list.")], False
         return valid
 
 
@@ -77,7 +94,10 @@ def new_excuse(student_id: int) -> ResponseReturnValue:
     form.offer_courses(courses)
     back = safe_path(request.args.get("next")) or url_for("students.history", student_id=student_id)
     if form.is_submitted() and form.complete() and _given(student, courses, form):
-        flash(f"{student.name} is excused. Registers of closed sessions are up to date.", "success")
+        flash(
+            gettext("%(student)s is excused. Registers of closed sessions are up to date.", student=student.name),
+            "success",
+        )
         return redirect(back)
     page = render_template("students/excuse.html", student=student, form=form, back=back)
     return page, 422 if form.errors else 200
@@ -91,7 +111,10 @@ def take_back(student_id: int, excuse_id: int) -> ResponseReturnValue:
     if excuse is None or excuse.student_id != student_id or not may_take_back(excuse):
         abort(404)
     take_back_excuse(database(), excuse_id, account_id=current_account().id)
-    flash(f"The excuse is taken back; {student.name}'s entries are decided without it.", "success")
+    flash(
+        gettext("The excuse is taken back; %(student)s's entries are decided without it.", student=student.name),
+        "success",
+    )
     return redirect(url_for("students.history", student_id=student_id))
 
 

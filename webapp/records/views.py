@@ -21,6 +21,7 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 
 from attendance.database.audiences import TAKES_PLACE, Condition, among, courses_of, sessions_of_courses
 from attendance.database.models import ClassSession, Course, Status
@@ -57,6 +58,12 @@ class AskedFilter:
     course: Course | None = None
     session: ClassSession | None = None
     errors: dict[str, str] = field(default_factory=dict)
+
+
+_NOT_IN_LIST = {
+    "course": lazy_gettext("Choose a course from the list."),
+    "session": lazy_gettext("Choose a session from the list."),
+}
 
 
 @blueprint.get("/records")
@@ -126,7 +133,7 @@ def _asked_filter() -> AskedFilter:
         asked.course = course_shown(asked.session)
     first, last = _asked_day("from", errors), _asked_day("to", errors)
     if first and last and first > last:
-        errors["to"] = "This day is before the first one."
+        errors["to"] = gettext("This day is before the first one.")
     asked.wanted = RecordFilter(
         course_id=only_course,
         session_id=asked.session.id if asked.session else None,
@@ -143,7 +150,7 @@ def _asked_number(name: str, errors: dict[str, str]) -> int | None:
     text = request.args.get(name, "").strip()
     number = read_id(text)
     if text and number is None:
-        errors[name] = f"Choose a {name} from the list."
+        errors[name] = _NOT_IN_LIST[name]
     return number
 
 
@@ -169,7 +176,7 @@ def _asked_day(name: str, errors: dict[str, str]) -> date | None:
     except ValueError:
         day = None
     if day is None or day.year not in _YEARS:
-        errors[name] = "This is no date. Write it like 2026-11-23."
+        errors[name] = gettext("This is no date. Write it like 2026-11-23.")
         return None
     return day
 
@@ -177,7 +184,7 @@ def _asked_day(name: str, errors: dict[str, str]) -> date | None:
 def _asked_statuses(errors: dict[str, str]) -> tuple[Status, ...]:
     texts = [text for text in request.args.getlist("status") if text]
     if not {*STATUS_VALUES, UNRECORDED}.issuperset(texts):
-        errors["status"] = "Choose a status from the list."
+        errors["status"] = gettext("Choose a status from the list.")
         return ()
     return tuple(status for status in Status if status.value in texts)
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 
 from attendance.database.bulk import BulkChange, correct_many
 from attendance.database.bulk import undo as undo_change
@@ -14,6 +15,7 @@ from webapp.register.blueprint import blueprint
 from webapp.register.forms import CHOSEN, BulkForm
 from webapp.register.rows import RegisterRow, read_register
 from webapp.register.views import asked_filter, register_page
+from webapp.tools.languages import say
 from webapp.tools.storage import database
 from webapp.tools.template_tools import STATE_WORDS
 
@@ -31,7 +33,9 @@ def bulk(session_id: int) -> ResponseReturnValue:
     if not sees_students(session, versions):
         abort(404)
     if not versions:
-        form.scope.errors = ["Choose at least one row." if form.scope.data == CHOSEN else "No row is shown."]
+        form.scope.errors = [
+            gettext("Choose at least one row.") if form.scope.data == CHOSEN else gettext("No row is shown.")
+        ]
     if not (valid and versions):
         return register_page(session, form, chosen=request.form.getlist("chosen")), 422
     done = correct_many(
@@ -42,7 +46,13 @@ def bulk(session_id: int) -> ResponseReturnValue:
         reason=form.reason.data or "",
         account_id=current_account().id,
     )
-    say_done(session, done, f"{counted(done.changed)} now {STATE_WORDS[form.status.data].lower()}.")
+    message = ngettext(
+        "%(num)s entry is now %(status)s.",
+        "%(num)s entries are now %(status)s.",
+        len(done.changed),
+        status=say(STATE_WORDS[form.status.data]).lower(),
+    )
+    say_done(session, done, message)
     search, state = asked_filter()
     return redirect(url_for("register.page", session_id=session_id, q=search or None, state=state or None))
 
@@ -53,9 +63,14 @@ def undo_bulk(session_id: int, batch: str) -> ResponseReturnValue:
     session = reach_session(session_id)
     done = undo_change(database(), session_id=session_id, batch=batch, account_id=current_account().id)
     if done.changed:
-        flash(f"Undone: {counted(done.changed)} as before.", "success")
+        flash(
+            ngettext(
+                "Undone: %(num)s entry is as before.", "Undone: %(num)s entries are as before.", len(done.changed)
+            ),
+            "success",
+        )
     else:
-        flash("There was nothing to undo any more.", "info")
+        flash(gettext("There was nothing to undo any more."), "info")
     _say_left(session, done.left)
     return redirect(url_for("register.page", session_id=session_id))
 
@@ -68,11 +83,6 @@ def say_done(session: ClassSession, done: BulkChange, text: str) -> None:
     _say_left(session, done.left)
 
 
-def counted(students: Collection[int]) -> str:
-    """The beginning of a sentence about so many entries."""
-    return "1 entry is" if len(students) == 1 else f"{len(students)} entries are"
-
-
 def _say_left(session: ClassSession, students: Collection[int]) -> None:
     """Name whose entries were left alone, because somebody else had changed them."""
     if not students:
@@ -80,7 +90,13 @@ def _say_left(session: ClassSession, students: Collection[int]) -> None:
     rows: Mapping[int, RegisterRow] = {
         row.student_id: row for row in read_register(database(), session, utc_now(), courses_seen(session)).rows
     }
-    names = [rows[student].name if student in rows else "a student who left the course" for student in students]
+    names = [
+        rows[student].name if student in rows else gettext("a student who left the course") for student in students
+    ]
     more = len(names) - _NAMED
-    named = ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-    flash(f"Left alone, because they were changed meanwhile: {named}. Look at them again.", "warning")
+    shown = ", ".join(names[:_NAMED])
+    named = gettext("%(names)s and %(more)s more", names=shown, more=more) if more > 0 else shown
+    flash(
+        gettext("Left alone, because they were changed meanwhile: %(names)s. Look at them again.", names=named),
+        "warning",
+    )

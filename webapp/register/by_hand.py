@@ -2,21 +2,23 @@
 
 from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 
 from attendance.database.bulk import WantedEntry, decide_many
 from attendance.database.models import ClassSession, Status, utc_now
+from attendance.texts import english
 from webapp.account.identity import current_account
 from webapp.account.reach import course_shown, courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
-from webapp.register.bulk import counted, say_done
+from webapp.register.bulk import say_done
 from webapp.register.forms import ALL_ABSENT, LEAVE, PRESENT_BUT, ByHandForm
 from webapp.register.rows import read_register
 from webapp.tools.storage import database
 
 _REASONS = {
-    PRESENT_BUT: "Taken by hand: everybody was present but those who are marked.",
-    ALL_ABSENT: "Taken by hand: everybody was absent.",
-    LEAVE: "Looked at by hand: nothing is recorded.",
+    PRESENT_BUT: english("Taken by hand: everybody was present but those who are marked."),
+    ALL_ABSENT: english("Taken by hand: everybody was absent."),
+    LEAVE: english("Looked at by hand: nothing is recorded."),
 }
 
 
@@ -48,8 +50,10 @@ def take_by_hand(session_id: int) -> ResponseReturnValue:
         reason=_REASONS[choice],
         account_id=current_account().id,
     )
-    left = f"{counted(done.changed)} left without a status."
-    say_done(session, done, left if choice == LEAVE else f"{counted(done.changed)} taken by hand.")
+    number = len(done.changed)
+    left = ngettext("%(num)s entry is left without a status.", "%(num)s entries are left without a status.", number)
+    taken = ngettext("%(num)s entry is taken by hand.", "%(num)s entries are taken by hand.", number)
+    say_done(session, done, left if choice == LEAVE else taken)
     return redirect(url_for("register.page", session_id=session_id))
 
 
@@ -62,7 +66,7 @@ def _status(choice: str, absent: bool) -> Status | None:
 def _page(session: ClassSession, form: ByHandForm) -> ResponseReturnValue:
     rows = [row for row in read_register(database(), session, utc_now(), courses_seen(session)).rows if row.by_hand]
     if not rows:
-        flash("Nothing is left to be taken by hand.", "info")
+        flash(gettext("Nothing is left to be taken by hand."), "info")
         return redirect(url_for("register.page", session_id=session.id))
     return render_template(
         "register/by_hand.html",

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 import structlog
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from wtforms import StringField, TextAreaField
@@ -35,23 +36,23 @@ def _text(kind: type[StringField], label: str) -> Any:
 class ChangeForm(PlacementForm):
     """When and where a session is, and a note. `offer_rooms` must fill the lists first."""
 
-    room = choose("Room", "Choose a room.")
-    also_in = choose_further("Also in", "Choose a room.", lists=1)
-    note = _text(TextAreaField, "Note")
+    room = choose(lazy_gettext("Room"), lazy_gettext("Choose a room."))
+    also_in = choose_further(lazy_gettext("Also in"), lazy_gettext("Choose a room."), lists=1)
+    note = _text(TextAreaField, lazy_gettext("Note"))
 
     def offer_rooms(self) -> "ChangeForm":
         """Fill the lists; returns the form."""
         rooms = database().execute(sa.select(Room.id, Room.name).order_by(Room.name))
         words = [(str(room_id), name) for room_id, name in rooms]
         self.room.choices = options(words)
-        offer_further(self.also_in, words, nothing="No other room", label="Room")
+        offer_further(self.also_in, words, nothing=gettext("No other room"), label=gettext("Room"))
         return self
 
 
 class CancelForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """Why a session does not take place."""
 
-    reason = _text(StringField, "Reason")
+    reason = _text(StringField, lazy_gettext("Reason"))
 
 
 @blueprint.route("/change", methods=["GET", "POST"])
@@ -70,7 +71,10 @@ def change(session_id: int) -> ResponseReturnValue:
                 move(db, session, placement, account_id=current_account().id)
             db.commit()
             log.info("session_changed", by=current_account().id, session=session_id)
-            flash("The session is saved. Its register follows the new times; what a person decided is kept.", "success")
+            flash(
+                gettext("The session is saved. Its register follows the new times; what a person decided is kept."),
+                "success",
+            )
             for text in series.notes:
                 flash(text, "info")
             return redirect(url_for("register.page", session_id=session_id))
@@ -91,7 +95,7 @@ def cancel_session(session_id: int) -> ResponseReturnValue:
         cancel(db, _locked(db, session), reason=form.reason.data or "", account_id=current_account().id)
         db.commit()
         log.info("session_cancelled", by=current_account().id, session=session_id)
-        flash("The session is cancelled. Imports of the timetable leave it so.", "success")
+        flash(gettext("The session is cancelled. Imports of the timetable leave it so."), "success")
         return redirect(url_for("register.page", session_id=session_id))
     page = render_template("register/cancel.html", session=session, course=course_shown(session), form=form)
     return page, 422 if form.errors else 200
@@ -111,7 +115,7 @@ def restore_session(session_id: int) -> ResponseReturnValue:
             restore(db, _locked(db, session), account_id=current_account().id)
             db.commit()
             log.info("session_restored", by=current_account().id, session=session_id)
-            flash("The session takes place.", "success")
+            flash(gettext("The session takes place."), "success")
             return redirect(url_for("register.page", session_id=session_id))
         db.rollback()
     page = render_template(
@@ -135,7 +139,7 @@ def _rooms_are_there(db: Session, form: ChangeForm) -> bool:
     wanted = form.room_ids()
     there = db.scalars(sa.select(Room.id).where(Room.id.in_(wanted)).with_for_update(read=True)).all()
     if len(there) < len(wanted):
-        form.room.errors = ["A room was deleted meanwhile. Choose another."]
+        form.room.errors = [gettext("A room was deleted meanwhile. Choose another.")]
         return False
     return True
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import abort, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import joinedload
 
@@ -20,6 +21,7 @@ from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
 from webapp.register.rows import RegisterRow, read_register, read_row, render_row
+from webapp.tools.languages import say
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.storage import database
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
@@ -58,7 +60,12 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
         abort(404)
     except EntryChangedError:
         return _conflict_page(session, student_id, form)
-    return _saved(session, student_id, form, f"{row.name} is now {STATE_WORDS[form.status.data].lower()}.")
+    return _saved(
+        session,
+        student_id,
+        form,
+        gettext("%(name)s is now %(status)s.", name=row.name, status=say(STATE_WORDS[form.status.data]).lower()),
+    )
 
 
 @blueprint.post("/students/<int:student_id>/give-back")
@@ -84,8 +91,13 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
     except CorrectionError as error:
         abort(400, str(error))
     after = read_row(database(), session, student_id, utc_now(), courses_seen(session))
-    word = STATE_WORDS[after.state] if after else "No entry"
-    return _saved(session, student_id, form, f"{row.name} is given back to the machine: {word.lower()}.")
+    word = say(STATE_WORDS[after.state]) if after else gettext("No entry")
+    return _saved(
+        session,
+        student_id,
+        form,
+        gettext("%(name)s is given back to the machine: %(status)s.", name=row.name, status=word.lower()),
+    )
 
 
 @blueprint.post("/students/<int:student_id>/remark")
@@ -109,7 +121,7 @@ def remark(session_id: int, student_id: int) -> ResponseReturnValue:
         return _conflict_page(session, student_id, form)
     except NoEntryError as error:
         abort(400, str(error))
-    done = "The remark is saved." if form.remark.data else "There is no remark any more."
+    done = gettext("The remark is saved.") if form.remark.data else gettext("There is no remark any more.")
     return _saved(session, student_id, form, f"{row.name}: {done}")
 
 

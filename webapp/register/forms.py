@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import request
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, RadioField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
@@ -24,7 +25,9 @@ _ENTRY = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})\Z")
 class EntryForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """What every form about one entry carries: which version of it the person looked at, and where to go back to."""
 
-    version = HiddenField(validators=[Optional(), Regexp(r"[0-9]{1,9}\Z", message="Open this entry again.")])
+    version = HiddenField(
+        validators=[Optional(), Regexp(r"[0-9]{1,9}\Z", message=lazy_gettext("Open this entry again."))]
+    )
     next = HiddenField()
 
     @property
@@ -37,18 +40,21 @@ class DecisionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """A status and why."""
 
     status = RadioField(
-        "Status",
+        lazy_gettext("Status"),
         choices=[SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status],
         validate_choice=False,
-        validators=[AnyOf(STATUS_VALUES, "Choose a status.")],
+        validators=[AnyOf(STATUS_VALUES, lazy_gettext("Choose a status."))],
     )
     reason = TextAreaField(
-        "Reason",
+        lazy_gettext("Reason"),
         filters=[cleaned(CORRECTION_REASON)],
         validators=[
-            DataRequired("Say why, so that it can be understood later."),
-            Length(max=CORRECTION_REASON.longest, message=f"At most {CORRECTION_REASON.longest} characters."),
-            Fits(CORRECTION_REASON, "This has characters that cannot be shown. Type it again."),
+            DataRequired(lazy_gettext("Say why, so that it can be understood later.")),
+            Length(
+                max=CORRECTION_REASON.longest,
+                message=lazy_gettext("At most %(longest)s characters.", longest=CORRECTION_REASON.longest),
+            ),
+            Fits(CORRECTION_REASON, lazy_gettext("This has characters that cannot be shown. Type it again.")),
         ],
     )
 
@@ -61,9 +67,12 @@ class RemarkForm(EntryForm):
     """A note beside a status, empty for none."""
 
     remark = TextAreaField(
-        "Remark",
+        lazy_gettext("Remark"),
         filters=[cleaned(REMARK)],
-        validators=[Optional(), Fits(REMARK, "This has characters that cannot be shown, or is too long.")],
+        validators=[
+            Optional(),
+            Fits(REMARK, lazy_gettext("This has characters that cannot be shown, or is too long.")),
+        ],
     )
 
 
@@ -71,11 +80,14 @@ class BulkForm(DecisionForm):
     """Which rows, which status, and why."""
 
     scope = RadioField(
-        "Which entries",
-        choices=[SelectChoice(CHOSEN, "The chosen rows"), SelectChoice(SHOWN, "All that are shown")],
+        lazy_gettext("Which entries"),
+        choices=[
+            SelectChoice(CHOSEN, lazy_gettext("The chosen rows")),
+            SelectChoice(SHOWN, lazy_gettext("All that are shown")),
+        ],
         default=CHOSEN,
         validate_choice=False,
-        validators=[AnyOf((CHOSEN, SHOWN), "Choose which entries.")],
+        validators=[AnyOf((CHOSEN, SHOWN), lazy_gettext("Choose which entries."))],
     )
     shown = HiddenField()
 
@@ -94,7 +106,7 @@ class BulkForm(DecisionForm):
 class ByHandForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """What a person makes of those of whom the machine concluded nothing."""
 
-    choice = HiddenField(validators=[AnyOf((PRESENT_BUT, ALL_ABSENT, LEAVE), "Choose what they are.")])
+    choice = HiddenField(validators=[AnyOf((PRESENT_BUT, ALL_ABSENT, LEAVE), lazy_gettext("Choose what they are."))])
     shown = HiddenField()
 
     def entries(self) -> dict[int, int] | None:

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import ClassSession, utc_now
 from webapp.register.rows import Register, RegisterRow, read_register
+from webapp.tools.languages import say
 from webapp.tools.template_tools import STATE_WORDS
 
 log = structlog.get_logger()
@@ -144,7 +145,7 @@ def _event(watch: Watch, shown: Register | None, current: Register) -> str | Non
         {
             "id": row.student_id,
             "html": watch.render(current.session, row),
-            "say": f"{row.name}: {STATE_WORDS[row.state]}" if row.state != before[row.student_id].state else "",
+            "say": f"{row.name}: {say(STATE_WORDS[row.state])}" if row.state != before[row.student_id].state else "",
         }
         for row in changed
     ]

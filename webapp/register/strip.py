@@ -13,6 +13,7 @@ from attendance.database.conclusions import basis_of, unnamed_people, watched_mi
 from attendance.database.decisions import watched_of
 from attendance.database.models import Closing
 from attendance.database.watching.observation import SessionMinute, minute_of
+from attendance.texts import english
 from webapp.register.rows import Register
 
 _MINUTE = timedelta(minutes=1)
@@ -31,11 +32,11 @@ class MinuteSight(StrEnum):
 
 
 SIGHT_WORDS = {
-    MinuteSight.WATCHED: "watched",
-    MinuteSight.KEPT: "watched, pictures came later",
-    MinuteSight.BLIND: "a camera saw nothing",
-    MinuteSight.AWAY: "a camera was away",
-    MinuteSight.AHEAD: "not yet known",
+    MinuteSight.WATCHED: english("watched"),
+    MinuteSight.KEPT: english("watched, pictures came later"),
+    MinuteSight.BLIND: english("a camera saw nothing"),
+    MinuteSight.AWAY: english("a camera was away"),
+    MinuteSight.AHEAD: english("not yet known"),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, current_app, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
@@ -108,7 +109,7 @@ def live(session_id: int) -> ResponseReturnValue:
         return "", 204  # tells the browser to stop asking
     streams, courses = streams_of(current_app), courses_seen(session)
     if streams.stopping.is_set() or not streams.enter():
-        abort(503, "Too many registers are watched live just now.")
+        abort(503, gettext("Too many registers are watched live just now."))
     release_database()
     watch = Watch(
         sessions_of(current_app),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import TAKES_PLACE, among, sessions_in_rooms
 from attendance.database.models import ClassSession, Course, Room
 from attendance.errors import AttendanceError
-from webapp.tools.dates import date_text
+from attendance.texts import date_text
 
 LONGEST_SESSION = timedelta(hours=12)
 LONGEST_SERIES_WEEKS = 60

@@ -7,7 +7,9 @@ from flask import Flask, current_app
 from wtforms import Field
 
 from attendance.database.models import Source, Status, Unrecorded
+from attendance.texts import english
 from webapp.tools.icons import ICONS
+from webapp.tools.languages import percent_text, say
 from webapp.tools.names import name_key
 from webapp.tools.paging import page_address
 from webapp.tools.phases import PHASE_WORDS
@@ -16,22 +18,25 @@ from webapp.tools.session_words import audience_codes, audience_groups, audience
 UNRECORDED = "unrecorded"
 # A `Status`, or what a register shows of a student who has none.
 STATE_WORDS = {
-    "present": "Present",
-    "late": "Late",
-    "absent": "Absent",
-    "excused": "Excused",
-    "unseen": "Not yet seen",
-    "scheduled": "Scheduled",
-    UNRECORDED: "Not recorded",
+    "present": english("Present"),
+    "late": english("Late"),
+    "absent": english("Absent"),
+    "excused": english("Excused"),
+    "unseen": english("Not yet seen"),
+    "scheduled": english("Scheduled"),
+    UNRECORDED: english("Not recorded"),
 }
 
 # Why nothing is recorded, after "Not recorded: "; the keys are also what exports say.
 UNRECORDED_WORDS = {
-    Unrecorded.UNWATCHED: "the room was not watched",
-    Unrecorded.UNRECOGNISABLE: "the cameras could not recognise this student",
-    Unrecorded.UNNAMED: "people were seen who could not be named",
-    Unrecorded.ENTERED_LATE: "the session was entered after its end",
+    Unrecorded.UNWATCHED: english("the room was not watched"),
+    Unrecorded.UNRECOGNISABLE: english("the cameras could not recognise this student"),
+    Unrecorded.UNNAMED: english("people were seen who could not be named"),
+    Unrecorded.ENTERED_LATE: english("the session was entered after its end"),
 }
+
+_HIGH, _MEDIUM, _LOW = english("High"), english("Medium"), english("Low")
+_PERSON, _CAMERA, _AUTOMATIC = english("Person"), english("Camera"), english("Automatic")
 
 STATUS_VALUES = frozenset(status.value for status in Status)
 
@@ -70,7 +75,7 @@ def initials(name: str) -> str:
 
 def percent(share: float | None) -> str:
     """A share from 0 to 1 as "86%"; a dash for none."""
-    return "\u2013" if share is None else f"{whole_percent(share)}%"
+    return "\u2013" if share is None else percent_text(whole_percent(share))
 
 
 def whole_percent(share: float) -> int:
@@ -85,8 +90,8 @@ def confidence_text(value: float | None) -> str:
     """
     if value is None:
         return ""
-    word = "High" if value >= 0.8 else "Medium" if value >= 0.6 else "Low"
-    return f"{word} · {percent(value)}"
+    word = _HIGH if value >= 0.8 else _MEDIUM if value >= 0.6 else _LOW
+    return f"{say(word)} · {percent(value)}"
 
 
 def source_word(row: Any) -> str:
@@ -94,8 +99,8 @@ def source_word(row: Any) -> str:
     if row.source is None:
         return ""
     if row.source is Source.PERSON:
-        return "Person"
-    return "Camera" if row.first_seen else "Automatic"
+        return say(_PERSON)
+    return say(_CAMERA if row.first_seen else _AUTOMATIC)
 
 
 def field_attributes(field: Field, described_by: Sequence[str], given: Mapping[str, Any]) -> dict[str, Any]:

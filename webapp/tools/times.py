@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app
 from markupsafe import Markup, escape
 
-from webapp.tools.dates import date_text
+from webapp.tools.languages import day_in_language
 
 _ZONE = "INSTITUTION_ZONE"
 
@@ -54,7 +54,7 @@ def day_bounds(day: date) -> tuple[datetime, datetime]:
 def day_text(moment: datetime | date) -> str:
     """A date like "Mon 23 Nov 2026"."""
     day = local(moment).date() if isinstance(moment, datetime) else moment
-    return date_text(day)
+    return day_in_language(day)
 
 
 def clock_text(moment: datetime, *, seconds: bool = False) -> str:

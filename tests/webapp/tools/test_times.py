@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from flask import Flask
 
+from webapp.tools.languages import init_languages
 from webapp.tools.times import clock_text, day_bounds, day_text, init_times, moment_text
 
 
 @pytest.fixture(autouse=True)
 def _in_warsaw():
     app = Flask(__name__)
+    init_languages(app, institution="en", of_account=lambda: None)
     init_times(app, "Europe/Warsaw")
     with app.app_context():
         yield
