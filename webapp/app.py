@@ -10,7 +10,9 @@ from flask_wtf.csrf import CSRFProtect
 from attendance.settings import Settings, load_settings
 from webapp.account import links, profile
 from webapp.account import sign_in as account
-from webapp.account.identity import init_identity, is_admin, signed_in_account
+from webapp.account.identity import init_identity, is_admin, may, signed_in_account
+from webapp.account.permissions import Permission
+from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.records import courses, excuses, students
 from webapp.records import views as records
@@ -74,8 +76,11 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _page_context() -> dict[str, Any]:
     # A page about a failure must not ask the database again.
-    bare = bool(g.get("bare_page"))
-    return {"me": None if bare else signed_in_account(), "i_am_admin": not bare and is_admin()}
+    if bool(g.get("bare_page")):
+        return {"me": None, "i_am_admin": False}
+    return {
+        "me": signed_in_account(), "i_am_admin": is_admin(), "may": may, "may_in": may_in, "Permission": Permission
+    }  # fmt: skip
 
 
 def _static_version() -> str:

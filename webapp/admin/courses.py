@@ -3,11 +3,13 @@
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 from wtforms import StringField
 
+from attendance.database.access.roles import Reach, give_role, is_taught, take_role
 from attendance.database.audiences import TAKES_PLACE, among, parts, sessions_of_courses
-from attendance.database.models import Account, Attendance, ClassSession, Course, CourseLecturer, Enrolment, utc_now
+from attendance.database.models import Account, AccountRole, Attendance, ClassSession, Course, Enrolment, Role, utc_now
 from attendance.database.teaching.courses import delete_course as remove_course
 from attendance.database.teaching.courses import sessions_only_of
 from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
@@ -47,7 +49,7 @@ def courses() -> str:
     shown = shown if shown in _LISTS else ""
     query = sa.select(Course).where(matches(text, Course.code, Course.name))
     if shown == "no-lecturer":
-        query = query.where(without_lecturer())
+        query = query.where(~is_taught())
     elif shown == "no-student":
         query = query.where(~sa.exists().where(Enrolment.course_id == Course.id))
     page = paginate(db, query.options(selectinload(Course.lecturers)).order_by(Course.code), size=_A_PAGE)
@@ -151,11 +153,15 @@ def add_teacher(course_id: int) -> ResponseReturnValue:
         db.rollback()
         form.lecturer.errors = [f"There is no lecturer with the e-mail address {email}."]
         return _course_page(course, form)
-    if db.get(CourseLecturer, (course_id, lecturer.id)) is None:
-        db.add(CourseLecturer(course_id=course_id, account_id=lecturer.id))
-        if not committed(db, form.lecturer, "The course or the lecturer was changed meanwhile. Try again."):
-            return _course_page(course, form)
-        note("course_lecturer_added", course=course_id, lecturer=lecturer.id)
+    try:
+        added = give_role(db, lecturer.id, Role.LECTURER, Reach(course_id=course_id))
+        db.commit()
+    except IntegrityError:
+        db.rollback()
+        form.lecturer.errors = ["The course or the lecturer was changed meanwhile. Try again."]
+        return _course_page(course, form)
+    if added:
+        note("role_given", account=lecturer.id, role=Role.LECTURER.value, course=course_id)
     flash(f"{lecturer.name} teaches {course.code}.", "success")
     return redirect(url_for("admin.course", course_id=course_id))
 
@@ -165,25 +171,17 @@ def remove_teacher(course_id: int, account_id: int) -> ResponseReturnValue:
     """Take a lecturer off the course; registers keep what the lecturer corrected."""
     course, lecturer = fetch(Course, course_id), fetch(Account, account_id)
     db = begin_change()
-    db.execute(
-        sa.delete(CourseLecturer).where(CourseLecturer.course_id == course_id, CourseLecturer.account_id == account_id)
-    )
+    take_role(db, account_id, Reach(course_id=course_id))
     db.commit()
-    note("course_lecturer_removed", course=course_id, lecturer=account_id)
+    note("role_taken", account=account_id, course=course_id)
     flash(f"{lecturer.name} does not teach {course.code} any more.", "success")
     return redirect(url_for("admin.course", course_id=course_id))
 
 
-def without_lecturer() -> sa.ColumnElement[bool]:
-    """The condition that nobody who may sign in teaches a course: nobody could see its registers."""
-    return ~sa.exists().where(
-        CourseLecturer.course_id == Course.id, CourseLecturer.account_id == Account.id, Account.active
-    )
-
-
 def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
     db = database()
-    teachers = sa.select(Account).join(CourseLecturer).where(CourseLecturer.course_id == course.id)
+    teachers = sa.select(Account).join(AccountRole).where(AccountRole.course_id == course.id)
+    teachers = teachers.where(AccountRole.role == Role.LECTURER)
     others = (
         sa.select(Account.email, Account.name)
         .where(Account.active, Account.id.not_in(teachers.with_only_columns(Account.id)))

@@ -4,15 +4,16 @@ import sqlalchemy as sa
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
-from wtforms import BooleanField, RadioField
+from wtforms import BooleanField
 
-from attendance.database.access.accounts import lock_administrators, set_password
+from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
-from attendance.database.models import Account, AttendanceChange, Course, CourseLecturer, Role
+from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
+from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, options, text_field
+from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
@@ -24,7 +25,7 @@ _A_PAGE = 50
 _TAKEN = "Somebody else has this e-mail address."
 _LISTS = {
     "": ("All", sa.true()),
-    "admins": ("Administrators", Account.role == Role.ADMIN),
+    "admins": ("Administrators", administers()),
     "inactive": ("May not sign in", ~Account.active),
     "no-password": ("No password yet", Account.active & (Account.password_hash == NO_PASSWORD)),
 }
@@ -35,11 +36,7 @@ class LecturerForm(AdminForm):
 
     name = text_field("Name", PERSON_NAME)
     email = text_field("E-mail address", EMAIL)
-    role = RadioField(
-        "Role",
-        choices=options([(Role.LECTURER.value, "Lecturer"), (Role.ADMIN.value, "Administrator")]),
-        default=Role.LECTURER.value,
-    )
+    administrator = BooleanField("Administrator")
     active = BooleanField("May sign in", default=True)
 
 
@@ -52,7 +49,9 @@ def lecturers() -> str:
     query = sa.select(Account).where(matches(text, Account.name, Account.email), _LISTS[shown][1])
     page = paginate(db, query.order_by(Account.name, Account.id), size=_A_PAGE)
     shown_ids = [lecturer.id for lecturer in page.items]
-    courses = counts_by(CourseLecturer.account_id, CourseLecturer.account_id.in_(shown_ids))
+    courses = counts_by(
+        AccountRole.account_id, AccountRole.account_id.in_(shown_ids), AccountRole.course_id.is_not(None)
+    )
     lists = [(value, word) for value, (word, _) in _LISTS.items()]
     waiting = count(Account, _LISTS["no-password"][1])
     return render_template(
@@ -69,12 +68,12 @@ def new_lecturer() -> ResponseReturnValue:
         hashed = hash_password(password)
         db = begin_change()
         if not _taken(form, None):
-            lecturer = Account(
-                name=form.name.data, email=form.email.data, role=Role(form.role.data), password_hash=hashed
-            )
+            lecturer = Account(name=form.name.data, email=form.email.data, password_hash=hashed)
+            if form.administrator.data:
+                lecturer.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
             db.add(lecturer)
             if committed(db, form.email, _TAKEN):
-                note("lecturer_added", lecturer=lecturer.id, role=lecturer.role.value)
+                note("lecturer_added", lecturer=lecturer.id, administrator=bool(form.administrator.data))
                 return render_template("admin/password.html", lecturer=lecturer, password=password, new=True)
         db.rollback()
     return render_template("admin/lecturer_form.html", form=form, lecturer=None), 422 if form.errors else 200
@@ -84,7 +83,9 @@ def new_lecturer() -> ResponseReturnValue:
 def lecturer(account_id: int) -> ResponseReturnValue:
     """A lecturer's details and courses."""
     lecturer = fetch(Account, account_id)
-    return _lecturer_page(lecturer, LecturerForm(formdata=None, obj=lecturer, data={"role": lecturer.role.value}))
+    return _lecturer_page(
+        lecturer, LecturerForm(formdata=None, obj=lecturer, data={"administrator": lecturer.administers})
+    )
 
 
 @blueprint.post("/lecturers/<int:account_id>")
@@ -93,7 +94,7 @@ def save_lecturer(account_id: int) -> ResponseReturnValue:
     lecturer, form = fetch(Account, account_id), LecturerForm()
     if account_id == current_account().id:
         # Their own role and access are not in the form: another administrator may change them.
-        form.role.data, form.active.data = lecturer.role.value, lecturer.active
+        form.administrator.data, form.active.data = lecturer.administers, lecturer.active
     if not form.validate():
         return _lecturer_page(lecturer, form)
     if account_id == current_account().id and form.email.data != lecturer.email:
@@ -104,12 +105,15 @@ def save_lecturer(account_id: int) -> ResponseReturnValue:
     if _taken(form, account_id):
         db.rollback()
         return _lecturer_page(lecturer, form)
-    role, active = Role(form.role.data), bool(form.active.data)
-    lecturer.name, lecturer.email = form.name.data, form.email.data
-    lecturer.role, lecturer.active = role, active
+    administrator, active = bool(form.administrator.data), bool(form.active.data)
+    lecturer.name, lecturer.email, lecturer.active = form.name.data, form.email.data, active
+    if administrator:
+        give_role(db, account_id, Role.ADMIN)
+    else:
+        take_role(db, account_id)
     if not committed(db, form.email, _TAKEN):
         return _lecturer_page(lecturer, form)
-    note("lecturer_changed", lecturer=account_id, role=role.value, active=active)
+    note("lecturer_changed", lecturer=account_id, administrator=administrator, active=active)
     flash(f"{lecturer.name} is saved.", "success")
     return redirect(url_for("admin.lecturer", account_id=account_id))
 
@@ -144,7 +148,7 @@ def delete_lecturer(account_id: int) -> ResponseReturnValue:
     """Delete a lecturer; the corrections stay, without a name."""
     lecturer = fetch(Account, account_id)
     itself = account_id == current_account().id
-    courses = count(CourseLecturer, CourseLecturer.account_id == account_id)
+    courses = count(AccountRole, AccountRole.account_id == account_id, AccountRole.course_id.is_not(None))
     changes = count(AttendanceChange, AttendanceChange.account_id == account_id)
     consequences = [f"{lecturer.name} leaves {count_text(courses, 'course')} and cannot sign in any more."]
     if changes:
@@ -201,7 +205,7 @@ def _question(
 
 
 def _lecturer_page(lecturer: Account, form: LecturerForm) -> ResponseReturnValue:
-    courses = sa.select(Course).join(CourseLecturer).where(CourseLecturer.account_id == lecturer.id)
+    courses = sa.select(Course).join(AccountRole).where(AccountRole.account_id == lecturer.id)
     page = render_template(
         "admin/lecturer.html",
         form=form,

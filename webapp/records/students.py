@@ -8,6 +8,7 @@ from sqlalchemy.orm import contains_eager
 
 from attendance.database.audiences import TAKES_PLACE, Condition, among, counts_for, parts
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
 from webapp.records.excuses import excuses_of, may_take_back
 from webapp.records.tallies import Tally, is_decided, tally_courses_of, tally_student
@@ -20,6 +21,7 @@ _A_PAGE = 30
 
 
 @blueprint.get("/students/<int:student_id>")
+@needs(Permission.READ)
 def history(student_id: int) -> str:
     """The student's rate in each course, and each recorded session; `?course=` shows one course's sessions."""
     student, db = reach_student(student_id), database()

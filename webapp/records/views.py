@@ -26,6 +26,7 @@ from flask.typing import ResponseReturnValue
 from attendance.database.audiences import TAKES_PLACE, Condition, among, courses_of, sessions_of_courses
 from attendance.database.models import ClassSession, Course, Status
 from webapp.account.identity import is_admin
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, reach_course, reach_session, reachable
 from webapp.records.query import Record, RecordFilter, RecordQuery
 from webapp.tools.downloads import csv_response
@@ -61,6 +62,7 @@ class AskedFilter:
 
 
 @blueprint.get("/records")
+@needs(Permission.READ)
 def index() -> ResponseReturnValue:
     """The records page."""
     tidy = _tidy_arguments()
@@ -86,6 +88,7 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.get("/records.csv")
+@needs(Permission.TERM)
 def export() -> ResponseReturnValue:
     """Every record of the filter, on all its pages, in the same order."""
     asked = _asked_filter()
@@ -109,6 +112,7 @@ def export() -> ResponseReturnValue:
 
 
 @blueprint.get("/records/sessions")
+@needs(Permission.READ)
 def sessions_of_course() -> ResponseReturnValue:
     """The sessions one may choose among after choosing a course, for the page's script."""
     course_id = read_id(request.args.get("course", ""))

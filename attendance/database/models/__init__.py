@@ -11,7 +11,16 @@ from attendance.database.models.gallery import (
     JobState,
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
-from attendance.database.models.people import Account, ApiToken, PasswordLink, Role, SignInAttempt, Student, TokenRole
+from attendance.database.models.people import (
+    Account,
+    AccountRole,
+    ApiToken,
+    PasswordLink,
+    Role,
+    SignInAttempt,
+    Student,
+    TokenRole,
+)
 from attendance.database.models.register import (
     Attendance,
     AttendanceChange,
@@ -28,7 +37,6 @@ from attendance.database.models.teaching import (
     Course,
     CourseGroup,
     CourseGroupMember,
-    CourseLecturer,
     Department,
     DroppedOccurrence,
     Enrolment,
@@ -44,6 +52,7 @@ from attendance.database.models.teaching import (
 __all__ = [
     "JOB_ABANDONED",
     "Account",
+    "AccountRole",
     "ApiToken",
     "Attendance",
     "AttendanceChange",
@@ -55,7 +64,6 @@ __all__ = [
     "Course",
     "CourseGroup",
     "CourseGroupMember",
-    "CourseLecturer",
     "Department",
     "DroppedOccurrence",
     "Enrolment",

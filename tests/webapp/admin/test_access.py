@@ -3,7 +3,7 @@
 import pytest
 from flask import url_for
 
-from attendance.database.models import Account, Camera, Course, Role, Room, Student, TeachingBreak
+from attendance.database.models import Account, AccountRole, Camera, Course, Role, Room, Student, TeachingBreak
 from tests.factories import (
     NINE,
     enrol,
@@ -120,9 +120,10 @@ def test_somebody_made_lecturer_or_inactive_is_out_at_once(site, site_db):
     site_db.commit()
     visitor = site.visitor(admin)
     assert visitor.get("/admin").status_code == 200
-    admin.role = Role.LECTURER
+    admin.roles.clear()
     site_db.commit()
     assert visitor.get("/admin").status_code == 403
-    admin.role, admin.active = Role.ADMIN, False
+    admin.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
+    admin.active = False
     site_db.commit()
     assert visitor.get("/admin").status_code == 302
