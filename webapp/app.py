@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)
+    app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
@@ -78,9 +79,7 @@ def _page_context() -> dict[str, Any]:
     # A page about a failure must not ask the database again.
     if bool(g.get("bare_page")):
         return {"me": None, "i_am_admin": False}
-    return {
-        "me": signed_in_account(), "i_am_admin": is_admin(), "may": may, "may_in": may_in, "Permission": Permission
-    }  # fmt: skip
+    return {"me": signed_in_account(), "i_am_admin": is_admin()}
 
 
 def _static_version() -> str:

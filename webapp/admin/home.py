@@ -17,6 +17,7 @@ from attendance.database.models import (
     Camera,
     ClassSession,
     Course,
+    Department,
     Enrolment,
     Room,
     Status,
@@ -84,7 +85,8 @@ def _counts(db: Session) -> dict[str, int]:
     models = {
         "students": Student,
         "courses": Course,
-        "lecturers": Account,
+        "departments": Department,
+        "accounts": Account,
         "rooms": Room,
         "cameras": Camera,
         "sessions": ClassSession,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import contains_eager
 
 from attendance.database.audiences import TAKES_PLACE, Condition, among, counts_for, parts
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment
+from webapp.account.identity import is_admin, may
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
 from webapp.records.excuses import excuses_of, may_take_back
@@ -37,6 +38,7 @@ def history(student_id: int) -> str:
         courses=[(course, tallies.get(course.id, Tally())) for course in courses],
         overall=tally_student(db, student_id, reachable),
         chosen=chosen,
+        may_excuse=is_admin() or any(may(Permission.EXCUSE, course) for course in courses),
         excuses=[(excuse, may_take_back(excuse)) for excuse in excuses_of(student)],
         page=paginate(db, query, size=_A_PAGE),
     )

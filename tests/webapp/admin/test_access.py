@@ -9,6 +9,7 @@ from tests.factories import (
     enrol,
     make_camera,
     make_course,
+    make_department,
     make_group,
     make_lecturer,
     make_room,
@@ -26,11 +27,14 @@ def furnished(site, site_db):
     enrol(site_db, course, student)
     camera = make_camera(site_db, room=room, token="cam_x")
     session, group = make_session(site_db, course, room), make_group(site_db, course, members=(student,))
+    head = make_lecturer(site_db, role=Role.DEPARTMENT, of=make_department(site_db))
     holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
     site_db.add(holidays)
     site_db.commit()
     return {
-        "account_id": lecturer.id,
+        "account_id": head.id,
+        "role_id": head.roles[0].id,
+        "department_id": head.roles[0].department_id,
         "course_id": course.id,
         "student_id": student.id,
         "room_id": room.id,
