@@ -13,12 +13,13 @@ from attendance.database.audiences import expected_students, rooms_of
 from attendance.database.conclusions import watch_begins
 from attendance.database.models import (
     Account,
+    AccountRole,
     Camera,
     ClassSession,
     Course,
     CourseGroup,
     CourseGroupMember,
-    CourseLecturer,
+    Department,
     Enrolment,
     Role,
     Room,
@@ -55,18 +56,32 @@ def make_lecturer(
     *,
     email: str | None = None,
     name: str = "Ada Lovelace",
-    role: Role = Role.LECTURER,
+    role: Role | None = None,
+    of: Department | Course | None = None,
     active: bool = True,
 ) -> Account:
-    """A lecturer whose password is `PASSWORD`."""
+    """Somebody whose password is `PASSWORD`; with a role of a department, of a course or of all, if one is given."""
     lecturer = Account(
         email=email or f"lecturer{next(_number)}@example.edu",
         name=name,
         password_hash=_password_hash,
-        role=role,
         active=active,
     )
+    if role:
+        lecturer.roles.append(
+            AccountRole(
+                role=role,
+                everywhere=True if of is None else None,
+                department=of if isinstance(of, Department) else None,
+                course=of if isinstance(of, Course) else None,
+            )
+        )
     return _added(db, lecturer)
+
+
+def make_department(db: Session, name: str | None = None) -> Department:
+    """A department."""
+    return _added(db, Department(name=name or f"Department {next(_number)}"))
 
 
 def make_student(db: Session, index_number: str | None = None, name: str = "Alan Turing") -> Student:
@@ -75,12 +90,17 @@ def make_student(db: Session, index_number: str | None = None, name: str = "Alan
 
 
 def make_course(
-    db: Session, code: str | None = None, name: str = "Computing", *, lecturers: tuple[Account, ...] = ()
+    db: Session,
+    code: str | None = None,
+    name: str = "Computing",
+    *,
+    lecturers: tuple[Account, ...] = (),
+    department: Department | None = None,
 ) -> Course:
     """A course, taught by these lecturers."""
-    course = _added(db, Course(code=code or f"C{next(_number)}", name=name))
+    course = _added(db, Course(code=code or f"C{next(_number)}", name=name, department=department))
     for lecturer in lecturers:
-        db.add(CourseLecturer(course_id=course.id, account_id=lecturer.id))
+        db.add(AccountRole(role=Role.LECTURER, course_id=course.id, account_id=lecturer.id))
     db.flush()
     return course
 

@@ -10,7 +10,9 @@ from flask_wtf.csrf import CSRFProtect
 from attendance.settings import Settings, load_settings
 from webapp.account import links, profile
 from webapp.account import sign_in as account
-from webapp.account.identity import init_identity, is_admin, signed_in_account
+from webapp.account.identity import init_identity, is_admin, may, signed_in_account
+from webapp.account.permissions import Permission
+from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
 from webapp.records import courses, excuses, signing, students
@@ -67,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)
+    app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
@@ -85,8 +88,9 @@ def _language_of_account() -> str | None:
 
 def _page_context() -> dict[str, Any]:
     # A page about a failure must not ask the database again.
-    bare = bool(g.get("bare_page"))
-    return {"me": None if bare else signed_in_account(), "i_am_admin": not bare and is_admin()}
+    if bool(g.get("bare_page")):
+        return {"me": None, "i_am_admin": False}
+    return {"me": signed_in_account(), "i_am_admin": is_admin()}
 
 
 def _static_version() -> str:

@@ -91,7 +91,7 @@ def pages_of(term: Term) -> list[Page]:
         Page("session's form", admin, f"/admin/timetable/{term.large_session}"),
         Page("rooms", admin, "/admin/rooms"),
         Page("cameras", admin, "/admin/cameras"),
-        Page("lecturers", admin, "/admin/lecturers"),
+        Page("lecturers", admin, "/admin/accounts"),
     ]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import (
     Account,
+    AccountRole,
     Attendance,
     AttendanceChange,
     Base,
@@ -19,7 +20,6 @@ from attendance.database.models import (
     ClassSession,
     Closing,
     Course,
-    CourseLecturer,
     Enrolment,
     Observation,
     Role,
@@ -86,7 +86,9 @@ def make_term(db: Session, size: Size, *, now: datetime, seed: int = 1) -> Term:
     rooms = max(2, size.courses // 8)
     _add(db, Room, ({"id": n, "name": f"Hall {n:03d}"} for n in range(1, rooms + 1)))
     _add(db, Camera, ({"id": n, "name": f"camera-{n:03d}", "room_id": n, "extra": False} for n in range(1, rooms + 1)))
-    _add(db, CourseLecturer, _teaching(size))
+    administrator = {"account_id": 1, "role": Role.ADMIN, "everywhere": True}
+    _add(db, AccountRole, iter([administrator]))
+    _add(db, AccountRole, _teaching(size))
     rosters = _rosters(size, chance)
     enrolments = ((course, student) for course, students in rosters.items() for student in students)
     _add(db, Enrolment, ({"course_id": course, "student_id": student} for course, student in enrolments))
@@ -125,8 +127,7 @@ def _add(db: Session, model: type[Base], rows: Iterator[dict[str, Any]]) -> None
 
 def _people(size: Size) -> Iterator[dict[str, Any]]:
     for n in range(1, size.lecturers + 2):
-        role = Role.ADMIN if n == 1 else Role.LECTURER
-        yield {"id": n, "email": f"person{n}@example.edu", "name": f"Person {n}", "password_hash": "-", "role": role}
+        yield {"id": n, "email": f"person{n}@example.edu", "name": f"Person {n}", "password_hash": "-"}
 
 
 def _students(size: Size, now: datetime) -> Iterator[dict[str, Any]]:
@@ -138,8 +139,8 @@ def _students(size: Size, now: datetime) -> Iterator[dict[str, Any]]:
 
 def _teaching(size: Size) -> Iterator[dict[str, Any]]:
     for course in range(1, size.courses + 2):
-        yield {"course_id": course, "account_id": 2 + (course - 1) % size.lecturers}
-    yield {"course_id": size.courses + 1, "account_id": 2}
+        yield {"course_id": course, "account_id": 2 + (course - 1) % size.lecturers, "role": Role.LECTURER}
+    yield {"course_id": size.courses + 1, "account_id": 2, "role": Role.LECTURER}
 
 
 def _rosters(size: Size, chance: random.Random) -> dict[int, Sequence[int]]:

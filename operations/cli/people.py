@@ -2,11 +2,11 @@
 
 import click
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import generate_password, hash_password, password_problem
-from attendance.database.models import Account, Role
+from attendance.database.models import Account, AccountRole, Role
 from attendance.database.opening import open_session
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, PERSON_NAME
@@ -35,8 +35,10 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
     with open_session(load_settings().database_url) as db:
         if _find(db, email):
             raise click.ClickException(f"There is a lecturer {email} already.")
-        role = Role.ADMIN if admin else Role.LECTURER
-        db.add(Account(email=email, name=name, password_hash=hashed, role=role))
+        person = Account(email=email, name=name, password_hash=hashed)
+        if admin:
+            person.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
+        db.add(person)
     click.echo(f"{'Administrator' if admin else 'Lecturer'} {email} added.", err=True)
     _show_generated(password, generate)
 
@@ -45,12 +47,12 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
 def list_lecturers() -> None:
     """List lecturers and administrators."""
     with open_session(load_settings().database_url) as db:
-        people = db.scalars(sa.select(Account).order_by(Account.email)).all()
+        people = db.scalars(sa.select(Account).options(selectinload(Account.roles)).order_by(Account.email)).all()
         if not people:
             click.echo("Nobody yet: `attendance lecturer add --admin --email ADDRESS --name NAME` adds the first.")
         for person in people:
             inactive = "" if person.active else "  (may not sign in)"
-            click.echo(f"{person.email:<40} {person.role.value:<9} {person.name}{inactive}")
+            click.echo(f"{person.email:<40} {_roles(person):<13} {person.name}{inactive}")
 
 
 @lecturer.command("reset-password")
@@ -71,6 +73,10 @@ def reset_password(email: str, generate: bool) -> None:
 
 
 lecturer.add_command(links)
+
+
+def _roles(person: Account) -> str:
+    return ", ".join(sorted({each.role.value for each in person.roles})) or "no role yet"
 
 
 def _find(db: Session, email: str) -> Account | None:

@@ -10,12 +10,12 @@ from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
 from attendance.database.models import (
     Account,
+    AccountRole,
     Attendance,
     Camera,
     ClassSession,
     Closing,
     Course,
-    CourseLecturer,
     Enrolment,
     Role,
     Room,
@@ -60,9 +60,8 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
     """
     began = now - timedelta(weeks=_EARLIER_WEEKS + 1)
     teacher = Account(email=LECTURER_EMAIL, name="Dr Grace Okafor", password_hash=hash_password(passwords.lecturer))
-    admin = Account(
-        email=ADMIN_EMAIL, name="Demo Administrator", password_hash=hash_password(passwords.admin), role=Role.ADMIN
-    )
+    admin = Account(email=ADMIN_EMAIL, name="Demo Administrator", password_hash=hash_password(passwords.admin))
+    admin.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
     room = Room(name="Lecture Hall A")
     course = Course(code=COURSE_CODE, name="Introduction to Computing")
     other = Course(code="HIST210", name="History of Technology")
@@ -79,7 +78,7 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
     }
     db.add_all(students.values())
     db.flush()
-    db.add(CourseLecturer(course_id=course.id, account_id=teacher.id))
+    db.add(AccountRole(account_id=teacher.id, role=Role.LECTURER, course_id=course.id))
     for person in ROSTER:
         db.add(Enrolment(course_id=course.id, student_id=students[person.index_number].id))
     for person in OTHER_COURSE:

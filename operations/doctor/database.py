@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from attendance.database.access.roles import administers
 from attendance.database.engine import DatabaseError, current_revision, newest_revision
-from attendance.database.models import Account, Role, Student
+from attendance.database.models import Account, Student
 from attendance.database.opening import open_engine
 from attendance.settings import Settings
 from attendance.tables.fields import index_number_rule
@@ -49,7 +50,7 @@ def _schema(revision: str | None) -> Finding:
 def _administrators(engine: sa.Engine) -> Finding:
     with engine.connect() as connection:
         count = connection.execute(
-            sa.select(sa.func.count()).select_from(Account).where(Account.role == Role.ADMIN, Account.active)
+            sa.select(sa.func.count()).select_from(Account).where(administers(), Account.active)
         ).scalar_one()
     if count == 0:
         return warning(

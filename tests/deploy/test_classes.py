@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import Account, Course, Enrolment, Student
+from attendance.database.models import Account, AccountRole, Course, Enrolment, Role, Student
 from operations.demo.programs import free_port
 from operations.demo.university import LECTURER_EMAIL
 from tests.deploy.conftest import RIGHT, University, statuses
@@ -102,9 +102,10 @@ def test_a_films_class_is_seen_on_the_dashboard(
     machine.attendance("enrol", str(tmp_path), "--consent", "test", "--publish")
     with university.sessions.begin() as db:
         course = Course(code="FILM", name="A film")
-        course.lecturers.extend(db.scalars(sa.select(Account).where(Account.email == LECTURER_EMAIL)))
         db.add(course)
         db.flush()
+        lecturer = db.scalars(sa.select(Account.id).where(Account.email == LECTURER_EMAIL)).one()
+        db.add(AccountRole(account_id=lecturer, role=Role.LECTURER, course_id=course.id))
         for student in db.scalars(sa.select(Student).where(Student.index_number.in_(people))):
             db.add(Enrolment(course_id=course.id, student_id=student.id))
             recognisable(db, student)

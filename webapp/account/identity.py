@@ -1,25 +1,28 @@
 """Who is signed in, and what that lets them open.
 
-Every page wants a signed-in lecturer unless its view is marked `@public`; nothing is open by being forgotten.
+Every page wants a signed-in account unless its view is marked `@public`, and an administrator unless it says with
+`needs` what is enough: nothing is open by being forgotten.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ParamSpec, TypeVar
 
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
+from flask_babel import gettext as _
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
-from attendance.database.models import Account, Role
+from attendance.database.access.accounts import note_sign_in
+from attendance.database.models import Account, AccountRole, Course
+from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of, needs
 from webapp.tools.requests import wants_page
 from webapp.tools.storage import database
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 _SIGNED_IN_AT = "signed_in_at"
-_PUBLIC = "is_public_view"
+
+public = needs(Access.ANYBODY)
+"""Mark a view that needs no sign-in."""
 
 
 class SignedIn(UserMixin):  # type: ignore[misc] # Flask-Login has no types
@@ -46,12 +49,15 @@ def init_identity(app: Flask, *, signin_hours: int) -> None:
     manager.init_app(app)
     app.config["SIGNIN_LIFETIME"] = timedelta(hours=signin_hours)
     app.before_request(_require_sign_in)
+    app.before_request(_require_permission)
 
 
 def sign_in(lecturer: Account) -> None:
     """Start a fresh session for the lecturer; what an earlier session held is dropped."""
+    now = datetime.now(UTC)
+    note_sign_in(database(), lecturer.id, now)
     session.clear()
-    session[_SIGNED_IN_AT] = datetime.now(UTC).timestamp()
+    session[_SIGNED_IN_AT] = now.timestamp()
     login_user(SignedIn(lecturer))
 
 
@@ -76,21 +82,32 @@ def current_account() -> Account:
 
 
 def is_admin() -> bool:
-    """Whether an administrator is signed in."""
-    lecturer = signed_in_account()
-    return lecturer is not None and lecturer.role is Role.ADMIN
+    """Whether an administrator is signed in, who reaches everything."""
+    account = signed_in_account()
+    return account is not None and account.administers
 
 
-def public(view: Callable[P, R]) -> Callable[P, R]:
-    """Mark a view that needs no sign-in."""
-    setattr(view, _PUBLIC, True)
-    return view
+def roles_with(permission: Permission) -> Sequence[AccountRole]:
+    """The roles of whoever is signed in that allow it; none where nobody is."""
+    account = signed_in_account()
+    return [] if account is None else [role for role in account.roles if permission in PERMISSIONS[role.role]]
 
 
-def require_admin() -> None:
-    """Refuse everybody but administrators (403); also usable as a blueprint's `before_request`."""
-    if not is_admin():
-        abort(403)
+def may(permission: Permission, course: Course | None = None) -> bool:
+    """Whether whoever is signed in may do something in a course; without one, anywhere."""
+    roles = roles_with(permission)
+    return bool(roles) if course is None else any(_holds_in(role, course) for role in roles)
+
+
+def needed() -> Permission | Access:
+    """What the view of this request wants; where it says nothing, an administrator."""
+    need = None if request.endpoint is None else need_of(current_app, request.endpoint)
+    return Permission.ADMINISTER if need is None else need
+
+
+def _holds_in(role: AccountRole, course: Course) -> bool:
+    of_department = role.department_id is not None and role.department_id == course.department_id
+    return bool(role.everywhere) or of_department or role.course_id == course.id
 
 
 def _load(identifier: str) -> SignedIn | None:
@@ -101,7 +118,8 @@ def _load(identifier: str) -> SignedIn | None:
     age = datetime.now(UTC).timestamp() - float(session.get(_SIGNED_IN_AT, 0))
     if age > lifetime.total_seconds():
         return None
-    lecturer = database().get(Account, int(number))
+    # With the roles, in one statement: a page asks them often, and streams after the database is released.
+    lecturer = database().get(Account, int(number), options=[joinedload(Account.roles)])
     if lecturer is None or not lecturer.active or lecturer.sign_in_epoch != int(epoch):
         return None
     return SignedIn(lecturer)
@@ -110,8 +128,7 @@ def _load(identifier: str) -> SignedIn | None:
 def _require_sign_in() -> Response | None:
     if request.endpoint is None or request.endpoint == "static":
         return None
-    view = current_app.view_functions.get(request.endpoint)
-    if getattr(view, _PUBLIC, False) or signed_in_account() is not None:
+    if needed() is Access.ANYBODY or signed_in_account() is not None:
         return None
     if "_user_id" in session:
         g.session_ended = True
@@ -121,3 +138,21 @@ def _require_sign_in() -> Response | None:
         ended = "1" if g.get("session_ended") else None
         return redirect(url_for("account.sign_in_page", next=target if target != "/" else None, ended=ended))
     abort(401)
+
+
+def _require_permission() -> None:
+    """Refuse what somebody may nowhere; `reach` finds only what they may where.
+
+    What belongs to a course answers as what does not exist, so that nobody learns which courses there are. Whoever may
+    read nothing yet gets empty pages.
+    """
+    if request.endpoint is None or request.endpoint == "static":
+        return
+    need = needed()
+    if isinstance(need, Access) or need is Permission.READ or may(need):
+        return
+    if need is Permission.ADMINISTER:
+        abort(403)
+    if request.view_args:
+        abort(404)
+    abort(403, _("Your role does not include this. Ask an administrator if you need it."))

@@ -16,6 +16,7 @@ from attendance.database.models import Account
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account, sign_in
 from webapp.account.new_password import NewPasswordForm
+from webapp.account.permissions import Access, needs
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
 from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, too_many, wait_text
 from webapp.account.throttle import Attempt
@@ -23,7 +24,7 @@ from webapp.tools.fields import Fits, cleaned
 from webapp.tools.storage import begin_change, database
 from webapp.tools.uploads import upload_limit
 
-blueprint = Blueprint("profile", __name__, url_prefix="/profile")
+blueprint = needs(Access.SIGNED_IN)(Blueprint("profile", __name__, url_prefix="/profile"))
 
 _YEAR_S = 31_536_000
 _TAKEN = lazy_gettext("Somebody else signs in with this e-mail address.")

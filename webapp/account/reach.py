@@ -1,27 +1,50 @@
-"""What the signed-in lecturer may open: their own courses and what belongs to them; an administrator, everything.
+"""What the roles of whoever is signed in reach: courses, and what belongs to them; an administrator, everything.
 
-What one may not open answers as what does not exist, so that nobody learns which courses there are.
+Each function finds what one may do there what the view of the request `needs`, or read where it needs nothing of a
+course. What one may not reach answers as what does not exist, so that nobody learns which courses there are.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from flask import abort, g
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import aliased, selectinload
 
 from attendance.database.audiences import counts_for, counts_in, courses_of, parts
-from attendance.database.models import Attendance, ClassSession, Course, CourseLecturer, Enrolment, Student
-from webapp.account.identity import current_account, is_admin
+from attendance.database.models import Attendance, ClassSession, Course, Department, Enrolment, Student
+from webapp.account.identity import is_admin, may, needed, roles_with
+from webapp.account.permissions import Permission
 from webapp.tools.storage import database
 
 
 def reachable(course_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[Any]) -> sa.ColumnElement[bool]:
-    """The condition that a course, given by a column with its id, is one the lecturer may open."""
+    """The condition that a course, given by a column with its id, is one that the signed-in roles reach."""
     if is_admin():
         return sa.true()
-    own = sa.select(CourseLecturer.course_id).where(CourseLecturer.account_id == current_account().id)
-    return course_id.in_(own)
+    roles = roles_with(_permission())
+    own = [role.course_id for role in roles if role.course_id is not None]
+    departments = [role.department_id for role in roles if role.department_id is not None]
+    if not departments:
+        return course_id.in_(own)
+    theirs = aliased(Course)  # the query may be of courses itself
+    return course_id.in_(sa.select(theirs.id).where(sa.or_(theirs.id.in_(own), theirs.department_id.in_(departments))))
+
+
+def reachable_departments() -> Sequence[Department]:
+    """The departments that the signed-in roles are of, by name; for an administrator all."""
+    query = sa.select(Department).order_by(Department.name)
+    if not is_admin():
+        query = query.where(Department.id.in_([role.department_id for role in roles_with(_permission())]))
+    return database().scalars(query).all()
+
+
+def reach_department(department_id: int) -> Department:
+    """One of these, or 404."""
+    found = next((each for each in reachable_departments() if each.id == department_id), None)
+    if found is None:
+        abort(404)
+    return found
 
 
 def reach_course(course_id: int) -> Course:
@@ -58,8 +81,12 @@ def courses_seen(session: ClassSession) -> tuple[int, ...]:
 def course_shown(session: ClassSession) -> Course:
     """The first of a session's courses that the lecturer may open: where the way back from the session leads."""
     seen = courses_seen(session)
-    courses = (session.course, *(each.course for each in session.further_audiences))
-    return next((course for course in courses if course.id in seen), session.course)
+    return next((course for course in _courses(session) if course.id in seen), session.course)
+
+
+def may_in(permission: Permission, session: ClassSession) -> bool:
+    """Whether one may do something in a course of a session."""
+    return any(may(permission, course) for course in _courses(session))
 
 
 def sees_students(session: ClassSession, student_ids: Collection[int]) -> bool:
@@ -85,3 +112,13 @@ def reach_student(student_id: int) -> Student:
     if student is None:
         abort(404)
     return student
+
+
+def _courses(session: ClassSession) -> tuple[Course, ...]:
+    return (session.course, *(each.course for each in session.further_audiences))
+
+
+def _permission() -> Permission:
+    """What the view of the request needs of a course."""
+    need = needed()
+    return need if isinstance(need, Permission) else Permission.READ

@@ -15,6 +15,7 @@ from attendance.database.access.passwords import NO_PASSWORD, hash_password, ver
 from attendance.database.models import Account
 from attendance.tables.fields import EMAIL
 from webapp.account.identity import public, sign_in, sign_out, signed_in_account
+from webapp.account.permissions import Access, needs
 from webapp.account.throttle import Attempt, Throttle
 from webapp.tools.fields import cleaned
 from webapp.tools.requests import safe_path
@@ -83,6 +84,7 @@ def sign_in_now() -> ResponseReturnValue:
 
 
 @blueprint.post("/signout")
+@needs(Access.SIGNED_IN)
 def sign_out_now() -> ResponseReturnValue:
     """End this browser's sign-in."""
     sign_out()

@@ -1,16 +1,16 @@
 """The administrator's pages: people, courses, rooms, cameras, the timetable, and CSV imports."""
 
 from webapp.admin import (
+    accounts,
     breaks,
     cameras,
     courses,
+    departments,
     enrolling,
     enrolments,
     groups,
     home,
     importing,
-    lecturers,
-    links,
     rooms,
     sessions,
     students,
@@ -18,17 +18,17 @@ from webapp.admin import (
 from webapp.admin.blueprint import blueprint
 
 __all__ = [
+    "accounts",
     "blueprint",
     "breaks",
     "cameras",
     "courses",
+    "departments",
     "enrolling",
     "enrolments",
     "groups",
     "home",
     "importing",
-    "lecturers",
-    "links",
     "rooms",
     "sessions",
     "students",

@@ -2,7 +2,6 @@
 
 from flask import Blueprint
 
-from webapp.account.identity import require_admin
+from webapp.account.permissions import Permission, needs
 
-blueprint = Blueprint("admin", __name__)
-blueprint.before_request(require_admin)
+blueprint = needs(Permission.ADMINISTER)(Blueprint("admin", __name__))

@@ -3,18 +3,32 @@
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import selectinload
-from wtforms import StringField
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from wtforms import BooleanField, SelectField, StringField
 
+from attendance.database.access.roles import Reach, is_taught, take_role
 from attendance.database.audiences import TAKES_PLACE, among, parts, sessions_of_courses
-from attendance.database.models import Account, Attendance, ClassSession, Course, CourseLecturer, Enrolment, utc_now
+from attendance.database.models import (
+    Account,
+    AccountRole,
+    Attendance,
+    ClassSession,
+    Course,
+    Department,
+    Enrolment,
+    Role,
+    utc_now,
+)
 from attendance.database.teaching.courses import delete_course as remove_course
 from attendance.database.teaching.courses import sessions_only_of
 from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
+from webapp.admin.accounts.role_form import give
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, given, text_field
+from webapp.admin.forms import AdminForm, given, one_of_the_list, options, text_field
 from webapp.admin.groups import group_lines
-from webapp.admin.lookup import count, counts_by, fetch
+from webapp.admin.lookup import chosen_id, count, counts_by, fetch
 from webapp.admin.questions import Question, ask, count_text
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
@@ -23,40 +37,66 @@ from webapp.tools.storage import database
 
 _A_PAGE = 50
 _TAKEN = "Another course has this code."
-_LISTS = ("", "no-lecturer", "no-student")
+_LISTS = ("", "no-lecturer", "no-student", "no-department")
 
 
 class CourseForm(AdminForm):
-    """A course."""
+    """A course. `offer_departments` must fill the departments first."""
 
     code = text_field("Code", COURSE_CODE)
     name = text_field("Name", COURSE_NAME)
+    department = SelectField(
+        lazy_gettext("Department"),
+        validate_choice=False,
+        validators=[one_of_the_list(lazy_gettext("Choose a department of the list."))],
+        default="",
+    )
+
+    def offer_departments(self) -> "CourseForm":
+        """Fill the list; returns the form."""
+        found = database().execute(sa.select(Department.id, Department.name).order_by(Department.name))
+        words = [(str(department_id), name) for department_id, name in found]
+        self.department.choices = options([("", lazy_gettext("No department")), *words])
+        return self
+
+    def department_id(self) -> int | None:
+        """Of the one that is chosen."""
+        return int(self.department.data) if self.department.data else None
 
 
 class TeacherForm(AdminForm):
-    """A lecturer to add to a course, by e-mail address."""
+    """A lecturer or assistant to add to a course, by e-mail address."""
 
     lecturer = StringField("Lecturer\u2019s e-mail address", validators=[given("Type an e-mail address.")])
+    assistant = BooleanField(lazy_gettext("Only as an assistant, for registers"))
 
 
 @blueprint.get("/courses")
 def courses() -> str:
-    """The list; `?q=` searches codes and names, `?list=` shows those without lecturer or student."""
+    """The list; `?q=` searches, `?list=` shows those that lack something, `?department=` those of a department."""
     db, text = database(), searched()
     shown = request.args.get("list", "")
     shown = shown if shown in _LISTS else ""
     query = sa.select(Course).where(matches(text, Course.code, Course.name))
     if shown == "no-lecturer":
-        query = query.where(without_lecturer())
+        query = query.where(~is_taught())
     elif shown == "no-student":
         query = query.where(~sa.exists().where(Enrolment.course_id == Course.id))
-    page = paginate(db, query.options(selectinload(Course.lecturers)).order_by(Course.code), size=_A_PAGE)
+    elif shown == "no-department":
+        query = query.where(Course.department_id.is_(None))
+    chosen = chosen_id("department")
+    department = None if chosen is None else fetch(Department, chosen)
+    if department is not None:
+        query = query.where(Course.department_id == department.id)
+    query = query.options(selectinload(Course.lecturers), joinedload(Course.department)).order_by(Course.code)
+    page = paginate(db, query, size=_A_PAGE)
     ids = [course.id for course in page.items]
     return render_template(
         "admin/courses.html",
         page=page,
         text=text,
         shown=shown,
+        department=department,
         students=counts_by(Enrolment.course_id, Enrolment.course_id.in_(ids)),
         sessions=counts_by(sessions_of_courses(among(ids), TAKES_PLACE, ClassSession.ends_at > utc_now()).c.course_id),
     )
@@ -65,11 +105,11 @@ def courses() -> str:
 @blueprint.route("/courses/new", methods=["GET", "POST"])
 def new_course() -> ResponseReturnValue:
     """Add a course."""
-    form = CourseForm()
+    form = CourseForm().offer_departments()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, None):
-            course = Course(code=form.code.data, name=form.name.data)
+        if not _taken(form, None) and _department_is_there(form):
+            course = Course(code=form.code.data, name=form.name.data, department_id=form.department_id())
             db.add(course)
             if committed(db, form.code, _TAKEN):
                 note("course_added", course=course.id)
@@ -87,13 +127,15 @@ def course(course_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/courses/<int:course_id>/edit", methods=["GET", "POST"])
 def edit_course(course_id: int) -> ResponseReturnValue:
-    """Change code and name."""
+    """Change code, name and department."""
     course = fetch(Course, course_id)
-    form = CourseForm(obj=course)
+    given = {"code": course.code, "name": course.name, "department": str(course.department_id or "")}
+    form = CourseForm(data=given).offer_departments()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, course_id):
+        if not _taken(form, course_id) and _department_is_there(form):
             course.code, course.name = form.code.data, form.name.data
+            course.department_id = form.department_id()
             if committed(db, form.code, _TAKEN):
                 note("course_changed", course=course_id)
                 flash(f"{course.code} is saved.", "success")
@@ -140,7 +182,7 @@ def delete_course(course_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/courses/<int:course_id>/lecturers")
 def add_teacher(course_id: int) -> ResponseReturnValue:
-    """Let a lecturer teach the course."""
+    """Let somebody teach the course, or assist in it; who did the other does this instead."""
     course, form = fetch(Course, course_id), TeacherForm()
     if not form.validate():
         return _course_page(course, form)
@@ -151,12 +193,11 @@ def add_teacher(course_id: int) -> ResponseReturnValue:
         db.rollback()
         form.lecturer.errors = [f"There is no lecturer with the e-mail address {email}."]
         return _course_page(course, form)
-    if db.get(CourseLecturer, (course_id, lecturer.id)) is None:
-        db.add(CourseLecturer(course_id=course_id, account_id=lecturer.id))
-        if not committed(db, form.lecturer, "The course or the lecturer was changed meanwhile. Try again."):
-            return _course_page(course, form)
-        note("course_lecturer_added", course=course_id, lecturer=lecturer.id)
-    flash(f"{lecturer.name} teaches {course.code}.", "success")
+    role = Role.ASSISTANT if form.assistant.data else Role.LECTURER
+    if not give(db, form.lecturer, lecturer.id, role, Reach(course_id=course_id)):
+        return _course_page(course, form)
+    assists = _("%(name)s assists in %(course)s.", name=lecturer.name, course=course.code)
+    flash(assists if role is Role.ASSISTANT else f"{lecturer.name} teaches {course.code}.", "success")
     return redirect(url_for("admin.course", course_id=course_id))
 
 
@@ -165,28 +206,26 @@ def remove_teacher(course_id: int, account_id: int) -> ResponseReturnValue:
     """Take a lecturer off the course; registers keep what the lecturer corrected."""
     course, lecturer = fetch(Course, course_id), fetch(Account, account_id)
     db = begin_change()
-    db.execute(
-        sa.delete(CourseLecturer).where(CourseLecturer.course_id == course_id, CourseLecturer.account_id == account_id)
-    )
+    take_role(db, account_id, Reach(course_id=course_id))
     db.commit()
-    note("course_lecturer_removed", course=course_id, lecturer=account_id)
+    note("role_taken", account=account_id, course=course_id)
     flash(f"{lecturer.name} does not teach {course.code} any more.", "success")
     return redirect(url_for("admin.course", course_id=course_id))
 
 
-def without_lecturer() -> sa.ColumnElement[bool]:
-    """The condition that nobody who may sign in teaches a course: nobody could see its registers."""
-    return ~sa.exists().where(
-        CourseLecturer.course_id == Course.id, CourseLecturer.account_id == Account.id, Account.active
-    )
-
-
 def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
     db = database()
-    teachers = sa.select(Account).join(CourseLecturer).where(CourseLecturer.course_id == course.id)
+    held = db.scalars(
+        sa.select(AccountRole)
+        .join(AccountRole.account)
+        .options(contains_eager(AccountRole.account))
+        .where(AccountRole.course_id == course.id)
+        .order_by(AccountRole.role == Role.ASSISTANT, Account.name, Account.id)
+    ).all()
+    theirs = sa.select(AccountRole.account_id).where(AccountRole.course_id == course.id)
     others = (
         sa.select(Account.email, Account.name)
-        .where(Account.active, Account.id.not_in(teachers.with_only_columns(Account.id)))
+        .where(Account.active, Account.id.not_in(theirs))
         .order_by(Account.name)
         .limit(1000)
     )
@@ -197,7 +236,8 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
         "admin/course.html",
         course=course,
         form=form,
-        teachers=db.scalars(teachers.order_by(Account.name)).all(),
+        held=held,
+        department=course.department,
         others=db.execute(others).all(),
         students=count(Enrolment, Enrolment.course_id == course.id),
         sessions=count(of_course),
@@ -205,6 +245,16 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
         upcoming=db.scalars(upcoming.options(*parts()).order_by(ClassSession.starts_at).limit(5)).all(),
     )
     return page, 422 if form.errors else 200
+
+
+def _department_is_there(form: CourseForm) -> bool:
+    """Whether nobody deleted the chosen department meanwhile; until the transaction ends nobody can."""
+    wanted = form.department_id()
+    query = sa.select(Department.id).where(Department.id == wanted).with_for_update(read=True)
+    if wanted is None or database().scalar(query) is not None:
+        return True
+    form.department.errors = [_("The department was deleted meanwhile. Choose another.")]
+    return False
 
 
 def _email_in(text: str) -> str:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask import render_template
 from sqlalchemy.orm import Session, joinedload
 
+from attendance.database.access.roles import is_taught
 from attendance.database.audiences import TAKES_PLACE, courses_of, parts, rooms_of, sessions_in_rooms
 from attendance.database.models import (
     Account,
@@ -16,6 +17,7 @@ from attendance.database.models import (
     Camera,
     ClassSession,
     Course,
+    Department,
     Enrolment,
     Room,
     Status,
@@ -23,7 +25,6 @@ from attendance.database.models import (
     utc_now,
 )
 from webapp.admin.blueprint import blueprint
-from webapp.admin.courses import without_lecturer
 from webapp.admin.gallery_jobs import stalled_since, unfinished_erasures
 from webapp.admin.lookup import counts_by
 from webapp.admin.sessions import watched_rooms
@@ -72,7 +73,7 @@ def home() -> str:
         running=_running(db, now, watched),
         gaps=_gaps(db, now, watched),
         cameras=_cameras(db),
-        orphans=_some(db, sa.select(Course).where(without_lecturer()).order_by(Course.code)),
+        orphans=_some(db, sa.select(Course).where(~is_taught()).order_by(Course.code)),
         empty_courses=_some(db, _without_students()),
         stalled=stalled_since(db, now),
         erasures=unfinished_erasures(db),
@@ -84,7 +85,8 @@ def _counts(db: Session) -> dict[str, int]:
     models = {
         "students": Student,
         "courses": Course,
-        "lecturers": Account,
+        "departments": Department,
+        "accounts": Account,
         "rooms": Room,
         "cameras": Camera,
         "sessions": ClassSession,

@@ -9,8 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from wtforms import Field
 
+from attendance.database.access.roles import administers
 from attendance.database.engine import begin_writing
-from attendance.database.models import Account, Role
+from attendance.database.models import Account
 from webapp.account.identity import current_account
 from webapp.tools.storage import database
 
@@ -26,7 +27,7 @@ def begin_change() -> Session:
     db, person = database(), current_account().id
     db.commit()
     begin_writing(db)
-    still_admin = sa.select(Account.id).where(Account.id == person, Account.role == Role.ADMIN, Account.active)
+    still_admin = sa.select(Account.id).where(Account.id == person, administers(), Account.active)
     if db.scalar(still_admin) is None:
         abort(403)
     return db

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from attendance.database.models import Course, Department
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reachable
 from webapp.exam_office.exam_sheets import exam_sheets, met_word
 from webapp.exam_office.lines import ExamFilter, exam_courses, exam_page
@@ -42,6 +43,7 @@ class _Asked:
 
 
 @blueprint.get("/exam-office")
+@needs(Permission.TERM)
 def page() -> ResponseReturnValue:
     """Who came how often, as of a day: `?as_of=2026-11-23`; of one course (`?course=`) or department."""
     asked, db = _asked(), database()
@@ -63,6 +65,7 @@ def page() -> ResponseReturnValue:
 
 @blueprint.get("/exam-office.csv", defaults={"form": Form.CSV})
 @blueprint.get("/exam-office.xlsx", defaults={"form": Form.XLSX})
+@needs(Permission.TERM)
 def export(form: Form) -> ResponseReturnValue:
     """The page's lines, all of them."""
     asked = _asked()

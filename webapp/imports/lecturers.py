@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.models import Account, CourseLecturer, Role
+from attendance.database.models import Account, AccountRole, Role
 from attendance.tables import columns, fields
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
@@ -116,13 +116,11 @@ class LecturerImporter(Importer[LecturerRecord]):
         write_rows(
             db,
             Account,
-            [
-                {"email": email, "name": name, "password_hash": NO_PASSWORD, "role": Role.LECTURER}
-                for email, name in new.items()
-            ],
+            [{"email": email, "name": name, "password_hash": NO_PASSWORD} for email, name in new.items()],
         )
         ids = {email: row.id for email, row in _known(db, [email for email, _ in teach]).items()}
-        write_rows(db, CourseLecturer, [{"account_id": ids[email], "course_id": course} for email, course in teach])
+        rows = [{"account_id": ids[email], "role": Role.LECTURER, "course_id": course} for email, course in teach]
+        write_rows(db, AccountRole, rows)
 
 
 def _known(db: Session, emails: Sequence[str]) -> dict[str, Any]:
@@ -131,7 +129,7 @@ def _known(db: Session, emails: Sequence[str]) -> dict[str, Any]:
 
 
 def _teaching(db: Session, lecturers: Sequence[int]) -> set[tuple[int, int]]:
-    query = sa.select(CourseLecturer.account_id, CourseLecturer.course_id).where(
-        CourseLecturer.account_id.in_(lecturers)
+    query = sa.select(AccountRole.account_id, AccountRole.course_id).where(
+        AccountRole.account_id.in_(lecturers), AccountRole.course_id.is_not(None)
     )
     return {(row.account_id, row.course_id) for row in db.execute(query)}

@@ -25,14 +25,14 @@ from attendance.database.models import (
     ClassSession,
     Closing,
     Course,
-    CourseLecturer,
     Enrolment,
     Source,
     Student,
     Unrecorded,
     utc_now,
 )
-from webapp.account.identity import current_account
+from webapp.account.identity import roles_with
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.course_sheets import sessions_sheet, students_sheet
@@ -105,6 +105,7 @@ class StudentLine:
 
 
 @blueprint.get("/")
+@needs(Permission.READ)
 def home() -> str:
     """Today's sessions, the running ones first, and the courses."""
     db, now = database(), utc_now()
@@ -130,6 +131,7 @@ def home() -> str:
 
 
 @blueprint.get("/courses/<int:course_id>")
+@needs(Permission.READ)
 def course(course_id: int) -> str:
     """A course: what runs and comes next, and past sessions; or with `?show=upcoming`, all that is to come."""
     db, now, found = database(), utc_now(), reach_course(course_id)
@@ -154,6 +156,7 @@ def course(course_id: int) -> str:
 
 @blueprint.get("/courses/<int:course_id>/sessions.csv", defaults={"form": Form.CSV})
 @blueprint.get("/courses/<int:course_id>/sessions.xlsx", defaults={"form": Form.XLSX})
+@needs(Permission.TERM)
 def export_sessions(course_id: int, form: Form) -> ResponseReturnValue:
     """All sessions of a course, past and to come, as its page lists them."""
     db, found = database(), reach_course(course_id)
@@ -164,6 +167,7 @@ def export_sessions(course_id: int, form: Form) -> ResponseReturnValue:
 
 
 @blueprint.get("/courses/<int:course_id>/students")
+@needs(Permission.READ)
 def students(course_id: int) -> str:
     """Who takes the course, and how often each came."""
     db, found = database(), reach_course(course_id)
@@ -183,6 +187,7 @@ def students(course_id: int) -> str:
 
 @blueprint.get("/courses/<int:course_id>/students.csv", defaults={"form": Form.CSV})
 @blueprint.get("/courses/<int:course_id>/students.xlsx", defaults={"form": Form.XLSX})
+@needs(Permission.TERM)
 def export_students(course_id: int, form: Form) -> ResponseReturnValue:
     """The students of the page, on all its pages; `?q=` narrows them as it narrows the page."""
     db, found, search = database(), reach_course(course_id), _search()
@@ -251,11 +256,9 @@ def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:
 
 def _by_hand(db: Session, now: datetime) -> list[Task]:
     """The latest sessions of one's own courses that were not watched, and of which nobody has said what became."""
-    taught = db.scalars(
-        sa.select(CourseLecturer.course_id).where(CourseLecturer.account_id == current_account().id)
-    ).all()
+    own = [role.course_id for role in roles_with(Permission.CORRECT) if role.course_id is not None]
     theirs = session_ids_of_courses(
-        among(taught),
+        among(own),
         TAKES_PLACE,
         ClassSession.closed_as == Closing.OBSERVED,
         ClassSession.starts_at > now - _TASKS_FOR,
@@ -265,7 +268,7 @@ def _by_hand(db: Session, now: datetime) -> list[Task]:
         sa.select(Attendance.session_id, sa.func.count().label("students"))
         .join(ClassSession, ClassSession.id == Attendance.session_id)
         .join(theirs, theirs.c.session_id == ClassSession.id)
-        .where(waiting, counts_for(Attendance.student_id, among(taught)))
+        .where(waiting, counts_for(Attendance.student_id, among(own)))
         .group_by(Attendance.session_id)
         .subquery("found")
     )

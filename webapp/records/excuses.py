@@ -17,14 +17,15 @@ from attendance.database.excuses import ExcuseError, NewExcuse, give_excuse, tak
 from attendance.database.models import Course, Enrolment, Excuse, Student
 from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE
 from attendance.texts import english
-from webapp.account.identity import current_account, is_admin
+from webapp.account.identity import current_account, is_admin, may
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.requests import read_id, safe_path
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, start_of_day, today
 
-blueprint = Blueprint("excuses", __name__, url_prefix="/students/<int:student_id>/excuses")
+blueprint = needs(Permission.EXCUSE)(Blueprint("excuses", __name__, url_prefix="/students/<int:student_id>/excuses"))
 
 ALL, OTHER = "all", "other"
 # Kept in English, and said in the reader's language.
@@ -133,11 +134,8 @@ def excuses_of(student: Student) -> Sequence[Excuse]:
 
 
 def may_take_back(excuse: Excuse) -> bool:
-    """Whether the lecturer teaches the excuse's course; of every course, only administrators decide."""
-    if excuse.course_id is None:
-        return is_admin()
-    query = sa.select(Course.id).where(Course.id == excuse.course_id, reachable(Course.id))
-    return database().scalar(query) is not None
+    """Whether one may excuse from the excuse's course; of every course, only administrators decide."""
+    return is_admin() if excuse.course is None else may(Permission.EXCUSE, excuse.course)
 
 
 def _given(student: Student, courses: Sequence[Course], form: ExcuseForm) -> bool:

@@ -20,6 +20,7 @@ from attendance.database.audiences import (
     students_of,
 )
 from attendance.database.models import ClassSession, Course, CourseGroup, Student
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_course, reach_session
 from webapp.tools.names import by_student_name
 from webapp.tools.requests import read_id
@@ -68,6 +69,7 @@ class _Asked:
 
 
 @blueprint.get("/sessions/<int:session_id>/signing-list")
+@needs(Permission.READ)
 def of_session(session_id: int) -> str:
     """Everybody who is expected in a session, with one box."""
     session = reach_session(session_id)
@@ -83,6 +85,7 @@ def of_session(session_id: int) -> str:
 
 
 @blueprint.get("/courses/<int:course_id>/signing-list")
+@needs(Permission.READ)
 def of_course(course_id: int) -> ResponseReturnValue:
     """Everybody who takes a course, or is in its `?group=`, with a box for each session of `?weeks=` from `?from=` on.
 

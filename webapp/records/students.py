@@ -9,6 +9,8 @@ from sqlalchemy.orm import contains_eager
 
 from attendance.database.audiences import TAKES_PLACE, among, counts_for, parts
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment, Student
+from webapp.account.identity import is_admin, may
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.excuses import excuses_of, may_take_back
@@ -24,6 +26,7 @@ _A_PAGE = 30
 
 
 @blueprint.get("/students/<int:student_id>")
+@needs(Permission.READ)
 def history(student_id: int) -> str:
     """The student's rate in each course, and each recorded session; `?course=` shows one course's sessions."""
     student, db = reach_student(student_id), database()
@@ -35,6 +38,7 @@ def history(student_id: int) -> str:
         courses=courses,
         overall=tally_student(db, student_id, reachable),
         chosen=chosen,
+        may_excuse=is_admin() or any(may(Permission.EXCUSE, course) for course, _ in courses),
         excuses=[(excuse, may_take_back(excuse)) for excuse in excuses_of(student)],
         page=paginate(db, _history_query(student_id, chosen), size=_A_PAGE),
         export_addresses={
@@ -46,6 +50,7 @@ def history(student_id: int) -> str:
 
 @blueprint.get("/students/<int:student_id>.csv", defaults={"form": Form.CSV})
 @blueprint.get("/students/<int:student_id>.xlsx", defaults={"form": Form.XLSX})
+@needs(Permission.READ)
 def export(student_id: int, form: Form) -> ResponseReturnValue:
     """The page as a file, with the sessions of all its pages; `?course=` narrows them as it narrows the page."""
     student = reach_student(student_id)

@@ -26,6 +26,7 @@ from flask_babel import gettext, lazy_gettext
 from attendance.database.audiences import TAKES_PLACE, Condition, among, courses_of, sessions_of_courses
 from attendance.database.models import ClassSession, Course, Status
 from webapp.account.identity import is_admin
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, reach_course, reach_session, reachable
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.query import RecordFilter, RecordQuery
@@ -67,6 +68,7 @@ _NOT_IN_LIST = {
 
 
 @blueprint.get("/records")
+@needs(Permission.READ)
 def index() -> ResponseReturnValue:
     """The records page."""
     tidy = _tidy_arguments()
@@ -93,6 +95,7 @@ def index() -> ResponseReturnValue:
 
 @blueprint.get("/records.csv", defaults={"form": Form.CSV})
 @blueprint.get("/records.xlsx", defaults={"form": Form.XLSX})
+@needs(Permission.TERM)
 def export(form: Form) -> ResponseReturnValue:
     """Every record of the filter, on all its pages, in the same order."""
     asked = _asked_filter()
@@ -104,6 +107,7 @@ def export(form: Form) -> ResponseReturnValue:
 
 
 @blueprint.get("/records/sessions")
+@needs(Permission.READ)
 def sessions_of_course() -> ResponseReturnValue:
     """The sessions one may choose among after choosing a course, for the page's script."""
     course_id = read_id(request.args.get("course", ""))

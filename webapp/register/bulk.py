@@ -10,6 +10,7 @@ from attendance.database.bulk import BulkChange, correct_many
 from attendance.database.bulk import undo as undo_change
 from attendance.database.models import ClassSession, Status, utc_now
 from webapp.account.identity import current_account
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CHOSEN, BulkForm
@@ -23,6 +24,7 @@ _NAMED = 5
 
 
 @blueprint.post("/bulk")
+@needs(Permission.CORRECT)
 def bulk(session_id: int) -> ResponseReturnValue:
     """Set a status for several students, with one reason."""
     session = reach_session(session_id)
@@ -58,6 +60,7 @@ def bulk(session_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/bulk/<batch>/undo")
+@needs(Permission.CORRECT)
 def undo_bulk(session_id: int, batch: str) -> ResponseReturnValue:
     """Undo such a change; what was changed after it stays."""
     session = reach_session(session_id)

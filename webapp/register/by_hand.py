@@ -8,6 +8,7 @@ from attendance.database.bulk import WantedEntry, decide_many
 from attendance.database.models import ClassSession, Status, utc_now
 from attendance.texts import english
 from webapp.account.identity import current_account
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
 from webapp.register.bulk import say_done
@@ -23,12 +24,14 @@ _REASONS = {
 
 
 @blueprint.get("/by-hand")
+@needs(Permission.CORRECT)
 def by_hand(session_id: int) -> ResponseReturnValue:
     """Those of whom nothing is recorded, to tick who was absent."""
     return _page(reach_session(session_id), ByHandForm(formdata=None))
 
 
 @blueprint.post("/by-hand")
+@needs(Permission.CORRECT)
 def take_by_hand(session_id: int) -> ResponseReturnValue:
     """Everybody present but the ticked ones, everybody absent, or left unrecorded; one change that can be undone."""
     session = reach_session(session_id)

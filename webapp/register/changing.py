@@ -17,6 +17,7 @@ from attendance.database.models import ClassSession, Room
 from attendance.database.teaching.changes import Placement, cancel, move, restore
 from attendance.tables.fields import SESSION_NOTE
 from webapp.account.identity import current_account
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, reach_session
 from webapp.admin.forms import options
 from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
@@ -56,6 +57,7 @@ class CancelForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
 
 @blueprint.route("/change", methods=["GET", "POST"])
+@needs(Permission.PLAN)
 def change(session_id: int) -> ResponseReturnValue:
     """Move the session, or let it be shorter or longer, with a note for those who open the register."""
     session = reach_session(session_id)
@@ -87,6 +89,7 @@ def change(session_id: int) -> ResponseReturnValue:
 
 
 @blueprint.route("/cancel", methods=["GET", "POST"], endpoint="cancel")
+@needs(Permission.PLAN)
 def cancel_session(session_id: int) -> ResponseReturnValue:
     """Let the session not take place."""
     session, form = reach_session(session_id), CancelForm()
@@ -102,6 +105,7 @@ def cancel_session(session_id: int) -> ResponseReturnValue:
 
 
 @blueprint.route("/restore", methods=["GET", "POST"], endpoint="restore")
+@needs(Permission.PLAN)
 def restore_session(session_id: int) -> ResponseReturnValue:
     """Let a cancelled session take place after all, if its rooms are still free."""
     session, form = reach_session(session_id), CancelForm()

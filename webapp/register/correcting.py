@@ -17,6 +17,7 @@ from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.excused import excuses_for
 from attendance.database.models import AttendanceChange, ClassSession, Status, utc_now
 from webapp.account.identity import current_account
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
@@ -30,6 +31,7 @@ _CONFLICT = 409
 
 
 @blueprint.get("/students/<int:student_id>")
+@needs(Permission.READ)
 def entry(session_id: int, student_id: int) -> str:
     """One student's entry: the correction form, the history of changes, and what the cameras saw."""
     session = reach_session(session_id)
@@ -39,6 +41,7 @@ def entry(session_id: int, student_id: int) -> str:
 
 
 @blueprint.post("/students/<int:student_id>")
+@needs(Permission.CORRECT)
 def correct(session_id: int, student_id: int) -> ResponseReturnValue:
     """Set a status with a reason; from a script, the answer is the new row."""
     session = reach_session(session_id)
@@ -69,6 +72,7 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/students/<int:student_id>/give-back")
+@needs(Permission.CORRECT)
 def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
     """Let the machine decide an entry again that a person had decided."""
     session = reach_session(session_id)
@@ -101,6 +105,7 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/students/<int:student_id>/remark")
+@needs(Permission.CORRECT)
 def remark(session_id: int, student_id: int) -> ResponseReturnValue:
     """Write a note beside the status, or take it away."""
     session = reach_session(session_id)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from attendance.database.conclusions import basis_of
 from attendance.database.guests import guests_of
 from attendance.database.models import ClassSession, utc_now
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.register.blueprint import blueprint
@@ -43,6 +44,7 @@ def streams_of(app: Flask) -> LiveStreams:
 
 
 @blueprint.get("")
+@needs(Permission.READ)
 def page(session_id: int) -> str:
     """The register; `?q=` and `?state=` narrow it, for those without JavaScript and for very long ones."""
     return register_page(reach_session(session_id), BulkForm(formdata=None))
@@ -100,6 +102,7 @@ def _watch_html(db: Session, register: Register) -> str:
 
 
 @blueprint.get("/live")
+@needs(Permission.READ)
 def live(session_id: int) -> ResponseReturnValue:
     """The register's changes as server-sent events (see `live.py`); 204 when nothing will change any more."""
     session = reach_session(session_id)
@@ -129,6 +132,7 @@ def live(session_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/register.csv", defaults={"form": Form.CSV})
 @blueprint.get("/register.xlsx", defaults={"form": Form.XLSX})
+@needs(Permission.READ)
 def export(session_id: int, form: Form) -> ResponseReturnValue:
     """The register as a file, with those not yet seen; `?q=` and `?state=` narrow it as they narrow the page."""
     session = reach_session(session_id)

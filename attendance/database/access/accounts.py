@@ -1,9 +1,12 @@
 """Accounts of those who sign in: the steps that pages and commands share."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Account, PasswordLink, Role
+from attendance.database.models import Account, PasswordLink
+from attendance.database.transactions import transact
 
 
 def set_password(db: Session, account: Account, password_hash: str) -> None:
@@ -22,14 +25,13 @@ def set_password(db: Session, account: Account, password_hash: str) -> None:
     db.execute(sa.delete(PasswordLink).where(PasswordLink.account_id == account.id))
 
 
-def lock_administrators(db: Session) -> frozenset[int]:
-    """Who may administer, none of whom anybody else changes until the caller's transaction ends.
+def note_sign_in(db: Session, account_id: int, now: datetime) -> None:
+    """Keep when somebody signed in last; one statement, in a transaction of its own.
 
-    Nobody changes their own rights. As long as each change is made by one of these, one remains: of two administrators
-    who take each other's rights away at once, the second is not among them any more.
-
-    Returns:
-        Their ids.
+    Args:
+        db: a session with nothing pending.
+        account_id: whose account.
+        now: aware.
     """
-    admins = sa.select(Account.id).where(Account.role == Role.ADMIN, Account.active).order_by(Account.id)
-    return frozenset(db.scalars(admins.with_for_update()))
+    signed_in = sa.update(Account).where(Account.id == account_id).values(last_sign_in_at=now)
+    transact(db, lambda db: db.execute(signed_in, execution_options={"synchronize_session": False}))

@@ -12,7 +12,16 @@ from attendance.database.models.gallery import (
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
 from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
-from attendance.database.models.people import Account, ApiToken, PasswordLink, Role, SignInAttempt, Student, TokenRole
+from attendance.database.models.people import (
+    Account,
+    AccountRole,
+    ApiToken,
+    PasswordLink,
+    Role,
+    SignInAttempt,
+    Student,
+    TokenRole,
+)
 from attendance.database.models.register import (
     Attendance,
     AttendanceChange,
@@ -29,7 +38,6 @@ from attendance.database.models.teaching import (
     Course,
     CourseGroup,
     CourseGroupMember,
-    CourseLecturer,
     Department,
     DroppedOccurrence,
     Enrolment,
@@ -45,6 +53,7 @@ from attendance.database.models.teaching import (
 __all__ = [
     "JOB_ABANDONED",
     "Account",
+    "AccountRole",
     "ApiToken",
     "Attendance",
     "AttendanceChange",
@@ -56,7 +65,6 @@ __all__ = [
     "Course",
     "CourseGroup",
     "CourseGroupMember",
-    "CourseLecturer",
     "Department",
     "DroppedOccurrence",
     "Enrolment",

@@ -11,14 +11,16 @@ from attendance.database.models.base import UTF8, Base, utc_now
 from attendance.database.types import UtcDateTime, enum_column_type, identifier_type, picture_type
 
 if TYPE_CHECKING:
-    from attendance.database.models.teaching import Course
+    from attendance.database.models.teaching import Course, Department
 
 
 class Role(StrEnum):
-    """What a person who signs in may do."""
+    """What an account is, somewhere; what each may is `webapp.account.permissions`."""
 
-    LECTURER = "lecturer"
-    ADMIN = "admin"
+    ADMIN = "administrator"  # of all
+    DEPARTMENT = "department"  # of a department: reads and corrects its courses
+    LECTURER = "lecturer"  # of a course
+    ASSISTANT = "assistant"  # of a course, for its registers
 
 
 class TokenRole(StrEnum):
@@ -37,7 +39,6 @@ class Account(Base):
     email: Mapped[str] = mapped_column(identifier_type(254), unique=True)  # stored in lower case
     name: Mapped[str] = mapped_column(sa.String(120))
     password_hash: Mapped[str] = mapped_column(sa.String(255))
-    role: Mapped[Role] = mapped_column(enum_column_type(Role), default=Role.LECTURER)
     active: Mapped[bool] = mapped_column(default=True)
     # Raised when the password changes, so that sign-ins made with the old one end.
     sign_in_epoch: Mapped[int] = mapped_column(default=0)
@@ -45,8 +46,52 @@ class Account(Base):
     picture: Mapped[bytes | None] = mapped_column(picture_type(), deferred=True)
     picture_digest: Mapped[str | None] = mapped_column(sa.String(64))  # SHA-256 hex; also the address of the picture
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    last_sign_in_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # None: never, or before this was noted
 
-    courses: Mapped[list["Course"]] = relationship(secondary="course_lecturer", back_populates="lecturers")
+    roles: Mapped[list["AccountRole"]] = relationship(
+        back_populates="account", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    @property
+    def administers(self) -> bool:
+        """Whether it is an administrator's."""
+        return any(role.role is Role.ADMIN for role in self.roles)
+
+
+class AccountRole(Base):
+    """A role of an account, and where it has it: everywhere, in a department or in a course.
+
+    Where a role does not reach is empty, and no database counts two empty fields as the same. So each of the three
+    is unique beside the account for itself: nobody is the same thing twice, and nobody is two things in one course.
+    """
+
+    __tablename__ = "account_role"
+    __table_args__ = (
+        sa.UniqueConstraint("account_id", "everywhere"),
+        sa.UniqueConstraint("account_id", "department_id"),
+        sa.UniqueConstraint("account_id", "course_id"),
+        # A comparison with an empty field is neither true nor false, and a check refuses only what is false.
+        sa.CheckConstraint(
+            "(role = 'administrator' AND everywhere IS NOT NULL AND everywhere = 1"
+            " AND department_id IS NULL AND course_id IS NULL)"
+            " OR (role = 'department' AND everywhere IS NULL AND department_id IS NOT NULL AND course_id IS NULL)"
+            " OR (role IN ('lecturer', 'assistant') AND everywhere IS NULL"
+            " AND department_id IS NULL AND course_id IS NOT NULL)",
+            name="reaches_as_far_as_its_role",
+        ),
+        UTF8,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"))
+    role: Mapped[Role] = mapped_column(enum_column_type(Role))
+    everywhere: Mapped[bool | None]  # true or empty
+    department_id: Mapped[int | None] = mapped_column(sa.ForeignKey("department.id", ondelete="CASCADE"), index=True)
+    course_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
+
+    account: Mapped[Account] = relationship(back_populates="roles")
+    department: Mapped["Department | None"] = relationship()
+    course: Mapped["Course | None"] = relationship()
 
 
 class PasswordLink(Base):

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from attendance.database.models.base import UTF8, Base, utc_now
-from attendance.database.models.people import Account, Student
+from attendance.database.models.people import Account, AccountRole, Role, Student
 from attendance.database.types import UtcDateTime, enum_column_type, identifier_type
 
 
@@ -35,21 +35,16 @@ class Course(Base):
     attendance_threshold: Mapped[int | None] = mapped_column(sa.SmallInteger)
 
     department: Mapped[Department | None] = relationship()
-    lecturers: Mapped[list[Account]] = relationship(secondary="course_lecturer", back_populates="courses")
+    # Those who teach it; heads of its department and assistants are not among them.
+    lecturers: Mapped[list[Account]] = relationship(
+        secondary=lambda: sa.inspect(AccountRole).local_table,
+        primaryjoin=lambda: sa.and_(AccountRole.course_id == Course.id, AccountRole.role == Role.LECTURER),
+        order_by=(Account.name, Account.id),
+        viewonly=True,
+    )
     students: Mapped[list[Student]] = relationship(secondary="enrolment", viewonly=True)
     groups: Mapped[list["CourseGroup"]] = relationship(
         back_populates="course", order_by="CourseGroup.name", passive_deletes=True
-    )
-
-
-class CourseLecturer(Base):
-    """Who teaches what."""
-
-    __tablename__ = "course_lecturer"
-
-    course_id: Mapped[int] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), primary_key=True)
-    account_id: Mapped[int] = mapped_column(
-        sa.ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, index=True
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.corrections import correct_status
 from attendance.database.models import (
+    AccountRole,
     ApiToken,
     AttendanceEvidence,
     Base,
@@ -28,6 +29,7 @@ from attendance.database.models import (
     Origin,
     PasswordLink,
     QueuedMail,
+    Role,
     SeriesOrigin,
     SessionSeries,
     SignInAttempt,
@@ -42,9 +44,10 @@ from tests.factories import NINE, enrol, make_course, make_group, make_lecturer,
 
 def fill(db: Session) -> None:
     """Add rows to every table, with what databases treat differently: scripts, microseconds, bytes, nothing."""
-    course, lecturer = make_course(db), make_lecturer(db)
-    course.lecturers.append(lecturer)
-    course.department = Department(name="Институт \U0001f393")
+    lecturer, institute = make_lecturer(db, role=Role.ADMIN), Department(name="Институт \U0001f393")
+    course = make_course(db, lecturers=(lecturer,), department=institute)
+    db.add(AccountRole(account_id=lecturer.id, role=Role.DEPARTMENT, department_id=institute.id))
+    lecturer.last_sign_in_at = NINE.replace(microsecond=1)
     lecturer.picture = bytes(range(256)) * 400
     student = make_student(db, "s1", name="Zoë Łuczak 学生 🎓 \\ ' \"")
     enrol(db, course, student, make_student(db, "S1"))

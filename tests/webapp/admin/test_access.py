@@ -3,12 +3,13 @@
 import pytest
 from flask import url_for
 
-from attendance.database.models import Account, Camera, Course, Role, Room, Student, TeachingBreak
+from attendance.database.models import Account, AccountRole, Camera, Course, Role, Room, Student, TeachingBreak
 from tests.factories import (
     NINE,
     enrol,
     make_camera,
     make_course,
+    make_department,
     make_group,
     make_lecturer,
     make_room,
@@ -26,11 +27,14 @@ def furnished(site, site_db):
     enrol(site_db, course, student)
     camera = make_camera(site_db, room=room, token="cam_x")
     session, group = make_session(site_db, course, room), make_group(site_db, course, members=(student,))
+    head = make_lecturer(site_db, role=Role.DEPARTMENT, of=make_department(site_db))
     holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
     site_db.add(holidays)
     site_db.commit()
     return {
-        "account_id": lecturer.id,
+        "account_id": head.id,
+        "role_id": head.roles[0].id,
+        "department_id": head.roles[0].department_id,
         "course_id": course.id,
         "student_id": student.id,
         "room_id": room.id,
@@ -120,9 +124,10 @@ def test_somebody_made_lecturer_or_inactive_is_out_at_once(site, site_db):
     site_db.commit()
     visitor = site.visitor(admin)
     assert visitor.get("/admin").status_code == 200
-    admin.role = Role.LECTURER
+    admin.roles.clear()
     site_db.commit()
     assert visitor.get("/admin").status_code == 403
-    admin.role, admin.active = Role.ADMIN, False
+    admin.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
+    admin.active = False
     site_db.commit()
     assert visitor.get("/admin").status_code == 302

@@ -256,11 +256,11 @@ PAGES = (
     "/admin/courses/{course}/groups",
     "/admin/courses/{course}/groups/{group}",
     "/admin/courses/{course}/groups/{group}/rename",
-    "/admin/lecturers",
-    "/admin/lecturers/new",
-    "/admin/lecturers/{teacher}",
-    "/admin/lecturers/{teacher}/password",
-    "/admin/lecturers/{teacher}/delete",
+    "/admin/accounts",
+    "/admin/accounts/new",
+    "/admin/accounts/{teacher}",
+    "/admin/accounts/{teacher}/password",
+    "/admin/accounts/{teacher}/delete",
     "/admin/rooms",
     "/admin/rooms/new",
     "/admin/rooms/{room}",
@@ -318,7 +318,7 @@ def test_pages_with_errors_and_secrets_are_accessible(visit, assert_accessible, 
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("3 sessions are added")).to_be_visible()
 
-    page.goto("/admin/lecturers/new")
+    page.goto("/admin/accounts/new")
     page.get_by_label("Name").fill("Donald Knuth")
     page.get_by_label("E-mail address").fill("knuth@example.edu")
     page.get_by_role("button", name="Add the lecturer").click()

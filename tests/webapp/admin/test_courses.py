@@ -4,10 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.models import (
+    AccountRole,
     Attendance,
     ClassSession,
     Course,
-    CourseLecturer,
     Enrolment,
     Role,
     Status,
@@ -91,7 +91,9 @@ def test_lecturers_come_and_go_by_their_address(admin, site_db):
     assert '<option value="ada@example.edu">Ada</option>' in admin.get(address).text
     for typed in ("Ada@Example.edu ", "Ada <ada@example.edu>"):
         assert admin.post(f"{address}/lecturers", {"lecturer": typed}).status_code == 302
-    assert rows(site_db, CourseLecturer.account_id) == [(ada.id,)]
+    held = (AccountRole.account_id, AccountRole.role, AccountRole.course_id)
+    assert (ada.id, Role.LECTURER, course.id) in rows(site_db, *held)
+    assert len(rows(site_db, *held)) == 2, "hers and the administrator's"
     assert '<option value="ada@example.edu">' not in admin.get(address).text
     answer = admin.post(f"{address}/lecturers", {"lecturer": "nobody@example.edu"})
     assert answer.status_code == 422
@@ -99,7 +101,7 @@ def test_lecturers_come_and_go_by_their_address(admin, site_db):
     assert admin.post(f"{address}/lecturers", {"lecturer": ""}).status_code == 422
     for _ in range(2):
         assert admin.post(f"{address}/lecturers/{ada.id}/remove").status_code == 302
-    assert rows(site_db, CourseLecturer.account_id) == []
+    assert [role for _, role, _ in rows(site_db, *held)] == [Role.ADMIN]
 
 
 def test_deleting_a_course_with_registers_wants_its_code_typed(admin, site_db):

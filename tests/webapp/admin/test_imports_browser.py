@@ -81,7 +81,7 @@ def test_a_lecturer_without_a_password_gets_a_link(visit, db, assert_accessible)
     lecturer = make_lecturer(db, name="Emmy Noether")
     lecturer.password_hash = NO_PASSWORD
     db.commit()
-    page = visit(f"/admin/lecturers/{lecturer.id}", size=SIZES["narrow"])
+    page = visit(f"/admin/accounts/{lecturer.id}", size=SIZES["narrow"])
     assert_accessible(page)
     page.click("text=New link…")
     page.click("main button[type=submit]")

@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.access.roles import administers
 from attendance.database.models import (
     Account,
     Attendance,
@@ -22,7 +23,8 @@ from attendance.settings import Settings
 from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
 from tests.webapp.admin.test_photos import PHOTO
 from tests.webapp.visiting import Site
-from webapp.admin import cameras, courses, lecturers, rooms, students
+from webapp.admin import cameras, courses, rooms, students
+from webapp.admin.accounts import details
 from webapp.app import create_app
 from webapp.tools.storage import sessions_of
 
@@ -75,13 +77,13 @@ def test_what_somebody_else_took_at_the_same_moment_is_refused_by_name(admin, db
     make_room(db, "Aula")
     make_camera(db, name="front")
     make_lecturer(db, email="ada@example.edu")
-    for module in (students, courses, rooms, cameras, lecturers):
+    for module in (students, courses, rooms, cameras, details):
         monkeypatch.setattr(module, "_taken", lambda *_: False)
     others = {
         "students": make_student(db, "s2").id,
         "rooms": make_room(db, "Lab").id,
         "cameras": make_camera(db).id,
-        "lecturers": make_lecturer(db).id,
+        "accounts": make_lecturer(db).id,
     }
     course = make_course(db, "MA2")
     db.commit()
@@ -91,8 +93,8 @@ def test_what_somebody_else_took_at_the_same_moment_is_refused_by_name(admin, db
         ("rooms", {"name": "Aula"}, "Another room has this name."),
         ("cameras", {"name": "front", "room": "", "upsample": ""}, "Another camera has this name."),
         (
-            "lecturers",
-            {"name": "X", "email": "ada@example.edu", "role": "lecturer"},
+            "accounts",
+            {"name": "X", "email": "ada@example.edu"},
             "Somebody else has this e-mail address.",
         ),
     ):
@@ -122,8 +124,8 @@ def test_every_list_and_the_overview_answer(admin, db):
         ("/admin/courses?list=no-lecturer", "Physics"),
         ("/admin/courses?list=no-student&q=phys", "Physics"),
         ("/admin/courses?q=ALG", "Ada Byron"),
-        ("/admin/lecturers?q=byron", "Ada Byron"),
-        ("/admin/lecturers?list=admins", "Barbara Liskov"),
+        ("/admin/accounts?q=byron", "Ada Byron"),
+        ("/admin/accounts?list=admins", "Barbara Liskov"),
         ("/admin/rooms?q=cel", "Cellar"),
         ("/admin/cameras?q=AULA", "aula-left"),
         ("/admin/students?list=no-consent", "Ann"),
@@ -141,7 +143,7 @@ def test_adds_changes_and_deletes_everything(admin, db):
     admin.post("/admin/rooms/new", {"name": "Aula"})
     admin.post("/admin/courses/new", {"code": "MA1", "name": "Algebra"})
     admin.post("/admin/students/new", {"index_number": "s1", "name": "Ann"})
-    admin.post("/admin/lecturers/new", {"name": "Ada", "email": "ada@example.edu", "role": "lecturer"})
+    admin.post("/admin/accounts/new", {"name": "Ada", "email": "ada@example.edu"})
     room, student = db.scalars(sa.select(Room)).one(), db.scalars(sa.select(Student)).one()
     ada = db.scalars(sa.select(Account).where(Account.email == "ada@example.edu")).one()
     admin.post("/admin/cameras/new", {"name": "aula-left", "room": str(room.id), "upsample": ""})
@@ -156,7 +158,7 @@ def test_adds_changes_and_deletes_everything(admin, db):
     for address in (
         "/admin/timetable/1/delete?following=1",
         "/admin/timetable/2/delete?following=1",
-        f"/admin/lecturers/{ada.id}/delete",
+        f"/admin/accounts/{ada.id}/delete",
         f"/admin/students/{student.id}/delete",
         "/admin/courses/1/delete",
         "/admin/cameras/1/delete",
@@ -236,8 +238,8 @@ def test_two_administrators_cannot_demote_each_other_at_once(campus, db):
 
     def demote(visitor, token, other):
         start.wait(30)
-        form = {"csrf_token": token, "name": other.name, "email": other.email, "role": "lecturer", "active": "y"}
-        answers.append(visitor.client.post(f"/admin/lecturers/{other.id}", data=form).status_code)
+        form = {"csrf_token": token, "name": other.name, "email": other.email, "active": "y"}
+        answers.append(visitor.client.post(f"/admin/accounts/{other.id}", data=form).status_code)
 
     visitors = [(campus.visitor(one), other) for one, other in (pair, pair[::-1])]
     threads = [Thread(target=demote, args=(visitor, visitor.token(), other)) for visitor, other in visitors]
@@ -247,5 +249,5 @@ def test_two_administrators_cannot_demote_each_other_at_once(campus, db):
         thread.join(60)
     assert sorted(answers) == [302, 403]
     db.rollback()
-    admins = sa.select(sa.func.count()).select_from(Account).where(Account.role == Role.ADMIN, Account.active)
+    admins = sa.select(sa.func.count()).select_from(Account).where(administers(), Account.active)
     assert db.scalar(admins) == 1

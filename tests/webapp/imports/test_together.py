@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import Account, ClassSession, Course, CourseLecturer, Enrolment, Room, Student
+from attendance.database.models import Account, AccountRole, ClassSession, Course, Enrolment, Room, Student
 from attendance.tables.errors import TableError
 from attendance.tables.fields import INDEX_NUMBER
 from tests.factories import make_course, make_student
@@ -40,7 +40,7 @@ def rows(db, *models):
     return [db.scalar(sa.select(sa.func.count()).select_from(model)) for model in models]
 
 
-EVERYTHING = (Room, Course, Student, Account, CourseLecturer, Enrolment, ClassSession)
+EVERYTHING = (Room, Course, Student, Account, AccountRole, Enrolment, ClassSession)
 
 
 def test_each_file_finds_what_the_others_add_and_the_trial_says_what_the_import_does(db):

@@ -4,7 +4,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.access.accounts import lock_administrators, set_password
+from attendance.database.access.accounts import set_password
+from attendance.database.access.roles import lock_administrators
 from attendance.database.engine import begin_writing
 from attendance.database.models import Account, Role
 from tests.factories import make_lecturer
@@ -34,10 +35,7 @@ def test_of_two_new_passwords_each_ends_the_sign_ins_before_it(sessions: session
 
 def test_administrators_are_those_who_may_sign_in(sessions: sessionmaker[Session], lecturer: int) -> None:
     with sessions.begin() as db:
-        admin, former = make_lecturer(db), make_lecturer(db)
-        admin.role = former.role = Role.ADMIN
-        former.active = False
-        db.flush()
+        admin, _former = make_lecturer(db, role=Role.ADMIN), make_lecturer(db, role=Role.ADMIN, active=False)
         ids = {admin.id}
     with sessions.begin() as db:
         begin_writing(db)

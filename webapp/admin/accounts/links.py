@@ -21,7 +21,7 @@ from webapp.tools.storage import database
 from webapp.tools.times import moment_text
 
 _CSV_HEADER = ("name", "email", "link", "valid_until")
-_LIST = "Lecturers"
+_LIST = "Accounts"
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class GivenLink:
     address: str
 
 
-@blueprint.route("/lecturers/links", methods=["GET", "POST"])
-def lecturer_links() -> ResponseReturnValue:
+@blueprint.route("/accounts/links", methods=["GET", "POST"])
+def account_links() -> ResponseReturnValue:
     """Links for all who have no password yet; as a page to print, or with `as=csv` as a file."""
-    lecturers, back = without_password(database()), url_for("admin.lecturers")
+    lecturers, back = without_password(database()), url_for("admin.accounts")
     question = Question(
         title="Make links to set a password?",
         consequences=[
@@ -56,11 +56,11 @@ def lecturer_links() -> ResponseReturnValue:
     return _made(lecturers, back)
 
 
-@blueprint.route("/lecturers/<int:account_id>/link", methods=["GET", "POST"])
-def lecturer_link(account_id: int) -> ResponseReturnValue:
+@blueprint.route("/accounts/<int:account_id>/link", methods=["GET", "POST"])
+def account_link(account_id: int) -> ResponseReturnValue:
     """A new link for one lecturer."""
     lecturer = fetch(Account, account_id)
-    back = url_for("admin.lecturer", account_id=account_id)
+    back = url_for("admin.account", account_id=account_id)
     refused = None
     if account_id == current_account().id:
         refused = "Change your own password on your profile page."
@@ -75,7 +75,7 @@ def lecturer_link(account_id: int) -> ResponseReturnValue:
             ],
             button="Make a link",
             back=back,
-            crumbs=[(_LIST, url_for("admin.lecturers")), (lecturer.name, back)],
+            crumbs=[(_LIST, url_for("admin.accounts")), (lecturer.name, back)],
             refused=refused,
         )
     )

@@ -33,23 +33,23 @@ def links_of(text):
 
 
 def test_everybody_without_a_password_gets_a_link_that_works(site, admin, waiting, site_db, capfd):
-    assert "Links for 2 lecturers" in admin.text("/admin/lecturers")
-    listed = admin.text("/admin/lecturers?list=no-password")
+    assert "Links for 2 accounts" in admin.text("/admin/accounts")
+    listed = admin.text("/admin/accounts?list=no-password")
     assert ("ada@example.edu" in listed, "bob@example.edu" in listed, "Administrator" in listed) == (True, True, True)
-    assert "2 lecturers without a password get a link each" in admin.text("/admin/lecturers/links")
-    sheet = admin.post("/admin/lecturers/links")
+    assert "2 lecturers without a password get a link each" in admin.text("/admin/accounts/links")
+    sheet = admin.post("/admin/accounts/links")
     tokens = links_of(sheet.text)
     assert (sheet.status_code, len(set(tokens))) == (200, 2)
     assert "no-store" in sheet.headers["Cache-Control"]
     assert site.visitor().get(f"/password?link={tokens[0]}").status_code == 200
     assert not any(token in "".join(capfd.readouterr()) for token in tokens)
-    assert links_of(admin.get("/admin/lecturers/links").text) == [], "shown once"
+    assert links_of(admin.get("/admin/accounts/links").text) == [], "shown once"
     site_db.rollback()
     assert site_db.scalar(sa.select(sa.func.count()).select_from(PasswordLink)) == 2
 
 
 def test_the_links_as_a_file(admin, waiting):
-    answer = admin.post("/admin/lecturers/links", {"as": "csv"})
+    answer = admin.post("/admin/accounts/links", {"as": "csv"})
     assert answer.headers["Content-Disposition"] == "attachment; filename=password-links.csv"
     rows = list(csv.reader(io.StringIO(answer.data.decode("utf-8-sig"))))
     assert rows[0] == ["name", "email", "link", "valid_until"]
@@ -58,30 +58,30 @@ def test_the_links_as_a_file(admin, waiting):
 
 
 def test_there_may_be_nobody_without_a_password(admin):
-    assert "Links for" not in admin.text("/admin/lecturers")
-    assert "Everybody who may sign in has a password." in admin.text("/admin/lecturers/links")
-    assert links_of(admin.post("/admin/lecturers/links").text) == []
+    assert "Links for" not in admin.text("/admin/accounts")
+    assert "Everybody who may sign in has a password." in admin.text("/admin/accounts/links")
+    assert links_of(admin.post("/admin/accounts/links").text) == []
 
 
 def test_a_new_link_from_the_lecturer_s_page(site, admin, waiting, site_db):
     ada = waiting[0]
-    assert "None yet. With a link the lecturer sets one" in admin.text(f"/admin/lecturers/{ada.id}")
-    first, second = (links_of(admin.post(f"/admin/lecturers/{ada.id}/link").text) for _ in range(2))
+    assert "None yet. With a link they set one" in admin.text(f"/admin/accounts/{ada.id}")
+    first, second = (links_of(admin.post(f"/admin/accounts/{ada.id}/link").text) for _ in range(2))
     assert [len(first), len(second)] == [1, 1]
     assert site.visitor().get(f"/password?link={first[0]}").status_code == 404
     assert site.visitor().get(f"/password?link={second[0]}").status_code == 200
     ada.active = False
     site_db.commit()
-    assert links_of(admin.post(f"/admin/lecturers/{ada.id}/link").text) == []
+    assert links_of(admin.post(f"/admin/accounts/{ada.id}/link").text) == []
 
 
 def test_nobody_makes_a_link_for_themselves_nor_as_a_lecturer(site, admin, waiting, site_db):
     me = site_db.scalar(sa.text("select id from account where name = 'Grace Hopper'"))
-    assert "Change your own password on your profile page." in admin.text(f"/admin/lecturers/{me}/link")
-    assert links_of(admin.post(f"/admin/lecturers/{me}/link").text) == []
+    assert "Change your own password on your profile page." in admin.text(f"/admin/accounts/{me}/link")
+    assert links_of(admin.post(f"/admin/accounts/{me}/link").text) == []
     plain_lecturer = make_lecturer(site_db)
     site_db.commit()
-    assert site.visitor(plain_lecturer).post("/admin/lecturers/links").status_code == 403
+    assert site.visitor(plain_lecturer).post("/admin/accounts/links").status_code == 403
 
 
 def test_the_configured_address_stands_in_links(site_settings, site, waiting, site_db):
@@ -90,5 +90,5 @@ def test_the_configured_address_stands_in_links(site_settings, site, waiting, si
     )
     boss = make_lecturer(site_db, role=Role.ADMIN)
     site_db.commit()
-    answer = site.visitor(boss).post("/admin/lecturers/links")
+    answer = site.visitor(boss).post("/admin/accounts/links")
     assert "https://attendance.example.edu/password?link=pw_" in answer.text

@@ -1,0 +1,66 @@
+"""What each role may: the one table of it, which docs/roles.md is drawn from.
+
+A view says with `needs` what it wants; then `webapp.account.identity` refuses who has it nowhere, and
+`webapp.account.reach` finds only what belongs to courses and departments in which somebody has it.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from flask import Flask
+
+from attendance.database.models import Role
+
+T = TypeVar("T")
+
+_NEEDS = "attendance_needs"
+
+
+class Permission(StrEnum):
+    """What somebody may; the value is how documents call it."""
+
+    READ = "open courses, registers, records and students"
+    CORRECT = "correct entries of a register, one or several, and take it by hand"
+    EXCUSE = "excuse students"
+    PLAN = "move, cancel and restore sessions"
+    TERM = "reports and exports over many sessions"
+    DEPARTMENT = "reports that compare the courses of a department"
+    ADMINISTER = "administration: people and roles, courses, rooms, cameras, timetable, imports"
+
+
+class Access(StrEnum):
+    """What wants no role."""
+
+    ANYBODY = "anybody"
+    SIGNED_IN = "whoever is signed in"
+
+
+_OF_REGISTERS = frozenset({Permission.READ, Permission.CORRECT})
+_OF_COURSES = _OF_REGISTERS | {Permission.EXCUSE, Permission.PLAN, Permission.TERM}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.ADMIN: frozenset(Permission),
+    Role.DEPARTMENT: _OF_COURSES | {Permission.DEPARTMENT},
+    Role.LECTURER: _OF_COURSES,
+    Role.ASSISTANT: _OF_REGISTERS,
+}
+"""What each role may, there where somebody has it."""
+
+
+def needs(need: Permission | Access) -> Callable[[T], T]:
+    """Say what a view wants, or of a blueprint all views that say nothing themselves."""
+
+    def mark(view: T) -> T:
+        setattr(view, _NEEDS, need)
+        return view
+
+    return mark
+
+
+def need_of(app: Flask, endpoint: str) -> Permission | Access | None:
+    """What a view wants; None for one that says nothing, nor does its blueprint."""
+    view = app.view_functions[endpoint]
+    blueprint = app.blueprints.get(endpoint.rpartition(".")[0])
+    need: Permission | Access | None = getattr(view, _NEEDS, getattr(blueprint, _NEEDS, None))
+    return need

@@ -1,0 +1,238 @@
+"""Accounts: who may sign in, as what, and who ever did."""
+
+from operator import itemgetter
+
+import sqlalchemy as sa
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session, joinedload, selectinload
+from wtforms import BooleanField
+
+from attendance.database.access.accounts import set_password
+from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
+from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
+from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role
+from attendance.tables.fields import EMAIL, PERSON_NAME
+from webapp.account.identity import current_account
+from webapp.admin.accounts.role_form import RoleForm, role_words
+from webapp.admin.blueprint import blueprint
+from webapp.admin.forms import AdminForm, text_field
+from webapp.admin.lookup import count, fetch
+from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.search import matches, searched
+from webapp.admin.writing import begin_change, committed, note
+from webapp.tools.paging import paginate
+from webapp.tools.storage import database
+
+_A_PAGE = 50
+_OFFERED = 1000
+"""Courses that the field suggests."""
+_PLACES = (joinedload(AccountRole.department), joinedload(AccountRole.course))
+_TAKEN = "Somebody else has this e-mail address."
+_LISTS = {
+    "": ("All", sa.true()),
+    "admins": ("Administrators", administers()),
+    "heads": ("Heads of departments", Account.roles.any(AccountRole.role == Role.DEPARTMENT)),
+    "inactive": ("May not sign in", ~Account.active),
+    "no-password": ("No password yet", Account.active & (Account.password_hash == NO_PASSWORD)),
+    "never": ("Never signed in", Account.last_sign_in_at.is_(None)),
+}
+
+
+class AccountForm(AdminForm):
+    """An account; its roles in departments and courses have a form of their own."""
+
+    name = text_field("Name", PERSON_NAME)
+    email = text_field("E-mail address", EMAIL)
+    administrator = BooleanField("Administrator")
+    active = BooleanField("May sign in", default=True)
+
+
+@blueprint.get("/accounts")
+def accounts() -> str:
+    """The list; `?q=` searches names and addresses, `?list=` shows those of one kind."""
+    db, text = database(), searched()
+    shown = request.args.get("list", "")
+    shown = shown if shown in _LISTS else ""
+    query = sa.select(Account).where(matches(text, Account.name, Account.email), _LISTS[shown][1])
+    query = query.options(selectinload(Account.roles).options(*_PLACES)).order_by(Account.name, Account.id)
+    return render_template(
+        "admin/accounts.html",
+        page=paginate(db, query, size=_A_PAGE),
+        text=text,
+        shown=shown,
+        role_words=role_words,
+        lists=[(value, word) for value, (word, _condition) in _LISTS.items()],
+        waiting=count(Account, _LISTS["no-password"][1]),
+    )
+
+
+@blueprint.route("/accounts/new", methods=["GET", "POST"])
+def new_account() -> ResponseReturnValue:
+    """Add an account; the answer shows its first password."""
+    form = AccountForm()
+    if form.validate_on_submit():
+        password = generate_password()
+        hashed = hash_password(password)
+        db = begin_change()
+        if not _taken(form, None):
+            account = Account(name=form.name.data, email=form.email.data, password_hash=hashed)
+            if form.administrator.data:
+                account.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
+            db.add(account)
+            if committed(db, form.email, _TAKEN):
+                note("account_added", account=account.id, administrator=bool(form.administrator.data))
+                return render_template("admin/password.html", account=account, password=password, new=True)
+        db.rollback()
+    return render_template("admin/account_form.html", form=form, account=None), 422 if form.errors else 200
+
+
+@blueprint.get("/accounts/<int:account_id>")
+def account(account_id: int) -> ResponseReturnValue:
+    """An account's details and roles."""
+    return account_page(fetch(Account, account_id))
+
+
+@blueprint.post("/accounts/<int:account_id>")
+def save_account(account_id: int) -> ResponseReturnValue:
+    """Keep changed details; nobody takes away their own rights."""
+    account, form = fetch(Account, account_id), AccountForm()
+    if account_id == current_account().id:
+        # Their own role and access are not in the form: another administrator may change them.
+        form.administrator.data, form.active.data = account.administers, account.active
+    if not form.validate():
+        return account_page(account, form)
+    if account_id == current_account().id and form.email.data != account.email:
+        form.email.errors = ["You change your own e-mail address on your profile page, which asks for your password."]
+        return account_page(account, form)
+    db = begin_change()
+    _still_administrator(db)
+    if _taken(form, account_id):
+        db.rollback()
+        return account_page(account, form)
+    administrator, active = bool(form.administrator.data), bool(form.active.data)
+    if administrator:
+        give_role(db, account_id, Role.ADMIN)
+    else:
+        take_role(db, account_id)
+    account.name, account.email, account.active = form.name.data, form.email.data, active
+    if not committed(db, form.email, _TAKEN):
+        return account_page(account, form)
+    note("account_changed", account=account_id, administrator=administrator, active=active)
+    flash(f"{account.name} is saved.", "success")
+    return redirect(url_for("admin.account", account_id=account_id))
+
+
+@blueprint.route("/accounts/<int:account_id>/password", methods=["GET", "POST"])
+def reset_password(account_id: int) -> ResponseReturnValue:
+    """Give somebody a new password, which the answer shows."""
+    account = fetch(Account, account_id)
+    itself = account_id == current_account().id
+    answer = ask(
+        _question(
+            account,
+            title=f"New password for {account.name}?",
+            consequences=["The present password ends at once, and so does every sign-in made with it."],
+            button="Make a new password",
+            refused="Change your own password on your profile page." if itself else None,
+        )
+    )
+    if answer is not None:
+        return answer
+    password = generate_password()
+    hashed = hash_password(password)
+    db = begin_change()
+    set_password(db, account, hashed)
+    db.commit()
+    note("account_password_reset", account=account_id)
+    return render_template("admin/password.html", account=account, password=password, new=False)
+
+
+@blueprint.route("/accounts/<int:account_id>/delete", methods=["GET", "POST"])
+def delete_account(account_id: int) -> ResponseReturnValue:
+    """Delete an account; the corrections stay, without a name."""
+    account = fetch(Account, account_id)
+    itself = account_id == current_account().id
+    courses = count(AccountRole, AccountRole.account_id == account_id, AccountRole.course_id.is_not(None))
+    changes = count(AttendanceChange, AttendanceChange.account_id == account_id)
+    consequences = [f"{account.name} leaves {count_text(courses, 'course')} and cannot sign in any more."]
+    if changes:
+        consequences.append(
+            f"{count_text(changes, 'correction')} of registers will not say any more who made them. To keep that, take "
+            "away the right to sign in instead."
+        )
+    answer = ask(
+        _question(
+            account,
+            title=f"Delete {account.name}?",
+            consequences=consequences,
+            button="Delete the account",
+            must_type=account.email if changes else None,
+            refused="You cannot delete yourself. Another administrator can." if itself else None,
+        )
+    )
+    if answer is not None:
+        return answer
+    db = begin_change()
+    _still_administrator(db)
+    db.execute(sa.delete(Account).where(Account.id == account_id))
+    db.commit()
+    note("account_deleted", account=account_id)
+    flash(f"{account.name} is deleted.", "success")
+    return redirect(url_for("admin.accounts"))
+
+
+def account_page(
+    account: Account, form: AccountForm | None = None, roles: RoleForm | None = None
+) -> ResponseReturnValue:
+    """The page of an account, with whichever of its forms was filled in."""
+    form = form or AccountForm(formdata=None, obj=account, data={"administrator": account.administers})
+    roles = roles or RoleForm(formdata=None).offer_departments()
+    held = sa.select(AccountRole).where(AccountRole.account_id == account.id, AccountRole.everywhere.is_(None))
+    found = database().scalars(held.options(*_PLACES)).all()
+    page = render_template(
+        "admin/account.html",
+        form=form,
+        roles=roles,
+        account=account,
+        itself=account.id == current_account().id,
+        has_password=account.password_hash != NO_PASSWORD,
+        held=sorted(((role_words([role])[0], role) for role in found), key=itemgetter(0)),
+        codes=database().execute(sa.select(Course.code, Course.name).order_by(Course.code).limit(_OFFERED)).all(),
+    )
+    return page, 422 if form.errors or roles.errors else 200
+
+
+def _still_administrator(db: Session) -> None:
+    """Refuse (403) whoever came second of two administrators who take each other's rights away at once."""
+    if current_account().id not in lock_administrators(db):
+        abort(403)
+
+
+def _question(
+    account: Account,
+    *,
+    title: str,
+    consequences: list[str],
+    button: str,
+    must_type: str | None = None,
+    refused: str | None = None,
+) -> Question:
+    back = url_for("admin.account", account_id=account.id)
+    return Question(
+        title=title,
+        consequences=consequences,
+        button=button,
+        back=back,
+        crumbs=[("Accounts", url_for("admin.accounts")), (account.name, back)],
+        must_type=must_type,
+        refused=refused,
+    )
+
+
+def _taken(form: AccountForm, account_id: int | None) -> bool:
+    query = sa.select(Account.id).where(Account.email == form.email.data, Account.id != (account_id or 0))
+    if database().scalar(query) is None:
+        return False
+    form.email.errors = [_TAKEN]
+    return True
