@@ -153,6 +153,7 @@ def _require_permission() -> None:
         return
     if need is Permission.ADMINISTER:
         abort(403)
-    if request.view_args:
+    rule = request.url_rule
+    if rule is not None and rule.arguments - (rule.defaults or {}).keys():  # the path names something
         abort(404)
     abort(403, _("Your role does not include this. Ask an administrator if you need it."))

@@ -108,11 +108,12 @@ def addresses(site: Site, values: dict[str, Any]) -> list[Address]:
         for rule in site.app.url_map.iter_rules():
             if rule.endpoint == "static":
                 continue
-            unknown = rule.arguments - values.keys()
+            known = values | dict(rule.defaults or {})
+            unknown = rule.arguments - known.keys()
             assert not unknown, f"{rule.rule}: teach this test what {unknown} is"
             need = need_of(site.app, rule.endpoint)
             assert need is not None, f"{rule.rule}: its view must say with `needs` what it wants"
-            path = url_for(rule.endpoint, **{name: values[name] for name in rule.arguments})
+            path = url_for(rule.endpoint, **{name: known[name] for name in rule.arguments})
             if rule.endpoint == "records.sessions_of_course":
                 path += f"?course={values['course_id']}"
             has_place = bool(rule.arguments & set(ELSEWHERE)) or rule.endpoint == "records.sessions_of_course"
@@ -142,7 +143,7 @@ def ask(visitor: Visitor, address: Address) -> Answer:
     if answer.status_code == 302 and answer.headers["Location"].startswith("/signin"):
         return Answer.ALLOWED if "Clear-Site-Data" in answer.headers else Answer.SIGN_IN  # signing out leads there too
     assert answer.status_code < 500, (address, answer.status_code)
-    assert "This form was open while your sign-in ended" not in answer.text, (address, "the token was refused")
+    assert b"This form was open while your sign-in ended" not in answer.data, (address, "the token was refused")
     return {403: Answer.REFUSED, 404: Answer.MISSING}.get(answer.status_code, Answer.ALLOWED)
 
 
