@@ -13,7 +13,7 @@ SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy soak bench check docs format \
-        protos reference lock debian-packages
+        protos translations reference lock debian-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +71,7 @@ check: install-dev  ## Formatting, linting, types, unused names, import rules, g
 	@echo "Names that nobody uses" && $(BIN)/python -m tests.unused_names
 	@echo "Import rules" && $(BIN)/lint-imports --no-logo
 	@echo "Generated code" && $(BIN)/python -m protos.generate --check
+	@echo "Translations" && $(BIN)/python -m webapp.translations.update --check
 	@echo "Documents" && $(BIN)/python -m docs.from_code --check
 	@$(SITE)
 	@echo "Nothing to mend"
@@ -81,6 +82,9 @@ docs: install-dev  ## Make the documents' site, build/site/index.html
 
 format: install-dev  ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+translations: install-dev  ## Bring the catalogues of translations in step with the texts of the code
+	@$(BIN)/python -m webapp.translations.update
 
 protos: install-dev  ## Generate the gRPC code from protos/
 	@$(BIN)/python -m protos.generate

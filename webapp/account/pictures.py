@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attendance.errors import AttendanceError
+from attendance.texts import english
 
 MAX_BYTES = 5_000_000
 MAX_PIXELS = 50_000_000
 SIDE = 256
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _QUALITY = 88
-_TOO_MANY = "The picture has too many pixels. Choose a smaller one."
+_TOO_MANY = english("The picture has too many pixels. Choose a smaller one.")
 
 
 class ProfilePictureError(AttendanceError):
@@ -40,7 +41,11 @@ def prepare_picture(data: bytes) -> Picture:
             its header, before anything is decoded).
     """
     if len(data) > MAX_BYTES:
-        raise ProfilePictureError(f"The picture is larger than {MAX_BYTES // 1_000_000} MB. Choose a smaller one.")
+        raise ProfilePictureError(
+            english(
+                "The picture is larger than %(megabytes)s MB. Choose a smaller one.", megabytes=MAX_BYTES // 1_000_000
+            )
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is the stricter one
@@ -51,11 +56,11 @@ def prepare_picture(data: bytes) -> Picture:
                 upright = ImageOps.exif_transpose(opened)
                 square = ImageOps.fit(_opaque(upright), (SIDE, SIDE), Image.Resampling.LANCZOS)
     except UnidentifiedImageError:
-        raise ProfilePictureError("The file is no JPEG, PNG or WebP picture.") from None
+        raise ProfilePictureError(english("The file is no JPEG, PNG or WebP picture.")) from None
     except Image.DecompressionBombError:
         raise ProfilePictureError(_TOO_MANY) from None
     except (OSError, SyntaxError, ValueError):
-        raise ProfilePictureError("The picture is damaged and cannot be read.") from None
+        raise ProfilePictureError(english("The picture is damaged and cannot be read.")) from None
     buffer = io.BytesIO()
     square.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     encoded = buffer.getvalue()

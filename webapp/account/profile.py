@@ -21,6 +21,7 @@ from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_pict
 from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, too_many, wait_text
 from webapp.account.throttle import Attempt
 from webapp.tools.fields import Fits, cleaned
+from webapp.tools.languages import say_error
 from webapp.tools.storage import begin_change, database
 from webapp.tools.uploads import upload_limit
 
@@ -123,7 +124,7 @@ def save_picture() -> ResponseReturnValue:
     try:
         picture = prepare_picture(form.picture.data.read(MAX_BYTES + 1))
     except ProfilePictureError as error:
-        form.picture.errors = [str(error)]
+        form.picture.errors = [say_error(error)]
         return _page(picture=form), 422
     db = begin_change()
     lecturer.picture, lecturer.picture_digest = picture.data, picture.digest

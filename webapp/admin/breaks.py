@@ -5,6 +5,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 from wtforms import ValidationError
 from wtforms.validators import Optional
 
@@ -14,7 +15,6 @@ from attendance.tables.fields import BREAK_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, DayField, given, sensible_year, text_field
 from webapp.admin.lookup import fetch
-from webapp.admin.questions import count_text
 from webapp.admin.writing import begin_change, note
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, start_of_day
@@ -25,17 +25,19 @@ _LONGEST = timedelta(days=200)
 class BreakForm(AdminForm):
     """Days without teaching."""
 
-    name = text_field("Name", BREAK_NAME)
-    first_day = DayField("First day", validators=[given("Choose the first day."), sensible_year])
-    last_day = DayField("Last day", validators=[Optional(), sensible_year])
+    name = text_field(lazy_gettext("Name"), BREAK_NAME)
+    first_day = DayField(
+        lazy_gettext("First day"), validators=[given(lazy_gettext("Choose the first day.")), sensible_year]
+    )
+    last_day = DayField(lazy_gettext("Last day"), validators=[Optional(), sensible_year])
 
     def validate_last_day(self, last_day: DayField) -> None:
         """Not before the first day, and not years later."""
         if last_day.data and self.first_day.data:
             if last_day.data < self.first_day.data:
-                raise ValidationError("The last day is before the first.")
+                raise ValidationError(gettext("The last day is before the first."))
             if last_day.data - self.first_day.data > _LONGEST:
-                raise ValidationError("This is longer than half a year. Is the year right?")
+                raise ValidationError(gettext("This is longer than half a year. Is the year right?"))
 
 
 @blueprint.route("/timetable/breaks", methods=["GET", "POST"])
@@ -50,10 +52,17 @@ def breaks() -> ResponseReturnValue:
         db.add(row)
         db.commit()
         note("break_added", teaching_break=row.id)
-        flash(f"{row.name} is in the calendar.", "success")
+        flash(gettext("%(name)s is in the calendar.", name=row.name), "success")
         there = _sessions_in(row)
         if there:
-            flash(f"{count_text(there, 'session')} in these days stay as they are: cancel or delete them.", "warning")
+            flash(
+                ngettext(
+                    "%(num)s session in these days stays as it is: cancel or delete it.",
+                    "%(num)s sessions in these days stay as they are: cancel or delete them.",
+                    there,
+                ),
+                "warning",
+            )
         return redirect(url_for("admin.breaks"))
     rows = database().scalars(sa.select(TeachingBreak).order_by(TeachingBreak.first_day, TeachingBreak.id)).all()
     page = render_template("admin/breaks.html", form=form, lines=[(row, _sessions_in(row)) for row in rows])
@@ -69,7 +78,7 @@ def delete_break(break_id: int) -> ResponseReturnValue:
     db.execute(sa.delete(TeachingBreak).where(TeachingBreak.id == break_id))
     db.commit()
     note("break_deleted", teaching_break=break_id)
-    flash(f"{name} is not in the calendar any more.", "success")
+    flash(gettext("%(name)s is not in the calendar any more.", name=name), "success")
     return redirect(url_for("admin.breaks"))
 
 

@@ -5,6 +5,7 @@ import json
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import joinedload
 from wtforms import BooleanField, SelectField
 
@@ -21,7 +22,7 @@ from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
 _A_PAGE = 50
-_TAKEN = "Another camera has this name."
+_TAKEN = lazy_gettext("Another camera has this name.")
 _MOST_UPSAMPLE = 3  # as the setting engine.upsample
 _SMALLEST_FACES = (8, 10_000)  # as the setting service.smallest_face
 
@@ -29,23 +30,29 @@ _SMALLEST_FACES = (8, 10_000)  # as the setting service.smallest_face
 class CameraForm(AdminForm):
     """A camera. `offer_choices` must fill the rooms first."""
 
-    name = text_field("Name", CAMERA_NAME)
-    room = SelectField("Room", validate_choice=False, validators=[one_of_the_list("Choose a room of the list.")])
-    smallest_face = PixelsField("Smallest face wanted, pixels", validators=[skip_if_empty, between(*_SMALLEST_FACES)])
-    upsample = SelectField(
-        "Enlarge the picture before looking for faces",
+    name = text_field(lazy_gettext("Name"), CAMERA_NAME)
+    room = SelectField(
+        lazy_gettext("Room"),
         validate_choice=False,
-        validators=[one_of_the_list("Choose one of the list.")],
+        validators=[one_of_the_list(lazy_gettext("Choose a room of the list."))],
+    )
+    smallest_face = PixelsField(
+        lazy_gettext("Smallest face wanted, pixels"), validators=[skip_if_empty, between(*_SMALLEST_FACES)]
+    )
+    upsample = SelectField(
+        lazy_gettext("Enlarge the picture before looking for faces"),
+        validate_choice=False,
+        validators=[one_of_the_list(lazy_gettext("Choose one of the list."))],
     )
 
-    extra = BooleanField("Extra: the room counts as watched without it")
+    extra = BooleanField(lazy_gettext("Extra: the room counts as watched without it"))
 
     def offer_choices(self) -> "CameraForm":
         """Fill the lists; returns the form."""
         rooms = database().execute(sa.select(Room.id, Room.name).order_by(Room.name))
-        self.room.choices = options([("", "No room"), *((str(room_id), name) for room_id, name in rooms)])
-        times = [(str(times), f"{2**times} times") for times in range(1, _MOST_UPSAMPLE + 1)]
-        self.upsample.choices = options([("", "As set for all cameras"), ("0", "Not at all"), *times])
+        self.room.choices = options([("", gettext("No room")), *((str(room_id), name) for room_id, name in rooms)])
+        times = [(str(times), gettext("%(factor)s times", factor=2**times)) for times in range(1, _MOST_UPSAMPLE + 1)]
+        self.upsample.choices = options([("", gettext("As set for all cameras")), ("0", gettext("Not at all")), *times])
         return self
 
     def values(self) -> dict[str, str | int | bool | None]:
@@ -85,7 +92,7 @@ def new_camera() -> ResponseReturnValue:
             db.add(camera)
             if committed(db, form.name, _TAKEN):
                 note("camera_added", camera=camera.id)
-                return _token_page(camera, token, "is added")
+                return _token_page(camera, token, gettext("%(name)s is added.", name=camera.name))
         db.rollback()
     return render_template("admin/camera_form.html", form=form, camera=None), 422 if form.errors else 200
 
@@ -104,7 +111,7 @@ def camera(camera_id: int) -> ResponseReturnValue:
                 setattr(camera, name, value)
             if committed(db, form.name, _TAKEN):
                 note("camera_changed", camera=camera_id, room=camera.room_id)
-                flash(f"{camera.name} is saved.", "success")
+                flash(gettext("%(camera)s is saved.", camera=camera.name), "success")
                 return redirect(url_for("admin.cameras"))
         db.rollback()
     return render_template("admin/camera_form.html", form=form, camera=camera), 422 if form.errors else 200
@@ -115,9 +122,16 @@ def rotate_token(camera_id: int) -> ResponseReturnValue:
     """Give the camera a new token, which the answer shows; the old one ends."""
     camera = fetch(Camera, camera_id)
     had_one = camera.token_hash is not None
-    consequence = "The present token ends at once; the camera stops until it gets the new one." if had_one else ""
+    consequence = (
+        gettext("The present token ends at once; the camera stops until it gets the new one.") if had_one else ""
+    )
     answer = ask(
-        _question(camera, f"New token for {camera.name}?", [consequence] if had_one else [], "Make a new token")
+        _question(
+            camera,
+            gettext("New token for %(camera)s?", camera=camera.name),
+            [consequence] if had_one else [],
+            gettext("Make a new token"),
+        )
     )
     if answer is not None:
         return answer
@@ -126,27 +140,37 @@ def rotate_token(camera_id: int) -> ResponseReturnValue:
     camera.token_hash = hash_token(token)
     db.commit()
     note("camera_token_rotated", camera=camera_id)
-    return _token_page(camera, token, "has a new token")
+    return _token_page(camera, token, gettext("%(name)s has a new token.", name=camera.name))
 
 
 @blueprint.route("/cameras/<int:camera_id>/revoke", methods=["GET", "POST"])
 def revoke_token(camera_id: int) -> ResponseReturnValue:
     """End the camera's token."""
     camera = fetch(Camera, camera_id)
-    consequences = ["The service refuses the camera from now on. A new token lets it in again."]
+    consequences = [gettext("The service refuses the camera from now on. A new token lets it in again.")]
     if camera.room is not None and not camera.extra:
         consequences.append(
-            f"While it stands in {camera.room.name} without a token, nobody is marked absent there. If it is gone for "
-            "good, delete it."
+            gettext(
+                "While it stands in %(room)s without a token, nobody is marked absent there. If it is gone for good, "
+                "delete it.",
+                room=camera.room.name,
+            )
         )
-    answer = ask(_question(camera, f"Revoke the token of {camera.name}?", consequences, "Revoke the token"))
+    answer = ask(
+        _question(
+            camera,
+            gettext("Revoke the token of %(camera)s?", camera=camera.name),
+            consequences,
+            gettext("Revoke the token"),
+        )
+    )
     if answer is not None:
         return answer
     db = begin_change()
     camera.token_hash = None
     db.commit()
     note("camera_token_revoked", camera=camera_id)
-    flash(f"The token of {camera.name} is revoked.", "success")
+    flash(gettext("The token of %(camera)s is revoked.", camera=camera.name), "success")
     return redirect(url_for("admin.camera", camera_id=camera_id))
 
 
@@ -155,22 +179,24 @@ def delete_camera(camera_id: int) -> ResponseReturnValue:
     """Delete a camera; registers keep what it saw."""
     camera = fetch(Camera, camera_id)
     consequences = [
-        "The service refuses the camera from now on. Registers keep what it saw, but not that it was this one."
+        gettext("The service refuses the camera from now on. Registers keep what it saw, but not that it was this one.")
     ]
-    answer = ask(_question(camera, f"Delete {camera.name}?", consequences, "Delete the camera"))
+    answer = ask(
+        _question(camera, gettext("Delete %(camera)s?", camera=camera.name), consequences, gettext("Delete the camera"))
+    )
     if answer is not None:
         return answer
     db = begin_change()
     db.execute(sa.delete(Camera).where(Camera.id == camera_id))
     db.commit()
     note("camera_deleted", camera=camera_id)
-    flash(f"{camera.name} is deleted.", "success")
+    flash(gettext("%(camera)s is deleted.", camera=camera.name), "success")
     return redirect(url_for("admin.cameras"))
 
 
 def _question(camera: Camera, title: str, consequences: list[str], button: str) -> Question:
     back = url_for("admin.camera", camera_id=camera.id)
-    crumbs = [("Cameras", url_for("admin.cameras")), (camera.name, back)]
+    crumbs = [(gettext("Cameras"), url_for("admin.cameras")), (camera.name, back)]
     return Question(title=title, consequences=consequences, button=button, back=back, crumbs=crumbs)
 
 

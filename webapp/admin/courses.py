@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from wtforms import BooleanField, SelectField, StringField
 
@@ -29,22 +29,22 @@ from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, given, one_of_the_list, options, text_field
 from webapp.admin.groups import group_lines
 from webapp.admin.lookup import chosen_id, count, counts_by, fetch
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
 _A_PAGE = 50
-_TAKEN = "Another course has this code."
+_TAKEN = lazy_gettext("Another course has this code.")
 _LISTS = ("", "no-lecturer", "no-student", "no-department")
 
 
 class CourseForm(AdminForm):
     """A course. `offer_departments` must fill the departments first."""
 
-    code = text_field("Code", COURSE_CODE)
-    name = text_field("Name", COURSE_NAME)
+    code = text_field(lazy_gettext("Code"), COURSE_CODE)
+    name = text_field(lazy_gettext("Name"), COURSE_NAME)
     department = SelectField(
         lazy_gettext("Department"),
         validate_choice=False,
@@ -67,7 +67,9 @@ class CourseForm(AdminForm):
 class TeacherForm(AdminForm):
     """A lecturer or assistant to add to a course, by e-mail address."""
 
-    lecturer = StringField("Lecturer\u2019s e-mail address", validators=[given("Type an e-mail address.")])
+    lecturer = StringField(
+        lazy_gettext("Lecturer's e-mail address"), validators=[given(lazy_gettext("Type an e-mail address."))]
+    )
     assistant = BooleanField(lazy_gettext("Only as an assistant, for registers"))
 
 
@@ -113,7 +115,9 @@ def new_course() -> ResponseReturnValue:
             db.add(course)
             if committed(db, form.code, _TAKEN):
                 note("course_added", course=course.id)
-                flash(f"{course.code} is added. Now say who teaches it and who takes it.", "success")
+                flash(
+                    gettext("%(code)s is added. Now say who teaches it and who takes it.", code=course.code), "success"
+                )
                 return redirect(url_for("admin.course", course_id=course.id))
         db.rollback()
     return render_template("admin/course_form.html", form=form, course=None), 422 if form.errors else 200
@@ -138,7 +142,7 @@ def edit_course(course_id: int) -> ResponseReturnValue:
             course.department_id = form.department_id()
             if committed(db, form.code, _TAKEN):
                 note("course_changed", course=course_id)
-                flash(f"{course.code} is saved.", "success")
+                flash(gettext("%(code)s is saved.", code=course.code), "success")
                 return redirect(url_for("admin.course", course_id=course_id))
         db.rollback()
     return render_template("admin/course_form.html", form=form, course=course), 422 if form.errors else 200
@@ -153,20 +157,44 @@ def delete_course(course_id: int) -> ResponseReturnValue:
     sessions = count(of_course.subquery())
     joint = count(sessions_of_courses(among([course_id]))) - sessions
     entries = count(Attendance, Attendance.session_id.in_(of_course)) or 0
-    consequences = [f"{count_text(students, 'student')} will not be enrolled in it any more; the students stay."]
-    consequences.append(f"{count_text(sessions, 'session')} of the timetable will be deleted.")
+    consequences = [
+        ngettext(
+            "%(num)s student will not be enrolled in it any more; the students stay.",
+            "%(num)s students will not be enrolled in it any more; the students stay.",
+            students,
+        )
+    ]
+    consequences.append(
+        ngettext(
+            "%(num)s session of the timetable will be deleted.",
+            "%(num)s sessions of the timetable will be deleted.",
+            sessions,
+        )
+    )
     if joint:
-        consequences.append(f"{count_text(joint, 'joint session')} stay, for the other courses.")
+        consequences.append(
+            ngettext(
+                "%(num)s joint session stays, for the other courses.",
+                "%(num)s joint sessions stay, for the other courses.",
+                joint,
+            )
+        )
     if entries:
-        consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
+        consequences.append(
+            ngettext(
+                "%(num)s entry of registers, with its history, is deleted.",
+                "%(num)s entries of registers, with their history, are deleted.",
+                entries,
+            )
+        )
     back = url_for("admin.course", course_id=course_id)
     answer = ask(
         Question(
-            title=f"Delete {course.code} {course.name}?",
+            title=gettext("Delete %(code)s %(name)s?", code=course.code, name=course.name),
             consequences=consequences,
-            button="Delete the course",
+            button=gettext("Delete the course"),
             back=back,
-            crumbs=[("Courses", url_for("admin.courses")), (course.code, back)],
+            crumbs=[(gettext("Courses"), url_for("admin.courses")), (course.code, back)],
             must_type=course.code if entries else None,
         )
     )
@@ -176,7 +204,7 @@ def delete_course(course_id: int) -> ResponseReturnValue:
     remove_course(db, course_id)
     db.commit()
     note("course_deleted", course=course_id, sessions=sessions, entries=entries)
-    flash(f"{course.code} is deleted.", "success")
+    flash(gettext("%(code)s is deleted.", code=course.code), "success")
     return redirect(url_for("admin.courses"))
 
 
@@ -191,13 +219,18 @@ def add_teacher(course_id: int) -> ResponseReturnValue:
     lecturer = db.scalar(sa.select(Account).where(Account.email == email))
     if lecturer is None:
         db.rollback()
-        form.lecturer.errors = [f"There is no lecturer with the e-mail address {email}."]
+        form.lecturer.errors = [gettext("There is no lecturer with the e-mail address %(email)s.", email=email)]
         return _course_page(course, form)
     role = Role.ASSISTANT if form.assistant.data else Role.LECTURER
     if not give(db, form.lecturer, lecturer.id, role, Reach(course_id=course_id)):
         return _course_page(course, form)
     assists = _("%(name)s assists in %(course)s.", name=lecturer.name, course=course.code)
-    flash(assists if role is Role.ASSISTANT else f"{lecturer.name} teaches {course.code}.", "success")
+    flash(
+        assists
+        if role is Role.ASSISTANT
+        else gettext("%(lecturer)s teaches %(code)s.", lecturer=lecturer.name, code=course.code),
+        "success",
+    )
     return redirect(url_for("admin.course", course_id=course_id))
 
 
@@ -209,7 +242,9 @@ def remove_teacher(course_id: int, account_id: int) -> ResponseReturnValue:
     take_role(db, account_id, Reach(course_id=course_id))
     db.commit()
     note("role_taken", account=account_id, course=course_id)
-    flash(f"{lecturer.name} does not teach {course.code} any more.", "success")
+    flash(
+        gettext("%(lecturer)s does not teach %(code)s any more.", lecturer=lecturer.name, code=course.code), "success"
+    )
     return redirect(url_for("admin.course", course_id=course_id))
 
 

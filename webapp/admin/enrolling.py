@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
@@ -16,7 +17,7 @@ from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import is_erasing, jobs_of, waiting_photos
 from webapp.admin.lookup import fetch
 from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS, PhotoError, check_photo, name_of_photo
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.student_page import ConsentForm, PhotosForm, gallery_of, student_page
 from webapp.admin.writing import begin_change, note
 from webapp.tools.storage import database
@@ -27,7 +28,7 @@ from webapp.tools.uploads import upload_limit
 _ROOM_FOR_FORM = 1_000_000
 # Of a name that a message carries in a cookie.
 _SHOWN_OF_NAME = 30
-_ERASING = "The student's photos and encodings are being erased. Wait until that is done."
+_ERASING = lazy_gettext("The student's photos and encodings are being erased. Wait until that is done.")
 
 Photo = tuple[str, FileStorage]
 
@@ -51,7 +52,7 @@ def record_consent(student_id: int) -> ResponseReturnValue:
     student.consent_withdrawn_at = None
     db.commit()
     note("consent_recorded", student=student_id)
-    flash(f"The consent of {student.name} is recorded.", "success")
+    flash(gettext("The consent of %(student)s is recorded.", student=student.name), "success")
     return redirect(url_for("admin.student", student_id=student_id))
 
 
@@ -69,7 +70,12 @@ def withdraw_consent(student_id: int) -> ResponseReturnValue:
         request_erasure(db, student.index_number, asked_by=current_account().id)
     db.commit()
     note("consent_withdrawn", student=student_id)
-    flash(f"The consent of {student.name} is withdrawn. Photos and encodings are being erased.", "success")
+    flash(
+        gettext(
+            "The consent of %(student)s is withdrawn. Photos and encodings are being erased.", student=student.name
+        ),
+        "success",
+    )
     return redirect(url_for("admin.student", student_id=student_id))
 
 
@@ -96,10 +102,12 @@ def upload_photos(student_id: int) -> ResponseReturnValue:
         return student_page(student, form)
     job = _ask_enrolment(db, student, good)
     note("photos_uploaded", student=student_id, job=job.id, photos=len(good), rejected=len(rejected))
-    verb = "waits" if len(good) == 1 else "wait"
-    flash(f"{count_text(len(good), 'photo')} {verb} to be looked at.", "success")
+    flash(
+        ngettext("%(num)s photo waits to be looked at.", "%(num)s photos wait to be looked at.", len(good)),
+        "success",
+    )
     if rejected:
-        flash(f"Not taken: {' '.join(rejected)}", "error")
+        flash(gettext("Not taken: %(rejected)s", rejected=" ".join(rejected)), "error")
     return redirect(url_for("admin.student", student_id=student_id))
 
 
@@ -123,25 +131,40 @@ def _moment(day: date, before: datetime | None) -> datetime:
 
 def _consent_problem(db: Session, student: Student, day: date) -> str | None:
     if is_erasing(db, student.index_number):
-        return _ERASING
+        return str(_ERASING)
     withdrawn = student.consent_withdrawn_at
     if withdrawn is not None and not outlives_withdrawal(_moment(day, None), withdrawn):
-        return f"Consent was withdrawn on {day_text(withdrawn)}. Only one that was given later counts."
+        return gettext(
+            "Consent was withdrawn on %(withdrawn)s. Only one that was given later counts.",
+            withdrawn=day_text(withdrawn),
+        )
     return None
 
 
 def _upload_problems(db: Session, student: Student, number: int) -> list[str]:
     if student.consent_given_at is None:
-        return ["Record the student's consent first. Nobody is enrolled without it."]
+        return [gettext("Record the student's consent first. Nobody is enrolled without it.")]
     if is_erasing(db, student.index_number):
         return [_ERASING]
     if not number:
-        return ["Choose a photo first, or take one."]
+        return [gettext("Choose a photo first, or take one.")]
     if number > MOST_PHOTOS:
-        return [f"These are {number} photos; at most {MOST_PHOTOS} are taken at once."]
+        return [
+            gettext(
+                "These are %(number)s photos; at most %(most_photos)s are taken at once.",
+                number=number,
+                most_photos=MOST_PHOTOS,
+            )
+        ]
     waiting = waiting_photos(db, student.index_number)
     if waiting + number > MOST_PHOTOS:
-        return [f"{count_text(waiting, 'photo')} of this student wait already. Wait until they have been looked at."]
+        return [
+            ngettext(
+                "%(num)s photo of this student waits already. Wait until it has been looked at.",
+                "%(num)s photos of this student wait already. Wait until they have been looked at.",
+                waiting,
+            )
+        ]
     return []
 
 
@@ -184,24 +207,36 @@ def _withdrawal(student: Student) -> Question:
     if jobs.erasing:
         refused = _ERASING
     elif student.consent_given_at is None and not student.gallery_encodings and not jobs.erasure_failed:
-        refused = "There is no consent to withdraw, and the gallery has nothing of this student."
+        refused = gettext("There is no consent to withdraw, and the gallery has nothing of this student.")
     gone = [
-        f"{count_text(student.gallery_encodings, 'face encoding')} and every version of the index that holds them are "
-        "erased, with the photos from which they were made where those are still kept.",
-        "What confirmed the student's attendance (times and distances of faces) is deleted now.",
+        ngettext(
+            "%(num)s face encoding and every version of the index that holds it are erased, with the photo from which "
+            "it was made where that is still kept.",
+            "%(num)s face encodings and every version of the index that holds them are erased, with the photos from "
+            "which they were made where those are still kept.",
+            student.gallery_encodings,
+        ),
+        gettext("What confirmed the student's attendance (times and distances of faces) is deleted now."),
     ]
     if waiting:
-        gone.insert(0, f"{count_text(waiting, 'photo')} on the way into the gallery are deleted now.")
+        gone.insert(
+            0,
+            ngettext(
+                "%(num)s photo on the way into the gallery is deleted now.",
+                "%(num)s photos on the way into the gallery are deleted now.",
+                waiting,
+            ),
+        )
     return Question(
-        title=f"Withdraw the consent of {student.name}?",
+        title=gettext("Withdraw the consent of %(student)s?", student=student.name),
         consequences=[
-            "Cameras do not record this student any more, from now on.",
+            gettext("Cameras do not record this student any more, from now on."),
             *gone,
-            "The entries in the registers stay; lecturers can mark the student by hand.",
-            "Backups made before still hold the encodings until they expire.",
+            gettext("The entries in the registers stay; lecturers can mark the student by hand."),
+            gettext("Backups made before still hold the encodings until they expire."),
         ],
-        button="Withdraw and erase",
+        button=gettext("Withdraw and erase"),
         back=back,
-        crumbs=[("Students", url_for("admin.students")), (student.name, back)],
+        crumbs=[(gettext("Students"), url_for("admin.students")), (student.name, back)],
         refused=refused,
     )

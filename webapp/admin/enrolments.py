@@ -5,13 +5,14 @@ from typing import Any
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 
 from attendance.database.audiences import among, sessions_of_courses
 from attendance.database.models import Attendance, Course, CourseGroup, CourseGroupMember, Enrolment, Student
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.one_student import OneStudentForm
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
 from webapp.exports.answers import Form, answer, file_stem
@@ -52,15 +53,15 @@ def enrol(course_id: int) -> ResponseReturnValue:
     db = begin_change()
     student = form.find(db)
     if student is not None and db.get(Enrolment, (course_id, student.id)) is not None:
-        form.refuse(f"{student.name} is enrolled already.")
+        form.refuse(gettext("%(student)s is enrolled already.", student=student.name))
     if student is None or form.errors:
         db.rollback()
         return _roster_page(course, form)
     db.add(Enrolment(course_id=course_id, student_id=student.id))
-    if not committed(db, form.index_number, f"{student.name} is enrolled already."):
+    if not committed(db, form.index_number, gettext("%(student)s is enrolled already.", student=student.name)):
         return _roster_page(course, form)
     note("student_enrolled", course=course_id, student=student.id)
-    flash(f"{student.name} takes {course.code}.", "success")
+    flash(gettext("%(student)s takes %(code)s.", student=student.name, code=course.code), "success")
     return redirect(url_for("admin.roster", course_id=course_id))
 
 
@@ -76,19 +77,21 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
         .join(of_course, of_course.c.session_id == Attendance.session_id)
         .where(Attendance.student_id == student_id)
     )
-    consequences = ["Cameras will not look for the student in sessions of this course any more."]
+    consequences = [gettext("Cameras will not look for the student in sessions of this course any more.")]
     if entries:
-        consequences.append(f"{count_text(entries, 'entry', 'entries')} of past registers stay.")
+        consequences.append(
+            ngettext("%(num)s entry of past registers stays.", "%(num)s entries of past registers stay.", entries)
+        )
     answer = ask(
         Question(
-            title=f"Remove {student.name} from {course.code}?",
+            title=gettext("Remove %(student)s from %(code)s?", student=student.name, code=course.code),
             consequences=consequences,
-            button="Remove the student",
+            button=gettext("Remove the student"),
             back=back,
             crumbs=[
-                ("Courses", url_for("admin.courses")),
+                (gettext("Courses"), url_for("admin.courses")),
                 (course.code, url_for("admin.course", course_id=course_id)),
-                ("Students", back),
+                (gettext("Students"), back),
             ],
         )
     )
@@ -104,7 +107,7 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
     )
     db.commit()
     note("student_unenrolled", course=course_id, student=student_id)
-    flash(f"{student.name} does not take {course.code} any more.", "success")
+    flash(gettext("%(student)s does not take %(code)s any more.", student=student.name, code=course.code), "success")
     return redirect(back)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import DateField, Field, FieldList, Form, IntegerField, StringField, TimeField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
@@ -32,7 +33,7 @@ def text_field(label: str, rule: TextRule, *, optional: bool = False) -> Any:
 
 def index_number_field() -> Any:
     """The index number of a student who is added or renumbered, checked by the institution's rule."""
-    return StringField("Index number", filters=[cleaned(INDEX_NUMBER)], validators=[FitsIndexNumbers()])
+    return StringField(lazy_gettext("Index number"), filters=[cleaned(INDEX_NUMBER)], validators=[FitsIndexNumbers()])
 
 
 def skip_if_empty(_form: Form, field: Field) -> None:
@@ -56,19 +57,19 @@ class _TypedField(Field):
         try:
             super().process_formdata(list(valuelist))
         except ValueError:
-            raise ValueError(f"{self.label.text}: {self.wanted}.") from None
+            raise ValueError(gettext("%(label)s: %(wanted)s.", label=self.label.text, wanted=self.wanted)) from None
 
 
 class DayField(_TypedField, DateField):
     """A date from the browser's date control."""
 
-    wanted = "choose a day"
+    wanted = lazy_gettext("choose a day")
 
 
 class ClockField(_TypedField, TimeField):
     """A time of day from the browser's time control, with or without seconds."""
 
-    wanted = "choose a time, like 09:00"
+    wanted = lazy_gettext("choose a time, like 09:00")
 
     def __init__(self, label: str, **arguments: Any) -> None:
         super().__init__(label, format=["%H:%M", "%H:%M:%S"], **arguments)
@@ -77,13 +78,13 @@ class ClockField(_TypedField, TimeField):
 class MinutesField(_TypedField, IntegerField):
     """Whole minutes."""
 
-    wanted = "type a whole number"
+    wanted = lazy_gettext("type a whole number")
 
 
 class PixelsField(_TypedField, IntegerField):
     """A whole number of pixels."""
 
-    wanted = "type a whole number of pixels"
+    wanted = lazy_gettext("type a whole number of pixels")
 
 
 def options(pairs: Iterable[tuple[str, str]]) -> Any:
@@ -115,7 +116,7 @@ def given(message: str) -> Callable[[Form, Field], None]:
 def sensible_year(_form: Form, field: Field) -> None:
     """The day must lie in years that can be meant (a validator)."""
     if field.data and not year_can_be_meant(field.data):
-        raise ValidationError("This year cannot be meant.")
+        raise ValidationError(gettext("This year cannot be meant."))
 
 
 def between(least: int, most: int) -> Callable[[Form, Field], None]:
@@ -123,6 +124,10 @@ def between(least: int, most: int) -> Callable[[Form, Field], None]:
 
     def check(_form: Form, field: Field) -> None:
         if field.data is not None and not least <= field.data <= most:
-            raise ValidationError(f"{field.label.text}: from {least} to {most}.")
+            raise ValidationError(
+                gettext(
+                    "%(label)s: from %(least)s to %(most)s.", label=field.label.text, least=str(least), most=str(most)
+                )
+            )
 
     return check

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
@@ -17,29 +18,29 @@ _OPEN = (JobState.WAITING, JobState.WORKING)
 
 # Outcomes of photos, for people; what is not here stands as it is.
 _VERDICTS = {
-    "ok": ("Used", "good"),
-    "doubtful": ("Used, but doubtful", "warn"),
-    "set aside": ("Set aside: kept, not searched", "warn"),
-    "no face": ("No face was found", "bad"),
-    "several faces": ("Several faces", "bad"),
-    "unreadable": ("Cannot be read", "bad"),
-    "too small": ("The face is too small", "bad"),
-    "blurred": ("Blurred", "bad"),
-    "too dark": ("Too dark", "bad"),
-    "too bright": ("Too bright", "bad"),
-    "low contrast": ("Too little contrast", "bad"),
-    "turned away": ("The face is turned away", "bad"),
-    "eyes closed": ("The eyes are closed", "bad"),
-    "like another student": ("Very like another student", "bad"),
-    "unlike own photos": ("Unlike the student's other photos", "bad"),
-    "photo of two students": ("Also given for another student", "bad"),
-    "same photo again": ("The same photo again", "plain"),
+    "ok": (lazy_gettext("Used"), "good"),
+    "doubtful": (lazy_gettext("Used, but doubtful"), "warn"),
+    "set aside": (lazy_gettext("Set aside: kept, not searched"), "warn"),
+    "no face": (lazy_gettext("No face was found"), "bad"),
+    "several faces": (lazy_gettext("Several faces"), "bad"),
+    "unreadable": (lazy_gettext("Cannot be read"), "bad"),
+    "too small": (lazy_gettext("The face is too small"), "bad"),
+    "blurred": (lazy_gettext("Blurred"), "bad"),
+    "too dark": (lazy_gettext("Too dark"), "bad"),
+    "too bright": (lazy_gettext("Too bright"), "bad"),
+    "low contrast": (lazy_gettext("Too little contrast"), "bad"),
+    "turned away": (lazy_gettext("The face is turned away"), "bad"),
+    "eyes closed": (lazy_gettext("The eyes are closed"), "bad"),
+    "like another student": (lazy_gettext("Very like another student"), "bad"),
+    "unlike own photos": (lazy_gettext("Unlike the student's other photos"), "bad"),
+    "photo of two students": (lazy_gettext("Also given for another student"), "bad"),
+    "same photo again": (lazy_gettext("The same photo again"), "plain"),
 }
 _STATES = {
-    JobState.WAITING: ("Waiting", "plain"),
-    JobState.WORKING: ("At work", "live"),
-    JobState.DONE: ("Done", "good"),
-    JobState.FAILED: ("Failed", "bad"),
+    JobState.WAITING: (lazy_gettext("Waiting"), "plain"),
+    JobState.WORKING: (lazy_gettext("At work"), "live"),
+    JobState.DONE: (lazy_gettext("Done"), "good"),
+    JobState.FAILED: (lazy_gettext("Failed"), "bad"),
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 
 from attendance.database.models import (
     ClassSession,
@@ -20,7 +21,7 @@ from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.one_student import OneStudentForm
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
 from webapp.tools.names import by_student_name
@@ -28,13 +29,13 @@ from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
 _A_PAGE = 50
-_TAKEN = "The course has a group of this name already."
+_TAKEN = lazy_gettext("The course has a group of this name already.")
 
 
 class GroupForm(AdminForm):
     """A group."""
 
-    name = text_field("Name", GROUP_NAME)
+    name = text_field(lazy_gettext("Name"), GROUP_NAME)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def groups(course_id: int) -> ResponseReturnValue:
             db.add(group)
             if committed(db, form.name, _TAKEN):
                 note("group_added", course=course_id, group=group.id)
-                flash(f"The group {group.name} is added. Now say who is in it.", "success")
+                flash(gettext("The group %(group)s is added. Now say who is in it.", group=group.name), "success")
                 return redirect(url_for("admin.group", course_id=course_id, group_id=group.id))
         db.rollback()
     page = render_template("admin/groups.html", course=course, form=form, lines=group_lines(course))
@@ -97,7 +98,7 @@ def rename_group(course_id: int, group_id: int) -> ResponseReturnValue:
             group.name = form.name.data
             if committed(db, form.name, _TAKEN):
                 note("group_changed", group=group_id)
-                flash(f"The group {group.name} is saved.", "success")
+                flash(gettext("The group %(group)s is saved.", group=group.name), "success")
                 return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
         db.rollback()
     page = render_template("admin/group_form.html", course=group.course, group=group, form=form)
@@ -113,17 +114,23 @@ def add_member(course_id: int, group_id: int) -> ResponseReturnValue:
     db = begin_change()
     student = form.find(db)
     if student is not None and db.get(Enrolment, (course_id, student.id)) is None:
-        form.refuse(f"{student.name} does not take {group.course.code}. Enrol the student first.")
+        form.refuse(
+            gettext(
+                "%(student)s does not take %(code)s. Enrol the student first.",
+                student=student.name,
+                code=group.course.code,
+            )
+        )
     elif student is not None and db.get(CourseGroupMember, (group_id, student.id)) is not None:
-        form.refuse(f"{student.name} is in the group already.")
+        form.refuse(gettext("%(student)s is in the group already.", student=student.name))
     if student is None or form.errors:
         db.rollback()
         return _group_page(group, form)
     db.add(CourseGroupMember(group_id=group_id, student_id=student.id))
-    if not committed(db, form.index_number, f"{student.name} is in the group already."):
+    if not committed(db, form.index_number, gettext("%(student)s is in the group already.", student=student.name)):
         return _group_page(group, form)
     note("group_member_added", group=group_id, student=student.id)
-    flash(f"{student.name} is in group {group.name}.", "success")
+    flash(gettext("%(student)s is in group %(group)s.", student=student.name, group=group.name), "success")
     return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
 
 
@@ -139,7 +146,7 @@ def remove_member(course_id: int, group_id: int, student_id: int) -> ResponseRet
     )
     db.commit()
     note("group_member_removed", group=group_id, student=student_id)
-    flash(f"{student.name} is not in group {group.name} any more.", "success")
+    flash(gettext("%(student)s is not in group %(group)s any more.", student=student.name, group=group.name), "success")
     return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
 
 
@@ -151,17 +158,20 @@ def delete_group(course_id: int, group_id: int) -> ResponseReturnValue:
     sessions += count(SessionAudience, SessionAudience.group_id == group_id)
     refused = None
     if sessions:
-        refused = (
-            f"{count_text(sessions, 'session')} of the timetable, past ones included, took or will take place for it. "
-            "A group can be deleted once no session is for it."
+        refused = ngettext(
+            "%(num)s session of the timetable, past ones included, took or will take place for it. A group can be "
+            "deleted once no session is for it.",
+            "%(num)s sessions of the timetable, past ones included, took or will take place for it. A group can be "
+            "deleted once no session is for it.",
+            sessions,
         )
     code, name = group.course.code, group.name
     back = url_for("admin.group", course_id=course_id, group_id=group_id)
     answer = ask(
         Question(
-            title=f"Delete the group {name} of {code}?",
-            consequences=["Its students still take the course."],
-            button="Delete the group",
+            title=gettext("Delete the group %(name)s of %(code)s?", name=name, code=code),
+            consequences=[gettext("Its students still take the course.")],
+            button=gettext("Delete the group"),
             back=back,
             crumbs=[(code, url_for("admin.course", course_id=course_id)), (name, back)],
             refused=refused,
@@ -176,10 +186,10 @@ def delete_group(course_id: int, group_id: int) -> ResponseReturnValue:
         db.commit()
     except sa.exc.IntegrityError:  # a session was made for it since the question
         db.rollback()
-        flash(f"The group {name} is not deleted: a session is for it.", "error")
+        flash(gettext("The group %(name)s is not deleted: a session is for it.", name=name), "error")
         return redirect(back)
     note("group_deleted", course=course_id, group=group_id)
-    flash(f"The group {name} is deleted.", "success")
+    flash(gettext("The group %(name)s is deleted.", name=name), "success")
     return redirect(url_for("admin.groups", course_id=course_id))
 
 

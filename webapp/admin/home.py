@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import render_template
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.access.roles import is_taught
@@ -101,13 +102,17 @@ def _counts(db: Session) -> dict[str, int]:
 def ago(moment: datetime | None) -> str:
     """How long ago a moment was, in words that stay short: "12 s ago", "3 h ago", "5 days ago"."""
     if moment is None:
-        return "never"
+        return gettext("never")
     seconds = max(0, int((utc_now() - moment).total_seconds()))
-    for size, word in ((86_400, "day"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {word}{'s' if word == 'day' and count > 1 else ''} ago"
-    return f"{seconds} s ago"
+    if seconds >= 86_400:
+        return ngettext("%(num)s day ago", "%(num)s days ago", seconds // 86_400)
+    if seconds >= 3600:
+        return gettext("%(hours)s h ago", hours=seconds // 3600)
+    return (
+        gettext("%(minutes)s min ago", minutes=seconds // 60)
+        if seconds >= 60
+        else gettext("%(seconds)s s ago", seconds=seconds)
+    )
 
 
 @blueprint.app_template_test("recent")

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from PIL import Image, UnidentifiedImageError
 
 from attendance.errors import AttendanceError
+from attendance.texts import english
 
 MOST_PHOTOS = 10
 MAX_BYTES = 10_000_000
@@ -21,7 +22,7 @@ _LONGEST_NAME = 255
 _JPEG_ENDS = b"\xff\xd9"
 # ISO/IEC 23008-12: the brands of the file type box with which a phone's HEIC pictures begin.
 _HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
-_DAMAGED = "is damaged, or was cut off on its way."
+_DAMAGED = english("is damaged, or was cut off on its way.")
 
 
 class PhotoError(AttendanceError):
@@ -38,25 +39,25 @@ def check_photo(data: bytes) -> None:
         PhotoError: it is empty, too large, neither JPEG nor PNG, has too many pixels, or is cut off.
     """
     if not data:
-        raise PhotoError("is empty.")
+        raise PhotoError(english("is empty."))
     if len(data) > MAX_BYTES:
-        raise PhotoError(f"is larger than {MAX_BYTES // 1_000_000} MB.")
+        raise PhotoError(english("is larger than %(megabytes)s MB.", megabytes=MAX_BYTES // 1000000))
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
-        raise PhotoError("is a HEIC picture. Save it as JPEG.")
+        raise PhotoError(english("is a HEIC picture. Save it as JPEG."))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is the stricter one
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
-                    raise PhotoError(f"has more than {MAX_PIXELS // 1_000_000} million pixels.")
+                    raise PhotoError(english("has more than %(most)s million pixels.", most=MAX_PIXELS // 1000000))
                 if picture.format == "PNG":
                     picture.verify()  # reads the check sums
                 elif _JPEG_ENDS not in data:
                     raise PhotoError(_DAMAGED)
     except UnidentifiedImageError:
-        raise PhotoError("is no JPEG or PNG picture.") from None
+        raise PhotoError(english("is no JPEG or PNG picture.")) from None
     except Image.DecompressionBombError:
-        raise PhotoError(f"has more than {MAX_PIXELS // 1_000_000} million pixels.") from None
+        raise PhotoError(english("has more than %(most)s million pixels.", most=MAX_PIXELS // 1000000)) from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
         raise PhotoError(_DAMAGED) from None
 

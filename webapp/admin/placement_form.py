@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import FieldList, SelectField
 from wtforms.validators import Optional
@@ -37,9 +38,9 @@ def offer_further(
 class PlacementForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """When and where a session is; a form of it has the lists `room` and `also_in`, of rooms' ids, besides."""
 
-    day = DayField("Day", validators=[given("Choose a day."), sensible_year])
-    start = ClockField("Starts at", validators=[given("Choose when it starts.")])
-    end = ClockField("Ends at", validators=[given("Choose when it ends.")])
+    day = DayField(lazy_gettext("Day"), validators=[given(lazy_gettext("Choose a day.")), sensible_year])
+    start = ClockField(lazy_gettext("Starts at"), validators=[given(lazy_gettext("Choose when it starts."))])
+    end = ClockField(lazy_gettext("Ends at"), validators=[given(lazy_gettext("Choose when it ends."))])
 
     def room_ids(self) -> list[int]:
         """Where a valid form wants it to be, each room once."""

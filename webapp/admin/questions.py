@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from wtforms import StringField
 
 from attendance.tables.fields import clean
@@ -37,22 +38,17 @@ class Question:
 
 
 class _ConfirmForm(AdminForm):
-    typed = StringField("Confirmation")
+    typed = StringField(lazy_gettext("Confirmation"))
 
 
 def ask(question: Question) -> ResponseReturnValue | None:
     """The page that asks, or None once the question is answered with yes."""
     form = _ConfirmForm()
     if question.must_type:
-        form.typed.label.text = f"Type {question.must_type} to confirm"
+        form.typed.label.text = gettext("Type %(must_type)s to confirm", must_type=question.must_type)
     if request.method == "POST" and question.refused is None and form.validate():
         if question.must_type is None or clean(form.typed.data or "") == clean(question.must_type):
             return None
-        form.typed.errors = [f"This is not {question.must_type}."]
+        form.typed.errors = [gettext("This is not %(must_type)s.", must_type=question.must_type)]
     page = render_template("admin/question.html", question=question, form=form)
     return page, 422 if request.method == "POST" else 200
-
-
-def count_text(count: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: "1 student", "1,200 students"."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.exc import IntegrityError
 
 from attendance.database.audiences import TAKES_PLACE, among, is_held_in, sessions_in_rooms
@@ -11,20 +12,20 @@ from attendance.tables.fields import ROOM_NAME
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
 _A_PAGE = 50
-_TAKEN = "Another room has this name."
+_TAKEN = lazy_gettext("Another room has this name.")
 
 
 class RoomForm(AdminForm):
     """A room."""
 
-    name = text_field("Name", ROOM_NAME)
+    name = text_field(lazy_gettext("Name"), ROOM_NAME)
 
 
 @blueprint.get("/rooms")
@@ -52,7 +53,7 @@ def new_room() -> ResponseReturnValue:
             db.add(room)
             if committed(db, form.name, _TAKEN):
                 note("room_added", room=room.id)
-                flash(f"{room.name} is added.", "success")
+                flash(gettext("%(room)s is added.", room=room.name), "success")
                 return redirect(url_for("admin.rooms"))
         db.rollback()
     return render_template("admin/room_form.html", form=form, room=None), 422 if form.errors else 200
@@ -69,7 +70,7 @@ def room(room_id: int) -> ResponseReturnValue:
             room.name = form.name.data
             if committed(db, form.name, _TAKEN):
                 note("room_changed", room=room_id)
-                flash(f"{room.name} is saved.", "success")
+                flash(gettext("%(room)s is saved.", room=room.name), "success")
                 return redirect(url_for("admin.rooms"))
         db.rollback()
     cameras = database().scalars(sa.select(Camera).where(Camera.room_id == room_id).order_by(Camera.name)).all()
@@ -85,19 +86,28 @@ def delete_room(room_id: int) -> ResponseReturnValue:
     cameras = count(Camera, Camera.room_id == room_id)
     refused = None
     if sessions:
-        refused = (
-            f"{count_text(sessions, 'session')} of the timetable, past ones included, took or will take place here. "
-            "A room can be deleted once no session is in it."
+        refused = ngettext(
+            "%(num)s session of the timetable, past ones included, took or will take place here. A room can be "
+            "deleted once no session is in it.",
+            "%(num)s sessions of the timetable, past ones included, took or will take place here. A room can be "
+            "deleted once no session is in it.",
+            sessions,
         )
     back = url_for("admin.room", room_id=room_id)
     question = Question(
-        title=f"Delete {room.name}?",
-        consequences=[f"{count_text(cameras, 'camera')} will stand in no room and write no attendance."]
+        title=gettext("Delete %(room)s?", room=room.name),
+        consequences=[
+            ngettext(
+                "%(num)s camera will stand in no room and write no attendance.",
+                "%(num)s cameras will stand in no room and write no attendance.",
+                cameras,
+            )
+        ]
         if cameras
         else [],
-        button="Delete the room",
+        button=gettext("Delete the room"),
         back=back,
-        crumbs=[("Rooms", url_for("admin.rooms")), (room.name, back)],
+        crumbs=[(gettext("Rooms"), url_for("admin.rooms")), (room.name, back)],
         refused=refused,
     )
     answer = ask(question)
@@ -109,10 +119,10 @@ def delete_room(room_id: int) -> ResponseReturnValue:
         db.commit()
     except IntegrityError:  # a session was put there since the question
         db.rollback()
-        flash(f"{room.name} is not deleted: a session takes place there.", "error")
+        flash(gettext("%(room)s is not deleted: a session takes place there.", room=room.name), "error")
         return redirect(back)
     note("room_deleted", room=room_id)
-    flash(f"{room.name} is deleted.", "success")
+    flash(gettext("%(room)s is deleted.", room=room.name), "success")
     return redirect(url_for("admin.rooms"))
 
 

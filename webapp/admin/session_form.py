@@ -1,6 +1,7 @@
 """The form of a session: whom it is for, where and when."""
 
 import sqlalchemy as sa
+from flask_babel import gettext, lazy_gettext
 from wtforms import BooleanField, ValidationError
 from wtforms.validators import Optional
 
@@ -16,6 +17,7 @@ from webapp.admin.forms import (
     options,
 )
 from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
+from webapp.tools.languages import say_error
 from webapp.tools.planning import Times
 from webapp.tools.requests import read_id
 from webapp.tools.schedule import ScheduleError, weekly_days
@@ -28,18 +30,22 @@ _FURTHER = 2
 class SessionForm(AdminForm, PlacementForm):
     """A session. `offer_choices` must fill the lists first."""
 
-    course = choose("Course", "Choose a course.")
-    also_for = choose_further("Also for", "Choose a course or group of the list.", lists=_FURTHER)
-    room = choose("Room", "Choose a room.")
-    also_in = choose_further("Also in", "Choose a room of the list.", lists=_FURTHER)
-    until = DayField("Repeat every week until", validators=[Optional()])
+    course = choose(lazy_gettext("Course"), lazy_gettext("Choose a course."))
+    also_for = choose_further(
+        lazy_gettext("Also for"), lazy_gettext("Choose a course or group of the list."), lists=_FURTHER
+    )
+    room = choose(lazy_gettext("Room"), lazy_gettext("Choose a room."))
+    also_in = choose_further(lazy_gettext("Also in"), lazy_gettext("Choose a room of the list."), lists=_FURTHER)
+    until = DayField(lazy_gettext("Repeat every week until"), validators=[Optional()])
     early_minutes = MinutesField(
-        "Minutes of early entry", validators=[given("Type a number, 0 for none."), between(0, MOST_MINUTES)]
+        lazy_gettext("Minutes of early entry"),
+        validators=[given(lazy_gettext("Type a number, 0 for none.")), between(0, MOST_MINUTES)],
     )
     grace_minutes = MinutesField(
-        "Minutes of grace", validators=[given("Type a number, 0 for none."), between(0, MOST_MINUTES)]
+        lazy_gettext("Minutes of grace"),
+        validators=[given(lazy_gettext("Type a number, 0 for none.")), between(0, MOST_MINUTES)],
     )
-    leave_out = BooleanField("Leave these days out and add the others")
+    leave_out = BooleanField(lazy_gettext("Leave these days out and add the others"))
 
     def offer_choices(self) -> "SessionForm":
         """Fill the lists; returns the form."""
@@ -55,12 +61,15 @@ class SessionForm(AdminForm, PlacementForm):
         course_words = []
         for course_id, code, name in courses:
             course_words.append((str(course_id), f"{code} {name}"))
-            course_words += [(value, f"{code} {name}, group {group}") for value, group in of_course.get(course_id, [])]
+            course_words += [
+                (value, gettext("%(code)s %(name)s, group %(group)s", code=code, name=name, group=group))
+                for value, group in of_course.get(course_id, [])
+            ]
         room_words = [(str(room_id), name) for room_id, name in rooms]
-        self.course.choices = options([("", "Choose a course"), *course_words])
-        self.room.choices = options([("", "Choose a room"), *room_words])
-        offer_further(self.also_for, course_words, nothing="Nobody else", label="Course or group")
-        offer_further(self.also_in, room_words, nothing="No other room", label="Room")
+        self.course.choices = options([("", gettext("Choose a course")), *course_words])
+        self.room.choices = options([("", gettext("Choose a room")), *room_words])
+        offer_further(self.also_for, course_words, nothing=gettext("Nobody else"), label=gettext("Course or group"))
+        offer_further(self.also_in, room_words, nothing=gettext("No other room"), label=gettext("Room"))
         return self
 
     def audiences(self) -> list[Audience]:
@@ -84,7 +93,7 @@ class SessionForm(AdminForm, PlacementForm):
             try:
                 weekly_days(self.day.data, until.data)
             except ScheduleError as error:
-                raise ValidationError(str(error)) from None
+                raise ValidationError(say_error(error)) from None
 
 
 def audience_value(audience: Audience) -> str:

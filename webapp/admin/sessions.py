@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import (
@@ -37,7 +38,7 @@ from attendance.database.teaching.series import delete_sessions, new_series
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import chosen_id, counts_by, fetch
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.session_form import SessionForm, audience_value
 from webapp.admin.writing import begin_change, note
 from webapp.tools.paging import paginate
@@ -45,7 +46,7 @@ from webapp.tools.planning import Series, plan_series
 from webapp.tools.schedule import DEFAULT_MINUTES, Slot, slot_text
 from webapp.tools.session_words import audience_codes, room_names
 from webapp.tools.storage import database
-from webapp.tools.times import day_bounds, day_text, local, start_of_day, today, zone
+from webapp.tools.times import day_bounds, local, start_of_day, today, zone
 
 _A_PAGE = 60
 
@@ -116,7 +117,9 @@ def session(session_id: int) -> ResponseReturnValue:
     series = Series()
     if form.validate_on_submit():
         if entries and not set(courses_of(session)) <= {audience.course_id for audience in form.audiences()}:
-            form.course.errors = ["The register has entries already, so the course stays. Delete the session instead."]
+            form.course.errors = [
+                gettext("The register has entries already, so the course stays. Delete the session instead.")
+            ]
         else:
             begin_change()
             series = plan_series(db, form.times(weekly=False), form.room_ids(), zone(), moving=session)
@@ -148,17 +151,36 @@ def delete_session(session_id: int) -> ResponseReturnValue:
     entries = sum(_entries([each.id for each in chosen]).values())
     name = f"{audience_codes(session)}, {slot_text(Slot(session.starts_at, session.ends_at), zone())}"
     back = url_for("admin.session", session_id=session_id)
-    consequences = [f"{count_text(len(chosen), 'session')} in {room_names(session)} will be deleted."]
+    consequences = [
+        ngettext(
+            "%(num)s session in %(rooms)s will be deleted.",
+            "%(num)s sessions in %(rooms)s will be deleted.",
+            len(chosen),
+            rooms=room_names(session),
+        )
+    ]
     if entries:
-        consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
-    title = f"Delete {name}?" if len(chosen) == 1 else f"Delete {name}, and {len(chosen) - 1} later weeks?"
+        consequences.append(
+            ngettext(
+                "%(num)s entry of registers, with its history, is deleted.",
+                "%(num)s entries of registers, with their history, are deleted.",
+                entries,
+            )
+        )
+    title = (
+        gettext("Delete %(name)s?", name=name)
+        if len(chosen) == 1
+        else gettext("Delete %(name)s, and %(count)s later weeks?", name=name, count=len(chosen) - 1)
+    )
     answer = ask(
         Question(
             title=title,
             consequences=consequences,
-            button="Delete the session" if len(chosen) == 1 else f"Delete {len(chosen)} sessions",
+            button=gettext("Delete the session")
+            if len(chosen) == 1
+            else gettext("Delete %(count)s sessions", count=len(chosen)),
             back=back,
-            crumbs=[("Timetable", url_for("admin.sessions")), (name, back)],
+            crumbs=[(gettext("Timetable"), url_for("admin.sessions")), (name, back)],
             must_type=session.course.code if entries else None,
         )
     )
@@ -169,7 +191,12 @@ def delete_session(session_id: int) -> ResponseReturnValue:
     delete_sessions(db, chosen)
     db.commit()
     note("sessions_deleted", course=first_course, first=session_id, sessions=len(ids), entries=entries)
-    flash(f"{name} is deleted." if len(ids) == 1 else f"{len(ids)} sessions are deleted.", "success")
+    flash(
+        gettext("%(name)s is deleted.", name=name)
+        if len(ids) == 1
+        else gettext("%(count)s sessions are deleted.", count=len(ids)),
+        "success",
+    )
     return redirect(url_for("admin.sessions", course=first_course))
 
 
@@ -230,7 +257,7 @@ def _still_there(db: Session, form: SessionForm) -> bool:
     for model, field, ids in wanted:
         there = db.scalars(sa.select(model.id).where(model.id.in_(ids)).with_for_update(read=True)).all()
         if len(there) < len(ids):
-            field.errors = [f"{field.label.text}: this one was deleted meanwhile."]
+            field.errors = [gettext("%(label)s: this one was deleted meanwhile.", label=field.label.text)]
             return False
     return True
 
@@ -266,18 +293,26 @@ def _move(db: Session, session: ClassSession, form: SessionForm, slot: Slot) -> 
 
 def _moved_text(entries: dict[int, int]) -> str:
     if not entries:
-        return "The session is saved."
-    return "The session is saved, and its register was worked out again. What a person decided is kept."
+        return gettext("The session is saved.")
+    return gettext("The session is saved, and its register was worked out again. What a person decided is kept.")
 
 
 def _after_adding(form: SessionForm, series: Series) -> ResponseReturnValue:
     first = local(series.slots[0].starts_at).date()
     count = len(series.slots)
     if count == 1:
-        flash(f"The session on {day_text(first)} is added.", "success")
+        flash(gettext("The session on %(first)s is added.", first=first), "success")
     else:
         last = local(series.slots[-1].starts_at).date()
-        flash(f"{count} sessions are added, from {day_text(first)} to {day_text(last)}.", "success")
+        flash(
+            gettext(
+                "%(count)s sessions are added, from %(first)s to %(last)s.",
+                count=count,
+                first=first,
+                last=last,
+            ),
+            "success",
+        )
     for text in series.notes:
         flash(text, "info")
     return redirect(_list_from(first, course=form.audiences()[0].course_id))

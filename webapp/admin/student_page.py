@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import make_response, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from flask_wtf.file import MultipleFileField
 from wtforms import ValidationError
 from wtforms.validators import Optional
@@ -17,15 +18,15 @@ from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS
 from webapp.tools.storage import database
 from webapp.tools.times import local, today
 
-_FUTURE = "This day is in the future."
+_FUTURE = lazy_gettext("This day is in the future.")
 
 
 class StudentForm(AdminForm):
     """Who a student is."""
 
     index_number = index_number_field()
-    name = text_field("Name", PERSON_NAME)
-    declared_group = text_field("Declared group", DECLARED_GROUP, optional=True)
+    name = text_field(lazy_gettext("Name"), PERSON_NAME)
+    declared_group = text_field(lazy_gettext("Declared group"), DECLARED_GROUP, optional=True)
 
     def leave_index_number(self, present: str) -> "StudentForm":
         """Judge the index number only if it changes: one of long ago may break today's rule. Returns the form."""
@@ -37,8 +38,8 @@ class StudentForm(AdminForm):
 class NewStudentForm(StudentForm):
     """A student, and perhaps the consent."""
 
-    consent_given_on = DayField("Consent given on", validators=[Optional(), sensible_year])
-    consent_means = text_field("Consent given by", CONSENT_MEANS, optional=True)
+    consent_given_on = DayField(lazy_gettext("Consent given on"), validators=[Optional(), sensible_year])
+    consent_means = text_field(lazy_gettext("Consent given by"), CONSENT_MEANS, optional=True)
 
     def validate_consent_given_on(self, field: DayField) -> None:
         """Not in the future, and there when the means are."""
@@ -48,16 +49,17 @@ class NewStudentForm(StudentForm):
     def validate_consent_means(self, field: DayField) -> None:
         """Only with a day."""
         if field.data and not self.consent_given_on.data and not self.consent_given_on.errors:
-            raise ValidationError("Give the day of the consent too.")
+            raise ValidationError(gettext("Give the day of the consent too."))
 
 
 class ConsentForm(AdminForm):
     """When and by which means a student agreed to be recognised."""
 
     consent_given_on = DayField(
-        "Given on", validators=[given("Choose the day on which consent was given."), sensible_year]
+        lazy_gettext("Given on"),
+        validators=[given(lazy_gettext("Choose the day on which consent was given.")), sensible_year],
     )
-    consent_means = text_field("By which means", CONSENT_MEANS)
+    consent_means = text_field(lazy_gettext("By which means"), CONSENT_MEANS)
 
     def validate_consent_given_on(self, field: DayField) -> None:
         """Not in the future."""
@@ -68,7 +70,7 @@ class ConsentForm(AdminForm):
 class PhotosForm(AdminForm):
     """Photos to enrol."""
 
-    photos = MultipleFileField("Photos")
+    photos = MultipleFileField(lazy_gettext("Photos"))
 
 
 def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseReturnValue:

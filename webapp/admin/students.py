@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 
 from attendance.database.models import Attendance, Enrolment, Student, utc_now
 from attendance.database.upkeep.erasure import request_erasure, withdraw_within
@@ -11,7 +12,7 @@ from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import is_erasing
 from webapp.admin.lookup import count, counts_by, fetch
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.student_page import NewStudentForm, StudentForm, student_page
 from webapp.admin.writing import begin_change, committed, note
@@ -22,13 +23,16 @@ from webapp.tools.storage import database
 from webapp.tools.times import start_of_day
 
 _A_PAGE = 50
-_TAKEN = "Another student has this index number."
+_TAKEN = lazy_gettext("Another student has this index number.")
 _LISTS = {
-    "": ("All", sa.true()),
-    "no-encodings": ("Cannot be recognised yet", Student.gallery_encodings == 0),
-    "no-consent": ("No consent", Student.consent_given_at.is_(None) & Student.consent_withdrawn_at.is_(None)),
-    "withdrawn": ("Consent withdrawn", Student.consent_withdrawn_at.is_not(None)),
-    "no-course": ("In no course", ~sa.exists().where(Enrolment.student_id == Student.id)),
+    "": (lazy_gettext("All"), sa.true()),
+    "no-encodings": (lazy_gettext("Cannot be recognised yet"), Student.gallery_encodings == 0),
+    "no-consent": (
+        lazy_gettext("No consent"),
+        Student.consent_given_at.is_(None) & Student.consent_withdrawn_at.is_(None),
+    ),
+    "withdrawn": (lazy_gettext("Consent withdrawn"), Student.consent_withdrawn_at.is_not(None)),
+    "no-course": (lazy_gettext("In no course"), ~sa.exists().where(Enrolment.student_id == Student.id)),
 }
 
 
@@ -60,7 +64,7 @@ def new_student() -> ResponseReturnValue:
             db.add(student)
             if committed(db, form.index_number, _TAKEN):
                 note("student_added", student=student.id)
-                flash(f"{student.name} is added.", "success")
+                flash(gettext("%(student)s is added.", student=student.name), "success")
                 _ask_about(student.index_number)
                 return redirect(url_for("admin.student", student_id=student.id))
         db.rollback()
@@ -94,11 +98,11 @@ def save_student(student_id: int) -> ResponseReturnValue:
     if not committed(db, form.index_number, _TAKEN):
         return student_page(student, form)
     note("student_changed", student=student_id)
-    flash(f"{student.name} is saved.", "success")
+    flash(gettext("%(student)s is saved.", student=student.name), "success")
     if renumbered:
         _ask_about(student.index_number)
     if left_behind:
-        flash("The encodings under the former index number are being erased. Add the photos again.", "warning")
+        flash(gettext("The encodings under the former index number are being erased. Add the photos again."), "warning")
     return redirect(url_for("admin.student", student_id=student_id))
 
 
@@ -109,19 +113,35 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     courses = count(Enrolment, Enrolment.student_id == student_id)
     entries = count(Attendance, Attendance.student_id == student_id)
     back = url_for("admin.student", student_id=student_id)
-    consequences = [f"{student.name} ({student.index_number}) leaves {count_text(courses, 'course')}."]
+    consequences = [
+        ngettext(
+            "%(student)s (%(index_number)s) leaves %(num)s course.",
+            "%(student)s (%(index_number)s) leaves %(num)s courses.",
+            courses,
+            student=student.name,
+            index_number=student.index_number,
+        )
+    ]
     if entries:
-        consequences.append(f"{count_text(entries, 'entry', 'entries')} of registers, with their history, are deleted.")
+        consequences.append(
+            ngettext(
+                "%(num)s entry of registers, with its history, is deleted.",
+                "%(num)s entries of registers, with their history, are deleted.",
+                entries,
+            )
+        )
     consequences.append(
-        "The student's photos and face encodings are erased, too, within seconds while the gallery's worker runs."
+        gettext(
+            "The student's photos and face encodings are erased, too, within seconds while the gallery's worker runs."
+        )
     )
     answer = ask(
         Question(
-            title=f"Delete {student.name}?",
+            title=gettext("Delete %(student)s?", student=student.name),
             consequences=consequences,
-            button="Delete the student",
+            button=gettext("Delete the student"),
             back=back,
-            crumbs=[("Students", url_for("admin.students")), (student.name, back)],
+            crumbs=[(gettext("Students"), url_for("admin.students")), (student.name, back)],
             must_type=student.index_number if entries else None,
         )
     )
@@ -133,7 +153,7 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     request_erasure(db, student.index_number, asked_by=current_account().id)
     db.commit()
     note("student_deleted", student=student_id, entries=entries)
-    flash(f"{student.name} is deleted.", "success")
+    flash(gettext("%(student)s is deleted.", student=student.name), "success")
     return redirect(url_for("admin.students"))
 
 
@@ -150,7 +170,7 @@ def _is_erased_of_another(form: StudentForm, student: Student) -> bool:
     number = form.index_number.data
     if number == student.index_number or not is_erasing(database(), number or ""):
         return False
-    form.index_number.errors = ["A student of this index number is being erased. Wait until that is done."]
+    form.index_number.errors = [gettext("A student of this index number is being erased. Wait until that is done.")]
     return True
 
 
@@ -159,7 +179,7 @@ def _consents_too_early(form: NewStudentForm) -> bool:
     if form.consent_given_on.data is None or not is_erasing(database(), form.index_number.data or ""):
         return False
     form.consent_given_on.errors = [
-        "A student of this index number is being erased. Wait until that is done, or record the consent later."
+        gettext("A student of this index number is being erased. Wait until that is done, or record the consent later.")
     ]
     return True
 
@@ -175,4 +195,4 @@ def _taken(form: StudentForm, student_id: int | None) -> bool:
 def _ask_about(index_number: str) -> None:
     """Say so where a new index number is hardly told apart from another student's."""
     for other in numbers_like(database(), index_number)[:1]:
-        flash(likeness(index_number, other, "who is there already"), "warning")
+        flash(likeness(index_number, other, gettext("who is there already")), "warning")

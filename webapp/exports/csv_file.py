@@ -6,6 +6,7 @@ from typing import Any
 
 from attendance.tables.writing import csv_lines, csv_rows
 from webapp.exports.sheets import Cell, Kind, Sheet
+from webapp.tools.languages import say
 from webapp.tools.template_tools import percent
 from webapp.tools.times import local
 
@@ -53,7 +54,7 @@ def _day(value: date | datetime) -> str:
 
 
 _WRITERS: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: str,
+    Kind.TEXT: say,
     Kind.WHOLE: str,
     Kind.SHARE: percent,
     Kind.DAY: _day,

@@ -19,6 +19,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from webapp.exports.sheets import Cell, Column, Kind, Sheet
+from webapp.tools.languages import say
 from webapp.tools.template_tools import whole_percent
 from webapp.tools.times import local
 
@@ -173,7 +174,7 @@ def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[K
 
 
 def _widened(widths: Sequence[int], columns: Sequence[Column], row: Sequence[Cell]) -> list[int]:
-    texts = (str(cell or "") if column.kind is Kind.TEXT else "" for cell, column in zip(row, columns, strict=True))
+    texts = (say(cell or "") if column.kind is Kind.TEXT else "" for cell, column in zip(row, columns, strict=True))
     return [max(width, len(text)) for width, text in zip(widths, texts, strict=True)]
 
 
@@ -182,7 +183,7 @@ def _write_cell(page: Worksheet, at: tuple[int, int], cell: Cell, kind: Kind, fo
         return
     if kind is Kind.TEXT:
         # Never `write`, which takes what begins with "=" for a formula.
-        page.write_string(*at, str(cell)[:_LONGEST_TEXT])
+        page.write_string(*at, say(cell)[:_LONGEST_TEXT])
     elif kind in (Kind.WHOLE, Kind.SHARE):
         page.write_number(*at, _number(cell, kind), formats[kind])
     else:

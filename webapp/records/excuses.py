@@ -21,6 +21,7 @@ from webapp.account.identity import current_account, is_admin, may
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
 from webapp.tools.fields import Fits, cleaned
+from webapp.tools.languages import say_error
 from webapp.tools.requests import read_id, safe_path
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, start_of_day, today
@@ -158,7 +159,7 @@ def _given(student: Student, courses: Sequence[Course], form: ExcuseForm) -> boo
     try:
         give_excuse(database(), new, account_id=current_account().id)
     except ExcuseError as error:
-        form.last_day.errors = [str(error)]
+        form.last_day.errors = [say_error(error)]
         return False
     return True
 

@@ -22,7 +22,7 @@ from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
 from webapp.register.rows import RegisterRow, read_register, read_row, render_row
-from webapp.tools.languages import say
+from webapp.tools.languages import say, say_error
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.storage import database
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
@@ -93,7 +93,7 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
     except EntryChangedError:
         return _conflict_page(session, student_id, form)
     except CorrectionError as error:
-        abort(400, str(error))
+        abort(400, say_error(error))
     after = read_row(database(), session, student_id, utc_now(), courses_seen(session))
     word = say(STATE_WORDS[after.state]) if after else gettext("No entry")
     return _saved(
@@ -125,7 +125,7 @@ def remark(session_id: int, student_id: int) -> ResponseReturnValue:
     except EntryChangedError:
         return _conflict_page(session, student_id, form)
     except NoEntryError as error:
-        abort(400, str(error))
+        abort(400, say_error(error))
     done = gettext("The remark is saved.") if form.remark.data else gettext("There is no remark any more.")
     return _saved(session, student_id, form, f"{row.name}: {done}")
 

@@ -6,6 +6,7 @@ from typing import cast
 import structlog
 from flask import Flask, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
@@ -17,19 +18,42 @@ log = structlog.get_logger()
 # Code: (title, what happened and what to do).
 _SENTENCES = {
     400: (
-        "That did not work",
-        "The request was not complete or had a value that makes no sense. Go back and try again.",
+        lazy_gettext("That did not work"),
+        lazy_gettext("The request was not complete or had a value that makes no sense. Go back and try again."),
     ),
-    401: ("Please sign in", "Your sign-in has ended. Sign in again to go on."),
-    403: ("Not for you", "This page is for administrators. Ask one of them if you need something here."),
-    404: ("Nothing here", "There is no such page, or it belongs to a course that is not yours."),
-    405: ("That did not work", "This address cannot be used in that way. Go back and try again."),
-    413: ("Too large", "What was sent is larger than this page accepts. Choose a smaller file."),
-    429: ("Please wait", "There were too many attempts in a short time. Wait a few minutes and try again."),
-    500: ("Something broke", "The fault is on our side and has been noted. Try again in a moment."),
-    503: ("Back in a moment", "The database does not answer just now. Nothing is lost; try again in a moment."),
+    401: (lazy_gettext("Please sign in"), lazy_gettext("Your sign-in has ended. Sign in again to go on.")),
+    403: (
+        lazy_gettext("Not for you"),
+        lazy_gettext("This page is for administrators. Ask one of them if you need something here."),
+    ),
+    404: (
+        lazy_gettext("Nothing here"),
+        lazy_gettext("There is no such page, or it belongs to a course that is not yours."),
+    ),
+    405: (
+        lazy_gettext("That did not work"),
+        lazy_gettext("This address cannot be used in that way. Go back and try again."),
+    ),
+    413: (
+        lazy_gettext("Too large"),
+        lazy_gettext("What was sent is larger than this page accepts. Choose a smaller file."),
+    ),
+    429: (
+        lazy_gettext("Please wait"),
+        lazy_gettext("There were too many attempts in a short time. Wait a few minutes and try again."),
+    ),
+    500: (
+        lazy_gettext("Something broke"),
+        lazy_gettext("The fault is on our side and has been noted. Try again in a moment."),
+    ),
+    503: (
+        lazy_gettext("Back in a moment"),
+        lazy_gettext("The database does not answer just now. Nothing is lost; try again in a moment."),
+    ),
 }
-_CSRF = "This form was open while your sign-in ended or changed. Go back, reload the page and send it again."
+_CSRF = lazy_gettext(
+    "This form was open while your sign-in ended or changed. Go back, reload the page and send it again."
+)
 
 
 def init_errors(app: Flask) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flask import Flask, current_app
+from flask_babel import gettext
 from wtforms import Field, Form
 from wtforms.validators import StopValidation
 
@@ -39,7 +40,9 @@ class Fits:
         """Check the field."""
         problem = self._rule.problem(field.data or "")
         if problem is not None:
-            raise StopValidation(self._message or f"{field.label.text} {problem}.")
+            raise StopValidation(
+                self._message or gettext("%(label)s %(problem)s.", label=field.label.text, problem=problem)
+            )
 
 
 class FitsIndexNumbers(Fits):

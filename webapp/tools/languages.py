@@ -69,11 +69,11 @@ def offered(app: Flask) -> dict[str, str]:
     return languages
 
 
-def say(message: str) -> str:
-    """A text in the request's language, if it is one of the core's; any other string as it is."""
+def say(message: Any) -> str:
+    """A text in the request's language, if it is one of the core's; anything else as a string."""
     if type(message) is not Text:
-        return message
-    values = {name: _value(value) for name, value in message.values.items()}
+        return str(message)
+    values = _values(message.values)
     translations = _translations(str(get_locale()))
     if message.plural is None:
         pattern = translations.ugettext(message.pattern)
@@ -142,10 +142,18 @@ def _translations(code: str) -> NullTranslations:
     return Translations(compiled)
 
 
-class _Catalogues(Domain):  # type: ignore[misc] # Flask-Babel has no types
+class _Catalogues(Domain):
     def get_translations(self) -> NullTranslations:
         locale = get_locale()
         return _translations(str(locale)) if locale is not None else NullTranslations()
+
+    def gettext(self, string: str, **variables: Any) -> str:
+        text: str = self.get_translations().ugettext(string)
+        return text % _values(variables) if variables else text
+
+    def ngettext(self, singular: str, plural: str, num: int, **variables: Any) -> str:
+        text: str = self.get_translations().ungettext(singular, plural, num)
+        return text % _values({"num": num} | variables)
 
 
 class _Phrases(dict[str, Markup]):
@@ -179,7 +187,7 @@ def _phrases() -> _Phrases:
 def _template_text(message: str, /, **values: Any) -> Markup | str:
     """`_("...")` of a template: markup of the catalogue stays, values are escaped."""
     if values:
-        return _phrases()[message] % {name: _value(value) for name, value in values.items()}
+        return _phrases()[message] % _values(values)
     if type(message) is Text:
         return say(message)
     phrases = _phrases()
@@ -191,7 +199,11 @@ def _template_text(message: str, /, **values: Any) -> Markup | str:
 
 def _template_number(one: str, many: str, num: int, /, **values: Any) -> Markup:
     pattern = Markup(_phrases().translations.ungettext(one, many, num))  # noqa: S704 - ours, from the catalogue
-    return pattern % ({"num": number(num)} | {name: _value(value) for name, value in values.items()})
+    return pattern % _values({"num": num} | values)
+
+
+def _values(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: _value(value) for name, value in values.items()}
 
 
 def _value(value: Any) -> Any:

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from zoneinfo import ZoneInfo
 
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from attendance.database.models import ClassSession
 from attendance.database.teaching.breaks import load_breaks
+from attendance.texts import english
+from webapp.tools.languages import say, say_error
 from webapp.tools.schedule import ScheduleError, Slot, is_ambiguous, load_calendar, lock_room, slot_on, slot_text
-from webapp.tools.times import day_text, local
+from webapp.tools.times import local
 
 
 @dataclass
@@ -57,11 +60,11 @@ def plan_series(
         try:
             slot = slot_on(day, times.start, times.end, zone)
         except ScheduleError as error:
-            series.problems.append(str(error))
+            series.problems.append(say_error(error))
             continue
         series.slots.append(_kept(moving, slot))
         series.notes += [
-            f"Clocks show {clock:%H:%M} twice on {day_text(day)}; the first is meant."
+            gettext("Clocks show %(clock)s twice on %(day)s; the first is meant.", clock=f"{clock:%H:%M}", day=day)
             for clock in (times.start, times.end)
             if is_ambiguous(day, clock, zone)
         ]
@@ -73,14 +76,22 @@ def _days_of_teaching(db: Session, days: Sequence[date], series: Series) -> Sequ
     """The days, of several without those of breaks; a single one is meant as it is, and its break is told."""
     kept, left_out = load_breaks(db).split(days)
     if len(days) == 1:
-        series.notes += [f"{day_text(days[0])} is a day without teaching: {name}." for name in left_out]
+        series.notes += [
+            gettext("%(day)s is a day without teaching: %(name)s.", day=days[0], name=name) for name in left_out
+        ]
         return days
     series.notes += [
-        f"{number} {'day' if number == 1 else 'days'} without teaching left out: {name}."
+        ngettext(
+            "%(num)s day without teaching left out: %(name)s.",
+            "%(num)s days without teaching left out: %(name)s.",
+            number,
+            name=name,
+        )
         for name, number in left_out.items()
     ]
     if not kept:
-        series.problems.append(f"No day is left: all are days without teaching ({', '.join(left_out)}).")
+        names = ", ".join(left_out)
+        series.problems.append(gettext("No day is left: all are days without teaching (%(names)s).", names=names))
     return kept
 
 
@@ -96,7 +107,10 @@ def _leave_out_taken(
         if clash is None:
             free.append(slot)
         else:
-            series.problems.append(f"{slot_text(slot, zone)}: the room is taken by {clash.label}.")
+            taken = english(
+                "%(slot)s: the room is taken by %(booking)s.", slot=slot_text(slot, zone), booking=clash.label
+            )
+            series.problems.append(say(taken))
     series.slots = free
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import TAKES_PLACE, among, sessions_in_rooms
 from attendance.database.models import ClassSession, Course, Room
 from attendance.errors import AttendanceError
-from attendance.texts import date_text
+from attendance.texts import Text, english
 
 LONGEST_SESSION = timedelta(hours=12)
 LONGEST_SERIES_WEEKS = 60
@@ -56,7 +56,11 @@ def to_utc(day: date, clock: time, zone: ZoneInfo) -> datetime:
     wall = datetime.combine(day, clock)
     moment = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) != wall:
-        raise ScheduleError(f"{clock:%H:%M} does not exist on {date_text(day)}: the clocks go forward over it.")
+        raise ScheduleError(
+            english(
+                "%(clock)s does not exist on %(day)s: the clocks go forward over it.", clock=f"{clock:%H:%M}", day=day
+            )
+        )
     return moment
 
 
@@ -75,18 +79,29 @@ def slot_on(day: date, start: time, end: time, zone: ZoneInfo) -> Slot:
             exist.
     """
     if start == end:
-        raise ScheduleError("The end is the same as the start.")
+        raise ScheduleError(english("The end is the same as the start."))
+    first, last = f"{start:%H:%M}", f"{end:%H:%M}"
     slot = Slot(to_utc(day, start, zone), to_utc(day if end > start else day + timedelta(days=1), end, zone))
     length = slot.ends_at - slot.starts_at
     if end < start and length > LONGEST_SESSION:
-        raise ScheduleError(f"The end ({end:%H:%M}) is before the start ({start:%H:%M}).")
+        raise ScheduleError(english("The end (%(end)s) is before the start (%(start)s).", end=last, start=first))
     if length > LONGEST_SESSION:
         raise ScheduleError(
-            f"A session from {start:%H:%M} to {end:%H:%M} is longer than {LONGEST_SESSION // timedelta(hours=1)} hours."
+            english(
+                "A session from %(start)s to %(end)s is longer than %(hours)s hours.",
+                start=first,
+                end=last,
+                hours=LONGEST_SESSION // timedelta(hours=1),
+            )
         )
     if length <= timedelta(0):
         raise ScheduleError(
-            f"Between {start:%H:%M} and {end:%H:%M} on {date_text(day)} the clocks change: no time is left."
+            english(
+                "Between %(start)s and %(end)s on %(day)s the clocks change: no time is left.",
+                start=first,
+                end=last,
+                day=day,
+            )
         )
     return slot
 
@@ -100,16 +115,16 @@ def weekly_days(first: date, until: date | None) -> list[date]:
     if until is None:
         return [first]
     if until < first:
-        raise ScheduleError("The last day of the repetition is before the first session.")
+        raise ScheduleError(english("The last day of the repetition is before the first session."))
     if until - first > LONGEST_SERIES_WEEKS * _WEEK:
-        raise ScheduleError(f"A repetition may last {LONGEST_SERIES_WEEKS} weeks at most.")
+        raise ScheduleError(english("A repetition may last %(weeks)s weeks at most.", weeks=LONGEST_SERIES_WEEKS))
     return [first + week * _WEEK for week in range((until - first) // _WEEK + 1)]
 
 
-def slot_text(slot: Slot, zone: ZoneInfo) -> str:
+def slot_text(slot: Slot, zone: ZoneInfo) -> Text:
     """A slot like "Mon 5 Oct 2026, 09:00\u201310:30"."""
     start, end = slot.starts_at.astimezone(zone), slot.ends_at.astimezone(zone)
-    return f"{date_text(start.date())}, {start:%H:%M}\u2013{end:%H:%M}"
+    return english("%(day)s, %(start)s\u2013%(end)s", day=start.date(), start=f"{start:%H:%M}", end=f"{end:%H:%M}")
 
 
 class RoomCalendar:
@@ -170,8 +185,12 @@ def load_calendar(db: Session, room_ids: Iterable[int], slots: Sequence[Slot], z
     )
     for session_id, room_id, starts_at, ends_at, code, room in db.execute(query):
         slot = Slot(starts_at, ends_at)
-        calendar.add(room_id, Booking(slot, f"{code}, {slot_text(slot, zone)}, in {room}", session_id))
+        calendar.add(room_id, Booking(slot, _label(code, slot_text(slot, zone), room), session_id))
     return calendar
+
+
+def _label(code: str, slot: Text, room: str) -> Text:
+    return english("%(code)s, %(slot)s, in %(room)s", code=code, slot=slot, room=room)
 
 
 def lock_room(db: Session, room_id: int) -> None:

@@ -143,7 +143,7 @@ def test_enrols_by_index_number_and_removes(admin, site_db):
     site_db.add(Attendance(session_id=session.id, student_id=ann.id, status=Status.PRESENT))
     site_db.commit()
     removal = f"{address}/{ann.id}/remove"
-    assert "1 entry of past registers stay." in admin.text(removal)
+    assert "1 entry of past registers stays." in admin.text(removal)
     assert admin.post(removal).status_code == 302
     assert rows(site_db, Enrolment.student_id) == []
     assert len(rows(site_db, Attendance.id)) == 1

@@ -131,7 +131,7 @@ def test_deleting_a_recorded_student_wants_the_index_number_typed(admin, site_db
     site_db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT))
     site_db.commit()
     address = f"/admin/students/{student.id}/delete"
-    assert "1 entry of registers, with their history, are deleted. " in admin.text(address)
+    assert "1 entry of registers, with its history, is deleted. " in admin.text(address)
     for typed in ({}, {"typed": ""}, {"typed": "s2"}):
         answer = admin.post(address, typed)
         assert answer.status_code == 422

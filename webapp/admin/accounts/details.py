@@ -5,6 +5,7 @@ from operator import itemgetter
 import sqlalchemy as sa
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session, joinedload, selectinload
 from wtforms import BooleanField
 
@@ -18,7 +19,7 @@ from webapp.admin.accounts.role_form import RoleForm, role_words
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, fetch
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
 from webapp.tools.paging import paginate
@@ -28,24 +29,24 @@ _A_PAGE = 50
 _OFFERED = 1000
 """Courses that the field suggests."""
 _PLACES = (joinedload(AccountRole.department), joinedload(AccountRole.course))
-_TAKEN = "Somebody else has this e-mail address."
+_TAKEN = lazy_gettext("Somebody else has this e-mail address.")
 _LISTS = {
-    "": ("All", sa.true()),
-    "admins": ("Administrators", administers()),
-    "heads": ("Heads of departments", Account.roles.any(AccountRole.role == Role.DEPARTMENT)),
-    "inactive": ("May not sign in", ~Account.active),
-    "no-password": ("No password yet", Account.active & (Account.password_hash == NO_PASSWORD)),
-    "never": ("Never signed in", Account.last_sign_in_at.is_(None)),
+    "": (lazy_gettext("All"), sa.true()),
+    "admins": (lazy_gettext("Administrators"), administers()),
+    "heads": (lazy_gettext("Heads of departments"), Account.roles.any(AccountRole.role == Role.DEPARTMENT)),
+    "inactive": (lazy_gettext("May not sign in"), ~Account.active),
+    "no-password": (lazy_gettext("No password yet"), Account.active & (Account.password_hash == NO_PASSWORD)),
+    "never": (lazy_gettext("Never signed in"), Account.last_sign_in_at.is_(None)),
 }
 
 
 class AccountForm(AdminForm):
     """An account; its roles in departments and courses have a form of their own."""
 
-    name = text_field("Name", PERSON_NAME)
-    email = text_field("E-mail address", EMAIL)
-    administrator = BooleanField("Administrator")
-    active = BooleanField("May sign in", default=True)
+    name = text_field(lazy_gettext("Name"), PERSON_NAME)
+    email = text_field(lazy_gettext("E-mail address"), EMAIL)
+    administrator = BooleanField(lazy_gettext("Administrator"))
+    active = BooleanField(lazy_gettext("May sign in"), default=True)
 
 
 @blueprint.get("/accounts")
@@ -103,7 +104,9 @@ def save_account(account_id: int) -> ResponseReturnValue:
     if not form.validate():
         return account_page(account, form)
     if account_id == current_account().id and form.email.data != account.email:
-        form.email.errors = ["You change your own e-mail address on your profile page, which asks for your password."]
+        form.email.errors = [
+            gettext("You change your own e-mail address on your profile page, which asks for your password.")
+        ]
         return account_page(account, form)
     db = begin_change()
     _still_administrator(db)
@@ -119,7 +122,7 @@ def save_account(account_id: int) -> ResponseReturnValue:
     if not committed(db, form.email, _TAKEN):
         return account_page(account, form)
     note("account_changed", account=account_id, administrator=administrator, active=active)
-    flash(f"{account.name} is saved.", "success")
+    flash(gettext("%(account)s is saved.", account=account.name), "success")
     return redirect(url_for("admin.account", account_id=account_id))
 
 
@@ -131,10 +134,10 @@ def reset_password(account_id: int) -> ResponseReturnValue:
     answer = ask(
         _question(
             account,
-            title=f"New password for {account.name}?",
-            consequences=["The present password ends at once, and so does every sign-in made with it."],
-            button="Make a new password",
-            refused="Change your own password on your profile page." if itself else None,
+            title=gettext("New password for %(account)s?", account=account.name),
+            consequences=[gettext("The present password ends at once, and so does every sign-in made with it.")],
+            button=gettext("Make a new password"),
+            refused=gettext("Change your own password on your profile page.") if itself else None,
         )
     )
     if answer is not None:
@@ -155,20 +158,32 @@ def delete_account(account_id: int) -> ResponseReturnValue:
     itself = account_id == current_account().id
     courses = count(AccountRole, AccountRole.account_id == account_id, AccountRole.course_id.is_not(None))
     changes = count(AttendanceChange, AttendanceChange.account_id == account_id)
-    consequences = [f"{account.name} leaves {count_text(courses, 'course')} and cannot sign in any more."]
+    consequences = [
+        ngettext(
+            "%(account)s leaves %(num)s course and cannot sign in any more.",
+            "%(account)s leaves %(num)s courses and cannot sign in any more.",
+            courses,
+            account=account.name,
+        )
+    ]
     if changes:
         consequences.append(
-            f"{count_text(changes, 'correction')} of registers will not say any more who made them. To keep that, take "
-            "away the right to sign in instead."
+            ngettext(
+                "%(num)s correction of registers will not say any more who made it. To keep that, take away the "
+                "right to sign in instead.",
+                "%(num)s corrections of registers will not say any more who made them. To keep that, take away the "
+                "right to sign in instead.",
+                changes,
+            )
         )
     answer = ask(
         _question(
             account,
-            title=f"Delete {account.name}?",
+            title=gettext("Delete %(account)s?", account=account.name),
             consequences=consequences,
-            button="Delete the account",
+            button=gettext("Delete the account"),
             must_type=account.email if changes else None,
-            refused="You cannot delete yourself. Another administrator can." if itself else None,
+            refused=gettext("You cannot delete yourself. Another administrator can.") if itself else None,
         )
     )
     if answer is not None:
@@ -178,7 +193,7 @@ def delete_account(account_id: int) -> ResponseReturnValue:
     db.execute(sa.delete(Account).where(Account.id == account_id))
     db.commit()
     note("account_deleted", account=account_id)
-    flash(f"{account.name} is deleted.", "success")
+    flash(gettext("%(account)s is deleted.", account=account.name), "success")
     return redirect(url_for("admin.accounts"))
 
 
@@ -224,7 +239,7 @@ def _question(
         consequences=consequences,
         button=button,
         back=back,
-        crumbs=[("Accounts", url_for("admin.accounts")), (account.name, back)],
+        crumbs=[(gettext("Accounts"), url_for("admin.accounts")), (account.name, back)],
         must_type=must_type,
         refused=refused,
     )

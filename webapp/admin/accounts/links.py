@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from flask import current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
 
 from attendance.database.access.links import address_of, make_links, without_password
 from attendance.database.models import Account, utc_now
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
-from webapp.admin.questions import Question, ask, count_text
+from webapp.admin.questions import Question, ask
 from webapp.admin.writing import begin_change, note
 from webapp.exports.answers import Form, answer
 from webapp.exports.sheets import Column, Sheet
@@ -21,7 +22,7 @@ from webapp.tools.storage import database
 from webapp.tools.times import moment_text
 
 _CSV_HEADER = ("name", "email", "link", "valid_until")
-_LIST = "Accounts"
+_LIST = lazy_gettext("Accounts")
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,22 @@ def account_links() -> ResponseReturnValue:
     """Links for all who have no password yet; as a page to print, or with `as=csv` as a file."""
     lecturers, back = without_password(database()), url_for("admin.accounts")
     question = Question(
-        title="Make links to set a password?",
+        title=gettext("Make links to set a password?"),
         consequences=[
-            f"{count_text(len(lecturers), 'lecturer')} without a password {'gets' if len(lecturers) == 1 else 'get'} a "
-            f"link each, which works once within {_days()}.",
-            "Links that were made for them before stop working.",
-            "The links are shown this once only. Give each to its lecturer in a way that nobody else reads.",
+            ngettext(
+                "%(num)s lecturer without a password gets a link each, which works once within %(days)s.",
+                "%(num)s lecturers without a password get a link each, which works once within %(days)s.",
+                len(lecturers),
+                days=_days(),
+            ),
+            gettext("Links that were made for them before stop working."),
+            gettext("The links are shown this once only. Give each to its lecturer in a way that nobody else reads."),
         ],
-        button="Make the links",
+        button=gettext("Make the links"),
         back=back,
         crumbs=[(_LIST, back)],
-        refused=None if lecturers else "Everybody who may sign in has a password.",
-        further=("Make them as a CSV file", "csv"),
+        refused=None if lecturers else gettext("Everybody who may sign in has a password."),
+        further=(gettext("Make them as a CSV file"), "csv"),
     )
     answer = ask(question)
     if answer is not None:
@@ -63,17 +68,21 @@ def account_link(account_id: int) -> ResponseReturnValue:
     back = url_for("admin.account", account_id=account_id)
     refused = None
     if account_id == current_account().id:
-        refused = "Change your own password on your profile page."
+        refused = gettext("Change your own password on your profile page.")
     elif not lecturer.active:
-        refused = "This lecturer may not sign in, so no link would work. Allow it first."
+        refused = gettext("This lecturer may not sign in, so no link would work. Allow it first.")
     answer = ask(
         Question(
-            title=f"New link for {lecturer.name}?",
+            title=gettext("New link for %(lecturer)s?", lecturer=lecturer.name),
             consequences=[
-                f"With the link {lecturer.name} sets a password, once, within {_days()}.",
-                "The present password works until then. A link that was made before stops working.",
+                gettext(
+                    "With the link %(lecturer)s sets a password, once, within %(days)s.",
+                    lecturer=lecturer.name,
+                    days=_days(),
+                ),
+                gettext("The present password works until then. A link that was made before stops working."),
             ],
-            button="Make a link",
+            button=gettext("Make a link"),
             back=back,
             crumbs=[(_LIST, url_for("admin.accounts")), (lecturer.name, back)],
             refused=refused,
@@ -96,7 +105,7 @@ def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
     links = [GivenLink(one, address_of(site, tokens[one.id])) for one in lecturers]
     if request.form.get("as") == "csv":
         columns = [Column(heading) for heading in _CSV_HEADER]
-        sheet = Sheet("Links", columns, _rows(links, now + lifetime))
+        sheet = Sheet(gettext("Links"), columns, _rows(links, now + lifetime))
         return answer([sheet], file_name="password-links", form=Form.CSV)
     return render_template("admin/links.html", links=links, until=now + lifetime, back=back)
 
@@ -111,4 +120,4 @@ def _lifetime_days() -> int:
 
 
 def _days() -> str:
-    return count_text(_lifetime_days(), "day")
+    return ngettext("%(num)s day", "%(num)s days", _lifetime_days())

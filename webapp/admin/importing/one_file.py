@@ -4,6 +4,7 @@ from pathlib import Path
 
 from flask import Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from flask_wtf.file import FileField, FileRequired
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -23,7 +24,6 @@ from webapp.admin.importing.runs import (
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.photos import MAX_BYTES as MOST_BYTES
 from webapp.admin.photos import MOST_PHOTOS
-from webapp.admin.questions import count_text
 from webapp.exports.answers import Form, answer
 from webapp.exports.sheets import Column, Sheet
 from webapp.imports.files import Upload
@@ -31,6 +31,7 @@ from webapp.imports.kinds import ALL_KINDS, Kind
 from webapp.imports.report import FAULTS_HEADER, fault_rows
 from webapp.imports.together import ImportFile
 from webapp.tools.errors import error_page
+from webapp.tools.languages import say_error
 from webapp.tools.times import zone
 from webapp.tools.uploads import upload_limit
 
@@ -45,7 +46,7 @@ _MOST_DRAINED = 8 * MAX_BYTES
 class UploadForm(AdminForm):
     """A file to import."""
 
-    file = FileField("CSV file", validators=[FileRequired("Choose a file first.")])
+    file = FileField(lazy_gettext("CSV file"), validators=[FileRequired(lazy_gettext("Choose a file first."))])
 
 
 @blueprint.get("/import")
@@ -72,7 +73,7 @@ def upload(kind_name: str) -> ResponseReturnValue:
     try:
         (token,) = keep_trial([(file, course.id if course else None)])
     except TableError as error:
-        form.file.errors = [str(error)]
+        form.file.errors = [say_error(error)]
         return _upload_page(kind, course, form)
     return redirect(url_for("admin.import_report", token=token))
 
@@ -90,7 +91,7 @@ def import_now(token: str) -> ResponseReturnValue:
     if not upload.done and not form.answers([upload.report]):
         return _report_page(upload, form)
     if not import_uploads([upload]):
-        flash("This file has been imported already.", "info")
+        flash(gettext("This file has been imported already."), "info")
     return redirect(url_for("admin.import_report", token=token))
 
 
@@ -98,7 +99,7 @@ def import_now(token: str) -> ResponseReturnValue:
 def try_again(token: str) -> ResponseReturnValue:
     """Try the file once more, with courses or rooms that may be made."""
     if not try_uploads([_alone(token)], chosen_creations()):
-        flash("This file has been imported already.", "info")
+        flash(gettext("This file has been imported already."), "info")
     return redirect(url_for("admin.import_report", token=token))
 
 
@@ -115,7 +116,7 @@ def download_report(token: str) -> ResponseReturnValue:
 def download_faults(token: str) -> ResponseReturnValue:
     """The reasons why lines were refused, each once, with the lines, as a file."""
     upload = _upload(token)
-    sheet = Sheet("Faults", [Column(heading) for heading in FAULTS_HEADER], fault_rows(upload.report.faults))
+    sheet = Sheet(gettext("Faults"), [Column(heading) for heading in FAULTS_HEADER], fault_rows(upload.report.faults))
     return answer([sheet], file_name=f"import-faults_{upload.kind}", form=Form.CSV)
 
 
@@ -132,11 +133,22 @@ def _too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
     while left > 0 and (read := len(stream.read(min(left, 65_536)))):
         left -= read
     if request.endpoint == "admin.upload_photos":
-        return error_page(413, f"Choose at most {MOST_PHOTOS} photos of at most {MOST_BYTES // 1_000_000} MB each.")
+        return error_page(
+            413,
+            gettext(
+                "Choose at most %(most_photos)s photos of at most %(most_bytes)s MB each.",
+                most_photos=MOST_PHOTOS,
+                most_bytes=MOST_BYTES // 1000000,
+            ),
+        )
     if request.endpoint not in ("admin.upload", "admin.upload_together"):
         return error_page(413)
     return error_page(
-        413, f"The file is larger than {MAX_BYTES // 1_000_000} MB. Split it into parts and import one after the other."
+        413,
+        gettext(
+            "The file is larger than %(max_bytes)s MB. Split it into parts and import one after the other.",
+            max_bytes=MAX_BYTES // 1000000,
+        ),
     )
 
 
@@ -190,6 +202,3 @@ def _kind(name: str) -> Kind:
 def _course_meant(kind_name: str) -> Course | None:
     course_id = chosen_id("course")
     return fetch(Course, course_id) if course_id is not None and kind_name == "enrolments" else None
-
-
-blueprint.add_app_template_filter(count_text, "counted")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flask import request
+from flask_babel import lazy_gettext
 from wtforms import BooleanField
 
 from attendance.database.models import Course
@@ -19,13 +20,13 @@ from webapp.tools.fields import institutions_rule
 from webapp.tools.storage import database
 from webapp.tools.times import zone
 
-_UNCHECKED = "Look at the lines under \u201cPlease check\u201d first. Tick this if they are right."
+_UNCHECKED = lazy_gettext("Look at the lines under “Please check” first. Tick this if they are right.")
 
 
 class ApplyForm(AdminForm):
     """The word of whoever imports files."""
 
-    checked = BooleanField("I have checked these lines: they are right.")
+    checked = BooleanField(lazy_gettext("I have checked these lines: they are right."))
 
     def answers(self, reports: Sequence[Report]) -> bool:
         """Whether the form is whole, and what the reports ask is answered."""

@@ -2,6 +2,7 @@
 
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext
 from flask_wtf.file import MultipleFileField
 
 from attendance.tables.errors import TableError
@@ -21,17 +22,18 @@ from webapp.imports.files import Upload, new_name
 from webapp.imports.kinds import ALL_KINDS, KINDS
 from webapp.imports.report import Report
 from webapp.imports.together import ImportFile, in_order, kind_of
+from webapp.tools.languages import say_error
 from webapp.tools.uploads import upload_limit
 
 MOST_FILES = 10
 _MOST_BYTES = 2 * MAX_BYTES
-_DONE = "These files have been imported already."
+_DONE = lazy_gettext("These files have been imported already.")
 
 
 class SeveralForm(AdminForm):
     """Files to import."""
 
-    files = MultipleFileField("CSV files")
+    files = MultipleFileField(lazy_gettext("CSV files"))
 
 
 @blueprint.get("/import/together")
@@ -49,7 +51,11 @@ def upload_together() -> ResponseReturnValue:
     if not form.validate():
         return _upload_page(form)
     if not 0 < len(given) <= MOST_FILES:
-        form.files.errors = [f"Choose at most {MOST_FILES} files." if given else "Choose the files first."]
+        form.files.errors = [
+            gettext("Choose at most %(most_files)s files.", most_files=MOST_FILES)
+            if given
+            else gettext("Choose the files first.")
+        ]
         return _upload_page(form)
     files, problems = [], []
     for file in given:
@@ -63,7 +69,7 @@ def upload_together() -> ResponseReturnValue:
         if not problems:
             keep_trial([(file, None) for file in in_order(files)], together=token)
     except TableError as error:
-        problems.append(str(error))
+        problems.append(say_error(error))
     if problems:
         form.files.errors = problems
         return _upload_page(form)

@@ -162,7 +162,7 @@ def test_deleting_one_who_corrected_registers_wants_the_address_typed(admin, sit
     site_db.add(change)
     site_db.commit()
     address = f"/admin/accounts/{ada.id}/delete"
-    assert "1 correction of registers will not say any more who made them." in admin.text(address)
+    assert "1 correction of registers will not say any more who made it." in admin.text(address)
     answer = admin.post(address, {"typed": "ada"})
     assert "This is not ada@example.edu." in plain(answer.text)
     assert admin.post(address, {"typed": "ada@example.edu"}).status_code == 302
