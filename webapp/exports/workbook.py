@@ -3,6 +3,7 @@
 import errno
 import shutil
 import tempfile
+import threading
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from flask import abort
 from xlsxwriter import Workbook
@@ -28,6 +29,9 @@ _LONGEST_NAME = 31
 _LONGEST_TEXT = 32_767
 _FORBIDDEN_IN_NAMES = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 _NARROWEST, _WIDEST = 8, 48
+_LARGE_ROWS = 50_000
+_LARGE_AT_ONCE = threading.BoundedSemaphore(2)
+"""A large workbook takes a core for minutes: of one process no more are made at once, small ones aside."""
 _MEASURED_ROWS = 500
 """The first ones decide how wide columns are."""
 _A4 = 9
@@ -81,13 +85,14 @@ def write_workbook(sheets: Iterable[Sheet], place: Path) -> WrittenWorkbook:
             there a day ago is deleted.
 
     Raises:
-        werkzeug.exceptions.ServiceUnavailable: the disk is full.
+        werkzeug.exceptions.ServiceUnavailable: the disk is full, or others make large workbooks just now.
     """
     _sweep(place)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:
         path = folder / "workbook.xlsx"
-        _write(sheets, path, folder)
+        with _Rows() as rows:
+            _write((replace(sheet, rows=rows.counted(sheet.rows)) for sheet in sheets), path, folder)
         return WrittenWorkbook(folder, path.stat().st_size)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -107,6 +112,27 @@ def sheet_name(wanted: str, taken: set[str]) -> str:
         number += 1
         name = f"{_shortened(text, _LONGEST_NAME - len(f' ({number})'))} ({number})"
     return name
+
+
+class _Rows:
+    """The rows of one workbook, counted; from the first too many on it holds one of the places for large ones."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._count >= _LARGE_ROWS:
+            _LARGE_AT_ONCE.release()
+
+    def counted(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+        for row in rows:
+            if self._count + 1 == _LARGE_ROWS and not _LARGE_AT_ONCE.acquire(blocking=False):
+                abort(503, "Other large workbooks are being made just now. Try again in some minutes, or take CSV.")
+            self._count += 1
+            yield row
 
 
 def _sweep(place: Path) -> None:
