@@ -19,7 +19,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from webapp.exports.sheets import Cell, Column, Kind, Sheet
+from webapp.exports.sheets import Cell, Column, Kind, Sheet, spoken
 from webapp.tools.template_tools import whole_percent
 from webapp.tools.times import local
 
@@ -160,7 +160,7 @@ def _write(sheets: Iterable[Sheet], path: Path, folder: Path) -> None:
         taken: set[str] = set()
         for sheet in sheets:
             for part in _parts(sheet):
-                name = sheet_name(str(part.name), taken)
+                name = sheet_name(spoken(part.name), taken)
                 taken.add(name.lower())
                 _write_sheet(book.add_worksheet(name), part, heading, formats)
     except BaseException:
@@ -182,9 +182,9 @@ def _parts(sheet: Sheet) -> Iterator[Sheet]:
 
 
 def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[Kind, Format]) -> None:
-    widths = [max(_WIDTHS.get(column.kind, 0), *map(len, str(column.heading).split())) for column in sheet.columns]
+    widths = [max(_WIDTHS.get(column.kind, 0), *map(len, spoken(column.heading).split())) for column in sheet.columns]
     for place, column in enumerate(sheet.columns):
-        page.write_string(0, place, str(column.heading), heading)
+        page.write_string(0, place, spoken(column.heading), heading)
     last = 0
     for last, row in enumerate(sheet.rows, 1):
         for place, (cell, column) in enumerate(zip(row, sheet.columns, strict=True)):
@@ -199,7 +199,7 @@ def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[K
 
 
 def _widened(widths: Sequence[int], columns: Sequence[Column], row: Sequence[Cell]) -> list[int]:
-    texts = (str(cell or "") if column.kind is Kind.TEXT else "" for cell, column in zip(row, columns, strict=True))
+    texts = (spoken(cell or "") if column.kind is Kind.TEXT else "" for cell, column in zip(row, columns, strict=True))
     return [max(width, len(text)) for width, text in zip(widths, texts, strict=True)]
 
 
@@ -208,7 +208,7 @@ def _write_cell(page: Worksheet, at: tuple[int, int], cell: Cell, kind: Kind, fo
         return
     if kind is Kind.TEXT:
         # Never `write`, which takes what begins with "=" for a formula.
-        page.write_string(*at, str(cell)[:_LONGEST_TEXT])
+        page.write_string(*at, spoken(cell)[:_LONGEST_TEXT])
     elif kind in (Kind.WHOLE, Kind.SHARE):
         page.write_number(*at, _number(cell, kind), formats[kind])
     else:

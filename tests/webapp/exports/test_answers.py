@@ -10,12 +10,16 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 from flask import Response
+from flask_babel import lazy_gettext
 from openpyxl import load_workbook
 from werkzeug.exceptions import ServiceUnavailable
 
+from attendance.texts import english
 from tests.factories import make_lecturer
 from webapp.exports.answers import Form, answer, asked_form, file_stem
 from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.tools import pseudo
+from webapp.tools.languages import LANGUAGES
 from webapp.tools.storage import database, engine_of
 
 NINE = datetime(2026, 11, 23, 8, 5, 30, tzinfo=UTC)
@@ -98,6 +102,17 @@ def test_no_text_is_a_formula_a_link_or_a_number(request_context):
     assert not any(cell.hyperlink for cell in page["A"])
     quoted = [f"'{text}" if text.lstrip()[0] in "=@" else text for text in NASTY]
     assert as_csv([sheet]) == [["'=HYPERLINK(1)"], *([text] for text in quoted)]
+
+
+def test_texts_are_in_the_readers_language(site):
+    site.app.config["LANGUAGES_OFFERED"] = LANGUAGES | pseudo.LANGUAGES
+    columns = [Column(lazy_gettext("Course")), Column(english("Rate"), Kind.SHARE)]
+    sheet = Sheet(english("Records"), columns, [(english("Late"), 0.5)])
+    with site.app.test_request_context("/", headers={"Accept-Language": "eo"}):
+        assert as_csv([sheet]) == [[pseudo.pseudo("Course"), pseudo.pseudo("Rate")], [pseudo.pseudo("Late"), "50%"]]
+        (page,) = as_book([sheet]).worksheets
+        assert list(page.iter_rows(values_only=True))[1] == (pseudo.pseudo("Late"), 0.5)
+        assert page.title == "Řéçöřđš"
 
 
 def test_sheets_of_a_workbook_have_names_that_excel_takes(request_context):
