@@ -5,9 +5,8 @@ from datetime import date, datetime
 from typing import Any
 
 from attendance.tables.writing import csv_lines, csv_rows
-from webapp.exports.sheets import Cell, Kind, Sheet
-from webapp.tools.languages import say
-from webapp.tools.template_tools import percent
+from webapp.exports.sheets import Cell, Kind, Sheet, spoken
+from webapp.tools.template_tools import whole_percent
 from webapp.tools.times import local
 
 _BLOCK_CHARACTERS = 32_768
@@ -31,7 +30,7 @@ def csv_blocks(sheets: Iterable[Sheet]) -> Iterator[bytes]:
 def _lines(sheets: Iterable[Sheet]) -> Iterator[str]:
     last: list[str] | None = None
     for sheet in sheets:
-        header = [str(column.heading) for column in sheet.columns]
+        header = [spoken(column.heading) for column in sheet.columns]
         write = [_WRITERS[column.kind] for column in sheet.columns]
         rows = ([_text(cell, to) for cell, to in zip(row, write, strict=True)] for row in sheet.rows)
         if last is None:
@@ -54,9 +53,10 @@ def _day(value: date | datetime) -> str:
 
 
 _WRITERS: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: say,
+    Kind.TEXT: spoken,
     Kind.WHOLE: str,
-    Kind.SHARE: percent,
+    # Not as pages write it in a language: a program that reads the file knows one form.
+    Kind.SHARE: lambda share: f"{whole_percent(share)}%",
     Kind.DAY: _day,
     Kind.CLOCK: lambda moment: local(moment).strftime("%H:%M"),
     Kind.CLOCK_SECONDS: lambda moment: local(moment).strftime("%H:%M:%S"),

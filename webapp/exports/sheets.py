@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from webapp.tools.languages import say
+
 Text = Any
-"""A `str`, or a text that is translated when it is written (`flask_babel.lazy_gettext`, which has no types)."""
+"""A `str`, also an `attendance.texts.Text`, or a `flask_babel.lazy_gettext`; written in the reader's language."""
 Cell = Any
 """What stands in a cell, as the column's `Kind` wants it; None leaves it empty."""
 
@@ -61,3 +63,8 @@ class Sheet:
     columns: Sequence[Column]
     rows: Iterable[Sequence[Cell]]
     frozen: int = 0
+
+
+def spoken(text: Text) -> str:
+    """A text as it is written, in the request's language."""
+    return say(text) if isinstance(text, str) else str(text)

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import tempfile
+import threading
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,15 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from flask import abort
 from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from webapp.exports.sheets import Cell, Column, Kind, Sheet
-from webapp.tools.languages import say
+from webapp.exports.sheets import Cell, Column, Kind, Sheet, spoken
 from webapp.tools.template_tools import whole_percent
 from webapp.tools.times import local
 
@@ -29,6 +29,9 @@ _LONGEST_NAME = 31
 _LONGEST_TEXT = 32_767
 _FORBIDDEN_IN_NAMES = str.maketrans(dict.fromkeys("[]:*?/\\", " "))
 _NARROWEST, _WIDEST = 8, 48
+_LARGE_ROWS = 50_000
+_LARGE_AT_ONCE = threading.BoundedSemaphore(2)
+"""A large workbook takes a core for minutes: of one process no more are made at once, small ones aside."""
 _MEASURED_ROWS = 500
 """The first ones decide how wide columns are."""
 _A4 = 9
@@ -82,13 +85,14 @@ def write_workbook(sheets: Iterable[Sheet], place: Path) -> WrittenWorkbook:
             there a day ago is deleted.
 
     Raises:
-        werkzeug.exceptions.ServiceUnavailable: the disk is full.
+        werkzeug.exceptions.ServiceUnavailable: the disk is full, or others make large workbooks just now.
     """
     _sweep(place)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
     try:
         path = folder / "workbook.xlsx"
-        _write(sheets, path, folder)
+        with _Rows() as rows:
+            _write((replace(sheet, rows=rows.counted(sheet.rows)) for sheet in sheets), path, folder)
         return WrittenWorkbook(folder, path.stat().st_size)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,6 +112,27 @@ def sheet_name(wanted: str, taken: set[str]) -> str:
         number += 1
         name = f"{_shortened(text, _LONGEST_NAME - len(f' ({number})'))} ({number})"
     return name
+
+
+class _Rows:
+    """The rows of one workbook, counted; from the first too many on it holds one of the places for large ones."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._count >= _LARGE_ROWS:
+            _LARGE_AT_ONCE.release()
+
+    def counted(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+        for row in rows:
+            if self._count + 1 == _LARGE_ROWS and not _LARGE_AT_ONCE.acquire(blocking=False):
+                abort(503, "Other large workbooks are being made just now. Try again in some minutes, or take CSV.")
+            self._count += 1
+            yield row
 
 
 def _sweep(place: Path) -> None:
@@ -135,7 +160,7 @@ def _write(sheets: Iterable[Sheet], path: Path, folder: Path) -> None:
         taken: set[str] = set()
         for sheet in sheets:
             for part in _parts(sheet):
-                name = sheet_name(str(part.name), taken)
+                name = sheet_name(spoken(part.name), taken)
                 taken.add(name.lower())
                 _write_sheet(book.add_worksheet(name), part, heading, formats)
     except BaseException:
@@ -157,9 +182,9 @@ def _parts(sheet: Sheet) -> Iterator[Sheet]:
 
 
 def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[Kind, Format]) -> None:
-    widths = [max(_WIDTHS.get(column.kind, 0), *map(len, str(column.heading).split())) for column in sheet.columns]
+    widths = [max(_WIDTHS.get(column.kind, 0), *map(len, spoken(column.heading).split())) for column in sheet.columns]
     for place, column in enumerate(sheet.columns):
-        page.write_string(0, place, str(column.heading), heading)
+        page.write_string(0, place, spoken(column.heading), heading)
     last = 0
     for last, row in enumerate(sheet.rows, 1):
         for place, (cell, column) in enumerate(zip(row, sheet.columns, strict=True)):
@@ -174,7 +199,7 @@ def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[K
 
 
 def _widened(widths: Sequence[int], columns: Sequence[Column], row: Sequence[Cell]) -> list[int]:
-    texts = (say(cell or "") if column.kind is Kind.TEXT else "" for cell, column in zip(row, columns, strict=True))
+    texts = (spoken(cell or "") if column.kind is Kind.TEXT else "" for cell, column in zip(row, columns, strict=True))
     return [max(width, len(text)) for width, text in zip(widths, texts, strict=True)]
 
 
@@ -183,7 +208,7 @@ def _write_cell(page: Worksheet, at: tuple[int, int], cell: Cell, kind: Kind, fo
         return
     if kind is Kind.TEXT:
         # Never `write`, which takes what begins with "=" for a formula.
-        page.write_string(*at, say(cell)[:_LONGEST_TEXT])
+        page.write_string(*at, spoken(cell)[:_LONGEST_TEXT])
     elif kind in (Kind.WHOLE, Kind.SHARE):
         page.write_number(*at, _number(cell, kind), formats[kind])
     else:

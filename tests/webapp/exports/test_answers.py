@@ -1,17 +1,25 @@
 """Tables as files: what stands in them when they are read again."""
 
 import csv
+import errno
 import io
+import os
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 
 import pytest
 from flask import Response
+from flask_babel import lazy_gettext
 from openpyxl import load_workbook
+from werkzeug.exceptions import ServiceUnavailable
 
+from attendance.texts import english
 from tests.factories import make_lecturer
 from webapp.exports.answers import Form, answer, asked_form, file_stem
 from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.tools import pseudo
+from webapp.tools.languages import LANGUAGES
 from webapp.tools.storage import database, engine_of
 
 NINE = datetime(2026, 11, 23, 8, 5, 30, tzinfo=UTC)
@@ -96,6 +104,17 @@ def test_no_text_is_a_formula_a_link_or_a_number(request_context):
     assert as_csv([sheet]) == [["'=HYPERLINK(1)"], *([text] for text in quoted)]
 
 
+def test_texts_are_in_the_readers_language(site):
+    site.app.config["LANGUAGES_OFFERED"] = LANGUAGES | pseudo.LANGUAGES
+    columns = [Column(lazy_gettext("Course")), Column(english("Rate"), Kind.SHARE)]
+    sheet = Sheet(english("Records"), columns, [(english("Late"), 0.5)])
+    with site.app.test_request_context("/", headers={"Accept-Language": "eo"}):
+        assert as_csv([sheet]) == [[pseudo.pseudo("Course"), pseudo.pseudo("Rate")], [pseudo.pseudo("Late"), "50%"]]
+        (page,) = as_book([sheet]).worksheets
+        assert list(page.iter_rows(values_only=True))[1] == (pseudo.pseudo("Late"), 0.5)
+        assert page.title == "Řéçöřđš"
+
+
 def test_sheets_of_a_workbook_have_names_that_excel_takes(request_context):
     wanted = ["MAT 101/A: [1]*?", "mat 101 a 1", "'History'", "", "Ł" * 40, "Ł" * 31, "🎓" * 20, "a\tb"]
     book = as_book([Sheet(name, [Column("x")], []) for name in wanted])
@@ -176,6 +195,54 @@ def test_a_failure_leaves_nothing_on_disk(site, request_context):
     with pytest.raises(RuntimeError):
         answer([Sheet("A", [Column("n")], rows())], file_name="a", form=Form.XLSX)
     assert not list(site.settings.data.directory.glob("export-*"))
+
+
+def test_of_large_workbooks_few_are_made_at_once_and_small_ones_always(site, monkeypatch):
+    monkeypatch.setattr("webapp.exports.workbook._LARGE_ROWS", 3)
+    monkeypatch.setattr("webapp.exports.workbook._LARGE_AT_ONCE", threading.BoundedSemaphore(1))
+
+    def rows(count, within=None):
+        for n in range(count):
+            yield (n,)
+        if within is not None:
+            yield (within(),)
+
+    def made(count, within=None):
+        sheet = Sheet("A", [Column("n", Kind.WHOLE)], rows(count, within))
+        with site.app.test_request_context("/"):
+            return len(sent([sheet], Form.XLSX))
+
+    def beside():
+        assert made(2)
+        with pytest.raises(ServiceUnavailable, match="Other large workbooks are being made just now"):
+            made(3)
+        return 1
+
+    assert made(3, beside)
+    assert made(3)  # the place is free again
+    assert not list(site.settings.data.directory.glob("export-*"))
+
+
+def test_a_full_disk_is_said(site, request_context):
+    def rows():
+        yield ("one",)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ServiceUnavailable, match="no room for this workbook"):
+        answer([Sheet("A", [Column("n")], rows())], file_name="a", form=Form.XLSX)
+    assert not list(site.settings.data.directory.glob("export-*"))
+
+
+def test_what_a_stopped_program_left_goes_after_a_day(site, request_context):
+    folder = site.settings.data.directory
+    old, young = folder / "export-old", folder / "export-young"
+    for each in (old, young):
+        each.mkdir()
+        (each / "rows").write_text("x")
+    os.utime(old, (1, 1))
+    sent([EVERY_KIND], Form.XLSX)
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_the_file_is_named_after_its_content():
