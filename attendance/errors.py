@@ -59,6 +59,7 @@ and is not drawn::
           OverloadedError  a bounded queue is full
           ExpiredError  it waited longer than its deadline
           UnavailableError  timetable, outbox, database or engine are away
+            GrownFrameError  a frame with many times the pixels of its call's first
           InternalServiceError  something failed that should not
       SecretKeyError  the dashboard's key cannot be read or made
       ListenError  the dashboard's address cannot be listened on

@@ -52,6 +52,8 @@ from recognition_service.telemetry.transaction_times import time_transactions
 _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2
 _BATCHES_END_S = 10.0
+_LARGE_S = 1.0
+"""A batch that the engine needs so long for keeps memory while others have their turns."""
 _LAST_WORDS_S = 0.5
 _FLUSH_S = 10.0
 """Longest wait for the database at the end; what it does not take stays in the outbox for the next start."""
@@ -237,6 +239,7 @@ class RecognitionService:
                 max_bytes=service.max_message_bytes,
                 max_pixels=self._settings.engine.max_pixels,
                 smallest_face=service.smallest_face or rules.smallest_sought,
+                expected_s=self._worker.expected_s,
             ),
             flow_of=flow_of,
             executor=flows,
@@ -277,6 +280,7 @@ class RecognitionService:
         service = self._settings.service
         batcher = Batcher(
             self._worker.find,
+            large=_LARGE_S,
             max_batch=service.max_batch,
             max_delay_s=service.max_delay_ms / 1000,
             max_queue=service.max_queue,

@@ -84,6 +84,10 @@ class UnavailableError(ServerError):
     outcome = pb.FRAME_OUTCOME_UNAVAILABLE
 
 
+class GrownFrameError(UnavailableError):
+    """A frame has many times the pixels of its call's first. It is taken on a new call, which begins with it."""
+
+
 class InternalServiceError(ServerError):
     """Something failed that should not; the log says what."""
 

@@ -17,7 +17,7 @@ from attendance.face_engine.detection.yunet_detector import YuNetDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, arcface_template, dlib_template
 from attendance.face_engine.encoding.embeddings import ArcFaceEmbedder, DlibEmbedder, Embedder
 from attendance.face_engine.encoding.landmarks import LandmarkPredictor
-from attendance.face_engine.interface import EngineChoiceError, EngineInfo, FaceBoxes, Image, ModelFile
+from attendance.face_engine.interface import EngineChoiceError, EngineInfo, Image, ModelFile
 from attendance.face_engine.models.cache import cached, default_cache_folder
 from attendance.face_engine.models.dlib_file import Network, read_network
 from attendance.face_engine.models.onnx_export import (
@@ -37,6 +37,7 @@ from attendance.face_engine.models.weights import (
     weights_file,
 )
 from attendance.face_engine.network_engine import NetworkEngine, Steps, load_landmarks
+from attendance.face_engine.pieces import Search
 from attendance.face_engine.runtimes.runtime import Runtime, Session
 from attendance.face_engine.scaling import doublings_for
 
@@ -52,8 +53,11 @@ DEFAULT_WORK_PIXELS = 16_000_000
 class Detector(Protocol):
     """What the engine searches with."""
 
-    def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
-        """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+        """Find the faces of each image, which may differ in size; checked RGB images, contiguous.
+
+        Stops after each call of a network.
+        """
 
 
 class AcceleratedEngine(NetworkEngine):
@@ -123,7 +127,7 @@ class AcceleratedEngine(NetworkEngine):
         predictor, landmarks = load_landmarks()
         self._detector: Detector
         if search == "proposed":
-            self._detector = _build_proposed_detector(started, network, folder)
+            self._detector = _build_proposed_detector(started, network, folder, work_pixels)
         else:
             self._detector = _build_detector(started, choice.search, network, folder, work_pixels)
         steps, encoder = _build_steps(started, choice.encoding, predictor, folder, embedding)
@@ -141,9 +145,9 @@ class AcceleratedEngine(NetworkEngine):
         )
         super().__init__(steps, info, max_pixels=max_pixels, upsample=upsample, smallest_face=smallest_face)
 
-    def _search(self, images: list[Image], scale: float) -> list[FaceBoxes]:
+    def _search(self, images: list[Image], scale: float) -> Search:
         """Images of one size share one call of the network."""
-        return self._detector.detect(images, round(math.log2(scale)))
+        return self._detector.detect_in_pieces(images, round(math.log2(scale)))
 
     def _scale_for(self, smallest_face: int | None) -> float:
         return 2.0 ** doublings_for(smallest_face)
@@ -206,12 +210,13 @@ def _build_detector(
     return TileDetector(session, DetectorGeometry.of(network), work_pixels=work_pixels, refiner=refiner)
 
 
-def _build_proposed_detector(runtime: Runtime, network: Network, folder: Path) -> ProposedDetector:
+def _build_proposed_detector(runtime: Runtime, network: Network, folder: Path, work_pixels: int) -> ProposedDetector:
     graph, _ = load_opencv_graph(folder, "detector")
     return ProposedDetector(
         YuNetDetector(runtime.load(graph, precision="fp32")),
         runtime.load(_exported(folder, network, "detector"), precision="fp32"),
         DetectorGeometry.of(network),
+        work_pixels=work_pixels,
     )
 
 

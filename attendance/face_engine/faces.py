@@ -3,15 +3,29 @@
 Whoever has both frames and tracks may decide in between which faces need no encoding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.interface import EngineError, Face, FaceBoxes, FaceEngine, Image
+from attendance.face_engine.pieces import EngineInPieces, Search
 
 # ITU-R BT.601 luma.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_ENCODED_TOGETHER = 64
+"""Faces in a piece of encoding: as many as an encoder takes in one call at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class PieceOfWork:
+    """A piece that is done."""
+
+    shares: Mapping[int, float]
+    """Which part of it was for which image, by its place; together 1."""
+    answers: Mapping[int, list[Face]] = field(default_factory=dict)
+    """The faces, best first, of each image that is finished by it."""
 
 
 def find_faces(
@@ -34,6 +48,78 @@ def find_faces(
     """
     found = detect_faces(engine, images, upsample=upsample, smallest_face=smallest_face)
     return encode_faces(engine, images, found)
+
+
+def find_in_pieces(
+    engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+) -> Iterator[PieceOfWork]:
+    """Find and encode the faces of each image, in pieces between which others may use the engine.
+
+    A piece is one call of a network or less, where the engine is an `EngineInPieces`; else a whole search is one.
+    Images with few faces are finished before those with many, which need longer.
+
+    Args:
+        engine: any engine.
+        images: as for `find_faces`.
+        upsample: as for `FaceEngine.detect`.
+        smallest_face: the same.
+
+    Yields:
+        What each piece was for; each image's faces come once.
+
+    Raises:
+        ImageError: as for `FaceEngine.detect`.
+        EngineError: the engine gave more or fewer answers than it was asked for.
+    """
+    search = _search(engine, images, upsample, smallest_face)
+    while True:
+        try:
+            places = next(search)
+        except StopIteration as over:
+            found: list[FaceBoxes] = over.value
+            break
+        yield PieceOfWork({place: 1 / len(places) for place in places})
+    _require_count("detection", len(found), len(images))
+    faces: dict[int, list[Face]] = {place: [] for place in range(len(images))}
+    for part in _encoding_parts([len(boxes.scores) for boxes in found]):
+        chosen = [found[place].chosen(np.arange(start, end)) for place, start, end in part]
+        encoded = encode_faces(engine, [images[place] for place, _, _ in part], chosen)
+        count = sum(map(len, encoded))
+        answers = {}
+        for (place, _, end), own in zip(part, encoded, strict=True):
+            faces[place] += own
+            if end == len(found[place].scores):
+                answers[place] = faces.pop(place)
+        yield PieceOfWork({p: len(own) / count for (p, _, _), own in zip(part, encoded, strict=True) if count}, answers)
+
+
+def _search(engine: FaceEngine, images: Sequence[Image], upsample: int | None, smallest_face: int | None) -> Search:
+    if isinstance(engine, EngineInPieces):
+        return (yield from engine.detect_in_pieces(images, upsample=upsample, smallest_face=smallest_face))
+    found = engine.detect(images, upsample=upsample, smallest_face=smallest_face)
+    if images:
+        yield range(len(images))
+    return found
+
+
+def _encoding_parts(counts: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:
+    """What is encoded together: images by their numbers of faces, fewest first, as places and ranges of faces."""
+    part: list[tuple[int, int, int]] = []
+    room = _ENCODED_TOGETHER
+    for place in sorted(range(len(counts)), key=counts.__getitem__):
+        start = 0
+        while True:
+            end = min(counts[place], start + room)
+            part.append((place, start, end))
+            room -= end - start
+            if room == 0:
+                yield part
+                part, room = [], _ENCODED_TOGETHER
+            start = end
+            if start == counts[place]:
+                break
+    if part:
+        yield part
 
 
 def detect_faces(

@@ -90,7 +90,8 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
     limit = min(max_pixels, Pillow.MAX_IMAGE_PIXELS or max_pixels)
     if width * height > limit:
         raise ImageTooLargeError(
-            f"the image declares {width} x {height} pixels, {width * height:,} in all; at most {limit:,} are accepted"
+            f"the image declares {width} x {height} pixels, {width * height:,} in all; at most {limit:,} are accepted",
+            pixels=width * height,
         )
 
 

@@ -22,7 +22,15 @@ class ImageError(EngineError):
 
 
 class ImageTooLargeError(ImageError):
-    """An image with more pixels, or a longer side, than the engine works on."""
+    """An image with more pixels, or a longer side, than the engine works on.
+
+    Attributes:
+        pixels: how many it declares, where they were the reason and nothing was decoded; None otherwise.
+    """
+
+    def __init__(self, message: str, *, pixels: int | None = None) -> None:
+        super().__init__(message)
+        self.pixels = pixels
 
 
 class ModelError(EngineError):

@@ -9,7 +9,7 @@ from attendance.face_engine.arithmetic import ENCODING, SEARCH, Work, choose
 from attendance.face_engine.detection.yunet_detector import SCORE_LIMIT, YuNetDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, sface_template
 from attendance.face_engine.encoding.embeddings import SFaceEmbedder
-from attendance.face_engine.interface import EngineChoiceError, EngineInfo, FaceBoxes, Image
+from attendance.face_engine.interface import EngineChoiceError, EngineInfo, Image
 from attendance.face_engine.models.cache import default_cache_folder
 from attendance.face_engine.models.opencv_export import SFACE_SIDE
 from attendance.face_engine.models.opencv_files import load_opencv_graph
@@ -19,6 +19,7 @@ from attendance.face_engine.network_engine import (
     describe_precisions,
     load_landmarks,
 )
+from attendance.face_engine.pieces import Search
 from attendance.face_engine.runtimes.runtime import Runtime, Session
 from attendance.face_engine.scaling import scale_for
 
@@ -101,8 +102,8 @@ class OpenCvEngine(NetworkEngine):
             Steps(aligner, embedder), info, max_pixels=max_pixels, upsample=upsample, smallest_face=smallest_face
         )
 
-    def _search(self, images: list[Image], scale: float) -> list[FaceBoxes]:
-        return self._detector.detect(images, scale)
+    def _search(self, images: list[Image], scale: float) -> Search:
+        return self._detector.detect_in_pieces(images, scale)
 
     def _scale_for(self, smallest_face: int | None) -> float:
         return scale_for(smallest_face)

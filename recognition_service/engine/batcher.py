@@ -1,9 +1,10 @@
 """A dynamic batcher: one queue bounded in all, buckets of equal work, fair between lanes.
 
 - A batch's clock starts at its first item; it closes on size or on delay (mosec `src/protocol.rs::get_batch`).
-- Fairness is start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996) with one unit an item: a lane starts at the
-  virtual time, each item it is served moves it one on, and the lane that is least far on goes first. Lanes with items
-  waiting are thereby served in turn, whatever bucket their items are in and however fast they send.
+- Lanes with items waiting are served in turns of equal cost, whatever bucket their items are in, however fast they
+  send, and however much each item costs (`lanes`).
+- A batch that is at work does so in pieces. Between two of them the turn may be another's, so that nobody waits for
+  more than a piece because others have larger items (`at_work`).
 - When the queue is full, a lane with fewer places takes one from the lane with most (McKenney, "Stochastic fairness
   queueing", INFOCOM 1990), so that a fast lane cannot keep slow ones out.
 - Priorities, the maximum queue size and the time-out action are those of Triton's dynamic batcher: a smaller number
@@ -14,153 +15,30 @@ Knows nothing of gRPC, pictures or engines.
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from types import TracebackType
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, TypeAlias
 
 import structlog
 
-from recognition_service.errors import (
-    ExpiredError,
-    InternalServiceError,
-    OverloadedError,
-    ServiceError,
-    UnavailableError,
-)
+from recognition_service.engine.at_work import BatchAtWork, Pauses
+from recognition_service.engine.lanes import Lanes
+from recognition_service.engine.places import NO_WORK, Clock, Item, LaneKey, Place, Result
+from recognition_service.errors import InternalServiceError, OverloadedError, ServiceError, UnavailableError
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Run = Callable[[Hashable, list[Item]], Awaitable[Sequence[Result | Exception]]]
-"""Does the work of one bucket's items: for each, in order, its result or the error that only it gets."""
+Run: TypeAlias = Callable[[Hashable, list[Item], Pauses[Result]], Awaitable[Sequence[Result | Exception]]]
+"""Does the work of one bucket's items, pausing between pieces: for each, in order, its result or its own error."""
 
-Observe = Callable[[Sequence[float], float], None]
+Observe: TypeAlias = Callable[[Sequence[float], float], None]
 """Told of each batch: how long each item had waited, and how long the work took, seconds."""
 
-_LaneKey: TypeAlias = "tuple[int, Hashable]"
-"""A lane of one priority."""
+_MOST_LARGE = 4
+"""Large batches at work at once: each keeps its pictures, and what the engine has of one, in memory."""
 
 log = structlog.get_logger()
 
 
-class Timer(Protocol):
-    """What `Clock.call_at` promises."""
-
-    def cancel(self) -> None:
-        """Forget the call, if it has not been made."""
-
-
-class Clock(Protocol):
-    """What the batcher needs of time; an event loop has it."""
-
-    def time(self) -> float:
-        """Seconds, never backwards."""
-
-    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
-        """Call once at that time, or at once if it has passed."""
-
-
-class Place(Generic[Item, Result]):
-    """A place in the queue, reserved before the costly preparation of its item, so that prepared items are bounded too.
-
-    Use it as a context manager: leaving without a result gives the place back.
-    """
-
-    def __init__(self, batcher: "Batcher[Item, Result]", lane: _LaneKey, result: asyncio.Future[Result]) -> None:
-        self.lane = lane
-        self.deferred = False
-        """Whether its deadline has passed and it goes behind all others for that."""
-        self.bucket: Hashable = None
-        self.in_line_since: float | None = None
-        self._batcher = batcher
-        self._result = result
-        self._item: Item | None = None
-        self._timer: Timer | None = None
-
-    def __enter__(self) -> "Place[Item, Result]":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._batcher.forget(self)
-        self._result.cancel()
-        self._stop_waiting()
-
-    async def submit(self, item: Item, *, bucket: Hashable, deadline: float = math.inf) -> Result:
-        """Wait for a batch with the item and for its result.
-
-        Args:
-            item: what the batch's work takes.
-            bucket: items of one bucket make a batch.
-            deadline: the clock's time after which the item is dropped, or deferred, unless its batch has started.
-
-        Raises:
-            ExpiredError: the deadline passed first, and the time-out action is to reject.
-            OverloadedError: the place was taken by a lane with fewer.
-            Exception: whatever the work raised for this item or for its batch.
-        """
-        if not self._result.done():
-            self._item, self.bucket = item, bucket
-            if deadline < math.inf:
-                self._timer = self._batcher.clock.call_at(deadline, self._expire)
-            self._batcher.enqueue(self)
-        return await self._result
-
-    def start(self) -> Item:
-        """Hand the item over to its batch."""
-        item, self._item = self._item, None
-        self._stop_waiting()
-        if item is None:
-            raise RuntimeError("started without an item")
-        return item
-
-    def finish(self, result: Result | Exception) -> None:
-        """Answer, unless nobody waits any more."""
-        self._stop_waiting()
-        if self._result.done():
-            return
-        if isinstance(result, Exception):
-            self._result.set_exception(result)
-        else:
-            self._result.set_result(result)
-
-    def refuse(self, error: Exception) -> None:
-        """Give the place up and answer with an error; a holder who has not submitted yet is told then."""
-        self._batcher.forget(self)
-        if self._result.done():
-            return
-        self.finish(error)
-        # A holder still preparing its item may never ask; asyncio would call that a forgotten exception.
-        self._result.exception()
-
-    def _expire(self) -> None:
-        if self._batcher.defers:
-            self.deferred = True
-            return
-        self.refuse(ExpiredError("the frame waited longer than its deadline for the engine"))
-
-    def _stop_waiting(self) -> None:
-        self._item = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-class _Lane(Generic[Item, Result]):
-    """The places of one lane, oldest first, and how far on its service is."""
-
-    def __init__(self, next_tag: int) -> None:
-        self.places: dict[Place[Item, Result], None] = {}
-        self.next_tag = next_tag
-
-    def tags(self) -> dict[Place[Item, Result], int]:
-        in_line = (place for place in self.places if place.in_line_since is not None)
-        return {place: self.next_tag + position for position, place in enumerate(in_line)}
-
-
 class Batcher(Generic[Item, Result]):
-    """Collects items into batches and runs one batch at a time."""
+    """Collects items into batches and runs one piece of one batch at a time."""
 
     def __init__(
         self,
@@ -170,6 +48,7 @@ class Batcher(Generic[Item, Result]):
         max_delay_s: float,
         max_queue: int,
         defers: bool = False,
+        large: float = math.inf,
         observe: Observe | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -182,6 +61,7 @@ class Batcher(Generic[Item, Result]):
             max_queue: most places, waiting or in preparation, beside the batch at work.
             defers: the time-out action: whether an item goes behind all others at its deadline, instead of being
                 refused (Triton's DELAY and REJECT).
+            large: a batch that is expected to cost so much is large: at most four of them are at work at once.
             observe: told of each batch.
             clock: of delays and deadlines; the running loop's if None.
         """
@@ -194,9 +74,10 @@ class Batcher(Generic[Item, Result]):
         """What deadlines are told by."""
         self.defers = defers
         """Whether items are deferred at their deadline."""
-        self._lanes: dict[_LaneKey, _Lane[Item, Result]] = {}
+        self._large = large
+        self._lanes: Lanes[Item, Result] = Lanes()
+        self._at_work: list[BatchAtWork[Item, Result]] = []
         self._buckets: dict[Hashable, dict[Place[Item, Result], None]] = {}  # places in line, oldest first
-        self._virtual_times: Counter[int] = Counter()  # of each priority
         self._places = 0
         self._changed = asyncio.Event()
         self._closing = False
@@ -242,13 +123,20 @@ class Batcher(Generic[Item, Result]):
         key = (priority, lane)
         if self._places >= self._max_queue:
             self._make_room(key)
-        place = Place(self, key, asyncio.get_running_loop().create_future())
-        waiting = self._lanes.setdefault(key, _Lane(self._virtual_times[priority]))
-        if not waiting.places:
-            waiting.next_tag = max(waiting.next_tag, self._virtual_times[priority])
-        waiting.places[place] = None
+        place: Place[Item, Result] = Place(self, key, asyncio.get_running_loop().create_future())
+        self._lanes.add(place)
         self._places += 1
         return place
+
+    def charge(self, lane: Hashable, cost: float, priority: int = 1) -> None:
+        """Count what a lane has cost beside the work on its items, e.g. their preparation.
+
+        Args:
+            lane: whose.
+            cost: in the unit of what items are expected to cost.
+            priority: of the lane.
+        """
+        self._lanes.charge((priority, lane), cost)
 
     def enqueue(self, place: Place[Item, Result]) -> None:
         """Put a place whose item is ready in line."""
@@ -258,10 +146,8 @@ class Batcher(Generic[Item, Result]):
 
     def forget(self, place: Place[Item, Result]) -> None:
         """Free a place, in line or not; nothing when it was freed already."""
-        lane = self._lanes.get(place.lane)
-        if lane is None or place not in lane.places:
+        if not self._lanes.remove(place):
             return
-        del lane.places[place]
         self._places -= 1
         bucket = self._buckets.get(place.bucket, {})
         if place in bucket:
@@ -270,34 +156,26 @@ class Batcher(Generic[Item, Result]):
                 del self._buckets[place.bucket]
         self._changed.set()
 
-    def _make_room(self, key: _LaneKey) -> None:
+    def _make_room(self, key: LaneKey) -> None:
         """Take the newest place of the least important lanes' longest, for an item that has a better right to it."""
-        last, most = max(
-            ((priority, lane.places) for (priority, _), lane in self._lanes.items() if lane.places),
-            key=lambda item: (item[0], len(item[1])),
-        )
-        own = self._lanes[key].places if key in self._lanes else ()
-        if last < key[0] or (last == key[0] and len(most) <= len(own) + 1):
+        last, most = self._lanes.longest()
+        if last < key[0] or (last == key[0] and len(most) <= self._lanes.places_of(key) + 1):
             raise OverloadedError("the queue is full")
         reason = "other cameras have fewer frames in it" if last == key[0] else "others' frames are more urgent"
-        next(reversed(most)).refuse(OverloadedError(f"the queue is full, and {reason}"))
-
-    def _forget_idle_lanes(self) -> None:
-        """Drop the lanes without places whose next item would start at the virtual time anyway."""
-        for key in [key for key, lane in self._lanes.items() if not lane.places]:
-            if self._lanes[key].next_tag <= self._virtual_times[key[0]]:
-                del self._lanes[key]
+        [*_, newest] = most
+        newest.refuse(OverloadedError(f"the queue is full, and {reason}"))
 
     async def _dispatch(self) -> None:
-        while not (self._closing and self._places == 0):
-            self._changed.clear()
-            bucket = self._ready_bucket(self.clock.time())
-            if bucket is not None:
-                await self._run_batch(*bucket)
-                continue
-            if self._places == 0:
-                self._lanes.clear()
-            await self._wait_for_change()
+        try:
+            while not (self._closing and self._places == 0 and not self._at_work):
+                self._changed.clear()
+                if not await self._do_next_piece(self.clock.time()):
+                    if self._places == 0:
+                        self._lanes.forget_idle(all_of_them=True)
+                    await self._wait_for_change()
+        finally:
+            for batch in self._at_work:
+                batch.abandon()
 
     async def _wait_for_change(self) -> None:
         """Wait until there is something new, or the next batch may wait no longer."""
@@ -311,43 +189,78 @@ class Batcher(Generic[Item, Result]):
             if timer is not None:
                 timer.cancel()
 
-    def _ready_bucket(self, now: float) -> tuple[Hashable, list[Place[Item, Result]]] | None:
-        ready = [
+    async def _do_next_piece(self, now: float) -> bool:
+        """Begin the batch, or go on with the one, whose turn it is; whether there is any."""
+        tags = self._lanes.tags()
+
+        def turn(place: Place[Item, Result]) -> tuple[bool, int, float, float]:
+            # Of equal tags the one that came first goes first.
+            return place.deferred, place.lane[0], tags[place], place.in_line_since or 0.0
+
+        begun = min(self._at_work, key=lambda batch: batch.turn, default=None)
+        first = None if begun is None else begun.turn
+        chosen: tuple[Hashable, list[Place[Item, Result]]] | None = None
+        for key, places in self._ready_buckets(now):
+            batch = sorted(places, key=turn)[: 1 if key is NO_WORK else self._max_batch]
+            if (first is None or turn(batch[0]) < first) and self._has_room_for(batch):
+                chosen, first = (key, batch), turn(batch[0])
+        if chosen is not None:
+            for place in chosen[1]:
+                self._lanes.serve(place.lane[0], tags[place])
+            await self._begin(*chosen, tags)
+        elif begun is not None:
+            self._lanes.serve(*begun.turn[1:3])
+            await self._go_on(begun)
+        return first is not None
+
+    def _ready_buckets(self, now: float) -> list[tuple[Hashable, dict[Place[Item, Result], None]]]:
+        return [
             (key, places)
             for key, places in self._buckets.items()
             if self._closing or len(places) >= self._max_batch or self._due(places) <= now
         ]
-        if not ready:
-            return None
-        tags = {place: tag for lane in self._lanes.values() for place, tag in lane.tags().items()}
 
-        def turn(place: Place[Item, Result]) -> tuple[bool, int, int, float]:
-            # Of equal tags the one that came first goes first.
-            return place.deferred, place.lane[0], tags[place], place.in_line_since or 0.0
-
-        key, places = min(ready, key=lambda item: min(map(turn, item[1])))
-        batch = sorted(places, key=turn)[: self._max_batch]
-        for place in batch:
-            priority = place.lane[0]
-            self._virtual_times[priority] = max(self._virtual_times[priority], tags[place])
-        return key, batch
+    def _has_room_for(self, batch: Sequence[Place[Item, Result]]) -> bool:
+        if sum(place.expected for place in batch) < self._large:
+            return True
+        return sum(other.expected >= self._large for other in self._at_work) < _MOST_LARGE
 
     def _due(self, places: dict[Place[Item, Result], None]) -> float:
         """The time at which a batch of these places may wait no longer."""
         return (next(iter(places)).in_line_since or 0.0) + self._max_delay_s
 
-    async def _run_batch(self, bucket: Hashable, batch: list[Place[Item, Result]]) -> None:
-        for place in batch:
-            self._lanes[place.lane].next_tag += 1
+    async def _begin(
+        self, bucket: Hashable, places: list[Place[Item, Result]], tags: dict[Place[Item, Result], float]
+    ) -> None:
+        for place in places:
+            self._lanes.begin(place)
             self.forget(place)
-        self._forget_idle_lanes()
-        items = [place.start() for place in batch]
-        self.batches += 1
+        if bucket is NO_WORK:
+            for place in places:
+                self._lanes.end(place)
+                place.pass_turn()
+            return
         began = self.clock.time()
-        waits = [began - (place.in_line_since or began) for place in batch]
-        answers: Sequence[Result | Exception]
+        waits = [began - (place.in_line_since or began) for place in places]
+        items = [place.start() for place in places]
+        self.batches += 1
+        batch = BatchAtWork(places, tags, self._lanes, self.clock)
+        batch.task = asyncio.create_task(self._work(batch, bucket, items, waits), name="batch")
+        self._at_work.append(batch)
+        await self._go_on(batch)
+
+    async def _go_on(self, batch: BatchAtWork[Item, Result]) -> None:
+        await batch.do_next_piece()
+        if batch.done:
+            self._at_work.remove(batch)
+            self._lanes.forget_idle()
+
+    async def _work(
+        self, batch: BatchAtWork[Item, Result], bucket: Hashable, items: list[Item], waits: Sequence[float]
+    ) -> None:
+        answers: Sequence[Result | Exception] = [UnavailableError("the service is stopping")] * len(items)
         try:
-            answers = await self._run(bucket, items)
+            answers = await self._run(bucket, items, batch)
             if len(answers) != len(items):
                 raise RuntimeError(f"{len(items)} items in, {len(answers)} answers out")
         except ServiceError as error:
@@ -355,7 +268,7 @@ class Batcher(Generic[Item, Result]):
         except Exception:
             log.exception("batch_failed", size=len(items))
             answers = [InternalServiceError("the engine failed; the service's log says why")] * len(items)
-        if self._observe is not None:
-            self._observe(waits, self.clock.time() - began)
-        for place, answer in zip(batch, answers, strict=True):
-            place.finish(answer)
+        finally:
+            if self._observe is not None:
+                self._observe(waits, batch.worked_s)
+            batch.finish(answers)

@@ -2,9 +2,12 @@
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, Image, ImageError, ImageTooLargeError
@@ -12,9 +15,20 @@ from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.looks import shows_nothing
 from recognition_service.engine.similarity import Thumbnail, thumbnail
 from recognition_service.engine.work import Wanted
-from recognition_service.errors import ExpiredError, InvalidImageError, TooLargeError
+from recognition_service.errors import (
+    ExpiredError,
+    GrownFrameError,
+    InvalidImageError,
+    OverloadedError,
+    RequestError,
+    ServiceError,
+    TooLargeError,
+    UnavailableError,
+)
 from recognition_service.telemetry.metrics import Metrics
 from recognition_service.telemetry.tracing import NOT_TRACED, FrameTrace
+
+Prepared = TypeVar("Prepared")
 
 _SURELY_FOUND = 80
 """Pixels from which dlib's detector finds every face (see docs/performance.md), and enough to be named."""
@@ -32,6 +46,10 @@ class FoundFaces:
     """The picture shows nothing: it is black, white, or all of one shade."""
 
 
+def _unknown_s(height: int, width: int, _wanted: Wanted) -> float:
+    return height * width * 1e-7
+
+
 class Pipeline:
     """Finds faces in compressed pictures. Decoded pictures waiting are bounded by the batcher's queue."""
 
@@ -44,6 +62,7 @@ class Pipeline:
         max_bytes: int,
         max_pixels: int,
         smallest_face: int | None = None,
+        expected_s: Callable[[int, int, Wanted], float] = _unknown_s,
     ) -> None:
         """Prepare.
 
@@ -55,7 +74,9 @@ class Pipeline:
             max_pixels: the largest picture accepted.
             smallest_face: width in pixels of the smallest face wanted in pictures that may be reduced, when a call does
                 not say; None: the engine says, and none is reduced.
+            expected_s: how long the engine will need for a picture of that height and width, seconds.
         """
+        self._expected_s = expected_s
         self._batcher = batcher
         self._decoders = decoders
         self._metrics = metrics
@@ -68,20 +89,29 @@ class Pipeline:
         """How full the queue is, from 0 to 1."""
         return self._batcher.load
 
-    async def thumbnail(self, jpeg: bytes) -> Thumbnail:
-        """A frame's thumbnail, made where frames are decoded.
+    async def thumbnail(
+        self, jpeg: bytes, *, lane: Hashable, priority: int, deadline: float, most_pixels: int | None = None
+    ) -> Thumbnail:
+        """A frame's thumbnail, made where frames are decoded; what it costs is the lane's. Arguments as for `find`.
 
         Raises:
             ServiceError: the frame cannot be used.
         """
         self._check_bytes(jpeg)
-        make = functools.partial(thumbnail, jpeg, max_pixels=self._max_pixels)
+        make = functools.partial(thumbnail, jpeg, max_pixels=self._most(most_pixels))
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._decoders, make)
-        except ImageTooLargeError as error:
-            raise TooLargeError(str(error)) from None
-        except ImageError as error:
-            raise InvalidImageError(str(error)) from None
+            return await self._prepared(make, lane, priority)
+        except ServiceError:
+            await self.wait_turn(lane=lane, priority=priority, deadline=deadline)
+            raise
+
+    async def wait_turn(self, *, lane: Hashable, priority: int, deadline: float) -> None:
+        """Wait for a lane's turn, for a frame that needs no engine: it has cost something, and others go first.
+
+        Past its deadline, and where the queue is full, nobody waits any more.
+        """
+        with suppress(ExpiredError, OverloadedError, UnavailableError), self._batcher.reserve(lane, priority) as place:
+            await place.wait_turn(deadline=deadline)
 
     async def find(
         self,
@@ -94,6 +124,7 @@ class Pipeline:
         priority: int = 1,
         reducible: bool = False,
         smallest_face: int | None = None,
+        most_pixels: int | None = None,
         trace: FrameTrace = NOT_TRACED,
     ) -> FoundFaces:
         """Find the faces of one picture.
@@ -109,6 +140,7 @@ class Pipeline:
             reducible: whether only faces of the smallest width wanted are looked for. Boxes, landmarks and the size are
                 those of the picture as it was sent, up to a rounding of its size to a multiple of the reduction.
             smallest_face: that width, of a picture that is reducible; None: the pipeline's.
+            most_pixels: what the sender may send, where that is less than the pipeline accepts.
             trace: gets a span for decoding, and one for waiting for a batch and its work.
 
         Raises:
@@ -122,34 +154,84 @@ class Pipeline:
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
             with trace.stage("decode"):
-                arguments = data, formats, reduction, deadline, loop.time
-                image, blank = await loop.run_in_executor(self._decoders, self._decode, *arguments)
+                decode = functools.partial(
+                    self._decode,
+                    data,
+                    formats=formats,
+                    reduction=reduction,
+                    deadline=deadline,
+                    clock=loop.time,
+                    most_pixels=self._most(most_pixels),
+                )
+                try:
+                    image, blank = await self._prepared(decode, lane, priority)
+                except (RequestError, GrownFrameError):
+                    with suppress(ExpiredError, OverloadedError):
+                        await place.wait_turn(deadline=deadline)
+                    raise
             height, width = image.shape[:2]
+            expected = self._expected_s(height, width, wanted)
             with trace.stage("wait and find faces"):
-                faces = await place.submit(image, bucket=(height, width, wanted), deadline=deadline)
+                faces = await place.submit(image, bucket=(height, width, wanted), deadline=deadline, expected=expected)
         if reduction > 1:
             faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
         return FoundFaces(faces, width * reduction, height * reduction, blank)
+
+    async def _prepared(self, work: Callable[[], Prepared], lane: Hashable, priority: int) -> Prepared:
+        """Do what comes before the engine, where frames are decoded, at the lane's expense.
+
+        Raises:
+            ServiceError: the frame cannot be used.
+        """
+        prepared, took = await asyncio.get_running_loop().run_in_executor(self._decoders, _timed, work)
+        self._batcher.charge(lane, took, priority)
+        if isinstance(prepared, ImageTooLargeError):
+            if prepared.pixels is not None and prepared.pixels <= self._max_pixels:
+                raise GrownFrameError(
+                    f"the frame has {prepared.pixels:,} pixels, many more than the call began with: connect again"
+                )
+            raise TooLargeError(str(prepared))
+        if isinstance(prepared, ImageError):
+            raise InvalidImageError(str(prepared))
+        if isinstance(prepared, Exception):
+            raise prepared
+        return prepared
+
+    def _most(self, most_pixels: int | None) -> int:
+        return self._max_pixels if most_pixels is None else min(most_pixels, self._max_pixels)
 
     def _check_bytes(self, data: bytes) -> None:
         if len(data) > self._max_bytes:
             raise TooLargeError(f"the image has {len(data):,} bytes; at most {self._max_bytes:,} are accepted")
 
     def _decode(
-        self, data: bytes, formats: Sequence[str], reduction: int, deadline: float, clock: Callable[[], float]
+        self,
+        data: bytes,
+        *,
+        formats: Sequence[str],
+        reduction: int,
+        deadline: float,
+        clock: Callable[[], float],
+        most_pixels: int,
     ) -> tuple[Image, bool]:
         """The picture, and whether it shows nothing."""
         began = clock()
         if began > deadline and not self._batcher.defers:
             raise ExpiredError("the frame waited longer than its deadline to be decoded")
-        try:
-            image = decode_image(data, max_pixels=self._max_pixels, formats=formats, reduce=reduction)
-        except ImageTooLargeError as error:
-            raise TooLargeError(str(error)) from None
-        except ImageError as error:
-            raise InvalidImageError(str(error)) from None
+        image = decode_image(data, max_pixels=most_pixels, formats=formats, reduce=reduction)
         self._metrics.stage("decode", clock() - began)
         return image, shows_nothing(image)
+
+
+def _timed(work: Callable[[], Prepared]) -> tuple[Prepared | Exception, float]:
+    """What the work gives, or why the frame cannot be used, and how long that took, seconds."""
+    began = time.perf_counter()
+    result: Prepared | Exception
+    try:
+        result = work()
+    except (ServiceError, ImageError) as error:
+        result = error
+    return result, time.perf_counter() - began
 
 
 def reduction_for(smallest_face: int | None) -> int:

@@ -2,18 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
+from recognition_service.engine.at_work import Pauses
 from recognition_service.engine.process import EngineDiedError, EngineProcess
-from recognition_service.engine.work import Answer, BuildEngine, EngineThread, Wanted
+from recognition_service.engine.work import Answer, BuildEngine, EngineThread, Step, Wanted
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
 
 _CLOSE_WAIT_S = 5.0
+_FIRST_SECONDS_A_PIXEL = 1e-7
+"""What is expected before the first frame; 0.2 s for one of 1920 x 1080."""
+_LEARNED = 0.2
+"""How much one batch changes what is expected of the next."""
 
 log = structlog.get_logger()
 
@@ -50,6 +56,8 @@ class EngineWorker:
         self._supervisor: asyncio.Task[None] | None = None
         self._info: EngineInfo | None = None
         self._ready = False
+        self._seconds_a_pixel: dict[Wanted, float] = {}  # as many as cameras are looked at differently
+        self._usual_seconds = _FIRST_SECONDS_A_PIXEL
 
     @property
     def ready(self) -> bool:
@@ -78,12 +86,19 @@ class EngineWorker:
             self._supervisor = asyncio.create_task(self._supervise(self._backend), name="engine-supervisor")
         return info
 
-    async def find(self, bucket: Hashable, images: Sequence[Image]) -> list[list[Face] | Exception]:
+    def expected_s(self, height: int, width: int, wanted: Wanted) -> float:
+        """How long the engine will be at work on an image of that size, as far as images before it tell, seconds."""
+        return height * width * self._seconds_a_pixel.get(wanted, self._usual_seconds)
+
+    async def find(
+        self, bucket: Hashable, images: Sequence[Image], pauses: Pauses[list[Face]] | None = None
+    ) -> list[list[Face] | Exception]:
         """The faces of each image of a batch, or the error that is its own.
 
         Args:
             bucket: (height, width, `Wanted`); images of one bucket have one size.
             images: RGB, uint8.
+            pauses: asked between two pieces of the work; what they cost is in seconds.
 
         Raises:
             UnavailableError: the engine is being started again.
@@ -93,14 +108,33 @@ class EngineWorker:
             raise UnavailableError("the face engine is starting; try again shortly")
         wanted = bucket[-1] if isinstance(bucket, tuple) else Wanted()
         loop = asyncio.get_running_loop()
+        steps = self._backend.steps(images, wanted)
+        answers: dict[int, list[Face] | Exception] = {}
+        spent = 0.0
         try:
-            answers = await loop.run_in_executor(self._thread, self._backend.find, images, wanted)
+            while (step := await loop.run_in_executor(self._thread, next, steps, None)) is not None:
+                known = {place: _result(answer) for place, answer in step.answers.items()}
+                answers |= known
+                spent += sum(step.spent.values())
+                if pauses is not None:
+                    await pauses.after_piece(step.spent, known)
         except EngineDiedError as error:
             self._ready = False
             self._died.set()
             log.error("engine_died", reason=str(error), frames=len(images))
             raise InternalServiceError("the face engine ended while it worked on this frame") from None
-        return [_result(answer) for answer in answers]
+        except asyncio.CancelledError:
+            with suppress(RuntimeError):  # the thread has ended
+                self._thread.submit(_close, steps)
+            raise
+        self._learn(wanted, images, spent)
+        return [answers[place] for place in sorted(answers)]
+
+    def _learn(self, wanted: Wanted, images: Sequence[Image], spent: float) -> None:
+        seconds = spent / max(1, sum(image.shape[0] * image.shape[1] for image in images))
+        before = self._seconds_a_pixel.get(wanted, seconds)
+        self._usual_seconds = before + _LEARNED * (seconds - before)
+        self._seconds_a_pixel[wanted] = self._usual_seconds
 
     async def close(self) -> None:
         """End the engine, its process and its thread. Calling it again does nothing."""
@@ -171,6 +205,11 @@ class EngineWorker:
         finally:
             if sentinel is not None:
                 loop.remove_reader(sentinel)
+
+
+def _close(steps: Iterator[Step]) -> None:
+    if isinstance(steps, Generator):
+        steps.close()
 
 
 def _result(answer: Answer) -> list[Face] | Exception:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 from typing import Any
 
 import grpc
@@ -24,9 +23,10 @@ from recognition_service.access.auth import CameraIdentity
 from recognition_service.access.throttle import TokenBucket
 from recognition_service.engine.looks import Look, picture_digest
 from recognition_service.engine.pipeline import Pipeline
-from recognition_service.engine.similarity import LastExamined, Thumbnail
+from recognition_service.engine.similarity import LastExamined
 from recognition_service.errors import (
     CaptureTimeError,
+    GrownFrameError,
     InternalServiceError,
     NoSessionError,
     OverloadedError,
@@ -42,6 +42,7 @@ from recognition_service.evidence.timetable import TimetableUnavailable
 from recognition_service.outbox.store import OutboxError
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
 from recognition_service.status import Statistics
+from recognition_service.streams.requests import capture_time_of, origin_of, priority_of
 from recognition_service.streams.state import ClockSkew, Window
 from recognition_service.telemetry.metrics import Metrics
 from recognition_service.telemetry.sources import CameraState
@@ -49,8 +50,8 @@ from recognition_service.telemetry.tracing import FrameTrace, Tracing, tracepare
 
 _LONGEST_WRITE_S = 30.0
 _BURST_S = 2.0
-# Outside these years a capture time is a mistake, and arithmetic with it may overflow.
-_FIRST_YEAR, _LAST_YEAR = 2000, 2200
+_GROWTH = 4
+"""The first frame of a call says how large its frames are: none has so many times its pixels."""
 
 log = structlog.get_logger()
 
@@ -89,16 +90,6 @@ class StreamTools:
     tracing: Tracing
 
 
-class Priority(IntEnum):
-    """Which frames go first when there are more than the engine can take."""
-
-    RUNNING = 1
-    EARLY = 2
-    """Of a session that has not begun."""
-    REPLAYED = 3
-    """Kept by a camera while it was cut off; nobody waits for them."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     plan: FramePlan
@@ -131,6 +122,7 @@ class CameraStream:
         self._window = Window(tools.window)
         self._last_examined = LastExamined(tools.skip_unchanged_s)
         self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
+        self._most_pixels: int | None = None
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
         self._traceparent = traceparent_of(context.invocation_metadata())
@@ -251,50 +243,59 @@ class CameraStream:
         self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace
     ) -> _Prepared | ServiceError:
         """All that may be done for a frame before its predecessors' evidence is counted."""
-        loop = asyncio.get_running_loop()
         try:
-            capture_time = _capture_time(request)
-            live = self._judge_clock(request, capture_time)
-            plan, digest = await loop.run_in_executor(self._tools.executor, self._plan, capture_time, request.jpeg)
-            if plan is None:
-                return NoSessionError(f"no class session counts in {self.camera.room} at the capture time")
-            origin = _origin(request)
-            thumbnail = await self._thumbnail(request.jpeg)
-            if thumbnail is not None and self._last_examined.shows(thumbnail, capture_time):
-                return _Prepared(plan, capture_time, None, origin, Look(digest, self._last_examined.blank))
-            found = await self._tools.pipeline.find(
-                request.jpeg,
-                lane=self.camera.id,
-                upsample=self.camera.upsample,
-                smallest_face=self.camera.smallest_face,
-                deadline=arrived + self._tools.deadline_s,
-                formats=("JPEG",),
-                priority=_priority(plan, live=live),
-                reducible=True,
-                trace=trace,
-            )
-            if thumbnail is not None:
-                self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
+            return await self._examine(request, arrived, trace)
+        except GrownFrameError as error:
+            log.warning("frames_have_grown", camera=self.camera.name, reason=str(error))
+            self.close(str(error), 0.0)
+            return error
         except ServiceError as error:
             return error
         except TimetableUnavailable as error:
             return UnavailableError(str(error))
         except Exception:
             return self._unknown_error("frame_failed", request.sequence)
-        return _Prepared(plan, capture_time, found.faces, origin, Look(digest, found.blank))
+
+    async def _examine(self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace) -> _Prepared:
+        capture_time = capture_time_of(request)
+        live = self._judge_clock(request, capture_time)
+        plan, digest = await asyncio.get_running_loop().run_in_executor(
+            self._tools.executor, self._plan, capture_time, request.jpeg
+        )
+        if plan is None:
+            raise NoSessionError(f"no class session counts in {self.camera.room} at the capture time")
+        turn: dict[str, Any] = {
+            "lane": self.camera.id,
+            "priority": priority_of(plan, live=live),
+            "deadline": arrived + self._tools.deadline_s,
+        }
+        pipeline, thumbnail = self._tools.pipeline, None
+        if self._tools.skip_unchanged_s:
+            thumbnail = await pipeline.thumbnail(request.jpeg, most_pixels=self._most_pixels, **turn)
+            if self._last_examined.shows(thumbnail, capture_time):
+                await pipeline.wait_turn(**turn)
+                look = Look(digest, self._last_examined.blank)
+                return _Prepared(plan, capture_time, None, origin_of(request), look)
+        found = await pipeline.find(
+            request.jpeg,
+            upsample=self.camera.upsample,
+            smallest_face=self.camera.smallest_face,
+            formats=("JPEG",),
+            reducible=True,
+            most_pixels=self._most_pixels,
+            trace=trace,
+            **turn,
+        )
+        if self._most_pixels is None:
+            self._most_pixels = _GROWTH * found.width * found.height
+        if thumbnail is not None:
+            self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
+        return _Prepared(plan, capture_time, found.faces, origin_of(request), Look(digest, found.blank))
 
     def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:
         """The sessions that count, and the digest of the picture where there are any."""
         plan = self._flow.plan(capture_time)
         return plan, b"" if plan is None else picture_digest(jpeg)
-
-    async def _thumbnail(self, jpeg: bytes) -> Thumbnail | None:
-        """The frame's thumbnail; None when every frame is examined.
-
-        Raises:
-            ServiceError: the frame cannot be used.
-        """
-        return await self._tools.pipeline.thumbnail(jpeg) if self._tools.skip_unchanged_s else None
 
     def _judge_clock(self, request: pb.StreamFramesRequest, capture_time: datetime) -> bool:
         """Measure the camera's clock, and tell whether the frame is a live one.
@@ -385,27 +386,3 @@ class CameraStream:
     def _unknown_error(self, event: str, sequence: int) -> InternalServiceError:
         log.exception(event, camera=self.camera.name, sequence=sequence)
         return InternalServiceError("something failed on this frame; the service's log says why")
-
-
-def _priority(plan: FramePlan, *, live: bool) -> Priority:
-    if not live:
-        return Priority.REPLAYED
-    return Priority.RUNNING if plan.running else Priority.EARLY
-
-
-def _origin(request: pb.StreamFramesRequest) -> Origin:
-    if request.recording:
-        return Origin.RECORDING
-    return Origin.KEPT if request.replayed else Origin.LIVE
-
-
-def _capture_time(request: pb.StreamFramesRequest) -> datetime:
-    if not request.HasField("capture_time"):
-        raise CaptureTimeError("the frame has no capture time")
-    try:
-        time = request.capture_time.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise CaptureTimeError("the capture time is no time") from None
-    if not _FIRST_YEAR <= time.year < _LAST_YEAR:
-        raise CaptureTimeError(f"the capture time is in the year {time.year}: check the camera's clock")
-    return time

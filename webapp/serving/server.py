@@ -8,12 +8,12 @@ from typing import Any, cast
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 
 from attendance.database.closer import Closer
 from attendance.errors import AttendanceError
 from attendance.settings import Settings
 from webapp.register.views import streams_of
+from webapp.serving.receiving import ReceivingWorker
 from webapp.tools.storage import sessions_of
 
 _GRACE_S = 20
@@ -105,8 +105,8 @@ class _Dashboard(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         worker.closer = start_closer(worker.application, self._settings, self._settings.web.workers)
 
 
-class _Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's threaded worker, which ends its live streams as soon as it is asked to stop."""
+class _Worker(ReceivingWorker):
+    """Receives requests before it gives them to threads, and ends its live streams as soon as it is asked to stop."""
 
     closer: Closer | None = None
 

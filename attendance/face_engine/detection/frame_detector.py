@@ -1,7 +1,7 @@
 """The detector on a GPU: one graph a frame size, whole batches in one call."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,10 @@ from attendance.face_engine.detection.decoding import Candidates, decide, find_c
 from attendance.face_engine.detection.pyramid import TileLayout, tile_layout
 from attendance.face_engine.detection.pyramid_graph import export_frame_detector
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, no_faces
-from attendance.face_engine.detection.tiles import upsample_image
+from attendance.face_engine.detection.tiles import upsample_image, upsampled_size
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.models.dlib_file import Network
+from attendance.face_engine.pieces import Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 _SMALLEST_SIDE = 12
@@ -28,7 +29,8 @@ class FrameDetector:
         Args:
             load: makes a session of an ONNX model.
             network: dlib's detector.
-            work_pixels: most pixels of tiles in one call; at least one frame is always taken.
+            work_pixels: most pixels of tiles in one call; at least one frame is always taken, which a GPU searches in
+                a fraction of a second whatever its size.
         """
         self._load = load
         self._network = network
@@ -38,26 +40,31 @@ class FrameDetector:
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
         """Find the faces of each image, which may differ in size; checked RGB images."""
+        return finished(self.detect_in_pieces(images, upsample))
+
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+        """The same; stops after each call of the network."""
         found = [no_faces() for _ in images]
         by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
         for place, image in enumerate(images):
             if min(image.shape[:2]) << upsample >= _SMALLEST_SIDE:
-                by_size[image.shape[1], image.shape[0]].append(place)
-        for places in by_size.values():
-            self._detect_alike(images, places, upsample, found)
+                by_size[image.shape[0], image.shape[1]].append(place)
+        for size, places in by_size.items():
+            layout = tile_layout(*reversed(upsampled_size(*size, upsample)))
+            together = max(1, self._work_pixels // (layout.width * layout.height))
+            for start in range(0, len(places), together):
+                part = places[start : start + together]
+                work = self._run([images[place] for place in part], layout, upsample)
+                for place, boxes in zip(part, (yield from of_images(work, part)), strict=True):
+                    found[place] = boxes
         return found
 
-    def _detect_alike(self, images: Sequence[Image], places: list[int], upsample: int, found: list[FaceBoxes]) -> None:
-        first = upsample_image(images[places[0]], upsample)
-        height, width = first.shape[:2]
-        layout = tile_layout(width, height)
-        session = self._session(width, height)
-        together = max(1, self._work_pixels // (layout.width * layout.height))
-        for start in range(0, len(places), together):
-            part = places[start : start + together]
-            frames = np.stack([upsample_image(images[place], upsample) for place in part])
-            for place, scores in zip(part, session.run(frames), strict=True):
-                found[place] = decide(self._candidates(scores[0], layout), upsample=upsample)
+    def _run(self, images: list[Image], layout: TileLayout, upsample: int) -> Generator[None, None, list[FaceBoxes]]:
+        frames = np.stack([upsample_image(image, upsample) for image in images])
+        height, width = frames.shape[1:3]
+        answers = self._session(width, height).run(frames)
+        yield
+        return [decide(self._candidates(scores[0], layout), upsample=upsample) for scores in answers]
 
     def _candidates(self, scores: NDArray[np.float32], layout: TileLayout) -> Candidates:
         return find_candidates(

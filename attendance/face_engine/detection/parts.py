@@ -4,6 +4,7 @@ dlib would need memory for the whole pyramid at once; within the parts the answe
 """
 
 import math
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import cv2
@@ -11,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.detection.decoding import suppress
-from attendance.face_engine.detection.pyramid import tile_layout
+from attendance.face_engine.detection.pyramid import TileLayout, tile_layout
 from attendance.face_engine.interface import FaceBoxes, Image
 
+_MOST_BANDS = 3
+"""A pyramid of up to so many times the pixels of one call is computed at once, in bands; a larger one in parts."""
 _SMALLEST_SIDE = 160
 """Pixels that are searched; a smaller part would be all overlap."""
 _ROOM = 1.4
@@ -37,6 +40,39 @@ class Plan:
     parts: tuple[Part, ...]
     overview: tuple[int, int]
     """Width and height of the whole frame, shrunk."""
+
+
+def in_parts(layout: TileLayout, work_pixels: int) -> bool:
+    """Whether a frame with such a pyramid is searched in parts, where one call takes so many pixels."""
+    return layout.width * layout.height > _MOST_BANDS * work_pixels
+
+
+def search_in_parts(
+    image: Image,
+    upsample: int,
+    search: Callable[[Image, int], Generator[None, None, FaceBoxes]],
+    *,
+    work_pixels: int,
+    window: int,
+    overlap: float,
+) -> Generator[None, None, FaceBoxes]:
+    """Find the faces of a large frame, stopping wherever the search of a part stops.
+
+    Args:
+        image: checked RGB.
+        upsample: times each part is doubled; the shrunk frame is not.
+        search: finds the faces of one image that is doubled so many times.
+        work_pixels: as for `plan_parts`; so is `window`.
+        window: the detector's, pixels.
+        overlap: boxes that overlap more than this are one face.
+    """
+    height, width = image.shape[:2]
+    plan = plan_parts(width, height, upsample=upsample, work_pixels=work_pixels, window=window)
+    parts = []
+    for part in plan.parts:
+        parts.append((yield from search(cut_part(image, part), upsample)))
+    overview = yield from search(shrink_whole(image, plan), 0)
+    return merge_parts(plan, width, height, parts, overview, overlap=overlap)
 
 
 def fits(width: int, height: int, work_pixels: int) -> bool:

@@ -5,19 +5,21 @@ a known place of a known level of its pyramid once YuNet's box is known, give or
 on pieces of the very tile that the exact search uses, so what is found has dlib's box and dlib's score.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.face_engine.detection.bands import FIRST_CELL, REACH
 from attendance.face_engine.detection.decoding import CELL_OFFSET, CELL_STRIDE, Candidates, decide, round_half_away
+from attendance.face_engine.detection.parts import in_parts, search_in_parts
 from attendance.face_engine.detection.pyramid import POINT_OFFSET, RATE, TileLayout, boxes_in_image, tile_layout
-from attendance.face_engine.detection.refinement import FIRST_CELL, REACH
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, no_faces
-from attendance.face_engine.detection.tiles import fill_tile, upsample_image
+from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_size
 from attendance.face_engine.detection.yunet_detector import YuNetDetector
 from attendance.face_engine.interface import FaceBoxes, Image
+from attendance.face_engine.pieces import Search, finished, of_images, without_places
 from attendance.face_engine.runtimes.runtime import Session
 
 _THRESHOLD = 0.0
@@ -47,35 +49,61 @@ class _Spot:
 class ProposedDetector:
     """Finds dlib's faces near YuNet's."""
 
-    def __init__(self, proposer: YuNetDetector, exact: Session, geometry: DetectorGeometry) -> None:
+    def __init__(
+        self, proposer: YuNetDetector, exact: Session, geometry: DetectorGeometry, *, work_pixels: int
+    ) -> None:
         """Use both networks.
 
         Args:
             proposer: YuNet at a low limit.
             exact: dlib's detector in float32: tile, float32 (n, height, width, 3), to scores (n, 1, rows, columns).
             geometry: of the weights in it.
+            work_pixels: bounds memory: a frame whose pyramid has more than three times as many is searched in parts.
         """
         self._proposer = proposer
         self._exact = exact
         self._geometry = geometry
+        self._work_pixels = work_pixels
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
-        proposals = self._proposer.detect(images, 1.0)
-        return [
-            self._decide(image, found.boxes.astype(np.float64), upsample) if len(found.scores) else no_faces()
-            for image, found in zip(images, proposals, strict=True)
-        ]
+        return finished(self.detect_in_pieces(images, upsample))
 
-    def _decide(self, image: Image, boxes: NDArray[np.float64], upsample: int) -> FaceBoxes:
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+        """The same; stops after each call of a network."""
+        found = []
+        for place, image in enumerate(images):
+            found.append((yield from of_images(self._search(image, upsample), [place])))
+        return found
+
+    def _search(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
         if min(image.shape[:2]) << upsample < _SMALLEST_SIDE:
+            return no_faces()
+        layout = tile_layout(*reversed(upsampled_size(image.shape[0], image.shape[1], upsample)))
+        if not in_parts(layout, self._work_pixels):
+            return (yield from self._search_whole(image, upsample))
+        return (
+            yield from search_in_parts(
+                image,
+                upsample,
+                self._search_whole,
+                work_pixels=self._work_pixels,
+                window=min(self._geometry.window),
+                overlap=self._geometry.overlap,
+            )
+        )
+
+    def _search_whole(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
+        (proposed,) = yield from without_places(self._proposer.detect_in_pieces([image], 1.0))
+        if not len(proposed.scores):
             return no_faces()
         doubled = upsample_image(image, upsample)
         scale = np.array([doubled.shape[1] / image.shape[1], doubled.shape[0] / image.shape[0]] * 2)
         layout = tile_layout(doubled.shape[1], doubled.shape[0])
         tile = np.zeros((layout.height, layout.width, 3), np.float32)
         fill_tile(doubled, layout, self._geometry.means, tile)
-        rows, columns, scores = self._scores(tile, _patches(boxes * scale, layout, self._geometry.window[0]))
+        patches = _patches(proposed.boxes.astype(np.float64) * scale, layout, self._geometry.window[0])
+        rows, columns, scores = yield from self._scores(tile, patches)
         found = np.nonzero(scores > _THRESHOLD)[0]
         rows, columns, scores = rows[found], columns[found], scores[found]
         centres = np.stack([columns, rows], axis=1).astype(np.float64) * CELL_STRIDE + CELL_OFFSET
@@ -86,10 +114,11 @@ class ProposedDetector:
 
     def _scores(
         self, tile: NDArray[np.float32], patches: list[_Spot]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    ) -> Generator[None, None, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
         """Rows, columns and exact scores of all cells in the windows, each once."""
         if min(tile.shape[:2]) < _PATCH_SIDE:
             scores = self._exact.run(tile[None])[0, 0]
+            yield
             rows, columns = np.indices(scores.shape).reshape(2, -1)
             return rows, columns, scores.reshape(-1)
         known: dict[tuple[int, int], float] = {}
@@ -103,6 +132,7 @@ class ProposedDetector:
                 for row in range(patch.row, patch.row + _WINDOW):
                     for column in range(patch.column, patch.column + _WINDOW):
                         known[row, column] = float(scores[row - patch.top, column - patch.left])
+            yield
         cells = np.array(sorted(known), np.int64).reshape(-1, 2)
         return cells[:, 0], cells[:, 1], np.array([known[row, column] for row, column in cells.tolist()], np.float32)
 

@@ -6,21 +6,19 @@ most that a score is off, is computed again in float32 from its own patch of the
 exact scores. What comes out is what float32 gives for the whole tile, at a fraction of its cost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.face_engine.detection.bands import FIRST_CELL, REACH, scores_in_bands
 from attendance.face_engine.detection.decoding import CELL_STRIDE, Candidates, suppressed_by
+from attendance.face_engine.pieces import finished
 from attendance.face_engine.runtimes.runtime import Session
 
 CLEAR_SCORE = 0.8
 """Raw score from which a window is clearly a face."""
-REACH = 10
-"""Cells of the third convolution's output around a cell that its score depends on: paddings 2 + 2 + 2 + 4."""
-FIRST_CELL = 29
-"""Pixels that one cell of the third convolution sees: 5 + 4 * 2 + 4 * 4."""
 _WINDOW = 3
 """Cells a side that one patch makes exact."""
 _PATCH_CELLS = 2 * REACH + _WINDOW
@@ -82,6 +80,18 @@ class Refiner:
             candidates: of each tile: the cells with inexact scores above `threshold` - `margins.unclear`.
             threshold: exact scores must be above it.
         """
+        finished(self.refine_in_pieces(tiles, shape, candidates, threshold=threshold, work_pixels=tiles.size))
+
+    def refine_in_pieces(
+        self,
+        tiles: NDArray[np.float32],
+        shape: tuple[int, ...],
+        candidates: Sequence[Candidates],
+        *,
+        threshold: float,
+        work_pixels: int,
+    ) -> Generator[None, None, None]:
+        """The same; stops after each call of the network, which takes at most so many pixels."""
         while True:
             wanted = [undecided(one, self.margins, threshold=threshold) for one in candidates]
             patches: list[_Patch] = []
@@ -90,16 +100,19 @@ class Refiner:
                     continue
                 own = _patches(place, candidates[place], members, shape)
                 if len(own) * PATCH_SIDE**2 > _WHOLE_TILE_SHARE * tiles[0].size / 3 or min(shape) < _PATCH_CELLS:
-                    self._refine_whole(tiles[place], candidates[place])
+                    yield from self._refine_whole(tiles[place], candidates[place], work_pixels)
                 else:
                     patches += own
             if not patches:
                 return
             for start in range(0, len(patches), _MOST_PATCHES):
                 self._refine_patches(tiles, candidates, patches[start : start + _MOST_PATCHES])
+                yield
 
-    def _refine_whole(self, tile: NDArray[np.float32], candidates: Candidates) -> None:
-        scores = self._exact.run(tile[None])[0, 0]
+    def _refine_whole(
+        self, tile: NDArray[np.float32], candidates: Candidates, work_pixels: int
+    ) -> Generator[None, None, None]:
+        (scores,) = yield from scores_in_bands(self._exact, tile[None], work_pixels=work_pixels)
         candidates.scores[:] = scores[candidates.rows, candidates.columns]
         candidates.exact[:] = True
 
@@ -144,7 +157,7 @@ def undecided(candidates: Candidates, margins: Margins, *, threshold: float) -> 
     return np.concatenate(wanted) if wanted else np.empty(0, np.int64)
 
 
-def _patches(tile: int, candidates: Candidates, members: NDArray[np.int64], shape: tuple[int, int]) -> list[_Patch]:
+def _patches(tile: int, candidates: Candidates, members: NDArray[np.int64], shape: tuple[int, ...]) -> list[_Patch]:
     """Windows around the members' cells, the best first; what else lies in a window is made exact with them."""
     rows, columns = candidates.rows, candidates.columns
     left_over = members[np.argsort(-candidates.scores[members], kind="stable")]

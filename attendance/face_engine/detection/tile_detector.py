@@ -1,19 +1,22 @@
 """dlib's CNN detector over batches: frames of one size together, as many at a time as memory allows."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.detection.decoding import CELL_STRIDE, Candidates, decide, find_candidates
-from attendance.face_engine.detection.parts import cut_part, merge_parts, plan_parts, shrink_whole
+from attendance.face_engine.detection.bands import scores_in_bands
+from attendance.face_engine.detection.decoding import Candidates, decide, find_candidates
+from attendance.face_engine.detection.parts import in_parts, search_in_parts
 from attendance.face_engine.detection.pyramid import TileLayout, tile_layout
-from attendance.face_engine.detection.refinement import FIRST_CELL, REACH, Refiner
+from attendance.face_engine.detection.refinement import Refiner
 from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_size
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.models.dlib_file import Network
+from attendance.face_engine.pieces import Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 _SMALLEST_SIDE = 12
@@ -21,8 +24,6 @@ _SMALLEST_SIDE = 12
 _THRESHOLD = 0.0
 """A window with a raw score above it is a face, as for dlib's Python module."""
 _KEPT_BUFFERS = 4
-_MOST_BANDS = 3
-"""A tile of up to so many times the pixels of one call is run in bands; a larger frame is searched in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +67,35 @@ class TileDetector:
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
+        return finished(self.detect_in_pieces(images, upsample))
+
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+        """The same; stops after each call of the network."""
         found: list[FaceBoxes] = [no_faces()] * len(images)
         for layout, places in self._batches(images, upsample):
-            together = [images[place] for place in places]
-            if layout.width * layout.height > _MOST_BANDS * self._work_pixels:
-                answers = [self._detect_in_parts(image, upsample) for image in together]
-            else:
-                answers = self._run(together, layout, upsample)
-            for place, boxes in zip(places, answers, strict=True):
+            if in_parts(layout, self._work_pixels):
+                for place in places:
+                    found[place] = yield from of_images(self._detect_in_parts(images[place], upsample), [place])
+                continue
+            work = self._run([images[place] for place in places], layout, upsample)
+            for place, boxes in zip(places, (yield from of_images(work, places)), strict=True):
                 found[place] = boxes
         return found
 
-    def _detect_in_parts(self, image: Image, upsample: int) -> FaceBoxes:
-        height, width = image.shape[:2]
-        plan = plan_parts(
-            width, height, upsample=upsample, work_pixels=self._work_pixels, window=min(self._geometry.window)
+    def _detect_in_parts(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
+        return search_in_parts(
+            image,
+            upsample,
+            self._search_part,
+            work_pixels=self._work_pixels,
+            window=min(self._geometry.window),
+            overlap=self._geometry.overlap,
         )
-        parts = []
-        for part in plan.parts:
-            layout = tile_layout(*reversed(upsampled_size(part.height, part.width, upsample)))
-            parts += self._run([cut_part(image, part)], layout, upsample)
-        (overview,) = self._run([shrink_whole(image, plan)], tile_layout(*plan.overview), 0)
-        return merge_parts(plan, width, height, parts, overview, overlap=self._geometry.overlap)
+
+    def _search_part(self, part: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
+        layout = tile_layout(*reversed(upsampled_size(part.shape[0], part.shape[1], upsample)))
+        (found,) = yield from self._run([part], layout, upsample)
+        return found
 
     def _batches(self, images: Sequence[Image], upsample: int) -> Iterator[tuple[TileLayout, list[int]]]:
         by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -100,35 +108,18 @@ class TileDetector:
             for start in range(0, len(places), together):
                 yield layout, places[start : start + together]
 
-    def _run(self, images: list[Image], layout: TileLayout, upsample: int) -> list[FaceBoxes]:
-        tiles = self._buffer(layout, len(images))
-        for image, tile in zip(images, tiles, strict=True):
-            fill_tile(upsample_image(image, upsample), layout, self._geometry.means, tile)
-        scores = self._scores(tiles)
-        margin = self._refiner.margins.unclear if self._refiner is not None else 0.0
-        candidates = [self._candidates(one, layout, margin) for one in scores]
-        if self._refiner is not None:
-            rows, columns = scores.shape[1:]
-            self._refiner.refine(tiles, (rows, columns), candidates, threshold=_THRESHOLD)
+    def _run(self, images: list[Image], layout: TileLayout, upsample: int) -> Generator[None, None, list[FaceBoxes]]:
+        with self._tiles(layout, len(images)) as tiles:
+            for image, tile in zip(images, tiles, strict=True):
+                fill_tile(upsample_image(image, upsample), layout, self._geometry.means, tile)
+            scores = yield from scores_in_bands(self._session, tiles, work_pixels=self._work_pixels)
+            margin = self._refiner.margins.unclear if self._refiner is not None else 0.0
+            candidates = [self._candidates(one, layout, margin) for one in scores]
+            if self._refiner is not None:
+                yield from self._refiner.refine_in_pieces(
+                    tiles, scores.shape[1:], candidates, threshold=_THRESHOLD, work_pixels=self._work_pixels
+                )
         return [decide(one, upsample=upsample, threshold=_THRESHOLD) for one in candidates]
-
-    def _scores(self, tiles: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The score maps of tiles, float32 (n, rows, columns), in bands of rows where a tile is too large for one call.
-
-        A band has the rows on both sides that its scores depend on, so that it gives what the whole tile gives.
-        """
-        count, height, width, _ = tiles.shape
-        if count * height * width <= self._work_pixels:
-            return self._session.run(tiles)[:, 0]
-        rows = (height - FIRST_CELL) // CELL_STRIDE + 1
-        step = max(1, self._work_pixels // (width * CELL_STRIDE) - 2 * REACH - FIRST_CELL // CELL_STRIDE)
-        bands = []
-        for first in range(0, rows, step):
-            last = min(first + step, rows)
-            above, below = max(first - REACH, 0), min(last + REACH, rows)
-            band = np.ascontiguousarray(tiles[:, above * CELL_STRIDE : (below - 1) * CELL_STRIDE + FIRST_CELL])
-            bands.append(self._session.run(band)[:, 0, first - above : last - above])
-        return np.concatenate(bands, axis=1)
 
     def _candidates(self, scores: NDArray[np.float32], layout: TileLayout, margin: float) -> Candidates:
         return find_candidates(
@@ -140,15 +131,23 @@ class TileDetector:
             exact=self._refiner is None,
         )
 
-    def _buffer(self, layout: TileLayout, count: int) -> NDArray[np.float32]:
-        """Tiles with zeros between the levels, used again: only the levels are ever written."""
+    @contextmanager
+    def _tiles(self, layout: TileLayout, count: int) -> Iterator[NDArray[np.float32]]:
+        """Tiles with zeros between the levels, used again: only the levels are ever written.
+
+        Nobody else has them meanwhile: other frames may be searched between the pieces of one.
+        """
         key = (layout, count)
-        if key not in self._buffers:
-            while len(self._buffers) >= _KEPT_BUFFERS:
+        tiles = self._buffers.pop(key, None)
+        if tiles is None:
+            tiles = np.zeros((count, layout.height, layout.width, 3), np.float32)
+        try:
+            yield tiles
+        finally:
+            self._buffers[key] = tiles
+            self._buffers.move_to_end(key)
+            while len(self._buffers) > _KEPT_BUFFERS:
                 self._buffers.popitem(last=False)
-            self._buffers[key] = np.zeros((count, layout.height, layout.width, 3), np.float32)
-        self._buffers.move_to_end(key)
-        return self._buffers[key]
 
 
 def no_faces() -> FaceBoxes:

@@ -1,5 +1,6 @@
 """YuNet over batches: frames of any size, at the scale that the smallest face wanted asks for."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -8,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.detection.tile_detector import no_faces
+from attendance.face_engine.detection.yunet_bands import GRID, WORK_PIXELS, anchors_in_bands
 from attendance.face_engine.detection.yunet_decoding import YuNetFaces, suppress
-from attendance.face_engine.detection.yunet_refinement import GRID, find_faces_exactly
+from attendance.face_engine.detection.yunet_refinement import find_faces_exactly
 from attendance.face_engine.interface import FaceBoxes, Image
+from attendance.face_engine.pieces import Pieces, Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 SCORE_LIMIT = 0.3
@@ -33,6 +36,8 @@ _SMALLEST_SIDE = 12
 """Pixels; no face fits into less."""
 _MOST_TOGETHER = 32
 """Frames in one call on a GPU."""
+_PIXELS_TOGETHER = 64_000_000
+"""Pixels of frames in one call on a GPU."""
 
 
 class YuNetDetector:
@@ -65,7 +70,11 @@ class YuNetDetector:
             For each image the squares that dlib's detector would draw, in its own pixels, not rounded; scores are
             YuNet's, from 0 to 1.
         """
-        return [_squares(found, scale) for found in self.search(images, scale)]
+        return finished(self.detect_in_pieces(images, scale))
+
+    def detect_in_pieces(self, images: Sequence[Image], scale: float) -> Search:
+        """The same; stops after each call of the network."""
+        return [_squares(found, scale) for found in (yield from self._search(images, scale))]
 
     def search(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
         """The faces of each image, in pixels of the scaled one; None for one that is too small for a face.
@@ -73,29 +82,38 @@ class YuNetDetector:
         YuNet knows faces of up to some 500 pixels; what is larger it sees in parts. So frames in which there is room
         for such are searched again at a quarter of the scale, which costs a sixteenth.
         """
-        found = self.search_once(images, scale)
+        return finished(self._search(images, scale))
+
+    def search_once(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
+        """What YuNet says of each image at one scale, as `cv2.FaceDetectorYN` does; see `search`."""
+        return finished(self._search_once(images, scale))
+
+    def _search(self, images: Sequence[Image], scale: float) -> Pieces[list[YuNetFaces | None]]:
+        found = yield from self._search_once(images, scale)
         large = [place for place, image in enumerate(images) if min(image.shape[:2]) * scale > _ROOM_FOR_LARGE]
         if large:
-            coarser = self.search([images[place] for place in large], scale / COARSER)
+            coarser = yield from of_images(self._search([images[place] for place in large], scale / COARSER), large)
             for place, coarse in zip(large, coarser, strict=True):
                 found[place] = _merged(found[place], coarse)
         return found
 
-    def search_once(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
-        """What YuNet says of each image at one scale, as `cv2.FaceDetectorYN` does; see `search`."""
+    def _search_once(self, images: Sequence[Image], scale: float) -> Pieces[list[YuNetFaces | None]]:
         found: list[YuNetFaces | None] = [None] * len(images)
         by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for place, image in enumerate(images):
             if min(image.shape[:2]) * scale >= _SMALLEST_SIDE:
                 by_size[image.shape[:2]].append(place)
-        step = _MOST_TOGETHER if self._together else 1
-        for places in by_size.values():
+        for size, places in by_size.items():
+            step = max(1, min(_MOST_TOGETHER, round(_PIXELS_TOGETHER / (math.prod(size) * scale**2))))
+            step = step if self._together else 1
             for start in range(0, len(places), step):
                 part = places[start : start + step]
                 fitted = [fit_frame(images[place], scale) for place in part]
                 frames = np.stack(fitted) if len(fitted) > 1 else fitted[0][None]
-                for place, frame, anchors in zip(part, frames, self._session.run(frames), strict=True):
-                    found[place] = find_faces_exactly(frame, anchors, self._exact, limit=self._limit)
+                every = yield from of_images(anchors_in_bands(self._session, frames, work_pixels=WORK_PIXELS), part)
+                for place, frame, anchors in zip(part, frames, every, strict=True):
+                    work = find_faces_exactly(frame, anchors, self._exact, limit=self._limit)
+                    found[place] = yield from of_images(work, [place])
         return found
 
 

@@ -5,11 +5,13 @@ near it, and that no clear face covers, the network runs again in float32 on a p
 all its score depends on.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.face_engine.detection.yunet_bands import GRID, REACH, WORK_PIXELS, anchors_in_bands
 from attendance.face_engine.detection.yunet_decoding import (
     OVERLAP,
     YuNetFaces,
@@ -24,10 +26,6 @@ from attendance.face_engine.runtimes.runtime import Session
 
 MARGIN = 0.1
 """How far a bfloat16 score near the limit is taken to be off; the worst seen was 0.056 (`benchmarks.yunet_map`)."""
-GRID = STRIDES[-1]
-"""Pixels: pieces of a frame start and end at multiples of it, so that their anchors are those of the frame."""
-_REACH = 256
-"""Pixels around an anchor's centre beyond which nothing changes it: 224, found by changing pixels, rounded up."""
 _WHOLE_FRAME_SHARE = 0.7
 """Pieces of more than this share of a frame's pixels cost more than the frame."""
 
@@ -49,8 +47,8 @@ class _Piece:
 
 def find_faces_exactly(
     frame: NDArray[np.uint8], anchors: NDArray[np.float32], exact: Session | None, *, limit: float
-) -> YuNetFaces:
-    """The faces of one frame, as float32 scores decide.
+) -> Generator[None, None, YuNetFaces]:
+    """The faces of one frame, as float32 scores decide; stops after each call of the network.
 
     Args:
         frame: uint8 (height, width, 3), RGB; sides are multiples of 32.
@@ -68,7 +66,7 @@ def find_faces_exactly(
         found = decode(anchors, scores, places, width=width, height=height)
         unclear = places[_undecided(found, limit)]
         if len(unclear):
-            scores[unclear] = _exact_scores(frame, unclear, exact)
+            scores[unclear] = yield from _exact_scores(frame, unclear, exact)
     places = best_first(scores, limit)
     return suppress(decode(anchors, scores, places, width=width, height=height))
 
@@ -97,17 +95,21 @@ def _overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArra
     return shares
 
 
-def _exact_scores(frame: NDArray[np.uint8], places: NDArray[np.int64], exact: Session) -> NDArray[np.float32]:
+def _exact_scores(
+    frame: NDArray[np.uint8], places: NDArray[np.int64], exact: Session
+) -> Generator[None, None, NDArray[np.float32]]:
     height, width = frame.shape[:2]
     all_cells, all_strides = anchor_cells(width, height)
     cells, strides = all_cells[places].astype(np.int64), all_strides[places].astype(np.int64)
     pieces = _pieces(cells * strides[:, None], width, height)
     if sum(piece.area for piece, _ in pieces) > _WHOLE_FRAME_SHARE * width * height:
-        pieces = [(_Piece(0, 0, width, height), np.arange(len(places)))]
+        (anchors,) = yield from anchors_in_bands(exact, frame[None], work_pixels=WORK_PIXELS)
+        return anchor_scores(anchors)[places]
     scores = np.empty(len(places), np.float32)
     for piece, members in pieces:
         cut = np.ascontiguousarray(frame[None, piece.top : piece.bottom, piece.left : piece.right])
         answers = anchor_scores(exact.run(cut)[0])
+        yield
         corner = np.array([piece.left, piece.top], np.int64)
         inside = cells[members] - corner // strides[members, None]
         scores[members] = answers[_places(inside, strides[members], piece.right - piece.left, piece.bottom - piece.top)]
@@ -122,7 +124,7 @@ def _pieces(points: NDArray[np.int64], width: int, height: int) -> list[tuple[_P
         x, y = (int(value) // GRID * GRID for value in points[waiting[0]])
         # One cell of the coarsest level beyond, so that neighbours share the piece.
         near = (np.abs(points[waiting] // GRID * GRID - [x, y]) <= GRID).all(axis=1)
-        reach = _REACH + GRID
+        reach = REACH + GRID
         piece = _Piece(
             max(x - reach, 0), max(y - reach, 0), min(x + reach + GRID, width), min(y + reach + GRID, height)
         )

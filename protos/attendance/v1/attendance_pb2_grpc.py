@@ -66,7 +66,8 @@ class RecognitionServiceServicer:
 
         Ends with FAILED_PRECONDITION when the camera stands in no room, and with PERMISSION_DENIED when a frame names a camera
         that is not the token's. A frame that cannot be used (no JPEG, no class session) is answered by its result's outcome and
-        never ends the call.
+        never ends the call. The first frame found fit says how large the call's frames are: one with more than four times its
+        pixels is answered UNAVAILABLE and ends the call with StreamClosing. It is taken on a new call that begins with it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

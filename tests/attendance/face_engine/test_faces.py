@@ -1,12 +1,22 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from attendance.face_engine.faces import find_faces, measure_sharpness
-from attendance.face_engine.interface import AlignedFaces, EngineError, FaceBoxes, Image
+from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.faces import find_faces, find_in_pieces, measure_sharpness
+from attendance.face_engine.interface import (
+    AlignedFaces,
+    EngineError,
+    EngineInfo,
+    Face,
+    FaceBoxes,
+    FaceEngine,
+    Image,
+)
+from attendance.face_engine.opencv_engine import OpenCvEngine
 from attendance.face_engine.reference import ReferenceEngine
 
 
@@ -75,3 +85,87 @@ def test_an_engine_that_loses_answers_is_found_out(step: str, six_people: Image)
     engine.step = step
     with pytest.raises(EngineError, match=f"the engine's {step} gave"):
         find_faces(engine, [six_people[200:450]])
+
+
+@pytest.fixture(params=["dlib", "dlib in bands", "opencv"])
+def engine_in_pieces(request: pytest.FixtureRequest) -> Iterator[FaceEngine]:
+    if request.param == "opencv":
+        request.getfixturevalue("opencv_models")
+        engine: FaceEngine = OpenCvEngine(runtime="openvino", precision="fp32", encoder_precision="fp32")
+    else:
+        # Every frame in one call, or in bands and parts.
+        work_pixels = 16_000_000 if request.param == "dlib" else 1_500_000
+        engine = AcceleratedEngine(runtime="openvino", precision="fp32", work_pixels=work_pixels)
+    yield engine
+    engine.close()
+
+
+def test_pieces_give_what_one_go_gives_whoever_comes_between(engine_in_pieces: FaceEngine, six_people: Image) -> None:
+    """Bit for bit, while another frame of the same size is searched between any two pieces."""
+    whole = [np.ascontiguousarray(six_people[::2, ::2]), six_people, np.zeros((90, 90, 3), np.uint8)]
+    expected = find_faces(engine_in_pieces, whole)
+    (mirrored,) = find_faces(engine_in_pieces, [np.ascontiguousarray(six_people[:, ::-1])])
+    assert len(expected[1]) == 6
+    answers: dict[int, list[Face]] = {}
+    shares = {0: 0.0, 1: 0.0, 2: 0.0}
+    pieces = 0
+    for piece in find_in_pieces(engine_in_pieces, whole):
+        pieces += 1
+        assert not answers.keys() & piece.answers.keys(), "answered once"
+        answers |= piece.answers
+        for place, share in piece.shares.items():
+            shares[place] += share
+        assert sum(piece.shares.values()) == pytest.approx(1)
+        (between,) = find_faces(engine_in_pieces, [np.ascontiguousarray(six_people[:, ::-1])])
+        assert _same(between, mirrored)
+    assert pieces >= 3
+    assert shares[1] > shares[2]
+    assert all(_same(answers[place], expected[place]) for place in range(3))
+
+
+def test_images_with_few_faces_are_finished_before_those_with_many(six_people: Image) -> None:
+    answered = []
+    blank = np.zeros((100, 100, 3), np.uint8)
+    for piece in find_in_pieces(Crowded([130, 0, 70, 1]), [blank] * 4):
+        answered.append(sorted((place, len(faces)) for place, faces in piece.answers.items()))
+    assert answered == [[], [(1, 0), (3, 1)], [(2, 70)], [], [(0, 130)]]
+
+
+class Crowded:
+    """Finds as many faces in images as it was told to."""
+
+    blocks_interpreter = False
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        self._counts = counts
+
+    @property
+    def info(self) -> EngineInfo:
+        raise NotImplementedError
+
+    def detect(
+        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+    ) -> list[FaceBoxes]:
+        return [FaceBoxes(np.zeros((count, 4), np.float32), np.zeros(count, np.float32)) for count in self._counts]
+
+    def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
+        return [
+            AlignedFaces(
+                np.zeros((len(found.scores), 8, 8, 3), np.uint8), np.zeros((len(found.scores), 5, 2), np.float32)
+            )
+            for found in faces
+        ]
+
+    def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert len(chips) <= 64
+        return np.zeros((len(chips), 128), np.float32)
+
+    def close(self) -> None:
+        pass
+
+
+def _same(one: Sequence[Face], other: Sequence[Face]) -> bool:
+    return len(one) == len(other) and all(
+        np.array_equal(a.box, b.box) and np.array_equal(a.encoding, b.encoding) and a.score == b.score
+        for a, b in zip(one, other, strict=True)
+    )

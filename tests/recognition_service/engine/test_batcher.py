@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Hashable
 
 import pytest
 
+from recognition_service.engine.at_work import Pauses
 from recognition_service.engine.batcher import Batcher, Observe
 from recognition_service.errors import ExpiredError, InternalServiceError, OverloadedError, UnavailableError
 
@@ -69,7 +70,7 @@ class Work:
         self.failure: Exception | None = None
         self.answers: list[str | Exception] | None = None
 
-    async def __call__(self, bucket: Hashable, items: list[str]) -> list[str | Exception]:
+    async def __call__(self, bucket: Hashable, items: list[str], pauses: Pauses[str]) -> list[str | Exception]:
         self.batches.append((bucket, list(items)))
         await settle()  # work takes time: those answered before come back meanwhile
         await self.gate.wait()

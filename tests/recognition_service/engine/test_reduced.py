@@ -109,7 +109,7 @@ class Asked:
     def __init__(self) -> None:
         self.buckets: list[Any] = []
 
-    async def find(self, bucket: Any, images: Sequence[Image]) -> list[list[Face] | Exception]:
+    async def find(self, bucket: Any, images: Sequence[Image], pauses: object) -> list[list[Face] | Exception]:
         self.buckets.append(bucket)
         return [[] for _ in images]
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -223,3 +223,37 @@ def _runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+class Noted:
+    """Keeps what a batcher is told between two pieces."""
+
+    def __init__(self) -> None:
+        self.spent: dict[int, float] = {}
+        self.answered: list[int] = []
+
+    async def after_piece(self, spent: Mapping[int, float], answers: Mapping[int, list[Face] | Exception]) -> None:
+        for place, seconds in spent.items():
+            self.spent[place] = self.spent.get(place, 0.0) + seconds
+        self.answered += answers
+
+
+@pytest.mark.parametrize("build", [engines.build, engines.build_blocking])
+async def test_what_each_image_costs_is_told_in_seconds(
+    make_worker: MakeWorker, build: Callable[[], FaceEngine]
+) -> None:
+    worker = make_worker(build)
+    await worker.start()
+    slow, cursed = engines.picture(corner=engines.SLEEP), engines.picture(corner=engines.RAISE)
+    noted = Noted()
+    answers = await worker.find(BUCKET, [engines.picture(RED), cursed, slow], noted)
+    assert isinstance(answers[1], InternalServiceError)
+    assert sorted(noted.answered) == [0, 1, 2]
+    assert noted.spent[2] >= engines.SLEEP_S
+    assert sum(noted.spent.values()) < 5
+    before = worker.expected_s(*BUCKET)
+    for _ in range(30):
+        await worker.find(BUCKET, [engines.picture(RED)])
+    assert worker.expected_s(*BUCKET) < before / 10, "it learns what frames cost"
+    assert worker.expected_s(192, 128, Wanted()) == pytest.approx(2 * worker.expected_s(*BUCKET))
+    assert worker.expected_s(96, 128, Wanted(upsample=3)) > 0, "and has an idea of others"

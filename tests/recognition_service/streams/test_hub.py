@@ -422,3 +422,35 @@ async def test_a_client_that_never_reads_is_bounded_and_cut_off(
     assert (await call.ending())[0] in (grpc.StatusCode.ABORTED, grpc.StatusCode.INTERNAL)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_a_call_s_first_frame_says_how_large_its_frames_are(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    """A camera that began with small frames must connect again before it sends large ones, and then may."""
+    stub = await start()
+    call = await open_stream(stub)
+    small, twice, large = (picture((200, 60, 60), size=(96 * by, 128 * by)) for by in (1, 2, 3))
+    assert (await call.ask(small)).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+    assert (await call.ask(twice)).outcome == pb.FRAME_OUTCOME_RECOGNIZED, "four times the pixels"
+    sequence = await call.send(large)
+    messages = [await call.read(), await call.read()]
+    (result,) = [message.result for message in messages if message.HasField("result")]
+    (closing,) = [message.closing for message in messages if message.HasField("closing")]
+    assert (result.sequence, result.outcome) == (sequence, pb.FRAME_OUTCOME_UNAVAILABLE)
+    assert "connect again" in result.detail
+    assert "connect again" in closing.reason
+    assert closing.reconnect_after.ToTimedelta() == timedelta(0)
+    assert (await call.ending())[0] == grpc.StatusCode.OK
+    again = await open_stream(stub)
+    assert (await again.ask(large)).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+    assert (await again.ask(small)).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+
+
+async def test_a_frame_that_nobody_may_send_does_not_end_the_call(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    call = await open_stream(await start())
+    assert (await call.ask(face_of("red"))).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+    assert (await call.ask(huge_jpeg())).outcome == pb.FRAME_OUTCOME_TOO_LARGE
+    assert (await call.ask(face_of("red"))).outcome == pb.FRAME_OUTCOME_RECOGNIZED

@@ -8,11 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from attendance.face_engine.accelerated import AcceleratedEngine
+from attendance.face_engine.detection.bands import scores_in_bands
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, TileDetector
 from attendance.face_engine.interface import Image
 from attendance.face_engine.models.dlib_file import read_network
 from attendance.face_engine.models.onnx_export import export_detector
 from attendance.face_engine.models.weights import CNN_DETECTOR, weights_file
+from attendance.face_engine.pieces import finished
 from attendance.face_engine.runtimes.runtime import Session, start_runtime
 
 
@@ -36,11 +38,11 @@ def network() -> tuple[Session, DetectorGeometry]:
 
 @pytest.mark.parametrize("height", [700, 701, 707, 1200])
 def test_bands_give_what_the_whole_tile_gives(network: tuple[Session, DetectorGeometry], height: int) -> None:
-    session, geometry = network
+    session, _ = network
     tile = np.random.default_rng(height).uniform(-120, 130, (1, height, 300, 3)).astype(np.float32)
     whole = session.run(tile)[:, 0]
     counted = Counted(session)
-    banded = TileDetector(counted, geometry, work_pixels=120_000)._scores(tile)
+    banded = finished(scores_in_bands(counted, tile, work_pixels=120_000))
     assert len(counted.pixels) >= 3
     assert max(counted.pixels) <= 120_000
     assert banded.shape == whole.shape

@@ -7,11 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from attendance.face_engine.detection import yunet_refinement
+from attendance.face_engine.detection.yunet_bands import anchors_in_bands
 from attendance.face_engine.detection.yunet_decoding import anchor_scores
 from attendance.face_engine.detection.yunet_detector import YuNetDetector, fit_frame, to_squares
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Image
 from attendance.face_engine.models.opencv_files import load_opencv_graph
+from attendance.face_engine.pieces import finished
 from attendance.face_engine.runtimes.runtime import Session, start_runtime
 
 LIMITS = (0.3, 0.5, 0.7)
@@ -97,7 +99,7 @@ def test_a_piece_of_a_frame_gives_the_scores_of_the_frame(exact: Session, crowd:
     places = np.concatenate([np.argsort(-scores)[:3], np.random.default_rng(1).integers(0, len(scores), 4)])
     for place in places:
         counted = Counted(exact)
-        found = yunet_refinement._exact_scores(frame, np.array([place]), counted)
+        found = finished(yunet_refinement._exact_scores(frame, np.array([place]), counted))
         assert found == pytest.approx(scores[place], abs=1e-5)
         ((_, height, width, _),) = counted.shapes
         assert height * width < 0.7 * frame.shape[0] * frame.shape[1]
@@ -109,7 +111,7 @@ def test_many_unclear_faces_are_one_look_at_the_whole_frame(exact: Session, crow
     scores = anchor_scores(exact.run(frame[None])[0])
     counted = Counted(exact)
     places = np.arange(0, len(scores), 211)
-    assert yunet_refinement._exact_scores(frame, places, counted) == pytest.approx(scores[places], abs=1e-5)
+    assert finished(yunet_refinement._exact_scores(frame, places, counted)) == pytest.approx(scores[places], abs=1e-5)
     assert counted.shapes == [(1, *frame.shape)]
 
 
@@ -175,3 +177,30 @@ def test_squares() -> None:
     assert right - left == pytest.approx(80, rel=0.1), "about four fifths of the box's height"
     assert abs((left + right) / 2 - 140) < 10
     assert abs((top + bottom) / 2 - 250) < 10
+
+
+@pytest.mark.parametrize("size", [(640, 1344), (1344, 640)], ids=["wide", "high"])
+def test_bands_give_the_anchors_of_the_whole_frame(exact: Session, crowd: Image, size: tuple[int, int]) -> None:
+    height, width = size
+    frame = fit_frame(np.ascontiguousarray(np.resize(crowd, (height, width, 3))), 1.0)
+    counted = Counted(exact)
+    banded = finished(anchors_in_bands(counted, frame[None], work_pixels=1))
+    whole = exact.run(frame[None])
+    assert len(counted.shapes) == 3
+    assert all(shape[1] * shape[2] < height * width for shape in counted.shapes)
+    assert banded.shape == whole.shape
+    assert np.abs(banded - whole).max() < 1e-4
+
+
+def test_a_frame_too_large_for_one_call_has_the_faces_of_the_whole(
+    exact: Session, crowd: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = np.asarray(cv2.resize(crowd, None, fx=2, fy=2), np.uint8)
+    (whole,) = YuNetDetector(exact).detect([large], 1.0)
+    monkeypatch.setattr("attendance.face_engine.detection.yunet_detector.WORK_PIXELS", 2_000_000)
+    counted = Counted(exact)
+    (banded,) = YuNetDetector(counted).detect([large], 1.0)
+    assert len(counted.shapes) >= 4
+    assert len(whole.scores) >= 5
+    assert banded.boxes == pytest.approx(whole.boxes, abs=1e-2)
+    assert banded.scores == pytest.approx(whole.scores, abs=1e-4)

@@ -1,0 +1,134 @@
+"""Slow clients against the dashboard's own server, without a reverse proxy in front."""
+
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+from gunicorn.config import Config
+
+from tests.webapp.running import environ_for, running_dashboard
+from tests.webapp.visiting import make_settings
+from webapp.serving.receiving import Inbox
+
+FORM = b"POST /signin HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n%s\r\n"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, migrated_file) -> Iterator[str]:
+    """A dashboard of one worker with two threads."""
+    folder = tmp_path_factory.mktemp("slow")
+    environ = environ_for(make_settings(folder / "site", migrated_file), ATTENDANCE_WEB_THREADS="2")
+    with running_dashboard(environ, folder / "log") as found:
+        yield found
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+def connect(address: str) -> socket.socket:
+    found = urlsplit(address)
+    return socket.create_connection((found.hostname or "", found.port or 0), timeout=30)
+
+
+def answers_to(address: str, *parts: bytes, pause_s: float = 0.0) -> bytes:
+    """Everything that the server says until it closes."""
+    with connect(address) as client:
+        for part in parts:
+            client.sendall(part)
+            time.sleep(pause_s)
+        said = b""
+        while data := client.recv(65_536):
+            said += data
+        return said
+
+
+def is_well(address: str) -> bool:
+    with urllib.request.urlopen(f"{address}/healthz", timeout=3) as answer:  # noqa: S310 - our own address
+        return bool(answer.read() == b"ok\n")
+
+
+def test_slow_heads_and_bodies_hold_no_threads(address):
+    with ExitStack() as clients:
+        for number in range(40):
+            client = clients.enter_context(connect(address))
+            client.sendall(GET[:20] if number % 2 else FORM % 1_000 + b"\r\nemail=somebody")
+        began = time.monotonic()
+        assert is_well(address)
+        assert is_well(address)
+        assert time.monotonic() - began < 3
+
+
+def test_a_request_that_comes_byte_by_byte_is_answered(address):
+    request = GET % b"Connection: close\r\n"
+    said = answers_to(address, *(bytes([byte]) for byte in request), pause_s=0.005)
+    assert said.startswith(b"HTTP/1.1 200")
+    assert said.endswith(b"ok\n")
+
+
+def test_a_body_arrives_whole_however_it_comes(address):
+    body = b"email=" + b"x" * 300_000
+    head = FORM % len(body) + b"Connection: close\r\n\r\n"
+    said = answers_to(address, head, *(body[start : start + 50_000] for start in range(0, len(body), 50_000)))
+    assert said.startswith(b"HTTP/1.1 400"), "read, and refused for its missing token"
+    assert b"Connection: close" in said
+
+
+def test_two_requests_in_one_go_and_a_third_later(address):
+    with connect(address) as client:
+        client.sendall(GET % b"" * 2 + (GET % b"")[:30])
+        said = b""
+        while said.count(b"ok\n") < 2:
+            said += client.recv(65_536)
+        client.sendall((GET % b"Connection: close\r\n")[30:])
+        while data := client.recv(65_536):
+            said += data
+    assert said.count(b"HTTP/1.1 200") == said.count(b"ok\n") == 3
+
+
+def test_a_body_without_a_length_is_refused(address):
+    head = b"POST /signin HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert answers_to(address, head).startswith(b"HTTP/1.1 411")
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_comes(address):
+    for length in (2_000_000, 500_000_000):
+        began = time.monotonic()
+        with connect(address) as client:
+            client.sendall(FORM % length + b"Connection: close\r\n\r\n")
+            if length < 100_000_000:
+                client.sendall(b"x" * length)
+            assert client.recv(65_536).startswith(b"HTTP/1.1 413"), length
+        assert time.monotonic() - began < 5
+
+
+def test_who_asks_before_sending_is_told_to_go_on(address):
+    with connect(address) as client:
+        client.sendall(FORM % 5 + b"Expect: 100-continue\r\nConnection: close\r\n\r\n")
+        assert client.recv(1_000).startswith(b"HTTP/1.1 100")
+        client.sendall(b"email")
+        said = b""
+        while data := client.recv(65_536):
+            said += data
+    assert b"HTTP/1.1 400" in said
+
+
+def test_nonsense_is_refused(address):
+    assert answers_to(address, b"no request at all\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_only_who_is_slow_is_not_waited_for():
+    inbox = Inbox(Config(), ("127.0.0.1", 1))
+    begins = inbox.since
+    assert not inbox.overdue(begins + 4, stopping=False)
+    assert inbox.overdue(begins + 6, stopping=False), "says nothing"
+    assert inbox.overdue(begins, stopping=True)
+    assert not inbox.feed(FORM % 100_000_000 + b"\r\n")
+    assert not inbox.overdue(begins + 9, stopping=True)
+    assert inbox.overdue(begins + 11, stopping=False), "says too little"
+    inbox.feed(b"x" * 1_000_000)
+    assert not inbox.overdue(begins + 200, stopping=False), "five kilobytes a second"
+    assert inbox.overdue(begins + 300, stopping=False)
+    inbox.close()
