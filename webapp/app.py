@@ -15,10 +15,12 @@ from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
-from webapp.records import courses, excuses, signing, students
+from webapp.records import courses, excuses, signing
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
 from webapp.register.views import init_register
+from webapp.reports import blueprint as reports_blueprint
+from webapp.reports import student
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
@@ -73,9 +75,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, exam_office, excuses, health, links, profile, records, signing, students):
+    for room in (account, courses, exam_office, excuses, health, links, profile, records, signing, student):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
+    app.register_blueprint(reports_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app

@@ -20,6 +20,7 @@ from attendance.database.models import (
     ClassSession,
     Closing,
     Course,
+    Department,
     Enrolment,
     Observation,
     Role,
@@ -30,6 +31,7 @@ from attendance.database.models import (
 )
 
 LARGE_COURSE = 500
+MATRIX_STUDENTS, MATRIX_SESSIONS = 300, 36
 _WEEKS = 15
 _STATUSES = (Status.PRESENT,) * 15 + (Status.LATE,) * 2 + (Status.ABSENT,) * 3
 _CHUNK = 20_000
@@ -42,16 +44,18 @@ class Size:
 
     Attributes:
         entries: of registers, about; sessions are filled with the students of their courses until there are so many.
+        departments: that the courses belong to, about the same number each.
     """
 
     students: int = 2_000
     courses: int = 400
+    departments: int = 20
     sessions: int = 30_000
     entries: int = 1_200_000
     lecturers: int = 120
 
 
-SMALL = Size(students=600, courses=20, sessions=400, entries=20_000, lecturers=8)
+SMALL = Size(students=600, courses=20, departments=2, sessions=400, entries=20_000, lecturers=8)
 """Enough to see that the benchmark works."""
 
 
@@ -63,6 +67,8 @@ class Term:
         large_session: closed, of the course with `LARGE_COURSE` students.
         open_session: of the same course, ended a moment ago and not closed.
         empty_session: of a course without students.
+        matrix_course: of `MATRIX_STUDENTS` students and `MATRIX_SESSIONS` sessions.
+        department: one of them.
     """
 
     now: datetime
@@ -73,6 +79,8 @@ class Term:
     usual_session: int
     open_session: int
     empty_session: int
+    matrix_course: int
+    department: int
     student: int
     rows: dict[str, int]
 
@@ -82,7 +90,8 @@ def make_term(db: Session, size: Size, *, now: datetime, seed: int = 1) -> Term:
     chance = random.Random(seed)  # noqa: S311 - made-up data
     _add(db, Account, _people(size))
     _add(db, Student, _students(size, now))
-    _add(db, Course, ({"id": n, "code": f"C{n:03d}", "name": f"Course number {n}"} for n in range(1, size.courses + 2)))
+    _add(db, Department, ({"id": n, "name": f"Department {n:02d}"} for n in range(1, size.departments + 1)))
+    _add(db, Course, _courses(size))
     rooms = max(2, size.courses // 8)
     _add(db, Room, ({"id": n, "name": f"Hall {n:03d}"} for n in range(1, rooms + 1)))
     _add(db, Camera, ({"id": n, "name": f"camera-{n:03d}", "room_id": n, "extra": False} for n in range(1, rooms + 1)))
@@ -114,6 +123,8 @@ def make_term(db: Session, size: Size, *, now: datetime, seed: int = 1) -> Term:
         usual_session=closed[2],
         open_session=next(one["id"] for one in sessions if not one["closed_at"]),
         empty_session=closed[size.courses + 1],
+        matrix_course=size.courses + 2,
+        department=2,
         student=rosters[1][0],
         rows={name: count for name, count in counts.items() if count},
     )
@@ -137,10 +148,18 @@ def _students(size: Size, now: datetime) -> Iterator[dict[str, Any]]:
         yield {"id": n, "index_number": f"{24_000_000 + n}", "name": f"Student {n:05d} of the Term", **known}
 
 
+def _courses(size: Size) -> Iterator[dict[str, Any]]:
+    """Those of the term, one without students, and the one of the matrix."""
+    for n in range(1, size.courses + 3):
+        department = 1 + n % size.departments
+        yield {"id": n, "code": f"C{n:03d}", "name": f"Course number {n}", "department_id": department}
+
+
 def _teaching(size: Size) -> Iterator[dict[str, Any]]:
     for course in range(1, size.courses + 2):
         yield {"course_id": course, "account_id": 2 + (course - 1) % size.lecturers, "role": Role.LECTURER}
     yield {"course_id": size.courses + 1, "account_id": 2, "role": Role.LECTURER}
+    yield {"course_id": size.courses + 2, "account_id": 2, "role": Role.LECTURER}
 
 
 def _rosters(size: Size, chance: random.Random) -> dict[int, Sequence[int]]:
@@ -149,15 +168,17 @@ def _rosters(size: Size, chance: random.Random) -> dict[int, Sequence[int]]:
     large = chance.sample(everybody, LARGE_COURSE)
     per_course = size.sessions // size.courses
     usual = max(5, (size.entries - LARGE_COURSE * per_course) // (size.sessions - per_course))
-    return {1: large} | {course: chance.sample(everybody, usual) for course in range(2, size.courses + 1)}
+    rosters = {1: large} | {course: chance.sample(everybody, usual) for course in range(2, size.courses + 1)}
+    return rosters | {size.courses + 2: chance.sample(everybody, MATRIX_STUDENTS)}
 
 
 def _sessions(size: Size, rooms: int, now: datetime) -> Iterator[dict[str, Any]]:
     """Spread over the term before now, the last of each course ended a moment ago, the one after next week."""
     numbers = itertools.count(1)
-    each = size.sessions // size.courses
-    for course in range(1, size.courses + 2):
-        for place in range(each if course <= size.courses else 1):
+    usual = size.sessions // size.courses
+    for course in range(1, size.courses + 3):
+        each = {size.courses + 1: 1, size.courses + 2: MATRIX_SESSIONS}.get(course, usual)
+        for place in range(each):
             back = timedelta(days=_WEEKS * 7) * (1 - (place + 1) / each)
             ends_at = now - back - timedelta(minutes=10)
             is_open = course == 1 and place == each - 1

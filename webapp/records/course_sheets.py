@@ -1,11 +1,11 @@
-"""A course's sessions and its students as tables for files."""
+"""A course's sessions as a table for files, and the columns of every tally."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flask_babel import lazy_gettext
 
-from attendance.database.models import Course, Student
+from attendance.database.models import Course
 from webapp.exports.sheets import Cell, Column, Kind, Sheet
 from webapp.records.tallies import Tally
 from webapp.tools.phases import PHASE_WORDS
@@ -32,7 +32,6 @@ _SESSION_COLUMNS = (
     Column(lazy_gettext("Students expected"), Kind.WHOLE),
     *TALLY_COLUMNS,
 )
-_STUDENT_COLUMNS = (Column(lazy_gettext("Index number")), Column(lazy_gettext("Student")), *TALLY_COLUMNS)
 
 
 def tally_cells(tally: Tally) -> Sequence[Cell]:
@@ -56,9 +55,3 @@ def sessions_sheet(course: Course, lines: "Iterable[SessionLine]") -> Sheet:
         for line in lines
     ]
     return Sheet(course.code, _SESSION_COLUMNS, rows, frozen=3)
-
-
-def students_sheet(course: Course, students: Iterable[tuple[Student, Tally]]) -> Sheet:
-    """Who takes a course, and how often each came."""
-    rows = [(student.index_number, student.name, *tally_cells(tally)) for student, tally in students]
-    return Sheet(course.code, _STUDENT_COLUMNS, rows, frozen=2)

@@ -1,4 +1,4 @@
-"""The lecturer's courses: today's sessions, the list of courses, a course's sessions and its students."""
+"""The lecturer's courses: today's sessions, the list of courses, a course's sessions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,19 +25,18 @@ from attendance.database.models import (
     ClassSession,
     Closing,
     Course,
-    Enrolment,
     Source,
-    Student,
     Unrecorded,
     utc_now,
 )
+from attendance.database.thresholds import threshold_of
 from webapp.account.identity import roles_with
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.records.course_sheets import sessions_sheet, students_sheet
-from webapp.records.tallies import Tally, expected_sizes, roster_sizes, tally_sessions, tally_students
-from webapp.tools.names import by_student_name, contains_text
+from webapp.records.course_sheets import sessions_sheet
+from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
+from webapp.tools.names import contains_text
 from webapp.tools.paging import paginate
 from webapp.tools.phases import Phase, phase_of
 from webapp.tools.storage import database
@@ -49,7 +48,6 @@ blueprint = Blueprint("courses", __name__)
 _TODAY_AT_MOST = 60
 _COURSES_A_PAGE = 24
 _SESSIONS_A_PAGE = 20
-_STUDENTS_A_PAGE = 50
 _NEXT_SHOWN = 5
 _TASKS_AT_MOST = 8
 _TASKS_FOR = timedelta(days=28)
@@ -89,19 +87,17 @@ class Task:
 
 @dataclass(frozen=True)
 class CourseCard:
-    """A course in the list of courses."""
+    """A course in the list of courses.
+
+    Attributes:
+        below: how many students attend less than `threshold` percent; None where that was not counted.
+    """
 
     course: Course
     roster: int
     next_start: datetime | None
-
-
-@dataclass(frozen=True)
-class StudentLine:
-    """A student in a course's list."""
-
-    student: Student
-    tally: Tally
+    threshold: int
+    below: int | None
 
 
 @blueprint.get("/")
@@ -116,7 +112,14 @@ def home() -> str:
     page = paginate(db, query, size=_COURSES_A_PAGE)
     ids = [course.id for course in page.items]
     rosters, starts = roster_sizes(db, ids), _next_starts(db, ids, now)
-    cards = [CourseCard(course, rosters[course.id], starts.get(course.id)) for course in page.items]
+    thresholds = {course.id: threshold_of(db, course) for course in page.items}
+    # Counted in one's own courses only: in all of an institution's it would take longer than the rest of the page.
+    own = {role.course_id for role in roles_with(Permission.READ)}
+    below = count_below(db, {key: thresholds[key] for key in ids if key in own})
+    cards = [
+        CourseCard(course, rosters[course.id], starts.get(course.id), thresholds[course.id], below.get(course.id))
+        for course in page.items
+    ]
     lines = _todays_lines(db, now)
     return render_template(
         "courses/home.html",
@@ -135,7 +138,7 @@ def home() -> str:
 def course(course_id: int) -> str:
     """A course: what runs and comes next, and past sessions; or with `?show=upcoming`, all that is to come."""
     db, now, found = database(), utc_now(), reach_course(course_id)
-    all_upcoming = request.args.get("show") == "upcoming"
+    all_upcoming, threshold = request.args.get("show") == "upcoming", threshold_of(db, found)
     of_course = _sessions_of(course_id)
     upcoming = of_course.where(ClassSession.ends_at > now).order_by(ClassSession.starts_at, ClassSession.id)
     past = of_course.where(ClassSession.ends_at <= now).order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
@@ -150,6 +153,8 @@ def course(course_id: int) -> str:
         upcoming_total=nearest.total,
         lines=session_lines(db, page.items, now, among([course_id])),
         page=page,
+        threshold=threshold,
+        below=count_below(db, {course_id: threshold})[course_id],
         export_addresses=_addresses("courses.export_sessions", course_id),
     )
 
@@ -164,37 +169,6 @@ def export_sessions(course_id: int, form: Form) -> ResponseReturnValue:
     lines = session_lines(db, sessions, utc_now(), among([course_id]))
     name = file_stem(["sessions", found.code, today().isoformat()])
     return answer([sessions_sheet(found, lines)], file_name=name, form=form)
-
-
-@blueprint.get("/courses/<int:course_id>/students")
-@needs(Permission.READ)
-def students(course_id: int) -> str:
-    """Who takes the course, and how often each came."""
-    db, found = database(), reach_course(course_id)
-    search = _search()
-    page = paginate(db, _students_of(db, course_id, search), size=_STUDENTS_A_PAGE)
-    tallies = tally_students(db, [student.id for student in page.items], course_id)
-    return render_template(
-        "courses/students.html",
-        course=found,
-        roster=roster_sizes(db, [course_id])[course_id],
-        page=page,
-        lines=[StudentLine(student, tallies[student.id]) for student in page.items],
-        search=search,
-        export_addresses=_addresses("courses.export_students", course_id, q=search or None),
-    )
-
-
-@blueprint.get("/courses/<int:course_id>/students.csv", defaults={"form": Form.CSV})
-@blueprint.get("/courses/<int:course_id>/students.xlsx", defaults={"form": Form.XLSX})
-@needs(Permission.TERM)
-def export_students(course_id: int, form: Form) -> ResponseReturnValue:
-    """The students of the page, on all its pages; `?q=` narrows them as it narrows the page."""
-    db, found, search = database(), reach_course(course_id), _search()
-    taking = db.scalars(_students_of(db, course_id, search)).all()
-    tallies = tally_students(db, [student.id for student in taking], course_id)
-    sheet = students_sheet(found, ((student, tallies[student.id]) for student in taking))
-    return answer([sheet], file_name=file_stem(["students", found.code, today().isoformat(), search]), form=form)
 
 
 def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, reach: Condition) -> list[SessionLine]:
@@ -218,10 +192,6 @@ def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, 
     ]
 
 
-def _search() -> str:
-    return request.args.get("q", "").strip()
-
-
 def _addresses(endpoint: str, course_id: int, *, q: str | None = None) -> dict[Form, str]:
     return {form: url_for(endpoint, course_id=course_id, form=form, q=q) for form in Form}
 
@@ -229,14 +199,6 @@ def _addresses(endpoint: str, course_id: int, *, q: str | None = None) -> dict[F
 def _sessions_of(course_id: int) -> sa.Select[Any]:
     theirs = sessions_of_courses(among([course_id]))
     return sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id).options(*parts())
-
-
-def _students_of(db: Session, course_id: int, search: str) -> sa.Select[Any]:
-    query = sa.select(Student).join(Enrolment, Enrolment.student_id == Student.id)
-    query = query.where(Enrolment.course_id == course_id).order_by(*by_student_name(db))
-    if not search:
-        return query
-    return query.where(sa.or_(contains_text(Student.name, search), contains_text(Student.index_number, search)))
 
 
 def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:

@@ -1,6 +1,7 @@
 """How many were present, late, absent: of sessions, of courses, of students; always one statement for a whole list."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +56,21 @@ class Tally:
     def meets(self, threshold: int) -> bool | None:
         """Whether the rate is at least so many percent; None without a rate."""
         return None if self.rate is None else self.rate * 100 >= threshold - _ROUNDING
+
+    def is_below(self, threshold: int) -> bool:
+        """Whether the rate is below a threshold in percent; where nobody was expected, nobody is."""
+        return self.meets(threshold) is False
+
+    @classmethod
+    def of(cls, counts: Mapping[Status | None, int]) -> "Tally":
+        """The tally of entries counted by status; those without one under None."""
+        return cls(
+            present=counts.get(Status.PRESENT, 0),
+            late=counts.get(Status.LATE, 0),
+            absent=counts.get(Status.ABSENT, 0),
+            excused=counts.get(Status.EXCUSED, 0),
+            unrecorded=counts.get(None, 0),
+        )
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -113,6 +129,51 @@ def tally_students(
         .group_by(Attendance.student_id, Attendance.status)
     )
     return _tallies(db, query, student_ids)
+
+
+def tally_enrolled(db: Session, courses: Condition) -> dict[tuple[int, int], Tally]:
+    """The tally of everybody who takes a course, by course and student; those of whom nothing is recorded are left out.
+
+    One statement reads all entries of the courses: about a millisecond a thousand.
+
+    Args:
+        db: any session.
+        courses: which courses.
+    """
+    of_courses = sessions_of_courses(courses, TAKES_PLACE)
+    counted = (
+        sa.select(of_courses.c.course_id, Attendance.student_id, Attendance.status, sa.func.count().label("entries"))
+        .join(Attendance, Attendance.session_id == of_courses.c.session_id)
+        .where(is_decided())
+        .group_by(of_courses.c.course_id, Attendance.student_id, Attendance.status)
+        .subquery("counted")
+    )
+    # Of a joint session an entry belongs to the courses that the student takes: enrolment alone says which.
+    query = sa.select(counted).join(
+        Enrolment,
+        sa.and_(Enrolment.course_id == counted.c.course_id, Enrolment.student_id == counted.c.student_id),
+    )
+    counts: dict[tuple[int, int], dict[Status | None, int]] = {}
+    for course_id, student_id, status, entries in db.execute(query):
+        counts.setdefault((course_id, student_id), {})[status] = entries
+    return {key: Tally.of(of) for key, of in counts.items()}
+
+
+def count_below(db: Session, thresholds: Mapping[int, int]) -> dict[int, int]:
+    """How many students of each course attend less than it wants.
+
+    Args:
+        db: any session.
+        thresholds: by course, in percent.
+    """
+    tallies = tally_enrolled(db, among(thresholds)) if thresholds else {}
+    below = Counter(course for (course, _), tally in tallies.items() if tally.is_below(thresholds[course]))
+    return {course: below[course] for course in thresholds}
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """All of them together."""
+    return sum(tallies, Tally())
 
 
 def tally_courses_of(db: Session, student_id: int, reach: Condition) -> dict[int, Tally]:
@@ -196,13 +257,4 @@ def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[i
     counts: dict[int, dict[Status | None, int]] = {key: {} for key in keys}
     for key, status, count in db.execute(query):
         counts.setdefault(key, {})[status] = count
-    return {
-        key: Tally(
-            present=of.get(Status.PRESENT, 0),
-            late=of.get(Status.LATE, 0),
-            absent=of.get(Status.ABSENT, 0),
-            excused=of.get(Status.EXCUSED, 0),
-            unrecorded=of.get(None, 0),
-        )
-        for key, of in counts.items()
-    }
+    return {key: Tally.of(of) for key, of in counts.items()}

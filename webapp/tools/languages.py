@@ -31,6 +31,7 @@ LANGUAGES = {"en": "English", "fr": "Français"}
 
 COOKIE = "attendance_language"
 DAY_PATTERN = "EEE d MMM y"
+SHORT_DAY_PATTERN = "d MMM"
 CATALOGUES = Path(__file__).parents[1] / "translations"
 
 _OFFERED = "LANGUAGES_OFFERED"
@@ -112,6 +113,22 @@ def percent_text(whole: int) -> str:
 @lru_cache(maxsize=5000)
 def _day(day: date, locale: str) -> str:
     return format_date(day, DAY_PATTERN, locale=locale)
+
+
+@lru_cache(maxsize=5000)
+def _short_day(day: date, locale: str) -> str:
+    return format_date(day, SHORT_DAY_PATTERN, locale=locale)
+
+
+def short_day_in_language(day: date) -> str:
+    """A date like "23 Nov" in the request's language, where the year is clear."""
+    return _short_day(day, str(_locale()))
+
+
+def weekday_in_language(weekday: int) -> str:
+    """A day of the week like "Mon", which is 0, in the request's language."""
+    name: str = _locale().days["stand-alone"]["abbreviated"][weekday]
+    return name
 
 
 def day_in_language(day: date) -> str:

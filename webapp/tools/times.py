@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app
 from markupsafe import Markup, escape
 
-from webapp.tools.languages import day_in_language
+from webapp.tools.languages import day_in_language, short_day_in_language, weekday_in_language
 
 _ZONE = "INSTITUTION_ZONE"
 
@@ -20,6 +20,10 @@ def init_times(app: Flask, timezone: str) -> None:
         clock_s=lambda value: _tag(value, clock_text(value, seconds=True)),
         moment=lambda value: _tag(value, moment_text(value)),
         moment_text=moment_text,
+        clock_text=clock_text,
+        short_day=short_day_text,
+        iso_minute=lambda value: local(value).isoformat(timespec="minutes"),
+        weekday=weekday_in_language,
         iso_day=lambda value: local(value).date().isoformat(),
     )
     app.jinja_env.globals.update(present_moment=lambda: datetime.now(UTC))
@@ -55,6 +59,11 @@ def day_text(moment: datetime | date) -> str:
     """A date like "Mon 23 Nov 2026"."""
     day = local(moment).date() if isinstance(moment, datetime) else moment
     return day_in_language(day)
+
+
+def short_day_text(moment: datetime | date) -> str:
+    """A date like "23 Nov", where the year is clear."""
+    return short_day_in_language(local(moment).date() if isinstance(moment, datetime) else moment)
 
 
 def clock_text(moment: datetime, *, seconds: bool = False) -> str:

@@ -38,6 +38,12 @@ document.addEventListener("submit", (event) => {
   if (event.target.querySelector("[data-too-large]")) event.preventDefault();
 });
 
+// <form data-tidy>: an unused field does not go into the address.
+document.addEventListener("formdata", ({ target, formData }) => {
+  if (!target.hasAttribute("data-tidy")) return;
+  for (const [name, value] of Array.from(formData.entries())) if (!value) formData.delete(name);
+});
+
 // <button data-print hidden>: shown where a script can print.
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;

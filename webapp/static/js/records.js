@@ -1,4 +1,4 @@
-// The records' filter: choosing a course offers its sessions; an unused field does not go into the address.
+// The records' filter: choosing a course offers its sessions.
 
 const form = document.querySelector("[data-records-filter]");
 const { course, session } = form.elements;
@@ -13,8 +13,4 @@ course.addEventListener("change", async () => {
   });
   if (!answer.ok || course.value !== asked) return;
   for (const { id, name } of await answer.json()) session.append(new Option(name, id));
-});
-
-form.addEventListener("formdata", (event) => {
-  for (const [name, value] of Array.from(event.formData.entries())) if (!value) event.formData.delete(name);
 });

@@ -11,18 +11,34 @@ function nameKey(text) {
   return plain.replace(/[łøđðæœþß]/g, (letter) => BASE_LETTERS[letter]).trim();
 }
 
-// What is exported is what is shown.
-function pointExport(asked) {
+const register = () => document.querySelector("[data-register]");
+const paged = () => register().hasAttribute("data-paged");
+const FIELDS = ["q", "state"];
+
+function parameters(asked) {
+  return new URLSearchParams([...new FormData(asked)].filter(([, value]) => value.trim()));
+}
+
+// Where the page has every row, whatever the filter; one of several pages has its own.
+export const wholeAddress = () => (paged() ? window.location.href : register().dataset.page);
+
+// What is exported, changed together, bookmarked or read again is what is shown.
+function pointTo(asked) {
+  const search = parameters(asked);
   for (const link of document.querySelectorAll("[data-export]")) {
     const address = new URL(link.href);
-    address.search = new URLSearchParams([...new FormData(asked)].filter(([, value]) => value.trim()));
+    address.search = search;
     link.href = address;
   }
+  const bulk = document.getElementById("bulk");
+  if (bulk) bulk.action = Object.assign(new URL(bulk.action), { search });
+  const address = Object.assign(new URL(window.location), { search });
+  if (address.pathname === register().dataset.page && address.href !== window.location.href) window.history.replaceState(window.history.state, "", address);
 }
 
 export function filterRows() {
   const asked = form();
-  if (!asked || document.querySelector("[data-register]").hasAttribute("data-paged")) return;
+  if (!asked || paged()) return;
   const [search, state] = [nameKey(asked.elements.q.value), asked.elements.state.value];
   let shown = 0;
   for (const row of rows()) {
@@ -34,27 +50,33 @@ export function filterRows() {
   note.textContent = `${shown} of ${rows().length} students shown`;
   document.querySelector("[data-table]").hidden = shown === 0;
   document.querySelector("[data-none]").hidden = shown > 0;
-  pointExport(asked);
+  pointTo(asked);
 }
 
-// typed: what the form held before the page was read again.
+// Whether the server has left rows out, as the address asked it to.
+export function isNarrowed() {
+  const asked = new URLSearchParams(window.location.search);
+  const here = window.location.pathname === register().dataset.page; // not the answer to a form
+  return here && !paged() && FIELDS.some((name) => asked.get(name)?.trim());
+}
+
+// The filter works here at once, on all rows of the page. typed: what the form held before the page was read again.
 export function setUpFilter(typed) {
   const asked = form();
-  if (!asked || document.querySelector("[data-register]").hasAttribute("data-paged")) return;
-  if (new URLSearchParams(window.location.search).size > 0) return; // narrowed by the server: rows are missing here
-  if (typed) {
-    asked.elements.q.value = typed.get("q") ?? "";
-    asked.elements.state.value = typed.get("state") ?? "";
-  }
+  if (!asked || paged() || asked.hasAttribute("data-ready")) return;
+  asked.setAttribute("data-ready", "");
+  for (const name of FIELDS) if (typed instanceof FormData) asked.elements[name].value = typed.get(name) ?? "";
   asked.querySelector("[data-filter-button]").hidden = true;
   asked.addEventListener("input", filterRows);
   asked.addEventListener("submit", (event) => event.preventDefault());
   document.querySelector("[data-filter-clear]")?.addEventListener("click", (event) => {
     event.preventDefault();
-    asked.reset();
-    asked.elements.q.value = asked.elements.state.value = "";
+    for (const name of FIELDS) asked.elements[name].value = "";
     filterRows();
     asked.elements.q.focus();
   });
   filterRows();
 }
+
+// A browser that comes back may have filled the form in by itself, after this script has run.
+window.addEventListener("pageshow", ({ persisted }) => persisted && filterRows());

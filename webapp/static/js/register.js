@@ -2,7 +2,7 @@
 // Without this script the same page works by reloading, and the same form stands on a page of its own.
 import { Watcher } from "./live.js";
 import { countChosen, setUpBulk } from "./register-bulk.js";
-import { filterRows, setUpFilter } from "./register-filter.js";
+import { filterRows, isNarrowed, setUpFilter, wholeAddress } from "./register-filter.js";
 import { setUpCorrections } from "./register-correct.js";
 
 const LATER_THAN_A_DAY_MS = 24 * 60 * 60 * 1000;
@@ -41,7 +41,7 @@ function announce(sayings) {
 
 // Puts the page as it is now in place of the page as it was; rows that are the same stay untouched.
 async function readPageAgain() {
-  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(4000) });
+  const answer = await fetch(wholeAddress(), { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(4000) });
   if (answer.redirected || !answer.ok) throw new Error(`the page answers ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [now, was] = [page.querySelector("[data-register]"), document.querySelector("[data-register]")];
@@ -49,7 +49,7 @@ async function readPageAgain() {
   if (!sameShape) {
     const typed = document.querySelector("[data-filter]") ? new FormData(document.querySelector("[data-filter]")) : null;
     was.replaceWith(document.adoptNode(now));
-    start(typed);
+    start(typed, { whole: true });
     return now.dataset.readAt;
   }
   was.dataset.revision = now.dataset.revision;
@@ -97,11 +97,12 @@ function showState(kind, text) {
 
 let watcher = null;
 
-function start(typed = null) {
+function start(typed = null, { whole = false } = {}) {
   const register = document.querySelector("[data-register]");
   watcher?.stop();
   watcher = null;
-  setUpFilter(typed);
+  if (isNarrowed() && !whole) readPageAgain().then(setUpFilter, () => {}); // until then the server's rows are shown
+  else setUpFilter(typed);
   countChosen();
   if (register.dataset.live) {
     watcher = new Watcher({

@@ -1,14 +1,17 @@
-"""A student's history over the courses one may see."""
+"""A student over the courses one may see: each course, the weeks, the calendar, excuses, and every session."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 from sqlalchemy.orm import contains_eager
 
 from attendance.database.audiences import TAKES_PLACE, among, counts_for, parts
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment, Student
+from attendance.database.thresholds import threshold_of
 from webapp.account.identity import is_admin, may
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
@@ -16,13 +19,17 @@ from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.excuses import excuses_of, may_take_back
 from webapp.records.student_sheets import student_sheets
 from webapp.records.tallies import Tally, is_decided, tally_courses_of, tally_student
+from webapp.reports.calendar import CalendarWeek, read_calendar
+from webapp.reports.charts import Point, rate_chart
+from webapp.reports.letters import letters
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
-from webapp.tools.times import today
+from webapp.tools.times import short_day_text, today
 
 blueprint = Blueprint("students", __name__)
 
 _A_PAGE = 30
+_WEEKDAYS = 5
 
 
 @blueprint.get("/students/<int:student_id>")
@@ -32,15 +39,23 @@ def history(student_id: int) -> str:
     student, db = reach_student(student_id), database()
     courses = _courses_of(student)
     chosen = _chosen(courses)
+    weeks = read_calendar(db, student_id, among([chosen.id]) if chosen else reachable)
+    # Courses may want different shares; where all are shown, no line is the limit.
+    threshold = threshold_of(db, chosen) if chosen else None
     return render_template(
         "students/student.html",
         student=student,
-        courses=courses,
+        courses=[(course, tally, tally.is_below(threshold_of(db, course))) for course, tally in courses],
         overall=tally_student(db, student_id, reachable),
         chosen=chosen,
         may_excuse=is_admin() or any(may(Permission.EXCUSE, course) for course, _ in courses),
         excuses=[(excuse, may_take_back(excuse)) for excuse in excuses_of(student)],
         page=paginate(db, _history_query(student_id, chosen), size=_A_PAGE),
+        weeks=weeks,
+        chart=weeks_chart(weeks, threshold) if any(week.so_far.rate is not None for week in weeks) else None,
+        threshold=threshold,
+        letters=letters(),
+        weekend=any(day for week in weeks for day in week.days[_WEEKDAYS:]),
         export_addresses={
             form: url_for("students.export", student_id=student_id, form=form, course=chosen.id if chosen else None)
             for form in Form
@@ -60,6 +75,15 @@ def export(student_id: int, form: Form) -> ResponseReturnValue:
     sheets = list(student_sheets(courses, excuses_of(student), entries))
     words = ["student", student.index_number, chosen.code if chosen else "", today().isoformat()]
     return answer(sheets, file_name=file_stem(words), form=form)
+
+
+def weeks_chart(weeks: Sequence[CalendarWeek], threshold: int | None) -> Markup:
+    """A student's rate so far, and that of each week."""
+    lines = {
+        "main": [Point(week.so_far.rate) for week in weeks],
+        "second": [Point(week.tally.rate) for week in weeks],
+    }
+    return rate_chart([short_day_text(week.monday) for week in weeks], lines, threshold=threshold)
 
 
 def _courses_of(student: Student) -> list[tuple[Course, Tally]]:

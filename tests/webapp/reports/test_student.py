@@ -1,5 +1,6 @@
 """A student's history over the courses one may see."""
 
+import re
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -8,6 +9,9 @@ from attendance.database.corrections import correct_status
 from attendance.database.models import Enrolment, Role, Status
 from tests.factories import enrol, make_course, make_lecturer, make_session
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
+from tests.webapp.reports.terms import make_term
+
+DASH = "\N{EN DASH}"
 
 
 def test_rates_and_sessions_of_ones_own_courses(site, site_db):
@@ -63,3 +67,27 @@ def test_nothing_recorded_yet(site, site_db):
     lesson = make_lesson(site_db, "Ada Byron", starts_at=LONG_AGO)
     text = site.visitor(lesson.lecturer).text(f"/students/{lesson.students[0].id}")
     assert "Nothing recorded yet" in text
+
+
+def test_trend_and_calendar(site, site_db):
+    term = make_term(site_db, {"Ada": "PA?E"}, code="CS101")
+    student = term.students["Ada"]
+    visitor = site.visitor(term.lecturer)
+    text = visitor.text(f"/students/{student.id}")
+    # Each week's rate, and the rate so far; what is excused or not recorded is in neither.
+    assert f"Mon 25 Mar 2024 {DASH} 50% Mon 18 Mar 2024 {DASH} 50%" in text
+    assert "50% Mon 11 Mar 2024 0% 50% Mon 4 Mar 2024 100% 100%" in text
+    page = visitor.get(f"/students/{student.id}").text
+    visits = re.findall(r'<a class="visit m-(\w+)" href="/sessions/(\d+)/students/\d+', page)
+    newest_first = [str(session.id) for session in reversed(term.sessions)]
+    assert visits == list(zip(("excused", "unrecorded", "absent", "present"), newest_first, strict=True))
+    assert "Threshold of" not in text  # courses may want different shares
+    assert "Threshold of 75 %" in visitor.text(f"/students/{student.id}?course={term.course.id}")
+    assert "50% attended Below the threshold" in text
+
+
+def test_the_calendar_is_of_the_last_half_year(site, site_db):
+    term = make_term(site_db, {"Ada": "P" + "A" * 30})
+    text = site.visitor(term.lecturer).text(f"/students/{term.students['Ada'].id}")
+    assert text.count(" 2024 0% 0%") == 26
+    assert "100% 100%" not in text

@@ -1,0 +1,84 @@
+"""A student's term: the calendar of sessions, and the rate from week to week."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.audiences import TAKES_PLACE, Condition, counts_for
+from attendance.database.models import Attendance, ClassSession, Course, Status
+from webapp.records.tallies import Tally, is_decided
+from webapp.reports.weeks import monday_of
+from webapp.tools.times import local
+
+WEEKS_AT_MOST = 26
+"""A calendar is of half a year at most, up to the last session."""
+_WEEK = timedelta(weeks=1)
+_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A session in a student's calendar.
+
+    Attributes:
+        course_code: of the session's first course.
+        status: None: nothing is recorded.
+    """
+
+    session_id: int
+    starts_at: datetime
+    course_code: str
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarWeek:
+    """A week of a student's calendar.
+
+    Attributes:
+        days: from Monday, seven: the sessions of each in order of time.
+        so_far: what was recorded until its end, from the calendar's beginning.
+    """
+
+    monday: date
+    days: Sequence[Sequence[Visit]]
+    tally: Tally
+    so_far: Tally
+
+
+def read_calendar(db: Session, student_id: int, reach: Condition) -> list[CalendarWeek]:
+    """The weeks of a student's sessions in which something is decided, those between without one too; one statement.
+
+    Args:
+        db: any session.
+        student_id: of the student.
+        reach: of which courses.
+    """
+    query = (
+        sa.select(ClassSession.id, ClassSession.starts_at, Course.code, Attendance.status)
+        .join(Attendance, Attendance.session_id == ClassSession.id)
+        .join(Course, Course.id == ClassSession.course_id)
+        .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided(), counts_for(Attendance.student_id, reach))
+        .order_by(ClassSession.starts_at, ClassSession.id)
+    )
+    of_days: dict[date, list[Visit]] = defaultdict(list)
+    for row in db.execute(query):
+        of_days[local(row.starts_at).date()].append(Visit(*row))
+    return _weeks(of_days) if of_days else []
+
+
+def _weeks(of_days: dict[date, list[Visit]]) -> list[CalendarWeek]:
+    last = monday_of(max(of_days))
+    first = max(monday_of(min(of_days)), last - (WEEKS_AT_MOST - 1) * _WEEK)
+    weeks, so_far = [], Tally()
+    for number in range((last - first) // _WEEK + 1):
+        monday = first + number * _WEEK
+        days = [of_days.get(monday + timedelta(days=day), []) for day in range(_DAYS)]
+        tally = Tally.of(Counter(visit.status for day in days for visit in day))
+        so_far += tally
+        weeks.append(CalendarWeek(monday, days, tally, so_far))
+    return weeks

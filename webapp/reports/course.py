@@ -1,0 +1,89 @@
+"""The report of a course: its weeks, and the map of its sessions."""
+
+from collections.abc import Sequence
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from attendance.database.audiences import among
+from attendance.database.models import Course, utc_now
+from attendance.database.thresholds import threshold_of
+from webapp.account.permissions import Permission, needs
+from webapp.account.reach import reach_course
+from webapp.exports.answers import Form, answer, file_stem
+from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.records.tallies import Tally, count_below, roster_sizes, tally_sessions, total
+from webapp.reports.asked import file_addresses
+from webapp.reports.blueprint import blueprint
+from webapp.reports.charts import Point, rate_chart
+from webapp.reports.course_marks import sessions_so_far
+from webapp.reports.weeks import Week, by_week, heat_map
+from webapp.tools.storage import database
+from webapp.tools.times import short_day_text, today
+
+
+@blueprint.get("/courses/<int:course_id>/report")
+@needs(Permission.TERM)
+def course(course_id: int) -> str:
+    """How a course goes: the rate a week with its range, and each session's rate by day and time."""
+    db, found = database(), reach_course(course_id)
+    weeks, overall = _weeks(db, found)
+    threshold = threshold_of(db, found)
+    return render_template(
+        "reports/course.html",
+        course=found,
+        roster=roster_sizes(db, [course_id])[course_id],
+        sessions=sum(len(week.sessions) for week in weeks),
+        overall=overall,
+        below=count_below(db, {course_id: threshold})[course_id],
+        threshold=threshold,
+        weeks=weeks,
+        slots=heat_map(weeks),
+        chart=weeks_chart(weeks, threshold) if any(week.rates for week in weeks) else None,
+        export_addresses=file_addresses("reports.export_course", course_id=course_id),
+    )
+
+
+@blueprint.get("/courses/<int:course_id>/report.csv", defaults={"form": Form.CSV})
+@blueprint.get("/courses/<int:course_id>/report.xlsx", defaults={"form": Form.XLSX})
+@needs(Permission.TERM)
+def export_course(course_id: int, form: Form) -> ResponseReturnValue:
+    """The weeks of the report."""
+    db, found = database(), reach_course(course_id)
+    words = ["weeks", found.code, today().isoformat()]
+    return answer([weeks_sheet(found, _weeks(db, found)[0])], file_name=file_stem(words), form=form)
+
+
+def weeks_sheet(course: Course, weeks: Sequence[Week]) -> Sheet:
+    """The weeks as a sheet."""
+    columns = (
+        Column(_("Week from"), Kind.DAY),
+        Column(_("Rate"), Kind.SHARE),
+        Column(_("Lowest session"), Kind.SHARE),
+        Column(_("Highest session"), Kind.SHARE),
+        Column(_("Sessions"), Kind.WHOLE),
+    )
+    rows = [
+        (week.monday, week.tally.rate, min(week.rates, default=None), max(week.rates, default=None), len(week.sessions))
+        for week in weeks
+    ]
+    return Sheet(course.code, columns, rows)
+
+
+def _weeks(db: Session, course: Course) -> tuple[list[Week], Tally]:
+    """The weeks of a course so far, and all of them together."""
+    sessions = sessions_so_far(db, course.id, utc_now())
+    tallies = tally_sessions(db, [session.id for session in sessions], among([course.id]))
+    return by_week(sessions, tallies), total(tallies.values())
+
+
+def weeks_chart(weeks: Sequence[Week], threshold: int) -> Markup:
+    """The rate of each week, with the lowest and the highest of its sessions."""
+    points = [
+        Point(week.tally.rate, week.rates[0] if week.rates else None, week.rates[-1] if week.rates else None)
+        for week in weeks
+    ]
+    return rate_chart([short_day_text(week.monday) for week in weeks], {"main": points}, threshold=threshold)

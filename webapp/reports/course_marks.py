@@ -1,0 +1,167 @@
+"""What is recorded of a course: a mark for each student in each of its sessions so far."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from attendance.database.audiences import TAKES_PLACE, among, audiences_of, parts, sessions_of_courses
+from attendance.database.models import (
+    Attendance,
+    ClassSession,
+    CourseGroup,
+    CourseGroupMember,
+    Enrolment,
+    Status,
+    Student,
+)
+from webapp.records.tallies import Tally, is_decided
+from webapp.tools.names import by_student_name, contains_text
+from webapp.tools.template_tools import UNRECORDED
+
+NOT_EXPECTED, UNSEEN = "", "unseen"
+_EARLIEST = timedelta(days=1)
+"""No session counts so long before its start."""
+_FEW = 100
+"""Of so many students the entries are asked for one by one; of more, all of the course are read."""
+_STATUSES = {status.value: status for status in Status}
+
+
+@dataclass(frozen=True, slots=True)
+class StudentName:
+    """Who a row is about."""
+
+    id: int
+    index_number: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudentMarks:
+    """A student's row.
+
+    Attributes:
+        marks: for each session, in order: a `Status` value, "unrecorded", "unseen" (the register is not complete), or
+            empty for a student who was not expected and has no entry.
+    """
+
+    student: StudentName
+    marks: Sequence[str]
+
+    @property
+    def tally(self) -> Tally:
+        """The marks, counted; one without an entry is not recorded once its session is closed."""
+        counts = Counter(self.marks)
+        of: dict[Status | None, int] = {status: counts[value] for value, status in _STATUSES.items()}
+        return Tally.of({**of, None: counts[UNRECORDED]})
+
+
+@dataclass(frozen=True, slots=True)
+class CourseMarks:
+    """A course as a table: its sessions so far in order of time, its students by name, and their marks."""
+
+    sessions: Sequence[ClassSession]
+    students: Sequence[StudentMarks]
+
+
+def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now: datetime) -> CourseMarks:
+    """Read the marks of students of a course; a few statements, whatever their number.
+
+    Args:
+        db: any session.
+        course_id: of the course.
+        students: who take it, as `students_of_course` gives them.
+        now: aware; sessions in which attendance does not count yet are left out, and so are cancelled ones.
+    """
+    sessions = sessions_so_far(db, course_id, now)
+    usual = _Expected(db, course_id, sessions)
+    rows = {student.id: usual.marks_of(student.id) for student in students}
+    place = {session.id: number for number, session in enumerate(sessions)}
+    for session_id, student_id, mark in db.execute(_entries(place, rows if len(rows) <= _FEW else None)):
+        row = rows.get(student_id)
+        if row is not None:
+            row[place[session_id]] = mark
+    return CourseMarks(sessions, [StudentMarks(student, rows[student.id]) for student in students])
+
+
+def sessions_so_far(db: Session, course_id: int, now: datetime) -> Sequence[ClassSession]:
+    """The sessions of a course that take place and in which attendance counts by now, the first one first.
+
+    They are loaded with `audiences.parts`.
+    """
+    theirs = sessions_of_courses(among([course_id]), TAKES_PLACE, ClassSession.starts_at < now + _EARLIEST)
+    query = sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id).options(*parts())
+    found = db.scalars(query.order_by(ClassSession.starts_at, ClassSession.id))
+    return [session for session in found if session.opens_at <= now]
+
+
+def students_of_course(
+    db: Session, course_id: int, *, search: str = "", group_id: int | None = None
+) -> list[StudentName]:
+    """Those who take a course, by name.
+
+    Args:
+        db: any session.
+        course_id: of the course.
+        search: part of a name or an index number; empty for all.
+        group_id: of a group of the course: its members only; None for all.
+    """
+    query = (
+        sa.select(Student.id, Student.index_number, Student.name)
+        .join(Enrolment, Enrolment.student_id == Student.id)
+        .where(Enrolment.course_id == course_id)
+        .order_by(*by_student_name(db))
+    )
+    if search:
+        query = query.where(sa.or_(contains_text(Student.name, search), contains_text(Student.index_number, search)))
+    if group_id is not None:
+        query = query.join(CourseGroupMember, CourseGroupMember.student_id == Student.id)
+        query = query.where(CourseGroupMember.group_id == group_id)
+    return [StudentName(*row) for row in db.execute(query)]
+
+
+def groups_of_course(db: Session, course_id: int) -> Sequence[CourseGroup]:
+    """The groups of a course, by name."""
+    query = sa.select(CourseGroup).where(CourseGroup.course_id == course_id).order_by(CourseGroup.name)
+    return db.scalars(query).all()
+
+
+class _Expected:
+    """What a student's marks are before any entry is looked at: who is expected where, of one course."""
+
+    def __init__(self, db: Session, course_id: int, sessions: Sequence[ClassSession]) -> None:
+        self._groups: dict[int, frozenset[int]] = {}
+        for number, session in enumerate(sessions):
+            groups = [audience.group_id for audience in audiences_of(session) if audience.course_id == course_id]
+            if None not in groups:
+                self._groups[number] = frozenset(group for group in groups if group is not None)
+        self._without_entry = [UNSEEN if session.closed_at is None else UNRECORDED for session in sessions]
+        self._members = _members(db, {group for groups in self._groups.values() for group in groups})
+
+    def marks_of(self, student_id: int) -> list[str]:
+        marks = list(self._without_entry)
+        for number, groups in self._groups.items():
+            if not any(student_id in self._members.get(group, ()) for group in groups):
+                marks[number] = NOT_EXPECTED
+        return marks
+
+
+def _members(db: Session, groups: Iterable[int]) -> Mapping[int, set[int]]:
+    found: dict[int, set[int]] = {group: set() for group in groups}
+    if found:
+        query = sa.select(CourseGroupMember.group_id, CourseGroupMember.student_id)
+        for group_id, student_id in db.execute(query.where(CourseGroupMember.group_id.in_(found))):
+            found[group_id].add(student_id)
+    return found
+
+
+def _entries(session_ids: Iterable[int], student_ids: Iterable[int] | None) -> sa.Select[int, int, str]:
+    """The query for (session, student, mark) of what says something; of certain students, or of all."""
+    # As text: of ten thousand rows, making members of `Status` takes as long as reading them.
+    mark = sa.func.coalesce(sa.type_coerce(Attendance.status, sa.String), UNRECORDED)
+    query = sa.select(Attendance.session_id, Attendance.student_id, mark)
+    query = query.where(Attendance.session_id.in_(list(session_ids)), is_decided())
+    return query if student_ids is None else query.where(Attendance.student_id.in_(list(student_ids)))
