@@ -1,10 +1,10 @@
 """`python -m benchmarks.register`: what pages and changes cost with a term of data, on SQLite and on MariaDB.
 
 A term is made up in a fresh database of each kind. Every page is fetched in turn with an empty one, a signed-in
-register of no students, in one process; closing a session and a bulk change are done in turn with one bulk insert of
-the rows that they write; each large file is made by a process of its own, whose memory is looked at. MariaDB is a
-server of the benchmark's own, if one is installed. Without --quick it writes results.json beside this file, from which
-`python -m benchmarks.document` fills docs/performance.md.
+register of no students, in one process; the matrix in turn with its rows written as CSV; closing a session and a bulk
+change in turn with one bulk insert of the rows that they write. Each large file is made by a process of its own, whose
+memory is looked at. MariaDB is a server of the benchmark's own, if one is installed. Without --quick it writes
+results.json beside this file, from which `python -m benchmarks.document` fills docs/performance.md.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from attendance.settings import Settings
 from benchmarks import costs
 from benchmarks.register.changes import measure_changes
 from benchmarks.register.files import measure_files
+from benchmarks.register.matrix import measure_matrix
 from benchmarks.register.pages import EMPTY, measure_pages
 from benchmarks.register.table import tables, targets
 from benchmarks.register.term import SMALL, Size, a_moment, make_term
@@ -97,6 +98,7 @@ def _measure(name: str, url: str, folder: Path, size: Size, rounds: int) -> dict
     app = create_app(settings)
     try:
         pages = measure_pages(app, sessions_of(app), term, rounds=rounds)
+        matrix = measure_matrix(app, sessions_of(app), term, rounds=rounds)
     finally:
         engine_of(app).dispose()
     empty = next(page for page in pages if page.name == EMPTY).result(1.0)["ms"] / 1_000
@@ -104,7 +106,7 @@ def _measure(name: str, url: str, folder: Path, size: Size, rounds: int) -> dict
     changes = measure_changes(sessions, term, rounds=rounds)
     engine.dispose()
     measured = {page.name: page.result(empty) for page in pages}
-    return {"pages": measured, "files": files, "changes": changes, "rows": term.rows}
+    return {"pages": measured, "matrix": matrix, "files": files, "changes": changes, "rows": term.rows}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from webapp.account.identity import SignedIn
 
 EMPTY = "empty page"
 REGISTER = "register of 500"
+AT_RISK = "students at risk in a department"
+COMPARED = "courses of a department"
 
 
 @dataclass
@@ -73,6 +75,11 @@ def pages_of(term: Term) -> list[Page]:
         Page("administrator's home", admin, "/"),
         Page("course", lecturer, course),
         Page("course's students", lecturer, f"{course}/students"),
+        Page("course's report", lecturer, f"{course}/report"),
+        Page(COMPARED, admin, f"/departments/{term.department}"),
+        Page(AT_RISK, admin, f"/departments/{term.department}/at-risk"),
+        Page("not recorded in a department", admin, f"/departments/{term.department}/unrecorded"),
+        Page("cameras of a department", admin, f"/departments/{term.department}/cameras"),
         Page("student", lecturer, student),
         Page("records", admin, "/records"),
         Page("records, page 200", admin, "/records?page=200"),

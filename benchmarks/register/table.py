@@ -4,9 +4,12 @@ from typing import Any
 
 from benchmarks.register.changes import BULK, CLOSING
 from benchmarks.register.files import EXAM_OFFICE
-from benchmarks.register.pages import EMPTY, REGISTER
+from benchmarks.register.matrix import MATRIX
+from benchmarks.register.pages import AT_RISK, COMPARED, EMPTY, REGISTER
 
-MOST_OF_REGISTER, MOST_OF_PAGE, MOST_OF_CHANGE = 10.0, 5.0, 4.0
+MOST_OF_REGISTER, MOST_OF_DEPARTMENT, MOST_OF_PAGE, MOST_OF_CHANGE = 10.0, 10.0, 5.0, 4.0
+MOST_OF_MATRIX = 4.0
+"""Times fetching its rows and writing them as CSV."""
 MOST_MIB = 200
 """Of a process that makes the exam office's file."""
 
@@ -18,18 +21,27 @@ def tables(results: dict[str, Any]) -> str:
         f"{_counted(results['rows'])}. Medians of {results['rounds']} fetches."
     ]
     for name, database in results["databases"].items():
-        parts += [f"**{name}**", _pages(database["pages"]), _changes(database["changes"]), _files(database["files"])]
+        parts += [
+            f"**{name}**",
+            _pages(database["pages"]),
+            _matrix(database["matrix"]),
+            _changes(database["changes"]),
+            _files(database["files"]),
+        ]
     return "\n\n".join(parts)
 
 
 def targets(results: dict[str, Any]) -> list[str]:
     """One line for each aim, with what was measured."""
     lines = []
+    apart = (EMPTY, REGISTER, AT_RISK, COMPARED)
     for name, database in results["databases"].items():
-        others = {key: page["ratio"] for key, page in database["pages"].items() if key not in (EMPTY, REGISTER)}
+        others = {key: page["ratio"] for key, page in database["pages"].items() if key not in apart}
         slowest = max(others, key=lambda key: others[key])
         lines += [
             _line(name, REGISTER, database["pages"][REGISTER]["ratio"], MOST_OF_REGISTER),
+            *(_line(name, key, database["pages"][key]["ratio"], MOST_OF_DEPARTMENT) for key in (AT_RISK, COMPARED)),
+            _line(name, f"{MATRIX}, over CSV", database["matrix"][MATRIX]["ratio"], MOST_OF_MATRIX),
             _line(name, f"slowest other page ({slowest})", others[slowest], MOST_OF_PAGE),
             *(_line(name, key, database["changes"][key]["ratio"], MOST_OF_CHANGE) for key in (CLOSING, BULK)),
             _line(name, f"MiB of memory for the {EXAM_OFFICE}", database["files"][EXAM_OFFICE]["peak_mib"], MOST_MIB),
@@ -53,6 +65,19 @@ def _pages(pages: dict[str, dict[str, Any]]) -> str:
         lines.append(
             f"| {name} | {page['ms']:.1f} | {page['ratio']:.1f} | {page['sql_ms']:.1f} | {page['statements']} |"
             f" {page['html_ms']:.1f} | {page['kilobytes']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _matrix(matrices: dict[str, dict[str, Any]]) -> str:
+    lines = [
+        "| page | ms | kB | rows | these rows fetched and written as CSV, ms | over it |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in matrices.items():
+        lines.append(
+            f"| {name} | {one['ms']:.1f} | {one['kilobytes']:.0f} | {one['rows']:,} | {one['csv_ms']:.1f} |"
+            f" {one['ratio']:.1f} |"
         )
     return "\n".join(lines)
 
