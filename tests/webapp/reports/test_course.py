@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import sys
 from datetime import timedelta
 
 from tests.factories import make_course, make_lecturer
@@ -83,3 +84,9 @@ def test_other_lecturers_reports_do_not_exist(site, site_db):
     visitor = site.visitor(stranger)
     for part in ("students", "matrix", "report", "students.csv", "matrix.xlsx", "report.csv"):
         assert visitor.get(f"/courses/{term.course.id}/{part}").status_code == 404, part
+
+
+def test_the_library_of_charts_leaves_imports_alone():
+    finders = {type(finder).__module__.partition(".")[0] for finder in sys.meta_path}
+    assert "pygal" in sys.modules
+    assert "pygal" not in finders
