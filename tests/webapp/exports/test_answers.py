@@ -17,7 +17,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from attendance.texts import english
 from tests.factories import make_lecturer
 from webapp.account.permissions import Access, needs
-from webapp.exports.answers import Form, answer, asked_form, file_stem
+from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import Column, Kind, Sheet
 from webapp.tools import pseudo
 from webapp.tools.languages import COOKIE, LANGUAGES
@@ -164,19 +164,19 @@ def test_rows_may_ask_the_database_and_leave_no_connection_open(site):
     def rows():
         yield (database().connection().exec_driver_sql("SELECT 7").scalar_one(),)
 
-    @site.app.get("/file")
+    @site.app.get("/file.csv", defaults={"form": Form.CSV})
+    @site.app.get("/file.xlsx", defaults={"form": Form.XLSX})
     @needs(Access.SIGNED_IN)
-    def file():
+    def file(form):
         database().connection()
-        return answer([Sheet("A", [Column("n", Kind.WHOLE)], rows())], file_name="a", form=asked_form())
+        return answer([Sheet("A", [Column("n", Kind.WHOLE)], rows())], file_name="a", form=form)
 
     visitor = site.visitor()
     with site.sessions() as db:
         visitor.enter_as(make_lecturer(db))
         db.commit()
-    assert visitor.get("/file").text == "\ufeffn\r\n7\r\n"
-    assert visitor.get("/file?form=xlsx").data.startswith(b"PK")
-    assert visitor.get("/file?form=pdf").status_code == 400
+    assert visitor.get("/file.csv").text == "\ufeffn\r\n7\r\n"
+    assert visitor.get("/file.xlsx").data.startswith(b"PK")
     assert engine_of(site.app).pool.status().count("Current Checked out connections: 0") == 1
 
 
