@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
-from flask import Response, abort, current_app, request, stream_with_context
+from flask import Response, current_app, stream_with_context
 
 from webapp.exports.csv_file import csv_blocks
 from webapp.exports.sheets import Sheet
@@ -17,15 +17,6 @@ class Form(StrEnum):
 
     CSV = "csv"
     XLSX = "xlsx"
-
-
-def asked_form() -> Form:
-    """Which file the address asks for: `?form=csv`, which is so without it, or `?form=xlsx`; anything else is 400."""
-    text = request.args.get("form", Form.CSV)
-    try:
-        return Form(text)
-    except ValueError:
-        abort(400, "There is this file as csv and as xlsx.")
 
 
 def answer(sheets: Iterable[Sheet], *, file_name: str, form: Form | str) -> Response:

@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 import pytest
 from openpyxl import load_workbook
 
-from attendance.database.models import Attendance, Department, Role, Status
-from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
+from attendance.database.models import Attendance, Course, Department, Role, Status
+from tests.factories import enrol, make_course, make_department, make_lecturer, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson
 from tests.webapp.visiting import plain
 
@@ -113,6 +113,22 @@ def test_a_lecturer_gets_the_own_courses_only(visitor, lesson, other):
     for path in ("/exam-office", "/exam-office.csv", "/exam-office.xlsx"):
         assert visitor.get(f"{path}?course={other.course.id}").status_code == 404
         assert visitor.get(f"{path}?course={lesson.course.id}").status_code == 200
+
+
+def test_an_assistant_has_no_way_there_and_a_department_its_own(site, site_db, lesson, other):
+    department = make_department(site_db)
+    lesson.course.department_id = department.id
+    site_db.merge(lesson.course)
+    assistant = site.visitor(make_lecturer(site_db, role=Role.ASSISTANT, of=site_db.get(Course, lesson.course.id)))
+    head = site.visitor(make_lecturer(site_db, role=Role.DEPARTMENT, of=department))
+    site_db.commit()
+    assert "/exam-office" not in assistant.get("/").text
+    assert "CS 101/ä" in assistant.get("/").text
+    for path in ("/exam-office", "/exam-office.csv", "/exam-office.xlsx"):
+        assert assistant.get(path).status_code == 403
+    assert "/exam-office" in head.get("/").text
+    assert {line["Course"] for line in lines(head, "/exam-office.csv")} == {"CS 101/ä"}
+    assert head.get(f"/exam-office.csv?course={other.course.id}").status_code == 404
 
 
 def test_one_course_and_one_department(site, site_db, lesson, other):
