@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from flask import Response, abort, current_app, request, stream_with_context
+from flask_babel import gettext
 
 from webapp.exports.csv_file import csv_blocks
 from webapp.exports.sheets import Sheet
@@ -25,7 +26,7 @@ def asked_form() -> Form:
     try:
         return Form(text)
     except ValueError:
-        abort(400, "There is this file as csv and as xlsx.")
+        abort(400, gettext("There is this file as csv and as xlsx."))
 
 
 def answer(sheets: Iterable[Sheet], *, file_name: str, form: Form | str) -> Response:
