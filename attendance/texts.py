@@ -5,6 +5,7 @@ it as it is, which remembers its pattern and what was filled in. Pages translate
 (`webapp.tools.languages`), by the pattern, whose translation stands in the catalogues (`webapp/translations`).
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -53,6 +54,36 @@ def english(pattern: str, /, **values: Any) -> Text:
 def english_count(one: str, many: str, /, num: int, **values: Any) -> Text:
     """A text that depends on a number, as in `english_count("%(num)s line", "%(num)s lines", len(lines))`."""
     return Text.of(one, many, {"num": num, **values})
+
+
+def english_list(separator: str, texts: Sequence[str]) -> Text:
+    """Texts in a row, each of which is translated by itself."""
+    values = {f"text{number}": text for number, text in enumerate(texts)}
+    return Text.of(separator.replace("%", "%%").join(f"%({name})s" for name in values), None, values)
+
+
+def to_plain(text: str) -> Any:
+    """A text as plain values, for JSON; `from_plain` reads them."""
+    if not isinstance(text, Text):
+        return text
+    values = {
+        name: {"day": value.isoformat()}
+        if isinstance(value, date)
+        else to_plain(value)
+        if isinstance(value, str)
+        else value
+        for name, value in text.values.items()
+    }
+    return {"text": text.pattern, "plural": text.plural, "values": values}
+
+
+def from_plain(value: Any) -> Any:
+    """The text that `to_plain` wrote; anything else as it is."""
+    if not isinstance(value, dict):
+        return value
+    if "day" in value:
+        return date.fromisoformat(value["day"])
+    return Text.of(value["text"], value["plural"], {name: from_plain(each) for name, each in value["values"].items()})
 
 
 def date_text(day: date) -> str:

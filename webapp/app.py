@@ -8,7 +8,7 @@ from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
 from attendance.settings import Settings, load_settings
-from webapp.account import links, profile
+from webapp.account import links, preferences, profile
 from webapp.account import sign_in as account
 from webapp.account.identity import init_identity, is_admin, may, signed_in_account
 from webapp.account.permissions import Permission
@@ -31,6 +31,7 @@ from webapp.tools.ids import init_ids
 from webapp.tools.languages import init_languages
 from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
+from webapp.tools.themes import init_themes
 from webapp.tools.times import init_times
 
 _STATIC = Path(__file__).parent / "static"
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         of_account=_language_of_account,
         with_pseudo=settings.web.pseudo_languages,
     )
+    init_themes(app)
     init_template_tools(app)
     init_ids(app)
     init_fields(app, settings.institution.index_pattern)
@@ -75,7 +77,19 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, exam_office, excuses, health, links, profile, records, signing, student):
+    for room in (
+        account,
+        courses,
+        exam_office,
+        excuses,
+        health,
+        links,
+        preferences,
+        profile,
+        records,
+        signing,
+        student,
+    ):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)

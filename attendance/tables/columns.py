@@ -4,11 +4,15 @@ from dataclasses import replace
 
 from attendance.tables import fields
 from attendance.tables.reading import Column
+from attendance.texts import english
 
 INDEX_NUMBER = Column(
     "index_number",
-    f"The number that tells students apart, up to {fields.INDEX_NUMBER.longest} characters; also the name of the "
-    "student's folder of photos.",
+    english(
+        "The number that tells students apart, up to %(longest)s characters; also the name of the student's folder "
+        "of photos.",
+        longest=fields.INDEX_NUMBER.longest,
+    ),
     aliases=("index", "student_number", "student_id", "album_number"),
     rule=fields.INDEX_NUMBER,
 )
@@ -21,25 +25,25 @@ def index_number_column(rule: fields.TextRule) -> Column:
 
 STUDENT_NAME = Column(
     "name",
-    f"Given name and surname, up to {fields.PERSON_NAME.longest} characters.",
+    english("Given name and surname, up to %(longest)s characters.", longest=fields.PERSON_NAME.longest),
     aliases=("student", "student_name", "full_name"),
     rule=fields.PERSON_NAME,
 )
 COURSE_CODE = Column(
     "course_code",
-    "The code of a course that is there already, exactly as written there.",
+    english("The code of a course that is there already, exactly as written there."),
     aliases=("course", "code"),
     rule=fields.COURSE_CODE,
 )
 CONSENT_DATE = Column(
     "consent_date",
-    "Day on which the student agreed to be recognised, like 2026-10-01. Empty leaves what is recorded.",
+    english("Day on which the student agreed to be recognised, like 2026-10-01. Empty leaves what is recorded."),
     required=False,
     aliases=("consent", "consent_given", "consent_given_at"),
 )
 CONSENT_MEANS = Column(
     "consent_means",
-    "How the consent was given, e.g. signed form, student portal.",
+    english("How the consent was given, e.g. signed form, student portal."),
     required=False,
     rule=fields.CONSENT_MEANS,
 )

@@ -4,6 +4,7 @@ import re
 from datetime import date, datetime, time
 
 from attendance.tables.errors import LineError
+from attendance.texts import english
 
 # Year first, or day first with dots: 05/10/2026 is left out, being May in one country and October in another.
 _DATE_FORMATS = ("%Y-%m-%d", "%d.%m.%Y")
@@ -32,7 +33,12 @@ def parse_date(text: str, column: str) -> date:
             continue
         if year_can_be_meant(day):
             return day
-    raise LineError(f"{column} {text!r} is no date. Write it like 2026-10-05 or 05.10.2026.", column)
+    raise LineError(
+        english(
+            "%(column)s %(text)s is no date. Write it like 2026-10-05 or 05.10.2026.", column=column, text=repr(text)
+        ),
+        column,
+    )
 
 
 def parse_clock(text: str, column: str) -> time:
@@ -47,7 +53,10 @@ def parse_clock(text: str, column: str) -> time:
             raise ValueError(text)
         return time(int(found[1]), int(found[2]))
     except ValueError:
-        raise LineError(f"{column} {text!r} is no time of day. Write it like 09:00.", column) from None
+        raise LineError(
+            english("%(column)s %(text)s is no time of day. Write it like 09:00.", column=column, text=repr(text)),
+            column,
+        ) from None
 
 
 def parse_minutes(text: str, column: str) -> int:
@@ -58,5 +67,13 @@ def parse_minutes(text: str, column: str) -> int:
     """
     digits = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_MINUTES))
     if not digits or int(text) > MOST_MINUTES:
-        raise LineError(f"{column} {text!r} must be a whole number of minutes from 0 to {MOST_MINUTES}.", column)
+        raise LineError(
+            english(
+                "%(column)s %(text)s must be a whole number of minutes from 0 to %(most_minutes)s.",
+                column=column,
+                text=repr(text),
+                most_minutes=MOST_MINUTES,
+            ),
+            column,
+        )
     return int(text)

@@ -9,6 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from attendance.patterns import Pattern
 from attendance.tables.index_numbers import damage_or_danger
+from attendance.texts import english
 
 # Zero-width joiner and non-joiner belong to the spelling of Persian and Indic names.
 _JOINERS = "\u200c\u200d"
@@ -74,30 +75,38 @@ class TextRule:
             The rest of a sentence that starts with the field's name: "is empty", "has 130 characters; at most 120 fit".
         """
         if not text:
-            return "is empty"
+            return english("is empty")
         if len(text) > self.longest:
-            return f"has {len(text)} characters; at most {self.longest} fit"
+            return english("has %(length)s characters; at most %(longest)s fit", length=len(text), longest=self.longest)
         return self._hidden(text) or _spacing(text) or _lost(text) or (self.further(text) if self.further else None)
 
     def _hidden(self, text: str) -> str | None:
         for character in text:
             if character == "\ufffd":
-                return "holds a \ufffd, the sign of a letter that was lost when the file was saved in a wrong encoding"
+                return english(
+                    "holds a �, the sign of a letter that was lost when the file was saved in a wrong encoding"
+                )
             category = unicodedata.category(character)
             if category in _UNSEEN and (self.identifier or character not in _JOINERS):
-                kind = "a control or invisible" if category == "Cc" else "an invisible"
-                return f"holds {kind} character (U+{ord(character):04X})"
+                code = f"{ord(character):04X}"
+                if category == "Cc":
+                    return english("holds a control or invisible character (U+%(code)s)", code=code)
+                return english("holds an invisible character (U+%(code)s)", code=code)
         return None
 
 
 def _spacing(text: str) -> str | None:
     if text != text.strip():
-        return "starts or ends with a space"
-    return None if text == " ".join(text.split()) else "holds a space that is not a single, plain one"
+        return english("starts or ends with a space")
+    return None if text == " ".join(text.split()) else english("holds a space that is not a single, plain one")
 
 
 def _lost(text: str) -> str | None:
-    return f"{text} is a spreadsheet's error, not a value" if _SPREADSHEET_ERROR.fullmatch(text) else None
+    return (
+        english("%(text)s is a spreadsheet's error, not a value", text=text)
+        if _SPREADSHEET_ERROR.fullmatch(text)
+        else None
+    )
 
 
 def _no_address(text: str) -> str | None:
@@ -105,7 +114,7 @@ def _no_address(text: str) -> str | None:
     try:
         validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        return f"{text!r} is no e-mail address, like name@university.edu"
+        return english("%(text)s is no e-mail address, like name@university.edu", text=repr(text))
     return None
 
 
@@ -123,7 +132,9 @@ def index_number_rule(pattern: str = "") -> TextRule:
     def further(text: str) -> str | None:
         problem = damage_or_danger(text)
         if problem is None and compiled is not None and not compiled.matches(text):
-            return f"{text!r} does not look like the index numbers here ({pattern})"
+            return english(
+                "%(text)s does not look like the index numbers here (%(pattern)s)", text=repr(text), pattern=pattern
+            )
         return problem
 
     return TextRule(64, identifier=True, further=further)

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from attendance.texts import english
+
 # What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
 FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -32,20 +34,26 @@ def damage_or_danger(text: str) -> str | None:
         The rest of a sentence that starts with the field's name.
     """
     if text.casefold() in _PLACEHOLDERS:
-        return f"{text!r} is what programs write where there is no value"
+        return english("%(text)s is what programs write where there is no value", text=repr(text))
     if "\\" in text or any(not part or part.startswith(".") for part in text.split("/")):
-        return f"{text!r} is a path"
+        return english("%(text)s is a path", text=repr(text))
     if text.startswith(FORMULA_STARTS):
-        return f"{text!r} would be a formula in a spreadsheet"
+        return english("%(text)s would be a formula in a spreadsheet", text=repr(text))
     if _ROUNDED.fullmatch(text):
-        return (
-            f"{text!r} is what is left after a spreadsheet rounded the index number; give the column the format "
-            "\u201cText\u201d and type the numbers again"
+        return english(
+            "%(text)s is what is left after a spreadsheet rounded the index number; give the column the format "
+            "“Text” and type the numbers again",
+            text=repr(text),
         )
     foreign = "".join(letter for letter in text if unicodedata.category(letter) == "Nd" and not letter.isascii())
     if foreign:
         plain = "".join(str(unicodedata.decimal(letter)) for letter in foreign)
-        return f"{text!r} has digits of another script or width ({foreign}); type them as {plain}"
+        return english(
+            "%(text)s has digits of another script or width (%(foreign)s); type them as %(plain)s",
+            text=repr(text),
+            foreign=foreign,
+            plain=plain,
+        )
     return None
 
 
@@ -80,15 +88,21 @@ def likeness(index_number: str, other: str, where: str = "") -> str:
     """
     folded, other_folded = _folded(index_number), _folded(other)
     if index_number.casefold() == other.casefold():
-        reason = "capitals"
+        reason = english("capitals")
     elif folded == other_folded:
-        reason = "the form of its letters"
+        reason = english("the form of its letters")
     elif _without_marks(folded) == _without_marks(other_folded):
-        reason = "marks, which spreadsheets add"
+        reason = english("marks, which spreadsheets add")
     else:
-        reason = "zeros, which spreadsheets drop and add"
-    place = f", {where}," if where else ""
-    return f"{index_number} is like {other}{place} but for {reason}. Is this another student?"
+        reason = english("zeros, which spreadsheets drop and add")
+    named = {"index_number": index_number, "other": other, "reason": reason}
+    if where:
+        return english(
+            "%(index_number)s is like %(other)s, %(where)s, but for %(reason)s. Is this another student?",
+            where=where,
+            **named,
+        )
+    return english("%(index_number)s is like %(other)s but for %(reason)s. Is this another student?", **named)
 
 
 def alike(index_numbers: Iterable[str], known: Iterable[str] = ()) -> list[tuple[str, str]]:

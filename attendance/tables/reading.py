@@ -8,22 +8,22 @@ from pathlib import Path
 from attendance.tables.errors import LineError, TableError
 from attendance.tables.fields import TextRule, clean, compose, without_direction_marks
 from attendance.tables.records import CsvRecord, read_record, read_records
+from attendance.texts import english, english_count, english_list
 
 MAX_BYTES = 16_000_000
 MAX_LINES = 200_000
 _MOST_LINE_ENDS = 5
 """Times `MAX_LINES`: lines of the file, empty ones and those inside of cells among them."""
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_DELIMITERS = {",": english("comma"), ";": english("semicolon"), "\t": english("tab"), "|": english("vertical bar")}
 # Excel's own line above the header.
 _NAMED_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
 _SHOWN = 200
 _HEAD_BYTES = 64
 """Of a file, in which the names of its columns begin."""
 
-_SAVE_AS = (
-    "Save it again as UTF-8: in Excel choose Save As and the type \u201cCSV UTF-8 (Comma delimited)\u201d; "
-    "in LibreOffice choose Save As, tick \u201cEdit filter settings\u201d and take the character set "
-    "\u201cUnicode (UTF-8)\u201d."
+_SAVE_AS = english(
+    "Save it again as UTF-8: in Excel choose Save As and the type “CSV UTF-8 (Comma delimited)”; in LibreOffice "
+    "choose Save As, tick “Edit filter settings” and take the character set “Unicode (UTF-8)”."
 )
 
 
@@ -79,9 +79,9 @@ class Line:
         value = column.rule.clean(self.values.get(column.name, ""))
         problem = column.rule.problem(value)
         if problem is None and column.rule.identifier and column.name in self.broken:
-            problem = "holds a line break"
+            problem = english("holds a line break")
         if problem is not None:
-            raise LineError(f"{column.name} {problem}.", column.name)
+            raise LineError(english("%(column)s %(problem)s.", column=column.name, problem=problem), column.name)
         return value
 
     def optional_text(self, column: Column) -> str | None:
@@ -141,14 +141,23 @@ class Table:
         width = len(self._places)
         if any(cell.strip() for cell in record.cells[width:]):
             raise LineError(
-                f"This line has {len(record.cells)} fields, but the first line names {width}. A name that holds a "
-                f"{self.delimiter} must stand in quotation marks."
+                english(
+                    "This line has %(cells)s fields, but the first line names %(width)s. A name that holds a "
+                    "%(delimiter)s must stand in quotation marks.",
+                    cells=len(record.cells),
+                    width=width,
+                    delimiter=self.delimiter,
+                )
             )
         inner = (part for cell in record.cells for part in cell.split("\n")[1:])
         if record.last > record.first and any(map(self._is_swallowed, inner)):
             raise LineError(
-                f"Lines {record.first} to {record.last} stand between two quotation marks, but look like lines of "
-                "their own, so none of them is used. Remove the quotation marks, or the line breaks between them."
+                english(
+                    "Lines %(first)s to %(last)s stand between two quotation marks, but look like lines of their "
+                    "own, so none of them is used. Remove the quotation marks, or the line breaks between them.",
+                    first=record.first,
+                    last=record.last,
+                )
             )
 
     def _is_swallowed(self, part: str) -> bool:
@@ -174,7 +183,9 @@ class Table:
     def _require_no_header(self, record: CsvRecord) -> None:
         cells = tuple(clean(without_direction_marks(cell)).lower() for cell in record.cells[: len(self._headings)])
         if cells == self._headings:
-            raise LineError("This line names the columns again, as where two files were put together; it is no record.")
+            raise LineError(
+                english("This line names the columns again, as where two files were put together; it is no record.")
+            )
 
     def _values(self, record: CsvRecord) -> tuple[dict[str, str], frozenset[str]]:
         values = {column.name: "" for column in self._places if column}
@@ -190,10 +201,20 @@ class Table:
 
     def _require_one_line(self, record: CsvRecord, column: Column, cell: str) -> None:
         if column.verbatim or self._separator in cell:
-            also = "" if column.verbatim else f" and a {self.delimiter}"
+            lines = {"column": column.name, "first": record.first, "last": record.last}
             raise LineError(
-                f"{column.name} holds a line break{also} (lines {record.first} to {record.last}). Perhaps a quotation "
-                "mark is missing there, or is one too many.",
+                english(
+                    "%(column)s holds a line break (lines %(first)s to %(last)s). Perhaps a quotation mark is missing "
+                    "there, or is one too many.",
+                    **lines,
+                )
+                if column.verbatim
+                else english(
+                    "%(column)s holds a line break and a %(delimiter)s (lines %(first)s to %(last)s). Perhaps a "
+                    "quotation mark is missing there, or is one too many.",
+                    delimiter=self.delimiter,
+                    **lines,
+                ),
                 column.name,
             )
 
@@ -209,9 +230,9 @@ def read_table_file(path: Path, columns: Sequence[Column]) -> Table:
             data = file.read(MAX_BYTES + 1)
         return read_table(data, columns)
     except OSError as error:
-        raise TableError(f"cannot read {path}: {error.strerror}") from None
+        raise TableError(english("cannot read %(path)s: %(strerror)s", path=path, strerror=error.strerror)) from None
     except TableError as error:
-        raise TableError(f"{path}: {error}") from None
+        raise TableError(english("%(file)s: %(problem)s", file=path, problem=error.args[0])) from None
 
 
 def read_table(data: bytes, columns: Sequence[Column]) -> Table:
@@ -225,14 +246,23 @@ def read_table(data: bytes, columns: Sequence[Column]) -> Table:
         TableError: it is too large, no text, not in a known encoding, empty, or lacks a required column.
     """
     if len(data) > MAX_BYTES:
-        raise TableError(f"The file is larger than {MAX_BYTES // 1_000_000} MB. Split it and import the parts.")
+        raise TableError(
+            english(
+                "The file is larger than %(max_bytes)s MB. Split it and import the parts.",
+                max_bytes=MAX_BYTES // 1000000,
+            )
+        )
     physical = _physical_lines(_decode(data))
     place, separator = _header_place(physical, columns)
     if separator is None:
         separator = max(_DELIMITERS, key=lambda mark: _recognised(physical, place, mark, columns))
     header = read_record(physical, place, separator)
     if header.error is not None:
-        message = f"Line {header.first}, which should name the columns, cannot be read: {header.error.message}"
+        message = english(
+            "Line %(first)s, which should name the columns, cannot be read: %(message)s",
+            first=header.first,
+            message=header.error.message,
+        )
         raise TableError(message)
     headings = [clean(without_direction_marks(cell)) for cell in header.cells]
     while headings and not headings[-1]:
@@ -253,17 +283,21 @@ def read_table(data: bytes, columns: Sequence[Column]) -> Table:
 
 def _decode(data: bytes) -> str:
     if not data.strip():
-        raise TableError("The file is empty.")
+        raise TableError(english("The file is empty."))
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise TableError(
-            "This is a spreadsheet, not a CSV file. Open it and save it as CSV: in Excel choose Save As and the type "
-            "\u201cCSV UTF-8 (Comma delimited)\u201d."
+            english(
+                "This is a spreadsheet, not a CSV file. Open it and save it as CSV: in Excel choose Save As and the "
+                "type “CSV UTF-8 (Comma delimited)”."
+            )
         )
     marked = data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
     # In UTF-16 every plain letter has a NUL beside it, and the names of columns are plain.
     head = data[:_HEAD_BYTES]
     if not marked and head.count(0) * 4 > len(head):
-        raise TableError(f"The file is not in UTF-8 (it looks like UTF-16 without its mark). {_SAVE_AS}")
+        raise TableError(
+            english("The file is not in UTF-8 (it looks like UTF-16 without its mark). %(save_as)s", save_as=_SAVE_AS)
+        )
     try:
         if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
             text = data.decode("utf-32")
@@ -274,8 +308,13 @@ def _decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise TableError(
-            f"The file is not in UTF-8 (line {line} holds the byte 0x{data[error.start]:02X}), so its letters cannot "
-            f"be told for certain. {_SAVE_AS}"
+            english(
+                "The file is not in UTF-8 (line %(line)s holds the byte 0x%(data)s), so its letters cannot be told "
+                "for certain. %(save_as)s",
+                line=line,
+                data=format(data[error.start], "02X"),
+                save_as=_SAVE_AS,
+            )
         ) from None
     return text.removeprefix("\ufeff")
 
@@ -289,7 +328,9 @@ def _physical_lines(text: str) -> list[str]:
 
 
 def _too_long() -> TableError:
-    return TableError(f"The file has more than {MAX_LINES:,} lines. Split it and import the parts.")
+    return TableError(
+        english("The file has more than %(max_lines)s lines. Split it and import the parts.", max_lines=MAX_LINES)
+    )
 
 
 def _header_place(physical: Sequence[str], columns: Sequence[Column]) -> tuple[int, str | None]:
@@ -302,7 +343,9 @@ def _header_place(physical: Sequence[str], columns: Sequence[Column]) -> tuple[i
         elif content.strip(" \t,;|\xa0"):
             return place, separator
     expected = ", ".join(column.name for column in columns if column.required)
-    raise TableError(f"The file is empty. Its first line must name the columns: {expected}.")
+    raise TableError(
+        english("The file is empty. Its first line must name the columns: %(expected)s.", expected=expected)
+    )
 
 
 def _recognised(physical: Sequence[str], place: int, separator: str, columns: Sequence[Column]) -> int:
@@ -321,10 +364,18 @@ def _require(
 ) -> None:
     missing = [column.name for column in columns if column.required and column not in places]
     if missing:
-        what = "the column " + missing[0] if len(missing) == 1 else "the columns " + " and ".join(missing)
         found = ", ".join(headings)
         found = found if len(found) <= _SHOWN else found[:_SHOWN] + "\u2026"
-        raise TableError(f"The file lacks {what}. Line {header_line} must name the columns; it reads: {found}")
+        raise TableError(
+            english_count(
+                "The file lacks the column %(columns)s. Line %(line)s must name the columns; it reads: %(found)s",
+                "The file lacks the columns %(columns)s. Line %(line)s must name the columns; it reads: %(found)s",
+                len(missing),
+                columns=english_list(" and ", missing),
+                line=header_line,
+                found=found,
+            )
+        )
     twice = next((column for column in places if column and places.count(column) > 1), None)
     if twice:
-        raise TableError(f"The column {twice.name} is there twice. Remove one of them.")
+        raise TableError(english("The column %(column)s is there twice. Remove one of them.", column=twice.name))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from attendance.tables.errors import LineError
+from attendance.texts import english
 
 LONGEST_RECORD = 10_000
 """Characters."""
@@ -82,15 +83,21 @@ def _bounded(lines: Sequence[str], place: int) -> Iterator[str]:
 
 def _require_readable(content: str) -> None:
     if "\0" in content:
-        raise LineError("The line holds a NUL byte, which no text has; the file is damaged here.")
+        raise LineError(english("The line holds a NUL byte, which no text has; the file is damaged here."))
     if len(content) > LONGEST_RECORD:
         raise LineError(
-            f"The line has {len(content):,} characters; a line here never has more than {LONGEST_RECORD:,}."
+            english(
+                "The line has %(content)s characters; a line here never has more than %(longest_record)s.",
+                content=len(content),
+                longest_record=LONGEST_RECORD,
+            )
         )
 
 
 def _unmatched() -> LineError:
     return LineError(
-        'The quotation marks do not match. A field that begins with " must end with "; a quotation mark inside it is '
-        'written twice ("").'
+        english(
+            'The quotation marks do not match. A field that begins with " must end with "; a quotation mark inside '
+            'it is written twice ("").'
+        )
     )

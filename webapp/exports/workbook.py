@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from flask import abort
+from flask_babel import gettext
 from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
@@ -97,14 +98,14 @@ def write_workbook(sheets: Iterable[Sheet], place: Path) -> WrittenWorkbook:
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            abort(503, "The server's disk has no room for this workbook. Take the file as CSV instead.")
+            abort(503, gettext("The server's disk has no room for this workbook. Take the file as CSV instead."))
         raise
 
 
 def sheet_name(wanted: str, taken: set[str]) -> str:
     """A name that Excel takes, like the one wanted, and not among those taken (in small letters)."""
     text = "".join(" " if unicodedata.category(c).startswith("C") else c for c in wanted.translate(_FORBIDDEN_IN_NAMES))
-    text = " ".join(text.split()).strip("' ") or "Sheet"
+    text = " ".join(text.split()).strip("' ") or gettext("Sheet")
     if text.lower() == "history":  # Excel keeps this name for itself
         text = "History_"
     name, number = _shortened(text, _LONGEST_NAME), 1
@@ -130,7 +131,10 @@ class _Rows:
     def counted(self, rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
         for row in rows:
             if self._count + 1 == _LARGE_ROWS and not _LARGE_AT_ONCE.acquire(blocking=False):
-                abort(503, "Other large workbooks are being made just now. Try again in some minutes, or take CSV.")
+                abort(
+                    503,
+                    gettext("Other large workbooks are being made just now. Try again in some minutes, or take CSV."),
+                )
             self._count += 1
             yield row
 

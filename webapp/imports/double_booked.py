@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.audiences import TAKES_PLACE, Audience, students_of
 from attendance.database.models import ClassSession, Course, SessionAudience, Student
+from attendance.texts import english, english_count, english_list
 from webapp.tools.schedule import Slot, slot_text
 
 _SHOWN = 5
@@ -53,15 +54,32 @@ def _notes(
     lines = []
     for student in shown:
         slot, first, second = found[student]
-        both = " and ".join(
+        one, other = (
             " + ".join(sorted({codes[audience.course_id] for audience in each}))
             for each in sorted((first, second), key=lambda each: sorted(map(str, each)))
         )
         name, number = names[student]
-        lines.append(f"{name} ({number}): {both} on {slot_text(slot, zone)}")
-    count = "1 student is" if len(found) == 1 else f"{len(found):,} students are"
-    more = f"; and {len(found) - len(shown):,} more" if len(found) > len(shown) else ""
-    return [f"{count} expected in two sessions at once: {'; '.join(lines)}{more}."]
+        lines.append(
+            english(
+                "%(name)s (%(number)s): %(one)s and %(other)s on %(slot)s",
+                name=name,
+                number=number,
+                one=one,
+                other=other,
+                slot=slot_text(slot, zone),
+            )
+        )
+    named = english_list("; ", lines)
+    if len(found) > len(shown):
+        named = english("%(students)s; and %(more)s more", students=named, more=len(found) - len(shown))
+    return [
+        english_count(
+            "%(num)s student is expected in two sessions at once: %(students)s.",
+            "%(num)s students are expected in two sessions at once: %(students)s.",
+            len(found),
+            students=named,
+        )
+    ]
 
 
 def _others(db: Session, planned: Sequence[_Planned], claimed: Collection[int]) -> set[_Planned]:

@@ -11,6 +11,7 @@ from attendance.tables import fields
 from attendance.tables.columns import COURSE_CODE, STUDENT_NAME, index_number_column
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Line
+from attendance.texts import english, english_list
 from webapp.imports.finders import CourseFinder
 from webapp.imports.likeness import LikeNumbers
 from webapp.imports.plan import ImportPlan, MissingError, Planned, RecordKind
@@ -20,7 +21,7 @@ from webapp.imports.students import write_rows
 
 _NAME = replace(
     STUDENT_NAME,
-    meaning="Needed for students who are not there yet: they are added. The names of others stay as they are.",
+    meaning=english("Needed for students who are not there yet: they are added. The names of others stay as they are."),
     required=False,
 )
 
@@ -71,7 +72,11 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
 
     def key(self, record: EnrolmentRecord) -> tuple[Hashable, str, str]:
         """Course and student."""
-        words = f"Index number {record.index_number} in {record.course_code}"
+        words = english(
+            "Index number %(index_number)s in %(course_code)s",
+            index_number=record.index_number,
+            course_code=record.course_code,
+        )
         return (record.course_code, record.index_number), words, "index_number"
 
     def handle(self, db: Session, batch: Sequence[Numbered[EnrolmentRecord]], *, apply: bool) -> list[Outcome]:
@@ -112,7 +117,10 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
             return line.text(COURSE_CODE)
         named = line.values.get("course_code") or self._only
         if named != self._only:
-            raise LineError(f"course_code is {named}; this import is for {self._only} only.", "course_code")
+            raise LineError(
+                english("course_code is %(named)s; this import is for %(only)s only.", named=named, only=self._only),
+                "course_code",
+            )
         return named
 
     def _require_student(self, item: Numbered[EnrolmentRecord], students: dict[str, Planned]) -> str:
@@ -121,8 +129,17 @@ class EnrolmentImporter(Importer[EnrolmentRecord]):
         if number in students or number in self._adding:
             return ""
         if not name:
-            sentence = (
-                f"There is no student with index number {number}.{self._like.hint(number)} Give a name to add one."
+            sentence = english_list(
+                " ",
+                [
+                    text
+                    for text in (
+                        english("There is no student with index number %(number)s.", number=number),
+                        self._like.hint(number),
+                        english("Give a name to add one."),
+                    )
+                    if text
+                ],
             )
             raise MissingError(sentence, "index_number", RecordKind.STUDENTS, number)
         self._adding[number] = name
@@ -140,7 +157,11 @@ def find_students(db: Session, plan: ImportPlan, numbers: Iterable[str]) -> dict
 
 def other_name(called: str, name: str, in_file: str) -> str:
     """What is said where a line has another name for somebody than is recorded, which stays; "" where it has not."""
-    return f"{called} is already there as {name}; that name stays." if in_file and in_file != name else ""
+    return (
+        english("%(called)s is already there as %(name)s; that name stays.", called=called, name=name)
+        if in_file and in_file != name
+        else ""
+    )
 
 
 def _enrolled(db: Session, courses: Iterable[int], students: Iterable[int]) -> set[tuple[int, int]]:

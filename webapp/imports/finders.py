@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Course, Room
+from attendance.texts import english, english_list
 from webapp.imports.plan import ImportPlan, MissingError, RecordKind
 
 
@@ -48,9 +49,10 @@ class _Finder:
         if name in found:
             return found[name]
         hint = self._hints.get(name.lower())
-        sentence = self._sentence.format(name)
+        sentence = english(self._sentence, name=name)
         if hint is not None:
-            raise MissingError(f"{sentence} Did you mean {hint}?", self.column, self.record, "")
+            guess = english_list(" ", [sentence, english("Did you mean %(name)s?", name=hint)])
+            raise MissingError(guess, self.column, self.record, "")
         raise MissingError(sentence, self.column, self.record, name)
 
     @property
@@ -88,7 +90,7 @@ class CourseFinder(_Finder):
     record = RecordKind.COURSES
     column = "course_code"
     _model, _name = Course, "code"
-    _sentence = "There is no course with the code {}."
+    _sentence = english("There is no course with the code %(name)s.")
 
     def _row(self, name: str) -> dict[str, Any]:
         return {"code": name, "name": name}
@@ -100,7 +102,7 @@ class RoomFinder(_Finder):
     record = RecordKind.ROOMS
     column = "room"
     _model, _name = Room, "name"
-    _sentence = "There is no room called {}."
+    _sentence = english("There is no room called %(name)s.")
 
     def _row(self, name: str) -> dict[str, Any]:
         return {"name": name}

@@ -11,6 +11,7 @@ from attendance.tables import fields
 from attendance.tables.columns import COURSE_CODE, index_number_column
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
+from attendance.texts import english
 from webapp.imports.finders import CourseFinder
 from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Result
@@ -20,7 +21,10 @@ from webapp.imports.students import write_rows
 _COURSE = replace(COURSE_CODE, aliases=("course", *COURSE_CODE.aliases))
 _GROUP = Column(
     "group",
-    f"What the group is called, up to {fields.GROUP_NAME.longest} characters. One that is not there yet is made.",
+    english(
+        "What the group is called, up to %(longest)s characters. One that is not there yet is made.",
+        longest=fields.GROUP_NAME.longest,
+    ),
     aliases=("group_name", "course_group"),
     rule=fields.GROUP_NAME,
 )
@@ -50,7 +54,12 @@ class GroupImporter(Importer[MemberRecord]):
 
     def key(self, record: MemberRecord) -> tuple[Hashable, str, str]:
         """Course, group and student."""
-        words = f"Index number {record.index_number} in group {record.group} of {record.course_code}"
+        words = english(
+            "Index number %(index_number)s in group %(group)s of %(course_code)s",
+            index_number=record.index_number,
+            group=record.group,
+            course_code=record.course_code,
+        )
         return record, words, "index_number"
 
     def handle(self, db: Session, batch: Sequence[Numbered[MemberRecord]], *, apply: bool) -> list[Outcome]:
@@ -67,7 +76,9 @@ class GroupImporter(Importer[MemberRecord]):
                 course_id = self._courses.require(courses, record.course_code)
                 student_id = students.get(record.index_number)
                 if student_id is None:
-                    text = f"There is no student with index number {record.index_number}."
+                    text = english(
+                        "There is no student with index number %(index_number)s.", index_number=record.index_number
+                    )
                     raise LineError(text, "index_number")
             except LineError as error:
                 outcomes.append(refused(item.line, error))
@@ -80,7 +91,7 @@ class GroupImporter(Importer[MemberRecord]):
             joins.append((group, student_id))
             if not is_enrolled:
                 enrols.add((course_id, student_id))
-            message = "" if is_enrolled else "Also put on the course's roster."
+            message = "" if is_enrolled else english("Also put on the course's roster.")
             outcomes.append(Outcome(item.line, Result.ADDED, message, records=1))
         if apply:
             _write(db, groups, members, joins, enrols)

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from attendance.tables.fields import INDEX_NUMBER, TextRule
+from attendance.texts import english
 from webapp.imports.enrolments import EnrolmentImporter
 from webapp.imports.groups import GroupImporter
 from webapp.imports.lecturers import LecturerImporter
@@ -68,58 +69,66 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         Kind(
             "rooms",
-            "Rooms",
+            english("Rooms"),
             "rooms",
-            "Adds rooms. One that is there already stays as it is.",
+            english("Adds rooms. One that is there already stays as it is."),
             "name\nHall A\nRoom 204\n",
             lambda run: RoomImporter(run.plan),
         ),
         Kind(
             "courses",
-            "Courses",
+            english("Courses"),
             "courses",
-            "Adds courses. One that is there already gets the name of the file.",
+            english("Adds courses. One that is there already gets the name of the file."),
             "code,name\nMAT101,Linear algebra\nPHY200,Mechanics\n",
             lambda run: CourseImporter(run.plan),
         ),
         Kind(
             "students",
-            "Students",
+            english("Students"),
             "students",
-            "Adds students. One who is there already gets what the file says of name, consent and declared group.",
+            english(
+                "Adds students. One who is there already gets what the file says of name, consent and declared group."
+            ),
             "index_number,name\n123456,Maria Nowak\n123457,Łukasz Żak\n",
             lambda run: StudentImporter(run.zone, rule=run.rule, plan=run.plan),
         ),
         Kind(
             "lecturers",
-            "Lecturers",
+            english("Lecturers"),
             "lecturers",
-            "Adds lecturers and the courses that they teach. Nobody becomes an administrator or loses a course.",
+            english(
+                "Adds lecturers and the courses that they teach. Nobody becomes an administrator or loses a course."
+            ),
             "email,name,course_code\nada@university.edu,Ada Lovelace,MAT101\nada@university.edu,Ada Lovelace,PHY200\n",
             lambda run: LecturerImporter(run.plan),
         ),
         Kind(
             "enrolments",
-            "Enrolments",
+            english("Enrolments"),
             "enrolments",
-            "Puts students on the rosters of courses. Nobody is taken off a roster.",
+            english("Puts students on the rosters of courses. Nobody is taken off a roster."),
             "course_code,index_number,name\nMAT101,123456,Maria Nowak\nPHY200,123456,Maria Nowak\n",
             lambda run: EnrolmentImporter(run.course_code, rule=run.rule, plan=run.plan),
         ),
         Kind(
             "groups",
-            "Groups",
+            english("Groups"),
             "memberships",
-            "Puts students into groups of courses, and onto the course's roster. Nobody is taken out of a group.",
+            english(
+                "Puts students into groups of courses, and onto the course's roster. Nobody is taken out of a group."
+            ),
             "course_code,group,index_number\nMAT101,Monday,123456\nMAT101,Tuesday,123457\n",
             lambda run: GroupImporter(rule=run.rule, plan=run.plan),
         ),
         Kind(
             "timetable",
-            "Timetable",
+            english("Timetable"),
             "sessions",
-            "Adds sessions, single or weekly, and moves those that are there to the rooms and times of the file. What "
-            "a person moved, cancelled or deleted stays so.",
+            english(
+                "Adds sessions, single or weekly, and moves those that are there to the rooms and times of the file. "
+                "What a person moved, cancelled or deleted stays so."
+            ),
             "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
             lambda run: TimetableImporter(run.zone, plan=run.plan),
         ),
@@ -129,10 +138,12 @@ KINDS: Mapping[str, Kind] = {
 
 WHOLE_TIMETABLE = Kind(
     "whole-timetable",
-    "Whole timetable",
+    english("Whole timetable"),
     "sessions",
-    "The same for a file that holds the whole timetable of its courses: sessions to come that came from an "
-    "earlier file and are not in this one are cancelled.",
+    english(
+        "The same for a file that holds the whole timetable of its courses: sessions to come that came from an "
+        "earlier file and are not in this one are cancelled."
+    ),
     "course_code,room,date,start,end,repeat_until\nMAT101,Room 204,2026-10-05,09:00,10:30,2027-01-25\n",
     lambda run: TimetableImporter(run.zone, whole=True, plan=run.plan),
 )

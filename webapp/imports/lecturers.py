@@ -12,6 +12,7 @@ from attendance.database.models import Account, AccountRole, Role
 from attendance.tables import columns, fields
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
+from attendance.texts import english
 from webapp.imports.enrolments import other_name
 from webapp.imports.finders import CourseFinder
 from webapp.imports.plan import ImportPlan
@@ -19,16 +20,16 @@ from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
 
-_EMAIL = Column("email", "With it the lecturer signs in.", aliases=("e_mail", "mail"), rule=fields.EMAIL)
+_EMAIL = Column("email", english("With it the lecturer signs in."), aliases=("e_mail", "mail"), rule=fields.EMAIL)
 _NAME = Column(
     "name",
-    f"As students know the lecturer, up to {fields.PERSON_NAME.longest} characters.",
+    english("As students know the lecturer, up to %(longest)s characters.", longest=fields.PERSON_NAME.longest),
     aliases=("lecturer", "full_name"),
     rule=fields.PERSON_NAME,
 )
 _COURSE_CODE = replace(
     columns.COURSE_CODE,
-    meaning="The code of a course that the lecturer teaches. One line for each course; empty for none.",
+    meaning=english("The code of a course that the lecturer teaches. One line for each course; empty for none."),
     required=False,
 )
 
@@ -63,7 +64,11 @@ class LecturerImporter(Importer[LecturerRecord]):
 
     def key(self, record: LecturerRecord) -> tuple[Hashable, str, str]:
         """Lecturer and course."""
-        words = f"{record.email} with {record.course_code}" if record.course_code else record.email
+        words = (
+            english("%(email)s with %(course_code)s", email=record.email, course_code=record.course_code)
+            if record.course_code
+            else record.email
+        )
         return (record.email, record.course_code), words, "email"
 
     def handle(self, db: Session, batch: Sequence[Numbered[LecturerRecord]], *, apply: bool) -> list[Outcome]:
@@ -108,8 +113,10 @@ class LecturerImporter(Importer[LecturerRecord]):
         if not self._added:
             return []
         return [
-            "New lecturers have no password yet. Make a link for each, with which they set one: the list of lecturers "
-            "has a button for it."
+            english(
+                "New lecturers have no password yet. Make a link for each, with which they set one: the list of "
+                "lecturers has a button for it."
+            )
         ]
 
     def _write(self, db: Session, new: dict[str, str], teach: Sequence[tuple[str, int]]) -> None:

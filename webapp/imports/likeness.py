@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import Course, Room, Student
 from attendance.tables.index_numbers import likeness, likeness_key
+from attendance.texts import english
 from webapp.imports.plan import ImportPlan, RecordKind
 
 _THERE, _PLANNED = 0, -1
@@ -23,7 +24,8 @@ class _Like:
     _model: ClassVar[type[Any]]
     _name: ClassVar[str]
     """Of the model's column that holds what lines call it."""
-    _there: ClassVar[str] = "which is there already"
+    _question: ClassVar[str] = ""
+    _there: ClassVar[str] = english("which is there already")
 
     def __init__(self, plan: ImportPlan | None = None) -> None:
         self._plan = plan or ImportPlan()
@@ -45,13 +47,15 @@ class _Like:
         other, other_line = found
         if other == name:
             return ""
-        where = {_THERE: self._there, _PLANNED: "of an earlier file"}.get(other_line, f"on line {other_line}")
+        where = {_THERE: self._there, _PLANNED: english("of an earlier file")}.get(
+            other_line, english("on line %(line)s", line=other_line)
+        )
         return self._sentence(name, other, where)
 
     def hint(self, name: str) -> str:
-        """A question that names one like it that is there, with a space before it; "" if none is."""
+        """A question that names one like it that is there, "" if none is."""
         found = (self._known or {}).get(self._key(name))
-        return "" if found is None or found[0] == name else f" Did you mean {found[0]}?"
+        return "" if found is None or found[0] == name else english("Did you mean %(name)s?", name=found[0])
 
     def settle(self) -> None:
         """What the last batch added counts as known."""
@@ -69,7 +73,7 @@ class _Like:
         return "".join(letter for letter in folded if letter.isalnum()) or folded
 
     def _sentence(self, name: str, other: str, where: str) -> str:
-        return f"{name} is like {other}, {where}. Is this another {self.record.value.removesuffix('s')}?"
+        return english(self._question, name=name, other=other, where=where)
 
 
 class LikeNumbers(_Like):
@@ -77,7 +81,7 @@ class LikeNumbers(_Like):
 
     record = RecordKind.STUDENTS
     _model, _name = Student, "index_number"
-    _there = "who is there already"
+    _there = english("who is there already")
 
     def _key(self, name: str) -> str:
         return likeness_key(name)
@@ -91,6 +95,7 @@ class LikeCourses(_Like):
 
     record = RecordKind.COURSES
     _model, _name = Course, "code"
+    _question = english("%(name)s is like %(other)s, %(where)s. Is this another course?")
 
 
 class LikeRooms(_Like):
@@ -98,6 +103,7 @@ class LikeRooms(_Like):
 
     record = RecordKind.ROOMS
     _model, _name = Room, "name"
+    _question = english("%(name)s is like %(other)s, %(where)s. Is this another room?")
 
 
 def numbers_like(db: Session, index_number: str) -> list[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from attendance.database.models import Course, Room
 from attendance.tables import fields
 from attendance.tables.reading import Column, Line
+from attendance.texts import english
 from webapp.imports.likeness import LikeCourses, LikeRooms
 from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Result
@@ -17,19 +18,22 @@ from webapp.imports.students import write_rows
 
 _ROOM = Column(
     "name",
-    f"What people call the room, up to {fields.ROOM_NAME.longest} characters.",
+    english("What people call the room, up to %(longest)s characters.", longest=fields.ROOM_NAME.longest),
     aliases=("room", "room_name"),
     rule=fields.ROOM_NAME,
 )
 _CODE = Column(
     "code",
-    f"What tells the course from others, up to {fields.COURSE_CODE.longest} characters, like MAT101.",
+    english(
+        "What tells the course from others, up to %(longest)s characters, like MAT101.",
+        longest=fields.COURSE_CODE.longest,
+    ),
     aliases=("course_code", "course"),
     rule=fields.COURSE_CODE,
 )
 _NAME = Column(
     "name",
-    f"What the course is called, up to {fields.COURSE_NAME.longest} characters.",
+    english("What the course is called, up to %(longest)s characters.", longest=fields.COURSE_NAME.longest),
     aliases=("course_name", "title"),
     rule=fields.COURSE_NAME,
 )
@@ -51,7 +55,7 @@ class RoomImporter(Importer[str]):
 
     def key(self, record: str) -> tuple[Hashable, str, str]:
         """The name."""
-        return record, f"Room {record}", "name"
+        return record, english("Room %(name)s", name=record), "name"
 
     def handle(self, db: Session, batch: Sequence[Numbered[str]], *, apply: bool) -> list[Outcome]:
         """Two or three statements, whatever the size of the batch."""
@@ -103,7 +107,7 @@ class CourseImporter(Importer[CourseRecord]):
 
     def key(self, record: CourseRecord) -> tuple[Hashable, str, str]:
         """The code."""
-        return record.code, f"Course {record.code}", "code"
+        return record.code, english("Course %(code)s", code=record.code), "code"
 
     def handle(self, db: Session, batch: Sequence[Numbered[CourseRecord]], *, apply: bool) -> list[Outcome]:
         """Three statements or four, whatever the size of the batch."""
@@ -123,7 +127,12 @@ class CourseImporter(Importer[CourseRecord]):
                 outcomes.append(Outcome(item.line, Result.ADDED, records=1, question=question))
             elif (former := known[record.code][1]) != record.name:
                 changed.append({"id": known[record.code][0], "name": record.name})
-                words = f"{record.code} is already there; the name changes from {former} to {record.name}"
+                words = english(
+                    "%(code)s is already there; the name changes from %(former)s to %(name)s",
+                    code=record.code,
+                    former=former,
+                    name=record.name,
+                )
                 outcomes.append(Outcome(item.line, Result.UPDATED, words))
             else:
                 outcomes.append(Outcome(item.line, Result.UNCHANGED))

@@ -5,9 +5,12 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from attendance.texts import english, english_list, from_plain, to_plain
+
 SHOWN = 200
 _SHOWN_STRETCHES = 40
 _MOST_MISSING = 2_000
+_PLAIN_TEXT = {"text", "plural", "values"}
 
 
 class Result(StrEnum):
@@ -78,9 +81,15 @@ class Fault:
     def numbers(self, most: int = _SHOWN_STRETCHES) -> str:
         """The lines in words: "4", "4 to 6, 9, 12", "4 to 6, 9 and 290 more"."""
         shown = self.stretches[:most]
-        said = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in shown)
+        said = english_list(
+            ", ",
+            [
+                str(first) if first == last else english("%(first)s to %(last)s", first=str(first), last=str(last))
+                for first, last in shown
+            ],
+        )
         rest = self.lines - sum(last - first + 1 for first, last in shown)
-        return f"{said} and {rest:,} more" if rest else said
+        return english("%(lines)s and %(more)s more", lines=said, more=rest) if rest else said
 
 
 @dataclass
@@ -161,11 +170,13 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a JSON file."""
-        return asdict(self)
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Report":
         """The report that `to_json` wrote."""
+        values = _with_texts(values)
         lists = {
             name: [
                 Outcome(
@@ -182,6 +193,22 @@ class Report:
         # Reports of the version before have no faults yet; they are kept for a day.
         faults = [Fault(**item) for item in values.get("faults", ())]
         return cls(**{**values, **lists, "faults": faults})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return to_plain(value) if isinstance(value, str) else value
+
+
+def _with_texts(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_texts(each) for each in value]
+    if isinstance(value, dict):
+        return from_plain(value) if value.keys() == _PLAIN_TEXT else {n: _with_texts(each) for n, each in value.items()}
+    return value
 
 
 REPORT_HEADER = ("line", "result", "column", "message", "content")

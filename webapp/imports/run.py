@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.transactions import transact
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line, Table
+from attendance.texts import english
 from webapp.imports.plan import CREATABLE, ImportPlan, MissingError
 from webapp.imports.report import Outcome, Report, Result
 
@@ -116,17 +117,24 @@ def run_import(
     report.created = importer.plan.take_created()
     report.notes = importer.notes()
     if long:
-        report.notes.append(f"Records with line breaks inside a field, each of which counts as one line: {long:,}.")
+        report.notes.append(
+            english("Records with line breaks inside a field, each of which counts as one line: %(lines)s.", lines=long)
+        )
     report.notes += _notes_on_unused(table.unused, importer.not_meant)
     return report
 
 
 def _notes_on_unused(headings: Sequence[str], not_meant: Mapping[str, str]) -> list[str]:
     explained = {heading: not_meant[heading.lower()] for heading in headings if heading.lower() in not_meant}
-    notes = [f"The column {heading} is not used: {sentence}" for heading, sentence in explained.items()]
+    notes: list[str] = [
+        english("The column %(heading)s is not used: %(sentence)s", heading=heading, sentence=sentence)
+        for heading, sentence in explained.items()
+    ]
     others = [heading for heading in headings if heading not in explained]
     if others:
-        notes.append(f"Not used, because nothing here is called so: {', '.join(others[:10])}.")
+        notes.append(
+            english("Not used, because nothing here is called so: %(headings)s.", headings=", ".join(others[:10]))
+        )
     return notes
 
 
@@ -151,7 +159,9 @@ def _refuse_second(importer: Importer[R], record: R, line: int, first_lines: dic
     key, words, column = importer.key(record)
     first = first_lines.setdefault(key, line)
     if first != line:
-        raise LineError(f"{words} is already on line {first}; that line counts.", column)
+        raise LineError(
+            english("%(words)s is already on line %(first)s; that line counts.", words=words, first=first), column
+        )
 
 
 def _written(db: Session, good: Sequence[Numbered[R]], importer: Importer[R], *, apply: bool) -> list[Outcome]:

@@ -17,6 +17,7 @@ from attendance.tables.columns import CONSENT_DATE, CONSENT_MEANS, STUDENT_NAME,
 from attendance.tables.dates import parse_date
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
+from attendance.texts import english, english_list
 from webapp.imports.likeness import LikeNumbers
 from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Result
@@ -24,7 +25,7 @@ from webapp.imports.run import Importer, Numbered
 
 _DECLARED_GROUP = Column(
     "declared_group",
-    "A group in the student's own words, for reports of errors by group. Empty leaves what is recorded.",
+    english("A group in the student's own words, for reports of errors by group. Empty leaves what is recorded."),
     required=False,
     rule=fields.DECLARED_GROUP,
 )
@@ -60,8 +61,10 @@ class StudentImporter(Importer[StudentRecord]):
 
     not_meant: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("group", "groups", "seminar_group", "seminar group", "class", "grupa"),
-        "the group of a student in a course is imported as Course groups; what a student says of themselves, for "
-        "reports of errors by group, has the heading declared_group.",
+        english(
+            "the group of a student in a course is imported as Course groups; what a student says of themselves, for "
+            "reports of errors by group, has the heading declared_group."
+        ),
     )
 
     def __init__(
@@ -78,7 +81,7 @@ class StudentImporter(Importer[StudentRecord]):
         """Check the fields of a line."""
         given = line.values.get("consent_date", "")
         if line.values.get("consent_means") and not given:
-            raise LineError("consent_means is given without the day in consent_date.", "consent_date")
+            raise LineError(english("consent_means is given without the day in consent_date."), "consent_date")
         return StudentRecord(
             name=line.text(STUDENT_NAME),
             index_number=line.text(self._number),
@@ -90,7 +93,7 @@ class StudentImporter(Importer[StudentRecord]):
     def _day(self, text: str) -> date:
         day = parse_date(text, "consent_date")
         if day > datetime.now(self._zone).date():
-            raise LineError(f"consent_date {day} is in the future.", "consent_date")
+            raise LineError(english("consent_date %(day)s is in the future.", day=str(day)), "consent_date")
         return day
 
     def _moment(self, day: date) -> datetime:
@@ -98,7 +101,11 @@ class StudentImporter(Importer[StudentRecord]):
 
     def key(self, record: StudentRecord) -> tuple[Hashable, str, str]:
         """The index number."""
-        return record.index_number, f"Index number {record.index_number}", "index_number"
+        return (
+            record.index_number,
+            english("Index number %(index_number)s", index_number=record.index_number),
+            "index_number",
+        )
 
     def handle(self, db: Session, batch: Sequence[Numbered[StudentRecord]], *, apply: bool) -> list[Outcome]:
         """Two or three statements, whatever the size of the batch."""
@@ -125,7 +132,15 @@ class StudentImporter(Importer[StudentRecord]):
             changes, words = self._difference(row, record)
             if changes:
                 changed.append({"id": row.id, **changes})
-            message = f"{record.index_number} is already there; {'; '.join(words)}" if words else ""
+            message = (
+                english(
+                    "%(index_number)s is already there; %(words)s",
+                    index_number=record.index_number,
+                    words=english_list("; ", words),
+                )
+                if words
+                else ""
+            )
             outcomes.append(Outcome(item.line, Result.UPDATED if changes else Result.UNCHANGED, message))
         self._adding = {row["index_number"]: row["name"] for row in new}
         if apply:
@@ -142,11 +157,18 @@ class StudentImporter(Importer[StudentRecord]):
         if record.consent_given_on is None:
             return None
         if record.index_number in erasing:
-            return f"{record.index_number} is being erased. Import this line again when that is done."
+            return english(
+                "%(index_number)s is being erased. Import this line again when that is done.",
+                index_number=record.index_number,
+            )
         withdrawn = row.consent_withdrawn_at if row is not None else None
         if withdrawn is not None and not outlives_withdrawal(self._moment(record.consent_given_on), withdrawn):
             day = withdrawn.astimezone(self._zone).date()
-            return f"{record.index_number} withdrew the consent on {day}. Only one that was given later counts."
+            return english(
+                "%(index_number)s withdrew the consent on %(day)s. Only one that was given later counts.",
+                index_number=record.index_number,
+                day=str(day),
+            )
         return None
 
     def _new(self, record: StudentRecord) -> dict[str, Any]:
@@ -161,21 +183,21 @@ class StudentImporter(Importer[StudentRecord]):
     def _difference(self, row: Any, record: StudentRecord) -> tuple[dict[str, Any], list[str]]:
         # Every row of a bulk update has the same columns, so that they go in one statement.
         after = {name: getattr(row, name) for name in _CHANGED} | {"name": record.name}
-        words = []
+        words: list[str] = []
         if record.name != row.name:
-            words.append(f"the name changes from {row.name} to {record.name}")
+            words.append(english("the name changes from %(former)s to %(name)s", former=row.name, name=record.name))
         if record.consent_given_on is not None:
             recorded = row.consent_given_at and row.consent_given_at.astimezone(self._zone).date()
             if recorded != record.consent_given_on:
                 after["consent_given_at"] = self._moment(record.consent_given_on)
                 after["consent_withdrawn_at"] = None
-                words.append(f"consent given on {record.consent_given_on}")
+                words.append(english("consent given on %(day)s", day=str(record.consent_given_on)))
             if record.consent_means and record.consent_means != row.consent_means:
                 after["consent_means"] = record.consent_means
-                words.append(f"consent by {record.consent_means}")
+                words.append(english("consent by %(means)s", means=record.consent_means))
         if record.declared_group is not None and record.declared_group != row.declared_group:
             after["declared_group"] = record.declared_group
-            words.append("the declared group changes")
+            words.append(english("the declared group changes"))
         return (after, words) if words else ({}, [])
 
 

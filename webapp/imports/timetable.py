@@ -16,7 +16,7 @@ from attendance.database.transactions import transact
 from attendance.settings.installation import ZONE_LEFT, ZONE_LEFT_WARNING
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Line, Table
-from attendance.texts import date_text
+from attendance.texts import english, english_count, english_list
 from webapp.imports.double_booked import students_in_two_places
 from webapp.imports.finders import CourseFinder, RoomFinder
 from webapp.imports.occurrences import Found, Meant, Occurrences, WantedOccurrence, load_occurrences
@@ -106,14 +106,25 @@ class TimetableImporter(Importer[SessionRecord]):
         """Check the fields of a line."""
         record = read_line(line, self._zone)
         for clock, day in twice(record, self._zone):
-            text = f"clocks show {clock:%H:%M} twice on {date_text(day)}; the first is meant."
-            self._twice[f"Line {line.number}: {text}"] = None
+            text = english(
+                "clocks show %(clock)s twice on %(day)s; the first is meant.",
+                clock=format(clock, "%H:%M"),
+                day=day,
+            )
+            self._twice[english("Line %(line)s: %(text)s", line=line.number, text=text)] = None
         return record
 
     def key(self, record: SessionRecord) -> tuple[Hashable, str, str]:
         """For whom, where, and when it starts."""
-        whom = " and ".join(record.course_codes) + "".join(f", group {group}" for group in record.groups)
-        words = f"{whom} in room {', '.join(record.rooms)} on {date_text(record.day)} at {record.start:%H:%M}"
+        groups = [english("group %(group)s", group=group) for group in record.groups]
+        whom = english_list(", ", [" + ".join(record.course_codes), *groups])
+        words = english(
+            "%(whom)s in room %(rooms)s on %(day)s at %(start)s",
+            whom=whom,
+            rooms=", ".join(record.rooms),
+            day=record.day,
+            start=format(record.start, "%H:%M"),
+        )
         key = (record.course_codes, record.groups, record.rooms, record.day, record.start)
         return key, words, "date"
 
@@ -180,10 +191,13 @@ class TimetableImporter(Importer[SessionRecord]):
     def notes(self) -> list[str]:
         """What should be known beside the lines."""
         past = self._done.past
-        ended = [f"{_sessions(past)} have ended: they are entered without attendance."] if past > 1 else []
-        ended += ["1 session has ended: it is entered without attendance."] if past == 1 else []
+        ended = english_count(
+            "%(num)s session has ended: it is entered without attendance.",
+            "%(num)s sessions have ended: they are entered without attendance.",
+            past,
+        )
         zone = [ZONE_LEFT_WARNING] if self._zone.key == ZONE_LEFT else []
-        return [*zone, *ended, *self._closing_notes, *list(self._twice)[:10]]
+        return [*zone, *([ended] if past else []), *self._closing_notes, *list(self._twice)[:10]]
 
     def _join(self, items: Sequence[Numbered[SessionRecord]]) -> None:
         for leader, followers in one_session(items):
@@ -300,7 +314,15 @@ class TimetableImporter(Importer[SessionRecord]):
                 continue
             whom = " + ".join(difference.codes)
             for slot, room_ids in difference.places():
-                booking = Booking(slot, f"line {difference.line} ({whom}, {slot_text(slot, self._zone)})")
+                booking = Booking(
+                    slot,
+                    english(
+                        "line %(line)s (%(whom)s, %(slot)s)",
+                        line=difference.line,
+                        whom=whom,
+                        slot=slot_text(slot, self._zone),
+                    ),
+                )
                 for room_id in room_ids:
                     fresh.add(room_id, booking)
                     self._batch.bookings.append((room_id, booking))
@@ -314,7 +336,9 @@ class TimetableImporter(Importer[SessionRecord]):
                 found = (calendar.clash(room_id, slot, ignoring=claimed) for calendar in calendars)
                 clash = next((booking for booking in found if booking is not None), None)
                 if clash is not None:
-                    text = f"{slot_text(slot, self._zone)}: the room is taken by {clash.label}."
+                    text = english(
+                        "%(slot)s: the room is taken by %(label)s.", slot=slot_text(slot, self._zone), label=clash.label
+                    )
                     return LineError(text, "start")
         return None
 
@@ -347,11 +371,13 @@ class TimetableImporter(Importer[SessionRecord]):
         leader = self._leaders[line]
         its = self._batch.outcomes.get(leader) or self._done.outcomes[leader]
         if its.result is Result.REFUSED:
-            text = f"One session with line {leader}, which is refused: {its.message}"
+            text = english(
+                "One session with line %(leader)s, which is refused: %(message)s", leader=leader, message=its.message
+            )
             return refused(line, LineError(text, its.column or "date"))
         if its.result is Result.UNCHANGED:
             return Outcome(line, Result.UNCHANGED)
-        return Outcome(line, its.result, f"One session with line {leader}.")
+        return Outcome(line, its.result, english("One session with line %(leader)s.", leader=leader))
 
     def _not_in_file(self, db: Session, since: datetime) -> list[int]:
         """Sessions to come of earlier files that no line means."""
@@ -382,11 +408,11 @@ def _audiences(record: SessionRecord, courses: dict[str, int], groups: dict[tupl
     if not record.groups:
         return [Audience(course_id) for course_id in courses.values()]
     if len(courses) > 1:
-        raise LineError("With several courses, give each a line of its own to name its group.", "group")
+        raise LineError(english("With several courses, give each a line of its own to name its group."), "group")
     ((code, course_id),) = courses.items()
     missing = [name for name in record.groups if (course_id, name) not in groups]
     if missing:
-        raise LineError(f"There is no group {missing[0]} in {code}.", "group")
+        raise LineError(english("There is no group %(missing)s in %(code)s.", missing=missing[0], code=code), "group")
     return [Audience(course_id, groups[course_id, name]) for name in record.groups]
 
 
@@ -397,7 +423,9 @@ def _lost_register(db: Session, difference: Difference) -> LineError | None:
     if not ids or not db.scalar(query):
         return None
     return LineError(
-        "The class is there twice, once in each room, and both registers have entries. Delete one of the sessions.",
+        english(
+            "The class is there twice, once in each room, and both registers have entries. Delete one of the sessions."
+        ),
         "room",
     )
 
@@ -412,12 +440,19 @@ def _missing_note(number: int, *, whole: bool) -> list[str]:
     if not number:
         return []
     if whole:
-        return [f"{_sessions(number)} to come are not in the file any more: cancelled."]
+        return [
+            english_count(
+                "%(num)s session to come is not in the file any more: cancelled.",
+                "%(num)s sessions to come are not in the file any more: cancelled.",
+                number,
+            )
+        ]
     return [
-        f"{_sessions(number)} to come of these courses came from an earlier file and are not in this one. They stay; "
-        "import it as a whole timetable to cancel them."
+        english_count(
+            "%(num)s session to come of these courses came from an earlier file and is not in this one. It stays; "
+            "import it as a whole timetable to cancel it.",
+            "%(num)s sessions to come of these courses came from an earlier file and are not in this one. They stay; "
+            "import it as a whole timetable to cancel them.",
+            number,
+        )
     ]
-
-
-def _sessions(number: int) -> str:
-    return "1 session" if number == 1 else f"{number:,} sessions"

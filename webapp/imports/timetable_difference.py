@@ -12,11 +12,12 @@ from attendance.database.audiences import Audience, parts, set_audiences, set_ro
 from attendance.database.models import ClassSession, SeriesOrigin, SessionSeries, SessionState
 from attendance.database.register import apply_session_times
 from attendance.database.teaching.series import new_series
+from attendance.texts import Text, english, english_count, english_list
 from webapp.imports.occurrences import Found, There, WantedOccurrence
 from webapp.imports.report import Outcome, Result
 from webapp.tools.schedule import DEFAULT_MINUTES, Slot
 
-NOT_IN_TIMETABLE = "Not in the timetable any more."
+NOT_IN_TIMETABLE = english("Not in the timetable any more.")
 
 
 @dataclass
@@ -93,43 +94,78 @@ class Difference:
         moved = [change for change in self.changes if change.moved]
         restored = sum(change.restored for change in self.changes)
         changed = sum(change.changed and not (change.moved or change.restored) for change in self.changes)
-        said = []
-        if moved:
-            said.append(f"{len(moved)} of {slots} sessions moved{self._where_to(moved, zone)}")
-        if changed:
-            said.append(f"{changed} of {slots} sessions changed")
-        if restored:
-            said.append(f"{restored} no longer cancelled")
-        if self.added and said:
-            said.append(f"{len(self.added)} added")
-        if self.found.ended:
-            said.append(f"{len(self.found.ended)} cancelled, not in the file any more")
-        if self.found.doubles:
-            said.append(f"{len(self.found.doubles)} that stood beside them in the other room made one with them")
-        message = ", ".join(said) + "." if said else ""
+        said = list(self._said(moved, changed, restored, zone))
+        message = english("%(changes)s.", changes=english_list(", ", said)) if said else ""
         if self.added and not said and len(self.added) < slots:
-            message = f"{len(self.added)} of {slots} sessions added; the others were there."
+            message = english(
+                "%(added)s of %(sessions)s sessions added; the others were there.",
+                added=len(self.added),
+                sessions=slots,
+            )
         updated = bool(self.changes or self.found.ended or self.found.doubles)
         result = Result.UPDATED if updated else Result.ADDED if self.added else Result.UNCHANGED
         sentences = [message, *self._left_alone()]
-        return Outcome(self.line, result, " ".join(text for text in sentences if text), records=len(self.added))
+        return Outcome(
+            self.line, result, english_list(" ", [text for text in sentences if text]), records=len(self.added)
+        )
+
+    def _said(self, moved: Sequence[Change], changed: int, restored: int, zone: ZoneInfo) -> Iterator[str]:
+        sessions = len(self.wanted.slots)
+        if moved:
+            yield self._moved(moved, sessions, zone)
+        if changed:
+            yield english("%(changed)s of %(sessions)s sessions changed", changed=changed, sessions=sessions)
+        if restored:
+            yield english("%(restored)s no longer cancelled", restored=restored)
+        if self.added and (moved or changed or restored):
+            yield english("%(added)s added", added=len(self.added))
+        if self.found.ended:
+            yield english("%(ended)s cancelled, not in the file any more", ended=len(self.found.ended))
+        if self.found.doubles:
+            yield english(
+                "%(doubles)s that stood beside them in the other room made one with them",
+                doubles=len(self.found.doubles),
+            )
 
     def _left_alone(self) -> Iterator[str]:
         if self.kept:
-            yield f"{self.kept} left as a person changed {'it' if self.kept == 1 else 'them'}."
+            yield english_count(
+                "%(num)s left as a person changed it.", "%(num)s left as a person changed them.", self.kept
+            )
         if self.found.dropped:
-            yield f"{len(self.found.dropped)} stay deleted."
+            dropped = len(self.found.dropped)
+            yield english_count("%(num)s stays deleted.", "%(num)s stay deleted.", dropped)
         for name, number in self.left_out.items():
-            yield f"{number} {'day' if number == 1 else 'days'} without teaching left out ({name})."
+            yield english_count(
+                "%(num)s day without teaching left out (%(name)s).",
+                "%(num)s days without teaching left out (%(name)s).",
+                number,
+                name=name,
+            )
 
-    def _where_to(self, moved: Sequence[Change], zone: ZoneInfo) -> str:
-        words = []
+    def _moved(self, moved: Sequence[Change], sessions: int, zone: ZoneInfo) -> Text:
         starts = {change.slot.starts_at.astimezone(zone).time() for change in moved}
-        if any(change.slot.starts_at != change.there.slot.starts_at for change in moved) and len(starts) == 1:
-            words.append(f"to {next(iter(starts)):%H:%M}")
-        if any(change.there.room_ids != frozenset(self.room_ids) for change in moved):
-            words.append("to another room" if len(self.room_ids) == 1 else f"to {len(self.room_ids)} rooms")
-        return f" {' and '.join(words)}" if words else ""
+        later = any(change.slot.starts_at != change.there.slot.starts_at for change in moved) and len(starts) == 1
+        elsewhere = any(change.there.room_ids != frozenset(self.room_ids) for change in moved)
+        known = {"moved": len(moved), "sessions": sessions, "time": f"{next(iter(starts)):%H:%M}"}
+        rooms = len(self.room_ids)
+        if later and elsewhere:
+            return english_count(
+                "%(moved)s of %(sessions)s sessions moved to %(time)s and to another room",
+                "%(moved)s of %(sessions)s sessions moved to %(time)s and to %(num)s rooms",
+                rooms,
+                **known,
+            )
+        if elsewhere:
+            return english_count(
+                "%(moved)s of %(sessions)s sessions moved to another room",
+                "%(moved)s of %(sessions)s sessions moved to %(num)s rooms",
+                rooms,
+                **known,
+            )
+        if later:
+            return english("%(moved)s of %(sessions)s sessions moved to %(time)s", **known)
+        return english("%(moved)s of %(sessions)s sessions moved", **known)
 
     def _is_past(self, there: There) -> bool:
         return there.slot.ends_at <= self.now

@@ -10,27 +10,33 @@ from attendance.tables.columns import COURSE_CODE
 from attendance.tables.dates import parse_clock, parse_date, parse_minutes
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
+from attendance.texts import english
 from webapp.imports.run import Numbered
 from webapp.tools.schedule import ScheduleError, Slot, is_ambiguous, slot_on, weekly_days
 
-_COURSES = replace(COURSE_CODE, meaning=f"{COURSE_CODE.meaning} Several, for a joint lecture: MAT101; PHY200.")
+_COURSES = replace(
+    COURSE_CODE,
+    meaning=english("%(meaning)s Several, for a joint lecture: MAT101; PHY200.", meaning=COURSE_CODE.meaning),
+)
 _ROOM = Column(
     "room",
-    "The name of a room that is there already. Several, where a class sits in several: Hall A; Hall B.",
+    english("The name of a room that is there already. Several, where a class sits in several: Hall A; Hall B."),
     aliases=("room_name", "rooms"),
     rule=fields.ROOM_NAME,
 )
 _GROUP = Column(
     "group",
-    "The group of the course that it is for, several like A; B. Empty: everybody who takes the course.",
+    english("The group of the course that it is for, several like A; B. Empty: everybody who takes the course."),
     required=False,
     aliases=("groups", "course_group"),
     rule=fields.GROUP_NAME,
 )
 _UID = Column(
     "uid",
-    "The identifier that the session, or its weekly series, has in the system that the file comes from. Empty: told by "
-    "course, group and time.",
+    english(
+        "The identifier that the session, or its weekly series, has in the system that the file comes from. Empty: "
+        "told by course, group and time."
+    ),
     required=False,
     aliases=("series", "series_uid", "external_id"),
     rule=fields.SERIES_UID,
@@ -38,19 +44,21 @@ _UID = Column(
 COLUMNS = (
     _COURSES,
     _ROOM,
-    Column("date", "Day of the (first) session, like 2026-10-05.", aliases=("day", "first_date")),
-    Column("start", "Local time, like 09:00.", aliases=("start_time", "from", "starts")),
-    Column("end", "Local time, like 10:30.", aliases=("end_time", "to", "ends")),
+    Column("date", english("Day of the (first) session, like 2026-10-05."), aliases=("day", "first_date")),
+    Column("start", english("Local time, like 09:00."), aliases=("start_time", "from", "starts")),
+    Column("end", english("Local time, like 10:30."), aliases=("end_time", "to", "ends")),
     Column(
         "repeat_until",
-        "Repeats the session every week, this day included if it falls on it. Empty for a single session.",
+        english("Repeats the session every week, this day included if it falls on it. Empty for a single session."),
         required=False,
         aliases=("until", "weekly_until"),
     ),
     _GROUP,
     _UID,
-    Column("early_minutes", "Minutes before the start from which attendance counts. Empty: 10.", required=False),
-    Column("grace_minutes", "Minutes after the start before one is late. Empty: 10.", required=False),
+    Column(
+        "early_minutes", english("Minutes before the start from which attendance counts. Empty: 10."), required=False
+    ),
+    Column("grace_minutes", english("Minutes after the start before one is late. Empty: 10."), required=False),
 )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from attendance.tables.errors import TableError
 from attendance.tables.fields import TextRule
 from attendance.tables.reading import MAX_BYTES, Column, Table, read_table
+from attendance.texts import english
 from webapp.imports.kinds import ALL_KINDS, KINDS, Kind
 from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Report
@@ -107,7 +108,9 @@ def kind_of(data: bytes) -> Kind:
         return max(fitting, key=lambda one: one[:2])[2]
     if all("lacks the column" in str(error) for error in refusals):
         wanted = "; ".join(f"{kind.title}: {_required(kind)}" for kind in KINDS.values())
-        raise TableError(f"The columns are those of no kind of file. Needed are, for {wanted}.")
+        raise TableError(
+            english("The columns are those of no kind of file. Needed are, for %(wanted)s.", wanted=wanted)
+        )
     raise refusals[0]
 
 
@@ -121,7 +124,7 @@ def read_whole(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise TableError(f"cannot read {path}: {error.strerror}") from None
+        raise TableError(english("cannot read %(path)s: %(strerror)s", path=path, strerror=error.strerror)) from None
 
 
 def _required(kind: Kind) -> str:
@@ -135,4 +138,4 @@ def _table(file: ImportFile, columns: Sequence[Column], number: int) -> Table:
     except TableError as error:
         if number == 1:
             raise
-        raise TableError(f"{file.name}: {error}") from None
+        raise TableError(english("%(file)s: %(problem)s", file=file.name, problem=error.args[0])) from None

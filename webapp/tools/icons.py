@@ -39,14 +39,18 @@ _PATHS = {
 }
 
 
-def _drawn(path: str) -> Markup:
+# These point somewhere, and the other way where text runs from right to left.
+_TURNING = ("left", "right", "leave")
+
+
+def _drawn(name: str, path: str) -> Markup:
     return Markup(
-        '<svg class="icon" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" focusable="false">'
+        '<svg class="{}" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" focusable="false">'
         '<path d="{}" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round"'
         ' stroke-linejoin="round"/></svg>'
-    ).format(path)
+    ).format("icon icon-turns" if name in _TURNING else "icon", path)
 
 
 # Made once: a register of hundreds shows two in each row.
-ICONS: Mapping[str, Markup] = {name: _drawn(path) for name, path in _PATHS.items()}
+ICONS: Mapping[str, Markup] = {name: _drawn(name, path) for name, path in _PATHS.items()}
 """By name, as templates ask for them: `ui.icon("person")`."""

@@ -12,13 +12,13 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
+from babel import Locale, negotiate_locale
 from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations, Translations
-from flask import Flask, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, Domain, get_locale
 from markupsafe import Markup
 
@@ -245,10 +245,11 @@ def _chosen(app: Flask, of_account: Callable[[], str | None]) -> Locale:
     if has_request_context():
         wishes = (None if g.get("bare_page") else of_account(), request.cookies.get(COOKIE))
         code = next((wish for wish in wishes if wish in offered), None)
-        code = code or request.accept_languages.best_match([each for each in offered if each in LANGUAGES])
+        wanted = [language for language, quality in request.accept_languages if quality > 0]
+        code = code or negotiate_locale(wanted, LANGUAGES, sep="-")
     return Locale.parse(code or app.config[_DEFAULT])
 
 
 def _page_context() -> dict[str, Any]:
     locale = _locale()
-    return {"language": str(locale), "direction": locale.text_direction}
+    return {"language": str(locale), "direction": locale.text_direction, "languages": offered(current_app)}

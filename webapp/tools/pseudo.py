@@ -25,7 +25,11 @@ class PseudoTranslations(NullTranslations):
         """The form for the number, likewise."""
         return pseudo(msgid1 if n == 1 else msgid2)
 
-    ugettext, ungettext = gettext, ngettext
+    def pgettext(self, context: str, message: str) -> str:
+        """A text that stands in a context, likewise."""
+        return pseudo(message)
+
+    ugettext, ungettext, upgettext = gettext, ngettext, pgettext
 
 
 def pseudo(message: str) -> str:

@@ -23,6 +23,7 @@ _METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 _KEYWORDS = {
     **dict.fromkeys(("_", "gettext", "lazy_gettext", "english"), None),
     **dict.fromkeys(("ngettext", "lazy_ngettext", "english_count"), (1, 2)),
+    **dict.fromkeys(("pgettext", "lazy_pgettext"), ((1, "c"), 2)),
 }
 _HEADER = """\
 # What the dashboard says in {name}. `make translations` keeps the English texts in step; fill in each msgstr.
@@ -45,8 +46,8 @@ def texts_of_the_code() -> Catalog:
         found = extract_from_dir(
             ROOT / room, method_map=_METHODS, keywords=_KEYWORDS, comment_tags=(), strip_comment_tags=True
         )
-        for file, _line, message, _comments, _context in found:
-            catalogue.add(message, locations=[(f"{room}/{file}", 0)])
+        for file, _line, message, _comments, context in found:
+            catalogue.add(message, locations=[(f"{room}/{file}", 0)], context=context)
     return catalogue
 
 

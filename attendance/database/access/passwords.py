@@ -4,6 +4,8 @@ import secrets
 
 import argon2
 
+from attendance.texts import english
+
 _MIN_LENGTH = 10
 _MAX_LENGTH = 200
 _MIN_DIFFERENT = 5
@@ -40,9 +42,9 @@ def verify_password(password_hash: str, password: str) -> bool:
 def password_problem(password: str) -> str | None:
     """What is wrong with a password that somebody wants to set, in one sentence; None when nothing is."""
     if len(password) < _MIN_LENGTH:
-        return f"A password has at least {_MIN_LENGTH} characters."
+        return english("A password has at least %(min_length)s characters.", min_length=_MIN_LENGTH)
     if len(password) > _MAX_LENGTH:
-        return f"A password has at most {_MAX_LENGTH} characters."
+        return english("A password has at most %(max_length)s characters.", max_length=_MAX_LENGTH)
     if len(set(password)) < _MIN_DIFFERENT:
-        return f"A password has at least {_MIN_DIFFERENT} different characters."
+        return english("A password has at least %(min_different)s different characters.", min_different=_MIN_DIFFERENT)
     return None

@@ -1,4 +1,5 @@
 // What the administrator's pages do beyond plain forms; all of them work without it.
+import { say } from "./texts.js";
 
 // After a form came back with errors, the reader starts at what is wrong.
 document.querySelector("[data-focus]")?.focus();
@@ -16,9 +17,9 @@ if (navigator.clipboard && window.isSecureContext) {
       const word = button.textContent;
       try {
         await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-        button.textContent = "Copied";
+        button.textContent = say("copied");
       } catch {
-        button.textContent = "Select and copy it by hand";
+        button.textContent = say("copy it");
       }
       setTimeout(() => (button.textContent = word), 3000);
     });
@@ -43,7 +44,7 @@ for (const input of document.querySelectorAll('input[type="file"][data-max-bytes
   const tooLarge = () => (input.files[0]?.size ?? 0) > Number(input.dataset.maxBytes);
   input.addEventListener("change", () => {
     const largest = Math.floor(Number(input.dataset.maxBytes) / 1e6);
-    message.textContent = tooLarge() ? `This file is larger than ${largest} MB. Split it and import the parts.` : "";
+    message.textContent = tooLarge() ? say("split file", { megabytes: largest }) : "";
     input.toggleAttribute("aria-invalid", tooLarge());
   });
   input.form.addEventListener("submit", (event) => {

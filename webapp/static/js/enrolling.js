@@ -1,5 +1,6 @@
 // A student's page: photos are taken with this computer's camera, and the gallery's jobs are watched.
 // Without this script photos are chosen as files, and the page is loaded again to see how far a job is.
+import { say } from "./texts.js";
 
 const FIRST_MS = 2_000;
 const LATER_MS = 10_000;
@@ -8,9 +9,9 @@ const SIDE = 240;
 const QUALITY = 0.92;
 
 const WHY_NOT = {
-  NotAllowedError: "The browser does not let this page use the camera. Allow it beside the address, or choose files.",
-  NotFoundError: "This computer has no camera. Choose files instead.",
-  NotReadableError: "Another program uses the camera. Close it and try again, or choose files.",
+  NotAllowedError: "camera not allowed",
+  NotFoundError: "no camera",
+  NotReadableError: "camera in use",
 };
 
 // The files that will be sent: those chosen, and those taken with the camera.
@@ -58,9 +59,9 @@ class Photos {
   #problem() {
     const most = Number(this.#form.dataset.most);
     const largest = Number(this.#form.dataset.mostBytes);
-    if (this.#kept.length > most) return `These are ${this.#kept.length} photos; at most ${most} are taken at once.`;
+    if (this.#kept.length > most) return say("too many photos", { count: this.#kept.length, most });
     const large = this.#kept.find(({ file }) => file.size > largest);
-    return large ? `${large.file.name} is larger than ${Math.floor(largest / 1e6)} MB.` : "";
+    return large ? say("large photo", { name: large.file.name, megabytes: Math.floor(largest / 1e6) }) : "";
   }
 
   #show() {
@@ -83,8 +84,8 @@ class Photos {
     name.textContent = photo.file.name;
     button.type = "button";
     button.className = "button button-quiet button-small";
-    button.textContent = "Remove";
-    button.setAttribute("aria-label", `Remove ${photo.file.name}`);
+    button.textContent = say("remove");
+    button.setAttribute("aria-label", say("remove photo", { name: photo.file.name }));
     button.addEventListener("click", () => this.#remove(photo));
     item.append(photo.picture, name, button);
     photo.item = item;
@@ -118,7 +119,7 @@ class Camera {
     this.#video = form.querySelector("video");
     this.#photos = photos;
     if (!navigator.mediaDevices?.getUserMedia) {
-      this.#say("To take photos with this computer's camera, open this page over HTTPS.");
+      this.#say(say("camera needs HTTPS"));
       return;
     }
     this.#say("");
@@ -145,12 +146,12 @@ class Camera {
       this.#video.srcObject = this.#stream;
       this.#show(true);
       await this.#video.play();
-      this.#say("The camera is on. The student looks straight into it.");
+      this.#say(say("camera on"));
       this.#bound();
       this.#button("shoot").focus();
     } catch (error) {
       this.#stop();
-      this.#say(WHY_NOT[error.name] ?? "The camera cannot be used. Choose files instead.");
+      this.#say(say(WHY_NOT[error.name] ?? "camera unusable"));
     }
   }
 
@@ -159,7 +160,7 @@ class Camera {
     const was = this.#stream;
     this.#stream = this.#video.srcObject = null;
     this.#show(false);
-    if (was) this.#say("The camera is off.");
+    if (was) this.#say(say("camera off"));
   }
 
   async #shoot() {
@@ -171,7 +172,7 @@ class Camera {
     this.#count += 1;
     const name = `camera-${this.#count}.jpg`;
     this.#photos.add(new File([picture], name, { type: "image/jpeg" }));
-    this.#say(`${name} is taken. Send the photos when you have enough.`);
+    this.#say(say("photo taken", { name }));
   }
 
   #bound() {

@@ -1,6 +1,7 @@
 // Watches a register: server-sent events; where they do not get through, the page is read again every few seconds.
 // The server speaks every 1.5 seconds. A silence of four says that the connection is lost, whatever the reason: a server
 // that is stopped keeps its connections open, and so does a network that is gone.
+import { say } from "./texts.js";
 
 const POLL_MS = 10_000;
 const TRY_STREAM_AGAIN_MS = 60_000;
@@ -67,7 +68,7 @@ export class Watcher {
   #hear(at) {
     this.#heard = performance.now();
     this.#at = at;
-    this.#options.onState("live", `Live, updated ${at}`);
+    this.#options.onState("live", say("live", { at }));
   }
 
   #listen() {
@@ -80,7 +81,7 @@ export class Watcher {
   }
 
   #lose() {
-    this.#options.onState("lost", `Connection lost. Last update ${this.#at}`);
+    this.#options.onState("lost", say("lost", { at: this.#at }));
   }
 
   #pause() {
@@ -102,7 +103,7 @@ export class Watcher {
       this.#poll();
     });
     if (performance.now() - this.#heard > LOST_MS + POLL_MS) this.#lose();
-    else this.#options.onState("waiting", `Updates every 10 seconds, last ${this.#at}`);
+    else this.#options.onState("waiting", say("polling", { at: this.#at }));
   }
 
   async #readAgain() {

@@ -1,4 +1,5 @@
 // What every page has: the account menu closes by itself, messages can be shown without a reload.
+import { say } from "./texts.js";
 
 for (const menu of document.querySelectorAll("[data-menu]")) {
   document.addEventListener("click", (event) => {
@@ -9,6 +10,12 @@ for (const menu of document.querySelectorAll("[data-menu]")) {
     menu.open = false;
     menu.querySelector("summary").focus();
   });
+}
+
+// The choice of language and colours counts at once.
+for (const form of document.querySelectorAll("[data-preference]")) {
+  form.querySelector("button").hidden = true;
+  form.addEventListener("change", () => form.requestSubmit());
 }
 
 // <form data-confirm="Question?"> asks before it sends.
@@ -30,7 +37,7 @@ document.addEventListener("change", ({ target }) => {
   message.className = "field-error";
   message.dataset.tooLarge = "";
   message.setAttribute("role", "alert");
-  message.textContent = `The file is larger than ${limit / MEGABYTE} MB. Choose a smaller one.`;
+  message.textContent = say("large file", { megabytes: limit / MEGABYTE });
   field.append(message);
 });
 

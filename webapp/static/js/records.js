@@ -1,10 +1,11 @@
 // The records' filter: choosing a course offers its sessions.
+import { say } from "./texts.js";
 
 const form = document.querySelector("[data-records-filter]");
 const { course, session } = form.elements;
 
 course.addEventListener("change", async () => {
-  session.replaceChildren(new Option(course.value ? "All sessions" : "Choose a course first", ""));
+  session.replaceChildren(new Option(say(course.value ? "all sessions" : "course first"), ""));
   session.disabled = !course.value;
   if (!course.value) return;
   const asked = course.value;

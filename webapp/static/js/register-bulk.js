@@ -1,4 +1,5 @@
 // Several entries changed at once: says how many rows are chosen, and sends what is shown when all of that is meant.
+import { say } from "./texts.js";
 
 const boxes = () => Array.from(document.querySelectorAll("[data-rows] input[name=chosen]"));
 const visible = (box) => !box.closest("tr").hidden;
@@ -7,7 +8,7 @@ export function countChosen() {
   const bulk = document.querySelector("[data-bulk]");
   if (!bulk) return;
   const chosen = boxes().filter((box) => box.checked).length;
-  bulk.querySelector("[data-bulk-count]").textContent = chosen ? `${chosen} chosen` : "";
+  bulk.querySelector("[data-bulk-count]").textContent = chosen ? say("chosen", { count: chosen }) : "";
 }
 
 export function setUpBulk() {

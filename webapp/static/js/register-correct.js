@@ -1,4 +1,5 @@
 // Correcting an entry in a dialog over the register; the link behind it leads to the same form on its own page.
+import { say } from "./texts.js";
 import { toast } from "./toast.js";
 
 const FETCH = { "X-Requested-With": "fetch" };
@@ -52,7 +53,7 @@ export function setUpCorrections(onSaved) {
       onSaved(data);
       toast(data.message);
     } catch {
-      complain(form, "Not saved: no connection. Try again.");
+      complain(form, say("not saved"));
     } finally {
       button.disabled = false;
     }

@@ -1,4 +1,5 @@
 // The register's search and status choice, applied while one types. A register of several pages asks the server instead.
+import { say } from "./texts.js";
 
 const form = () => document.querySelector("[data-filter]");
 const rows = () => document.querySelectorAll("[data-rows] > tr");
@@ -47,7 +48,7 @@ export function filterRows() {
   }
   const note = document.querySelector("[data-filter-note]");
   note.hidden = !(search || state);
-  note.textContent = `${shown} of ${rows().length} students shown`;
+  note.textContent = say("shown", { shown, all: rows().length });
   document.querySelector("[data-table]").hidden = shown === 0;
   document.querySelector("[data-none]").hidden = shown > 0;
   pointTo(asked);

@@ -1,5 +1,6 @@
 // The register: rows change while one watches, the search narrows at once, entries are corrected in a dialog.
 // Without this script the same page works by reloading, and the same form stands on a page of its own.
+import { say } from "./texts.js";
 import { Watcher } from "./live.js";
 import { countChosen, setUpBulk } from "./register-bulk.js";
 import { filterRows, isNarrowed, setUpFilter, wholeAddress } from "./register-filter.js";
@@ -36,7 +37,7 @@ function showCounts(counts) {
 function announce(sayings) {
   const said = sayings.filter(Boolean);
   if (!said.length) return;
-  announcer().textContent = said.length > SAID_AT_ONCE ? `${said.length} students changed` : said.join(". ");
+  announcer().textContent = said.length > SAID_AT_ONCE ? say("changed", { count: said.length }) : said.join(". ");
 }
 
 // Puts the page as it is now in place of the page as it was; rows that are the same stay untouched.
