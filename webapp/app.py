@@ -15,6 +15,7 @@ from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
+from webapp.labels import views as labels
 from webapp.records import courses, excuses, signing
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
@@ -80,6 +81,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
+    app.register_blueprint(labels.blueprint, url_prefix="/courses/<int:course_id>/statuses")
+    app.register_blueprint(labels.blueprint, url_prefix="/admin/statuses", name="institution_labels")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 
