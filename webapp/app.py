@@ -26,6 +26,7 @@ from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
+from webapp.tools.density import init_density
 from webapp.tools.errors import init_errors
 from webapp.tools.fields import init_fields
 from webapp.tools.ids import init_ids
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
 
     account.init_account(app)
+    init_density(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
     for room in (account, courses, exam_office, excuses, health, links, profile, records, signing, student):
         app.register_blueprint(room.blueprint)
