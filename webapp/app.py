@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 from attendance.settings import Settings, load_settings
 from webapp.account import links, profile
 from webapp.account import sign_in as account
+from webapp.account.density import init_density
 from webapp.account.identity import init_identity, is_admin, may, signed_in_account
 from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
@@ -26,7 +27,6 @@ from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
-from webapp.tools.density import init_density
 from webapp.tools.errors import init_errors
 from webapp.tools.fields import init_fields
 from webapp.tools.ids import init_ids
@@ -83,8 +83,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
-    app.register_blueprint(labels.blueprint, url_prefix="/courses/<int:course_id>/statuses")
-    app.register_blueprint(labels.blueprint, url_prefix="/admin/statuses", name="institution_labels")
+    app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
+    app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 

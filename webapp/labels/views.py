@@ -21,7 +21,8 @@ from attendance.database.labels import (
     used_labels,
 )
 from attendance.database.models import Course, StatusLabel
-from webapp.account.identity import current_account, require_admin
+from webapp.account.identity import current_account
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course
 from webapp.labels.forms import LabelForm, form_of
 from webapp.records.tallies import roster_sizes
@@ -29,17 +30,16 @@ from webapp.tools.storage import database
 
 log = structlog.get_logger()
 
-# Registered twice: below a course, whose id each view then gets, and below the administration.
-blueprint = Blueprint("labels", __name__)
+of_institution = needs(Permission.ADMINISTER)(Blueprint("institution_labels", __name__))
+of_course = needs(Permission.PLAN)(Blueprint("labels", __name__))
+"""Below a course, whose id each view then gets."""
 
 
-@blueprint.get("")
 def labels(course_id: int | None = None) -> str:
     """The labels of the institution, or those that a course sees, and a form for another one."""
     return _list_page(_owner(course_id), LabelForm(formdata=None))
 
 
-@blueprint.post("")
 def add(course_id: int | None = None) -> ResponseReturnValue:
     """Add a label."""
     course, form = _owner(course_id), LabelForm()
@@ -55,7 +55,6 @@ def add(course_id: int | None = None) -> ResponseReturnValue:
     return _back(course_id)
 
 
-@blueprint.route("/<int:label_id>", methods=["GET", "POST"])
 def label(label_id: int, course_id: int | None = None) -> ResponseReturnValue:
     """Change a label."""
     course = _owner(course_id)
@@ -78,7 +77,6 @@ def label(label_id: int, course_id: int | None = None) -> ResponseReturnValue:
     return _back(course_id)
 
 
-@blueprint.post("/<int:label_id>/remove")
 def remove(label_id: int, course_id: int | None = None) -> ResponseReturnValue:
     """Delete a label that was never given; retire one that was."""
     _owner(course_id)
@@ -97,7 +95,6 @@ def remove(label_id: int, course_id: int | None = None) -> ResponseReturnValue:
     return _back(course_id)
 
 
-@blueprint.post("/<int:label_id>/bring-back")
 def bring_back(label_id: int, course_id: int | None = None) -> ResponseReturnValue:
     """Offer a retired label again."""
     _owner(course_id)
@@ -111,9 +108,8 @@ def bring_back(label_id: int, course_id: int | None = None) -> ResponseReturnVal
 
 
 def _owner(course_id: int | None) -> Course | None:
-    """The course whose labels are meant, None for the institution; whoever may not change them is refused."""
+    """The course whose labels are meant, None for the institution; a course that one may not change is not there."""
     if course_id is None:
-        require_admin()
         return None
     return reach_course(course_id)
 
@@ -147,3 +143,11 @@ def _gone() -> NoReturn:
 
 def _log(event: str, label_id: int, course_id: int | None) -> None:
     log.info(event, by=current_account().id, label=label_id, course=course_id)
+
+
+for _blueprint in (of_institution, of_course):
+    _blueprint.add_url_rule("", view_func=labels)
+    _blueprint.add_url_rule("", view_func=add, methods=["POST"])
+    _blueprint.add_url_rule("/<int:label_id>", view_func=label, methods=["GET", "POST"])
+    _blueprint.add_url_rule("/<int:label_id>/remove", view_func=remove, methods=["POST"])
+    _blueprint.add_url_rule("/<int:label_id>/bring-back", view_func=bring_back, methods=["POST"])

@@ -6,6 +6,7 @@ from enum import StrEnum
 from flask import Blueprint, Flask, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.account.permissions import Access, needs
 from webapp.tools.requests import safe_path
 
 _COOKIE = "attendance_density"
@@ -21,7 +22,7 @@ class Density(StrEnum):
     COMPACT = "compact"
 
 
-blueprint = Blueprint("density", __name__)
+blueprint = needs(Access.SIGNED_IN)(Blueprint("density", __name__))
 
 
 def init_density(app: Flask) -> None:

@@ -1,7 +1,7 @@
 """Labels of statuses, an institution's or a course's own, on entries and in their history.
 
-Revision: 0012
-Before it: 0011
+Revision: 0013
+Before it: 0012
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
