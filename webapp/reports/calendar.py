@@ -73,8 +73,9 @@ def read_calendar(db: Session, student_id: int, reach: Condition) -> list[Calend
     )
     of_days: dict[date, list[Visit]] = defaultdict(list)
     for row in db.execute(query):
-        *what, label = row
-        of_days[local(row.starts_at).date()].append(Visit(*what, shown_label(label), adds(label)))
+        session_id, starts_at, code, status, label = row
+        visit = Visit(session_id, starts_at, code, status, shown_label(label), adds(label))
+        of_days[local(starts_at).date()].append(visit)
     return _weeks(of_days) if of_days else []
 
 

@@ -138,10 +138,26 @@ def test_its_weight_counts_in_every_rate(site, site_db, lesson):
     visitor, register = site.visitor(lesson.lecturer), f"/sessions/{lesson.session.id}"
     for student, key in zip(lesson.students[1:], (f"present.{half}", f"late.{nothing}"), strict=True):
         visitor.post(f"{register}/students/{student.id}", {"status": key, "reason": "home"})
-    text = visitor.text(f"/courses/{lesson.course.id}/students")
-    assert re.findall(r"(\d+%) \d present", text) == ["100%", "50%", "0%"]
+    page = visitor.get(f"/courses/{lesson.course.id}/students").text
+    assert re.findall(r'(?s)cell-rate">.*?(\d+)%', page) == ["100", "50", "0"]
     assert "50% attended" in visitor.text(f"/students/{lesson.students[1].id}")
     assert "(0%)" in visitor.text(f"/students/{lesson.students[2].id}?course={lesson.course.id}")
+
+
+def test_the_matrix_and_the_calendar_have_its_letter_and_colour(site, site_db, lesson):
+    half = make_label(site_db).id
+    visitor, student = site.visitor(lesson.lecturer), lesson.students[1].id
+    form = {"status": f"present.{half}", "reason": "home"}
+    visitor.post(f"/sessions/{lesson.session.id}/students/{student}", form)
+    page = visitor.get(f"/courses/{lesson.course.id}/matrix").text
+    assert page.count('<td class="m-present label-blue">O</td>') == 1
+    assert '<span class="mark-key m-present label-blue">O</span>Online' in page
+    assert re.findall(r'(?s)matrix-rate">.*?(\d+)%', page) == ["100", "50"]
+    (line,) = [
+        line for line in visitor.get(f"/courses/{lesson.course.id}/matrix.csv").text.split("\n") if "Kurt" in line
+    ]
+    assert line.strip().endswith(",O")
+    assert re.search(r'class="visit m-present label-blue"[^>]*Online">O<', visitor.get(f"/students/{student}").text)
 
 
 def test_a_course_has_its_own_which_others_neither_see_nor_change(site, site_db, lesson):
