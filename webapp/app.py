@@ -25,6 +25,7 @@ from webapp.reports import blueprint as reports_blueprint
 from webapp.reports import student
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
+from webapp.serving.compression import init_compression
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
 from webapp.tools.errors import init_errors
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_fields(app, settings.institution.index_pattern)
 
     init_access_log(app)  # first, so that what the others refuse is logged too
+    init_compression(app)
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
     init_storage(app, settings.database_url, pool_size=settings.database.pool_size, rules=settings.attendance)
     init_times(app, settings.institution.timezone)

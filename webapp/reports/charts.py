@@ -5,6 +5,7 @@ pages' content security policy forbids: no script, no style.
 """
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -13,6 +14,9 @@ import pygal
 from markupsafe import Markup
 
 from webapp.tools.languages import percent_text
+
+# It looks at every later import for plug-ins of its own, in a way that Python warns of. There are none here.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 _WIDTH, _HEIGHT = 760, 220
 _LABELS_AT_MOST = 12
