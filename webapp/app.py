@@ -10,11 +10,13 @@ from flask_wtf.csrf import CSRFProtect
 from attendance.settings import Settings, load_settings
 from webapp.account import links, preferences, profile
 from webapp.account import sign_in as account
+from webapp.account.density import init_density
 from webapp.account.identity import init_identity, is_admin, may, signed_in_account
 from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
+from webapp.labels import views as labels
 from webapp.records import courses, excuses, signing
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
@@ -23,6 +25,7 @@ from webapp.reports import blueprint as reports_blueprint
 from webapp.reports import student
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
+from webapp.serving.compression import init_compression
 from webapp.serving.secret_key import secret_key
 from webapp.serving.security import init_security
 from webapp.tools.errors import init_errors
@@ -66,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_fields(app, settings.institution.index_pattern)
 
     init_access_log(app)  # first, so that what the others refuse is logged too
+    init_compression(app)
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
     init_storage(app, settings.database_url, pool_size=settings.database.pool_size, rules=settings.attendance)
     init_times(app, settings.institution.timezone)
@@ -76,6 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
 
     account.init_account(app)
+    init_density(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
     for room in (
         account,
@@ -94,6 +99,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
+    app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
+    app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 

@@ -13,12 +13,13 @@ from attendance.database.audiences import expected_students
 from attendance.database.corrections import NoEntryError, checked_reason, hand_to_machine
 from attendance.database.decisions import conclusions_of
 from attendance.database.entries import NO_ENTRY, Author, add_entries, change_entries, is_creation
+from attendance.database.labels import require_label
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status, Unrecorded
 from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
 
-_Outcome = tuple[Status | None, Unrecorded | None]
-"""What an entry becomes: a status, or none and why."""
+_Outcome = tuple[Status | None, Unrecorded | None, int | None]
+"""What an entry becomes: a status, or none and why, and the id of the status' label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,12 @@ class WantedEntry:
     Attributes:
         version: of the entry that the person looked at; `entries.NO_ENTRY` for none.
         status: the new one; None leaves the entry without a status, for the reason it has: only where it has none.
+        label_id: of a label of this status that the session offers; None for the plain status.
     """
 
     version: int
     status: Status | None
+    label_id: int | None = None
 
 
 def correct_many(
@@ -57,10 +60,11 @@ def correct_many(
     status: Status,
     reason: str,
     account_id: int,
+    label_id: int | None = None,
     now: datetime | None = None,
 ) -> BulkChange:
     """Set one status for many students of a session: `decide_many` with the same status for all."""
-    wanted = {student: WantedEntry(version, status) for student, version in versions.items()}
+    wanted = {student: WantedEntry(version, status, label_id) for student, version in versions.items()}
     return decide_many(db, session_id=session_id, wanted=wanted, reason=reason, account_id=account_id, now=now)
 
 
@@ -88,6 +92,7 @@ def decide_many(
 
     Raises:
         CorrectionError: the reason is empty or too long.
+        LabelGoneError: a label is not there for this session any more; nothing is changed.
         NoEntryError: there is no such session.
         sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
     """
@@ -97,6 +102,8 @@ def decide_many(
         session = session_in_force(db, session_id)
         if session is None:
             raise NoEntryError("There is no such session.")
+        for status, label_id in {(of.status, of.label_id) for of in wanted.values()}:
+            require_label(db, session, status, label_id)
         return _decide_in(db, session, wanted, author)
 
     return transact(db, work)
@@ -136,7 +143,9 @@ def _decide_in(db: Session, session: ClassSession, wanted: Mapping[int, WantedEn
     rows = _locked_entries(db, session.id, Attendance.student_id.in_(wanted))
     roster = set(db.scalars(expected_students(session)))
     new = [
-        Attendance(session_id=session.id, student_id=student, status=of.status, source=Source.PERSON)
+        Attendance(
+            session_id=session.id, student_id=student, status=of.status, label_id=of.label_id, source=Source.PERSON
+        )
         for student, of in wanted.items()
         if student not in rows and student in roster and of.version == NO_ENTRY and of.status is not None
     ]
@@ -144,8 +153,8 @@ def _decide_in(db: Session, session: ClassSession, wanted: Mapping[int, WantedEn
     add_entries(db, session.id, new, author)
     alike: defaultdict[_Outcome, list[Attendance]] = defaultdict(list)
     for row in as_seen:
-        status = wanted[row.student_id].status
-        alike[status, row.unrecorded_reason if status is None else None].append(row)
+        of = wanted[row.student_id]
+        alike[of.status, row.unrecorded_reason if of.status is None else None, of.label_id].append(row)
     _change(db, alike, author)
     changed = {row.student_id for row in (*new, *as_seen)}
     others = [row for student, row in rows.items() if student not in changed]
@@ -170,6 +179,7 @@ def _sent_before(
             AttendanceChange.version,
             AttendanceChange.batch,
             AttendanceChange.new_status,
+            AttendanceChange.new_label_id,
             sa.and_(*is_creation()).label("made"),
         )
         .join(Attendance, Attendance.id == AttendanceChange.attendance_id)
@@ -183,8 +193,8 @@ def _sent_before(
     )
     return {
         student: batch
-        for student, version, batch, status, made in found
-        if status is wanted[student].status
+        for student, version, batch, status, label_id, made in found
+        if (status, label_id) == (wanted[student].status, wanted[student].label_id)
         and (made if wanted[student].version == NO_ENTRY else version == wanted[student].version + 1)
     }
 
@@ -212,7 +222,7 @@ def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> 
             continue
         changed.append(row.student_id)
         if change.old_source is Source.PERSON:
-            alike[change.old_status, change.old_unrecorded].append(row)
+            alike[change.old_status, change.old_unrecorded, change.old_label_id].append(row)
         else:
             handed.append(row)
     _change(db, alike, author)
@@ -223,8 +233,8 @@ def _undo_in(db: Session, session: ClassSession, batch: str, author: Author) -> 
 
 
 def _change(db: Session, alike: Mapping[_Outcome, Sequence[Attendance]], author: Author) -> None:
-    for (status, unrecorded), rows in alike.items():
-        change_entries(db, rows, status, Source.PERSON, author, unrecorded=unrecorded)
+    for (status, unrecorded, label_id), rows in alike.items():
+        change_entries(db, rows, status, Source.PERSON, author, unrecorded=unrecorded, label_id=label_id)
 
 
 def _locked_entries(db: Session, session_id: int, which: sa.ColumnElement[bool]) -> dict[int, Attendance]:

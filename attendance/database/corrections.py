@@ -20,6 +20,7 @@ from attendance.database.entries import (
     locked_entry,
     take_out_entries,
 )
+from attendance.database.labels import require_label
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status
 from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
@@ -47,6 +48,7 @@ def correct(
     status: Status,
     reason: str,
     account_id: int,
+    label_id: int | None = None,
     version: int | None = None,
     now: datetime | None = None,
 ) -> Attendance:
@@ -61,6 +63,7 @@ def correct(
         status: the new one.
         reason: why, for whoever reads the register later; at most 500 characters.
         account_id: who corrects.
+        label_id: of a label of this status that the session offers; None for the plain status.
         version: of the entry that the person looked at, `entries.NO_ENTRY` when there was none; None corrects whatever
             is there.
         now: when, aware; the present unless given.
@@ -70,6 +73,7 @@ def correct(
 
     Raises:
         CorrectionError: the reason is empty or too long.
+        LabelGoneError: there is no such label for this session any more.
         NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
         EntryChangedError: the entry has another version now; nothing is changed.
         sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
@@ -83,6 +87,7 @@ def correct(
             status=status,
             reason=reason,
             account_id=account_id,
+            label_id=label_id,
             version=version,
             now=now,
         )
@@ -98,6 +103,7 @@ def correct_status(
     status: Status,
     reason: str,
     account_id: int,
+    label_id: int | None = None,
     version: int | None = None,
     now: datetime | None = None,
 ) -> Attendance:
@@ -105,6 +111,7 @@ def correct_status(
 
     Raises:
         CorrectionError: the reason is empty or too long.
+        LabelGoneError: there is no such label for this session any more.
         NoEntryError: there is no such session, or the student is neither on its roster nor on its register.
         EntryChangedError: the entry has another version now.
     """
@@ -113,22 +120,30 @@ def correct_status(
     if session is None:
         raise NoEntryError("There is no such session.")
     row = locked_entry(db, session_id, student_id)
+    if row is not None and version is not None and _is_done(db, row, (status, label_id), author, version):
+        return row
+    require_label(db, session, status, label_id)
     if row is None and version in (None, NO_ENTRY):
         if not is_expected(db, session, student_id):
             raise NoEntryError("The student is not on the roster of this session.")
         row = Attendance(
-            session_id=session_id, student_id=student_id, status=status, source=Source.PERSON, version=NO_ENTRY + 1
+            session_id=session_id,
+            student_id=student_id,
+            status=status,
+            label_id=label_id,
+            source=Source.PERSON,
+            version=NO_ENTRY + 1,
         )
         if add_entry(db, row, author):
             db.flush()
             return row
         row = locked_entry(db, session_id, student_id)
-    if row is not None and version is not None and _is_done(db, row, status, author, version):
-        return row
+        if row is not None and version is not None and _is_done(db, row, (status, label_id), author, version):
+            return row
     require_version(row, version)
     if row is None:
         raise NoEntryError("The row was removed meanwhile.")
-    change_entry(db, row, status, Source.PERSON, author)
+    change_entry(db, row, status, Source.PERSON, author, label_id=label_id)
     db.flush()
     return row
 
@@ -281,9 +296,9 @@ def require_version(row: Attendance | None, version: int | None) -> None:
         raise EntryChangedError("This entry was changed after you had opened it.")
 
 
-def _is_done(db: Session, row: Attendance, status: Status, author: Author, version: int) -> bool:
+def _is_done(db: Session, row: Attendance, decided: tuple[Status, int | None], author: Author, version: int) -> bool:
     """Whether the entry is what this very correction of that version made of it: it was sent twice."""
-    if row.status is not status or row.source is not Source.PERSON:
+    if (row.status, row.label_id) != decided or row.source is not Source.PERSON:
         return False
     if version == NO_ENTRY:  # an entry that was made again goes on counting where the one before ended
         made: AttendanceChange | None = db.scalar(history_of(row.session_id, row.student_id).limit(1))

@@ -1,4 +1,4 @@
-"""Entries of a register: the one place where a status, its source or its remark changes, with version and history."""
+"""Entries of a register: the one place where status, label, source and remark change, with version and history."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -76,6 +76,7 @@ def change_entry(
     author: Author,
     *,
     unrecorded: Unrecorded | None = None,
+    label_id: int | None = None,
 ) -> None:
     """Give an entry a status decided by `source`, in the caller's transaction; its version rises.
 
@@ -86,9 +87,11 @@ def change_entry(
         source: who decided.
         author: who changes it, and why.
         unrecorded: without a status, why there is none; None as well while nothing is known yet.
+        label_id: of a person's label of this status; whatever label the entry had goes.
     """
-    old = _Decided(row.status, row.unrecorded_reason, row.source)
+    old = _decided(row)
     row.status, row.unrecorded_reason, row.source, row.version = status, unrecorded, source, row.version + 1
+    row.label_id = label_id
     if source is Source.PERSON:
         row.watched_from = None  # the machine's note
     _note(db, row, author, old)
@@ -102,6 +105,7 @@ def change_entries(
     author: Author,
     *,
     unrecorded: Unrecorded | None = None,
+    label_id: int | None = None,
     watched_from: datetime | None = None,
 ) -> None:
     """Do to many entries what `change_entry` does to one, in two statements whatever their number.
@@ -111,8 +115,14 @@ def change_entries(
     if not rows:
         return
     db.flush()
-    values = {"status": status, "unrecorded_reason": unrecorded, "source": source, "watched_from": watched_from}
-    old = [_Decided(row.status, row.unrecorded_reason, row.source) for row in rows]
+    values = {
+        "status": status,
+        "unrecorded_reason": unrecorded,
+        "label_id": label_id,
+        "source": source,
+        "watched_from": watched_from,
+    }
+    old = [_decided(row) for row in rows]
     db.execute(
         sa.update(Attendance)
         .where(Attendance.id.in_([row.id for row in rows]))
@@ -129,7 +139,7 @@ def change_entries(
 def change_remark(db: Session, row: Attendance, remark: str, author: Author) -> None:
     """Give an entry a remark, empty for none; its version rises, its status stays."""
     row.remark, row.version = remark or None, row.version + 1
-    _note(db, row, author, _Decided(row.status, row.unrecorded_reason, row.source), remark=remark)
+    _note(db, row, author, _decided(row), remark=remark)
 
 
 def add_entries(db: Session, session_id: int, rows: Sequence[Attendance], author: Author) -> None:
@@ -151,7 +161,7 @@ def take_out_entries(db: Session, rows: Sequence[Attendance], author: Author) ->
     """Let there be no such entries again. Their history stays and is found by session and student."""
     for row in rows:
         row.version += 1
-        _note(db, row, author, _Decided(row.status, row.unrecorded_reason, row.source), gone=True)
+        _note(db, row, author, _decided(row), gone=True)
     db.flush()
     ids = [row.id for row in rows]
     of_entry = sa.select(Attendance).where(Attendance.id == AttendanceChange.attendance_id)
@@ -206,10 +216,15 @@ class _Decided:
 
     status: Status | None
     unrecorded: Unrecorded | None
+    label_id: int | None
     source: Source | None
 
 
-_NEW = _Decided(None, None, None)
+_NEW = _Decided(None, None, None, None)
+
+
+def _decided(row: Attendance) -> _Decided:
+    return _Decided(row.status, row.unrecorded_reason, row.label_id, row.source)
 
 
 def _note(
@@ -227,9 +242,11 @@ def _noted(
         "changed_at": author.now or utc_now(),
         "old_status": old.status,
         "old_unrecorded": old.unrecorded,
+        "old_label_id": old.label_id,
         "old_source": old.source,
         "new_status": None if gone else row.status,
         "new_unrecorded": None if gone else row.unrecorded_reason,
+        "new_label_id": None if gone else row.label_id,
         "version": row.version,
         "batch": author.batch,
         "remark": remark,

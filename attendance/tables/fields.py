@@ -158,5 +158,7 @@ GROUP_NAME = TextRule(80, identifier=True)  # of a course
 BREAK_NAME = TextRule(80)
 SESSION_NOTE = TextRule(500)
 SERIES_UID = TextRule(190, identifier=True)
+STATUS_LABEL_NAME = TextRule(40)
+STATUS_LABEL_LETTER = TextRule(2)
 EXCUSE_REASON = TextRule(500)
 EXCUSE_REFERENCE = TextRule(120)

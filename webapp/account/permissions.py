@@ -23,7 +23,7 @@ class Permission(StrEnum):
     READ = "open courses, registers, records and students"
     CORRECT = "correct entries of a register, one or several, and take it by hand"
     EXCUSE = "excuse students"
-    PLAN = "move, cancel and restore sessions"
+    PLAN = "move, cancel and restore sessions, and name the course's own statuses"
     TERM = "reports and exports over many sessions"
     DEPARTMENT = "reports that compare the courses of a department"
     ADMINISTER = "administration: people and roles, courses, rooms, cameras, timetable, imports"

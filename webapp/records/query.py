@@ -21,7 +21,16 @@ from attendance.database.audiences import (
     parts,
     session_ids_of_courses,
 )
-from attendance.database.models import Attendance, ClassSession, Course, Source, Status, Student, Unrecorded
+from attendance.database.models import (
+    Attendance,
+    ClassSession,
+    Course,
+    Source,
+    Status,
+    StatusLabel,
+    Student,
+    Unrecorded,
+)
 from webapp.records.tallies import is_decided
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.paging import Page
@@ -77,6 +86,7 @@ class Record:
     last_seen: datetime | None
     confidence: float | None
     remark: str | None
+    label: StatusLabel | None
 
 
 class RecordQuery:
@@ -226,11 +236,13 @@ class RecordQuery:
                 Attendance.last_seen,
                 Attendance.confidence,
                 Attendance.remark,
+                StatusLabel,
             )
             .select_from(Attendance)
             .join(ClassSession, ClassSession.id == Attendance.session_id)
             .join(Course, Course.id == ClassSession.course_id)
             .join(Student, Student.id == Attendance.student_id)
+            .outerjoin(StatusLabel, StatusLabel.id == Attendance.label_id)
             .where(Attendance.session_id.in_(session_ids), *self._row_conditions)
             .order_by(ClassSession.starts_at.desc(), ClassSession.id.desc(), *by_student_name(self._db))
         )

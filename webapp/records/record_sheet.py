@@ -41,6 +41,8 @@ def _columns() -> list[Column]:
         Column(lazy_gettext("Remark")),
         Column(lazy_gettext("Not recorded because")),
         Column(gettext("Room watched from (%(zone)s)", **place), Kind.MOMENT),
+        Column(lazy_gettext("Label")),
+        Column(lazy_gettext("Letter")),
     ]
 
 
@@ -66,4 +68,6 @@ def _cells(record: Record) -> Sequence[Cell]:
         record.remark,
         record.unrecorded.value if record.unrecorded else None,
         record.watched_from,
+        record.label.name if record.label else None,
+        record.label.letter if record.label else None,
     )

@@ -32,6 +32,8 @@ _SESSION_COLUMNS = (
     Column(lazy_gettext("Last seen"), Kind.CLOCK_SECONDS),
     Column(lazy_gettext("Remark")),
     Column(lazy_gettext("Not recorded because")),
+    Column(lazy_gettext("Label")),
+    Column(lazy_gettext("Letter")),
 )
 
 
@@ -78,4 +80,6 @@ def _entry_cells(entry: Attendance) -> tuple[object, ...]:
         entry.last_seen,
         entry.remark,
         entry.unrecorded_reason.value if entry.unrecorded_reason else None,
+        entry.label.name if entry.label else None,
+        entry.label.letter if entry.label else None,
     )

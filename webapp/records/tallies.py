@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -21,7 +21,12 @@ from attendance.database.audiences import (
     sessions_of_courses,
     students_of,
 )
-from attendance.database.models import Attendance, ClassSession, Enrolment, SessionAudience, Status
+from attendance.database.models import Attendance, ClassSession, Enrolment, SessionAudience, Status, StatusLabel
+
+Key = TypeVar("Key")
+
+Counts = dict[tuple[Status | None, int | None], int]
+"""How many entries there are of each status (None: unrecorded) and label (by id; None without one)."""
 
 _ROUNDING = 1e-9
 
@@ -36,6 +41,9 @@ class Tally:
     excused: int = 0
     unrecorded: int = 0
     """Entries that say that nothing is recorded, and why; in no rate."""
+    weighed: float = 0.0
+    """What labels add to those who came, or take from them: each its weight instead of 1 for present and late, 0 for
+    absent."""
 
     @property
     def recorded(self) -> int:
@@ -49,9 +57,12 @@ class Tally:
 
     @property
     def rate(self) -> float | None:
-        """Share of those expected who came, 0 to 1; the excused were not expected. None when nobody was."""
+        """Share of those expected who came, 0 to 1; the excused were not expected. None when nobody was.
+
+        Present and late count 1, absent 0; with a label each counts the label's weight.
+        """
         expected = self.recorded - self.excused
-        return self.attended / expected if expected else None
+        return (self.attended + self.weighed) / expected if expected else None
 
     def meets(self, threshold: int) -> bool | None:
         """Whether the rate is at least so many percent; None without a rate."""
@@ -62,14 +73,20 @@ class Tally:
         return self.meets(threshold) is False
 
     @classmethod
-    def of(cls, counts: Mapping[Status | None, int]) -> "Tally":
-        """The tally of entries counted by status; those without one under None."""
+    def of(cls, counts: Mapping[Status | None, int], weighed: float = 0.0) -> "Tally":
+        """The tally of entries counted by status; those without one under None.
+
+        Args:
+            counts: labels aside.
+            weighed: what their labels add (`label_weights`).
+        """
         return cls(
             present=counts.get(Status.PRESENT, 0),
             late=counts.get(Status.LATE, 0),
             absent=counts.get(Status.ABSENT, 0),
             excused=counts.get(Status.EXCUSED, 0),
             unrecorded=counts.get(None, 0),
+            weighed=weighed,
         )
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -79,6 +96,7 @@ class Tally:
             self.absent + other.absent,
             self.excused + other.excused,
             self.unrecorded + other.unrecorded,
+            self.weighed + other.weighed,
         )
 
 
@@ -97,10 +115,10 @@ def tally_sessions(db: Session, session_ids: Collection[int], reach: Condition |
     """
     joint = frozenset() if reach is None else joint_sessions(db, session_ids)
     query = (
-        sa.select(Attendance.session_id, Attendance.status, sa.func.count())
+        sa.select(Attendance.session_id, Attendance.status, Attendance.label_id, sa.func.count())
         .join(ClassSession, ClassSession.id == Attendance.session_id)
         .where(TAKES_PLACE, is_decided())
-        .group_by(Attendance.session_id, Attendance.status)
+        .group_by(Attendance.session_id, Attendance.status, Attendance.label_id)
     )
     tallies = _tallies(db, query.where(Attendance.session_id.in_(set(session_ids) - joint)), session_ids)
     if joint and reach is not None:
@@ -123,10 +141,10 @@ def tally_students(
     until = (TAKES_PLACE,) if before is None else (TAKES_PLACE, ClassSession.starts_at < before)
     of_course = sessions_of_courses(among([course_id]), *until)
     query = (
-        sa.select(Attendance.student_id, Attendance.status, sa.func.count())
+        sa.select(Attendance.student_id, Attendance.status, Attendance.label_id, sa.func.count())
         .join(of_course, of_course.c.session_id == Attendance.session_id)
         .where(Attendance.student_id.in_(student_ids), is_decided())
-        .group_by(Attendance.student_id, Attendance.status)
+        .group_by(Attendance.student_id, Attendance.status, Attendance.label_id)
     )
     return _tallies(db, query, student_ids)
 
@@ -141,11 +159,13 @@ def tally_enrolled(db: Session, courses: Condition) -> dict[tuple[int, int], Tal
         courses: which courses.
     """
     of_courses = sessions_of_courses(courses, TAKES_PLACE)
+    alike = (of_courses.c.course_id, Attendance.student_id, Attendance.status, Attendance.label_id)
     counted = (
-        sa.select(of_courses.c.course_id, Attendance.student_id, Attendance.status, sa.func.count().label("entries"))
+        sa.select(*alike, sa.func.count().label("entries"))
+        .select_from(of_courses)
         .join(Attendance, Attendance.session_id == of_courses.c.session_id)
         .where(is_decided())
-        .group_by(of_courses.c.course_id, Attendance.student_id, Attendance.status)
+        .group_by(*alike)
         .subquery("counted")
     )
     # Of a joint session an entry belongs to the courses that the student takes: enrolment alone says which.
@@ -153,10 +173,10 @@ def tally_enrolled(db: Session, courses: Condition) -> dict[tuple[int, int], Tal
         Enrolment,
         sa.and_(Enrolment.course_id == counted.c.course_id, Enrolment.student_id == counted.c.student_id),
     )
-    counts: dict[tuple[int, int], dict[Status | None, int]] = {}
-    for course_id, student_id, status, entries in db.execute(query):
-        counts.setdefault((course_id, student_id), {})[status] = entries
-    return {key: Tally.of(of) for key, of in counts.items()}
+    counts: dict[tuple[int, int], Counts] = {}
+    for course_id, student_id, status, label_id, entries in db.execute(query):
+        counts.setdefault((course_id, student_id), {})[status, label_id] = entries
+    return _weighed(db, counts)
 
 
 def count_below(db: Session, thresholds: Mapping[int, int]) -> dict[int, int]:
@@ -183,27 +203,26 @@ def tally_courses_of(db: Session, student_id: int, reach: Condition) -> dict[int
     """
     further = aliased(SessionAudience)
     mine = (
-        sa.select(ClassSession.id, ClassSession.course_id, Attendance.status)
+        sa.select(ClassSession.id, ClassSession.course_id, Attendance.status, Attendance.label_id)
         .join(Attendance, Attendance.session_id == ClassSession.id)
         .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided())
     )
     first = mine.where(reach(ClassSession.course_id), belongs_to(ClassSession.course_id, student_id))
     others = (
-        mine.with_only_columns(ClassSession.id, further.course_id, Attendance.status)
+        mine.with_only_columns(ClassSession.id, further.course_id, Attendance.status, Attendance.label_id)
         .join(further, further.session_id == ClassSession.id)
         .where(reach(further.course_id), belongs_to(further.course_id, student_id))
     )
     either = sa.union(first, others).subquery("of_student")  # two groups of a course are the course once
-    query = sa.select(either.c.course_id, either.c.status, sa.func.count()).group_by(
-        either.c.course_id, either.c.status
-    )
+    alike = (either.c.course_id, either.c.status, either.c.label_id)
+    query = sa.select(*alike, sa.func.count()).group_by(*alike)
     return _tallies(db, query, ())
 
 
 def tally_student(db: Session, student_id: int, reach: Condition) -> Tally:
     """A student's tally over all sessions that the condition `reach` admits, each counted once."""
     query = (
-        sa.select(Attendance.student_id, Attendance.status, sa.func.count())
+        sa.select(Attendance.student_id, Attendance.status, Attendance.label_id, sa.func.count())
         .join(ClassSession, ClassSession.id == Attendance.session_id)
         .where(
             Attendance.student_id == student_id,
@@ -211,7 +230,7 @@ def tally_student(db: Session, student_id: int, reach: Condition) -> Tally:
             is_decided(),
             counts_for(Attendance.student_id, reach),
         )
-        .group_by(Attendance.student_id, Attendance.status)
+        .group_by(Attendance.student_id, Attendance.status, Attendance.label_id)
     )
     return _tallies(db, query, (student_id,))[student_id]
 
@@ -253,8 +272,40 @@ def roster_sizes(db: Session, course_ids: Collection[int]) -> dict[int, int]:
     return dict.fromkeys(course_ids, 0) | dict(db.execute(query).all())
 
 
+def label_weights(db: Session, label_ids: Collection[int]) -> dict[int, float]:
+    """By label, what an entry that has it adds to those who came, beside what its status counts; excused ones nothing.
+
+    Args:
+        db: any session.
+        label_ids: of the labels; without any, the database is not asked.
+    """
+    if not label_ids:
+        return {}
+    found = db.scalars(sa.select(StatusLabel).where(StatusLabel.id.in_(label_ids)))
+    return {label.id: adds(label) for label in found}
+
+
+def adds(label: StatusLabel | None) -> float:
+    """What an entry with a label adds to those who came, beside what its status counts; without a label nothing."""
+    if label is None or label.weight is None:
+        return 0.0
+    return label.weight - (label.kind in (Status.PRESENT, Status.LATE))
+
+
 def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[int]) -> dict[int, Tally]:
-    counts: dict[int, dict[Status | None, int]] = {key: {} for key in keys}
-    for key, status, count in db.execute(query):
-        counts.setdefault(key, {})[status] = count
-    return {key: Tally.of(of) for key, of in counts.items()}
+    counts: dict[int, Counts] = {key: {} for key in keys}
+    for key, status, label_id, count in db.execute(query):
+        counts.setdefault(key, {})[status, label_id] = count
+    return _weighed(db, counts)
+
+
+def _weighed(db: Session, counts: Mapping[Key, Counts]) -> dict[Key, Tally]:
+    weights = label_weights(db, {label for of in counts.values() for _, label in of if label is not None})
+    return {key: _tally(of, weights) for key, of in counts.items()}
+
+
+def _tally(counts: Counts, weights: Mapping[int, float]) -> Tally:
+    of: Counter[Status | None] = Counter()
+    for (status, _), count in counts.items():
+        of[status] += count
+    return Tally.of(of, sum(count * weights.get(label_id or 0, 0.0) for (_, label_id), count in counts.items()))

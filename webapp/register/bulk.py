@@ -8,17 +8,16 @@ from flask_babel import gettext, ngettext
 
 from attendance.database.bulk import BulkChange, correct_many
 from attendance.database.bulk import undo as undo_change
-from attendance.database.models import ClassSession, Status, utc_now
+from attendance.database.labels import LabelGoneError
+from attendance.database.models import ClassSession, utc_now
 from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import courses_seen, reach_session, sees_students
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CHOSEN, BulkForm
-from webapp.register.rows import RegisterRow, read_register
+from webapp.register.rows import RegisterRow, labels_of, read_register
 from webapp.register.views import asked_filter, register_page
-from webapp.tools.languages import say
 from webapp.tools.storage import database
-from webapp.tools.template_tools import STATE_WORDS
 
 _NAMED = 5
 
@@ -28,7 +27,7 @@ _NAMED = 5
 def bulk(session_id: int) -> ResponseReturnValue:
     """Set a status for several students, with one reason."""
     session = reach_session(session_id)
-    form = BulkForm()
+    form = BulkForm(labels=labels_of(session))
     valid, versions = form.validate(), form.versions()
     if versions is None:
         abort(400)
@@ -40,19 +39,25 @@ def bulk(session_id: int) -> ResponseReturnValue:
         ]
     if not (valid and versions):
         return register_page(session, form, chosen=request.form.getlist("chosen")), 422
-    done = correct_many(
-        database(),
-        session_id=session_id,
-        versions=versions,
-        status=Status(form.status.data),
-        reason=form.reason.data or "",
-        account_id=current_account().id,
-    )
+    status, label_id = form.decided
+    try:
+        done = correct_many(
+            database(),
+            session_id=session_id,
+            versions=versions,
+            status=status,
+            label_id=label_id,
+            reason=form.reason.data or "",
+            account_id=current_account().id,
+        )
+    except LabelGoneError:
+        form.label_is_gone()
+        return register_page(session, form, chosen=request.form.getlist("chosen")), 422
     message = ngettext(
         "%(num)s entry is now %(status)s.",
         "%(num)s entries are now %(status)s.",
         len(done.changed),
-        status=say(STATE_WORDS[form.status.data]).lower(),
+        status=form.word,
     )
     say_done(session, done, message)
     search, state = asked_filter()

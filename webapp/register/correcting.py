@@ -15,13 +15,14 @@ from attendance.database.corrections import give_back as give_back_entry
 from attendance.database.entries import NO_ENTRY, history_of
 from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.excused import excuses_for
-from attendance.database.models import AttendanceChange, ClassSession, Status, utc_now
+from attendance.database.labels import LabelGoneError
+from attendance.database.models import AttendanceChange, ClassSession, utc_now
 from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
-from webapp.register.rows import RegisterRow, read_register, read_row, render_row
+from webapp.register.rows import RegisterRow, labels_of, read_register, read_row, render_row
 from webapp.tools.languages import say, say_error
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.storage import database
@@ -37,7 +38,7 @@ def entry(session_id: int, student_id: int) -> str:
     session = reach_session(session_id)
     row = _reach_row(session, student_id)
     asked = EntryForm(formdata=None, data={"next": request.args.get("next")})
-    return _entry_page(session, row, _as_it_is(row, asked))
+    return _entry_page(session, row, _as_it_is(session, row, asked))
 
 
 @blueprint.post("/students/<int:student_id>")
@@ -46,19 +47,24 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
     """Set a status with a reason; from a script, the answer is the new row."""
     session = reach_session(session_id)
     row = _reach_row(session, student_id)
-    form = CorrectionForm()
+    form = CorrectionForm(labels=labels_of(session))
     if not form.validate():
         return _entry_page(session, row, form), 422
+    status, label_id = form.decided
     try:
         correct_entry(
             database(),
             session_id=session_id,
             student_id=student_id,
-            status=Status(form.status.data),
+            status=status,
+            label_id=label_id,
             reason=form.reason.data or "",
             account_id=current_account().id,
             version=form.known_version,
         )
+    except LabelGoneError:
+        form.label_is_gone()
+        return _entry_page(session, row, form), 422
     except NoEntryError:  # the student was taken off the roster meanwhile
         abort(404)
     except EntryChangedError:
@@ -67,7 +73,7 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
         session,
         student_id,
         form,
-        gettext("%(name)s is now %(status)s.", name=row.name, status=say(STATE_WORDS[form.status.data]).lower()),
+        gettext("%(name)s is now %(status)s.", name=row.name, status=form.word),
     )
 
 
@@ -79,7 +85,7 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
     row = _reach_row(session, student_id)
     form = EntryForm()
     if not form.validate():
-        return _entry_page(session, row, _as_it_is(row, form)), 422
+        return _entry_page(session, row, _as_it_is(session, row, form)), 422
     try:
         give_back_entry(
             database(),
@@ -112,7 +118,7 @@ def remark(session_id: int, student_id: int) -> ResponseReturnValue:
     row = _reach_row(session, student_id)
     form = RemarkForm()
     if not form.validate():
-        return _entry_page(session, row, _as_it_is(row, form), remark=form), 422
+        return _entry_page(session, row, _as_it_is(session, row, form), remark=form), 422
     try:
         set_remark(
             database(),
@@ -130,11 +136,11 @@ def remark(session_id: int, student_id: int) -> ResponseReturnValue:
     return _saved(session, student_id, form, f"{row.name}: {done}")
 
 
-def _as_it_is(row: RegisterRow, form: EntryForm) -> CorrectionForm:
+def _as_it_is(session: ClassSession, row: RegisterRow, form: EntryForm) -> CorrectionForm:
     """The form for correcting the entry as it is now, which leads back to where another form would."""
-    status = row.state if row.state in STATUS_VALUES else None
+    status = row.status_key if row.state in STATUS_VALUES else None
     given = {"status": status, "version": str(row.entry_version), "next": safe_path(form.next.data)}
-    return CorrectionForm(formdata=None, data=given)
+    return CorrectionForm(labels=labels_of(session), formdata=None, data=given)
 
 
 def _reach_row(session: ClassSession, student_id: int) -> RegisterRow:
@@ -161,9 +167,9 @@ def _conflict_page(session: ClassSession, student_id: int, form: EntryForm) -> R
     known = form.known_version or NO_ENTRY
     if isinstance(form, RemarkForm):
         form.version.data = str(row.entry_version)
-        return _entry_page(session, row, _as_it_is(row, form), known=known, remark=form), _CONFLICT
+        return _entry_page(session, row, _as_it_is(session, row, form), known=known, remark=form), _CONFLICT
     if not isinstance(form, CorrectionForm):
-        return _entry_page(session, row, _as_it_is(row, form), known=known), _CONFLICT
+        return _entry_page(session, row, _as_it_is(session, row, form), known=known), _CONFLICT
     form.version.data = str(row.entry_version)
     return _entry_page(session, row, form, known=known), _CONFLICT
 
@@ -199,5 +205,9 @@ def _entry_page(
 
 
 def _changes(session_id: int, student_id: int) -> Sequence[Any]:
-    query = history_of(session_id, student_id).options(joinedload(AttendanceChange.account))
+    query = history_of(session_id, student_id).options(
+        joinedload(AttendanceChange.account),
+        joinedload(AttendanceChange.old_label),
+        joinedload(AttendanceChange.new_label),
+    )
     return database().scalars(query).all()

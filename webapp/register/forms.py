@@ -5,20 +5,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import request
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import HiddenField, RadioField, TextAreaField
+from wtforms import Form, HiddenField, RadioField, SelectField, TextAreaField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
 
 from attendance.database.models import Status
 from attendance.tables.fields import CORRECTION_REASON, REMARK
 from webapp.tools.fields import Fits, cleaned
+from webapp.tools.labels import ShownLabel, read_status, status_word
+from webapp.tools.languages import say
 from webapp.tools.requests import LARGEST_ID
-from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
+from webapp.tools.template_tools import STATE_WORDS
 
 CHOSEN, SHOWN = "chosen", "shown"
 PRESENT_BUT, ALL_ABSENT, LEAVE = "present_but", "all_absent", "leave"
+LABEL_GONE = lazy_gettext("This status was deleted or retired meanwhile. Choose another one.")
 _ENTRY = re.compile(r"([0-9]{1,10})\.([0-9]{1,9})\Z")
 
 
@@ -36,15 +39,54 @@ class EntryForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         return int(self.version.data) if self.version.data else None
 
 
-class DecisionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
-    """A status and why."""
+def status_choices(labels: Sequence[ShownLabel]) -> list[SelectChoice]:
+    """The four kinds, then the labels that are offered, each with its kind."""
+    choices = [SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status]
+    for label in labels:
+        words = gettext("%(label)s (%(kind)s)", label=label.name, kind=say(STATE_WORDS[label.kind]))
+        choices.append(SelectChoice(label.key, words))
+    return choices
 
-    status = RadioField(
-        lazy_gettext("Status"),
-        choices=[SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status],
-        validate_choice=False,
-        validators=[AnyOf(STATUS_VALUES, lazy_gettext("Choose a status."))],
-    )
+
+def is_offered(_form: Form, field: RadioField | SelectField) -> None:
+    """The status must be one that is offered (a validator)."""
+    offered: Any = field.choices
+    if any(choice.value == field.data for choice in offered):
+        return
+    wanted = read_status(field.data)
+    gone = wanted is not None and wanted[1] is not None
+    raise ValidationError(LABEL_GONE if gone else gettext("Choose a status."))
+
+
+class DecisionForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """A status and why.
+
+    Args:
+        labels: those that are offered beside the four kinds.
+        **arguments: of the form.
+    """
+
+    status = RadioField(lazy_gettext("Status"), validate_choice=False, validators=[is_offered])
+
+    def __init__(self, *, labels: Sequence[ShownLabel] = (), **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.labels = labels
+        self.status.choices = status_choices(labels)
+
+    @property
+    def decided(self) -> tuple[Status, int | None]:
+        """The status, and the id of its label; of a form that is valid."""
+        return read_status(self.status.data) or (Status(self.status.data), None)
+
+    @property
+    def word(self) -> str:
+        """What the status is called, in the middle of a sentence."""
+        return status_word(self.status.data, self.labels)
+
+    def label_is_gone(self) -> None:
+        """Say that the chosen label was deleted or retired after the form had been checked."""
+        self.status.errors = [LABEL_GONE]
+
     reason = TextAreaField(
         lazy_gettext("Reason"),
         filters=[cleaned(CORRECTION_REASON)],
@@ -107,7 +149,19 @@ class ByHandForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """What a person makes of those of whom the machine concluded nothing."""
 
     choice = HiddenField(validators=[AnyOf((PRESENT_BUT, ALL_ABSENT, LEAVE), lazy_gettext("Choose what they are."))])
+    ticked = SelectField(
+        lazy_gettext("The ticked were"), default=Status.ABSENT.value, validate_choice=False, validators=[is_offered]
+    )
     shown = HiddenField()
+
+    def __init__(self, *, labels: Sequence[ShownLabel] = (), **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.ticked.choices = status_choices(labels)
+
+    @property
+    def ticked_are(self) -> tuple[Status, int | None]:
+        """The status of those who are ticked, and the id of its label; of a form that is valid."""
+        return read_status(self.ticked.data) or (Status.ABSENT, None)
 
     def entries(self) -> dict[int, int] | None:
         """By the student's id, the version of each entry on the page; None when the form was tampered with."""

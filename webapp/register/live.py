@@ -145,13 +145,17 @@ def _event(watch: Watch, shown: Register | None, current: Register) -> str | Non
         {
             "id": row.student_id,
             "html": watch.render(current.session, row),
-            "say": f"{row.name}: {say(STATE_WORDS[row.state])}" if row.state != before[row.student_id].state else "",
+            "say": _saying(row) if row.status_key != before[row.student_id].status_key else "",
         }
         for row in changed
     ]
     return _format(
         "rows", current.revision, {"rows": rows, "counts": dict(current.counts), "at": watch.clock(utc_now())}
     )
+
+
+def _saying(row: RegisterRow) -> str:
+    return f"{row.name}: {row.label.name if row.label else say(STATE_WORDS[row.state])}"
 
 
 def _format(name: str, revision: str, data: object) -> str:

@@ -24,6 +24,8 @@ _COLUMNS = (
     Column(lazy_gettext("Excuse")),
     Column(lazy_gettext("Not recorded because")),
     Column(lazy_gettext("Room watched from"), Kind.CLOCK),
+    Column(lazy_gettext("Label")),
+    Column(lazy_gettext("Letter")),
 )
 
 
@@ -47,4 +49,6 @@ def _cells(row: RegisterRow) -> Sequence[Cell]:
         row.excuse,
         row.unrecorded.value if row.unrecorded else None,
         row.watched_from,
+        row.label.name if row.label else None,
+        row.label.letter if row.label else None,
     )

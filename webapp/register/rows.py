@@ -23,11 +23,15 @@ from attendance.database.models import (
     ClassSession,
     Source,
     Status,
+    StatusLabel,
     Student,
     Unrecorded,
 )
+from webapp.account.reach import courses_seen
+from webapp.tools.labels import ShownLabel, offered_labels
 from webapp.tools.names import by_student_name
 from webapp.tools.phases import Phase, phase_of
+from webapp.tools.storage import database
 from webapp.tools.template_tools import UNRECORDED
 
 UNSEEN, SCHEDULED = "unseen", "scheduled"
@@ -41,6 +45,7 @@ class RegisterRow:
         state: a `Status` value; or without a status "unseen" (attendance counts or counted, the register is not
             complete), "scheduled" (not yet), or "unrecorded" (nothing is recorded, for the reason in `unrecorded`; or
             the student joined after the session was closed).
+        label: what the institution or the course calls the status, if a person gave it a label.
         unrecorded: why nothing is recorded.
         watched_from: why a student who came after the grace period is present: the room was not watched before.
         camera: name of the camera of the first sighting.
@@ -66,8 +71,14 @@ class RegisterRow:
     remark: str | None = None
     excuse: str | None = None
     entry_version: int = NO_ENTRY
+    label: ShownLabel | None = None
     unrecorded: Unrecorded | None = None
     watched_from: datetime | None = None
+
+    @property
+    def status_key(self) -> str:
+        """The state, with its label if there is one: what a filter asks for, and a form sends."""
+        return self.label.key if self.label else self.state
 
     @property
     def by_hand(self) -> bool:
@@ -92,12 +103,23 @@ class RegisterRow:
 
 @dataclass(frozen=True)
 class Register:
-    """All rows of a session, ordered by name, at one moment."""
+    """All rows of a session, ordered by name, at one moment.
+
+    Attributes:
+        counts: by state, how many rows; and of labels, by their keys, how many of those have them.
+    """
 
     session: ClassSession
     phase: Phase
     rows: Sequence[RegisterRow]
     counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def labels(self) -> list[ShownLabel]:
+        """Those that rows have, by kind and name."""
+        found = {row.label for row in self.rows if row.label}
+        order = [status.value for status in Status]
+        return sorted(found, key=lambda label: (order.index(label.kind), label.name.casefold(), label.id))
 
     @property
     def live(self) -> bool:
@@ -143,7 +165,8 @@ def read_register(
     found = db.execute(_rows_query(db, session, courses)).all()
     changes = _changes(db, session.id)
     rows = [_row(line, phase, changes) for line in found]
-    return Register(session, phase, rows, Counter(row.state for row in rows))
+    counts = Counter(row.state for row in rows) + Counter(row.label.key for row in rows if row.label)
+    return Register(session, phase, rows, counts)
 
 
 def read_row(
@@ -153,6 +176,11 @@ def read_row(
     query = _rows_query(db, session, courses).where(Student.id == student_id)
     line = db.execute(query).first()
     return None if line is None else _row(line, phase_of(session, now), _changes(db, session.id, [student_id]))
+
+
+def labels_of(session: ClassSession) -> list[ShownLabel]:
+    """The labels that the lecturer may give in a session: the institution's, and those of the courses one may open."""
+    return offered_labels(database(), courses_seen(session))
 
 
 def render_row(session: ClassSession, row: RegisterRow) -> str:
@@ -183,11 +211,16 @@ def _rows_query(db: Session, session: ClassSession, courses: Collection[int] | N
             Attendance.version,
             reason_of_excuse(session, Student.id).label("excuse"),
             Camera.name.label("camera"),
+            Attendance.label_id,
+            StatusLabel.name.label("label_name"),
+            StatusLabel.letter,
+            StatusLabel.colour,
         )
         .join(listed, listed.c.student_id == Student.id)
         .outerjoin(expected, expected.c.student_id == Student.id)
         .outerjoin(Attendance, sa.and_(Attendance.student_id == Student.id, Attendance.session_id == session.id))
         .outerjoin(Camera, Camera.id == Attendance.camera_id)
+        .outerjoin(StatusLabel, StatusLabel.id == Attendance.label_id)
         .where(sa.true() if courses is None else counts_in(session, courses, Student.id))
         .order_by(*by_student_name(db))
     )
@@ -217,9 +250,14 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         remark=line.remark,
         excuse=line.excuse,
         entry_version=line.version,
+        label=None if line.label_id is None or status is None else _label(line, status),
         unrecorded=line.unrecorded_reason,
         watched_from=line.watched_from,
     )
+
+
+def _label(line: Any, status: Status) -> ShownLabel:
+    return ShownLabel(line.label_id, status.value, line.label_name, line.letter, line.colour.value)
 
 
 def _changes(

@@ -20,7 +20,7 @@ from webapp.register.blueprint import blueprint
 from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.register_sheet import register_sheet
-from webapp.register.rows import Register, RegisterRow, read_register, render_row
+from webapp.register.rows import Register, RegisterRow, labels_of, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
 from webapp.tools.names import name_key
 from webapp.tools.paging import Page, page_number
@@ -47,7 +47,8 @@ def streams_of(app: Flask) -> LiveStreams:
 @needs(Permission.READ)
 def page(session_id: int) -> str:
     """The register; `?q=` and `?state=` narrow it, for those without JavaScript and for very long ones."""
-    return register_page(reach_session(session_id), BulkForm(formdata=None))
+    session = reach_session(session_id)
+    return register_page(session, BulkForm(labels=labels_of(session), formdata=None))
 
 
 def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[str] = ()) -> str:
@@ -154,7 +155,7 @@ def asked_filter() -> tuple[str, str]:
 
 
 def _matches(row: RegisterRow, search: str, state: str) -> bool:
-    if state and row.state != state:
+    if state and state not in (row.state, row.status_key):
         return False
     key = name_key(search)
     return not key or key in name_key(row.name) or key in name_key(row.index_number)

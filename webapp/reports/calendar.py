@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import TAKES_PLACE, Condition, counts_for
-from attendance.database.models import Attendance, ClassSession, Course, Status
-from webapp.records.tallies import Tally, is_decided
+from attendance.database.models import Attendance, ClassSession, Course, Status, StatusLabel
+from webapp.records.tallies import Tally, adds, is_decided
 from webapp.reports.weeks import monday_of
+from webapp.tools.labels import ShownLabel, shown_label
 from webapp.tools.times import local
 
 WEEKS_AT_MOST = 26
@@ -27,12 +28,16 @@ class Visit:
     Attributes:
         course_code: of the session's first course.
         status: None: nothing is recorded.
+        label: of the status.
+        adds: what the label adds to those who came (`tallies.adds`).
     """
 
     session_id: int
     starts_at: datetime
     course_code: str
     status: Status | None
+    label: ShownLabel | None = None
+    adds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +64,18 @@ def read_calendar(db: Session, student_id: int, reach: Condition) -> list[Calend
         reach: of which courses.
     """
     query = (
-        sa.select(ClassSession.id, ClassSession.starts_at, Course.code, Attendance.status)
+        sa.select(ClassSession.id, ClassSession.starts_at, Course.code, Attendance.status, StatusLabel)
         .join(Attendance, Attendance.session_id == ClassSession.id)
         .join(Course, Course.id == ClassSession.course_id)
+        .outerjoin(StatusLabel, StatusLabel.id == Attendance.label_id)
         .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided(), counts_for(Attendance.student_id, reach))
         .order_by(ClassSession.starts_at, ClassSession.id)
     )
     of_days: dict[date, list[Visit]] = defaultdict(list)
     for row in db.execute(query):
-        of_days[local(row.starts_at).date()].append(Visit(*row))
+        session_id, starts_at, code, status, label = row
+        visit = Visit(session_id, starts_at, code, status, shown_label(label), adds(label))
+        of_days[local(starts_at).date()].append(visit)
     return _weeks(of_days) if of_days else []
 
 
@@ -78,7 +86,8 @@ def _weeks(of_days: dict[date, list[Visit]]) -> list[CalendarWeek]:
     for number in range((last - first) // _WEEK + 1):
         monday = first + number * _WEEK
         days = [of_days.get(monday + timedelta(days=day), []) for day in range(_DAYS)]
-        tally = Tally.of(Counter(visit.status for day in days for visit in day))
+        visits = [visit for day in days for visit in day]
+        tally = Tally.of(Counter(visit.status for visit in visits), sum(visit.adds for visit in visits))
         so_far += tally
         weeks.append(CalendarWeek(monday, days, tally, so_far))
     return weeks

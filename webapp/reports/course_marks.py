@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -18,7 +18,8 @@ from attendance.database.models import (
     Status,
     Student,
 )
-from webapp.records.tallies import Tally, is_decided
+from webapp.records.tallies import Tally, is_decided, label_weights
+from webapp.tools.labels import kind_of, label_of
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.template_tools import UNRECORDED
 
@@ -44,19 +45,28 @@ class StudentMarks:
     """A student's row.
 
     Attributes:
-        marks: for each session, in order: a `Status` value, "unrecorded", "unseen" (the register is not complete), or
-            empty for a student who was not expected and has no entry.
+        marks: for each session, in order: a `Status` value, with its label if it has one ("late.12"), "unrecorded",
+            "unseen" (the register is not complete), or empty for a student who was not expected and has no entry.
+        weights: by the id of a label, what it adds to those who came (`tallies.label_weights`).
     """
 
     student: StudentName
     marks: Sequence[str]
+    weights: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def tally(self) -> Tally:
         """The marks, counted; one without an entry is not recorded once its session is closed."""
-        counts = Counter(self.marks)
-        of: dict[Status | None, int] = {status: counts[value] for value, status in _STATUSES.items()}
-        return Tally.of({**of, None: counts[UNRECORDED]})
+        of: Counter[Status | None] = Counter()
+        weighed = 0.0
+        for mark, number in Counter(self.marks).items():
+            kind = kind_of(mark)
+            if kind in _STATUSES:
+                of[_STATUSES[kind]] += number
+                weighed += number * self.weights.get(label_of(mark) or 0, 0.0)
+            elif kind == UNRECORDED:
+                of[None] += number
+        return Tally.of(of, weighed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,11 @@ class CourseMarks:
 
     sessions: Sequence[ClassSession]
     students: Sequence[StudentMarks]
+
+    @property
+    def labelled(self) -> set[str]:
+        """The marks with a label."""
+        return {mark for row in self.students for mark in row.marks if "." in mark}
 
 
 def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now: datetime) -> CourseMarks:
@@ -80,11 +95,16 @@ def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now
     usual = _Expected(db, course_id, sessions)
     rows = {student.id: usual.marks_of(student.id) for student in students}
     place = {session.id: number for number, session in enumerate(sessions)}
-    for session_id, student_id, mark in db.execute(_entries(place, rows if len(rows) <= _FEW else None)):
+    labels = set()
+    for session_id, student_id, mark, label_id in db.execute(_entries(place, rows if len(rows) <= _FEW else None)):
         row = rows.get(student_id)
-        if row is not None:
-            row[place[session_id]] = mark
-    return CourseMarks(sessions, [StudentMarks(student, rows[student.id]) for student in students])
+        if row is None:
+            continue
+        row[place[session_id]] = mark if label_id is None else f"{mark}.{label_id}"
+        if label_id is not None:
+            labels.add(label_id)
+    weights = label_weights(db, labels)
+    return CourseMarks(sessions, [StudentMarks(student, rows[student.id], weights) for student in students])
 
 
 def sessions_so_far(db: Session, course_id: int, now: datetime) -> Sequence[ClassSession]:
@@ -158,10 +178,10 @@ def _members(db: Session, groups: Iterable[int]) -> Mapping[int, set[int]]:
     return found
 
 
-def _entries(session_ids: Iterable[int], student_ids: Iterable[int] | None) -> sa.Select[int, int, str]:
-    """The query for (session, student, mark) of what says something; of certain students, or of all."""
+def _entries(session_ids: Iterable[int], student_ids: Iterable[int] | None) -> sa.Select[int, int, str, int | None]:
+    """The query for (session, student, mark, label) of what says something; of certain students, or of all."""
     # As text: of ten thousand rows, making members of `Status` takes as long as reading them.
     mark = sa.func.coalesce(sa.type_coerce(Attendance.status, sa.String), UNRECORDED)
-    query = sa.select(Attendance.session_id, Attendance.student_id, mark)
+    query = sa.select(Attendance.session_id, Attendance.student_id, mark, Attendance.label_id)
     query = query.where(Attendance.session_id.in_(list(session_ids)), is_decided())
     return query if student_ids is None else query.where(Attendance.student_id.in_(list(student_ids)))

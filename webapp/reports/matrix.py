@@ -20,6 +20,7 @@ from webapp.reports.asked_students import AskedStudents, asked_students
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentMarks, read_marks, students_of_course
 from webapp.reports.letters import cells, letters
+from webapp.tools.labels import ShownLabel, labels_of_keys
 from webapp.tools.storage import database
 from webapp.tools.times import local, today
 
@@ -53,13 +54,15 @@ class _Matrix:
     sessions: Sequence[ClassSession]
     rows: Sequence[MatrixRow]
     asked: AskedStudents
+    labels: Sequence[ShownLabel]
 
 
 @blueprint.get("/courses/<int:course_id>/matrix")
 @needs(Permission.TERM)
 def matrix(course_id: int) -> str:
     """Students by sessions; `?below=`, `?group=` and `?q=` narrow it, `?sort=` orders it."""
-    found, shown = _matrix(course_id), letters()
+    found = _matrix(course_id)
+    shown = letters(found.labels)
     row_cells = cells(shown)
     return render_template(
         "reports/matrix.html",
@@ -81,10 +84,13 @@ def export_matrix(course_id: int, form: Form) -> ResponseReturnValue:
     """The matrix of the page, in its order."""
     found = _matrix(course_id)
     words = ["matrix", found.course.code, today().isoformat(), *found.asked.words()]
-    return answer([matrix_sheet(found.course, found.sessions, found.rows)], file_name=file_stem(words), form=form)
+    sheet = matrix_sheet(found.course, found.sessions, found.rows, found.labels)
+    return answer([sheet], file_name=file_stem(words), form=form)
 
 
-def matrix_sheet(course: Course, sessions: Sequence[ClassSession], rows: Sequence[MatrixRow]) -> Sheet:
+def matrix_sheet(
+    course: Course, sessions: Sequence[ClassSession], rows: Sequence[MatrixRow], labels: Sequence[ShownLabel] = ()
+) -> Sheet:
     """The matrix as a sheet: a column for each session, a letter in each cell."""
     columns = (
         Column(_("Index number")),
@@ -92,7 +98,7 @@ def matrix_sheet(course: Course, sessions: Sequence[ClassSession], rows: Sequenc
         Column(_("Rate"), Kind.SHARE),
         *(Column(f"{local(session.starts_at):%Y-%m-%d %H:%M}") for session in sessions),
     )
-    shown = {mark: one.letter for mark, one in letters().items()}
+    shown = {mark: one.letter for mark, one in letters(labels).items()}
     written = (
         (
             row.marks.student.index_number,
@@ -112,7 +118,8 @@ def _matrix(course_id: int) -> _Matrix:
     marks = read_marks(db, course_id, students, utc_now())
     rows = [MatrixRow(row, tally, tally.is_below(asked.threshold)) for row in marks.students for tally in (row.tally,)]
     rows = [row for row in rows if row.below or asked.below is None]
-    return _Matrix(course, marks.sessions, ordered(rows, asked.order), asked)
+    labels = labels_of_keys(db, marks.labelled)
+    return _Matrix(course, marks.sessions, ordered(rows, asked.order), asked, labels)
 
 
 def ordered(rows: Sequence[MatrixRow], order: Order) -> list[MatrixRow]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from attendance.database.models import Status
+from webapp.tools.labels import kind_of
 
 LATELY = 5
 """So many of a student's last sessions are held against those before."""
@@ -30,8 +31,9 @@ class Spells:
 
 def spells_of(marks: Sequence[str], starts: Sequence[datetime]) -> Spells:
     """The spells of marks (see `course_marks.StudentMarks`) in order of time, and when their sessions start."""
-    attended = [start for mark, start in zip(marks, starts, strict=True) if mark in _CAME]
-    rated = [mark in _CAME for mark in marks if mark in _RATED]
+    kinds = [kind_of(mark) for mark in marks]
+    attended = [start for kind, start in zip(kinds, starts, strict=True) if kind in _CAME]
+    rated = [mark in _CAME for mark in kinds if mark in _RATED]
     return Spells(max(attended, default=None), _trend(rated), _longest(rated))
 
 

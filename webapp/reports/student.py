@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import contains_eager, joinedload
 
 from attendance.database.audiences import TAKES_PLACE, among, counts_for, parts
 from attendance.database.models import Attendance, ClassSession, Course, Enrolment, Student
@@ -21,7 +21,7 @@ from webapp.records.student_sheets import student_sheets
 from webapp.records.tallies import Tally, is_decided, tally_courses_of, tally_student
 from webapp.reports.calendar import CalendarWeek, read_calendar
 from webapp.reports.charts import Point, rate_chart
-from webapp.reports.letters import letters
+from webapp.reports.letters import letter_of, letters
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 from webapp.tools.times import short_day_text, today
@@ -55,6 +55,7 @@ def history(student_id: int) -> str:
         chart=weeks_chart(weeks, threshold) if any(week.so_far.rate is not None for week in weeks) else None,
         threshold=threshold,
         letters=letters(),
+        letter_of=letter_of,
         weekend=any(day for week in weeks for day in week.days[_WEEKDAYS:]),
         export_addresses={
             form: url_for("students.export", student_id=student_id, form=form, course=chosen.id if chosen else None)
@@ -108,7 +109,7 @@ def _history_query(student_id: int, chosen: Course | None) -> sa.Select[Any]:
     return (
         sa.select(Attendance)
         .join(Attendance.session)
-        .options(contains_eager(Attendance.session).options(*parts()))
+        .options(contains_eager(Attendance.session).options(*parts()), joinedload(Attendance.label))
         .where(
             Attendance.student_id == student_id,
             TAKES_PLACE,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 _PATHS = {
+    "rows": "M4 6h16M4 10.5h16M4 15h16M4 19.5h16",
     "chevron": "M6 9l6 6 6-6",
     "right": "M9 6l6 6-6 6",
     "left": "M15 6l-6 6 6 6",

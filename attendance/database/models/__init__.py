@@ -28,8 +28,10 @@ from attendance.database.models.register import (
     AttendanceEvidence,
     Excuse,
     Guest,
+    LabelColour,
     Source,
     Status,
+    StatusLabel,
     Unrecorded,
 )
 from attendance.database.models.teaching import (
@@ -78,6 +80,7 @@ __all__ = [
     "ImportedFilePart",
     "IndexVersion",
     "JobState",
+    "LabelColour",
     "LowAttendance",
     "MailState",
     "Observation",
@@ -94,6 +97,7 @@ __all__ = [
     "SignInAttempt",
     "Source",
     "Status",
+    "StatusLabel",
     "Student",
     "TeachingBreak",
     "TimedWork",

@@ -39,10 +39,52 @@ class Unrecorded(StrEnum):
     ENTERED_LATE = "entered_late"  # the session was entered after its end
 
 
+class LabelColour(StrEnum):
+    """The colours that a label may have; each is legible in light and dark, as is the text on it."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+    VIOLET = "violet"
+    BLUE = "blue"
+    TEAL = "teal"
+    PINK = "pink"
+    GREY = "grey"
+
+
+class StatusLabel(Base):
+    """A status of an institution's or a course's own, like "Online": a label on one of the four kinds.
+
+    Rules and the machine know kinds only. A label is a person's word; which one an entry may get, and what becomes of
+    one in use, is `attendance.database.labels`' rule.
+    """
+
+    __tablename__ = "status_label"
+    __table_args__ = (
+        sa.CheckConstraint("weight >= 0 AND weight <= 1", name="weight_is_a_share"),
+        sa.CheckConstraint("(kind = 'excused') = (weight IS NULL)", name="excused_has_no_weight"),
+        UTF8,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # None: the institution's, for every course.
+    course_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[Status] = mapped_column(enum_column_type(Status))
+    name: Mapped[str] = mapped_column(identifier_type(40))
+    letter: Mapped[str] = mapped_column(identifier_type(2))  # for where a name has no place
+    colour: Mapped[LabelColour] = mapped_column(enum_column_type(LabelColour))
+    # How much of a session attended it counts for in rates, 0 to 1; None for excused, who were not expected.
+    weight: Mapped[float | None] = mapped_column(sa.Double)
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # from then on it is not offered any more
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    course: Mapped[Course | None] = relationship()
+
+
 class Attendance(Base):
     """A student's attendance of a session, the entry in its register: one row at most.
 
-    Status, source, remark and version change through `attendance.database.entries` only.
+    Status, label, source, remark and version change through `attendance.database.entries` only.
     """
 
     __tablename__ = "attendance"
@@ -58,6 +100,8 @@ class Attendance(Base):
     # None: nothing is recorded, for the reason beside it; without a reason, nothing is known yet.
     status: Mapped[Status | None] = mapped_column(enum_column_type(Status))
     unrecorded_reason: Mapped[Unrecorded | None] = mapped_column(enum_column_type(Unrecorded))
+    # A person's, of the kind that the status is; it goes when the status is decided again.
+    label_id: Mapped[int | None] = mapped_column(sa.ForeignKey("status_label.id", ondelete="SET NULL"), index=True)
     source: Mapped[Source] = mapped_column(enum_column_type(Source), default=Source.MACHINE)
     first_seen: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -76,6 +120,7 @@ class Attendance(Base):
 
     session: Mapped[ClassSession] = relationship()
     student: Mapped[Student] = relationship()
+    label: Mapped[StatusLabel | None] = relationship()
     camera: Mapped[Camera | None] = relationship()
     changes: Mapped[list["AttendanceChange"]] = relationship(
         back_populates="attendance", order_by="AttendanceChange.id", passive_deletes=True
@@ -123,6 +168,8 @@ class AttendanceChange(Base):
     new_status: Mapped[Status | None] = mapped_column(enum_column_type(Status))  # None: taken out, or none recorded
     old_unrecorded: Mapped[Unrecorded | None] = mapped_column(enum_column_type(Unrecorded))
     new_unrecorded: Mapped[Unrecorded | None] = mapped_column(enum_column_type(Unrecorded))
+    old_label_id: Mapped[int | None] = mapped_column(sa.ForeignKey("status_label.id", ondelete="SET NULL"), index=True)
+    new_label_id: Mapped[int | None] = mapped_column(sa.ForeignKey("status_label.id", ondelete="SET NULL"), index=True)
     old_source: Mapped[Source | None] = mapped_column(enum_column_type(Source))
     version: Mapped[int | None]  # of the entry after this change
     batch: Mapped[str | None] = mapped_column(identifier_type(32), index=True)  # the same for all of one bulk change
@@ -131,6 +178,8 @@ class AttendanceChange(Base):
 
     attendance: Mapped[Attendance | None] = relationship(back_populates="changes")
     account: Mapped[Account | None] = relationship()
+    old_label: Mapped[StatusLabel | None] = relationship(foreign_keys=[old_label_id])
+    new_label: Mapped[StatusLabel | None] = relationship(foreign_keys=[new_label_id])
 
 
 class Excuse(Base):

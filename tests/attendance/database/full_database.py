@@ -24,6 +24,7 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     IndexVersion,
+    LabelColour,
     LowAttendance,
     Observation,
     Origin,
@@ -34,6 +35,7 @@ from attendance.database.models import (
     SessionSeries,
     SignInAttempt,
     Status,
+    StatusLabel,
     TeachingBreak,
     TimedWork,
     TokenRole,
@@ -85,8 +87,19 @@ def fill(db: Session) -> None:
     db.add(TimedWork(name="weekly_summary", done_for=NINE))
     course.attendance_threshold = 80
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
+    label = StatusLabel(course_id=course.id, kind=Status.LATE, name="à distance", letter="Ù", colour=LabelColour.TEAL)
+    label.weight, label.retired_at = 1 / 3, NINE.replace(microsecond=11)
+    medical = StatusLabel(kind=Status.EXCUSED, name="医療", letter="医", colour=LabelColour.PINK)
+    db.add_all([label, medical])
+    db.flush()
     correct_status(
-        db, session_id=session.id, student_id=student.id, status=Status.EXCUSED, reason="ill", account_id=lecturer.id
+        db,
+        session_id=session.id,
+        student_id=student.id,
+        status=Status.EXCUSED,
+        label_id=medical.id,
+        reason="ill",
+        account_id=lecturer.id,
     )
     db.add(
         Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)

@@ -12,7 +12,19 @@ import pytest
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Account, Attendance, Course, Excuse, Role, Source, Status, TeachingBreak, utc_now
+from attendance.database.models import (
+    Account,
+    Attendance,
+    Course,
+    Excuse,
+    LabelColour,
+    Role,
+    Source,
+    Status,
+    StatusLabel,
+    TeachingBreak,
+    utc_now,
+)
 from tests.factories import (
     NINE,
     enrol,
@@ -74,7 +86,10 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         student_id=student.id, course_id=course.id, starts_at=NINE, ends_at=NINE + timedelta(days=1), reason="ill"
     )
     holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
-    db.add_all([excuse, holidays])
+    look = {"kind": Status.LATE, "colour": LabelColour.BLUE, "weight": 1}
+    label = StatusLabel(name=f"Online {number}", letter=f"O{number}", **look)
+    course_label = StatusLabel(course_id=course.id, name="Tram", letter="T", **look)
+    db.add_all([excuse, holidays, label, course_label])
     db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT, source=Source.PERSON))
     group = make_group(db, course, members=(student,))
     other = make_lecturer(db, role=Role.LECTURER, of=course)
@@ -83,6 +98,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "account_id": other.id, "role_id": other.roles[0].id, "department_id": department.id, "course_id": course.id,
         "student_id": student.id, "room_id": room.id, "camera_id": make_camera(db, room=room).id,
         "session_id": session.id, "group_id": group.id, "break_id": holidays.id, "excuse_id": excuse.id,
+        "label_id": label.id, "course_label_id": course_label.id,
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
     }  # fmt: skip
 
@@ -113,7 +129,10 @@ def addresses(site: Site, values: dict[str, Any]) -> list[Address]:
             assert not unknown, f"{rule.rule}: teach this test what {unknown} is"
             need = need_of(site.app, rule.endpoint)
             assert need is not None, f"{rule.rule}: its view must say with `needs` what it wants"
-            path = url_for(rule.endpoint, **{name: known[name] for name in rule.arguments})
+            given = {name: known[name] for name in rule.arguments}
+            if rule.endpoint.startswith("labels.") and "label_id" in given:  # the course's, not the institution's
+                given["label_id"] = values["course_label_id"]
+            path = url_for(rule.endpoint, **given)
             if rule.endpoint == "records.sessions_of_course":
                 path += f"?course={values['course_id']}"
             has_place = bool(rule.arguments & set(ELSEWHERE)) or rule.endpoint == "records.sessions_of_course"

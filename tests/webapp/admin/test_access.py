@@ -3,7 +3,19 @@
 import pytest
 from flask import url_for
 
-from attendance.database.models import Account, AccountRole, Camera, Course, Role, Room, Student, TeachingBreak
+from attendance.database.models import (
+    Account,
+    AccountRole,
+    Camera,
+    Course,
+    LabelColour,
+    Role,
+    Room,
+    Status,
+    StatusLabel,
+    Student,
+    TeachingBreak,
+)
 from tests.factories import (
     NINE,
     enrol,
@@ -29,7 +41,8 @@ def furnished(site, site_db):
     session, group = make_session(site_db, course, room), make_group(site_db, course, members=(student,))
     head = make_lecturer(site_db, role=Role.DEPARTMENT, of=make_department(site_db))
     holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
-    site_db.add(holidays)
+    label = StatusLabel(kind=Status.LATE, name="Online", letter="O", colour=LabelColour.BLUE, weight=1)
+    site_db.add_all([holidays, label])
     site_db.commit()
     return {
         "account_id": head.id,
@@ -42,6 +55,7 @@ def furnished(site, site_db):
         "session_id": session.id,
         "group_id": group.id,
         "break_id": holidays.id,
+        "label_id": label.id,
         "kind_name": "students",
         "token": "A" * 22,
     }

@@ -37,13 +37,34 @@ function pointTo(asked) {
   if (address.pathname === register().dataset.page && address.href !== window.location.href) window.history.replaceState(window.history.state, "", address);
 }
 
+// A tile with a number is the filter that it looks like; pressed again, it shows everybody.
+function markTiles(state) {
+  for (const tile of document.querySelectorAll("[data-tile]")) {
+    const chosen = tile.dataset.tile === state;
+    tile.closest(".stat").classList.toggle("stat-chosen", chosen);
+    if (chosen) tile.setAttribute("aria-current", "true");
+    else tile.removeAttribute("aria-current");
+  }
+}
+
+function pressTile(event, asked) {
+  const tile = event.target.closest("[data-tile]");
+  if (!tile || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const choice = asked.elements.state;
+  const key = choice.value === tile.dataset.tile ? "" : tile.dataset.tile;
+  choice.value = key;
+  if (choice.value !== key) return; // it came after the page was read; the link leads there
+  event.preventDefault();
+  choice.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 export function filterRows() {
   const asked = form();
   if (!asked || paged()) return;
   const [search, state] = [nameKey(asked.elements.q.value), asked.elements.state.value];
   let shown = 0;
   for (const row of rows()) {
-    row.hidden = !(row.dataset.search.includes(search) && (!state || row.dataset.state === state));
+    row.hidden = !(row.dataset.search.includes(search) && (!state || [row.dataset.state, row.dataset.key].includes(state)));
     if (!row.hidden) shown += 1;
   }
   const note = document.querySelector("[data-filter-note]");
@@ -52,6 +73,7 @@ export function filterRows() {
   document.querySelector("[data-table]").hidden = shown === 0;
   document.querySelector("[data-none]").hidden = shown > 0;
   pointTo(asked);
+  markTiles(state);
 }
 
 // Whether the server has left rows out, as the address asked it to.
@@ -70,6 +92,7 @@ export function setUpFilter(typed) {
   asked.querySelector("[data-filter-button]").hidden = true;
   asked.addEventListener("input", filterRows);
   asked.addEventListener("submit", (event) => event.preventDefault());
+  document.querySelector("[data-counts]").addEventListener("click", (event) => pressTile(event, asked));
   document.querySelector("[data-filter-clear]")?.addEventListener("click", (event) => {
     event.preventDefault();
     for (const name of FIELDS) asked.elements[name].value = "";

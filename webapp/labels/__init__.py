@@ -1,0 +1,1 @@
+"""Pages on which an institution and its courses name statuses of their own."""
