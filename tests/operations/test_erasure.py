@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.consent import BY_COMMAND
 from attendance.database.engine import begin_writing
 from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.models import (
@@ -310,7 +311,7 @@ def test_killed_after_any_step_asking_again_completes(place: Installation, step:
 def ask(place: Installation) -> None:
     with place.sessions.begin() as db:
         begin_writing(db)
-        withdraw_within(db, WHO, now=utc_now())
+        withdraw_within(db, WHO, now=utc_now(), recorder=BY_COMMAND)
         request_erasure(db, WHO, asked_by=None)
 
 
@@ -422,7 +423,7 @@ def test_evidence_that_comes_during_a_withdrawal_is_not_kept(
 
     with sessions() as db:
         begin_writing(db)
-        withdraw_within(db, WHO, now=utc_now())
+        withdraw_within(db, WHO, now=utc_now(), recorder=BY_COMMAND)
         recording = in_background(record)
         db.commit()
     recording.join()

@@ -9,7 +9,7 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
-from attendance.database.consent import outlives_withdrawal
+from attendance.database.consent import by_account, give_consent, outlives_withdrawal
 from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
 from attendance.database.upkeep.erasure import request_erasure, withdraw_within
 from webapp.account.identity import current_account
@@ -47,9 +47,8 @@ def record_consent(student_id: int) -> ResponseReturnValue:
         db.rollback()
         form.consent_given_on.errors = [problem]
         return student_page(student, form)
-    student.consent_given_at = _moment(day, student.consent_given_at)
-    student.consent_means = form.consent_means.data
-    student.consent_withdrawn_at = None
+    given_at, recorder = _moment(day, student.consent_given_at), by_account(current_account().id)
+    give_consent(db, student, given_at=given_at, means=form.consent_means.data, recorder=recorder)
     db.commit()
     note("consent_recorded", student=student_id)
     flash(gettext("The consent of %(student)s is recorded.", student=student.name), "success")
@@ -66,7 +65,8 @@ def withdraw_consent(student_id: int) -> ResponseReturnValue:
     db = begin_change()
     student = _fresh(db, student_id)
     if not is_erasing(db, student.index_number):
-        withdraw_within(db, student.index_number, now=utc_now())
+        recorder = by_account(current_account().id)
+        withdraw_within(db, student.index_number, now=utc_now(), recorder=recorder)
         request_erasure(db, student.index_number, asked_by=current_account().id)
     db.commit()
     note("consent_withdrawn", student=student_id)

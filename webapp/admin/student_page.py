@@ -7,14 +7,25 @@ from flask import make_response, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from flask_wtf.file import MultipleFileField
-from wtforms import ValidationError
+from wtforms import SelectField, ValidationError
 from wtforms.validators import Optional
 
+from attendance.database.consent import consent_history
 from attendance.database.models import Course, Enrolment, Student, utc_now
-from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, PERSON_NAME
-from webapp.admin.forms import AdminForm, DayField, given, index_number_field, sensible_year, text_field
+from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, EMAIL, PERSON_NAME
+from webapp.admin.forms import (
+    AdminForm,
+    DayField,
+    given,
+    index_number_field,
+    one_of_the_list,
+    options,
+    sensible_year,
+    text_field,
+)
 from webapp.admin.gallery_jobs import jobs_of
 from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS
+from webapp.tools.languages import LANGUAGES
 from webapp.tools.storage import database
 from webapp.tools.times import local, today
 
@@ -26,13 +37,31 @@ class StudentForm(AdminForm):
 
     index_number = index_number_field()
     name = text_field(lazy_gettext("Name"), PERSON_NAME)
+    email = text_field(lazy_gettext("E-mail address"), EMAIL, optional=True)
+    language = SelectField(
+        lazy_gettext("Language"),
+        validate_choice=False,
+        validators=[one_of_the_list(lazy_gettext("Choose a language of the list."))],
+    )
     declared_group = text_field(lazy_gettext("Declared group"), DECLARED_GROUP, optional=True)
 
-    def leave_index_number(self, present: str) -> "StudentForm":
-        """Judge the index number only if it changes: one of long ago may break today's rule. Returns the form."""
-        if self.index_number.data == present:
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.language.choices = options([("", gettext("That of the browser")), *LANGUAGES.items()])
+        if self.language.data is None:
+            self.language.data = ""
+
+    def leave_what_stays(self, student: Student) -> "StudentForm":
+        """Judge what changes only: a number of long ago may break today's rule. Returns the form."""
+        if self.index_number.data == student.index_number:
             self.index_number.validators = []
+        self.offer_language_of(student)
         return self
+
+    def offer_language_of(self, student: Student) -> None:
+        """Offer the language that a file has given, if there are no pages in it."""
+        if student.language and student.language not in LANGUAGES:
+            self.language.choices += options([(student.language, student.language)])
 
 
 class NewStudentForm(StudentForm):
@@ -82,8 +111,10 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
     """
     db = database()
     courses = sa.select(Course).join(Enrolment).where(Enrolment.student_id == student.id).order_by(Course.code)
+    details = StudentForm(formdata=None, obj=student)
+    details.offer_language_of(student)
     forms = {
-        "details": StudentForm(formdata=None, obj=student),
+        "details": details,
         "consent": ConsentForm(formdata=None, data=_consent_of(student)),
         "photos": PhotosForm(formdata=None),
     }
@@ -94,6 +125,7 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
         "admin/student.html",
         **forms,
         wrong=wrong,
+        consent_changes=consent_history(db, student.id),
         courses=db.scalars(courses).all(),
         most_photos=MOST_PHOTOS,
         most_bytes=MAX_BYTES,
