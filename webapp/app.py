@@ -15,6 +15,8 @@ from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
+from webapp.me import blueprint as own_page_blueprint
+from webapp.me.sign_in import init_own_page
 from webapp.records import courses, excuses, signing
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
@@ -79,6 +81,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)
+    if settings.students.own_page:
+        init_own_page(app)
+        app.register_blueprint(own_page_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import request
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, RadioField, TextAreaField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
 
 from attendance.database.models import Status
-from attendance.tables.fields import CORRECTION_REASON, REMARK
+from attendance.tables.fields import CORRECTION_REASON, DISPUTE_ANSWER, REMARK
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.requests import LARGEST_ID
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
@@ -74,6 +74,33 @@ class RemarkForm(EntryForm):
             Fits(REMARK, lazy_gettext("This has characters that cannot be shown, or is too long.")),
         ],
     )
+
+
+class AnswerForm(EntryForm):
+    """What becomes of an entry that its student calls wrong, and why."""
+
+    decision = RadioField(
+        lazy_gettext("Decision"),
+        validate_choice=False,
+        validators=[AnyOf((*STATUS_VALUES, LEAVE), lazy_gettext("Choose what becomes of the entry."))],
+    )
+    answer = TextAreaField(
+        lazy_gettext("Answer"),
+        filters=[cleaned(DISPUTE_ANSWER)],
+        validators=[DataRequired(lazy_gettext("Say why: the student reads it.")), Fits(DISPUTE_ANSWER)],
+    )
+
+    def offer(self, now: str, claimed: Status) -> "AnswerForm":
+        """Offer what is claimed first, then to leave what is there `now`, then the rest; returns the form."""
+        others = [status for status in Status if status.value not in (now, claimed.value)]
+        self.decision.choices = [
+            (claimed.value, gettext("%(status)s, as the student says", status=STATE_WORDS[claimed.value])),
+            (LEAVE, gettext("Leave it as it is")),
+            *((status.value, STATE_WORDS[status.value]) for status in others),
+        ]
+        for field in (self.decision, self.answer):  # the form that corrects is on the same page
+            field.id = field.label.field_id = f"dispute-{field.name}"
+        return self
 
 
 class BulkForm(DecisionForm):

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from attendance.database.models import (
     AttendanceChange,
     Camera,
     ClassSession,
+    Dispute,
     Source,
     Status,
     Student,
@@ -49,6 +50,7 @@ class RegisterRow:
         remark: a person's note beside the status.
         excuse: the reason of an excuse that covers the session.
         entry_version: the entry's version; `NO_ENTRY` without one.
+        disputed: whether the student calls the entry wrong, and nobody has answered.
     """
 
     student_id: int
@@ -68,6 +70,7 @@ class RegisterRow:
     entry_version: int = NO_ENTRY
     unrecorded: Unrecorded | None = None
     watched_from: datetime | None = None
+    disputed: bool = False
 
     @property
     def by_hand(self) -> bool:
@@ -108,6 +111,11 @@ class Register:
     def by_hand(self) -> int:
         """Of how many the machine has concluded nothing, so that a person is asked to."""
         return sum(row.by_hand for row in self.rows)
+
+    @property
+    def disputed(self) -> int:
+        """How many entries their students call wrong."""
+        return sum(row.disputed for row in self.rows)
 
     @property
     def opens_at(self) -> datetime:
@@ -183,11 +191,16 @@ def _rows_query(db: Session, session: ClassSession, courses: Collection[int] | N
             Attendance.version,
             reason_of_excuse(session, Student.id).label("excuse"),
             Camera.name.label("camera"),
+            Dispute.id.is_not(None).label("disputed"),
         )
         .join(listed, listed.c.student_id == Student.id)
         .outerjoin(expected, expected.c.student_id == Student.id)
         .outerjoin(Attendance, sa.and_(Attendance.student_id == Student.id, Attendance.session_id == session.id))
         .outerjoin(Camera, Camera.id == Attendance.camera_id)
+        .outerjoin(
+            Dispute,
+            sa.and_(Dispute.student_id == Student.id, Dispute.session_id == session.id, Dispute.open.is_(True)),
+        )
         .where(sa.true() if courses is None else counts_in(session, courses, Student.id))
         .order_by(*by_student_name(db))
     )
@@ -196,7 +209,8 @@ def _rows_query(db: Session, session: ClassSession, courses: Collection[int] | N
 def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) -> RegisterRow:
     nothing_yet = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
     if line.attendance_id is None:
-        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), nothing_yet, excuse=line.excuse)
+        row = RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), nothing_yet, excuse=line.excuse)
+        return replace(row, disputed=bool(line.disputed))
     count, who = changes.get(line.attendance_id, (0, None))
     status: Status | None = line.status
     # Times of an entry about which nothing is known yet are of before the session was moved.
@@ -219,6 +233,7 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         entry_version=line.version,
         unrecorded=line.unrecorded_reason,
         watched_from=line.watched_from,
+        disputed=bool(line.disputed),
     )
 
 
