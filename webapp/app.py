@@ -17,7 +17,7 @@ from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
 from webapp.me import blueprint as own_page_blueprint
 from webapp.me.sign_in import init_own_page
-from webapp.records import courses, excuses, signing
+from webapp.records import courses, excuses, proposals, signing
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
 from webapp.register.views import init_register
@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     account.init_account(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
-    for room in (account, courses, exam_office, excuses, health, links, profile, records, signing, student):
+    for room in (account, courses, exam_office, excuses, health, links, profile, proposals, records, signing, student):
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)

@@ -11,7 +11,8 @@ from wtforms import SelectField, ValidationError
 from wtforms.validators import Optional
 
 from attendance.database.consent import consent_history
-from attendance.database.models import Course, Enrolment, Student, utc_now
+from attendance.database.models import Course, Enrolment, PhotoProposal, Student, utc_now
+from attendance.database.requests.proposals import students_with_proposals
 from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, EMAIL, PERSON_NAME
 from webapp.admin.forms import (
     AdminForm,
@@ -24,8 +25,9 @@ from webapp.admin.forms import (
     text_field,
 )
 from webapp.admin.gallery_jobs import jobs_of
-from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS
+from webapp.serving.security import CAMERA_ALLOWED
 from webapp.tools.languages import LANGUAGES
+from webapp.tools.photos import MAX_BYTES, MOST_PHOTOS, proposals_kept_for
 from webapp.tools.storage import database
 from webapp.tools.times import local, today
 
@@ -125,6 +127,7 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
         "admin/student.html",
         **forms,
         wrong=wrong,
+        proposed=_proposed(student),
         consent_changes=consent_history(db, student.id),
         courses=db.scalars(courses).all(),
         most_photos=MOST_PHOTOS,
@@ -135,13 +138,19 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
     response = make_response(page, 422 if wrong else 200)
     if student.consent_given_at is not None:
         # This page, and no other, may ask the browser for the camera.
-        response.headers["Permissions-Policy"] = "camera=(self), microphone=(), geolocation=()"
+        response.headers["Permissions-Policy"] = CAMERA_ALLOWED
     return response
 
 
 def gallery_of(student: Student) -> dict[str, Any]:
     """What the page says of a student and the gallery, which is read again while jobs go on."""
     return {"student": student, "jobs": jobs_of(database(), student.index_number, utc_now())}
+
+
+def _proposed(student: Student) -> int:
+    """How many photos that the student proposes wait."""
+    waiting = students_with_proposals(proposals_kept_for()).where(PhotoProposal.student_id == student.id)
+    return sum(photos for _, photos, _ in database().execute(waiting))
 
 
 def _consent_of(student: Student) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """The student's consent to being recognised: given and withdrawn by the student."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
 from attendance.database.consent import BY_STUDENT, consent_history, give_consent
@@ -11,6 +10,8 @@ from attendance.database.models import Student, utc_now
 from attendance.database.upkeep.erasure import being_erased, request_erasure, withdraw_within
 from webapp.me.blueprint import blueprint
 from webapp.me.identity import for_student
+from webapp.me.photo_form import ProposalForm, photo_parts
+from webapp.serving.security import CAMERA_ALLOWED
 from webapp.tools.storage import begin_change, database
 
 MEANS = "own page"
@@ -21,14 +22,25 @@ MEANS = "own page"
 @for_student
 def consent(student: Student) -> ResponseReturnValue:
     """What the consent is for, whether it is given, and every change of it."""
+    return consent_page(student)
+
+
+def consent_page(student: Student, wrong: ProposalForm | None = None) -> ResponseReturnValue:
+    """The page, with a form for photos that may have errors."""
     db = database()
-    return render_template(
+    shown = photo_parts(student, wrong)
+    page = render_template(
         "me/consent.html",
         student=student,
-        form=FlaskForm(formdata=None),
         erasing=_is_erasing(db, student),
         consent_changes=consent_history(db, student.id),
+        **shown,
     )
+    response = make_response(page, 422 if wrong else 200)
+    if shown:
+        # This page of the student's, and no other, may ask the browser for the camera.
+        response.headers["Permissions-Policy"] = CAMERA_ALLOWED
+    return response
 
 
 @blueprint.post("/consent/give")

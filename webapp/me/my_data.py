@@ -10,11 +10,12 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Student
+from attendance.tables.writing import csv_lines
+from webapp.exports.answers import file_stem
 from webapp.me.blueprint import blueprint
 from webapp.me.identity import for_student
 from webapp.me.own_tables import TABLES, Cell, OwnTable
 from webapp.tools.archives import zip_pieces, zip_response
-from webapp.tools.spreadsheet import csv_lines, file_name
 from webapp.tools.storage import release_database, sessions_of
 
 
@@ -32,7 +33,7 @@ def download(student: Student) -> ResponseReturnValue:
     sessions, student_id, number = sessions_of(current_app), student.id, student.index_number
     release_database()  # the stream has its own session
     pieces: Iterator[bytes] = stream_with_context(zip_pieces(_files(sessions, student_id)))
-    return zip_response(pieces, file_name(["my-data", number]).removesuffix(".csv") + ".zip")
+    return zip_response(pieces, f"{file_stem(['my-data', number])}.zip")
 
 
 def _files(sessions: sessionmaker[Session], student_id: int) -> Iterator[tuple[str, Iterator[str]]]:

@@ -36,6 +36,7 @@ from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.course_sheets import sessions_sheet
+from webapp.records.proposals import proposing_students
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
 from webapp.tools.names import contains_text
 from webapp.tools.paging import paginate
@@ -143,6 +144,7 @@ def home() -> str:
         troubles=troubles(db, [line.session for line in lines], now),
         tasks=_by_hand(db, now),
         disputed=_disputed(db),
+        proposing=proposing_students(db),
         page=page,
         cards=cards,
         search=search,

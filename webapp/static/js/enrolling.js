@@ -145,7 +145,7 @@ class Camera {
       this.#video.srcObject = this.#stream;
       this.#show(true);
       await this.#video.play();
-      this.#say("The camera is on. The student looks straight into it.");
+      this.#say("The camera is on. Look straight into it.");
       this.#bound();
       this.#button("shoot").focus();
     } catch (error) {
