@@ -16,6 +16,7 @@ from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
 from webapp.me import blueprint as own_page_blueprint
+from webapp.me.identity import signed_in_student
 from webapp.me.sign_in import init_own_page
 from webapp.records import courses, excuses, proposals, signing
 from webapp.records import views as records
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_languages(
         app,
         institution=settings.institution.language,
-        of_account=_language_of_account,
+        of_account=_language_of_person,
         with_pseudo=settings.web.pseudo_languages,
     )
     init_template_tools(app)
@@ -89,9 +90,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _language_of_account() -> str | None:
-    account = signed_in_account()
-    return account.language if account else None
+def _language_of_person() -> str | None:
+    person = signed_in_account() or signed_in_student()
+    return person.language if person else None
 
 
 def _page_context() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from wtforms.validators import InputRequired
 from attendance.database.models import Status
 from attendance.tables.fields import DISPUTE_TEXT
 from webapp.tools.fields import Fits, cleaned
+from webapp.tools.languages import say
 from webapp.tools.template_tools import STATE_WORDS
 
 # Nobody is asked to say that an absence is missing: it is what follows where nothing else is right.
@@ -31,4 +32,6 @@ class DisputeForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     def __init__(self, *arguments: Any, now: Status | None, **keywords: Any) -> None:
         """Offer every status that the entry does not have `now`."""
         super().__init__(*arguments, **keywords)
-        self.claimed.choices = [(status.value, STATE_WORDS[status.value]) for status in _CLAIMED if status is not now]
+        self.claimed.choices = [
+            (status.value, say(STATE_WORDS[status.value])) for status in _CLAIMED if status is not now
+        ]

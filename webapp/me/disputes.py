@@ -10,6 +10,7 @@ from webapp.me.blueprint import blueprint
 from webapp.me.dispute_form import DisputeForm
 from webapp.me.entries import entry_page, reach_own_entry
 from webapp.me.identity import for_student
+from webapp.tools.languages import say_error
 from webapp.tools.storage import database
 
 
@@ -30,7 +31,7 @@ def call_wrong(student: Student, session_id: int) -> ResponseReturnValue:
             text=form.text.data or "",
         )
     except DisputeError as error:
-        form.text.errors = [str(error)]
+        form.text.errors = [say_error(error)]
         return entry_page(student, own, form), 422
     flash(gettext("Your lecturer is told. The answer appears here."), "success")
     return redirect(url_for("me.entry", session_id=session_id))

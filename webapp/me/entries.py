@@ -28,6 +28,7 @@ from webapp.me.blueprint import blueprint
 from webapp.me.dispute_form import DisputeForm
 from webapp.me.identity import for_student
 from webapp.records.tallies import Tally, is_decided, tally_courses_of, tally_student
+from webapp.tools.languages import say_error
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -146,5 +147,5 @@ def _why_not(db: Session, session_id: int, student_id: int) -> str | None:
     try:
         require_disputable(db, session_id, student_id)
     except DisputeError as error:
-        return str(error)
+        return say_error(error)
     return None

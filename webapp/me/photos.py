@@ -16,6 +16,7 @@ from webapp.me.blueprint import blueprint
 from webapp.me.consent import consent_page
 from webapp.me.identity import for_student
 from webapp.me.photo_form import ProposalForm
+from webapp.tools.languages import say_error
 from webapp.tools.photos import (
     MAX_BYTES,
     Photo,
@@ -50,7 +51,7 @@ def propose(student: Student) -> ResponseReturnValue:
     try:
         propose_photos(database(), student_id=student.id, photos=contents, kept_for=proposals_kept_for())
     except ProposalError as error:
-        form.photos.errors = [str(error)]
+        form.photos.errors = [say_error(error)]
         return consent_page(student, form)
     said = ngettext(
         "%(num)s photo waits until somebody has looked at it.",

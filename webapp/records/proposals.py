@@ -24,6 +24,7 @@ from attendance.tables.fields import REJECTION_REASON
 from webapp.account.identity import current_account
 from webapp.account.reach import reach_student, reachable
 from webapp.tools.fields import cleaned
+from webapp.tools.languages import say_error
 from webapp.tools.photos import photo_answer, proposals_kept_for
 from webapp.tools.requests import read_id
 from webapp.tools.storage import database
@@ -86,7 +87,7 @@ def decide(student_id: int) -> ResponseReturnValue:
             kept_for=proposals_kept_for(),
         )
     except ProposalError as error:
-        form.reason.errors = [str(error)]
+        form.reason.errors = [say_error(error)]
         return _page(student, form, chosen={ACCEPT: accepted, REJECT: rejected}), 422
     flash(gettext("Accepted: %(good)s, rejected: %(bad)s.", good=good, bad=bad), "success")
     left = len({*accepted, *rejected}) - good - bad

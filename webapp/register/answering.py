@@ -12,6 +12,7 @@ from webapp.account.reach import reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.correcting import entry_page, reach_row, saved
 from webapp.register.forms import LEAVE, AnswerForm
+from webapp.tools.languages import say_error
 from webapp.tools.storage import database
 
 
@@ -44,7 +45,7 @@ def answer(session_id: int, student_id: int) -> ResponseReturnValue:
         form.decision.errors = [gettext("The entry was changed meanwhile. Look at it again, and answer once more.")]
         return entry_page(session, row, answering=form.offer(row.state, dispute.claimed)), 409
     except DisputeError as error:
-        abort(400, str(error))
+        abort(400, say_error(error))
     return saved(session, student_id, form, gettext("%(name)s is answered.", name=row.name))
 
 

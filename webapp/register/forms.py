@@ -14,6 +14,7 @@ from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
 from attendance.database.models import Status
 from attendance.tables.fields import CORRECTION_REASON, DISPUTE_ANSWER, REMARK
 from webapp.tools.fields import Fits, cleaned
+from webapp.tools.languages import say
 from webapp.tools.requests import LARGEST_ID
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
 
@@ -94,9 +95,9 @@ class AnswerForm(EntryForm):
         """Offer what is claimed first, then to leave what is there `now`, then the rest; returns the form."""
         others = [status for status in Status if status.value not in (now, claimed.value)]
         self.decision.choices = [
-            (claimed.value, gettext("%(status)s, as the student says", status=STATE_WORDS[claimed.value])),
+            (claimed.value, gettext("%(status)s, as the student says", status=say(STATE_WORDS[claimed.value]))),
             (LEAVE, gettext("Leave it as it is")),
-            *((status.value, STATE_WORDS[status.value]) for status in others),
+            *((status.value, say(STATE_WORDS[status.value])) for status in others),
         ]
         for field in (self.decision, self.answer):  # the form that corrects is on the same page
             field.id = field.label.field_id = f"dispute-{field.name}"

@@ -12,6 +12,7 @@ from attendance.database.models import Attendance, ClassSession, Dispute, Status
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
 from attendance.tables.fields import DISPUTE_ANSWER, DISPUTE_TEXT, TextRule
+from attendance.texts import english
 
 MOST_OF_AN_ENTRY = 3
 """How often an entry may be called wrong, answers between them: nobody is asked for ever."""
@@ -73,17 +74,17 @@ def require_disputable(db: Session, session_id: int, student_id: int, claimed: S
     decided = entry is not None and (entry.status is not None or entry.unrecorded_reason is not None)
     expected = session is not None and session.closed_at is not None and is_expected(db, session, student_id)
     if session is None or session.cancelled or not (decided or expected):
-        raise DisputeError("Nothing is recorded of you in this session yet.")
+        raise DisputeError(english("Nothing is recorded of you in this session yet."))
     if entry is not None and entry.status is claimed and claimed is not None:
-        raise DisputeError("This is what the register says already.")
+        raise DisputeError(english("This is what the register says already."))
     mine = sa.select(sa.func.count()).select_from(Dispute).where(Dispute.student_id == student_id)
     of_entry = mine.where(Dispute.session_id == session_id)
     if db.scalar(of_entry.where(_OPEN)):
-        raise DisputeError("You have called this entry wrong already; it waits for an answer.")
+        raise DisputeError(english("You have called this entry wrong already; it waits for an answer."))
     if (db.scalar(of_entry) or 0) >= MOST_OF_AN_ENTRY:
-        raise DisputeError("This entry was looked at several times. Talk to your lecturer.")
+        raise DisputeError(english("This entry was looked at several times. Talk to your lecturer."))
     if (db.scalar(mine.where(_OPEN)) or 0) >= MOST_OPEN:
-        raise DisputeError("Many of your entries wait for an answer already. Talk to your lecturer.")
+        raise DisputeError(english("Many of your entries wait for an answer already. Talk to your lecturer."))
 
 
 def answer_dispute(
@@ -122,7 +123,7 @@ def answer_dispute(
         locked = sa.select(Dispute).where(Dispute.id == dispute_id, _OPEN).with_for_update()
         row = db.scalar(locked.execution_options(populate_existing=True))
         if row is None:
-            raise DisputeError("This is answered already, or was taken back.")
+            raise DisputeError(english("This is answered already, or was taken back."))
         if status is not None:
             correct_status(
                 db,

@@ -15,6 +15,7 @@ from attendance.database.transactions import transact
 from attendance.database.upkeep.erasure import being_erased
 from attendance.errors import AttendanceError
 from attendance.tables.fields import REJECTION_REASON
+from attendance.texts import english
 
 MOST_WAITING = 5
 """Photos of one student that wait at a time."""
@@ -55,10 +56,18 @@ def propose_photos(
         mine = sa.select(sa.func.count()).select_from(PhotoProposal).where(PhotoProposal.student_id == student.id)
         waiting = db.scalar(mine.where(*_waits(moment - kept_for))) or 0
         if waiting + len(photos) > MOST_WAITING:
-            raise ProposalError(f"At most {MOST_WAITING} photos wait at a time; {waiting} of yours wait already.")
+            raise ProposalError(
+                english(
+                    "At most %(most)s photos wait at a time; %(waiting)s of yours wait already.",
+                    most=MOST_WAITING,
+                    waiting=waiting,
+                )
+            )
         today = db.scalar(mine.where(PhotoProposal.proposed_at > moment - _DAY)) or 0
         if today + len(photos) > MOST_A_DAY:
-            raise ProposalError(f"At most {MOST_A_DAY} photos are taken in a day. Try again tomorrow.")
+            raise ProposalError(
+                english("At most %(most)s photos are taken in a day. Try again tomorrow.", most=MOST_A_DAY)
+            )
         for name, content in photos:
             row = PhotoProposal(student_id=student.id, file_name=name, content=content, proposed_at=moment)
             db.add(row)
@@ -164,9 +173,9 @@ def _consenting(db: Session, student_id: int) -> Student:
     query = sa.select(Student).where(Student.id == student_id).with_for_update()
     student = db.scalar(query.execution_options(populate_existing=True))
     if student is None or student.consent_given_at is None:
-        raise ProposalError("Without consent to being recognised, no photo is taken.")
+        raise ProposalError(english("Without consent to being recognised, no photo is taken."))
     if student.index_number in being_erased(db, [student.index_number]):
-        raise ProposalError("Photos and what was made of them are being erased. Try again when that is done.")
+        raise ProposalError(english("Photos and what was made of them are being erased. Try again when that is done."))
     return student
 
 

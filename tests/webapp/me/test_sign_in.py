@@ -163,7 +163,7 @@ def test_a_student_opens_no_lecturers_page_and_a_lecturer_no_students(site, site
     site_db.commit()
     visitor = enter(site, site_db, ann)
     teacher = site.visitor(lecturer)
-    values = {"session_id": 1, "student_id": ann.id, "course_id": course.id}
+    values = {"session_id": 1, "student_id": ann.id, "course_id": course.id, "form": "csv"}
     with site.app.test_request_context():
         for rule in site.app.url_map.iter_rules():
             if rule.endpoint == "static" or "GET" not in (rule.methods or ()):
