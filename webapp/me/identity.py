@@ -13,7 +13,8 @@ from flask import current_app, g, redirect, session, url_for
 from flask.typing import ResponseReturnValue
 
 from attendance.database.models import Student
-from webapp.account.identity import public, sign_out
+from webapp.account.identity import sign_out
+from webapp.account.permissions import Access, needs
 from webapp.tools.storage import database
 
 P = ParamSpec("P")
@@ -51,7 +52,7 @@ def for_student(view: Callable[Concatenate[Student, P], ResponseReturnValue]) ->
             return redirect(url_for("me.sign_in_page", ended=ended))
         return view(student, *args, **kwargs)
 
-    return public(guarded)
+    return needs(Access.STUDENT)(guarded)
 
 
 def _load(kept: object) -> Student | None:

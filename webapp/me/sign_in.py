@@ -16,7 +16,7 @@ from wtforms.validators import DataRequired, Length
 from attendance.database.access.student_links import student_called, student_of_link, use_student_link
 from attendance.database.access.tokens import hash_token
 from attendance.database.models import Student, utc_now
-from webapp.account.identity import public
+from webapp.account.permissions import Access, needs
 from webapp.account.sign_in import too_many
 from webapp.account.throttle import Attempt, Limits, Throttle
 from webapp.me.blueprint import blueprint
@@ -58,7 +58,7 @@ def init_own_page(app: Flask) -> None:
 
 
 @blueprint.get("/signin")
-@public
+@needs(Access.ANYBODY)
 def sign_in_page() -> ResponseReturnValue:
     """The form that asks for a link."""
     if signed_in_student() is not None:
@@ -67,7 +67,7 @@ def sign_in_page() -> ResponseReturnValue:
 
 
 @blueprint.post("/signin")
-@public
+@needs(Access.ANYBODY)
 def ask_for_link() -> ResponseReturnValue:
     """Mail a link to whoever is meant, if anybody is."""
     ends_at = time.monotonic() + _SHORTEST_S
@@ -89,14 +89,14 @@ def ask_for_link() -> ResponseReturnValue:
 
 
 @blueprint.get("/signin/sent")
-@public
+@needs(Access.ANYBODY)
 def asked() -> str:
     """What every one who asks for a link reads."""
     return render_template("me/asked.html", minutes=current_app.config["ATTENDANCE"].students.link_minutes)
 
 
 @blueprint.get("/link")
-@public
+@needs(Access.ANYBODY)
 def link_page() -> ResponseReturnValue:
     """A button. Looking at a link, as mail programs do, does not use it, and does not say whose it is."""
     token = request.args.get("link", "")
@@ -107,7 +107,7 @@ def link_page() -> ResponseReturnValue:
 
 
 @blueprint.post("/link")
-@public
+@needs(Access.ANYBODY)
 def open_link() -> ResponseReturnValue:
     """Spend the link, and show the own page. A link that was passed on is of no use without the index number."""
     form = OpenForm()
@@ -130,7 +130,7 @@ def open_link() -> ResponseReturnValue:
 
 
 @blueprint.post("/signout")
-@public
+@needs(Access.ANYBODY)
 def sign_out_now() -> ResponseReturnValue:
     """End the sign-in: of this browser, and of every other that the student forgot."""
     student = signed_in_student()

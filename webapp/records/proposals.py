@@ -21,7 +21,8 @@ from attendance.database.requests.proposals import (
     students_with_proposals,
 )
 from attendance.tables.fields import REJECTION_REASON
-from webapp.account.identity import current_account
+from webapp.account.identity import current_account, is_admin, roles_with
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
 from webapp.tools.fields import cleaned
 from webapp.tools.languages import say_error
@@ -51,8 +52,9 @@ class Proposing:
 
 
 def proposing_students(db: Session) -> list[Proposing]:
-    """The students in reach of whom photos wait, those that wait longest first."""
-    taken = sa.select(Enrolment.student_id).where(reachable(Enrolment.course_id))
+    """The students of one's own courses of whom photos wait, and for administrators all; the longest first."""
+    own = [role.course_id for role in roles_with(Permission.RECOGNISE) if role.course_id is not None]
+    taken = sa.select(Enrolment.student_id).where(sa.true() if is_admin() else Enrolment.course_id.in_(own))
     found = students_with_proposals(proposals_kept_for()).where(PhotoProposal.student_id.in_(taken))
     waiting = {student_id: (photos, since) for student_id, photos, since in db.execute(found)}
     oldest = sorted(waiting, key=lambda student_id: waiting[student_id][1])[:_MOST]
@@ -61,12 +63,14 @@ def proposing_students(db: Session) -> list[Proposing]:
 
 
 @blueprint.get("/students/<int:student_id>/photos")
+@needs(Permission.RECOGNISE)
 def proposals(student_id: int) -> ResponseReturnValue:
     """The photos that wait, beside the record."""
     return _page(reach_student(student_id), DecisionsForm(formdata=None))
 
 
 @blueprint.post("/students/<int:student_id>/photos")
+@needs(Permission.RECOGNISE)
 def decide(student_id: int) -> ResponseReturnValue:
     """Accept photos, which are handed to the gallery's worker, and reject others with a reason."""
     student, form = reach_student(student_id), DecisionsForm()
@@ -97,6 +101,7 @@ def decide(student_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/students/<int:student_id>/photos/<int:proposal_id>.jpg")
+@needs(Permission.RECOGNISE)
 def proposal_photo(student_id: int, proposal_id: int) -> ResponseReturnValue:
     """A photo that waits, small and without what the camera wrote into it."""
     student = reach_student(student_id)

@@ -8,6 +8,7 @@ from attendance.database.corrections import EntryChangedError, NoEntryError
 from attendance.database.models import Dispute, Status
 from attendance.database.requests.disputes import DisputeError, answer_dispute, disputes_of_entry
 from webapp.account.identity import current_account
+from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.correcting import entry_page, reach_row, saved
@@ -17,6 +18,7 @@ from webapp.tools.storage import database
 
 
 @blueprint.post("/students/<int:student_id>/dispute")
+@needs(Permission.CORRECT)
 def answer(session_id: int, student_id: int) -> ResponseReturnValue:
     """Answer; from a script, the answer is the new row."""
     session = reach_session(session_id)
