@@ -9,7 +9,8 @@ from attendance.database.access.student_links import end_own_page_sign_ins
 from attendance.database.consent import by_account, give_consent
 from attendance.database.models import Attendance, Enrolment, Student, utc_now
 from attendance.database.transactions import inserted
-from attendance.database.upkeep.erasure import request_erasure, withdraw_within
+from attendance.database.upkeep.erasure import delete_student as erase_and_delete
+from attendance.database.upkeep.erasure import request_erasure
 from attendance.tables.index_numbers import likeness
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
@@ -156,9 +157,7 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    withdraw_within(db, student.index_number, now=utc_now(), recorder=by_account(current_account().id))
-    db.execute(sa.delete(Student).where(Student.id == student_id))
-    request_erasure(db, student.index_number, asked_by=current_account().id)
+    erase_and_delete(db, student, now=utc_now(), recorder=by_account(current_account().id))
     db.commit()
     note("student_deleted", student=student_id, entries=entries)
     flash(gettext("%(student)s is deleted.", student=student.name), "success")

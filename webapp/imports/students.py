@@ -163,8 +163,8 @@ class StudentImporter(Importer[StudentRecord]):
             outcomes.append(Outcome(item.line, Result.UPDATED if changes else Result.UNCHANGED, message))
         self._adding = {row["index_number"]: row["name"] for row in new}
         if apply:
-            write_rows(db, Student, new, changed)
             end_own_page_sign_ins(db, moved)
+            write_rows(db, Student, new, changed)
             self._keep_consents(db, [row["index_number"] for row in new if row["consent_given_at"]], consented)
         return outcomes
 

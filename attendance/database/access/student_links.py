@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import Student, StudentLink
+from attendance.database.models import MailState, QueuedMail, Student, StudentLink
 from attendance.tables.fields import EMAIL, INDEX_NUMBER
 
 PATH = "/me/link"
@@ -89,8 +89,11 @@ def use_student_link(db: Session, token: str, *, now: datetime) -> Student | Non
 
 
 def end_own_page_sign_ins(db: Session, student_ids: Collection[int]) -> None:
-    """End every sign-in of students to their own pages, and every link, in the caller's transaction."""
+    """Before an address changes: end the sign-ins, links and waiting mail of the old one, in the caller's transaction."""
     if student_ids:
         raised = sa.update(Student).where(Student.id.in_(student_ids)).values(sign_in_epoch=Student.sign_in_epoch + 1)
         db.execute(raised)
+        addresses = db.scalars(sa.select(Student.email).where(Student.id.in_(student_ids), Student.email.is_not(None)))
+        waiting = (QueuedMail.recipient.in_(addresses.all()), QueuedMail.state == MailState.WAITING)
+        db.execute(sa.delete(QueuedMail).where(*waiting))
         db.execute(sa.delete(StudentLink).where(StudentLink.student_id.in_(student_ids)))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.consent import BY_COMMAND, Recorder, take_consent_away
 from attendance.database.engine import DatabaseError, begin_writing
+from attendance.database.mail import forget_recipient
 from attendance.database.models import (
     AttendanceEvidence,
     GalleryJob,
@@ -78,6 +79,25 @@ def withdraw_within(
     student.recognisable_since = None
     take_consent_away(db, student, now=now, recorder=recorder)
     return student
+
+
+def delete_student(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
+    """Delete a student with every trace in the registers, and ask the gallery's worker for the rest.
+
+    Links, consent with its history, proposed photos, entries called wrong, and mail to the student go along, all in the
+    caller's transaction.
+
+    Args:
+        db: begun with `begin_writing`.
+        student: the row.
+        now: aware.
+        recorder: who deletes.
+    """
+    withdraw_within(db, student.index_number, now=now, recorder=recorder)
+    if student.email is not None:
+        forget_recipient(db, student.email)
+    db.execute(sa.delete(Student).where(Student.id == student.id))
+    request_erasure(db, student.index_number, asked_by=recorder.account_id)
 
 
 def request_erasure(db: Session, index_number: str, *, asked_by: int | None) -> None:
