@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import LazyString, lazy_gettext
+from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.audiences import parts
@@ -57,7 +57,7 @@ class OwnTable:
     """
 
     name: str
-    says: LazyString
+    says: str
     columns: Sequence[str]
     rows: Callable[[Session, int], Iterator[Row]]
 

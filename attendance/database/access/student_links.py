@@ -89,7 +89,7 @@ def use_student_link(db: Session, token: str, *, now: datetime) -> Student | Non
 
 
 def end_own_page_sign_ins(db: Session, student_ids: Collection[int]) -> None:
-    """Before an address changes: end the sign-ins, links and waiting mail of the old one, in the caller's transaction."""
+    """Before an address changes: end sign-ins, links and waiting mail of the old one, in the caller's transaction."""
     if student_ids:
         raised = sa.update(Student).where(Student.id.in_(student_ids)).values(sign_in_epoch=Student.sign_in_epoch + 1)
         db.execute(raised)
