@@ -21,6 +21,8 @@ and is not drawn::
       NoEntryError  there is no place in a register: no such session, or nobody of its roster
       EntryChangedError  an entry of a register was changed after the person who corrects had looked at it
       ExcuseError  an excuse lacks something or makes no sense
+      DisputeError  an entry cannot be called wrong so, or not be answered so
+      ProposalError  photos of a student cannot be proposed or decided so
       EngineError  the face engine
         EngineChoiceError  no such engine, runtime, precision or detector
         ModelError  a model file or a runtime is missing or broken

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.consent import outlives_withdrawal
+from attendance.database.consent import BY_COMMAND, give_consent, outlives_withdrawal
 from attendance.database.engine import DatabaseError, begin_writing, require_current_schema, session_factory
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
@@ -98,13 +98,13 @@ def record_consents(
             if student is None and claimed:
                 student = Student(index_number=index_number, name=claim.name or index_number)
                 db.add(student)
-            reason = _settle(student, claim, claimed, now)
+            reason = _settle(db, student, claim, claimed, now)
             if reason is not None:
                 refused[index_number] = reason
     return refused
 
 
-def _settle(student: Student | None, claim: Claim, means: str | None, now: datetime) -> str | None:
+def _settle(db: Session, student: Student | None, claim: Claim, means: str | None, now: datetime) -> str | None:
     """Record a claim on the student's row; why the student may not be enrolled, or None."""
     if student is None:
         return "the database does not know the student, and no consent is recorded"
@@ -113,12 +113,11 @@ def _settle(student: Student | None, claim: Claim, means: str | None, now: datet
         later = claim.consented_at is not None and outlives_withdrawal(claim.consented_at, student.consent_withdrawn_at)
         if not later or not means:
             return "consent was withdrawn"
-        student.consent_withdrawn_at = None
-        student.consent_given_at = None
-    if student.consent_given_at is None:
-        if not means:
-            return "no consent is recorded"
-        student.consent_given_at, student.consent_means = given, means
+    elif student.consent_given_at is not None:
+        return None
+    elif not means:
+        return "no consent is recorded"
+    give_consent(db, student, given_at=given, means=means, recorder=BY_COMMAND)
     return None
 
 

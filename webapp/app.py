@@ -17,7 +17,10 @@ from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
-from webapp.records import courses, excuses, signing
+from webapp.me import blueprint as own_page_blueprint
+from webapp.me.identity import signed_in_student
+from webapp.me.sign_in import init_own_page
+from webapp.records import courses, excuses, proposals, signing
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
 from webapp.register.views import init_register
@@ -60,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_languages(
         app,
         institution=settings.institution.language,
-        of_account=_language_of_account,
+        of_account=_language_of_person,
         with_pseudo=settings.web.pseudo_languages,
     )
     init_themes(app)
@@ -91,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         links,
         preferences,
         profile,
+        proposals,
         records,
         signing,
         student,
@@ -98,6 +102,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)
+    if settings.students.own_page:
+        init_own_page(app)
+        app.register_blueprint(own_page_blueprint)
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
@@ -105,9 +112,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _language_of_account() -> str | None:
-    account = signed_in_account()
-    return account.language if account else None
+def _language_of_person() -> str | None:
+    person = signed_in_account() or signed_in_student()
+    return person.language if person else None
 
 
 def _page_context() -> dict[str, Any]:

@@ -33,6 +33,7 @@ from attendance.settings.mail import MailSecurity, MailSettings
 from attendance.settings.matching import DistanceSettings, MatchingRules, MatchingSettings
 from attendance.settings.section import Section
 from attendance.settings.service import ServiceSettings, TimeoutAction
+from attendance.settings.students import StudentsSettings
 from attendance.settings.web import WebSettings
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "SearchName",
     "ServiceSettings",
     "Settings",
+    "StudentsSettings",
     "TimeoutAction",
     "WebSettings",
 ]
@@ -83,6 +85,7 @@ class Settings(Section):
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()
     mail: MailSettings = MailSettings()
+    students: StudentsSettings = StudentsSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 

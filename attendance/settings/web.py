@@ -34,7 +34,13 @@ class WebSettings(Section):
         description="Where people open the dashboard, e.g. https://attendance.example.edu; stands in links that are "
         "given to people. Default: as the browser of whoever makes a link has it.",
     )
-    link_days: int = Field(7, ge=1, le=90, description="Days for which a link to set a password can be used.")
+    link_days: int = Field(
+        7,
+        ge=1,
+        le=90,
+        description="Days for which a link that is handed over can be used: to set a password, or to open a student's "
+        "own page.",
+    )
 
     @field_validator("secret_key")
     @classmethod

@@ -118,6 +118,14 @@ def _no_address(text: str) -> str | None:
     return None
 
 
+# The language of RFC 5646, with a script or a region if need be: fr, pt-br, zh-hant.
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*")
+
+
+def _no_language(text: str) -> str | None:
+    return None if _LANGUAGE.fullmatch(text) else f"{text!r} is no code of a language, like en or fr"
+
+
 def index_number_rule(pattern: str = "") -> TextRule:
     """What may be an index number at an institution: the one rule of forms, tables, folders and pickles.
 
@@ -144,6 +152,7 @@ INDEX_NUMBER = index_number_rule()
 """Where the institution does not say what index numbers look like."""
 PERSON_NAME = TextRule(120)
 EMAIL = TextRule(254, identifier=True, lower=True, further=_no_address)
+LANGUAGE = TextRule(16, identifier=True, lower=True, further=_no_language)
 COURSE_CODE = TextRule(32, identifier=True)
 COURSE_NAME = TextRule(160)
 DEPARTMENT_NAME = TextRule(120, identifier=True)
@@ -162,3 +171,6 @@ STATUS_LABEL_NAME = TextRule(40)
 STATUS_LABEL_LETTER = TextRule(2)
 EXCUSE_REASON = TextRule(500)
 EXCUSE_REFERENCE = TextRule(120)
+DISPUTE_TEXT = TextRule(500)  # why a student calls an entry wrong
+DISPUTE_ANSWER = TextRule(500)
+REJECTION_REASON = TextRule(500)  # of a proposed photo

@@ -44,6 +44,12 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
         "database",
     ),
     "serve": ("recognition_service.cli", "serve", "Run the recognition service.", "service"),
+    "student": (
+        "operations.cli.students",
+        "student",
+        "A student's address, consent so far, and a link to the own page.",
+        "database",
+    ),
     "tls": ("operations.cli.certificates", "tls", "Make certificates for a trial.", "service"),
     "token": (
         "operations.cli.tokens",

@@ -60,7 +60,13 @@ def purge() -> None:
     def before(days: int) -> datetime | None:
         return now - timedelta(days=days) if days else None
 
-    retention = Retention(before(kept.evidence_days), before(kept.job_days), before(kept.attendance_days), before(1))
+    retention = Retention(
+        evidence=before(kept.evidence_days),
+        jobs=before(kept.job_days),
+        sessions=before(kept.attendance_days),
+        proposals=before(settings.students.photo_days),
+        passing=before(1),
+    )
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
         for kind, rows in delete_old(session_factory(engine), retention).items():

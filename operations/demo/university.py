@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
+from attendance.database.consent import BY_COMMAND, give_consent
 from attendance.database.models import (
     Account,
     AccountRole,
@@ -70,8 +71,6 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
         person.index_number: Student(
             index_number=person.index_number,
             name=person.name,
-            consent_given_at=began,
-            consent_means="demo",
             recognisable_since=began if person.photos else None,
         )
         for person in STUDENTS
@@ -79,6 +78,8 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
     db.add_all(students.values())
     db.flush()
     db.add(AccountRole(account_id=teacher.id, role=Role.LECTURER, course_id=course.id))
+    for student in students.values():
+        give_consent(db, student, given_at=began, means="demo", recorder=BY_COMMAND)
     for person in ROSTER:
         db.add(Enrolment(course_id=course.id, student_id=students[person.index_number].id))
     for person in OTHER_COURSE:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -17,19 +18,28 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.access.student_links import make_student_link
+from attendance.database.consent import BY_COMMAND, BY_STUDENT, give_consent
 from attendance.database.engine import begin_writing
 from attendance.database.evidence import Evidence, record_evidence
+from attendance.database.mail import queue_mail
 from attendance.database.models import (
     AttendanceEvidence,
+    ConsentChange,
+    Dispute,
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
     JobState,
+    PhotoProposal,
+    QueuedMail,
+    Status,
     Student,
+    StudentLink,
     utc_now,
 )
 from attendance.database.register import Sighting
-from attendance.database.upkeep.erasure import being_erased, request_erasure, withdraw, withdraw_within
+from attendance.database.upkeep.erasure import being_erased, delete_student, request_erasure, withdraw, withdraw_within
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store, read_store
 from attendance.settings import Settings
@@ -75,6 +85,9 @@ class Installation:
                 for student in students:
                     record_evidence(db, self._evidence(student.index_number, f"{number}-of-{student.index_number}"))
                 db.add(self._job(WHO, b"photo " + MARK.encode() * 40))
+                proposal = PhotoProposal(student_id=students[0].id, file_name=f"{MARK}.jpg", reason=f"no: {MARK}")
+                proposal.content = b"proposed " + MARK.encode() * 40
+                db.add(proposal)
                 if number % 3:
                     first = sa.select(sa.func.min(AttendanceEvidence.id)).scalar_subquery()
                     others = AttendanceEvidence.student_id == students[1].id
@@ -310,7 +323,7 @@ def test_killed_after_any_step_asking_again_completes(place: Installation, step:
 def ask(place: Installation) -> None:
     with place.sessions.begin() as db:
         begin_writing(db)
-        withdraw_within(db, WHO, now=utc_now())
+        withdraw_within(db, WHO, now=utc_now(), recorder=BY_COMMAND)
         request_erasure(db, WHO, asked_by=None)
 
 
@@ -422,11 +435,39 @@ def test_evidence_that_comes_during_a_withdrawal_is_not_kept(
 
     with sessions() as db:
         begin_writing(db)
-        withdraw_within(db, WHO, now=utc_now())
+        withdraw_within(db, WHO, now=utc_now(), recorder=BY_COMMAND)
         recording = in_background(record)
         db.commit()
     recording.join()
     assert place.kept()[0] == [OTHER]
+
+
+def test_a_deletion_takes_all_that_students_do_along(place: Installation) -> None:
+    session_id = place.session_id
+    with place.sessions.begin() as db:
+        begin_writing(db)
+        student = db.scalars(sa.select(Student).where(Student.index_number == WHO)).one()
+        student.name, student.email = f"name {MARK}", f"{MARK}@example.edu"
+        give_consent(db, student, given_at=NINE, means=f"by {MARK}", recorder=BY_STUDENT)
+        make_student_link(db, student.id, now=NINE, lifetime=timedelta(hours=1))
+        queue_mail(db, kind="student_link", to=student.email, language=None, key=MARK, data={"of": MARK})
+        claim = {"session_id": session_id, "student_id": student.id, "claimed": Status.LATE}
+        db.add_all([Dispute(**claim, text=f"{number} {MARK}", open=sa.null(), answer=MARK) for number in range(50)])
+    assert "attendance.db" in {name.removesuffix("-wal") for name in place.remains()} or not is_sqlite(place.engine)
+    with place.sessions.begin() as db:
+        begin_writing(db)
+        student = db.scalars(sa.select(Student).where(Student.index_number == WHO)).one()
+        delete_student(db, student, now=utc_now(), recorder=BY_COMMAND)
+    assert type_("work", "--once").exit_code == 0
+    assert place.remains() == []
+    with place.sessions() as db:
+        assert db.scalars(sa.select(Student.index_number)).all() == [OTHER]
+        for table in (ConsentChange, Dispute, PhotoProposal, QueuedMail, StudentLink):
+            assert db.scalar(sa.select(sa.func.count()).select_from(table)) == 0, table
+
+
+def is_sqlite(engine: sa.Engine) -> bool:
+    return engine.dialect.name == "sqlite"
 
 
 def test_reports_are_searched_by_the_number_as_it_is_written(sessions: sessionmaker[Session]) -> None:

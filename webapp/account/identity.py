@@ -128,7 +128,8 @@ def _load(identifier: str) -> SignedIn | None:
 def _require_sign_in() -> Response | None:
     if request.endpoint is None or request.endpoint == "static":
         return None
-    if needed() is Access.ANYBODY or signed_in_account() is not None:
+    # A student's page asks for the student itself (`webapp.me.identity`).
+    if needed() in (Access.ANYBODY, Access.STUDENT) or signed_in_account() is not None:
         return None
     if "_user_id" in session:
         g.session_ended = True

@@ -24,6 +24,7 @@ class Permission(StrEnum):
     CORRECT = "correct entries of a register, one or several, and take it by hand"
     EXCUSE = "excuse students"
     PLAN = "move, cancel and restore sessions, and name the course's own statuses"
+    RECOGNISE = "decide on photos that students propose of themselves"
     TERM = "reports and exports over many sessions"
     DEPARTMENT = "reports that compare the courses of a department"
     ADMINISTER = "administration: people and roles, courses, rooms, cameras, timetable, imports"
@@ -34,10 +35,11 @@ class Access(StrEnum):
 
     ANYBODY = "anybody"
     SIGNED_IN = "whoever is signed in"
+    STUDENT = "the student who came in by a link; no account, whatever its roles"
 
 
 _OF_REGISTERS = frozenset({Permission.READ, Permission.CORRECT})
-_OF_COURSES = _OF_REGISTERS | {Permission.EXCUSE, Permission.PLAN, Permission.TERM}
+_OF_COURSES = _OF_REGISTERS | {Permission.EXCUSE, Permission.PLAN, Permission.RECOGNISE, Permission.TERM}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),

@@ -24,9 +24,6 @@ from attendance.database.models import SignInAttempt, utc_now
 log = structlog.get_logger()
 
 WINDOW_S = 15 * 60
-# Failures within the window. An account from one address: a person who forgot. An account from anywhere: many machines
-# guessing at one person; higher, so that a stranger cannot easily keep somebody out. An address: one machine guessing
-# at many; highest, because a whole campus may share one.
 PAIR_LIMIT = 5
 ACCOUNT_LIMIT = 25
 ADDRESS_LIMIT = 60
@@ -38,6 +35,25 @@ _PATIENCE_S, _POLL_S = 5.0, 0.1
 _SOON_S = 2
 _MAX_ROWS = 100_000
 _LOCK = "attendance-sign-in"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many failures within the window are too many.
+
+    Attributes:
+        pair: of an account from one address: a person who forgot.
+        account: of an account from anywhere: many machines guessing at one person; higher, so that a stranger cannot
+            easily keep somebody out.
+        address: of an address: one machine guessing at many; highest, because a whole campus may share one.
+    """
+
+    pair: int = PAIR_LIMIT
+    account: int = ACCOUNT_LIMIT
+    address: int = ADDRESS_LIMIT
+
+
+PASSWORDS = Limits()
 
 
 @dataclass(frozen=True)
@@ -62,12 +78,24 @@ class Throttle:
         engine: the database.
         key: a secret that all replicas share; without it nobody learns accounts and addresses from the table.
         clock: the present moment, UTC.
+        limits: how many failures are too many.
+        purpose: of what attempts are counted; those of another purpose count by themselves.
     """
 
-    def __init__(self, engine: sa.Engine, key: str, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        key: str,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        limits: Limits = PASSWORDS,
+        purpose: str = "",
+    ) -> None:
         self._engine = engine
         self._secret = key.encode()
         self._clock = clock
+        self._limits = limits
+        self._purpose = purpose
 
     def begin(self, account: str, address: str | None) -> Attempt:
         """Count an attempt, which `forgive` or `fail` must end unless it has to wait.
@@ -93,6 +121,10 @@ class Throttle:
         failures = sa.and_(SignInAttempt.account == attempt.account, SignInAttempt.failed)
         self._settle(sa.delete(SignInAttempt).where(sa.or_(failures, SignInAttempt.id == attempt.row)))
 
+    def uncount(self, attempt: Attempt) -> None:
+        """It was no guess: forget this attempt, and none before it."""
+        self._settle(sa.delete(SignInAttempt).where(SignInAttempt.id == attempt.row))
+
     def fail(self, attempt: Attempt) -> None:
         """The password was wrong."""
         self._settle(sa.update(SignInAttempt).where(SignInAttempt.id == attempt.row).values(failed=True))
@@ -110,7 +142,8 @@ class Throttle:
         with exclusive(self._engine, _LOCK) as db:
             _tidy(db, now)
             mine, there = SignInAttempt.account == account, SignInAttempt.address == address
-            limits = ((sa.and_(mine, there), PAIR_LIMIT), (mine, ACCOUNT_LIMIT), (there, ADDRESS_LIMIT))
+            limit = self._limits
+            limits = ((sa.and_(mine, there), limit.pair), (mine, limit.account), (there, limit.address))
             failed = sa.or_(SignInAttempt.failed, SignInAttempt.tried_at <= now - _LONGEST_CHECK)
             wait = max(_wait(db, sa.and_(whose, failed), limit, now) for whose, limit in limits)
             if wait:
@@ -122,7 +155,8 @@ class Throttle:
             return Attempt(account, address, row=key[0] if key else 0), False
 
     def _key(self, kind: str, value: str) -> str:
-        return hmac.new(self._secret, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()[:32]
+        counted = f"{self._purpose}{kind}\0{value}"
+        return hmac.new(self._secret, counted.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _tidy(db: sa.Connection, now: datetime) -> None:

@@ -13,6 +13,7 @@ from webapp.admin import (
     importing,
     rooms,
     sessions,
+    student_link,
     students,
 )
 from webapp.admin.blueprint import blueprint
@@ -31,5 +32,6 @@ __all__ = [
     "importing",
     "rooms",
     "sessions",
+    "student_link",
     "students",
 ]

@@ -1,36 +1,32 @@
 """A student's consent and photos; what the gallery does with them is a job of its worker."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session
-from werkzeug.datastructures import FileStorage
 
-from attendance.database.consent import outlives_withdrawal
-from attendance.database.models import GalleryJob, GalleryJobKind, GalleryJobPhoto, Student, utc_now
+from attendance.database.consent import by_account, give_consent, outlives_withdrawal
+from attendance.database.models import Student, utc_now
+from attendance.database.requests.enrolment import request_enrolment
 from attendance.database.upkeep.erasure import request_erasure, withdraw_within
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import is_erasing, jobs_of, waiting_photos
 from webapp.admin.lookup import fetch
-from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS, PhotoError, check_photo, name_of_photo
 from webapp.admin.questions import Question, ask
 from webapp.admin.student_page import ConsentForm, PhotosForm, gallery_of, student_page
 from webapp.admin.writing import begin_change, note
+from webapp.tools.photos import MAX_BYTES, MOST_PHOTOS, Photo, checked_photos
 from webapp.tools.storage import database
 from webapp.tools.times import day_text, local, start_of_day, today
 from webapp.tools.uploads import upload_limit
 
 # The form around photos that are just small enough.
 _ROOM_FOR_FORM = 1_000_000
-# Of a name that a message carries in a cookie.
-_SHOWN_OF_NAME = 30
 _ERASING = lazy_gettext("The student's photos and encodings are being erased. Wait until that is done.")
-
-Photo = tuple[str, FileStorage]
 
 
 @blueprint.post("/students/<int:student_id>/consent")
@@ -47,9 +43,8 @@ def record_consent(student_id: int) -> ResponseReturnValue:
         db.rollback()
         form.consent_given_on.errors = [problem]
         return student_page(student, form)
-    student.consent_given_at = _moment(day, student.consent_given_at)
-    student.consent_means = form.consent_means.data
-    student.consent_withdrawn_at = None
+    given_at, recorder = _moment(day, student.consent_given_at), by_account(current_account().id)
+    give_consent(db, student, given_at=given_at, means=form.consent_means.data, recorder=recorder)
     db.commit()
     note("consent_recorded", student=student_id)
     flash(gettext("The consent of %(student)s is recorded.", student=student.name), "success")
@@ -66,7 +61,8 @@ def withdraw_consent(student_id: int) -> ResponseReturnValue:
     db = begin_change()
     student = _fresh(db, student_id)
     if not is_erasing(db, student.index_number):
-        withdraw_within(db, student.index_number, now=utc_now())
+        recorder = by_account(current_account().id)
+        withdraw_within(db, student.index_number, now=utc_now(), recorder=recorder)
         request_erasure(db, student.index_number, asked_by=current_account().id)
     db.commit()
     note("consent_withdrawn", student=student_id)
@@ -90,7 +86,7 @@ def upload_photos(student_id: int) -> ResponseReturnValue:
     form.photos.errors = _upload_problems(database(), student, len(given))
     if form.photos.errors:
         return student_page(student, form)
-    good, rejected = _checked(given)
+    good, rejected = checked_photos(given)
     if not good:
         form.photos.errors = rejected
         return student_page(student, form)
@@ -100,7 +96,8 @@ def upload_photos(student_id: int) -> ResponseReturnValue:
     if form.photos.errors:
         db.rollback()
         return student_page(student, form)
-    job = _ask_enrolment(db, student, good)
+    job = request_enrolment(db, student.index_number, _contents(good), asked_by=current_account().id)
+    db.commit()
     note("photos_uploaded", student=student_id, job=job.id, photos=len(good), rejected=len(rejected))
     flash(
         ngettext("%(num)s photo waits to be looked at.", "%(num)s photos wait to be looked at.", len(good)),
@@ -168,35 +165,10 @@ def _upload_problems(db: Session, student: Student, number: int) -> list[str]:
     return []
 
 
-def _checked(files: Sequence[FileStorage]) -> tuple[list[Photo], list[str]]:
-    """The photos that can be taken under the names they will have, and a sentence for each of the others."""
-    good: dict[str, FileStorage] = {}
-    rejected = []
-    for file in files:
-        name = name_of_photo(file.filename, good)
-        try:
-            check_photo(file.stream.read(MAX_BYTES + 1))
-        except PhotoError as error:
-            shown = name if len(name) <= _SHOWN_OF_NAME else f"{name[: _SHOWN_OF_NAME - 1]}\u2026"
-            rejected.append(f"{shown} {error}")
-        else:
-            good[name] = file
-    return list(good.items()), rejected
-
-
-def _ask_enrolment(db: Session, student: Student, photos: Sequence[Photo]) -> GalleryJob:
-    asked_by = current_account().id
-    job = GalleryJob(kind=GalleryJobKind.ENROL, index_number=student.index_number, requested_by_id=asked_by)
-    db.add(job)
-    db.flush()
+def _contents(photos: Sequence[Photo]) -> Iterator[tuple[str, bytes]]:
     for name, file in photos:
         file.stream.seek(0)
-        photo = GalleryJobPhoto(job_id=job.id, file_name=name, content=file.stream.read())
-        db.add(photo)
-        db.flush()  # one at a time: a statement with all of them would be larger than MariaDB takes
-        db.expunge(photo)
-    db.commit()
-    return job
+        yield name, file.stream.read()
 
 
 def _withdrawal(student: Student) -> Question:

@@ -7,14 +7,27 @@ from flask import make_response, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 from flask_wtf.file import MultipleFileField
-from wtforms import ValidationError
+from wtforms import SelectField, ValidationError
 from wtforms.validators import Optional
 
-from attendance.database.models import Course, Enrolment, Student, utc_now
-from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, PERSON_NAME
-from webapp.admin.forms import AdminForm, DayField, given, index_number_field, sensible_year, text_field
+from attendance.database.consent import consent_history
+from attendance.database.models import Course, Enrolment, PhotoProposal, Student, utc_now
+from attendance.database.requests.proposals import students_with_proposals
+from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, EMAIL, PERSON_NAME
+from webapp.admin.forms import (
+    AdminForm,
+    DayField,
+    given,
+    index_number_field,
+    one_of_the_list,
+    options,
+    sensible_year,
+    text_field,
+)
 from webapp.admin.gallery_jobs import jobs_of
-from webapp.admin.photos import MAX_BYTES, MOST_PHOTOS
+from webapp.serving.security import CAMERA_ALLOWED
+from webapp.tools.languages import LANGUAGES
+from webapp.tools.photos import MAX_BYTES, MOST_PHOTOS, proposals_kept_for
 from webapp.tools.storage import database
 from webapp.tools.times import local, today
 
@@ -26,13 +39,31 @@ class StudentForm(AdminForm):
 
     index_number = index_number_field()
     name = text_field(lazy_gettext("Name"), PERSON_NAME)
+    email = text_field(lazy_gettext("E-mail address"), EMAIL, optional=True)
+    language = SelectField(
+        lazy_gettext("Language"),
+        validate_choice=False,
+        validators=[one_of_the_list(lazy_gettext("Choose a language of the list."))],
+    )
     declared_group = text_field(lazy_gettext("Declared group"), DECLARED_GROUP, optional=True)
 
-    def leave_index_number(self, present: str) -> "StudentForm":
-        """Judge the index number only if it changes: one of long ago may break today's rule. Returns the form."""
-        if self.index_number.data == present:
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.language.choices = options([("", gettext("That of the browser")), *LANGUAGES.items()])
+        if self.language.data is None:
+            self.language.data = ""
+
+    def leave_what_stays(self, student: Student) -> "StudentForm":
+        """Judge what changes only: a number of long ago may break today's rule. Returns the form."""
+        if self.index_number.data == student.index_number:
             self.index_number.validators = []
+        self.offer_language_of(student)
         return self
+
+    def offer_language_of(self, student: Student) -> None:
+        """Offer the language that a file has given, if there are no pages in it."""
+        if student.language and student.language not in LANGUAGES:
+            self.language.choices += options([(student.language, student.language)])
 
 
 class NewStudentForm(StudentForm):
@@ -82,8 +113,10 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
     """
     db = database()
     courses = sa.select(Course).join(Enrolment).where(Enrolment.student_id == student.id).order_by(Course.code)
+    details = StudentForm(formdata=None, obj=student)
+    details.offer_language_of(student)
     forms = {
-        "details": StudentForm(formdata=None, obj=student),
+        "details": details,
         "consent": ConsentForm(formdata=None, data=_consent_of(student)),
         "photos": PhotosForm(formdata=None),
     }
@@ -94,6 +127,8 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
         "admin/student.html",
         **forms,
         wrong=wrong,
+        proposed=_proposed(student),
+        consent_changes=consent_history(db, student.id),
         courses=db.scalars(courses).all(),
         most_photos=MOST_PHOTOS,
         most_bytes=MAX_BYTES,
@@ -103,13 +138,19 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
     response = make_response(page, 422 if wrong else 200)
     if student.consent_given_at is not None:
         # This page, and no other, may ask the browser for the camera.
-        response.headers["Permissions-Policy"] = "camera=(self), microphone=(), geolocation=()"
+        response.headers["Permissions-Policy"] = CAMERA_ALLOWED
     return response
 
 
 def gallery_of(student: Student) -> dict[str, Any]:
     """What the page says of a student and the gallery, which is read again while jobs go on."""
     return {"student": student, "jobs": jobs_of(database(), student.index_number, utc_now())}
+
+
+def _proposed(student: Student) -> int:
+    """How many photos that the student proposes wait."""
+    waiting = students_with_proposals(proposals_kept_for()).where(PhotoProposal.student_id == student.id)
+    return sum(photos for _, photos, _ in database().execute(waiting))
 
 
 def _consent_of(student: Student) -> dict[str, Any]:

@@ -5,8 +5,12 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
 
+from attendance.database.access.student_links import end_own_page_sign_ins
+from attendance.database.consent import by_account, give_consent
 from attendance.database.models import Attendance, Enrolment, Student, utc_now
-from attendance.database.upkeep.erasure import request_erasure, withdraw_within
+from attendance.database.transactions import inserted
+from attendance.database.upkeep.erasure import delete_student as erase_and_delete
+from attendance.database.upkeep.erasure import request_erasure
 from attendance.tables.index_numbers import likeness
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
@@ -24,6 +28,7 @@ from webapp.tools.times import start_of_day
 
 _A_PAGE = 50
 _TAKEN = lazy_gettext("Another student has this index number.")
+_ADDRESS_TAKEN = lazy_gettext("Another student has this e-mail address.")
 _LISTS = {
     "": (lazy_gettext("All"), sa.true()),
     "no-encodings": (lazy_gettext("Cannot be recognised yet"), Student.gallery_encodings == 0),
@@ -58,11 +63,13 @@ def new_student() -> ResponseReturnValue:
     if form.validate_on_submit():
         db, day = begin_change(), form.consent_given_on.data
         student = Student(**_details(form))
-        student.consent_given_at = None if day is None else start_of_day(day)
-        student.consent_means = form.consent_means.data or None
         if not _taken(form, None) and not _consents_too_early(form):
-            db.add(student)
-            if committed(db, form.index_number, _TAKEN):
+            if not inserted(db, student):  # somebody took the number or the address between question and answer
+                form.index_number.errors = [_TAKEN]
+            elif day is not None:
+                recorder, means = by_account(current_account().id), form.consent_means.data or None
+                give_consent(db, student, given_at=start_of_day(day), means=means, recorder=recorder)
+            if not form.index_number.errors and committed(db, form.index_number, _TAKEN):
                 note("student_added", student=student.id)
                 flash(gettext("%(student)s is added.", student=student.name), "success")
                 _ask_about(student.index_number)
@@ -81,7 +88,7 @@ def student(student_id: int) -> ResponseReturnValue:
 def save_student(student_id: int) -> ResponseReturnValue:
     """Keep changed details; encodings under a former index number are erased."""
     student = fetch(Student, student_id)
-    form = StudentForm().leave_index_number(student.index_number)
+    form = StudentForm().leave_what_stays(student)
     if not form.validate():
         return student_page(student, form)
     db = begin_change()
@@ -93,6 +100,8 @@ def save_student(student_id: int) -> ResponseReturnValue:
     if left_behind:
         request_erasure(db, student.index_number, asked_by=current_account().id)
         student.gallery_encodings = 0
+    if student.email != (form.email.data or None):
+        end_own_page_sign_ins(db, [student.id])
     for name, value in _details(form).items():
         setattr(student, name, value)
     if not committed(db, form.index_number, _TAKEN):
@@ -148,9 +157,7 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    withdraw_within(db, student.index_number, now=utc_now())
-    db.execute(sa.delete(Student).where(Student.id == student_id))
-    request_erasure(db, student.index_number, asked_by=current_account().id)
+    erase_and_delete(db, student, now=utc_now(), recorder=by_account(current_account().id))
     db.commit()
     note("student_deleted", student=student_id, entries=entries)
     flash(gettext("%(student)s is deleted.", student=student.name), "success")
@@ -161,6 +168,8 @@ def _details(form: StudentForm) -> dict[str, str | None]:
     return {
         "index_number": form.index_number.data,
         "name": form.name.data,
+        "email": form.email.data or None,
+        "language": form.language.data or None,
         "declared_group": form.declared_group.data or None,
     }
 
@@ -185,11 +194,15 @@ def _consents_too_early(form: NewStudentForm) -> bool:
 
 
 def _taken(form: StudentForm, student_id: int | None) -> bool:
-    query = sa.select(Student.id).where(Student.index_number == form.index_number.data, Student.id != (student_id or 0))
-    if database().scalar(query) is None:
-        return False
-    form.index_number.errors = [_TAKEN]
-    return True
+    others = sa.select(Student.id).where(Student.id != (student_id or 0))
+    for field, column, message in (
+        (form.index_number, Student.index_number, _TAKEN),
+        (form.email, Student.email, _ADDRESS_TAKEN),
+    ):
+        if field.data and database().scalar(others.where(column == field.data)) is not None:
+            field.errors = [message]
+            return True
+    return False
 
 
 def _ask_about(index_number: str) -> None:

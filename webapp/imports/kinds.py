@@ -88,7 +88,8 @@ KINDS: Mapping[str, Kind] = {
             english("Students"),
             "students",
             english(
-                "Adds students. One who is there already gets what the file says of name, consent and declared group."
+                "Adds students. One who is there already gets what the file says of name, e-mail address, language, "
+                "consent and declared group."
             ),
             "index_number,name\n123456,Maria Nowak\n123457,Łukasz Żak\n",
             lambda run: StudentImporter(run.zone, rule=run.rule, plan=run.plan),

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from attendance.database.consent import BY_COMMAND, Recorder
 from attendance.tables.errors import LineError
 
 
@@ -57,10 +58,12 @@ class ImportPlan:
 
     Attributes:
         create: what may be made where lines name it and it is not there.
+        recorder: who records the consents that files say were given.
         applies: whether what is added is written, and so found in the database; `run_import` says so.
     """
 
     create: frozenset[RecordKind] = frozenset()
+    recorder: Recorder = BY_COMMAND
     applies: bool = False
     _planned: dict[RecordKind, dict[str, Planned]] = field(
         default_factory=lambda: {record: {} for record in RecordKind}

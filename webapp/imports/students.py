@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.consent import outlives_withdrawal
+from attendance.database.access.student_links import end_own_page_sign_ins
+from attendance.database.consent import given_row, keep_given, outlives_withdrawal
 from attendance.database.models import Student
 from attendance.database.upkeep.erasure import being_erased
 from attendance.tables import fields
@@ -18,6 +19,7 @@ from attendance.tables.dates import parse_date
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
 from attendance.texts import english, english_list
+from webapp.imports.addresses import StudentAddresses
 from webapp.imports.likeness import LikeNumbers
 from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Result
@@ -29,7 +31,22 @@ _DECLARED_GROUP = Column(
     required=False,
     rule=fields.DECLARED_GROUP,
 )
-_CHANGED = ("name", "consent_given_at", "consent_means", "consent_withdrawn_at", "declared_group")
+_EMAIL = Column(
+    "email",
+    "The student's own e-mail address, to which links to the student's own page go. Empty leaves what is recorded.",
+    required=False,
+    aliases=("e-mail", "mail", "email_address"),
+    rule=fields.EMAIL,
+)
+_LANGUAGE = Column(
+    "language",
+    "The language of mail and of the own page, like en or fr. Empty leaves what is recorded.",
+    required=False,
+    rule=fields.LANGUAGE,
+)
+_CHANGED = (
+    "name", "consent_given_at", "consent_means", "consent_withdrawn_at", "declared_group", "email", "language"
+)  # fmt: skip
 _WANTED = (Student.id, Student.index_number, *(getattr(Student, name) for name in _CHANGED))
 
 
@@ -43,6 +60,8 @@ class _Planned:
     consent_means: str | None = None
     consent_withdrawn_at: datetime | None = None
     declared_group: str | None = None
+    email: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +73,12 @@ class StudentRecord:
     consent_given_on: date | None
     consent_means: str | None
     declared_group: str | None
+    email: str | None
+    language: str | None
 
 
 class StudentImporter(Importer[StudentRecord]):
-    """Adds students; gives those already there the name (and consent) of the file."""
+    """Adds students; gives those already there what the file says of name, address, language and consent."""
 
     not_meant: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("group", "groups", "seminar_group", "seminar group", "class", "grupa"),
@@ -73,8 +94,9 @@ class StudentImporter(Importer[StudentRecord]):
         super().__init__(plan)
         self._zone = zone
         self._number = index_number_column(rule)
-        self.columns = (self._number, STUDENT_NAME, CONSENT_DATE, CONSENT_MEANS, _DECLARED_GROUP)
+        self.columns = (self._number, STUDENT_NAME, _EMAIL, CONSENT_DATE, CONSENT_MEANS, _DECLARED_GROUP, _LANGUAGE)
         self._like = LikeNumbers(self.plan)
+        self._addresses = StudentAddresses()
         self._adding: dict[str, str] = {}
 
     def parse(self, line: Line, present: frozenset[str]) -> StudentRecord:
@@ -88,6 +110,8 @@ class StudentImporter(Importer[StudentRecord]):
             consent_given_on=self._day(given) if given else None,
             consent_means=line.optional_text(CONSENT_MEANS),
             declared_group=line.optional_text(_DECLARED_GROUP),
+            email=line.optional_text(_EMAIL),
+            language=line.optional_text(_LANGUAGE),
         )
 
     def _day(self, text: str) -> date:
@@ -108,8 +132,9 @@ class StudentImporter(Importer[StudentRecord]):
         )
 
     def handle(self, db: Session, batch: Sequence[Numbered[StudentRecord]], *, apply: bool) -> list[Outcome]:
-        """Two or three statements, whatever the size of the batch."""
+        """A few statements, whatever the size of the batch."""
         self._like.begin(db)
+        self._addresses.begin(db, {item.record.email for item in batch if item.record.email})
         numbers = [item.record.index_number for item in batch]
         query = sa.select(*_WANTED).where(Student.index_number.in_(numbers))
         known: dict[str, Any] = {row.index_number: row for row in db.execute(query)}
@@ -118,12 +143,19 @@ class StudentImporter(Importer[StudentRecord]):
         outcomes: list[Outcome] = []
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
+        moved: list[int] = []
+        consented: list[int] = []
         for item in batch:
             row, record = known.get(item.record.index_number), item.record
-            refusal = self._refusal(row, record, erasing)
+            refusals = {
+                "consent_date": self._refusal(row, record, erasing),
+                "email": self._addresses.refusal(record.email, record.index_number),
+            }
+            column, refusal = next(((name, said) for name, said in refusals.items() if said), ("", None))
             if refusal is not None:
-                outcomes.append(Outcome(item.line, Result.REFUSED, refusal, "consent_date"))
+                outcomes.append(Outcome(item.line, Result.REFUSED, refusal, column))
                 continue
+            self._addresses.give(record.email, record.index_number)
             if row is None:
                 new.append(self._new(record))
                 question = self._like.question(record.index_number, item.line)
@@ -132,6 +164,8 @@ class StudentImporter(Importer[StudentRecord]):
             changes, words = self._difference(row, record)
             if changes:
                 changed.append({"id": row.id, **changes})
+                moved += [row.id] if changes["email"] != row.email else []
+                consented += [row.id] if _consents(row, changes) else []
             message = (
                 english(
                     "%(index_number)s is already there; %(words)s",
@@ -144,13 +178,25 @@ class StudentImporter(Importer[StudentRecord]):
             outcomes.append(Outcome(item.line, Result.UPDATED if changes else Result.UNCHANGED, message))
         self._adding = {row["index_number"]: row["name"] for row in new}
         if apply:
+            end_own_page_sign_ins(db, moved)
             write_rows(db, Student, new, changed)
+            self._keep_consents(db, [row["index_number"] for row in new if row["consent_given_at"]], consented)
         return outcomes
+
+    def _keep_consents(self, db: Session, new: Sequence[str], changed: Sequence[int]) -> None:
+        """Keep the consents of students whom a batch added or changed as changes."""
+        columns = sa.select(Student.id, Student.consent_given_at, Student.consent_means)
+        found = [*db.execute(columns.where(Student.index_number.in_(new)))] if new else []
+        found += [*db.execute(columns.where(Student.id.in_(changed)))] if changed else []
+        keep_given(
+            db, [given_row(row.id, row.consent_given_at, row.consent_means, self.plan.recorder) for row in found]
+        )
 
     def settle(self) -> None:
         """Remember the students of the last batch."""
         self.plan.remember(RecordKind.STUDENTS, self._adding.items())
         self._like.settle()
+        self._addresses.settle()
 
     def _refusal(self, row: Any, record: StudentRecord, erasing: frozenset[str]) -> str | None:
         """Why a line's consent cannot be recorded, or None."""
@@ -178,6 +224,8 @@ class StudentImporter(Importer[StudentRecord]):
             "consent_given_at": None if record.consent_given_on is None else self._moment(record.consent_given_on),
             "consent_means": record.consent_means,
             "declared_group": record.declared_group,
+            "email": record.email,
+            "language": record.language,
         }
 
     def _difference(self, row: Any, record: StudentRecord) -> tuple[dict[str, Any], list[str]]:
@@ -198,7 +246,19 @@ class StudentImporter(Importer[StudentRecord]):
         if record.declared_group is not None and record.declared_group != row.declared_group:
             after["declared_group"] = record.declared_group
             words.append(english("the declared group changes"))
+        if record.email is not None and record.email != row.email:
+            after["email"] = record.email
+            words.append(english("the e-mail address becomes %(email)s", email=record.email))
+        if record.language is not None and record.language != row.language:
+            after["language"] = record.language
+            words.append(english("the language becomes %(language)s", language=record.language))
         return (after, words) if words else ({}, [])
+
+
+def _consents(before: Any, after: Mapping[str, Any]) -> bool:
+    """Whether a change of a row is one of its consent."""
+    given, means = after["consent_given_at"], after["consent_means"]
+    return given is not None and (given, means) != (before.consent_given_at, before.consent_means)
 
 
 def write_rows(

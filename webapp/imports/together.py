@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from attendance.database.consent import BY_COMMAND, Recorder
 from attendance.tables.errors import TableError
 from attendance.tables.fields import TextRule
 from attendance.tables.reading import MAX_BYTES, Column, Table, read_table
@@ -42,11 +43,13 @@ class Importing:
         zone: the institution's.
         rule: what may be an index number here.
         create: what may be made where lines name it and it is not there.
+        recorder: who records the consents that files say were given.
     """
 
     zone: ZoneInfo
     rule: TextRule
     create: frozenset[RecordKind] = frozenset()
+    recorder: Recorder = BY_COMMAND
 
     def run(
         self,
@@ -68,7 +71,7 @@ class Importing:
             TableError: a file cannot be read; then nothing is written. Or one is too long, and what stood before is
                 imported.
         """
-        plan = ImportPlan(self.create)
+        plan = ImportPlan(self.create, self.recorder)
         importers = [file.kind.importer(self.zone, file.course_code, rule=self.rule, plan=plan) for file in files]
         tables = [_table(file, importer.columns, len(files)) for file, importer in zip(files, importers, strict=True)]
         reports = []

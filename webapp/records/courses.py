@@ -29,12 +29,14 @@ from attendance.database.models import (
     Unrecorded,
     utc_now,
 )
+from attendance.database.requests.disputes import open_disputes
 from attendance.database.thresholds import threshold_of
 from webapp.account.identity import roles_with
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.course_sheets import sessions_sheet
+from webapp.records.proposals import proposing_students
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
 from webapp.tools.names import contains_text
 from webapp.tools.paging import paginate
@@ -86,6 +88,20 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Disputed:
+    """A session of which students call entries wrong, and nobody has answered.
+
+    Attributes:
+        entries: how many.
+        since: when the first of them did.
+    """
+
+    session: ClassSession
+    entries: int
+    since: datetime
+
+
+@dataclass(frozen=True)
 class CourseCard:
     """A course in the list of courses.
 
@@ -127,6 +143,8 @@ def home() -> str:
         lines=lines,
         troubles=troubles(db, [line.session for line in lines], now),
         tasks=_by_hand(db, now),
+        disputed=_disputed(db),
+        proposing=proposing_students(db),
         page=page,
         cards=cards,
         search=search,
@@ -242,6 +260,16 @@ def _by_hand(db: Session, now: datetime) -> list[Task]:
         .limit(_TASKS_AT_MOST)
     )
     return [Task(session, students) for session, students in db.execute(query)]
+
+
+def _disputed(db: Session) -> list[Disputed]:
+    """The sessions of one's own courses that wait for an answer, those that wait longest first."""
+    own = [role.course_id for role in roles_with(Permission.CORRECT) if role.course_id is not None]
+    waiting = {session_id: (number, since) for session_id, number, since in db.execute(open_disputes(among(own)))}
+    oldest = sorted(waiting, key=lambda session_id: waiting[session_id][1])[:_TASKS_AT_MOST]
+    query = sa.select(ClassSession).options(*parts()).where(ClassSession.id.in_(oldest))
+    sessions = {session.id: session for session in db.scalars(query)}
+    return [Disputed(sessions[session_id], *waiting[session_id]) for session_id in oldest]
 
 
 def _next_starts(db: Session, course_ids: Sequence[int], now: datetime) -> dict[int, datetime]:

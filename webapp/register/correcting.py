@@ -17,11 +17,12 @@ from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.excused import excuses_for
 from attendance.database.labels import LabelGoneError
 from attendance.database.models import AttendanceChange, ClassSession, utc_now
+from attendance.database.requests.disputes import disputes_of_entry
 from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
-from webapp.register.forms import CorrectionForm, EntryForm, RemarkForm
+from webapp.register.forms import AnswerForm, CorrectionForm, EntryForm, RemarkForm
 from webapp.register.rows import RegisterRow, labels_of, read_register, read_row, render_row
 from webapp.tools.languages import say, say_error
 from webapp.tools.requests import safe_path, wants_page
@@ -36,9 +37,9 @@ _CONFLICT = 409
 def entry(session_id: int, student_id: int) -> str:
     """One student's entry: the correction form, the history of changes, and what the cameras saw."""
     session = reach_session(session_id)
-    row = _reach_row(session, student_id)
+    row = reach_row(session, student_id)
     asked = EntryForm(formdata=None, data={"next": request.args.get("next")})
-    return _entry_page(session, row, _as_it_is(session, row, asked))
+    return entry_page(session, row, _as_it_is(session, row, asked))
 
 
 @blueprint.post("/students/<int:student_id>")
@@ -46,10 +47,10 @@ def entry(session_id: int, student_id: int) -> str:
 def correct(session_id: int, student_id: int) -> ResponseReturnValue:
     """Set a status with a reason; from a script, the answer is the new row."""
     session = reach_session(session_id)
-    row = _reach_row(session, student_id)
+    row = reach_row(session, student_id)
     form = CorrectionForm(labels=labels_of(session))
     if not form.validate():
-        return _entry_page(session, row, form), 422
+        return entry_page(session, row, form), 422
     status, label_id = form.decided
     try:
         correct_entry(
@@ -64,12 +65,12 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
         )
     except LabelGoneError:
         form.label_is_gone()
-        return _entry_page(session, row, form), 422
+        return entry_page(session, row, form), 422
     except NoEntryError:  # the student was taken off the roster meanwhile
         abort(404)
     except EntryChangedError:
         return _conflict_page(session, student_id, form)
-    return _saved(
+    return saved(
         session,
         student_id,
         form,
@@ -82,10 +83,10 @@ def correct(session_id: int, student_id: int) -> ResponseReturnValue:
 def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
     """Let the machine decide an entry again that a person had decided."""
     session = reach_session(session_id)
-    row = _reach_row(session, student_id)
+    row = reach_row(session, student_id)
     form = EntryForm()
     if not form.validate():
-        return _entry_page(session, row, _as_it_is(session, row, form)), 422
+        return entry_page(session, row, _as_it_is(session, row, form)), 422
     try:
         give_back_entry(
             database(),
@@ -102,7 +103,7 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
         abort(400, say_error(error))
     after = read_row(database(), session, student_id, utc_now(), courses_seen(session))
     word = say(STATE_WORDS[after.state]) if after else gettext("No entry")
-    return _saved(
+    return saved(
         session,
         student_id,
         form,
@@ -115,10 +116,10 @@ def give_back(session_id: int, student_id: int) -> ResponseReturnValue:
 def remark(session_id: int, student_id: int) -> ResponseReturnValue:
     """Write a note beside the status, or take it away."""
     session = reach_session(session_id)
-    row = _reach_row(session, student_id)
+    row = reach_row(session, student_id)
     form = RemarkForm()
     if not form.validate():
-        return _entry_page(session, row, _as_it_is(session, row, form), remark=form), 422
+        return entry_page(session, row, _as_it_is(session, row, form), remark=form), 422
     try:
         set_remark(
             database(),
@@ -133,7 +134,7 @@ def remark(session_id: int, student_id: int) -> ResponseReturnValue:
     except NoEntryError as error:
         abort(400, say_error(error))
     done = gettext("The remark is saved.") if form.remark.data else gettext("There is no remark any more.")
-    return _saved(session, student_id, form, f"{row.name}: {done}")
+    return saved(session, student_id, form, f"{row.name}: {done}")
 
 
 def _as_it_is(session: ClassSession, row: RegisterRow, form: EntryForm) -> CorrectionForm:
@@ -143,14 +144,15 @@ def _as_it_is(session: ClassSession, row: RegisterRow, form: EntryForm) -> Corre
     return CorrectionForm(labels=labels_of(session), formdata=None, data=given)
 
 
-def _reach_row(session: ClassSession, student_id: int) -> RegisterRow:
+def reach_row(session: ClassSession, student_id: int) -> RegisterRow:
+    """The student's row of the register, or 404."""
     row = read_row(database(), session, student_id, utc_now(), courses_seen(session))
     if row is None:
         abort(404)
     return row
 
 
-def _saved(session: ClassSession, student_id: int, form: EntryForm, message: str) -> ResponseReturnValue:
+def saved(session: ClassSession, student_id: int, form: EntryForm, message: str) -> ResponseReturnValue:
     """Back to where the person came from; a script gets the new row."""
     if wants_page():
         flash(message, "success")
@@ -163,29 +165,36 @@ def _saved(session: ClassSession, student_id: int, form: EntryForm, message: str
 
 def _conflict_page(session: ClassSession, student_id: int, form: EntryForm) -> ResponseReturnValue:
     """What somebody else did, above the form with what was typed; sent once more, that replaces it."""
-    row = _reach_row(session, student_id)
+    row = reach_row(session, student_id)
     known = form.known_version or NO_ENTRY
     if isinstance(form, RemarkForm):
         form.version.data = str(row.entry_version)
-        return _entry_page(session, row, _as_it_is(session, row, form), known=known, remark=form), _CONFLICT
+        return entry_page(session, row, _as_it_is(session, row, form), known=known, remark=form), _CONFLICT
     if not isinstance(form, CorrectionForm):
-        return _entry_page(session, row, _as_it_is(session, row, form), known=known), _CONFLICT
+        return entry_page(session, row, _as_it_is(session, row, form), known=known), _CONFLICT
     form.version.data = str(row.entry_version)
-    return _entry_page(session, row, form, known=known), _CONFLICT
+    return entry_page(session, row, form, known=known), _CONFLICT
 
 
-def _entry_page(
+def entry_page(
     session: ClassSession,
     row: RegisterRow,
-    form: FlaskForm,
+    form: FlaskForm | None = None,
     *,
     known: int | None = None,
     remark: RemarkForm | None = None,
+    answering: AnswerForm | None = None,
 ) -> str:
-    """The entry; in a conflict, `known` is the version that the person looked at."""
+    """The entry, with forms of which one may have errors; in a conflict, `known` is the version that was looked at."""
+    if form is None:
+        form = _as_it_is(session, row, answering or EntryForm(formdata=None))
     if remark is None:
         remark = RemarkForm(formdata=None, data={"remark": row.remark, "version": str(row.entry_version)})
     template = "register/entry.html" if wants_page() else "register/_entry.html"
+    disputes = disputes_of_entry(database(), session.id, row.student_id)
+    if answering is None and disputes and disputes[0].open:
+        given = {"version": str(row.entry_version), "next": form.next.data}
+        answering = AnswerForm(formdata=None, data=given).offer(row.state, disputes[0].claimed)
     changes = _changes(session.id, row.student_id)
     others = [] if known is None else [change for change in changes if change.version and change.version > known]
     sightings = [(kept, frames_of(kept)) for kept in evidence_of(database(), session.id, row.student_id)]
@@ -196,6 +205,8 @@ def _entry_page(
         row=row,
         form=form,
         remark=remark,
+        answering=answering,
+        disputes=disputes,
         changes=changes,
         sightings=sightings,
         excuses=database().scalars(excuses_for(session, (row.student_id,))).all(),

@@ -12,12 +12,12 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # 
 from wtforms.validators import AnyOf, DataRequired, Length, Optional, Regexp
 
 from attendance.database.models import Status
-from attendance.tables.fields import CORRECTION_REASON, REMARK
+from attendance.tables.fields import CORRECTION_REASON, DISPUTE_ANSWER, REMARK
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.labels import ShownLabel, read_status, status_word
 from webapp.tools.languages import say
 from webapp.tools.requests import LARGEST_ID
-from webapp.tools.template_tools import STATE_WORDS
+from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
 
 CHOSEN, SHOWN = "chosen", "shown"
 PRESENT_BUT, ALL_ABSENT, LEAVE = "present_but", "all_absent", "leave"
@@ -116,6 +116,33 @@ class RemarkForm(EntryForm):
             Fits(REMARK, lazy_gettext("This has characters that cannot be shown, or is too long.")),
         ],
     )
+
+
+class AnswerForm(EntryForm):
+    """What becomes of an entry that its student calls wrong, and why."""
+
+    decision = RadioField(
+        lazy_gettext("Decision"),
+        validate_choice=False,
+        validators=[AnyOf((*STATUS_VALUES, LEAVE), lazy_gettext("Choose what becomes of the entry."))],
+    )
+    answer = TextAreaField(
+        lazy_gettext("Answer"),
+        filters=[cleaned(DISPUTE_ANSWER)],
+        validators=[DataRequired(lazy_gettext("Say why: the student reads it.")), Fits(DISPUTE_ANSWER)],
+    )
+
+    def offer(self, now: str, claimed: Status) -> "AnswerForm":
+        """Offer what is claimed first, then to leave what is there `now`, then the rest; returns the form."""
+        others = [status for status in Status if status.value not in (now, claimed.value)]
+        self.decision.choices = [
+            (claimed.value, gettext("%(status)s, as the student says", status=say(STATE_WORDS[claimed.value]))),
+            (LEAVE, gettext("Leave it as it is")),
+            *((status.value, say(STATE_WORDS[status.value])) for status in others),
+        ]
+        for field in (self.decision, self.answer):  # the form that corrects is on the same page
+            field.id = field.label.field_id = f"dispute-{field.name}"
+        return self
 
 
 class BulkForm(DecisionForm):

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from attendance.database.models import (
     AttendanceChange,
     Camera,
     ClassSession,
+    Dispute,
     Source,
     Status,
     StatusLabel,
@@ -54,6 +55,7 @@ class RegisterRow:
         remark: a person's note beside the status.
         excuse: the reason of an excuse that covers the session.
         entry_version: the entry's version; `NO_ENTRY` without one.
+        disputed: whether the student calls the entry wrong, and nobody has answered.
     """
 
     student_id: int
@@ -74,6 +76,7 @@ class RegisterRow:
     label: ShownLabel | None = None
     unrecorded: Unrecorded | None = None
     watched_from: datetime | None = None
+    disputed: bool = False
 
     @property
     def status_key(self) -> str:
@@ -130,6 +133,11 @@ class Register:
     def by_hand(self) -> int:
         """Of how many the machine has concluded nothing, so that a person is asked to."""
         return sum(row.by_hand for row in self.rows)
+
+    @property
+    def disputed(self) -> int:
+        """How many entries their students call wrong."""
+        return sum(row.disputed for row in self.rows)
 
     @property
     def opens_at(self) -> datetime:
@@ -215,12 +223,17 @@ def _rows_query(db: Session, session: ClassSession, courses: Collection[int] | N
             StatusLabel.name.label("label_name"),
             StatusLabel.letter,
             StatusLabel.colour,
+            Dispute.id.is_not(None).label("disputed"),
         )
         .join(listed, listed.c.student_id == Student.id)
         .outerjoin(expected, expected.c.student_id == Student.id)
         .outerjoin(Attendance, sa.and_(Attendance.student_id == Student.id, Attendance.session_id == session.id))
         .outerjoin(Camera, Camera.id == Attendance.camera_id)
         .outerjoin(StatusLabel, StatusLabel.id == Attendance.label_id)
+        .outerjoin(
+            Dispute,
+            sa.and_(Dispute.student_id == Student.id, Dispute.session_id == session.id, Dispute.open.is_(True)),
+        )
         .where(sa.true() if courses is None else counts_in(session, courses, Student.id))
         .order_by(*by_student_name(db))
     )
@@ -229,7 +242,8 @@ def _rows_query(db: Session, session: ClassSession, courses: Collection[int] | N
 def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) -> RegisterRow:
     nothing_yet = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
     if line.attendance_id is None:
-        return RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), nothing_yet, excuse=line.excuse)
+        row = RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), nothing_yet, excuse=line.excuse)
+        return replace(row, disputed=bool(line.disputed))
     count, who = changes.get(line.attendance_id, (0, None))
     status: Status | None = line.status
     # Times of an entry about which nothing is known yet are of before the session was moved.
@@ -253,6 +267,7 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         label=None if line.label_id is None or status is None else _label(line, status),
         unrecorded=line.unrecorded_reason,
         watched_from=line.watched_from,
+        disputed=bool(line.disputed),
     )
 
 

@@ -30,6 +30,8 @@ from webapp.tools.watching import troubles
 
 _ROWS_A_PAGE = 500
 _STREAMS = "attendance_streams"
+DISPUTED = "disputed"
+"""In place of a state: the entries that their students call wrong."""
 
 
 def init_register(app: Flask, *, max_streams: int) -> None:
@@ -155,7 +157,7 @@ def asked_filter() -> tuple[str, str]:
 
 
 def _matches(row: RegisterRow, search: str, state: str) -> bool:
-    if state and state not in (row.state, row.status_key):
+    if state and not (row.disputed if state == DISPUTED else state in (row.state, row.status_key)):
         return False
     key = name_key(search)
     return not key or key in name_key(row.name) or key in name_key(row.index_number)

@@ -24,6 +24,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 
+CAMERA_ALLOWED = "camera=(self), microphone=(), geolocation=()"
+"""The Permissions-Policy of a page that may ask the browser for the camera."""
+
 
 def init_security(app: Flask, *, trusted_proxies: int, secure_cookies: bool) -> None:
     """Set cookie flags and headers, and believe `trusted_proxies` reverse proxies about address, host and scheme."""

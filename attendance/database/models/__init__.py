@@ -12,6 +12,15 @@ from attendance.database.models.gallery import (
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
 from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
+from attendance.database.models.own_page import (
+    ConsentChange,
+    ConsentKind,
+    ConsentRecorder,
+    Dispute,
+    PhotoProposal,
+    ProposalState,
+    StudentLink,
+)
 from attendance.database.models.people import (
     Account,
     AccountRole,
@@ -64,10 +73,14 @@ __all__ = [
     "Camera",
     "ClassSession",
     "Closing",
+    "ConsentChange",
+    "ConsentKind",
+    "ConsentRecorder",
     "Course",
     "CourseGroup",
     "CourseGroupMember",
     "Department",
+    "Dispute",
     "DroppedOccurrence",
     "Enrolment",
     "Excuse",
@@ -86,6 +99,8 @@ __all__ = [
     "Observation",
     "Origin",
     "PasswordLink",
+    "PhotoProposal",
+    "ProposalState",
     "QueuedMail",
     "Role",
     "Room",
@@ -99,6 +114,7 @@ __all__ = [
     "Status",
     "StatusLabel",
     "Student",
+    "StudentLink",
     "TeachingBreak",
     "TimedWork",
     "TokenRole",

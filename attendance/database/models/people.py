@@ -114,6 +114,12 @@ class Student(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     index_number: Mapped[str] = mapped_column(identifier_type(64), unique=True)
     name: Mapped[str] = mapped_column(sa.String(120))
+    # In lower case. Where links to the own page go, whatever is typed to ask for one.
+    email: Mapped[str | None] = mapped_column(identifier_type(254), unique=True)
+    language: Mapped[str | None] = mapped_column(sa.String(16))  # of mail and the own page; None: the browser's
+    # Raised when the address changes and when the student signs out, so that sign-ins to the own page end.
+    sign_in_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
+    # These three change through `attendance.database.consent` only, which keeps every change.
     consent_given_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     consent_means: Mapped[str | None] = mapped_column(sa.String(120))  # e.g. "signed form", "student portal"
     consent_withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

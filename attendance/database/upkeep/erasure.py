@@ -9,7 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.consent import BY_COMMAND, Recorder, take_consent_away
 from attendance.database.engine import DatabaseError, begin_writing
+from attendance.database.mail import forget_recipient
 from attendance.database.models import (
     AttendanceEvidence,
     GalleryJob,
@@ -17,6 +19,7 @@ from attendance.database.models import (
     GalleryJobPhoto,
     Guest,
     JobState,
+    PhotoProposal,
     Student,
 )
 
@@ -29,7 +32,7 @@ _TRY_S, _PAUSE_S = 0.2, 0.1
 def withdraw(
     sessions: sessionmaker[Session], index_number: str, *, now: datetime, asked_at: datetime | None = None
 ) -> bool:
-    """Record that a student's consent is withdrawn, and remove evidence and photos on their way into the gallery.
+    """Record that a student's consent is withdrawn, and remove evidence and photos, proposed or taken to be enrolled.
 
     Args:
         sessions: makes sessions of the database.
@@ -43,16 +46,18 @@ def withdraw(
     """
     with sessions.begin() as db:
         begin_writing(db)
-        student = withdraw_within(db, index_number, now=now, asked_at=asked_at)
+        student = withdraw_within(db, index_number, now=now, recorder=BY_COMMAND, asked_at=asked_at)
         if student is not None:
             student.gallery_encodings, student.gallery_updated_at = 0, now
         return student is not None
 
 
 def withdraw_within(
-    db: Session, index_number: str, *, now: datetime, asked_at: datetime | None = None
+    db: Session, index_number: str, *, now: datetime, recorder: Recorder, asked_at: datetime | None = None
 ) -> Student | None:
     """What `withdraw` does to the database, in a transaction of the caller's; what the gallery holds is as before.
+
+    `recorder` says who withdraws it.
 
     Returns:
         The student, or None if the database knows none of that number.
@@ -70,9 +75,29 @@ def withdraw_within(
         return None
     db.execute(sa.delete(AttendanceEvidence).where(AttendanceEvidence.student_id == student.id))
     db.execute(sa.delete(Guest).where(Guest.student_id == student.id))
-    student.consent_given_at = student.consent_means = student.recognisable_since = None
-    student.consent_withdrawn_at = student.consent_withdrawn_at or now
+    db.execute(sa.delete(PhotoProposal).where(PhotoProposal.student_id == student.id))
+    student.recognisable_since = None
+    take_consent_away(db, student, now=now, recorder=recorder)
     return student
+
+
+def delete_student(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
+    """Delete a student with every trace in the registers, and ask the gallery's worker for the rest.
+
+    Links, consent with its history, proposed photos, entries called wrong, and mail to the student go along, all in the
+    caller's transaction.
+
+    Args:
+        db: begun with `begin_writing`.
+        student: the row.
+        now: aware.
+        recorder: who deletes.
+    """
+    withdraw_within(db, student.index_number, now=now, recorder=recorder)
+    if student.email is not None:
+        forget_recipient(db, student.email)
+    db.execute(sa.delete(Student).where(Student.id == student.id))
+    request_erasure(db, student.index_number, asked_by=recorder.account_id)
 
 
 def request_erasure(db: Session, index_number: str, *, asked_by: int | None) -> None:

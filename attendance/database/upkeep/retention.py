@@ -17,7 +17,9 @@ from attendance.database.models import (
     JobState,
     Observation,
     PasswordLink,
+    PhotoProposal,
     SignInAttempt,
+    StudentLink,
 )
 from attendance.database.transactions import transact
 
@@ -35,6 +37,8 @@ class Retention:
     """Reports of enrolments and erasures that the dashboard asked for, and photos of enrolments that never ended."""
     sessions: datetime | None
     """Class sessions that ended, with their attendance and its history; excuses; and what cameras watched."""
+    proposals: datetime | None = None
+    """Photos that students proposed, and what was said of them."""
     passing: datetime | None = None
     """What the dashboard needs for hours at most: files that were tried or imported, and attempts to sign in."""
 
@@ -71,6 +75,12 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
             sessions, ImportedFile.id, ImportedFile.uploaded_at, retention.passing
         ),
         "attempts to sign in": _delete(sessions, SignInAttempt.id, SignInAttempt.tried_at, retention.passing),
+        "photos that students proposed": _delete(
+            sessions, PhotoProposal.id, PhotoProposal.proposed_at, retention.proposals
+        ),
+        "links to students' own pages that expired": _delete(
+            sessions, StudentLink.id, StudentLink.expires_at, retention.passing
+        ),
         "links to set a password that expired": _delete(
             sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing
         ),

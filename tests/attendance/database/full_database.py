@@ -8,12 +8,18 @@ from sqlalchemy.orm import Session
 
 from attendance.database.corrections import correct_status
 from attendance.database.models import (
+    Account,
     AccountRole,
     ApiToken,
     AttendanceEvidence,
     Base,
     Camera,
+    ClassSession,
+    ConsentChange,
+    ConsentKind,
+    ConsentRecorder,
     Department,
+    Dispute,
     DroppedOccurrence,
     Excuse,
     FileContent,
@@ -29,6 +35,7 @@ from attendance.database.models import (
     Observation,
     Origin,
     PasswordLink,
+    PhotoProposal,
     QueuedMail,
     Role,
     SeriesOrigin,
@@ -36,6 +43,8 @@ from attendance.database.models import (
     SignInAttempt,
     Status,
     StatusLabel,
+    Student,
+    StudentLink,
     TeachingBreak,
     TimedWork,
     TokenRole,
@@ -73,6 +82,7 @@ def fill(db: Session) -> None:
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
     db.add(job)
     db.add(PasswordLink(account_id=lecturer.id, token_hash="3" * 64, expires_at=NINE.replace(microsecond=5)))
+    _fill_own_page(db, student, session, lecturer)
     db.add(SignInAttempt(account="a" * 32, address="b" * 32, tried_at=NINE.replace(microsecond=9), failed=True))
     db.flush()
     file = ImportedFile(token="t", account_id=lecturer.id, kind="students", file_name="ü.csv", report={"lines": 1})
@@ -122,6 +132,16 @@ def fill(db: Session) -> None:
         )
     )
     db.commit()
+
+
+def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
+    student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
+    db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
+    given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
+    given.recorder, given.account_id = ConsentRecorder.ACCOUNT, lecturer.id
+    db.add(given)
+    db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
+    db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
 
 
 def rows_of(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:

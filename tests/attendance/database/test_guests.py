@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import Audience, set_audiences
+from attendance.database.consent import BY_COMMAND
 from attendance.database.guests import guests_of, record_guest
 from attendance.database.models import Attendance, CourseGroupMember, Guest, SessionState
 from attendance.database.register import Sighting, record_sighting
@@ -70,6 +71,6 @@ def test_withdrawing_consent_forgets_where_somebody_was_a_guest(db: Session) -> 
     enrol(db, course, make_student(db, "s"))
     session = make_session(db, course, group=make_group(db, course))
     assert record_guest(db, _seen(session.id, "s", 5)) is not None
-    withdraw_within(db, "s", now=NINE)
+    withdraw_within(db, "s", now=NINE, recorder=BY_COMMAND)
     assert db.scalars(sa.select(Guest)).all() == []
     assert record_guest(db, _seen(session.id, "s", 6)) is None

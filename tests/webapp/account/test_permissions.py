@@ -16,8 +16,10 @@ from attendance.database.models import (
     Account,
     Attendance,
     Course,
+    Dispute,
     Excuse,
     LabelColour,
+    PhotoProposal,
     Role,
     Source,
     Status,
@@ -37,6 +39,7 @@ from tests.factories import (
     make_session,
     make_student,
 )
+from tests.webapp.tools.test_photos import PHOTO
 from tests.webapp.visiting import Site, Visitor
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of
 
@@ -91,6 +94,9 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     course_label = StatusLabel(course_id=course.id, name="Tram", letter="T", **look)
     db.add_all([excuse, holidays, label, course_label])
     db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT, source=Source.PERSON))
+    dispute = Dispute(session_id=session.id, student_id=student.id, claimed=Status.LATE, text="Late.")
+    photo = PhotoProposal(student_id=student.id, file_name="a.jpg", content=PHOTO)
+    db.add_all([dispute, photo])
     group = make_group(db, course, members=(student,))
     other = make_lecturer(db, role=Role.LECTURER, of=course)
     db.flush()
@@ -99,6 +105,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "student_id": student.id, "room_id": room.id, "camera_id": make_camera(db, room=room).id,
         "session_id": session.id, "group_id": group.id, "break_id": holidays.id, "excuse_id": excuse.id,
         "label_id": label.id, "course_label_id": course_label.id,
+        "dispute_id": dispute.id, "proposal_id": photo.id,
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
     }  # fmt: skip
 
@@ -144,6 +151,8 @@ def addresses(site: Site, values: dict[str, Any]) -> list[Address]:
 def expected(address: Address, role: Role | None, *, here: bool) -> Answer:
     """What the table of roles says about somebody who is signed in."""
     need = address.need
+    if need is Access.STUDENT:
+        return Answer.SIGN_IN
     if isinstance(need, Access):
         return Answer.ALLOWED
     held = frozenset() if role is None else PERMISSIONS[role]
@@ -159,7 +168,7 @@ def ask(visitor: Visitor, address: Address) -> Answer:
     """What the dashboard says; forms are sent with their token and nothing else."""
     data = {"csrf_token": visitor.token()} if address.method == "POST" else None
     answer = visitor.client.open(address.path, method=address.method, data=data)
-    if answer.status_code == 302 and answer.headers["Location"].startswith("/signin"):
+    if answer.status_code == 302 and answer.headers["Location"].partition("?")[0] in ("/signin", "/me/signin"):
         return Answer.ALLOWED if "Clear-Site-Data" in answer.headers else Answer.SIGN_IN  # signing out leads there too
     assert answer.status_code < 500, (address, answer.status_code)
     assert b"This form was open while your sign-in ended" not in answer.data, (address, "the token was refused")
@@ -170,7 +179,7 @@ NEVER_THERE = frozenset(
     {
         "admin.import_report", "admin.import_now", "admin.try_again", "admin.download_report", "admin.download_faults",
         "admin.together_report", "admin.import_together_now", "admin.try_together_again", "profile.picture",
-        "links.page", "links.set_password_now",
+        "links.page", "links.set_password_now", "me.link_page", "me.open_link",
     }
 )  # fmt: skip
 """Of something that is kept for minutes, or of a picture: the test makes none, so who may open it gets 404."""

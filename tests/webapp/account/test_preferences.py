@@ -2,7 +2,10 @@
 
 import pytest
 
+from attendance.settings.load import SettingsError
 from tests.factories import make_lecturer
+from tests.webapp.visiting import Visitor
+from webapp.app import create_app
 
 
 @pytest.fixture
@@ -66,8 +69,6 @@ def test_the_colours_are_the_systems_until_others_are_chosen(site):
 
 
 def test_the_institutions_language_is_that_of_who_says_nothing(site_settings):
-    from tests.webapp.visiting import Visitor
-    from webapp.app import create_app
 
     institution = site_settings.institution.model_copy(update={"language": "fr"})
     app = create_app(site_settings.model_copy(update={"institution": institution}))
@@ -76,8 +77,6 @@ def test_the_institutions_language_is_that_of_who_says_nothing(site_settings):
 
 
 def test_a_language_that_there_is_not_is_refused_at_the_start(site_settings):
-    from attendance.settings.load import SettingsError
-    from webapp.app import create_app
 
     institution = site_settings.institution.model_copy(update={"language": "tlh"})
     with pytest.raises(SettingsError, match=r"institution\.language: 'tlh' is none of en, fr"):

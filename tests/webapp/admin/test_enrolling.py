@@ -17,7 +17,7 @@ from attendance.database.models import (
     utc_now,
 )
 from tests.factories import make_lecturer, make_student
-from tests.webapp.admin.test_photos import PHOTO, PNG, declared, turned
+from tests.webapp.tools.test_photos import PHOTO, PNG, declared, turned
 from tests.webapp.visiting import plain
 
 EARLIER = datetime(2026, 10, 1, 12, tzinfo=UTC)

@@ -13,9 +13,9 @@ from attendance.database.models import Role, Student, utc_now
 from attendance.gallery.format import load_gallery, versions_with
 from attendance.gallery.store import read_store
 from tests.factories import make_lecturer, make_student
-from tests.webapp.admin.test_photos import PHOTO
 from tests.webapp.running import environ_for
 from tests.webapp.screens import CHROMIUM_OPTIONS, NARROW, WIDE
+from tests.webapp.tools.test_photos import PHOTO
 
 PATIENCE_MS = 30_000
 

@@ -21,7 +21,7 @@ from attendance.database.models import (
 )
 from attendance.settings import Settings
 from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
-from tests.webapp.admin.test_photos import PHOTO
+from tests.webapp.tools.test_photos import PHOTO
 from tests.webapp.visiting import Site
 from webapp.admin import cameras, courses, rooms, students
 from webapp.admin.accounts import details

@@ -1,10 +1,12 @@
 """Students: the list, the form, deleting."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.access.student_links import make_student_link
 from attendance.database.models import (
     Attendance,
     Enrolment,
@@ -14,6 +16,7 @@ from attendance.database.models import (
     Role,
     Status,
     Student,
+    StudentLink,
     utc_now,
 )
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
@@ -25,6 +28,41 @@ def admin(site, site_db):
     lecturer = make_lecturer(site_db, role=Role.ADMIN)
     site_db.commit()
     return site.visitor(lecturer)
+
+
+def test_an_address_is_one_students_and_a_new_one_ends_links_and_sign_ins(admin, site_db):
+    ann, _ = make_student(site_db, "s1", "Ann"), make_student(site_db, "s2", "Bob")
+    ann.email = "ann@example.edu"
+    make_student_link(site_db, ann.id, now=utc_now(), lifetime=timedelta(hours=1))
+    site_db.commit()
+    taken = {"index_number": "s2", "name": "Bob", "email": "ANN@example.edu"}
+    for path, data in (("/admin/students/2", taken), ("/admin/students/new", taken | {"index_number": "s3"})):
+        answer = admin.post(path, data)
+        assert answer.status_code == 422
+        assert "Another student has this e-mail address." in plain(answer.text)
+    stays = {"index_number": "s1", "name": "Ann B", "email": "ann@example.edu", "language": "en"}
+    assert admin.post("/admin/students/1", stays).status_code == 302
+    site_db.rollback()
+    site_db.refresh(ann)
+    assert (ann.name, ann.language, ann.sign_in_epoch) == ("Ann B", "en", 0)
+    assert admin.post("/admin/students/1", stays | {"email": "", "language": ""}).status_code == 302
+    site_db.rollback()
+    site_db.refresh(ann)
+    assert (ann.email, ann.language, ann.sign_in_epoch) == (None, None, 1)
+    assert site_db.scalars(sa.select(StudentLink)).all() == []
+    wrong = admin.post("/admin/students/1", stays | {"email": "ann", "language": "tlh"})
+    assert "is no e-mail address, like name@university.edu." in plain(wrong.text)
+    assert "Choose a language of the list." in plain(wrong.text)
+
+
+def test_the_page_shows_every_change_of_the_consent_and_who_recorded_it(admin, site_db):
+    make_student(site_db, "s1", "Ann")
+    site_db.commit()
+    admin.post("/admin/students/1/consent", {"consent_given_on": "2026-10-01", "consent_means": "signed form"})
+    admin.post("/admin/students/1/consent/withdraw", {})
+    page = admin.text("/admin/students/1")
+    assert "Every change so far (2) Withdrawn" in page
+    assert re.search(r"Given ?, Thu 1 Oct(ober)? 2026: signed form recorded by Ada Lovelace", page), page
 
 
 def all_students(db):

@@ -1,15 +1,19 @@
 """Importing students, enrolments and lecturers, on SQLite and on MariaDB."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from attendance.database.access.passwords import verify_password
+from attendance.database.access.student_links import make_student_link
+from attendance.database.consent import by_account
 from attendance.database.models import (
     Account,
     AccountRole,
+    ConsentChange,
+    ConsentRecorder,
     Course,
     Enrolment,
     GalleryJob,
@@ -17,14 +21,18 @@ from attendance.database.models import (
     JobState,
     Role,
     Student,
+    StudentLink,
 )
+from attendance.tables.fields import INDEX_NUMBER
 from attendance.tables.reading import read_table
 from tests.factories import enrol, make_course, make_lecturer, make_student
 from webapp.imports.enrolments import EnrolmentImporter
+from webapp.imports.kinds import KINDS
 from webapp.imports.lecturers import LecturerImporter
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import run_import
 from webapp.imports.students import StudentImporter
+from webapp.imports.together import ImportFile, Importing
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 
@@ -48,6 +56,50 @@ def rows(db, *columns):
 
 def counts(report):
     return {name: count for name, count in report.counts.items() if count}
+
+
+def test_addresses_belong_to_one_student_each_and_a_new_one_ends_what_the_old_one_opened(db):
+    imported(
+        db, students, "index_number,name,email,language\ns1,A,One@Example.edu,FR\ns2,B,,\ns3,C,three@example.edu,\n"
+    )
+    assert rows(db, Student.index_number, Student.email, Student.language) == [
+        ("s1", "one@example.edu", "fr"), ("s2", None, None), ("s3", "three@example.edu", None),
+    ]  # fmt: skip
+    one = db.scalars(sa.select(Student.id).where(Student.index_number == "s1")).one()
+    make_student_link(db, one, now=datetime.now(UTC), lifetime=timedelta(hours=1))
+    db.commit()
+    text = (
+        "index_number,name,email\ns1,A,new@example.edu\ns2,B,three@example.edu\ns4,D,four@example.edu\n"
+        "s5,E,four@example.edu\ns6,F,nonsense\ns3,C,\n"
+    )
+    for apply in (False, True):
+        _, outcomes = imported(db, students, text, apply=apply)
+        assert outcomes == [
+            (2, "updated", "s1 is already there; the e-mail address becomes new@example.edu"),
+            (3, "refused", "three@example.edu is the address of s3 already. Each student has an address of their own."),
+            (4, "added", ""),
+            (5, "refused", "four@example.edu is the address of s4 already. Each student has an address of their own."),
+            (6, "refused", "email 'nonsense' is no e-mail address, like name@university.edu."),
+            (7, "unchanged", ""),
+        ]
+    assert rows(db, Student.index_number, Student.email, Student.sign_in_epoch) == [
+        ("s1", "new@example.edu", 1), ("s2", None, 0), ("s3", "three@example.edu", 0), ("s4", "four@example.edu", 0),
+    ]  # fmt: skip
+    assert rows(db, StudentLink.id) == []
+
+
+def test_each_consent_of_a_file_is_kept_as_a_change_with_who_imported_it(db):
+    imported(db, students, "index_number,name,consent_date,consent_means\ns1,A,2026-10-01,form\ns2,B,,\n")
+    importing = Importing(WARSAW, INDEX_NUMBER, recorder=by_account(make_lecturer(db).id))
+    text = b"index_number,name,consent_date,consent_means\ns1,A,2026-10-01,portal\ns2,B,2026-10-02,\ns3,C,,\n"
+    importing.run(db, [ImportFile(KINDS["students"], "s.csv", text)], apply=True)
+    importing.run(db, [ImportFile(KINDS["students"], "s.csv", text)], apply=True)  # nothing changes
+    changes = sa.select(Student.index_number, ConsentChange.means, ConsentChange.recorder)
+    joined = changes.join(ConsentChange, ConsentChange.student_id == Student.id).order_by(ConsentChange.id)
+    by_command, by_lecturer = ConsentRecorder.COMMAND, ConsentRecorder.ACCOUNT
+    assert [tuple(row) for row in db.execute(joined)] == [
+        ("s1", "form", by_command), ("s1", "portal", by_lecturer), ("s2", None, by_lecturer),
+    ]  # fmt: skip
 
 
 MANY = "index_number;name\n" + "".join(f"s{number:05d};Student {number}\n" for number in range(1203))

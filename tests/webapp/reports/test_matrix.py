@@ -31,8 +31,8 @@ def rows(visitor, course, query=""):
     assert page.status_code == 200
     found = {}
     for row in re.findall(r"(?s)<tr><th scope=\"row\".*?</tr>", page.text):
-        name = re.search(r"<a [^>]*>([^<]*)</a>", row)[1]
-        rate = re.search(r'class="matrix-rate">(?:<strong[^>]*>)?([^<]*)<', row)[1].strip()
+        name = re.findall(r"<a [^>]*>([^<]*)</a>", row)[0]
+        rate = re.findall(r'class="matrix-rate">(?:<strong[^>]*>)?([^<]*)<', row)[0].strip()
         found[name] = (rate, re.findall(r'<td class="m-(\w+)">([^<]*)</td>', row))
     return found
 

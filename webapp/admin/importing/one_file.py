@@ -22,8 +22,6 @@ from webapp.admin.importing.runs import (
     try_uploads,
 )
 from webapp.admin.lookup import chosen_id, fetch
-from webapp.admin.photos import MAX_BYTES as MOST_BYTES
-from webapp.admin.photos import MOST_PHOTOS
 from webapp.exports.answers import Form, answer
 from webapp.exports.sheets import Column, Sheet
 from webapp.imports.files import Upload
@@ -32,6 +30,8 @@ from webapp.imports.report import FAULTS_HEADER, fault_rows
 from webapp.imports.together import ImportFile
 from webapp.tools.errors import error_page
 from webapp.tools.languages import say_error
+from webapp.tools.photos import MAX_BYTES as MOST_BYTES
+from webapp.tools.photos import MOST_PHOTOS
 from webapp.tools.times import zone
 from webapp.tools.uploads import upload_limit
 

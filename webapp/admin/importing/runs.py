@@ -6,6 +6,7 @@ from flask import request
 from flask_babel import lazy_gettext
 from wtforms import BooleanField
 
+from attendance.database.consent import by_account
 from attendance.database.models import Course
 from webapp.account.identity import current_account
 from webapp.admin.forms import AdminForm
@@ -45,7 +46,7 @@ def run_files(
         TableError: a file cannot be read.
     """
     lines = [ReportFile() for _ in files]
-    importing = Importing(zone(), institutions_rule(), create)
+    importing = Importing(zone(), institutions_rule(), create, by_account(current_account().id))
     reports = importing.run(
         database(), files, apply=apply, on_outcome=lambda place, outcome: lines[place].write(outcome)
     )

@@ -64,7 +64,7 @@ export function filterRows() {
   const [search, state] = [nameKey(asked.elements.q.value), asked.elements.state.value];
   let shown = 0;
   for (const row of rows()) {
-    row.hidden = !(row.dataset.search.includes(search) && (!state || [row.dataset.state, row.dataset.key].includes(state)));
+    row.hidden = !(row.dataset.search.includes(search) && (!state || (state === "disputed" ? "disputed" in row.dataset : [row.dataset.state, row.dataset.key].includes(state))));
     if (!row.hidden) shown += 1;
   }
   const note = document.querySelector("[data-filter-note]");

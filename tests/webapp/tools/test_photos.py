@@ -7,7 +7,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from webapp.admin.photos import MAX_BYTES, PhotoError, check_photo, name_of_photo
+from webapp.tools.photos import MAX_BYTES, PhotoError, check_photo, name_of_photo
 
 
 def encoded(image, kind="JPEG", **more):

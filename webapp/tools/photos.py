@@ -1,21 +1,31 @@
-"""Photos that are to be enrolled, judged by their headers; the gallery's worker decodes them and judges the rest."""
+"""Photos that are to be enrolled, judged by their headers, and small copies of them to be looked at.
+
+The gallery's worker decodes them and judges the rest.
+"""
 
 import io
 import struct
 import unicodedata
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from pathlib import PurePosixPath, PureWindowsPath
 
-from PIL import Image, UnidentifiedImageError
+from flask import Response, abort, current_app
+from PIL import Image, ImageOps, UnidentifiedImageError
+from werkzeug.datastructures import FileStorage
 
 from attendance.errors import AttendanceError
 from attendance.texts import english
+from webapp.tools.languages import say_error
 
 MOST_PHOTOS = 10
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 80_000_000
 """What the gallery's worker takes at most."""
+
+MAX_PNG_PIXELS = 25_000_000
+"""What a page decodes of a PNG, which cannot be decoded in a smaller size: 75 MB."""
 
 _FORMATS = ("JPEG", "PNG")
 _LONGEST_NAME = 255
@@ -23,6 +33,12 @@ _JPEG_ENDS = b"\xff\xd9"
 # ISO/IEC 23008-12: the brands of the file type box with which a phone's HEIC pictures begin.
 _HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
 _DAMAGED = english("is damaged, or was cut off on its way.")
+# Of a name that a message carries in a cookie.
+_SHOWN_OF_NAME = 30
+_SIDE, _QUALITY = 720, 85
+
+Photo = tuple[str, FileStorage]
+"""A file under the name that it will have."""
 
 
 class PhotoError(AttendanceError):
@@ -60,6 +76,60 @@ def check_photo(data: bytes) -> None:
         raise PhotoError(english("has more than %(most)s million pixels.", most=MAX_PIXELS // 1000000)) from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
         raise PhotoError(_DAMAGED) from None
+
+
+def checked_photos(files: Sequence[FileStorage]) -> tuple[list[Photo], list[str]]:
+    """The photos that can be taken under the names they will have, and a sentence for each of the others."""
+    good: dict[str, FileStorage] = {}
+    rejected = []
+    for file in files:
+        name = name_of_photo(file.filename, good)
+        try:
+            check_photo(file.stream.read(MAX_BYTES + 1))
+        except PhotoError as error:
+            shown = name if len(name) <= _SHOWN_OF_NAME else f"{name[: _SHOWN_OF_NAME - 1]}\u2026"
+            rejected.append(f"{shown} {say_error(error)}")
+        else:
+            good[name] = file
+    return list(good.items()), rejected
+
+
+def small_copy(data: bytes) -> bytes:
+    """A photo to be looked at: upright, of at most 720 pixels a side, a JPEG without the original's metadata.
+
+    Args:
+        data: a file that `check_photo` has let through.
+
+    Raises:
+        PhotoError: it is a PNG of more pixels than are decoded here, or cannot be decoded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the checks are the stricter ones
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+                if opened.format == "PNG" and opened.width * opened.height > MAX_PNG_PIXELS:
+                    most = MAX_PNG_PIXELS // 1_000_000
+                    raise PhotoError(english("is a PNG of more than %(most)s million pixels.", most=most))
+                opened.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # a JPEG is decoded in a smaller size at once
+                upright = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
+        raise PhotoError(_DAMAGED) from None
+    upright.thumbnail((_SIDE, _SIDE))
+    buffer = io.BytesIO()
+    upright.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def photo_answer(content: bytes | None) -> Response:
+    """A small copy of a photo that a student proposes, as an answer; 404 for none."""
+    if content is None:
+        abort(404)
+    return Response(small_copy(content), mimetype="image/jpeg")
+
+
+def proposals_kept_for() -> timedelta:
+    """How long a photo that a student proposes is kept."""
+    return timedelta(days=current_app.config["ATTENDANCE"].students.photo_days)
 
 
 def name_of_photo(given: str | None, taken: Collection[str] = ()) -> str:

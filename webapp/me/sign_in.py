@@ -1,0 +1,206 @@
+"""How a student comes in: asks for a link, opens it, presses a button; and signs out.
+
+Who asks learns nothing: the answer is the same whether the student is known or not, has an address or not, and takes as
+long. What is typed only finds the student; the link goes to the address on record.
+"""
+
+import time
+
+from flask import Flask, current_app, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, lazy_gettext, ngettext
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, StringField
+from wtforms.validators import DataRequired, Length
+
+from attendance.database.access.student_links import student_called, student_of_link, use_student_link
+from attendance.database.access.tokens import hash_token
+from attendance.database.models import Student, utc_now
+from webapp.account.permissions import Access, needs
+from webapp.account.sign_in import too_many
+from webapp.account.throttle import Attempt, Limits, Throttle
+from webapp.me.blueprint import blueprint
+from webapp.me.identity import sign_in_student, sign_out_student, signed_in_student
+from webapp.me.mailing import can_mail, mail_link
+from webapp.tools.storage import begin_change, database, engine_of
+
+_THROTTLE = "attendance_student_throttle"
+# Every request for a link counts, as every answer is the same. A whole lecture may ask at once from one address.
+_ASKING = Limits(pair=5, account=10, address=900)
+_SHORTEST_S = 0.3
+"""An answer to who asks for a link takes as long as this, which is longer than looking and writing takes."""
+_ASKED = "asked_as"
+_LONGEST = 254
+
+
+class AskForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """Who wants a link."""
+
+    who = StringField(
+        lazy_gettext("Index number or e-mail address"),
+        validators=[
+            DataRequired(lazy_gettext("Type your index number or your e-mail address.")),
+            Length(max=_LONGEST, message=lazy_gettext("This is too long to be an index number or an e-mail address.")),
+        ],
+    )
+
+
+class OpenForm(FlaskForm):  # type: ignore[misc]
+    """A link, and whose it is where this browser did not ask for it."""
+
+    link = HiddenField()
+    index_number = StringField(lazy_gettext("Your index number"))
+
+
+def init_own_page(app: Flask) -> None:
+    """Give the application, which has its database and its key, the count of who asks for links."""
+    app.extensions[_THROTTLE] = Throttle(engine_of(app), str(app.secret_key), limits=_ASKING, purpose="student ")
+
+
+@blueprint.get("/signin")
+@needs(Access.ANYBODY)
+def sign_in_page() -> ResponseReturnValue:
+    """The form that asks for a link."""
+    if signed_in_student() is not None:
+        return redirect(url_for("me.home"))
+    return _ask_page(AskForm(formdata=None), ended=request.args.get("ended") == "1")
+
+
+@blueprint.post("/signin")
+@needs(Access.ANYBODY)
+def ask_for_link() -> ResponseReturnValue:
+    """Mail a link to whoever is meant, if anybody is."""
+    ends_at = time.monotonic() + _SHORTEST_S
+    form = AskForm()
+    if not form.validate() or not can_mail():
+        return _ask_page(form), 422
+    who = str(form.who.data)
+    attempt = _begin(f"for {who}")
+    if attempt.wait_s:
+        return too_many(attempt, _ask_page(form, wait=attempt))
+    student = student_called(database(), who)
+    if student is not None:
+        mail_link(student)
+    _throttle().fail(attempt)
+    session[_ASKED] = who  # so that a link that is opened here needs no second proof
+    database().commit()
+    time.sleep(max(0.0, ends_at - time.monotonic()))
+    return redirect(url_for("me.asked"))
+
+
+@blueprint.get("/signin/sent")
+@needs(Access.ANYBODY)
+def asked() -> str:
+    """What every one who asks for a link reads."""
+    return render_template("me/asked.html", minutes=current_app.config["ATTENDANCE"].students.link_minutes)
+
+
+@blueprint.get("/link")
+@needs(Access.ANYBODY)
+def link_page() -> ResponseReturnValue:
+    """A button. Looking at a link, as mail programs do, does not use it, and does not say whose it is."""
+    token = request.args.get("link", "")
+    student, refusal = _whose(token)
+    if student is None:
+        return refusal
+    return _open_page(OpenForm(formdata=None, data={"link": token}), student)
+
+
+@blueprint.post("/link")
+@needs(Access.ANYBODY)
+def open_link() -> ResponseReturnValue:
+    """Spend the link, and show the own page. A link that was passed on is of no use without the index number."""
+    form = OpenForm()
+    token = form.link.data or ""
+    student, refusal = _whose(token)
+    if student is None:
+        return refusal
+    if not (_asked_here(student) or _names(form, student)):
+        form.index_number.errors = [gettext("This link belongs to another index number.")]
+        _throttle().fail(_begin(_key_of(token)))
+        return _open_page(form, student), 422
+    db = begin_change()
+    student = use_student_link(db, token, now=utc_now())
+    if student is None:
+        db.rollback()
+        return _refusal()
+    db.commit()
+    sign_in_student(student)
+    return redirect(url_for("me.home"))
+
+
+@blueprint.post("/signout")
+@needs(Access.ANYBODY)
+def sign_out_now() -> ResponseReturnValue:
+    """End the sign-in: of this browser, and of every other that the student forgot."""
+    student = signed_in_student()
+    if student is not None:
+        db = begin_change()
+        student.sign_in_epoch += 1
+        db.commit()
+    sign_out_student()
+    flash(gettext("You are signed out."), "success")
+    response = redirect(url_for("me.sign_in_page"))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+def _whose(token: str) -> tuple[Student | None, ResponseReturnValue]:
+    """Whose link it is, or what to answer; who tries links is slowed down as who guesses passwords is."""
+    attempt = _begin(_key_of(token))
+    if attempt.wait_s:
+        return None, too_many(attempt, render_template("me/link.html", wait=_wait_text(attempt)))
+    student = student_of_link(database(), token, now=utc_now()) if len(token) <= _LONGEST else None
+    database().commit()
+    if student is None:
+        _throttle().fail(attempt)
+    else:
+        _throttle().uncount(attempt)  # the wrong index numbers before it count on
+    return student, _refusal()
+
+
+def _refusal() -> ResponseReturnValue:
+    """The same for a link that never was, was used, has expired, or is of somebody who is not there any more."""
+    return render_template("me/link.html", minutes=current_app.config["ATTENDANCE"].students.link_minutes), 404
+
+
+def _asked_here(student: Student) -> bool:
+    """Whether this browser asked for a link of this student."""
+    asked_as = session.get(_ASKED)
+    found = student_called(database(), asked_as) if isinstance(asked_as, str) else None
+    return found is not None and found.id == student.id
+
+
+def _names(form: OpenForm, student: Student) -> bool:
+    return (form.index_number.data or "").strip().casefold() == student.index_number.casefold()
+
+
+def _open_page(form: OpenForm, student: Student) -> str:
+    return render_template("me/link.html", form=form, asked_here=_asked_here(student))
+
+
+def _ask_page(form: AskForm, *, ended: bool = False, wait: Attempt | None = None) -> str:
+    said = None if wait is None else _wait_text(wait)
+    return render_template("me/sign_in.html", form=form, ended=ended, wait=said, can_mail=can_mail())
+
+
+def _wait_text(attempt: Attempt) -> str:
+    minutes = -(-attempt.wait_s // 60)
+    said: str = ngettext(
+        "Too many attempts. Try again in %(num)s minute.", "Too many attempts. Try again in %(num)s minutes.", minutes
+    )
+    return said
+
+
+def _key_of(token: str) -> str:
+    return f"link {hash_token(token[:_LONGEST])}"
+
+
+def _begin(what: str) -> Attempt:
+    database().commit()  # counting takes a connection of its own, and may wait
+    return _throttle().begin(what, request.remote_addr)
+
+
+def _throttle() -> Throttle:
+    counter: Throttle = current_app.extensions[_THROTTLE]
+    return counter
