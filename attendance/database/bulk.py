@@ -17,6 +17,7 @@ from attendance.database.labels import require_label
 from attendance.database.models import Attendance, AttendanceChange, ClassSession, Source, Status, Unrecorded
 from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
+from attendance.texts import english
 
 _Outcome = tuple[Status | None, Unrecorded | None, int | None]
 """What an entry becomes: a status, or none and why, and the id of the status' label."""
@@ -101,7 +102,7 @@ def decide_many(
     def work(db: Session) -> BulkChange:
         session = session_in_force(db, session_id)
         if session is None:
-            raise NoEntryError("There is no such session.")
+            raise NoEntryError(english("There is no such session."))
         for status, label_id in {(of.status, of.label_id) for of in wanted.values()}:
             require_label(db, session, status, label_id)
         return _decide_in(db, session, wanted, author)
@@ -133,8 +134,8 @@ def undo(db: Session, *, session_id: int, batch: str, account_id: int, now: date
     def work(db: Session) -> BulkChange:
         session = session_in_force(db, session_id)
         if session is None:
-            raise NoEntryError("There is no such session.")
-        return _undo_in(db, session, batch, Author("A change of several entries was undone.", account_id, now))
+            raise NoEntryError(english("There is no such session."))
+        return _undo_in(db, session, batch, Author(english("A change of several entries was undone."), account_id, now))
 
     return transact(db, work)
 

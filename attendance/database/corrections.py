@@ -26,6 +26,7 @@ from attendance.database.register import session_in_force
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
 from attendance.tables.fields import CORRECTION_REASON, REMARK
+from attendance.texts import english
 
 
 class CorrectionError(AttendanceError, ValueError):
@@ -118,14 +119,14 @@ def correct_status(
     author = Author(checked_reason(reason), account_id, now)
     session = db.get(ClassSession, session_id)
     if session is None:
-        raise NoEntryError("There is no such session.")
+        raise NoEntryError(english("There is no such session."))
     row = locked_entry(db, session_id, student_id)
     if row is not None and version is not None and _is_done(db, row, (status, label_id), author, version):
         return row
     require_label(db, session, status, label_id)
     if row is None and version in (None, NO_ENTRY):
         if not is_expected(db, session, student_id):
-            raise NoEntryError("The student is not on the roster of this session.")
+            raise NoEntryError(english("The student is not on the roster of this session."))
         row = Attendance(
             session_id=session_id,
             student_id=student_id,
@@ -142,7 +143,7 @@ def correct_status(
             return row
     require_version(row, version)
     if row is None:
-        raise NoEntryError("The row was removed meanwhile.")
+        raise NoEntryError(english("The row was removed meanwhile."))
     change_entry(db, row, status, Source.PERSON, author, label_id=label_id)
     db.flush()
     return row
@@ -177,7 +178,7 @@ def give_back(
         EntryChangedError: the entry has another version now; nothing is changed.
         sqlalchemy.exc.DBAPIError: the database is away, or too many races were lost.
     """
-    author = Author("Given back to the machine.", account_id, now)
+    author = Author(english("Given back to the machine."), account_id, now)
 
     def work(db: Session) -> Attendance | None:
         session = session_in_force(db, session_id)
@@ -186,9 +187,9 @@ def give_back(
             return row
         require_version(row, version)
         if session is None or row is None:
-            raise NoEntryError("There is no such entry.")
+            raise NoEntryError(english("There is no such entry."))
         if row.source is not Source.PERSON:
-            raise CorrectionError("The machine decides this entry already.")
+            raise CorrectionError(english("The machine decides this entry already."))
         hand_to_machine(db, [row], conclusions_of(db, session), author)
         return locked_entry(db, session_id, student_id)
 
@@ -252,7 +253,7 @@ def set_remark(
     """
     remark = remark.strip()
     if len(remark) > REMARK.longest:
-        raise CorrectionError(f"A remark has at most {REMARK.longest} characters.")
+        raise CorrectionError(english("A remark has at most %(longest)s characters.", longest=REMARK.longest))
 
     def work(db: Session) -> Attendance:
         row = locked_entry(db, session_id, student_id)
@@ -260,8 +261,8 @@ def set_remark(
             return row
         require_version(row, version)
         if row is None:
-            raise NoEntryError("A remark stands beside a status; there is none yet.")
-        change_remark(db, row, remark, Author("The remark was changed.", account_id, now))
+            raise NoEntryError(english("A remark stands beside a status; there is none yet."))
+        change_remark(db, row, remark, Author(english("The remark was changed."), account_id, now))
         db.flush()
         return row
 
@@ -276,9 +277,11 @@ def checked_reason(reason: str) -> str:
     """
     reason = reason.strip()
     if not reason:
-        raise CorrectionError("A correction needs a reason.")
+        raise CorrectionError(english("A correction needs a reason."))
     if len(reason) > CORRECTION_REASON.longest:
-        raise CorrectionError(f"A reason has at most {CORRECTION_REASON.longest} characters.")
+        raise CorrectionError(
+            english("A reason has at most %(longest)s characters.", longest=CORRECTION_REASON.longest)
+        )
     return reason
 
 
@@ -293,7 +296,7 @@ def require_version(row: Attendance | None, version: int | None) -> None:
         EntryChangedError: the entry has another version.
     """
     if version is not None and version != (NO_ENTRY if row is None else row.version):
-        raise EntryChangedError("This entry was changed after you had opened it.")
+        raise EntryChangedError(english("This entry was changed after you had opened it."))
 
 
 def _is_done(db: Session, row: Attendance, decided: tuple[Status, int | None], author: Author, version: int) -> bool:

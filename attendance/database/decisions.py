@@ -41,6 +41,7 @@ from attendance.database.models import (
     Unrecorded,
 )
 from attendance.database.watching.observation import Observed, SessionMinute, observed_minutes, record_observation
+from attendance.texts import english
 
 _HOUR = timedelta(hours=1)
 
@@ -161,7 +162,7 @@ def _follow(db: Session, room_id: int, hour: datetime) -> None:
     for session in sessions:
         resting = basis_of(session) is Closing.OBSERVED
         if resting or (session.closed_at is None and db.scalar(sa.select(noted).where(ClassSession.id == session.id))):
-            decide_session(db, session, Author("What was watched became known after this had been decided."))
+            decide_session(db, session, Author(english("What was watched became known after this had been decided.")))
 
 
 def _entries(db: Session, session: ClassSession) -> Sequence[Any]:

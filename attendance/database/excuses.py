@@ -19,6 +19,7 @@ from attendance.database.models import Attendance, ClassSession, Excuse, Student
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
 from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE, TextRule
+from attendance.texts import english
 
 LONGEST = timedelta(days=366)
 """A longer excuse is more likely a slip of the year than meant."""
@@ -70,7 +71,7 @@ def give_excuse(db: Session, new: NewExcuse, *, account_id: int, now: datetime |
 
     def work(db: Session) -> list[Excuse]:
         if db.scalar(sa.select(Student.id).where(Student.id == new.student_id).with_for_update()) is None:
-            raise ExcuseError("There is no such student any more.")
+            raise ExcuseError(english("There is no such student any more."))
         courses: Sequence[int | None] = (None,) if new.course_ids is None else new.course_ids
         rows = [
             Excuse(
@@ -116,7 +117,7 @@ def take_back_excuse(db: Session, excuse_id: int, *, account_id: int, now: datet
         if row is None:
             return False
         db.delete(row)
-        _decide_anew(db, row, Author("The excuse was taken back.", account_id, now))
+        _decide_anew(db, row, Author(english("The excuse was taken back."), account_id, now))
         return True
 
     return transact(db, work)
@@ -167,13 +168,13 @@ def _same(db: Session, row: Excuse) -> Excuse | None:
 
 def _checked(new: NewExcuse) -> tuple[str, str]:
     if new.ends_at <= new.starts_at:
-        raise ExcuseError("The last day is before the first.")
+        raise ExcuseError(english("The last day is before the first."))
     if new.ends_at - new.starts_at > LONGEST:
-        raise ExcuseError("An excuse is for a year at most. Is the year right?")
+        raise ExcuseError(english("An excuse is for a year at most. Is the year right?"))
     if new.course_ids is not None and not new.course_ids:
-        raise ExcuseError("Choose a course.")
-    reason = _fitting("The reason", EXCUSE_REASON, new.reason)
-    reference = _fitting("The reference", EXCUSE_REFERENCE, new.reference) if new.reference.strip() else ""
+        raise ExcuseError(english("Choose a course."))
+    reason = _fitting(english("The reason"), EXCUSE_REASON, new.reason)
+    reference = _fitting(english("The reference"), EXCUSE_REFERENCE, new.reference) if new.reference.strip() else ""
     return reason, reference
 
 

@@ -41,6 +41,7 @@ from webapp.admin.lookup import chosen_id, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.session_form import SessionForm, audience_value
 from webapp.admin.writing import begin_change, note
+from webapp.tools.languages import say
 from webapp.tools.paging import paginate
 from webapp.tools.planning import Series, plan_series
 from webapp.tools.schedule import DEFAULT_MINUTES, Slot, slot_text
@@ -149,7 +150,7 @@ def delete_session(session_id: int) -> ResponseReturnValue:
     following = _following(db, session)
     chosen = [session, *following] if request.args.get("following") else [session]
     entries = sum(_entries([each.id for each in chosen]).values())
-    name = f"{audience_codes(session)}, {slot_text(Slot(session.starts_at, session.ends_at), zone())}"
+    name = f"{audience_codes(session)}, {say(slot_text(Slot(session.starts_at, session.ends_at), zone()))}"
     back = url_for("admin.session", session_id=session_id)
     consequences = [
         ngettext(

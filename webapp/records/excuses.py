@@ -21,7 +21,7 @@ from webapp.account.identity import current_account, is_admin, may
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student, reachable
 from webapp.tools.fields import Fits, cleaned
-from webapp.tools.languages import say_error
+from webapp.tools.languages import say_error, say_later
 from webapp.tools.requests import read_id, safe_path
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, start_of_day, today
@@ -51,7 +51,7 @@ class ExcuseForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     reason = RadioField(
         lazy_gettext("Reason"),
         choices=[
-            *(SelectChoice(str(word), word) for word in PRESETS),
+            *(SelectChoice(str(word), say_later(word)) for word in PRESETS),
             SelectChoice(OTHER, lazy_gettext("Another reason")),
         ],
         validate_choice=False,

@@ -41,7 +41,7 @@ class EntryForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
 def status_choices(labels: Sequence[ShownLabel]) -> list[SelectChoice]:
     """The four kinds, then the labels that are offered, each with its kind."""
-    choices = [SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status]
+    choices = [SelectChoice(status.value, say(STATE_WORDS[status.value])) for status in Status]
     for label in labels:
         words = gettext("%(label)s (%(kind)s)", label=label.name, kind=say(STATE_WORDS[label.kind]))
         choices.append(SelectChoice(label.key, words))

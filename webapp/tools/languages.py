@@ -20,6 +20,7 @@ from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations, Translations
 from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, Domain, get_locale
+from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
 from attendance.settings.load import SettingsError
@@ -88,6 +89,11 @@ def stored(message: str | None) -> str:
     if not message:
         return ""
     return _translations(str(get_locale())).ugettext(message) if message in _known() else message
+
+
+def say_later(message: Text) -> Any:
+    """A text of the core for a form that is made once: said in each request's language when it is shown."""
+    return LazyString(say, message)
 
 
 def say_error(error: Exception) -> str:
@@ -225,10 +231,17 @@ def _values(values: dict[str, Any]) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     if type(value) is int:
-        return number(value)
+        return _Number(value)
     if type(value) is date:
         return day_in_language(value)
     return say(value) if type(value) is Text else value
+
+
+class _Number(int):
+    """A number that is filled in: as the language writes it, and by `%(name)d` as bare digits."""
+
+    def __str__(self) -> str:
+        return number(int(self))
 
 
 def _said(value: Any) -> Any:

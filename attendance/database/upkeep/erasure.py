@@ -22,6 +22,7 @@ from attendance.database.models import (
     PhotoProposal,
     Student,
 )
+from attendance.texts import english
 
 PATIENCE_S = 30.0
 """How long an erasure waits for those who read a state of the database from before it, seconds."""
@@ -185,7 +186,7 @@ def _remove_photos(db: Session, index_number: str, now: datetime) -> None:
     db.execute(
         sa.update(GalleryJob)
         .where(GalleryJob.id.in_(jobs), GalleryJob.state.in_((JobState.WAITING, JobState.WORKING)))
-        .values(state=JobState.FAILED, finished_at=now, message="The student was erased meanwhile.")
+        .values(state=JobState.FAILED, finished_at=now, message=str(english("The student was erased meanwhile.")))
     )
 
 
