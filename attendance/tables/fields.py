@@ -123,7 +123,9 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8})*")
 
 
 def _no_language(text: str) -> str | None:
-    return None if _LANGUAGE.fullmatch(text) else f"{text!r} is no code of a language, like en or fr"
+    if _LANGUAGE.fullmatch(text):
+        return None
+    return english("%(text)s is no code of a language, like en or fr", text=repr(text))
 
 
 def index_number_rule(pattern: str = "") -> TextRule:

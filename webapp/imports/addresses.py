@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Student
+from attendance.texts import english
 
 
 class StudentAddresses:
@@ -29,7 +30,11 @@ class StudentAddresses:
         for holders in (self._giving, self._given, self._there):
             holder = holders.get(email)
             if holder is not None and holder != index_number:
-                return f"{email} is the address of {holder} already. Each student has an address of their own."
+                return english(
+                    "%(email)s is the address of %(holder)s already. Each student has an address of their own.",
+                    email=email,
+                    holder=holder,
+                )
         return None
 
     def give(self, email: str | None, index_number: str) -> None:

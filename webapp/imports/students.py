@@ -33,14 +33,16 @@ _DECLARED_GROUP = Column(
 )
 _EMAIL = Column(
     "email",
-    "The student's own e-mail address, to which links to the student's own page go. Empty leaves what is recorded.",
+    english(
+        "The student's own e-mail address, to which links to the student's own page go. Empty leaves what is recorded."
+    ),
     required=False,
     aliases=("e-mail", "mail", "email_address"),
     rule=fields.EMAIL,
 )
 _LANGUAGE = Column(
     "language",
-    "The language of mail and of the own page, like en or fr. Empty leaves what is recorded.",
+    english("The language of mail and of the own page, like en or fr. Empty leaves what is recorded."),
     required=False,
     rule=fields.LANGUAGE,
 )

@@ -13,7 +13,7 @@ from attendance.database.labels import LabelError, LabelFault, LabelValues
 from attendance.database.models import LabelColour, Status, StatusLabel
 from attendance.tables.fields import STATUS_LABEL_LETTER, STATUS_LABEL_NAME
 from webapp.tools.fields import Fits, cleaned
-from webapp.tools.languages import say_error
+from webapp.tools.languages import say_error, say_later
 from webapp.tools.template_tools import STATE_WORDS, STATUS_VALUES
 
 COLOUR_WORDS: Mapping[LabelColour, Any] = {
@@ -44,7 +44,7 @@ class LabelForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     )
     kind = RadioField(
         lazy_gettext("Stands for"),
-        choices=[SelectChoice(status.value, STATE_WORDS[status.value]) for status in Status],
+        choices=[SelectChoice(status.value, say_later(STATE_WORDS[status.value])) for status in Status],
         validate_choice=False,
         validators=[AnyOf(STATUS_VALUES, lazy_gettext("Choose what it stands for."))],
     )
