@@ -28,13 +28,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="rounds of each kind")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", module="face_recognition_models")
-    rounds = options.rounds or (1 if options.quick else 5)
+    rounds = options.rounds or (1 if options.quick else 3)
     results = {**costs.circumstances(), "frame": FULL, "rounds": rounds}
     with tempfile.TemporaryDirectory(prefix="flood-") as folder:
         _tell("making a campus: frames, gallery, database")
         campus = make_campus(Path(folder), cameras=CAMERAS, students=500, certificates=False)
         write_hostile_frames(campus)
-        seconds = 5.0 if options.quick else 15.0
+        seconds = 5.0 if options.quick else 12.0
         results |= measure_flood(campus, KINDS, rounds=rounds, seconds=seconds, tell=_tell)
     print(f"{tables(results)}\n\n" + "\n".join(targets(results)))
     if not options.quick:

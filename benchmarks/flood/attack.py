@@ -20,7 +20,6 @@ CAMERAS = 10
 KINDS = {
     "16 megapixels": "large",
     "hundreds of faces": "crowd",
-    "16 megapixels, damaged": "damaged",
 }
 """What the hostile camera sends, and the folder of its frames."""
 _SIDE = 4_000
@@ -31,7 +30,7 @@ _QUALITY = 60
 
 
 def write_hostile_frames(campus: Campus) -> None:
-    """Write what is costly: as large as is accepted, as many faces as fit, and what is only seen to be damaged late."""
+    """Write what is costly: as large as is accepted, and as many faces as fit."""
     room = cv2.imread(str(next(iter(sorted(campus.frames.iterdir())))), cv2.IMREAD_COLOR)
     portrait = cv2.imread(str(fetch_pictures(print) / "obama.jpg"), cv2.IMREAD_COLOR)
     if room is None or portrait is None:
@@ -41,7 +40,6 @@ def write_hostile_frames(campus: Campus) -> None:
     face = cv2.resize(portrait[50:560, 200:760], (_FACE * 2, _FACE * 2), interpolation=cv2.INTER_AREA)
     across, down = -(-_CROWD[0] // face.shape[1]), -(-_CROWD[1] // face.shape[0])
     _write(campus.folder / "crowd", np.tile(face, (down, across, 1))[: _CROWD[1], : _CROWD[0]])
-    _write(campus.folder / "damaged", large, damaged=True)
 
 
 def measure_flood(
@@ -109,14 +107,9 @@ def _p95_ms(answers: loads.Answers, honest: int) -> float:
     return loads.Answers(answers.seen[:honest], answers.seconds, 0, 0, 0, 0).latencies_ms().get("p95", 0.0)
 
 
-def _write(folder: Path, frame: "np.ndarray[Any, Any]", *, damaged: bool = False) -> None:
+def _write(folder: Path, frame: "np.ndarray[Any, Any]") -> None:
     folder.mkdir()
     done, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         raise SystemExit("no JPEG can be made")
-    content = data.tobytes()
-    if damaged:
-        # A second start of the picture in the middle of its rows: all before it is decoded first.
-        middle = len(content) * 3 // 4
-        content = content[:middle] + b"\xff\xd8" + content[middle + 2 :]
-    (folder / "frame.jpg").write_bytes(content)
+    (folder / "frame.jpg").write_bytes(data.tobytes())
