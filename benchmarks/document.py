@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.flood.table import tables as flood_tables
 from benchmarks.matching.table import tables as matching_tables
 from benchmarks.register.table import tables as register_tables
 from benchmarks.service.table import tables as service_tables
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "flood": flood_tables,
     "matching": matching_tables,
     "register": register_tables,
     "service": service_tables,

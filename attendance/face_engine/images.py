@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 
 from attendance.face_engine.containers import read_container
 from attendance.face_engine.interface import Image, ImageError, ImageTooLargeError
+from attendance.pictures import MOST_BYTES, decoding_bytes, reduction_for
 
 # EXIF 2.3, tag 0x0112: what turns the stored rows and columns into the picture as it was seen.
 _UPRIGHT = {
@@ -43,7 +44,9 @@ def decode_image(
             (`PIL.Image.MAX_IMAGE_PIXELS`, 89 million) holds beside it.
         formats: those accepted, of "JPEG" and "PNG".
         upright: turn the picture as its EXIF orientation says; for photos that people took.
-        shrink_above: shrink by the smallest whole number that leaves at most this many pixels; None: never.
+        shrink_above: shrink by the smallest whole number that leaves at most this many pixels; None: never. Decoding
+            takes at most `attendance.pictures.MOST_BYTES` then: a JPEG is reduced while it is decoded, where that is
+            needed, and what cannot be is refused.
         reduce: decode a JPEG at 1/1, 1/2, 1/4 or 1/8 of its size, which its blocks of 8 x 8 pixels allow for less work
             than decoding it whole (ITU-T T.81: fewer coefficients of each). Sizes are rounded up. A PNG stays as it is.
 
@@ -67,6 +70,8 @@ def decode_image(
         )
     try:
         with Pillow.open(io.BytesIO(container.essence), formats=[container.format]) as file:
+            if shrink_above is not None:
+                reduce = max(reduce, _affordable(file))
             if reduce > 1:
                 file.draft(None, (max(1, container.width // reduce), max(1, container.height // reduce)))
             file.load()
@@ -75,13 +80,33 @@ def decode_image(
         # Pillow's readers raise all of these on damaged files (UnidentifiedImageError is an OSError).
         raise ImageError(f"damaged {container.format}: it cannot be decoded") from error
     if shrink_above is not None:
-        factor = 1
-        while (picture.width // factor) * (picture.height // factor) > shrink_above:
-            factor += 1
-        picture = picture if factor == 1 else picture.reduce(factor)
+        picture = _shrunk(picture, container.width, container.height, shrink_above)
     if upright and container.orientation in _UPRIGHT:
         picture = picture.transpose(_UPRIGHT[container.orientation])
     return np.array(picture, dtype=np.uint8)
+
+
+def _affordable(file: Pillow.Image) -> int:
+    reduction = reduction_for(file)
+    if reduction is None:
+        kind = "progressive JPEG" if file.format == "JPEG" else str(file.format)
+        raise ImageTooLargeError(
+            f"a {kind} of {file.width} x {file.height} pixels takes {decoding_bytes(file, 8) // 1_000_000:,} MB to "
+            f"decode; at most {MOST_BYTES // 1_000_000} are given: save it as a JPEG that is not progressive"
+        )
+    return reduction
+
+
+def _shrunk(picture: Pillow.Image, width: int, height: int, most_pixels: int) -> Pillow.Image:
+    """The picture, of that size before it was decoded, by the smallest whole number that leaves few enough pixels."""
+    factor = 1
+    while (width // factor) * (height // factor) > most_pixels:
+        factor += 1
+    if factor == 1:
+        return picture
+    if picture.size == (width, height):
+        return picture.reduce(factor)
+    return picture.resize((max(1, width // factor), max(1, height // factor)), Pillow.Resampling.BOX)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -104,4 +129,4 @@ def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
         picture = Pillow.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
     if picture.mode not in _PLAIN_MODES:
         raise ImageError(f"an image of colour mode {picture.mode}, which is not supported")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -35,6 +35,8 @@ class CameraLoad:
     """Frames a second; None: whenever the window allows."""
     rude: bool = False
     """Whether it ignores the window."""
+    frames: str = ""
+    """Folder of frames of its own; empty: those of the load."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +189,10 @@ def _channel(load: Load) -> grpc.aio.Channel:
 
 
 async def _run(load: Load) -> list[Seen]:
-    frames = [path.read_bytes() for path in sorted(Path(load.frames).iterdir())]
+    folders = {own.frames or load.frames for own in load.cameras}
+    frames = {folder: [path.read_bytes() for path in sorted(Path(folder).iterdir())] for folder in folders}
     clock, opening = _Clock(load), asyncio.Semaphore(_OPEN_TOGETHER)
-    cameras = [_Camera(load, own, frames, clock) for own in load.cameras]
+    cameras = [_Camera(load, own, frames[own.frames or load.frames], clock) for own in load.cameras]
     await asyncio.gather(*(camera.run(opening) for camera in cameras))
     return [camera.seen for camera in cameras]
 

@@ -205,8 +205,8 @@ class Batcher(Generic[Item, Result]):
             if (first is None or turn(batch[0]) < first) and self._has_room_for(batch):
                 chosen, first = (key, batch), turn(batch[0])
         if chosen is not None:
-            for place in chosen[1]:
-                self._lanes.serve(place.lane[0], tags[place])
+            # Not the tags of those who fill the batch: whoever wakes up then starts where the least far on is.
+            self._lanes.serve(chosen[1][0].lane[0], tags[chosen[1][0]])
             await self._begin(*chosen, tags)
         elif begun is not None:
             self._lanes.serve(*begun.turn[1:3])

@@ -92,7 +92,7 @@ class Lanes(Generic[Item, Result]):
         return {place: tag for lane in self._lanes.values() for place, tag in lane.tags().items()}
 
     def serve(self, priority: int, tag: float) -> None:
-        """Note that service of a priority has come so far."""
+        """Note that service of a priority has come so far: where the item starts whose turn it is."""
         self._virtual_times[priority] = max(self._virtual_times[priority], tag)
 
     def longest(self) -> tuple[int, Collection[Place[Item, Result]]]:

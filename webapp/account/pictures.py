@@ -2,20 +2,20 @@
 
 import hashlib
 import io
-import warnings
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attendance.errors import AttendanceError
 from attendance.texts import english
+from webapp.tools.decoding import decode_small
 
 MAX_BYTES = 5_000_000
 MAX_PIXELS = 50_000_000
 SIDE = 256
 _FORMATS = ("JPEG", "PNG", "WEBP")
 _QUALITY = 88
-_TOO_MANY = english("The picture has too many pixels. Choose a smaller one.")
+_TOO_MANY = english("The picture has too many pixels. Choose a smaller one, or save it as JPEG.")
 
 
 class ProfilePictureError(AttendanceError):
@@ -47,30 +47,15 @@ def prepare_picture(data: bytes) -> Picture:
             )
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is the stricter one
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    raise ProfilePictureError(_TOO_MANY)
-                opened.draft("RGB", (SIDE * 2, SIDE * 2))
-                upright = ImageOps.exif_transpose(opened)
-                square = ImageOps.fit(_opaque(upright), (SIDE, SIDE), Image.Resampling.LANCZOS)
+        picture = decode_small(data, formats=_FORMATS, side=2 * SIDE, most_pixels=MAX_PIXELS)
     except UnidentifiedImageError:
         raise ProfilePictureError(english("The file is no JPEG, PNG or WebP picture.")) from None
-    except Image.DecompressionBombError:
-        raise ProfilePictureError(_TOO_MANY) from None
     except (OSError, SyntaxError, ValueError):
         raise ProfilePictureError(english("The picture is damaged and cannot be read.")) from None
+    if picture is None:
+        raise ProfilePictureError(_TOO_MANY)
+    square = ImageOps.fit(picture, (SIDE, SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     square.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
     encoded = buffer.getvalue()
     return Picture(encoded, hashlib.sha256(encoded).hexdigest())
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    """RGB, with white behind what is transparent."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    rgba = image.convert("RGBA")
-    ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-    return Image.alpha_composite(ground, rgba).convert("RGB")

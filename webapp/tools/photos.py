@@ -12,11 +12,13 @@ from datetime import timedelta
 from pathlib import PurePosixPath, PureWindowsPath
 
 from flask import Response, abort, current_app
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from werkzeug.datastructures import FileStorage
 
 from attendance.errors import AttendanceError
+from attendance.pictures import reduction_for
 from attendance.texts import english
+from webapp.tools.decoding import decode_small
 from webapp.tools.languages import say_error
 
 MOST_PHOTOS = 10
@@ -24,15 +26,13 @@ MAX_BYTES = 10_000_000
 MAX_PIXELS = 80_000_000
 """What the gallery's worker takes at most."""
 
-MAX_PNG_PIXELS = 25_000_000
-"""What a page decodes of a PNG, which cannot be decoded in a smaller size: 75 MB."""
-
 _FORMATS = ("JPEG", "PNG")
 _LONGEST_NAME = 255
 _JPEG_ENDS = b"\xff\xd9"
 # ISO/IEC 23008-12: the brands of the file type box with which a phone's HEIC pictures begin.
 _HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
 _DAMAGED = english("is damaged, or was cut off on its way.")
+_COSTLY = english("takes too much memory to open. Save it as a JPEG that is not progressive.")
 # Of a name that a message carries in a cookie.
 _SHOWN_OF_NAME = 30
 _SIDE, _QUALITY = 720, 85
@@ -66,6 +66,8 @@ def check_photo(data: bytes) -> None:
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise PhotoError(english("has more than %(most)s million pixels.", most=MAX_PIXELS // 1000000))
+                if reduction_for(picture) is None:
+                    raise PhotoError(_COSTLY)
                 if picture.format == "PNG":
                     picture.verify()  # reads the check sums
                 elif _JPEG_ENDS not in data:
@@ -101,19 +103,14 @@ def small_copy(data: bytes) -> bytes:
         data: a file that `check_photo` has let through.
 
     Raises:
-        PhotoError: it is a PNG of more pixels than are decoded here, or cannot be decoded.
+        PhotoError: it takes too much memory, or cannot be decoded.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the checks are the stricter ones
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
-                if opened.format == "PNG" and opened.width * opened.height > MAX_PNG_PIXELS:
-                    most = MAX_PNG_PIXELS // 1_000_000
-                    raise PhotoError(english("is a PNG of more than %(most)s million pixels.", most=most))
-                opened.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # a JPEG is decoded in a smaller size at once
-                upright = ImageOps.exif_transpose(opened).convert("RGB")
+        upright = decode_small(data, formats=_FORMATS, side=_SIDE, most_pixels=MAX_PIXELS)
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
         raise PhotoError(_DAMAGED) from None
+    if upright is None:
+        raise PhotoError(_COSTLY)
     upright.thumbnail((_SIDE, _SIDE))
     buffer = io.BytesIO()
     upright.save(buffer, "JPEG", quality=_QUALITY)

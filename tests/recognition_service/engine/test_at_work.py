@@ -204,3 +204,27 @@ def _runs(pieces: list[str]) -> list[list[str]]:
             runs.append([])
         runs[-1].append(piece)
     return runs
+
+
+async def test_who_comes_and_goes_is_not_overtaken_by_many_large_items(batcher: Batcher[Item, str], work: Work) -> None:
+    """Four large items of one lane are one batch; lanes that have nothing to do now and then keep their turns."""
+
+    async def sometimes(lane: str) -> None:
+        while True:
+            await ask(batcher, lane)
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async def large() -> None:
+        while True:
+            with batcher.reserve("large") as place:
+                await place.submit(("large", 50), bucket="large", expected=50)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(large()) for _ in range(4)]
+        tasks += [group.create_task(sometimes(lane)) for lane in ("a", "b", "c", "d")]
+        await until(lambda: len(work.pieces) > 3_000)
+        for task in tasks:
+            task.cancel()
+    shares = Counter(work.pieces[300:])
+    assert min(shares[lane] for lane in "abcd") > 0.15 * sum(shares.values()), shares

@@ -1,0 +1,57 @@
+"""What decoding a picture costs in memory, told from its header, and by how much it must be reduced meanwhile.
+
+A file of two kilobytes can hold 49 million pixels. Their number alone does not say what they cost: a WebP picture takes
+four times the memory of a JPEG, and a progressive JPEG holds all its coefficients besides.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_BYTES = 100_000_000
+"""Memory that decoding one picture may take."""
+_REDUCTIONS = (1, 2, 4, 8)
+"""By which a JPEG can be reduced while it is decoded (ITU-T T.81: fewer of each block's coefficients)."""
+_COEFFICIENT = 2
+"""Bytes of each sample that a decoder of progressive JPEG keeps (libjpeg's JCOEF)."""
+_WEBP = 16
+"""Bytes a pixel, measured: two canvases of libwebp's, the frame, and Pillow's picture."""
+_AS_DECODED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I": 4}
+"""Bytes a pixel of Pillow's pictures by mode; all others have 4."""
+_INTO_RGB = {"RGB": 0, "RGBA": 8, "LA": 8, "La": 8, "RGBa": 8, "P": 8, "I;16": 10, "I;16B": 10, "I": 10}
+"""Bytes a pixel of what is made on the way to RGB, transparency included; for all others 4."""
+
+
+def decoding_bytes(picture: "Image", reduction: int = 1) -> int:
+    """The memory that decoding a picture and making it RGB takes at most.
+
+    Args:
+        picture: opened by Pillow and not loaded: only its header is looked at.
+        reduction: by which a JPEG is reduced while it is decoded; 1, 2, 4 or 8.
+    """
+    pixels = picture.width * picture.height
+    if picture.format == "WEBP":
+        return pixels * (_WEBP + _INTO_RGB.get(picture.mode, 4))
+    own = pixels * (_AS_DECODED.get(picture.mode, 4) + _INTO_RGB.get(picture.mode, 4))
+    if picture.format not in ("JPEG", "MPO"):
+        return own
+    return own // reduction**2 + (pixels * _samples(picture) if picture.info.get("progressive") else 0)
+
+
+def reduction_for(picture: "Image", *, most_bytes: int = MOST_BYTES) -> int | None:
+    """The least reduction with which a picture can be decoded within a bound of memory; None: with none.
+
+    Args:
+        picture: as for `decoding_bytes`.
+        most_bytes: the bound.
+    """
+    reductions = _REDUCTIONS if picture.format in ("JPEG", "MPO") else _REDUCTIONS[:1]
+    return next((by for by in reductions if decoding_bytes(picture, by) <= most_bytes), None)
+
+
+def _samples(picture: "Image") -> int:
+    """Bytes of coefficients a pixel, rounded up; of components that are sampled less finely there are fewer."""
+    layers = getattr(picture, "layer", ())
+    finest = max((layer[1] * layer[2] for layer in layers), default=1)
+    return -(-_COEFFICIENT * sum(layer[1] * layer[2] for layer in layers) // finest) or 3 * _COEFFICIENT

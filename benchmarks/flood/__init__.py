@@ -1,0 +1,1 @@
+"""What one hostile camera costs the others."""

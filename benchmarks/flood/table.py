@@ -1,0 +1,42 @@
+"""The measurements as sentences and a table, for the terminal and for docs/performance.md."""
+
+from typing import Any
+
+AIM = 0.9
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Everything, in Markdown."""
+    width, height = results["frame"]
+    rows = [
+        ["hostile frames", "load", "kept of their frames", "slowest camera", "p95 without, with", "hostile answered"]
+    ]
+    for kind, measured in results["kinds"].items():
+        rows += [[kind, *_row("ordinary", measured["ordinary"])], [kind, *_row("saturated", measured["saturated"])]]
+    head, *body = rows
+    table = "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))
+    return (
+        f"Measured {results['measured_at'][:10]} on {results['processor']}, {results['cores']} cores, load before"
+        f" {results['load_before']:.1f}; service and cameras on the same machine. Honest frames of {width} x {height};"
+        f" the service recognises {results['peak']:.1f} of them a second. Medians of {results['rounds']} rounds; *kept*"
+        " and *slowest* are shares of what a camera has answered without the hostile one.\n\n" + table
+    )
+
+
+def targets(results: dict[str, Any]) -> list[str]:
+    """What was to be reached, and whether it was."""
+    return [
+        f"{'reached    ' if measured['ordinary']['kept'] >= AIM else 'NOT REACHED'}  beside frames of {kind} honest"
+        f" cameras keep {AIM:.0%} of theirs ({measured['ordinary']['kept']:.3f})"
+        for kind, measured in results["kinds"].items()
+    ]
+
+
+def _row(load: str, one: dict[str, float]) -> list[str]:
+    return [
+        {"ordinary": "four fifths", "saturated": "whenever they may"}[load],
+        f"{one['kept']:.3f}",
+        f"{one['slowest']:.3f}",
+        f"{one['p95_alone_ms']:,.0f}, {one['p95_beside_ms']:,.0f} ms",
+        f"{one['hostile']:.0f}",
+    ]

@@ -1,0 +1,67 @@
+"""Pictures that people sent, decoded small: in bounded memory, and one at a time in each worker process."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from PIL import ExifTags, Image, ImageOps
+
+from attendance.pictures import reduction_for
+
+_REDUCIBLE = ("L", "LA", "RGB", "RGBA")
+_ONE_AT_A_TIME = ThreadPoolExecutor(1, thread_name_prefix="picture")
+"""What several take together is what one takes. In one thread, because every thread keeps some of the memory that it
+has used."""
+
+
+def decode_small(data: bytes, *, formats: Sequence[str], side: int, most_pixels: int) -> Image.Image | None:
+    """Decode a picture: upright, RGB with white behind what is transparent, and not much larger than is needed.
+
+    Args:
+        data: the file.
+        formats: those accepted, by Pillow's names.
+        side: pixels that the shorter side keeps, where it has them.
+        most_pixels: the largest picture accepted.
+
+    Returns:
+        The picture; None when it has more pixels, or takes more than `attendance.pictures.MOST_BYTES` to decode. Both
+        are judged from its header, before anything is decoded.
+
+    Raises:
+        PIL.UnidentifiedImageError: none of the formats.
+        Exception: the file is damaged; Pillow's readers raise many kinds.
+    """
+    return _ONE_AT_A_TIME.submit(_decode, data, formats, side, most_pixels).result()
+
+
+def _decode(data: bytes, formats: Sequence[str], side: int, most_pixels: int) -> Image.Image | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the checks below are the stricter ones
+        try:
+            opened = Image.open(io.BytesIO(data), formats=formats)
+        except Image.DecompressionBombError:
+            return None
+    with opened:
+        least = reduction_for(opened)
+        if opened.width * opened.height > most_pixels or least is None:
+            return None
+        shorter = min(opened.size)
+        by = max(least, next((by for by in (8, 4, 2) if shorter >= by * side), 1))
+        orientation = opened.getexif().get(ExifTags.Base.Orientation)
+        opened.draft("RGB", (max(1, opened.width // by), max(1, opened.height // by)))
+        picture: Image.Image = opened
+        if opened.mode not in _REDUCIBLE:
+            picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
+        small = _opaque(picture.reduce(max(1, min(picture.size) // side)))
+    if orientation:
+        small.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(small)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    rgba = image.convert("RGBA")
+    ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    return Image.alpha_composite(ground, rgba).convert("RGB")
