@@ -1,5 +1,7 @@
 """The benchmark of pages and reports runs, on a small term."""
 
+import pytest
+
 from attendance.database.engine import create_database_engine, session_factory
 from benchmarks.register.matrix import MATRIX, measure_matrix
 from benchmarks.register.pages import AT_RISK, EMPTY, measure_pages, pages_of
@@ -9,6 +11,7 @@ from webapp.app import create_app
 from webapp.tools.storage import engine_of, sessions_of
 
 
+@pytest.mark.long("a term is made up, and every kind of page fetched four times")
 def test_every_page_is_measured(tmp_path, migrated_file):
     settings = make_settings(tmp_path / "site", migrated_file)
     engine = create_database_engine(settings.database_url)

@@ -23,6 +23,7 @@ from webapp.reports.calendar import CalendarWeek, read_calendar
 from webapp.reports.charts import Point, rate_chart
 from webapp.reports.letters import letter_of, letters
 from webapp.tools.paging import paginate
+from webapp.tools.requests import LARGEST_ID
 from webapp.tools.storage import database
 from webapp.tools.times import short_day_text, today
 
@@ -56,6 +57,7 @@ def history(student_id: int) -> str:
         threshold=threshold,
         letters=letters(),
         letter_of=letter_of,
+        entry_at=_around_session(student_id),
         weekend=any(day for week in weeks for day in week.days[_WEEKDAYS:]),
         export_addresses={
             form: url_for("students.export", student_id=student_id, form=form, course=chosen.id if chosen else None)
@@ -85,6 +87,15 @@ def weeks_chart(weeks: Sequence[CalendarWeek], threshold: int | None) -> Markup:
         "second": [Point(week.tally.rate) for week in weeks],
     }
     return rate_chart([short_day_text(week.monday) for week in weeks], lines, threshold=threshold)
+
+
+def _around_session(student_id: int) -> list[str]:
+    """What stands before and after a session's id in the address of the student's entry.
+
+    Made once: a calendar has hundreds of them, and making each would take longer than all else.
+    """
+    address = url_for("register.entry", session_id=LARGEST_ID, student_id=student_id, next=request.full_path)
+    return address.split(str(LARGEST_ID), 1)
 
 
 def _courses_of(student: Student) -> list[tuple[Course, Tally]]:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from attendance.database.models import Role
+from attendance.database.models import AccountRole, Department, Role
 from tests.factories import make_lecturer
 from tests.webapp.reports.terms import make_department, make_term
 
@@ -115,7 +115,20 @@ def test_who_may_not_see_a_department_does_not_learn_of_it(site, site_db, depart
     visitor = site.visitor(terms[0].lecturer)
     for part in ("", "/at-risk", "/unrecorded", "/cameras", "/courses.csv", "/at-risk.xlsx", "/cameras.csv"):
         assert visitor.get(f"/departments/{department.id}{part}").status_code == 404, part
-    assert "No department" in visitor.text("/departments")
+    assert visitor.get("/departments").status_code == 403
+    assert "Reports</a>" not in visitor.get("/").text
+
+
+def test_a_head_sees_the_own_department_only(site, site_db, department, terms):
+    head = make_lecturer(site_db)
+    site_db.add(AccountRole(account_id=head.id, role=Role.DEPARTMENT, department_id=department.id))
+    other = site_db.query(Department).filter_by(name="Physics").one()
+    site_db.commit()
+    visitor = site.visitor(head)
+    assert visitor.get("/departments").location == f"/departments/{department.id}"
+    assert at_risk(visitor, department) == ["Ada", "Kurt"]
+    assert visitor.get(f"/departments/{other.id}/at-risk").status_code == 404
+    assert "Reports</a>" in visitor.get("/").text
 
 
 def test_departments_are_listed_and_the_only_one_is_opened(visitor, department, site_db):
