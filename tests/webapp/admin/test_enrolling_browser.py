@@ -125,6 +125,7 @@ def test_from_consent_to_the_index_and_out_of_it(visit, db, dashboard, pictures,
     work()  # and the page comes to know it by itself
     gallery = gallery_of(page)
     expect(gallery.get_by_text("Done", exact=True)).to_be_visible()
+    expect(page.get_by_text("3 photos wait to be looked at.")).to_have_count(0)  # they do no more
     expect(gallery.get_by_text("2 of 3 photos can be used.")).to_be_visible()
     expect(gallery.get_by_text("Several faces")).to_be_visible()
     expect(gallery.get_by_text("2 encodings")).to_be_visible()
