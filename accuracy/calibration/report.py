@@ -21,7 +21,7 @@ from accuracy.calibration.text import (
     summary,
 )
 from accuracy.report import STYLE, write_report
-from accuracy.statistics.plots import Curve, Distribution, render_det, render_histograms
+from accuracy.statistics.plots import Curve, Distribution, is_empty, render_det, render_histograms
 from accuracy.statistics.rates import Interval
 from attendance.reports.pages import fill_page
 
@@ -53,7 +53,6 @@ def draw_charts(found: Calibration) -> dict[str, bytes]:
     """The charts' files by name."""
     marked = {f"{choice.setting} {choice.threshold:g}": choice.threshold for choice in found.choices}
     lines = {choice.setting: choice.threshold for choice in found.choices}
-    rates = found.comparisons.rates
     points = np.append(EDGES, np.inf)
     counts = np.diff(found.comparisons.matches.sum(axis=0, dtype=np.int64), prepend=0)
     distributions = [
@@ -65,10 +64,14 @@ def draw_charts(found: Calibration) -> dict[str, bytes]:
         distributions.append(Distribution("confirmed in class", found.corrected.genuine))
         distributions.append(Distribution("undone by a lecturer", found.corrected.false))
     charts = {
-        "det": render_det(Curve("one photo with one student", rates.det_points(), marked)),
+        "det": render_det(_det_curve(found, marked)),
         "distances": render_histograms(*distributions, thresholds=lines),
     }
     return {f"{name}.{kind}": data for name, files in charts.items() for kind, data in files.items()}
+
+
+def _det_curve(found: Calibration, marked: Mapping[str, float] | None = None) -> Curve:
+    return Curve("one photo with one student", found.comparisons.rates.det_points(), marked)
 
 
 def as_json(found: Calibration, made_at: datetime) -> dict[str, Any]:
@@ -143,4 +146,5 @@ def render_page(found: Calibration, charts: Mapping[str, bytes], *, institution:
         groups=group_tables(found),
         about_groups=group_lines(found),
         charts=charts,
+        too_few=is_empty(_det_curve(found)),
     )

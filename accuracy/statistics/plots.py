@@ -24,6 +24,7 @@ _STROKES = ("-", "--", "-.", ":")
 _INKS = ("#12355b", "#b3541e", "#2a7f62", "#6b4c9a")
 _TICKS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99)
 _PERCENT_FROM = 1e-3
+_TOO_FEW = "Too few people for this curve:\nat no threshold are both kinds of errors known."
 _BESIDE = 0.4
 """How far error bars of one place lie apart, in the unit of the places."""
 
@@ -98,7 +99,19 @@ def render_det(
     axes.tick_params(axis="x", rotation=45)
     axes.set_xlim(*stats.norm.ppf([lowest[0], _TICKS[-1]]))
     axes.set_ylim(*stats.norm.ppf([lowest[1], _TICKS[-1]]))
+    if is_empty(*curves):
+        box = {"facecolor": "white", "edgecolor": "0.6", "boxstyle": "round,pad=0.6"}
+        axes.text(0.5, 0.5, _TOO_FEW, transform=axes.transAxes, ha="center", va="center", fontsize=11, bbox=box)
     return _finish(figure, axes)
+
+
+def is_empty(*curves: Curve) -> bool:
+    """Whether a DET chart of these shows no line: at no threshold are both rates above 0 and below 1."""
+    return not any(
+        ((curve.points.false_match > 0) & (curve.points.false_match < 1)
+         & (curve.points.false_non_match > 0) & (curve.points.false_non_match < 1)).any()
+        for curve in curves
+    )  # fmt: skip
 
 
 def render_histograms(

@@ -31,7 +31,7 @@ def fill_page(
 
     Args:
         template: found beside the code that uses it; what it includes lies in its folder or in this one.
-        styles: CSS files, in order.
+        styles: CSS files, in order, after `page.css` of this folder, which names the colours.
         script: JavaScript, put at the end of the page.
         institution: shown at the top.
         made_at: the time shown.
@@ -51,7 +51,7 @@ def fill_page(
         lstrip_blocks=True,
     )
     pages.filters.update(printable=printable, data_uri=_data_uri)
-    style = "\n".join(path.read_text("utf-8") for path in styles)
+    style = "\n".join(path.read_text("utf-8") for path in (_HERE / "page.css", *styles))
     run = script.read_text("utf-8") if script else ""
     policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}"
     if run:

@@ -99,10 +99,9 @@ def upload_photos(student_id: int) -> ResponseReturnValue:
     job = request_enrolment(db, student.index_number, _contents(good), asked_by=current_account().id)
     db.commit()
     note("photos_uploaded", student=student_id, job=job.id, photos=len(good), rejected=len(rejected))
-    flash(
-        ngettext("%(num)s photo waits to be looked at.", "%(num)s photos wait to be looked at.", len(good)),
-        "success",
-    )
+    waiting = ngettext("%(num)s photo waits to be looked at.", "%(num)s photos wait to be looked at.", len(good))
+    # It is true until the job has ended: the page's script takes it away then.
+    flash({"text": waiting, "until": "gallery"}, "success")  # type: ignore[arg-type] # any JSON does
     if rejected:
         flash(gettext("Not taken: %(rejected)s", rejected=" ".join(rejected)), "error")
     return redirect(url_for("admin.student", student_id=student_id))

@@ -38,6 +38,7 @@ from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.course_sheets import sessions_sheet
 from webapp.records.proposals import proposing_students
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
+from webapp.tools.live_parts import ask_again_s, fragment
 from webapp.tools.names import contains_text
 from webapp.tools.paging import paginate
 from webapp.tools.phases import Phase, phase_of
@@ -136,19 +137,28 @@ def home() -> str:
         CourseCard(course, rosters[course.id], starts.get(course.id), thresholds[course.id], below.get(course.id))
         for course in page.items
     ]
-    lines = _todays_lines(db, now)
     return render_template(
         "courses/home.html",
         today=today(),
-        lines=lines,
-        troubles=troubles(db, [line.session for line in lines], now),
-        tasks=_by_hand(db, now),
-        disputed=_disputed(db),
-        proposing=proposing_students(db),
+        **_today(db, now),
         page=page,
         cards=cards,
         search=search,
     )
+
+
+@blueprint.get("/today")
+@needs(Permission.READ)
+def todays_sessions() -> ResponseReturnValue:
+    """The part of the first page that changes while sessions run, for its script."""
+    return fragment(render_template("courses/_today.html", **_today(database(), utc_now())))
+
+
+@blueprint.get("/courses/<int:course_id>/now")
+@needs(Permission.READ)
+def sessions_now(course_id: int) -> ResponseReturnValue:
+    """The part of a course's page that changes while sessions run, for its script."""
+    return fragment(render_template("courses/_now.html", **_now(database(), reach_course(course_id), utc_now())))
 
 
 @blueprint.get("/courses/<int:course_id>")
@@ -158,17 +168,14 @@ def course(course_id: int) -> str:
     db, now, found = database(), utc_now(), reach_course(course_id)
     all_upcoming, threshold = request.args.get("show") == "upcoming", threshold_of(db, found)
     of_course = _sessions_of(course_id)
-    upcoming = of_course.where(ClassSession.ends_at > now).order_by(ClassSession.starts_at, ClassSession.id)
+    upcoming = _upcoming(of_course, now)
     past = of_course.where(ClassSession.ends_at <= now).order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
-    nearest = paginate(db, upcoming, size=_NEXT_SHOWN, number=1)
     page = paginate(db, upcoming if all_upcoming else past, size=_SESSIONS_A_PAGE)
     return render_template(
         "courses/course.html",
-        course=found,
+        **_now(db, found, now),
         roster=roster_sizes(db, [course_id])[course_id],
         all_upcoming=all_upcoming,
-        next_lines=session_lines(db, nearest.items, now, among([course_id])),
-        upcoming_total=nearest.total,
         lines=session_lines(db, page.items, now, among([course_id])),
         page=page,
         threshold=threshold,
@@ -212,6 +219,34 @@ def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, 
 
 def _addresses(endpoint: str, course_id: int, *, q: str | None = None) -> dict[Form, str]:
     return {form: url_for(endpoint, course_id=course_id, form=form, q=q) for form in Form}
+
+
+def _today(db: Session, now: datetime) -> dict[str, Any]:
+    """What the first page shows of today."""
+    lines = _todays_lines(db, now)
+    return {
+        "lines": lines,
+        "troubles": troubles(db, [line.session for line in lines], now),
+        "tasks": _by_hand(db, now),
+        "disputed": _disputed(db),
+        "proposing": proposing_students(db),
+        "again_s": ask_again_s([line.session for line in lines], now),
+    }
+
+
+def _now(db: Session, course: Course, now: datetime) -> dict[str, Any]:
+    """What a course's page shows of what runs and comes next."""
+    nearest = paginate(db, _upcoming(_sessions_of(course.id), now), size=_NEXT_SHOWN, number=1)
+    return {
+        "course": course,
+        "next_lines": session_lines(db, nearest.items, now, among([course.id])),
+        "upcoming_total": nearest.total,
+        "again_s": ask_again_s(nearest.items, now),
+    }
+
+
+def _upcoming(sessions: sa.Select[Any], now: datetime) -> sa.Select[Any]:
+    return sessions.where(ClassSession.ends_at > now).order_by(ClassSession.starts_at, ClassSession.id)
 
 
 def _sessions_of(course_id: int) -> sa.Select[Any]:

@@ -188,7 +188,10 @@ class Camera {
 // The part about the gallery is read again while something waits or is worked on.
 function watch(since = Date.now()) {
   const part = document.querySelector("[data-gallery]");
-  if (!part?.hasAttribute("data-moving")) return;
+  if (!part?.hasAttribute("data-moving")) {
+    for (const notice of document.querySelectorAll('[data-until="gallery"]')) notice.remove(); // photos that wait do no more
+    return;
+  }
   window.setTimeout(async () => {
     try {
       if (!document.hidden) await readAgain(part);
