@@ -87,10 +87,10 @@ def test_a_courses_students_are_those_that_the_search_shows(site_db, lesson, vis
     address = f"/courses/{lesson.course.id}/students"
     as_csv, _ = links(visitor.get(address).text)
     header, *rows = table(visitor, as_csv)
-    assert header == ["Index number", "Student", *TALLY]
+    assert header[:8] == ["Index number", "Student", *TALLY]
     assert len(rows) == 63
-    assert rows[0] == [lesson.students[2].index_number, f"'{LONGEST}", "", "0", "0", "0", "0", "1"]
-    assert rows[1] == [lesson.students[0].index_number, "Ada Byron", "100%", "1", "0", "0", "0", "0"]
+    assert rows[0][:8] == [lesson.students[2].index_number, f"'{LONGEST}", "", "0", "0", "0", "0", "1"]
+    assert rows[1][:8] == [lesson.students[0].index_number, "Ada Byron", "100%", "1", "0", "0", "0", "0"]
     as_csv, as_xlsx = links(visitor.get(f"{address}?q=godel").text)
     assert [row[1] for row in table(visitor, as_csv)[1:]] == ["Kurt Gödel"]
     assert [cell.value for cell in book(visitor, as_xlsx)["CS 101 ä"]["B"]] == ["Student", "Kurt Gödel"]
