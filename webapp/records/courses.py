@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import (
@@ -32,7 +33,7 @@ from attendance.database.models import (
 from attendance.database.thresholds import threshold_of
 from webapp.account.identity import roles_with
 from webapp.account.permissions import Permission, needs
-from webapp.account.reach import reach_course, reachable
+from webapp.account.reach import departments_of_courses, reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.course_sheets import sessions_sheet
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
@@ -50,6 +51,7 @@ _COURSES_A_PAGE = 24
 _SESSIONS_A_PAGE = 20
 _NEXT_SHOWN = 5
 _TASKS_AT_MOST = 8
+_MINE = "mine"
 _TASKS_FOR = timedelta(days=28)
 """After so long nobody remembers who was there."""
 
@@ -103,10 +105,15 @@ class CourseCard:
 @blueprint.get("/")
 @needs(Permission.READ)
 def home() -> str:
-    """Today's sessions, the running ones first, and the courses."""
+    """Today's sessions, the running ones first, and the courses; `?q=` searches them, `?of=` shows a part."""
     db, now = database(), utc_now()
-    search = request.args.get("q", "").strip()
+    search, part, parts_offered = request.args.get("q", "").strip(), request.args.get("of", ""), _parts_offered()
+    part = part if part in dict(parts_offered) else ""
     query = sa.select(Course).where(reachable(Course.id)).order_by(Course.code)
+    if part == _MINE:
+        query = query.where(Course.id.in_(_own_courses()))
+    elif part:
+        query = query.where(Course.department_id == int(part))
     if search:
         query = query.where(sa.or_(contains_text(Course.code, search), contains_text(Course.name, search)))
     page = paginate(db, query, size=_COURSES_A_PAGE)
@@ -130,6 +137,8 @@ def home() -> str:
         page=page,
         cards=cards,
         search=search,
+        part=part,
+        parts_offered=parts_offered,
     )
 
 
@@ -218,7 +227,7 @@ def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:
 
 def _by_hand(db: Session, now: datetime) -> list[Task]:
     """The latest sessions of one's own courses that were not watched, and of which nobody has said what became."""
-    own = [role.course_id for role in roles_with(Permission.CORRECT) if role.course_id is not None]
+    own = _own_courses()
     theirs = session_ids_of_courses(
         among(own),
         TAKES_PLACE,
@@ -242,6 +251,20 @@ def _by_hand(db: Session, now: datetime) -> list[Task]:
         .limit(_TASKS_AT_MOST)
     )
     return [Task(session, students) for session, students in db.execute(query)]
+
+
+def _own_courses() -> list[int]:
+    """The courses in which one has a role oneself, not through a department."""
+    return [role.course_id for role in roles_with(Permission.CORRECT) if role.course_id is not None]
+
+
+def _parts_offered() -> list[tuple[str, str]]:
+    """Parts of the list of courses, as the address calls them and in words; empty where there is nothing to choose."""
+    sees_others = any(role.course_id is None for role in roles_with(Permission.READ))
+    mine = [(_MINE, gettext("My own courses"))] if sees_others and _own_courses() else []
+    departments = [(str(each.id), each.name) for each in departments_of_courses()]
+    found = [*mine, *(departments if len(departments) > 1 else [])]
+    return [("", gettext("All courses")), *found] if found else []
 
 
 def _next_starts(db: Session, course_ids: Sequence[int], now: datetime) -> dict[int, datetime]:
