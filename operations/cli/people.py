@@ -106,9 +106,8 @@ def role(
                 take_role(db, person.id, reach)
             else:
                 raise click.ClickException(f"{email} does not have all these roles; nothing is changed.")
-    click.echo(
-        f"{email} {'has lost' if remove else 'has'} {'the role' if len(wanted) == 1 else 'the roles'}.", err=True
-    )
+    roles = "the role" if len(wanted) == 1 else "the roles"
+    click.echo(f"{email} {'has not' if remove else 'has'} {roles}{' any more' if remove else ''}.", err=True)
 
 
 lecturer.add_command(links)
