@@ -89,11 +89,11 @@ def delete_department(department_id: int) -> ResponseReturnValue:
     department = fetch(Department, department_id)
     courses, heads = _courses_of(department_id), count(AccountRole, AccountRole.department_id == department_id)
     refused = ngettext(
-        "%(num)d course belongs to it. A department can be deleted once no course does.",
-        "%(num)d courses belong to it. A department can be deleted once no course does.",
+        "%(num)s course belongs to it. A department can be deleted once no course does.",
+        "%(num)s courses belong to it. A department can be deleted once no course does.",
         courses,
     )
-    lost = ngettext("%(num)d person is not head of it any more.", "%(num)d people are not heads of it any more.", heads)
+    lost = ngettext("%(num)s person is not head of it any more.", "%(num)s people are not heads of it any more.", heads)
     back = url_for("admin.department", department_id=department_id)
     answer = ask(
         Question(

@@ -13,6 +13,7 @@ from attendance.database.models import Account, AccountRole, Role
 from attendance.tables import columns, fields
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
+from attendance.texts import english
 from webapp.imports.enrolments import other_name
 from webapp.imports.finders import CourseFinder, DepartmentFinder
 from webapp.imports.plan import ImportPlan
@@ -20,27 +21,29 @@ from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
 
-_EMAIL = Column("email", "With it the lecturer signs in.", aliases=("e_mail", "mail"), rule=fields.EMAIL)
+_EMAIL = Column("email", english("With it the lecturer signs in."), aliases=("e_mail", "mail"), rule=fields.EMAIL)
 _NAME = Column(
     "name",
-    f"As students know the lecturer, up to {fields.PERSON_NAME.longest} characters.",
+    english("As students know the lecturer, up to %(longest)s characters.", longest=fields.PERSON_NAME.longest),
     aliases=("lecturer", "full_name"),
     rule=fields.PERSON_NAME,
 )
 _COURSE_CODE = replace(
     columns.COURSE_CODE,
-    meaning="The code of a course that the lecturer teaches. One line for each course; empty for none.",
+    meaning=english("The code of a course that the lecturer teaches. One line for each course; empty for none."),
     required=False,
 )
-
-
 _ROLE = Column(
     "role",
-    "lecturer, assistant (only takes the registers of the course) or head (of a department). Empty: lecturer; who "
-    "has another role in the course keeps it.",
+    english(
+        "lecturer, assistant (only takes the registers of the course) or head (of a department). Empty: lecturer; who "
+        "has another role in the course keeps it."
+    ),
     required=False,
 )
-_DEPARTMENT = replace(columns.DEPARTMENT, meaning="The name of the department that a head is of. Empty for others.")
+_DEPARTMENT = replace(
+    columns.DEPARTMENT, meaning=english("The name of the department that a head is of. Empty for others.")
+)
 
 _ROLES = {"lecturer": Role.LECTURER, "assistant": Role.ASSISTANT, "head": Role.DEPARTMENT}
 _WORDS = {role: word for word, role in _ROLES.items()}
@@ -99,7 +102,7 @@ class LecturerImporter(Importer[LecturerRecord]):
     def key(self, record: LecturerRecord) -> tuple[Hashable, str, str]:
         """Lecturer and where the role is held."""
         place = record.course_code or record.department
-        words = f"{record.email} with {place}" if place else record.email
+        words = english("%(email)s with %(place)s", email=record.email, place=place) if place else record.email
         return (record.email, record.course_code, record.department), words, "email"
 
     def handle(self, db: Session, batch: Sequence[Numbered[LecturerRecord]], *, apply: bool) -> list[Outcome]:
@@ -132,7 +135,13 @@ class LecturerImporter(Importer[LecturerRecord]):
             result = Result.ADDED if is_new or gets else Result.UNCHANGED
             if gets and former is not None:
                 result = Result.UPDATED
-                note = f"{record.email} was {_WORDS[former]} of {record.course_code} and is {_WORDS[wanted]} now"
+                note = english(
+                    "%(email)s was %(former)s of %(course)s and is %(role)s now",
+                    email=record.email,
+                    former=_WORDS[former],
+                    course=record.course_code,
+                    role=_WORDS[wanted],
+                )
             outcomes.append(Outcome(item.line, result, note, records=int(is_new)))
         self._adding = new
         if apply:
@@ -161,8 +170,10 @@ class LecturerImporter(Importer[LecturerRecord]):
         if not self._added:
             return []
         return [
-            "New lecturers have no password yet. Make a link for each, with which they set one: the list of lecturers "
-            "has a button for it."
+            english(
+                "New lecturers have no password yet. Make a link for each, with which they set one: the list of "
+                "lecturers has a button for it."
+            )
         ]
 
     def _write(
@@ -193,19 +204,26 @@ class LecturerImporter(Importer[LecturerRecord]):
 
 def _read_role(text: str) -> Role | None:
     if text and text.lower() not in _ROLES:
-        raise LineError(f"role {text!r} is none of {', '.join(_ROLES)}. Administrators are made by hand.", "role")
+        sentence = english(
+            "role '%(text)s' is none of %(roles)s. Administrators are made by hand.",
+            text=text,
+            roles=", ".join(_ROLES),
+        )
+        raise LineError(sentence, "role")
     return _ROLES[text.lower()] if text else None
 
 
 def _require_place(record: LecturerRecord) -> None:
     """Refuse a role without the place where it is held, or with another."""
-    if (record.role is Role.DEPARTMENT) != bool(record.department):
-        wanted = "A head needs a department." if not record.department else "Only a head has a department."
-        raise LineError(f"{wanted} Write head as the role, and the department's name.", "department")
+    if record.role is Role.DEPARTMENT and not record.department:
+        raise LineError(english("A head needs a department. Write its name under department."), "department")
+    if record.role is not Role.DEPARTMENT and record.department:
+        raise LineError(english("Only a head has a department. Write head under role."), "department")
     if record.department and record.course_code:
-        raise LineError("A line gives one role: of the department or in the course. Write two lines.", "course_code")
+        sentence = english("A line gives one role: of the department or in the course. Write two lines.")
+        raise LineError(sentence, "course_code")
     if record.role is Role.ASSISTANT and not record.course_code:
-        raise LineError("An assistant needs a course.", "course_code")
+        raise LineError(english("An assistant needs a course."), "course_code")
 
 
 def _known(db: Session, emails: Sequence[str]) -> dict[str, Any]:

@@ -376,8 +376,8 @@ def test_roles_that_make_no_sense_are_refused(db):
     for line, message in (
         ("MA1,emperor,", "role 'emperor' is none of lecturer, assistant, head. Administrators are made by hand."),
         ("MA1,administrator,", "role 'administrator' is none of lecturer, assistant, head. Administrators are made by"),
-        (",head,", "A head needs a department. Write head as the role, and the department's name."),
-        ("MA1,lecturer,Mathematics", "Only a head has a department. Write head as the role, and the department's"),
+        (",head,", "A head needs a department. Write its name under department."),
+        ("MA1,lecturer,Mathematics", "Only a head has a department. Write head under role."),
         ("MA1,head,Mathematics", "A line gives one role: of the department or in the course. Write two lines."),
         (",assistant,", "An assistant needs a course."),
         (",head,Alchemy", "There is no department called Alchemy."),

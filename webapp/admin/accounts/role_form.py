@@ -96,4 +96,4 @@ def _codes(roles: Sequence[AccountRole], role: Role) -> list[str]:
 def _listed(codes: Sequence[str]) -> str:
     shown = ", ".join(codes[:_SHOWN])
     more = len(codes) - _SHOWN
-    return _("%(courses)s and %(number)d more", courses=shown, number=more) if more > 0 else shown
+    return _("%(courses)s and %(number)s more", courses=shown, number=more) if more > 0 else shown
