@@ -146,6 +146,7 @@ PERSON_NAME = TextRule(120)
 EMAIL = TextRule(254, identifier=True, lower=True, further=_no_address)
 COURSE_CODE = TextRule(32, identifier=True)
 COURSE_NAME = TextRule(160)
+ROLE_WORD = TextRule(40, lower=True)  # of a person
 DEPARTMENT_NAME = TextRule(120, identifier=True)
 ROOM_NAME = TextRule(80, identifier=True)
 CAMERA_NAME = TextRule(80, identifier=True)

@@ -40,6 +40,7 @@ _ROLE = Column(
         "has another role in the course keeps it."
     ),
     required=False,
+    rule=fields.ROLE_WORD,
 )
 _DEPARTMENT = replace(
     columns.DEPARTMENT, meaning=english("The name of the department that a head is of. Empty for others.")
@@ -203,14 +204,14 @@ class LecturerImporter(Importer[LecturerRecord]):
 
 
 def _read_role(text: str) -> Role | None:
-    if text and text.lower() not in _ROLES:
+    if text and text not in _ROLES:
         sentence = english(
             "role '%(text)s' is none of %(roles)s. Administrators are made by hand.",
             text=text,
             roles=", ".join(_ROLES),
         )
         raise LineError(sentence, "role")
-    return _ROLES[text.lower()] if text else None
+    return _ROLES[text] if text else None
 
 
 def _require_place(record: LecturerRecord) -> None:

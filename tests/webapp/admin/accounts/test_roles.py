@@ -98,3 +98,11 @@ def test_who_never_signed_in_is_shown_until_they_do(site, admin, site_db, ada):
     assert "Last signed in" in admin.text(f"/admin/accounts/{ada}")
     site_db.rollback()
     assert site_db.get_one(Account, ada).last_sign_in_at is not None
+
+
+def test_of_many_courses_the_first_are_named_and_the_others_counted(admin, site_db, ada):
+    person = site_db.get_one(Account, ada)
+    for number in range(6):
+        make_course(site_db, f"C{number}", lecturers=(person,))
+    site_db.commit()
+    assert "Lecturer of C0, C1, C2, C3 and 2 more" in admin.text("/admin/accounts?q=ada")
