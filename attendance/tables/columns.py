@@ -35,6 +35,13 @@ COURSE_CODE = Column(
     aliases=("course", "code"),
     rule=fields.COURSE_CODE,
 )
+DEPARTMENT = Column(
+    "department",
+    english("The name of a department that is there already, exactly as written there."),
+    required=False,
+    aliases=("department_name", "faculty"),
+    rule=fields.DEPARTMENT_NAME,
+)
 CONSENT_DATE = Column(
     "consent_date",
     english("Day on which the student agreed to be recognised, like 2026-10-01. Empty leaves what is recorded."),

@@ -157,6 +157,7 @@ EMAIL = TextRule(254, identifier=True, lower=True, further=_no_address)
 LANGUAGE = TextRule(16, identifier=True, lower=True, further=_no_language)
 COURSE_CODE = TextRule(32, identifier=True)
 COURSE_NAME = TextRule(160)
+ROLE_WORD = TextRule(40, lower=True)  # of a person
 DEPARTMENT_NAME = TextRule(120, identifier=True)
 ROOM_NAME = TextRule(80, identifier=True)
 CAMERA_NAME = TextRule(80, identifier=True)

@@ -7,6 +7,7 @@ import click
 
 from attendance.database.models import Base
 from docs.from_code.reference import reference_page
+from docs.from_code.roles import roles_page
 from docs.from_code.rooms import draw_rooms, read_house
 from docs.from_code.tables import draw_tables
 
@@ -20,6 +21,7 @@ def files(root: Path = ROOT) -> Mapping[str, str]:
         "docs/pictures/rooms.svg": draw_rooms(house),
         "docs/pictures/tables.svg": draw_tables(Base.metadata),
         "docs/reference.md": reference_page(house, root),
+        "docs/roles.md": roles_page(),
     }
 
 

@@ -51,7 +51,7 @@ class _Tried:
     "--create",
     multiple=True,
     type=click.Choice(sorted(record.value for record in CREATABLE)),
-    help="Make courses or rooms that lines name and that are not there. May be repeated.",
+    help="Make courses, departments or rooms that lines name and that are not there. May be repeated.",
 )
 @click.option("--checked", is_flag=True, help="Somebody has looked at the lines that are asked about: they are right.")
 @click.option("--report", type=_FILE, help="Write what became of each line, a CSV file that only you can read.")

@@ -6,28 +6,32 @@ from sqlalchemy.orm import Session, selectinload
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import generate_password, hash_password, password_problem
-from attendance.database.models import Account, AccountRole, Role
+from attendance.database.access.roles import Reach, give_role, role_in, take_role
+from attendance.database.models import Account, Course, Department, Role
 from attendance.database.opening import open_session
+from attendance.reports.names import printable
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from operations.cli.arguments import checked
 from operations.cli.links import links
 
+_head_of = click.option("--head-of", multiple=True, metavar="DEPARTMENT", help="Reads and corrects all its courses.")
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it once, instead of asking.")
 
 
 @click.group()
 def lecturer() -> None:
-    """Add lecturers and administrators; reset passwords."""
+    """Add lecturers, heads of departments and administrators; reset passwords."""
 
 
 @lecturer.command()
 @click.option("--email", required=True, help="The address that the person signs in with.")
 @click.option("--name", required=True, help="The name that others see.")
 @click.option("--admin", is_flag=True, help="May add people, courses, rooms, cameras and the timetable.")
+@_head_of
 @_generate
-def add(email: str, name: str, admin: bool, generate: bool) -> None:
-    """Add a lecturer or administrator."""
+def add(email: str, name: str, admin: bool, head_of: tuple[str, ...], generate: bool) -> None:
+    """Add a lecturer, a head of departments or an administrator."""
     email, name = checked(EMAIL, "The address", email), checked(PERSON_NAME, "The name", name)
     # Asked for before the transaction: nobody else should wait for somebody who types.
     password = _password(generate)
@@ -36,10 +40,14 @@ def add(email: str, name: str, admin: bool, generate: bool) -> None:
         if _find(db, email):
             raise click.ClickException(f"There is a lecturer {email} already.")
         person = Account(email=email, name=name, password_hash=hashed)
-        if admin:
-            person.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
         db.add(person)
-    click.echo(f"{'Administrator' if admin else 'Lecturer'} {email} added.", err=True)
+        db.flush()
+        if admin:
+            give_role(db, person.id, Role.ADMIN)
+        for department in head_of:
+            give_role(db, person.id, Role.DEPARTMENT, _department(db, department))
+    word = "Administrator" if admin else "Head of a department" if head_of else "Lecturer"
+    click.echo(f"{word} {email} added.", err=True)
     _show_generated(password, generate)
 
 
@@ -64,15 +72,66 @@ def reset_password(email: str, generate: bool) -> None:
     password = _password(generate)
     hashed = hash_password(password)  # slow on purpose, so not while others wait to write
     with open_session(load_settings().database_url) as db:
-        person = _find(db, email)
-        if person is None:
-            raise click.ClickException(f"There is no lecturer {email}; `attendance lecturer list` shows them.")
+        person = _found(db, email)
         set_password(db, person, hashed)
     click.echo(f"{email} has a new password.", err=True)
     _show_generated(password, generate)
 
 
+@lecturer.command()
+@click.argument("email")
+@_head_of
+@click.option("--teaches", multiple=True, metavar="COURSE", help="Is lecturer of the course with this code.")
+@click.option("--assists", multiple=True, metavar="COURSE", help="Takes the registers of the course with this code.")
+@click.option("--remove", is_flag=True, help="Take these roles away instead.")
+def role(
+    email: str, head_of: tuple[str, ...], teaches: tuple[str, ...], assists: tuple[str, ...], remove: bool
+) -> None:
+    """Give the person with the address EMAIL roles in departments and courses. Each option may be repeated.
+
+    In a course, somebody is lecturer or assistant: the newer role counts.
+    """
+    email = checked(EMAIL, "The address", email)
+    if not (head_of or teaches or assists):
+        raise click.UsageError("say which role: --head-of, --teaches or --assists")
+    with open_session(load_settings().database_url) as db:
+        person = _found(db, email)
+        wanted = [(Role.DEPARTMENT, _department(db, name)) for name in head_of]
+        wanted += [(Role.LECTURER, _course(db, code)) for code in teaches]
+        wanted += [(Role.ASSISTANT, _course(db, code)) for code in assists]
+        for kind, reach in wanted:
+            if not remove:
+                give_role(db, person.id, kind, reach)
+            elif role_in(db, person.id, reach) is kind:
+                take_role(db, person.id, reach)
+            else:
+                raise click.ClickException(f"{email} does not have all these roles; nothing is changed.")
+    roles = "the role" if len(wanted) == 1 else "the roles"
+    click.echo(f"{email} {'has not' if remove else 'has'} {roles}{' any more' if remove else ''}.", err=True)
+
+
 lecturer.add_command(links)
+
+
+def _found(db: Session, email: str) -> Account:
+    person = _find(db, email)
+    if person is None:
+        raise click.ClickException(f"There is no lecturer {email}; `attendance lecturer list` shows them.")
+    return person
+
+
+def _department(db: Session, name: str) -> Reach:
+    found = db.scalar(sa.select(Department.id).where(Department.name == name))
+    if found is None:
+        raise click.ClickException(f"There is no department called {printable(name)}; the dashboard adds departments.")
+    return Reach(department_id=found)
+
+
+def _course(db: Session, code: str) -> Reach:
+    found = db.scalar(sa.select(Course.id).where(Course.code == code))
+    if found is None:
+        raise click.ClickException(f"There is no course with the code {printable(code)}.")
+    return Reach(course_id=found)
 
 
 def _roles(person: Account) -> str:

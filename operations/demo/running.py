@@ -35,6 +35,7 @@ from operations.demo.programs import Programs, free_port
 from operations.demo.university import (
     ADMIN_EMAIL,
     CAMERA_NAME,
+    HEAD_EMAIL,
     LECTURER_EMAIL,
     Passwords,
     found_university,
@@ -111,7 +112,7 @@ class _Demo:
         self._service = f"127.0.0.1:{free_port(50051)}"
         self._web = f"127.0.0.1:{free_port(8000)}"
         self._token = new_token("cam")
-        self._passwords = Passwords(lecturer=secrets.token_urlsafe(9), admin=secrets.token_urlsafe(9))
+        self._passwords = Passwords(*(secrets.token_urlsafe(9) for _ in range(3)))
         self._environ = self._settings_of_programs()
 
     def run(self, *, once: bool) -> bool:
@@ -171,8 +172,9 @@ class _Demo:
 The class has begun. Open the register and watch it fill:
 
     http://{self._web}/sessions/{session_id}
-    sign in as   {LECTURER_EMAIL}   password {self._passwords.lecturer}
-    administrator {ADMIN_EMAIL}       password {self._passwords.admin}
+    sign in as    {LECTURER_EMAIL}   password {self._passwords.lecturer}
+    administrator {ADMIN_EMAIL}      password {self._passwords.admin}
+    head of the department {HEAD_EMAIL}   password {self._passwords.head}
 
 {late} comes after the grace period, in {GRACE_MINUTES} minutes, and is late. {absent} does not come and turns absent
 when the session ends, in {_LIVE_LASTS.seconds // 60} minutes: the room was watched. Of {unknown} nothing is recorded

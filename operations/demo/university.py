@@ -17,6 +17,7 @@ from attendance.database.models import (
     ClassSession,
     Closing,
     Course,
+    Department,
     Enrolment,
     Role,
     Room,
@@ -36,6 +37,7 @@ from operations.demo.people import GRACE_MINUTES, OTHER_COURSE, ROSTER, STUDENTS
 
 LECTURER_EMAIL = "lecturer@demo.example"
 ADMIN_EMAIL = "admin@demo.example"
+HEAD_EMAIL = "head@demo.example"
 CAMERA_NAME = "lecture-hall-a-front"
 COURSE_CODE = "CS101"
 
@@ -51,6 +53,7 @@ class Passwords:
 
     lecturer: str
     admin: str
+    head: str
 
 
 def found_university(db: Session, *, passwords: Passwords, camera_token: str, now: datetime) -> None:
@@ -63,10 +66,13 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
     teacher = Account(email=LECTURER_EMAIL, name="Dr Grace Okafor", password_hash=hash_password(passwords.lecturer))
     admin = Account(email=ADMIN_EMAIL, name="Demo Administrator", password_hash=hash_password(passwords.admin))
     admin.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
+    head = Account(email=HEAD_EMAIL, name="Prof. Amara Diallo", password_hash=hash_password(passwords.head))
+    department = Department(name="School of Computing")
+    head.roles.append(AccountRole(role=Role.DEPARTMENT, department=department))
     room = Room(name="Lecture Hall A")
-    course = Course(code=COURSE_CODE, name="Introduction to Computing")
-    other = Course(code="HIST210", name="History of Technology")
-    db.add_all([teacher, admin, room, course, other])
+    course = Course(code=COURSE_CODE, name="Introduction to Computing", department=department)
+    other = Course(code="HIST210", name="History of Technology", department=department)
+    db.add_all([teacher, admin, head, room, course, other])
     students = {
         person.index_number: Student(
             index_number=person.index_number,

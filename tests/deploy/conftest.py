@@ -179,7 +179,9 @@ def university(
     engine = create_database_engine(machine.unit("attendance-web").environ["ATTENDANCE_DATABASE_URL"])
     sessions = session_factory(engine)
     with sessions() as db:
-        found_university(db, passwords=Passwords(PASSWORD, PASSWORD), camera_token="none", now=datetime.now(UTC))
+        found_university(
+            db, passwords=Passwords(PASSWORD, PASSWORD, PASSWORD), camera_token="none", now=datetime.now(UTC)
+        )
     photos = tmp_path_factory.mktemp("photos")
     write_photos(pictures, photos)
     machine.attendance("enrol", str(photos))

@@ -141,7 +141,9 @@ def system(
     """The demo's university on the test's database; nothing runs yet."""
     token = new_token("cam")
     with sessions() as db:
-        found_university(db, passwords=Passwords("unused", "unused"), camera_token=token, now=datetime.now(UTC))
+        found_university(
+            db, passwords=Passwords("unused", "unused", "unused"), camera_token=token, now=datetime.now(UTC)
+        )
     environ = clean_environ() | {
         "ATTENDANCE_DATA_DIRECTORY": str(tmp_path / "data"),
         "ATTENDANCE_DATABASE_URL": database_url,

@@ -47,6 +47,12 @@ def reach_department(department_id: int) -> Department:
     return found
 
 
+def departments_of_courses() -> Sequence[Department]:
+    """The departments of all courses that the signed-in roles reach, by name; to choose among the courses."""
+    theirs = sa.select(Course.department_id).where(reachable(Course.id))
+    return database().scalars(sa.select(Department).where(Department.id.in_(theirs)).order_by(Department.name)).all()
+
+
 def reach_course(course_id: int) -> Course:
     """The course with its lecturers, or 404."""
     query = sa.select(Course).where(Course.id == course_id, reachable(Course.id))

@@ -11,7 +11,7 @@ from flask_babel import gettext
 
 from attendance.database.models import Course, Department
 from webapp.account.permissions import Permission, needs
-from webapp.account.reach import reachable
+from webapp.account.reach import departments_of_courses, reachable
 from webapp.exam_office.exam_sheets import exam_sheets, met_word
 from webapp.exam_office.lines import ExamFilter, exam_courses, exam_page
 from webapp.exports.answers import Form, answer, file_stem
@@ -54,7 +54,7 @@ def page() -> ResponseReturnValue:
         courses=db.scalars(
             sa.select(Course).where(reachable(Course.id)).order_by(Course.code).limit(_COURSES_OFFERED)
         ).all(),
-        departments=_departments(),
+        departments=departments_of_courses(),
         page=None if asked.errors else exam_page(db, asked.wanted, reachable, size=_A_PAGE),
         met_word=met_word,
         export_addresses=addresses,
@@ -117,19 +117,13 @@ def _asked_department() -> Department | None:
     number = _asked_number("department")
     if number is None:
         return None
-    return next((department for department in _departments() if department.id == number), None) or abort(404)
+    return next((department for department in departments_of_courses() if department.id == number), None) or abort(404)
 
 
 def _asked_number(name: str) -> int | None:
     """The id that the address names; None when it names none, 404 for what can be none."""
     text = request.args.get(name, "").strip()
     return (read_id(text) or abort(404)) if text else None
-
-
-def _departments() -> list[Department]:
-    theirs = sa.select(Course.department_id).where(reachable(Course.id))
-    query = sa.select(Department).where(Department.id.in_(theirs)).order_by(Department.name)
-    return list(database().scalars(query))
 
 
 def _arguments(asked: _Asked) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Course, Room
+from attendance.database.models import Course, Department, Room
 from attendance.texts import english, english_list
 from webapp.imports.plan import ImportPlan, MissingError, RecordKind
 
@@ -94,6 +94,18 @@ class CourseFinder(_Finder):
 
     def _row(self, name: str) -> dict[str, Any]:
         return {"code": name, "name": name}
+
+
+class DepartmentFinder(_Finder):
+    """Departments by their names."""
+
+    record = RecordKind.DEPARTMENTS
+    column = "department"
+    _model, _name = Department, "name"
+    _sentence = english("There is no department called %(name)s.")
+
+    def _row(self, name: str) -> dict[str, Any]:
+        return {"name": name}
 
 
 class RoomFinder(_Finder):

@@ -79,8 +79,8 @@ KINDS: Mapping[str, Kind] = {
             "courses",
             english("Courses"),
             "courses",
-            english("Adds courses. One that is there already gets the name of the file."),
-            "code,name\nMAT101,Linear algebra\nPHY200,Mechanics\n",
+            english("Adds courses. One that is there already gets the name and the department of the file."),
+            "code,name,department\nMAT101,Linear algebra,Mathematics\nPHY200,Mechanics,Physics\n",
             lambda run: CourseImporter(run.plan),
         ),
         Kind(
@@ -99,7 +99,8 @@ KINDS: Mapping[str, Kind] = {
             english("Lecturers"),
             "lecturers",
             english(
-                "Adds lecturers and the courses that they teach. Nobody becomes an administrator or loses a course."
+                "Adds lecturers, and what they teach, assist in or head. Nobody becomes an administrator or loses a "
+                "course."
             ),
             "email,name,course_code\nada@university.edu,Ada Lovelace,MAT101\nada@university.edu,Ada Lovelace,PHY200\n",
             lambda run: LecturerImporter(run.plan),

@@ -1,19 +1,22 @@
 """Courses and rooms from a CSV file."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Course, Room
-from attendance.tables import fields
+from attendance.tables import columns, fields
+from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
-from attendance.texts import english
+from attendance.texts import Text, english
+from webapp.imports.finders import DepartmentFinder
 from webapp.imports.likeness import LikeCourses, LikeRooms
 from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered
+from webapp.imports.run import Importer, Numbered, refused
 from webapp.imports.students import write_rows
 
 _ROOM = Column(
@@ -36,6 +39,10 @@ _NAME = Column(
     english("What the course is called, up to %(longest)s characters.", longest=fields.COURSE_NAME.longest),
     aliases=("course_name", "title"),
     rule=fields.COURSE_NAME,
+)
+_DEPARTMENT = replace(
+    columns.DEPARTMENT,
+    meaning=english("The name of the department that the course belongs to. Empty leaves what is recorded."),
 )
 
 
@@ -89,58 +96,88 @@ class CourseRecord:
 
     code: str
     name: str
+    department: str  # "" for none
+
+
+@dataclass(frozen=True)
+class _Known:
+    id: int
+    name: str
+    department_id: int | None
 
 
 class CourseImporter(Importer[CourseRecord]):
-    """Adds courses; gives those already there the name of the file."""
+    """Adds courses; gives those already there the name and the department of the file."""
 
-    columns = (_CODE, _NAME)
+    columns = (_CODE, _NAME, _DEPARTMENT)
 
     def __init__(self, plan: ImportPlan | None = None) -> None:
         super().__init__(plan)
         self._like = LikeCourses(self.plan)
-        self._adding: dict[str, str] = {}
+        self._departments = DepartmentFinder(self.plan)
+        self._adding: dict[str, CourseRecord] = {}
 
     def parse(self, line: Line, present: frozenset[str]) -> CourseRecord:
         """Check the fields of a line."""
-        return CourseRecord(line.text(_CODE), line.text(_NAME))
+        return CourseRecord(line.text(_CODE), line.text(_NAME), line.optional_text(_DEPARTMENT) or "")
 
     def key(self, record: CourseRecord) -> tuple[Hashable, str, str]:
         """The code."""
         return record.code, english("Course %(code)s", code=record.code), "code"
 
     def handle(self, db: Session, batch: Sequence[Numbered[CourseRecord]], *, apply: bool) -> list[Outcome]:
-        """Three statements or four, whatever the size of the batch."""
+        """A few statements, whatever the size of the batch."""
         self._like.begin(db)
-        query = sa.select(Course.id, Course.code, Course.name).where(
-            Course.code.in_([one.record.code for one in batch])
-        )
-        known = {row.code: (row.id, row.name) for row in db.execute(query)}
-        known |= {code: (one.id, one.name) for code, one in self.plan.planned(RecordKind.COURSES).items()}
+        departments = self._departments.find(db, {item.record.department for item in batch} - {""})
+        known = self._known(db, [item.record.code for item in batch])
         self._adding = {}
-        changed, outcomes = [], []
+        new: list[dict[str, Any]] = []
+        changed: list[dict[str, Any]] = []
+        outcomes = []
         for item in batch:
             record = item.record
-            if record.code not in known:
-                self._adding[record.code] = record.name
+            try:
+                department = self._departments.require(departments, record.department) if record.department else None
+            except LineError as error:
+                outcomes.append(refused(item.line, error))
+                continue
+            former = known.get(record.code)
+            if former is None:
+                self._adding[record.code] = record
+                new.append({"code": record.code, "name": record.name, "department_id": department})
                 question = self._like.question(record.code, item.line)
                 outcomes.append(Outcome(item.line, Result.ADDED, records=1, question=question))
-            elif (former := known[record.code][1]) != record.name:
-                changed.append({"id": known[record.code][0], "name": record.name})
-                words = english(
-                    "%(code)s is already there; the name changes from %(former)s to %(name)s",
-                    code=record.code,
-                    former=former,
-                    name=record.name,
-                )
-                outcomes.append(Outcome(item.line, Result.UPDATED, words))
-            else:
+                continue
+            after = replace(former, name=record.name, department_id=department or former.department_id)
+            if after == former:
                 outcomes.append(Outcome(item.line, Result.UNCHANGED))
+                continue
+            changed.append({"id": after.id, "name": after.name, "department_id": after.department_id})
+            outcomes.append(Outcome(item.line, Result.UPDATED, _difference(record, former, after)))
         if apply:
-            write_rows(db, Course, [{"code": code, "name": name} for code, name in self._adding.items()], changed)
+            write_rows(db, Course, new, changed)
         return outcomes
 
     def settle(self) -> None:
         """Remember the courses of the last batch."""
-        self.plan.remember(RecordKind.COURSES, self._adding.items())
+        self.plan.remember(RecordKind.COURSES, [(code, record.name) for code, record in self._adding.items()])
         self._like.settle()
+
+    def _known(self, db: Session, codes: Sequence[str]) -> dict[str, _Known]:
+        query = sa.select(Course.code, Course.id, Course.name, Course.department_id).where(Course.code.in_(codes))
+        known = {row.code: _Known(row.id, row.name, row.department_id) for row in db.execute(query)}
+        planned = self.plan.planned(RecordKind.COURSES).items()
+        return known | {code: _Known(one.id, one.name, None) for code, one in planned}
+
+
+def _difference(record: CourseRecord, former: _Known, after: _Known) -> Text:
+    values = {"code": record.code, "former": former.name, "name": after.name, "department": record.department}
+    if after.department_id == former.department_id:
+        return english("%(code)s is already there; the name changes from %(former)s to %(name)s", **values)
+    if after.name == former.name:
+        return english("%(code)s is already there; it goes to the department %(department)s", **values)
+    return english(
+        "%(code)s is already there; the name changes from %(former)s to %(name)s and it goes to the department "
+        "%(department)s",
+        **values,
+    )

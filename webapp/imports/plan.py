@@ -17,16 +17,17 @@ class RecordKind(StrEnum):
     """What lines name and may not be there; the plural noun."""
 
     COURSES = "courses"
+    DEPARTMENTS = "departments"
     ROOMS = "rooms"
     STUDENTS = "students"
 
 
-CREATABLE = frozenset({RecordKind.COURSES, RecordKind.ROOMS})
+CREATABLE = frozenset({RecordKind.COURSES, RecordKind.DEPARTMENTS, RecordKind.ROOMS})
 """What can be made of the name that a line has for it. A student needs a name beside the number."""
 
 
 class MissingError(LineError):
-    """A line names a course, room or student that is not there.
+    """A line names a course, department, room or student that is not there.
 
     Attributes:
         record: what.

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import (
@@ -33,7 +34,7 @@ from attendance.database.requests.disputes import open_disputes
 from attendance.database.thresholds import threshold_of
 from webapp.account.identity import roles_with
 from webapp.account.permissions import Permission, needs
-from webapp.account.reach import reach_course, reachable
+from webapp.account.reach import departments_of_courses, reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.course_sheets import sessions_sheet
 from webapp.records.proposals import proposing_students
@@ -53,6 +54,7 @@ _COURSES_A_PAGE = 24
 _SESSIONS_A_PAGE = 20
 _NEXT_SHOWN = 5
 _TASKS_AT_MOST = 8
+_MINE = "mine"
 _TASKS_FOR = timedelta(days=28)
 """After so long nobody remembers who was there."""
 
@@ -120,10 +122,15 @@ class CourseCard:
 @blueprint.get("/")
 @needs(Permission.READ)
 def home() -> str:
-    """Today's sessions, the running ones first, and the courses."""
+    """Today's sessions, the running ones first, and the courses; `?q=` searches them, `?of=` shows a part."""
     db, now = database(), utc_now()
-    search = request.args.get("q", "").strip()
+    search, part, parts_offered = request.args.get("q", "").strip(), request.args.get("of", ""), _parts_offered()
+    part = part if part in dict(parts_offered) else ""
     query = sa.select(Course).where(reachable(Course.id)).order_by(Course.code)
+    if part == _MINE:
+        query = query.where(Course.id.in_(_own_courses()))
+    elif part:
+        query = query.where(Course.department_id == int(part))
     if search:
         query = query.where(sa.or_(contains_text(Course.code, search), contains_text(Course.name, search)))
     page = paginate(db, query, size=_COURSES_A_PAGE)
@@ -144,6 +151,8 @@ def home() -> str:
         page=page,
         cards=cards,
         search=search,
+        part=part,
+        parts_offered=parts_offered,
     )
 
 
@@ -271,7 +280,7 @@ def _todays_lines(db: Session, now: datetime) -> list[SessionLine]:
 
 def _by_hand(db: Session, now: datetime) -> list[Task]:
     """The latest sessions of one's own courses that were not watched, and of which nobody has said what became."""
-    own = [role.course_id for role in roles_with(Permission.CORRECT) if role.course_id is not None]
+    own = _own_courses()
     theirs = session_ids_of_courses(
         among(own),
         TAKES_PLACE,
@@ -299,12 +308,27 @@ def _by_hand(db: Session, now: datetime) -> list[Task]:
 
 def _disputed(db: Session) -> list[Disputed]:
     """The sessions of one's own courses that wait for an answer, those that wait longest first."""
-    own = [role.course_id for role in roles_with(Permission.CORRECT) if role.course_id is not None]
-    waiting = {session_id: (number, since) for session_id, number, since in db.execute(open_disputes(among(own)))}
+    waiting = {
+        session_id: (number, since) for session_id, number, since in db.execute(open_disputes(among(_own_courses())))
+    }
     oldest = sorted(waiting, key=lambda session_id: waiting[session_id][1])[:_TASKS_AT_MOST]
     query = sa.select(ClassSession).options(*parts()).where(ClassSession.id.in_(oldest))
     sessions = {session.id: session for session in db.scalars(query)}
     return [Disputed(sessions[session_id], *waiting[session_id]) for session_id in oldest]
+
+
+def _own_courses() -> list[int]:
+    """The courses in which one has a role oneself, not through a department."""
+    return [role.course_id for role in roles_with(Permission.CORRECT) if role.course_id is not None]
+
+
+def _parts_offered() -> list[tuple[str, str]]:
+    """Parts of the list of courses, as the address calls them and in words; empty where there is nothing to choose."""
+    sees_others = any(role.course_id is None for role in roles_with(Permission.READ))
+    mine = [(_MINE, gettext("My own courses"))] if sees_others and _own_courses() else []
+    departments = [(str(each.id), each.name) for each in departments_of_courses()]
+    found = [*mine, *(departments if len(departments) > 1 else [])]
+    return [("", gettext("All courses")), *found] if found else []
 
 
 def _next_starts(db: Session, course_ids: Sequence[int], now: datetime) -> dict[int, datetime]:

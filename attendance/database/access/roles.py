@@ -64,7 +64,7 @@ def give_role(db: Session, account_id: int, role: Role, reach: Reach = EVERYWHER
         sqlalchemy.exc.IntegrityError: somebody gave it at the same moment, the department or course is not there any
             more, or the reach does not fit the role.
     """
-    held = db.scalar(sa.select(AccountRole).where(AccountRole.account_id == account_id, *_there(reach)))
+    held = _held(db, account_id, reach)
     if held is None:
         everywhere = True if reach == EVERYWHERE else None
         db.add(
@@ -84,10 +84,20 @@ def give_role(db: Session, account_id: int, role: Role, reach: Reach = EVERYWHER
     return True
 
 
+def role_in(db: Session, account_id: int, reach: Reach) -> Role | None:
+    """The role that an account has there; None for none."""
+    held = _held(db, account_id, reach)
+    return None if held is None else held.role
+
+
 def take_role(db: Session, account_id: int, reach: Reach = EVERYWHERE) -> bool:
     """Take away the role that an account has there, in the caller's transaction; False: it had none."""
     taken = db.execute(sa.delete(AccountRole).where(AccountRole.account_id == account_id, *_there(reach)))
     return bool(taken.rowcount)  # type: ignore[attr-defined] # of a cursor's result, which Result does not promise
+
+
+def _held(db: Session, account_id: int, reach: Reach) -> AccountRole | None:
+    return db.scalar(sa.select(AccountRole).where(AccountRole.account_id == account_id, *_there(reach)))
 
 
 def _there(reach: Reach) -> tuple[sa.ColumnElement[bool], ...]:

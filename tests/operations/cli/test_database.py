@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import password_problem, verify_password
 from attendance.database.access.tokens import api_token_of, camera_of
-from attendance.database.models import Account, ApiToken, Camera, Role, Room
+from attendance.database.models import Account, AccountRole, ApiToken, Camera, Role, Room
 from operations.cli.main import attendance
+from tests.factories import make_course, make_department
 
 Type = Callable[..., Result]
 
@@ -139,6 +140,36 @@ def test_an_administrator_is_added_with_a_typed_password(type_: Type, engine: sa
     assert (person.email, [role.role for role in person.roles]) == ("ada@example.edu", [Role.ADMIN])
     assert verify_password(person.password_hash, "correct horse battery")
     assert "correct horse" not in done.output
+
+
+def test_a_head_of_a_department_is_added_and_roles_come_and_go(type_: Type, engine: sa.Engine, db: Session) -> None:
+    make_department(db, "Mathematics")
+    make_course(db, "MA1")
+    db.commit()
+    added = ("lecturer", "add", "--email", "ada@example.edu", "--name", "Ada", "--generate", "--head-of")
+    assert "There is no department called Alchemy" in type_(*added, "Alchemy").stderr
+    assert type_(*added, "Mathematics").exit_code == 0
+    person = db.scalars(sa.select(Account)).one()
+
+    def held() -> list[Role]:
+        db.rollback()
+        return sorted(db.scalars(sa.select(AccountRole.role).where(AccountRole.account_id == person.id)))
+
+    assert held() == [Role.DEPARTMENT]
+    role = ("lecturer", "role", "ada@example.edu")
+    assert type_(*role, "--assists", "MA1").exit_code == 0
+    assert held() == [Role.ASSISTANT, Role.DEPARTMENT]
+    assert type_(*role, "--teaches", "MA1").exit_code == 0
+    assert held() == [Role.DEPARTMENT, Role.LECTURER]
+    assert "ada@example.edu" in type_("lecturer", "list").stdout
+    assert "department, lecturer" in type_("lecturer", "list").stdout
+    refused = type_(*role, "--remove", "--head-of", "Mathematics", "--assists", "MA1")
+    assert "does not have all these roles" in refused.stderr
+    assert held() == [Role.DEPARTMENT, Role.LECTURER], "nothing is changed"
+    assert type_(*role, "--remove", "--head-of", "Mathematics", "--teaches", "MA1").exit_code == 0
+    assert held() == []
+    assert "There is no course with the code XX" in type_(*role, "--teaches", "XX").stderr
+    assert type_(*role).exit_code == 2
 
 
 def test_a_weak_password_is_refused(type_: Type, engine: sa.Engine, db: Session) -> None:

@@ -15,6 +15,7 @@ from attendance.database.models import (
     ConsentChange,
     ConsentRecorder,
     Course,
+    Department,
     Enrolment,
     GalleryJob,
     GalleryJobKind,
@@ -25,7 +26,7 @@ from attendance.database.models import (
 )
 from attendance.tables.fields import INDEX_NUMBER
 from attendance.tables.reading import read_table
-from tests.factories import enrol, make_course, make_lecturer, make_student
+from tests.factories import enrol, make_course, make_department, make_lecturer, make_student
 from webapp.imports.enrolments import EnrolmentImporter
 from webapp.imports.kinds import KINDS
 from webapp.imports.lecturers import LecturerImporter
@@ -378,3 +379,62 @@ def test_a_long_file_takes_bulk_statements_only(db, engine):
     assert len(statements) < 8 * 20_000 / EnrolmentImporter.batch_size
     assert not [one for one in statements if re.match(r"(?i)delete|drop", one)]
     assert db.scalar(sa.select(sa.func.count()).select_from(Course)) == 1
+
+
+ROLES = (
+    "email,name,course_code,role,department\n"
+    "ada@example.edu,Ada,MA1,,\nada@example.edu,Ada,,head,Mathematics\n"
+    "bob@example.edu,Bob,MA1,Assistant,\ncyd@example.edu,Cyd,PH1,lecturer,\n"
+)
+
+
+def roles_of(db):
+    query = (
+        sa.select(Account.email, AccountRole.role, Course.code, Department.name)
+        .join(AccountRole.account)
+        .outerjoin(AccountRole.course)
+        .outerjoin(AccountRole.department)
+    )
+    return {tuple(row) for row in db.execute(query)}
+
+
+def test_a_line_says_whether_somebody_teaches_assists_or_heads(db):
+    make_course(db, "MA1")
+    physics = make_course(db, "PH1")
+    make_department(db, "Mathematics")
+    make_lecturer(db, email="cyd@example.edu", name="Cyd", role=Role.ASSISTANT, of=physics)
+    db.commit()
+    tried = imported(db, LecturerImporter, ROLES, apply=False)
+    report, outcomes = imported(db, LecturerImporter, ROLES)
+    assert (report, outcomes) == tried
+    assert (counts(report), report.records) == ({"added": 3, "updated": 1}, 2)
+    assert outcomes[-1] == (5, "updated", "cyd@example.edu was assistant of PH1 and is lecturer now")
+    assert roles_of(db) == {
+        ("ada@example.edu", Role.LECTURER, "MA1", None),
+        ("ada@example.edu", Role.DEPARTMENT, None, "Mathematics"),
+        ("bob@example.edu", Role.ASSISTANT, "MA1", None),
+        ("cyd@example.edu", Role.LECTURER, "PH1", None),
+    }
+    assert counts(imported(db, LecturerImporter, ROLES)[0]) == {"unchanged": 4}
+    silent = "email,name,course_code\nbob@example.edu,Bob,MA1\n"
+    assert counts(imported(db, LecturerImporter, silent)[0]) == {"unchanged": 1}, "who assists goes on assisting"
+
+
+def test_roles_that_make_no_sense_are_refused(db):
+    make_course(db, "MA1")
+    make_department(db, "Mathematics")
+    db.commit()
+    head = "email,name,course_code,role,department\n"
+    for line, message in (
+        ("MA1,emperor,", "role 'emperor' is none of lecturer, assistant, head. Administrators are made by hand."),
+        ("MA1,administrator,", "role 'administrator' is none of lecturer, assistant, head. Administrators are made by"),
+        (",head,", "A head needs a department. Write its name under department."),
+        ("MA1,lecturer,Mathematics", "Only a head has a department. Write head under role."),
+        ("MA1,head,Mathematics", "A line gives one role: of the department or in the course. Write two lines."),
+        (",assistant,", "An assistant needs a course."),
+        (",head,Alchemy", "There is no department called Alchemy."),
+    ):
+        _, outcomes = imported(db, LecturerImporter, f"{head}ada@example.edu,Ada,{line}\n")
+        assert outcomes[0][1] == "refused"
+        assert outcomes[0][2].startswith(message), outcomes
+    assert rows(db, Account.email) == []

@@ -2,10 +2,11 @@
 
 import sqlalchemy as sa
 
-from attendance.database.models import Course, Room
+from attendance.database.models import Course, Department, Room
 from attendance.tables.reading import read_table
-from tests.factories import make_course, make_room
+from tests.factories import make_course, make_department, make_room
 from webapp.imports.places import CourseImporter, RoomImporter
+from webapp.imports.plan import ImportPlan, RecordKind
 from webapp.imports.run import run_import
 
 
@@ -66,3 +67,45 @@ def test_courses_are_added_and_get_the_name_of_the_file(db):
     ]
     assert courses(db)["PH1"] == "Mechanics"
     assert counts(imported(db, CourseImporter(), COURSES)) == {"unchanged": 4, "refused": 1}
+
+
+DEPARTMENTS = "code,name,department\nMA1,Algebra,Mathematics\nPH1,Mechanics,\nPH2,Optics,physics\nCH1,Acids,Chemistry\n"
+
+
+def departments(db):
+    query = sa.select(Course.code, Department.name).outerjoin(Course.department)
+    return {row.code: row.name for row in db.execute(query)}
+
+
+def test_courses_go_to_the_department_of_the_file_which_an_empty_field_leaves(db):
+    make_course(db, "PH1", "Mechanics", department=make_department(db, "Physics"))
+    make_course(db, "MA1", "Algebra", department=make_department(db, "Mathematics"))
+    make_course(db, "PH2", "Optics")
+    db.commit()
+    tried = imported(db, CourseImporter(), DEPARTMENTS, apply=False)
+    report = imported(db, CourseImporter(), DEPARTMENTS)
+    assert report == tried
+    assert counts(report) == {"unchanged": 2, "refused": 2}
+    assert [fault.message for fault in report.faults] == [
+        "There is no department called physics. Did you mean Physics?",
+        "There is no department called Chemistry.",
+    ]
+    assert report.missing == {"departments": {"Chemistry": 1}}
+    moved = imported(db, CourseImporter(), "code,name,department\nPH1,Statics,Mathematics\n")
+    assert [one.message for one in moved.changes] == [
+        "PH1 is already there; the name changes from Mechanics to Statics and it goes to the department Mathematics"
+    ]
+    assert departments(db) == {"PH1": "Mathematics", "MA1": "Mathematics", "PH2": None}
+
+
+def test_departments_that_are_missing_are_made_where_that_is_allowed(db):
+    make_department(db, "Physics")
+    db.commit()
+    reports = [
+        imported(db, CourseImporter(ImportPlan(frozenset({RecordKind.DEPARTMENTS}))), DEPARTMENTS, apply=apply)
+        for apply in (False, True)
+    ]
+    assert reports[0] == reports[1]
+    assert reports[1].created == {"departments": ["Chemistry", "Mathematics"]}
+    assert counts(reports[1]) == {"added": 3, "refused": 1}, "physics differs from Physics in capitals only"
+    assert departments(db) == {"MA1": "Mathematics", "PH1": None, "CH1": "Chemistry"}

@@ -1,11 +1,21 @@
 """The lecturer's courses: one's own only, today's sessions first."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
-from attendance.database.models import Role, utc_now
-from tests.factories import enrol, make_course, make_lecturer, make_room, make_session, make_student, watch_whole
+from attendance.database.models import AccountRole, Role, utc_now
+from tests.factories import (
+    enrol,
+    make_course,
+    make_department,
+    make_lecturer,
+    make_room,
+    make_session,
+    make_student,
+    watch_whole,
+)
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 
 DASH = "\N{EN DASH}"
@@ -146,3 +156,32 @@ def test_a_longer_list_takes_no_more_statements(site, site_db, path):
             see(site_db, lesson, student, session=later)
         make_lesson(site_db, lecturer=lesson.lecturer)
     assert statements() <= few + 3
+
+
+def test_a_head_sees_the_departments_courses_and_chooses_among_them(site, site_db):
+    maths, physics = make_department(site_db, "Mathematics"), make_department(site_db, "Physics")
+    make_course(site_db, "MA1", department=maths)
+    make_course(site_db, "XX1")
+    own = make_course(site_db, "PH1", department=physics)
+    make_course(site_db, "PH2", department=physics)
+    head = make_lecturer(site_db, role=Role.DEPARTMENT, of=maths)
+    site_db.add(AccountRole(account_id=head.id, role=Role.LECTURER, course_id=own.id))
+    site_db.commit()
+    visitor = site.visitor(head)
+
+    def shown(address):
+        return re.findall(r'<p class="code">(\w+)</p>', visitor.get(address).text)
+
+    assert shown("/") == ["MA1", "PH1"]
+    assert shown("/?of=mine") == ["PH1"]
+    assert shown(f"/?of={maths.id}") == ["MA1"]
+    assert shown(f"/?of={physics.id}&q=ph") == ["PH1"]
+    assert shown("/?of=999") == ["MA1", "PH1"], "what is not offered is not asked for"
+    teacher = site.visitor(make_lecturer_of(site_db, own))
+    assert "All courses My own courses" not in teacher.text("/"), "there is nothing to choose"
+
+
+def make_lecturer_of(db, course):
+    lecturer = make_lecturer(db, role=Role.LECTURER, of=course)
+    db.commit()
+    return lecturer
