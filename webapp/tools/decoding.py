@@ -39,7 +39,7 @@ def _decode(data: bytes, formats: Sequence[str], side: int, most_pixels: int) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the checks below are the stricter ones
         try:
-            opened = Image.open(io.BytesIO(data), formats=formats)
+            opened = Image.open(io.BytesIO(data), formats=tuple(formats))
         except Image.DecompressionBombError:
             return None
     with opened:
