@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from attendance.face_engine.detection.bands import FIRST_CELL, REACH, scores_in_bands
 from attendance.face_engine.detection.decoding import CELL_STRIDE, Candidates, suppressed_by
-from attendance.face_engine.pieces import finished
 from attendance.face_engine.runtimes.runtime import Session
 
 CLEAR_SCORE = 0.8
@@ -69,19 +68,6 @@ class Refiner:
         self._exact = exact
         self.margins = margins
 
-    def refine(
-        self, tiles: NDArray[np.float32], shape: tuple[int, int], candidates: Sequence[Candidates], *, threshold: float
-    ) -> None:
-        """Make the scores of all candidates that matter exact, in place.
-
-        Args:
-            tiles: float32, shape (n, height, width, 3).
-            shape: rows and columns of the score map of such a tile.
-            candidates: of each tile: the cells with inexact scores above `threshold` - `margins.unclear`.
-            threshold: exact scores must be above it.
-        """
-        finished(self.refine_in_pieces(tiles, shape, candidates, threshold=threshold, work_pixels=tiles.size))
-
     def refine_in_pieces(
         self,
         tiles: NDArray[np.float32],
@@ -91,7 +77,15 @@ class Refiner:
         threshold: float,
         work_pixels: int,
     ) -> Generator[None, None, None]:
-        """The same; stops after each call of the network, which takes at most so many pixels."""
+        """Make the scores of all candidates that matter exact, in place; stop after each call of the network.
+
+        Args:
+            tiles: float32, shape (n, height, width, 3).
+            shape: rows and columns of the score map of such a tile.
+            candidates: of each tile: the cells with inexact scores above `threshold` - `margins.unclear`.
+            threshold: exact scores must be above it.
+            work_pixels: how many pixels a call of the network takes at most.
+        """
         while True:
             wanted = [undecided(one, self.margins, threshold=threshold) for one in candidates]
             patches: list[_Patch] = []

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from attendance.face_engine.accelerated import AcceleratedEngine
-from attendance.face_engine.detection.decoding import decide, find_candidates
+from attendance.face_engine.detection.decoding import Candidates, decide, find_candidates
 from attendance.face_engine.detection.pyramid import TileLayout, tile_layout
 from attendance.face_engine.detection.refinement import Margins, Refiner, undecided
 from attendance.face_engine.detection.tile_detector import DetectorGeometry
@@ -14,6 +14,7 @@ from attendance.face_engine.interface import Image
 from attendance.face_engine.models.dlib_file import read_network
 from attendance.face_engine.models.onnx_export import export_detector
 from attendance.face_engine.models.weights import CNN_DETECTOR, weights_file
+from attendance.face_engine.pieces import finished
 from attendance.face_engine.runtimes.runtime import Session, start_runtime
 
 MARGIN = 0.1
@@ -49,6 +50,11 @@ def tile_of(image: Image, geometry: DetectorGeometry) -> tuple[NDArray[np.float3
     return tile, layout
 
 
+def refine(refiner: Refiner, tile: NDArray[np.float32], shape: tuple[int, ...], candidates: Candidates) -> None:
+    """All of it, the pieces as large as can be."""
+    finished(refiner.refine_in_pieces(tile, shape, [candidates], threshold=0, work_pixels=tile.size))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_scores_off_by_the_margin_decide_as_exact_ones(
     six_people: Image, geometry: DetectorGeometry, exact: Session, seed: int
@@ -64,7 +70,7 @@ def test_scores_off_by_the_margin_decide_as_exact_ones(
         scores + noise, layout, window=geometry.window, overlap=geometry.overlap, threshold=-MARGIN, exact=False
     )
     counted = Counted(exact)
-    Refiner(counted, Margins(MARGIN, MARGIN)).refine(tile, scores.shape, [candidates], threshold=0)
+    refine(Refiner(counted, Margins(MARGIN, MARGIN)), tile, scores.shape, candidates)
     found = decide(candidates, upsample=0)
     assert np.array_equal(found.boxes, expected.boxes)
     assert np.abs(found.scores - expected.scores).max() < 1e-4
@@ -79,7 +85,7 @@ def test_without_faces_nothing_is_computed_again(geometry: DetectorGeometry, exa
         scores, layout, window=geometry.window, overlap=geometry.overlap, threshold=-0.03, exact=False
     )
     counted = Counted(exact)
-    Refiner(counted, Margins(0.03, 0.03)).refine(tile, scores.shape, [candidates], threshold=0)
+    refine(Refiner(counted, Margins(0.03, 0.03)), tile, scores.shape, candidates)
     assert counted.pixels == 0
 
 
@@ -92,7 +98,7 @@ def test_a_tile_smaller_than_a_patch_is_computed_whole(
     candidates = find_candidates(
         scores - 0.01, layout, window=geometry.window, overlap=geometry.overlap, threshold=-0.03, exact=False
     )
-    Refiner(exact, Margins(0.03, 0.03)).refine(tile, scores.shape, [candidates], threshold=0)
+    refine(Refiner(exact, Margins(0.03, 0.03)), tile, scores.shape, candidates)
     assert len(decide(candidates, upsample=0).boxes) == 1
     assert np.allclose(candidates.scores, scores[candidates.rows, candidates.columns], atol=1e-4)
 
