@@ -152,6 +152,46 @@ def test_low_attendance_is_told_once_for_each_crossing(site, site_db, now):
     assert len(queued(site_db, "low_attendance")) == 2
 
 
+def test_a_student_with_an_address_is_told_in_the_own_language(site, site_db, now):
+    course = make_course(site_db, "CS101")
+    alan, grace = make_student(site_db, name="Alan"), make_student(site_db, name="Grace")
+    alan.email, alan.language = "alan@example.edu", "fr"
+    enrol(site_db, course, alan, grace)
+    for day in (5, 4, 3):
+        held(site_db, course, day, {alan: Status.ABSENT, grace: Status.ABSENT})
+    site_db.commit()
+    assert transact(site_db, lambda db: low_attendance.note_crossings(db, course.id, fewest_sessions=3, now=now)) == 2
+    (mail,) = queued(site_db, "low_attendance_student")
+    assert (mail.recipient, mail.language) == ("alan@example.edu", "fr")
+    letter = render(site, mail)
+    assert letter.subject == "Your attendance in CS101"
+    assert "your attendance in CS101 Computing is 0%: 0 of 3 recorded sessions. 75% is asked for." in said(letter)
+    assert f"{BASE}/me" in letter.text
+    assert "Grace" not in letter.text
+    alan.email = "alan.turing@example.edu"
+    site_db.commit()
+    with pytest.raises(NoLongerWantedError):
+        render(site, mail)
+
+
+def test_a_students_link_opens_the_own_page_once(site, site_db):
+    alan = make_student(site_db, "s100234")
+    alan.email = "alan@example.edu"
+    site_db.commit()
+    mail = QueuedMail(kind="student_link", recipient="alan@example.edu", data={"student": alan.id})
+    letter = render(site, mail)
+    (link,) = set(re.findall(rf"{BASE}(/me/link\?link=\S+)", letter.text))
+    visitor = site.visitor()
+    assert visitor.get(link).status_code == 200
+    fields = {"link": link.partition("=")[2], "index_number": "s100234"}
+    assert visitor.post("/me/link", fields).location == "/me"
+    assert site.visitor().get(link).status_code == 404
+    alan.email = None
+    site_db.commit()
+    with pytest.raises(NoLongerWantedError):
+        render(site, mail)
+
+
 def test_few_sessions_another_threshold_and_a_course_that_is_over(site, site_db, now):
     ada = make_lecturer(site_db)
     course = make_course(site_db, "CS101", lecturers=(ada,))
