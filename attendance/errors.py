@@ -67,6 +67,10 @@ and is not drawn::
           InternalServiceError  something failed that should not
       SecretKeyError  the dashboard's key cannot be read or made
       ListenError  the dashboard's address cannot be listened on
+      NoLongerWantedError  a mail that waits has nothing to say any more
+      MailServerError  the mail server takes nothing now
+      MailPutOffError  the mail server did not take a mail for now
+      MailRefusedError  the mail server will never take a mail
       ScheduleError  a time cannot be in the timetable
       ProfilePictureError  a lecturer's picture cannot be used
       PhotoError  an uploaded photo cannot be enrolled

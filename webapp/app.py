@@ -8,7 +8,7 @@ from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
 from attendance.settings import Settings, load_settings
-from webapp.account import links, preferences, profile
+from webapp.account import forgotten, links, preferences, profile
 from webapp.account import sign_in as account
 from webapp.account.density import init_density
 from webapp.account.identity import init_identity, is_admin, may, signed_in_account
@@ -17,6 +17,7 @@ from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
+from webapp.mail import pages as mail
 from webapp.me import blueprint as own_page_blueprint
 from webapp.me.identity import signed_in_student
 from webapp.me.sign_in import init_own_page
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         courses,
         exam_office,
         excuses,
+        forgotten,
         health,
         links,
         preferences,
@@ -108,6 +110,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
+    app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 

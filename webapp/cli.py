@@ -1,6 +1,8 @@
 """`attendance web`."""
 
 import os
+import signal
+import threading
 
 import click
 
@@ -9,19 +11,23 @@ from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from webapp.app import create_app
+from webapp.mail.worker import MailWorker
 from webapp.serving.left_behind import delete_left_behind
 from webapp.serving.secret_key import secret_key
 from webapp.serving.server import serve, start_closer
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--debug", is_flag=True, help="Run Flask's own server, with its debugger: for developers only.")
-def web(debug: bool) -> None:
+@click.pass_context
+def web(context: click.Context, debug: bool) -> None:
     """Run the dashboard until Ctrl-C or SIGTERM.
 
     Needs the database (`attendance db upgrade`). While it runs, sessions that end are closed: whoever was not seen
     becomes absent.
     """
+    if context.invoked_subcommand is not None:
+        return
     settings = load_settings()
     configure_logging(settings.log)
     check_before_serving(settings)
@@ -29,6 +35,36 @@ def web(debug: bool) -> None:
         _run_debug_server(settings)
     else:
         serve(settings, create_app, lambda address: click.echo(f"The dashboard is ready: {address}"))
+
+
+@web.command()
+@click.option("--once", is_flag=True, help="End when no mail is due, with exit status 1 if one was put off or failed.")
+def work(once: bool) -> None:
+    """Send the mail that waits, and do timed work, until SIGTERM or Ctrl-C.
+
+    Any number may run. Without a mail server (ATTENDANCE_MAIL_HOST) there is nothing to do.
+    """
+    settings = load_settings()
+    configure_logging(settings.log)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    if not settings.mail.on:
+        click.echo("There is no mail server (ATTENDANCE_MAIL_HOST): no mail is sent.")
+        if not once:
+            stopping.wait()
+        return
+    with open_engine(settings.database_url) as engine:
+        require_current_schema(engine)
+    worker = MailWorker(create_app(settings), settings)
+    if not once:
+        click.echo(f"Mail is sent through {settings.mail.host}:{settings.mail.port}.")
+        worker.run(stopping)
+        return
+    ended = worker.run_once(stopping)
+    click.echo(f"Mail: {ended['sent']} sent, {ended['put_off']} put off, {ended['failed']} failed.")
+    if ended["put_off"] or ended["failed"]:
+        raise click.ClickException("not all mail was sent; the page of mail says why")
 
 
 def check_before_serving(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import MailState, QueuedMail, utc_now
 from attendance.database.transactions import inserted
+from attendance.texts import english
 
 GIVE_UP = timedelta(days=1)
 """After so long a mail that the server does not take for now is not tried again (RFC 5321, 4.5.4.1, asks for days of
@@ -99,11 +100,13 @@ def note_dropped(db: Session, mail: QueuedMail, reason: str, *, now: datetime) -
     return _settle(db, mail, state=MailState.DROPPED, ended_at=now, last_error=reason[:_LONGEST_ERROR])
 
 
-def put_off(db: Session, mail: QueuedMail, reason: str, *, now: datetime) -> bool:
-    """It was not taken for now: try again after a pause that doubles each time, and give up after a day."""
+def put_off(db: Session, mail: QueuedMail, reason: str, *, now: datetime, pause: timedelta | None = None) -> bool:
+    """It was not taken for now: try again after a pause, which doubles each time unless given; give up after a day."""
     if now - (mail.first_tried_at or now) >= GIVE_UP:
-        return note_failed(db, mail, f"Not sent within a day. The last reason: {reason}", now=now)
-    pause = min(_FIRST_PAUSE * 2 ** min(mail.attempts - 1, 16), _LONGEST_PAUSE)
+        return note_failed(
+            db, mail, english("Not sent within a day. The last reason: %(reason)s", reason=reason), now=now
+        )
+    pause = pause or min(_FIRST_PAUSE * 2 ** min(mail.attempts - 1, 16), _LONGEST_PAUSE)
     return _settle(
         db, mail, state=MailState.WAITING, ended_at=None, last_error=reason[:_LONGEST_ERROR], not_before=now + pause
     )

@@ -85,6 +85,8 @@ def _fields(field: FieldInfo | None) -> dict[str, FieldInfo]:
 
 def _sentence(item: Any) -> str:
     location = [str(part) for part in item["loc"]]
+    if not location:  # of several sections together; the sentence names them
+        return str(item["msg"]).removeprefix("Value error, ")
     depth = 3 if len(location) > 1 and location[1] in _parts(location[0]) else 2
     name = PREFIX + "_".join(location[:depth]).upper()
     if item["type"] == "extra_forbidden":

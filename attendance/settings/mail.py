@@ -6,7 +6,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from attendance.settings.section import Section
 
-_ADDRESS = r"^([^\s@<>]+@[^\s@<>]+)?$"
+_ADDRESS = r"^([!-;=?A-~]+@[!-;=?A-~]+)?$"
+"""Plain ASCII without spaces, <, > and a second @."""
 
 
 class MailSecurity(StrEnum):

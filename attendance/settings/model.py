@@ -7,6 +7,8 @@ names are refused at start.
 
 from pathlib import Path
 
+from pydantic import model_validator
+
 from attendance.settings.attendance import AttendanceSettings, LateFrames
 from attendance.settings.camera import CameraSettings
 from attendance.settings.engine import (
@@ -88,6 +90,14 @@ class Settings(Section):
     students: StudentsSettings = StudentsSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _links_lead_somewhere(self) -> "Settings":
+        if self.mail.on and not self.web.address:
+            raise ValueError(
+                "ATTENDANCE_WEB_ADDRESS: must be set where ATTENDANCE_MAIL_HOST is: mail holds links to the dashboard"
+            )
+        return self
 
     @property
     def database_url(self) -> str:

@@ -42,6 +42,10 @@ class WebSettings(Section):
         "own page.",
     )
 
+    reset_hours: int = Field(
+        2, ge=1, le=72, description="Hours for which a link can be used that is mailed to who forgot the password."
+    )
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:

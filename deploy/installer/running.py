@@ -12,7 +12,7 @@ from deploy.installer.places import USER, InstallError, Places
 
 _READY_WITHIN_S = 300
 _SITE_ONLY = re.compile(r"/etc/(nginx|attendance/(nginx|tls)|logrotate\.d)")
-_UNITS = ("attendance-web", "attendance-gallery")
+_UNITS = ("attendance-web", "attendance-gallery", "attendance-post")
 _TIMERS = ("attendance-purge.timer", "attendance-backup.timer")
 
 

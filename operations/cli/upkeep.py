@@ -22,8 +22,8 @@ _MARKS = {Verdict.OK: ("ok", "green"), Verdict.WARNING: ("WARNING", "yellow"), V
 def doctor() -> None:
     """Examine the installation and say what to do.
 
-    Looks at settings, database, model, index, certificates, disk, clock, outbox and cameras. Run it as the account
-    that the service runs as. The exit status is 1 if there is a problem; warnings leave it 0.
+    Looks at settings, database, model, index, certificates, disk, clock, outbox, cameras and mail. Run it as the
+    account that the service runs as. The exit status is 1 if there is a problem; warnings leave it 0.
     """
     try:
         settings = load_settings()
@@ -66,6 +66,7 @@ def purge() -> None:
         sessions=before(kept.attendance_days),
         proposals=before(settings.students.photo_days),
         passing=before(1),
+        mail=before(kept.mail_days),
     )
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)

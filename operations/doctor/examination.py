@@ -22,6 +22,7 @@ from operations.doctor.machine import (
     examine_programs,
     examine_zone,
 )
+from operations.doctor.mail import examine_mail
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -45,6 +46,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _safely("recognisable", lambda: examine_recognisable(settings))
     yield from _safely("outbox", lambda: examine_outbox(settings))
     yield from _safely("cameras", lambda: examine_cameras(settings))
+    yield from _safely("mail", lambda: examine_mail(settings))
     yield from _safely("programs", lambda: examine_programs(settings))
 
 

@@ -127,7 +127,7 @@ def test_the_camera_says_what_it_needs(tmp_path: Path) -> None:
 
 def test_every_command_of_the_compose_file_exists() -> None:
     compose = yaml.safe_load((FOLDER / "compose.yaml").read_text())
-    for name in ("upgrade", "gallery"):
+    for name in ("upgrade", "gallery", "post"):
         words = compose["services"][name]["command"]
         done = subprocess.run([BIN / "attendance", *words, "--help"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -64,7 +64,7 @@ def test_the_published_schemas_take_every_manifest(manifests: list[Manifest], ve
 
 
 def test_every_pod_keeps_to_the_restricted_standard(manifests: list[Manifest]) -> None:
-    assert len(pods(manifests)) == 6
+    assert len(pods(manifests)) == 7
     for pod in pods(manifests):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}

@@ -82,3 +82,12 @@ def test_services_have_outboxes_of_their_own() -> None:
 def test_the_dashboard_sees_no_encodings() -> None:
     unit = Unit(SOURCE / "deploy" / "systemd" / "attendance-web.service")
     assert unit.values("InaccessiblePaths") == ["-/var/lib/attendance/gallery"]
+
+
+def test_only_the_worker_of_mail_is_given_the_password_of_the_mail_server() -> None:
+    given = {name for name in SERVICES for file in _environment_files(name) if file == "-/etc/attendance/post.env"}
+    assert given == {"attendance-post.service"}
+
+
+def _environment_files(name: str) -> list[str]:
+    return Unit(SOURCE / "deploy" / "systemd" / name, "1").values("EnvironmentFile")

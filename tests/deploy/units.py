@@ -25,10 +25,11 @@ class Unit:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What Environment and then EnvironmentFile say; files win, as systemd has it."""
+        """What Environment and then EnvironmentFile say; files win, as systemd has it, and with "-" may be missing."""
         words = [word for line in self.values("Environment") for word in shlex.split(line)]
         for file in self.values("EnvironmentFile"):
-            lines = Path(file).read_text().splitlines()
+            path = Path(file.removeprefix("-"))
+            lines = [] if file.startswith("-") and not path.exists() else path.read_text().splitlines()
             words += [shlex.split(line)[0] for line in lines if line and not line.startswith("#")]
         return dict(word.split("=", 1) for word in words)
 

@@ -15,6 +15,12 @@ from attendance.database.models import Account
 from attendance.settings import Settings
 from webapp.account.identity import SignedIn
 
+WITH_MAIL: dict[str, dict[str, Any]] = {
+    "mail": {"host": "127.0.0.1", "port": 9, "security": "none", "sender": "attendance@example.edu", "timeout_s": 5},
+    "web": {"address": "https://attendance.example.edu"},
+}
+"""Sections of the settings of a site whose mail is on; nobody listens there."""
+
 
 class Visitor:
     """A browser without a screen: keeps cookies, and sends each form's token by itself."""

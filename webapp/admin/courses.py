@@ -26,7 +26,7 @@ from attendance.database.teaching.courses import sessions_only_of
 from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
 from webapp.admin.accounts.role_form import give
 from webapp.admin.blueprint import blueprint
-from webapp.admin.forms import AdminForm, given, one_of_the_list, options, text_field
+from webapp.admin.forms import AdminForm, PercentField, between, given, one_of_the_list, options, text_field
 from webapp.admin.groups import group_lines
 from webapp.admin.lookup import chosen_id, count, counts_by, fetch
 from webapp.admin.questions import Question, ask
@@ -51,6 +51,7 @@ class CourseForm(AdminForm):
         validators=[one_of_the_list(lazy_gettext("Choose a department of the list."))],
         default="",
     )
+    attendance_threshold = PercentField(lazy_gettext("Attendance asked for, in percent"), validators=[between(1, 100)])
 
     def offer_departments(self) -> "CourseForm":
         """Fill the list; returns the form."""
@@ -112,6 +113,7 @@ def new_course() -> ResponseReturnValue:
         db = begin_change()
         if not _taken(form, None) and _department_is_there(form):
             course = Course(code=form.code.data, name=form.name.data, department_id=form.department_id())
+            course.attendance_threshold = form.attendance_threshold.data
             db.add(course)
             if committed(db, form.code, _TAKEN):
                 note("course_added", course=course.id)
@@ -140,6 +142,7 @@ def edit_course(course_id: int) -> ResponseReturnValue:
         if not _taken(form, course_id) and _department_is_there(form):
             course.code, course.name = form.code.data, form.name.data
             course.department_id = form.department_id()
+            course.attendance_threshold = form.attendance_threshold.data
             if committed(db, form.code, _TAKEN):
                 note("course_changed", course=course_id)
                 flash(gettext("%(code)s is saved.", code=course.code), "success")

@@ -87,6 +87,12 @@ class PixelsField(_TypedField, IntegerField):
     wanted = lazy_gettext("type a whole number of pixels")
 
 
+class PercentField(_TypedField, IntegerField):
+    """A whole number of percent."""
+
+    wanted = "type a whole number of percent"
+
+
 def options(pairs: Iterable[tuple[str, str]]) -> Any:
     """The choices of a list, from values and words."""
     return [SelectChoice(value, words) for value, words in pairs]

@@ -24,7 +24,7 @@ class Question:
         crumbs: (name, address) of the pages above.
         must_type: what has to be typed, because what goes cannot be had back; None when pressing is enough.
         refused: why it cannot be done at all; the button is left out.
-        further: the word of a second button that does it in another way, and what the form then holds as `as`.
+        further: words of further buttons that do it in another way, each with what the form then holds as `as`.
     """
 
     title: str
@@ -34,7 +34,7 @@ class Question:
     crumbs: Sequence[tuple[str, str]]
     must_type: str | None = None
     refused: str | None = None
-    further: tuple[str, str] | None = None
+    further: Sequence[tuple[str, str]] = ()
 
 
 class _ConfirmForm(AdminForm):

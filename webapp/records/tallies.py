@@ -56,13 +56,17 @@ class Tally:
         return self.present + self.late
 
     @property
+    def expected(self) -> int:
+        """Those who should have come; the excused were not expected."""
+        return self.recorded - self.excused
+
+    @property
     def rate(self) -> float | None:
-        """Share of those expected who came, 0 to 1; the excused were not expected. None when nobody was.
+        """Share of those expected who came, 0 to 1; None when nobody was expected.
 
         Present and late count 1, absent 0; with a label each counts the label's weight.
         """
-        expected = self.recorded - self.excused
-        return (self.attended + self.weighed) / expected if expected else None
+        return (self.attended + self.weighed) / self.expected if self.expected else None
 
     def meets(self, threshold: int) -> bool | None:
         """Whether the rate is at least so many percent; None without a rate."""

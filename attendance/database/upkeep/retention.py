@@ -18,6 +18,7 @@ from attendance.database.models import (
     Observation,
     PasswordLink,
     PhotoProposal,
+    QueuedMail,
     SignInAttempt,
     StudentLink,
 )
@@ -41,6 +42,8 @@ class Retention:
     """Photos that students proposed, and what was said of them."""
     passing: datetime | None = None
     """What the dashboard needs for hours at most: files that were tried or imported, and attempts to sign in."""
+    mail: datetime | None = None
+    """Mail that was sent, failed, or was not needed any more."""
 
 
 def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, int]:
@@ -81,6 +84,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         "links to students' own pages that expired": _delete(
             sessions, StudentLink.id, StudentLink.expires_at, retention.passing
         ),
+        "mails that were sent or failed": _delete(sessions, QueuedMail.id, QueuedMail.ended_at, retention.mail),
         "links to set a password that expired": _delete(
             sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing
         ),

@@ -20,7 +20,9 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     JobState,
+    MailState,
     Observation,
+    QueuedMail,
     SignInAttempt,
 )
 from attendance.database.watching.observation import hour_of
@@ -60,6 +62,19 @@ def purge(**days: int) -> str:
 @pytest.fixture(autouse=True)
 def _database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTENDANCE_DATABASE_URL", database_url)
+
+
+def test_mail_goes_after_its_days_and_what_waits_stays(db: Session) -> None:
+    given = {"kind": "test", "recipient": "ada@example.edu", "data": {}, "not_before": NOW - timedelta(days=40)}
+    for days, state in ((31, MailState.SENT), (31, MailState.FAILED), (31, MailState.DROPPED), (29, MailState.SENT)):
+        db.add(QueuedMail(**given, state=state, ended_at=NOW - timedelta(days=days)))
+    db.add(QueuedMail(**given))
+    db.commit()
+    assert "Deleted 3 mails that were sent or failed" in purge()
+    assert count(db, QueuedMail) == 2
+    assert "Deleted 0 mails" in purge(mail_days=0)
+    refused = CliRunner(env={"ATTENDANCE_RETENTION_MAIL_DAYS": "7"}).invoke(attendance, ["purge"])
+    assert "ATTENDANCE_RETENTION_MAIL_DAYS: must be 0, or 8 or more" in refused.output
 
 
 def test_only_what_is_older_goes(aged: Session) -> None:

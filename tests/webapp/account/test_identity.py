@@ -10,6 +10,8 @@ OPEN_TO_ALL = {
     "static",
     "account.sign_in_page",
     "account.sign_in_now",
+    "forgotten.ask_for_link",
+    "forgotten.page",
     "health.check",
     "links.page",
     "links.set_password_now",

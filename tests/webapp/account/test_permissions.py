@@ -20,6 +20,7 @@ from attendance.database.models import (
     Excuse,
     LabelColour,
     PhotoProposal,
+    QueuedMail,
     Role,
     Source,
     Status,
@@ -27,6 +28,7 @@ from attendance.database.models import (
     TeachingBreak,
     utc_now,
 )
+from attendance.settings import Settings
 from tests.factories import (
     NINE,
     enrol,
@@ -40,7 +42,7 @@ from tests.factories import (
     make_student,
 )
 from tests.webapp.tools.test_photos import PHOTO
-from tests.webapp.visiting import Site, Visitor
+from tests.webapp.visiting import WITH_MAIL, Site, Visitor, make_settings
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of
 
 
@@ -92,7 +94,8 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     look = {"kind": Status.LATE, "colour": LabelColour.BLUE, "weight": 1}
     label = StatusLabel(name=f"Online {number}", letter=f"O{number}", **look)
     course_label = StatusLabel(course_id=course.id, name="Tram", letter="T", **look)
-    db.add_all([excuse, holidays, label, course_label])
+    mail = QueuedMail(kind="test", recipient="ada@example.edu", data={})
+    db.add_all([excuse, holidays, label, course_label, mail])
     db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT, source=Source.PERSON))
     dispute = Dispute(session_id=session.id, student_id=student.id, claimed=Status.LATE, text="Late.")
     photo = PhotoProposal(student_id=student.id, file_name="a.jpg", content=PHOTO)
@@ -107,7 +110,14 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "label_id": label.id, "course_label_id": course_label.id,
         "dispute_id": dispute.id, "proposal_id": photo.id,
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
+        "mail_id": mail.id, "mail_kind": "invitation",
     }  # fmt: skip
+
+
+@pytest.fixture
+def site_settings(tmp_path: Path, migrated_file: Path) -> Settings:
+    """Of a site whose mail is on: some addresses are there only then."""
+    return make_settings(tmp_path / "site", migrated_file, **WITH_MAIL)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from attendance.database.models import (
     Camera,
     Course,
     LabelColour,
+    QueuedMail,
     Role,
     Room,
     Status,
@@ -42,7 +43,8 @@ def furnished(site, site_db):
     head = make_lecturer(site_db, role=Role.DEPARTMENT, of=make_department(site_db))
     holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
     label = StatusLabel(kind=Status.LATE, name="Online", letter="O", colour=LabelColour.BLUE, weight=1)
-    site_db.add_all([holidays, label])
+    mail = QueuedMail(kind="test", recipient="ada@example.edu", data={})
+    site_db.add_all([holidays, label, mail])
     site_db.commit()
     return {
         "account_id": head.id,
@@ -57,6 +59,8 @@ def furnished(site, site_db):
         "break_id": holidays.id,
         "label_id": label.id,
         "kind_name": "students",
+        "mail_id": mail.id,
+        "mail_kind": "invitation",
         "token": "A" * 22,
     }
 

@@ -269,6 +269,8 @@ PAGES = (
     "/admin/cameras/new",
     "/admin/cameras/{camera}",
     "/admin/cameras/{camera}/revoke",
+    "/admin/mail",
+    "/admin/mail/kinds/weekly_summary",
     "/admin/timetable",
     "/admin/timetable?from=2040-01-01",
     "/admin/timetable/new",

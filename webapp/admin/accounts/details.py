@@ -12,6 +12,7 @@ from wtforms import BooleanField
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
+from attendance.database.mail import forget_recipient
 from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
@@ -190,6 +191,7 @@ def delete_account(account_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     _still_administrator(db)
+    forget_recipient(db, account.email)
     db.execute(sa.delete(Account).where(Account.id == account_id))
     db.commit()
     note("account_deleted", account=account_id)

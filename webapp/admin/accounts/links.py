@@ -1,15 +1,17 @@
-"""Links with which lecturers set a password: made here, shown once."""
+"""Links with which lecturers set a password: made here, shown once; or mailed, and seen by nobody else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from flask import current_app, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
+from sqlalchemy.orm import Session
 
 from attendance.database.access.links import address_of, make_links, without_password
+from attendance.database.mail import queue_mail
 from attendance.database.models import Account, utc_now
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
@@ -23,6 +25,7 @@ from webapp.tools.times import moment_text
 
 _CSV_HEADER = ("name", "email", "link", "valid_until")
 _LIST = lazy_gettext("Accounts")
+_MAIL_BUTTON = ((lazy_gettext("Send by mail"), "mail"),)
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,13 @@ def account_links() -> ResponseReturnValue:
             ),
             gettext("Links that were made for them before stop working."),
             gettext("The links are shown this once only. Give each to its lecturer in a way that nobody else reads."),
+            *_by_mail(len(lecturers)),
         ],
         button=gettext("Make the links"),
         back=back,
         crumbs=[(_LIST, back)],
         refused=None if lecturers else gettext("Everybody who may sign in has a password."),
-        further=(gettext("Make them as a CSV file"), "csv"),
+        further=(*_MAIL_BUTTON[: _mail_is_on()], (gettext("Make them as a CSV file"), "csv")),
     )
     answer = ask(question)
     if answer is not None:
@@ -81,11 +85,13 @@ def account_link(account_id: int) -> ResponseReturnValue:
                     days=_days(),
                 ),
                 gettext("The present password works until then. A link that was made before stops working."),
+                *_by_mail(1),
             ],
             button=gettext("Make a link"),
             back=back,
             crumbs=[(_LIST, url_for("admin.accounts")), (lecturer.name, back)],
             refused=refused,
+            further=_MAIL_BUTTON[: _mail_is_on()],
         )
     )
     return _made([lecturer], back) if answer is None else answer
@@ -98,6 +104,8 @@ def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
     # Of those who are still there: the question was asked a while ago.
     active = db.scalars(sa.select(Account).where(Account.active).order_by(Account.name, Account.id))
     lecturers = [one for one in active if one.id in wanted]
+    if request.form.get("as") == "mail" and _mail_is_on():
+        return _mailed(db, lecturers, back)
     tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
     db.commit()
     note("password_links_made", lecturers=len(lecturers))
@@ -108,6 +116,39 @@ def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
         sheet = Sheet(gettext("Links"), columns, _rows(links, now + lifetime))
         return answer([sheet], file_name="password-links", form=Form.CSV)
     return render_template("admin/links.html", links=links, until=now + lifetime, back=back)
+
+
+def _mailed(db: Session, lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
+    """Queue the invitations, in the transaction that has begun; each link is made when its mail is sent."""
+    for one in lecturers:
+        queue_mail(db, kind="invitation", to=one.email, language=one.language, key=None, data={"account": one.id})
+    db.commit()
+    note("invitations_queued", lecturers=len(lecturers))
+    words = ngettext(
+        "A link is on its way to %(to)s. The page of mail says whether it was sent.",
+        "Links are on their way to %(num)s lecturers. The page of mail says which were sent.",
+        len(lecturers),
+        to=", ".join(one.email for one in lecturers[:1]),
+    )
+    flash(words, "success")
+    return redirect(back)
+
+
+def _mail_is_on() -> bool:
+    on: bool = current_app.config["ATTENDANCE"].mail.on
+    return on
+
+
+def _by_mail(lecturers: int) -> list[str]:
+    """What a link by mail means, where mail is on."""
+    if not _mail_is_on():
+        return []
+    words = ngettext(
+        "Sent by mail, the link is seen by its owner only.",
+        "Sent by mail, each link is seen by its owner only.",
+        lecturers,
+    )
+    return [words]
 
 
 def _rows(links: Sequence[GivenLink], until: datetime) -> list[tuple[str, ...]]:
