@@ -1,11 +1,14 @@
 """The reports in a real browser: two clicks to who is below 75 %, and what stays in sight and in the address."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.webapp.reports.terms import make_term
+from attendance.database.models import Role, utc_now
+from tests.factories import make_lecturer
+from tests.webapp.reports.terms import make_department, make_term
 from tests.webapp.screens import NARROW, WIDE
 
 LETTERS = {
@@ -60,6 +63,20 @@ def test_name_and_dates_of_the_matrix_stay_in_sight(term, open_page, assert_acce
     page.goto(f"/courses/{term.course.id}/report")
     page.get_by_text("The same as a table").click()
     assert_accessible(page)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide, dark", "narrow, light"])
+def test_the_pages_of_a_department(dashboard, term, open_page, assert_accessible, size, scheme):
+    with dashboard.sessions() as db:
+        admin = make_lecturer(db, role=Role.ADMIN)
+        department = make_department(db, f"Mathematics, {scheme}")
+        make_term(db, {"Ada": "PAA?", "Kurt": "PPPP"}, department=department, first=utc_now() - timedelta(days=28))
+        db.commit()
+    page = open_page(admin, f"/departments/{department.id}", size=size, color_scheme=scheme)
+    for tab in ("Courses", "Students at risk", "Not recorded", "Cameras"):
+        page.get_by_label("Parts of the report").get_by_role("link", name=tab).click()
+        expect(page.get_by_label("Parts of the report").locator("[aria-current]")).to_have_text(tab)
+        assert_accessible(page)
 
 
 def test_the_registers_filter_survives_reload_and_back(term, open_page):
