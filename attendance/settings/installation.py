@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
@@ -33,6 +34,11 @@ class InstitutionSettings(Section):
 
     language: str = Field(
         "en", description="Of pages and mail where a person's own is not known: en (English) or fr (French)."
+    )
+    registers_by: Literal["name", "family"] = Field(
+        "name",
+        description="By which registers are ordered unless a person asks otherwise: name, or family: what stands "
+        "before a comma, or the last word.",
     )
     index_pattern: str = Field(
         "",

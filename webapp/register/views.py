@@ -1,6 +1,6 @@
 """The register of a class session: the page, its live stream and its files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from attendance.database.conclusions import basis_of
 from attendance.database.guests import guests_of
 from attendance.database.models import ClassSession, utc_now
+from attendance.settings import Settings
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.exports.answers import Form, answer, file_stem
@@ -22,7 +23,7 @@ from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.register_sheet import register_sheet
 from webapp.register.rows import Register, RegisterRow, labels_of, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
-from webapp.tools.names import name_key
+from webapp.tools.names import NameOrder, family_key, name_key
 from webapp.tools.paging import Page, page_number
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.times import clock_text, local
@@ -48,7 +49,7 @@ def streams_of(app: Flask) -> LiveStreams:
 @blueprint.get("")
 @needs(Permission.READ)
 def page(session_id: int) -> str:
-    """The register; `?q=` and `?state=` narrow it, for those without JavaScript and for very long ones."""
+    """The register; `?q=` and `?state=` narrow it, `?sort=name` and `?sort=family` order it."""
     session = reach_session(session_id)
     return register_page(session, BulkForm(labels=labels_of(session), formdata=None))
 
@@ -64,7 +65,7 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
     now = utc_now()
     register = read_register(database(), session, now, courses_seen(session))
     search, state = asked_filter()
-    rows = [row for row in register.rows if _matches(row, search, state)]
+    rows = _in_order(row for row in register.rows if _matches(row, search, state))
     number = page_number()
     shown = rows[(number - 1) * _ROWS_A_PAGE : number * _ROWS_A_PAGE]
     return render_template(
@@ -75,6 +76,8 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         page=Page(shown, number, _ROWS_A_PAGE, len(rows)),
         search=search,
         state=state,
+        sort=asked_order(),
+        usual_sort=_usual_order(),
         form=form,
         chosen=chosen,
         shown=" ".join(row.entry for row in rows),
@@ -83,7 +86,14 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         read_at=_clock(now),
         guests=guests_of(database(), session, courses_seen(session)),
         export_addresses={
-            form: url_for("register.export", session_id=session.id, form=form, q=search or None, state=state or None)
+            form: url_for(
+                "register.export",
+                session_id=session.id,
+                form=form,
+                q=search or None,
+                state=state or None,
+                sort=request.args.get("sort") or None,
+            )
             for form in Form
         },
     )
@@ -141,7 +151,7 @@ def export(session_id: int, form: Form) -> ResponseReturnValue:
     session = reach_session(session_id)
     register = read_register(database(), session, utc_now(), courses_seen(session))
     search, state = asked_filter()
-    rows = [row for row in register.rows if _matches(row, search, state)]
+    rows = _in_order(row for row in register.rows if _matches(row, search, state))
     starts = local(session.starts_at).strftime("%Y-%m-%d-%H%M")
     name = file_stem(["register", course_shown(session).code, starts, search, state])
     return answer([register_sheet(session, rows)], file_name=name, form=form)
@@ -154,6 +164,23 @@ def _clock(moment: datetime) -> str:
 def asked_filter() -> tuple[str, str]:
     """The search and the state that the address asks for, each empty for all."""
     return request.args.get("q", "").strip(), request.args.get("state", "")
+
+
+def asked_order() -> NameOrder:
+    """By which the address wants the register ordered: `?sort=`, else as the institution has it."""
+    asked = request.args.get("sort", "")
+    return NameOrder(asked if asked in set(NameOrder) else _usual_order())
+
+
+def _usual_order() -> str:
+    settings: Settings = current_app.config["ATTENDANCE"]
+    return settings.institution.registers_by
+
+
+def _in_order(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
+    """The rows, which are by name, as the address wants them."""
+    listed = list(rows)
+    return sorted(listed, key=lambda row: family_key(row.name)) if asked_order() is NameOrder.FAMILY else listed
 
 
 def _matches(row: RegisterRow, search: str, state: str) -> bool:

@@ -6,6 +6,7 @@ its connections get a collation and a function from here.
 
 import sqlite3
 import unicodedata
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,28 @@ def name_key(name: str) -> str:
     """A name without marks and capitals, for ordering and searching: "Łukasz Żak" becomes "lukasz zak"."""
     decomposed = unicodedata.normalize("NFKD", name.casefold())
     return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(_BASE_LETTERS)
+
+
+class NameOrder(StrEnum):
+    """By which part of a name lists are ordered."""
+
+    NAME = "name"
+    FAMILY = "family"
+
+
+def family_name(name: str) -> str:
+    """The part of a name by which registers on paper are ordered: before a comma, or the last word.
+
+    What a family name is, a name alone does not say: of "Gabriel García Márquez" it is two words, of "Nguyễn Thị Mai"
+    the first. Who keeps names as "García Márquez, Gabriel" has them in their order.
+    """
+    family, comma, _ = name.partition(",")
+    return family.strip() if comma and family.strip() else (name.split() or [""])[-1]
+
+
+def family_key(name: str) -> tuple[str, str]:
+    """By which names are ordered by family: without marks and capitals, then the whole name."""
+    return name_key(family_name(name)), name_key(name)
 
 
 def teach_sqlite(engine: sa.Engine) -> None:

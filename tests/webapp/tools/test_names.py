@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Student
 from tests.factories import make_student
-from webapp.tools.names import by_student_name, contains_text, name_key, teach_sqlite
+from webapp.tools.names import by_student_name, contains_text, family_name, name_key, teach_sqlite
 
 
 @pytest.fixture
@@ -67,3 +67,18 @@ def test_signs_of_a_pattern_mean_themselves(taught_db):
 )
 def test_a_key_is_what_one_types_without_the_right_keyboard(name, key):
     assert name_key(name) == key
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("Ada Byron", "Byron"),
+        ("García Márquez, Gabriel", "García Márquez"),
+        ("van der Berg, Jan", "van der Berg"),
+        ("Teller", "Teller"),
+        (", Ada", "Ada"),
+        ("", ""),
+    ],
+)
+def test_a_family_name_stands_before_a_comma_or_last(name, family):
+    assert family_name(name) == family

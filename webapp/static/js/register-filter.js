@@ -90,7 +90,7 @@ export function setUpFilter(typed) {
   asked.setAttribute("data-ready", "");
   for (const name of FIELDS) if (typed instanceof FormData) asked.elements[name].value = typed.get(name) ?? "";
   asked.querySelector("[data-filter-button]").hidden = true;
-  asked.addEventListener("input", filterRows);
+  asked.addEventListener("input", (event) => (event.target.matches("[data-sort]") ? asked.submit() : filterRows()));
   asked.addEventListener("submit", (event) => event.preventDefault());
   document.querySelector("[data-counts]").addEventListener("click", (event) => pressTile(event, asked));
   document.querySelector("[data-filter-clear]")?.addEventListener("click", (event) => {
