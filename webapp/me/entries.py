@@ -75,7 +75,11 @@ def entry(student: Student, session_id: int) -> ResponseReturnValue:
 def entry_page(student: Student, own: OwnEntry, form: DisputeForm) -> str:
     """The page of one entry, with a form that may have errors."""
     db, session_id = database(), own.session.id
-    changes = history_of(session_id, student.id).options(joinedload(AttendanceChange.account))
+    changes = history_of(session_id, student.id).options(
+        joinedload(AttendanceChange.account),
+        joinedload(AttendanceChange.old_label),
+        joinedload(AttendanceChange.new_label),
+    )
     return render_template(
         "me/entry.html",
         student=student,
@@ -94,7 +98,7 @@ def reach_own_entry(student: Student, session_id: int) -> OwnEntry:
     """The student's entry of a session, or that there is none though the session is over; else 404."""
     db = database()
     session = db.scalar(sa.select(ClassSession).options(*parts()).where(ClassSession.id == session_id, TAKES_PLACE))
-    query = sa.select(Attendance).options(joinedload(Attendance.camera))
+    query = sa.select(Attendance).options(joinedload(Attendance.camera), joinedload(Attendance.label))
     mine = query.where(Attendance.session_id == session_id, Attendance.student_id == student.id, is_decided())
     entry = db.scalar(mine)
     if session is None or (entry is None and not (session.closed_at and is_expected(db, session, student.id))):
@@ -124,7 +128,7 @@ def _entries(student_id: int, course: Course | None) -> sa.Select[Any]:
     query = (
         sa.select(Attendance)
         .join(Attendance.session)
-        .options(contains_eager(Attendance.session).options(*parts()))
+        .options(contains_eager(Attendance.session).options(*parts()), joinedload(Attendance.label))
         .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided())
         .order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
     )

@@ -136,9 +136,12 @@ def _courses(db: Session, student_id: int) -> Iterator[Row]:
 def _register(db: Session, student_id: int) -> Iterator[Row]:
     mine = sa.select(Attendance).where(Attendance.student_id == student_id)
     sessions = _sessions(db, mine.with_only_columns(Attendance.session_id))
-    for entry in _each(db, mine.options(joinedload(Attendance.camera)).order_by(Attendance.id)):
+    for entry in _each(
+        db, mine.options(joinedload(Attendance.camera), joinedload(Attendance.label)).order_by(Attendance.id)
+    ):
         yield sessions[entry.session_id] | {
             "status": entry.status,
+            "label": entry.label.name if entry.label else None,
             "not_recorded_because": entry.unrecorded_reason,
             "decided_by": entry.source,
             "first_seen": _moment(entry.first_seen),
@@ -163,12 +166,15 @@ def _corrections(db: Session, student_id: int) -> Iterator[Row]:
         .order_by(AttendanceChange.id)
     )
     sessions = _sessions(db, query.with_only_columns(session_id).order_by(None))
-    for change, of_session, who in db.execute(query.execution_options(yield_per=_AT_ONCE)):
+    for change, of_session, who in db.execute(
+        query.options(joinedload(AttendanceChange.new_label)).execution_options(yield_per=_AT_ONCE)
+    ):
         yield sessions[of_session] | {
             "changed_at": _moment(change.changed_at),
             "changed_by": who,
             "from_status": change.old_status,
             "to_status": change.new_status,
+            "to_label": change.new_label.name if change.new_label else None,
             "to_not_recorded_because": change.new_unrecorded,
             "remark": change.remark,
             "reason": change.reason,
@@ -325,7 +331,7 @@ TABLES = (
         "register",
         lazy_gettext("What the registers say of you."),
         (
-            *_SESSION, "status", "not_recorded_because", "decided_by", "first_seen", "last_seen", "confidence",
+            *_SESSION, "status", "label", "not_recorded_because", "decided_by", "first_seen", "last_seen", "confidence",
             "camera", "room_watched_from", "remark", "updated_at",
         ),
         _register,
@@ -334,8 +340,8 @@ TABLES = (
         "corrections",
         lazy_gettext("Every change of these entries, with the reason."),
         (
-            *_SESSION, "changed_at", "changed_by", "from_status", "to_status", "to_not_recorded_because", "remark",
-            "reason",
+            *_SESSION, "changed_at", "changed_by", "from_status", "to_status", "to_label",
+            "to_not_recorded_because", "remark", "reason",
         ),
         _corrections,
     ),
