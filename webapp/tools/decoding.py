@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from PIL import ExifTags, Image, ImageOps
@@ -15,7 +14,7 @@ _ONE_AT_A_TIME = ThreadPoolExecutor(1, thread_name_prefix="picture")
 has used."""
 
 
-def decode_small(data: bytes, *, formats: Sequence[str], side: int, most_pixels: int) -> Image.Image | None:
+def decode_small(data: bytes, *, formats: tuple[str, ...], side: int, most_pixels: int) -> Image.Image | None:
     """Decode a picture: upright, RGB with white behind what is transparent, and not much larger than is needed.
 
     Args:
@@ -35,7 +34,7 @@ def decode_small(data: bytes, *, formats: Sequence[str], side: int, most_pixels:
     return _ONE_AT_A_TIME.submit(_decode, data, formats, side, most_pixels).result()
 
 
-def _decode(data: bytes, formats: Sequence[str], side: int, most_pixels: int) -> Image.Image | None:
+def _decode(data: bytes, formats: tuple[str, ...], side: int, most_pixels: int) -> Image.Image | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the checks below are the stricter ones
         try:

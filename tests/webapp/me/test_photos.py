@@ -110,7 +110,7 @@ def test_what_is_no_photo_is_named_and_too_many_are_refused(site, site_db, peopl
     assert "1 photo waits until somebody has looked at it." in text
     assert "a.txt is no JPEG or PNG picture." in text
     assert "cut.png is damaged" in text
-    assert "large.png is a PNG of more than 25 million pixels." in text
+    assert "large.png takes too much memory to open. Save it as a JPEG" in text
     assert send(visitor).status_code == 422
     many = send(visitor, *((f"{number}.jpg", PHOTO) for number in range(5)))
     assert many.status_code == 422
