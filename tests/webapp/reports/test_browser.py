@@ -65,9 +65,8 @@ def test_name_and_dates_of_the_matrix_stay_in_sight(term, open_page, assert_acce
     assert_accessible(page)
 
 
-@pytest.mark.parametrize("look", [(WIDE, "dark"), (NARROW, "light")], ids=["wide, dark", "narrow, light"])
-def test_the_pages_of_a_department(dashboard, term, open_page, assert_accessible, look):
-    size, scheme = look
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide, dark", "narrow, light"])
+def test_the_pages_of_a_department(dashboard, open_page, assert_accessible, size, scheme):
     with dashboard.sessions() as db:
         admin = make_lecturer(db, role=Role.ADMIN)
         department = make_department(db, f"Mathematics, {scheme}")
