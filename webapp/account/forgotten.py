@@ -17,6 +17,14 @@ from webapp.tools.storage import begin_change
 blueprint = Blueprint("forgotten", __name__, url_prefix="/forgotten")
 
 
+def _only_with_mail() -> None:
+    if not current_app.config["ATTENDANCE"].mail.on:
+        abort(404)
+
+
+blueprint.before_request(_only_with_mail)
+
+
 class ForgottenForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """Whose password is forgotten."""
 
@@ -25,12 +33,6 @@ class ForgottenForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         filters=[cleaned(EMAIL)],
         validators=[DataRequired(lazy_gettext("Type your e-mail address.")), Fits(EMAIL)],
     )
-
-
-@blueprint.before_request
-def _only_with_mail() -> None:
-    if not current_app.config["ATTENDANCE"].mail.on:
-        abort(404)
 
 
 @blueprint.get("")
