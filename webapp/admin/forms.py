@@ -90,7 +90,7 @@ class PixelsField(_TypedField, IntegerField):
 class PercentField(_TypedField, IntegerField):
     """A whole number of percent."""
 
-    wanted = "type a whole number of percent"
+    wanted = lazy_gettext("type a whole number of percent")
 
 
 def options(pairs: Iterable[tuple[str, str]]) -> Any:
