@@ -34,7 +34,7 @@ def main() -> None:
         _tell("making a campus: frames, gallery, database")
         campus = make_campus(Path(folder), cameras=CAMERAS, students=500, certificates=False)
         write_hostile_frames(campus)
-        seconds = 5.0 if options.quick else 12.0
+        seconds = 5.0 if options.quick else 25.0
         results |= measure_flood(campus, KINDS, rounds=rounds, seconds=seconds, tell=_tell)
     print(f"{tables(results)}\n\n" + "\n".join(targets(results)))
     if not options.quick:

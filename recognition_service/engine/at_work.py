@@ -72,11 +72,15 @@ class BatchAtWork(Generic[Item, Result]):
 
     @property
     def turn(self) -> tuple[bool, int, float, float]:
-        """Whose turn it is: for places in line and batches at work the same, here of the item that is least far on."""
+        """Whose turn it is: for places in line and batches at work the same, here of the lane that is least far on."""
         return min(
-            (place.deferred, place.lane[0], self._tags[place] + (place.spent or 0.0), -math.inf)
-            for place in self._left or self.places
+            (place.deferred, place.lane[0], self._far_on(place), -math.inf) for place in self._left or self.places
         )
+
+    def _far_on(self, place: Place[Item, Result]) -> float:
+        """Where the place's lane is: what its items here have cost counts, not what they were expected to."""
+        own = [other for other in self.places if other.lane == place.lane]
+        return min(self._tags[other] for other in own) + sum(other.spent or 0.0 for other in own)
 
     async def do_next_piece(self) -> None:
         """Let the task do a piece. When nobody waits for what is left, end it instead."""
