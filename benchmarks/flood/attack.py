@@ -19,7 +19,7 @@ CAMERAS = 10
 """Nine honest ones, and the hostile one."""
 KINDS = {
     "16 megapixels": "large",
-    "hundreds of faces": "crowd",
+    "66 faces": "crowd",
 }
 """What the hostile camera sends, and the folder of its frames."""
 _SIDE = 4_000
