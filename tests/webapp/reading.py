@@ -10,6 +10,7 @@ _MACHINE = frozenset({"code", "pre", "time"})
 """What stands in these is for machines, or written by rules of the language."""
 _VOID = frozenset({"input", "img", "br", "hr", "meta", "link", "col", "source", "wbr"})
 _SPOKEN = ("aria-label", "placeholder", "title", "alt", "data-label", "data-confirm", "data-busy", "aria-description")
+_ADDRESS = re.compile(r"\S*(?:://|/\w+\?)\S*")
 _LETTER = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -65,6 +66,6 @@ def _outside(text: str) -> Iterator[str]:
     for letter in text:
         depth += (letter == "[") - (letter == "]")
         kept.append("\n" if depth > 0 or letter == "]" else letter)
-    for part in re.split(r"\n+", "".join(kept)):
+    for part in re.split(r"\n+", _ADDRESS.sub(" ", "".join(kept))):
         if _LETTER.search(part):
             yield " ".join(part.split())

@@ -12,4 +12,5 @@ CHROMIUM_OPTIONS = [
     "--no-first-run",
 ]
 WIDE: ViewportSize = {"width": 1280, "height": 900}
+MEDIUM: ViewportSize = {"width": 820, "height": 1180}
 NARROW: ViewportSize = {"width": 390, "height": 844}

@@ -12,7 +12,7 @@ from attendance.database.register import Sighting, close_ended_sessions
 from attendance.database.teaching.changes import cancel
 from tests.factories import enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
-from tests.webapp.screens import NARROW, WIDE
+from tests.webapp.screens import MEDIUM, NARROW, WIDE
 
 LONG_NAME = "Maria Anna Wilhelmina Theodora Konstantinopolitańczykowianeczkówna-Wolfeschlegelsteinhausenbergerdorff"
 
@@ -128,6 +128,45 @@ def test_every_page(campus, open_page, assert_accessible, size, scheme):
     assert_accessible(page)
     page = open_page(newcomer, size=size, color_scheme=scheme)
     for path in ("/", "/records"):
+        page.goto(path)
+        assert_accessible(page)
+
+
+OTHERWISE = [("fr", "light", "screen", WIDE), ("en", "light", "print", WIDE)]
+"""Beside the English light pages: what another language and paper change is on every third page."""
+EVERYWHERE = [
+    (language, theme, "screen", size)
+    for language in ("en", "fr")
+    for theme in ("light", "dark")
+    for size in (NARROW, MEDIUM, WIDE)
+]
+
+
+def look_at(page, language, theme, media):
+    """Show the page as a person who has chosen so sees it."""
+    for name, value in (("attendance_language", language), ("attendance_theme", theme)):
+        page.context.add_cookies([{"name": name, "value": value, "url": page.url}])
+    page.emulate_media(media=media)
+
+
+@pytest.mark.parametrize("how", OTHERWISE, ids=["french", "printed"])
+def test_every_third_page_otherwise(campus, open_page, assert_accessible, how):
+    (lesson, _, pages), (language, theme, media, size) = campus, how
+    page = open_page(lesson.lecturer, size=size)
+    look_at(page, language, theme, media)
+    for path in pages[1::3]:
+        page.goto(path)
+        assert page.locator("html").get_attribute("lang") == language
+        assert_accessible(page)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("how", EVERYWHERE)
+def test_every_page_everywhere(campus, open_page, assert_accessible, how):
+    (lesson, _, pages), (language, theme, media, size) = campus, how
+    page = open_page(lesson.lecturer, size=size)
+    look_at(page, language, theme, media)
+    for path in pages:
         page.goto(path)
         assert_accessible(page)
 

@@ -11,7 +11,7 @@ LANGUAGES = {"eo": "[Pšéüđö]", "he": "[Pšéüđö, right to left]"}
 
 _ACCENTED = str.maketrans("aceghinorsuwyzAEINOSUZ", "åçéğħíñöřšüŵýžÅÉÎÑÖŠÛŽ")
 # What stays: placeholders, and tags with their attributes.
-_KEPT = re.compile(r"(%\(\w+\)[sd]|%%|<[^>]*>)")
+_KEPT = re.compile(r"(%\(\w+\)[sd]|%%|\{\w+\}|<[^>]*>)")
 
 
 class PseudoTranslations(NullTranslations):
