@@ -199,23 +199,27 @@ def _phrases_of(code: str) -> _Phrases:
 
 
 def _phrases() -> _Phrases:
-    locale = get_locale()
-    known = g.get("phrases")
+    # Where Flask-Babel keeps the locale of a request, or of other work. Looked at directly: a register of hundreds of
+    # rows asks for thousands of texts.
+    here: Any = request if has_request_context() else g
+    place: dict[str, Any] = here._get_current_object().__dict__
+    locale = place.get("babel_locale") or get_locale()
+    known = place.get("phrases")
     if known is None or known[0] is not locale:
-        g.phrases = known = (locale, _phrases_of(str(locale)))
+        place["phrases"] = known = (locale, _phrases_of(str(locale)))
     phrases: _Phrases = known[1]
     return phrases
 
 
 def _template_text(message: str, /, **values: Any) -> Markup | str:
     """`_("...")` of a template: markup of the catalogue stays, values are escaped."""
-    if values:
-        return _phrases()[message] % _values(values)
-    if type(message) is Text:
-        return say(message)
     phrases = _phrases()
+    if values:
+        return phrases[message] % _values(values)
     whole = phrases.whole.get(message)
     if whole is None:
+        if type(message) is Text:
+            return say(message)
         whole = phrases.whole[message] = phrases[message] % {}
     return whole
 
