@@ -17,7 +17,7 @@ and is not drawn::
         ConsentUnknownError  whether students consent cannot be seen, so nobody is enrolled
       CorrectionError  a correction of the register lacks something
       LabelError  a custom status lacks something, or cannot be what it is to be
-        LabelGoneError  a custom status was deleted or retired while somebody chose it
+      LabelGoneError  a custom status was deleted or retired while somebody chose it
       NoEntryError  there is no place in a register: no such session, or nobody of its roster
       EntryChangedError  an entry of a register was changed after the person who corrects had looked at it
       ExcuseError  an excuse lacks something or makes no sense

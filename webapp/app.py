@@ -19,7 +19,7 @@ from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
 from webapp.mail import pages as mail
 from webapp.me import blueprint as own_page_blueprint
-from webapp.me.identity import signed_in_student
+from webapp.me.identity import init_student_identity, signed_in_student
 from webapp.me.sign_in import init_own_page
 from webapp.records import courses, excuses, proposals, signing
 from webapp.records import views as records
@@ -78,6 +78,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_storage(app, settings.database_url, pool_size=settings.database.pool_size, rules=settings.attendance)
     init_times(app, settings.institution.timezone)
     init_identity(app, signin_hours=settings.web.signin_hours)
+    init_student_identity(app)
     CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)

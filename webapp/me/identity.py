@@ -9,17 +9,22 @@ from datetime import UTC, datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
-from flask import current_app, g, redirect, session, url_for
+from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from attendance.database.models import Student
 from webapp.account.identity import sign_out
-from webapp.account.permissions import Access, needs
+from webapp.account.permissions import Access, need_of, needs
 from webapp.tools.storage import database
 
 P = ParamSpec("P")
 
 _SIGNED_IN = "student"
+
+
+def init_student_identity(app: Flask) -> None:
+    """Ask whoever opens the own page signed out to sign in, before a form of theirs is looked at."""
+    app.before_request(_require_student)
 
 
 def sign_in_student(student: Student) -> None:
@@ -48,11 +53,21 @@ def for_student(view: Callable[Concatenate[Student, P], ResponseReturnValue]) ->
     def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
         student = signed_in_student()
         if student is None:
-            ended = "1" if session.pop(_SIGNED_IN, None) else None
-            return redirect(url_for("me.sign_in_page", ended=ended))
+            return _to_sign_in()
         return view(student, *args, **kwargs)
 
     return needs(Access.STUDENT)(guarded)
+
+
+def _require_student() -> ResponseReturnValue | None:
+    if request.endpoint is None or need_of(current_app, request.endpoint) is not Access.STUDENT:
+        return None
+    return None if signed_in_student() else _to_sign_in()
+
+
+def _to_sign_in() -> ResponseReturnValue:
+    ended = "1" if session.pop(_SIGNED_IN, None) else None
+    return redirect(url_for("me.sign_in_page", ended=ended))
 
 
 def _load(kept: object) -> Student | None:

@@ -48,7 +48,7 @@ def test_proposed_seen_beside_the_record_and_accepted_or_rejected(site, site_db,
     assert "Students propose photos of themselves" in home
     assert "(2)" in home
     text = teacher.text("/students/1/photos")
-    for words in ("Name Ann", "Index number s1", "CS101", "given on", "Recognised so far by 0 face encodings"):
+    for words in ("Name Ann", "Index number s1", "CS101", "given on", "Recognised so far by 0 encodings"):
         assert words in text
     for path in ("/students/1/photos/1.jpg", "/students/1/photos/2.jpg"):
         answer = teacher.get(path)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.factories import make_lecturer
 from tests.webapp.visiting import Visitor, make_settings
+from webapp.account.permissions import Access, needs
 from webapp.app import create_app
 from webapp.tools.storage import sessions_of
 
@@ -65,12 +66,12 @@ def make_visitor(tmp_path, migrated_file):
         engines.append(sessions_of(app).kw["bind"])
 
         @app.get("/who")
+        @needs(Access.ANYBODY)
         def who():
             from flask import request  # noqa: PLC0415
 
             return f"{request.remote_addr} {request.scheme} {request.host}"
 
-        app.view_functions["who"].is_public_view = True
         return Visitor(app)
 
     yield make

@@ -5,6 +5,7 @@ from flask import abort
 from sqlalchemy.exc import OperationalError
 
 from tests.factories import make_lecturer
+from webapp.account.permissions import Access, needs
 
 
 def fail(kind):
@@ -17,7 +18,7 @@ def fail(kind):
 
 @pytest.fixture
 def visitor(site, site_db):
-    site.app.add_url_rule("/fail/<kind>", "fail", fail)
+    site.app.add_url_rule("/fail/<kind>", "fail", needs(Access.SIGNED_IN)(fail))
     lecturer = make_lecturer(site_db)
     site_db.commit()
     return site.visitor(lecturer)
