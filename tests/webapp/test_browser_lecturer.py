@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from openpyxl import load_workbook
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -224,17 +223,6 @@ def test_the_export_follows_the_filter_while_one_types(dashboard, db, open_page)
     assert [line["Student"] for line in csv.DictReader(lines)] == ["Kurt Gödel"]
     page.get_by_label("Search this register").fill("")
     assert "?" not in page.get_by_role("link", name="Export CSV").get_attribute("href")
-
-
-def test_the_exam_offices_file_is_two_clicks_from_the_start_page(dashboard, db, open_page):
-    lesson = make_lesson(db, "Ada Byron", "Kurt Gödel", starts_at=LONG_AGO)
-    page = open_page(lesson.lecturer, "/")
-    page.get_by_role("link", name="Exam office").click()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Export Excel").click()
-    assert re.fullmatch(r"exam-office_as-of-\d{4}-\d\d-\d\d\.xlsx", download.value.suggested_filename)
-    lines = list(load_workbook(download.value.path())[lesson.course.code].iter_rows(2, values_only=True))
-    assert [line[3] for line in lines] == ["Ada Byron", "Kurt Gödel"]
 
 
 def test_everything_works_without_javascript(dashboard, db, open_page):

@@ -183,12 +183,6 @@ def test_nobody_and_a_lecturer_without_courses(site, site_db):
     assert load_workbook(io.BytesIO(visitor.get("/exam-office.xlsx").data)).sheetnames == ["All courses"]
 
 
-def test_the_way_there_is_two_clicks_from_the_start_page(visitor):
-    (address,) = re.findall(r'href="(/exam-office)"', visitor.get("/").text)
-    (file,) = re.findall(r'href="(/exam-office\.xlsx[^"]*)"', visitor.get(address).text)
-    assert visitor.get(file.replace("&amp;", "&")).data.startswith(b"PK")
-
-
 def test_a_page_asks_as_often_for_many_students_as_for_few(site, site_db, lesson, visitor):
     visitor.get("/exam-office")
     site.statements.clear()

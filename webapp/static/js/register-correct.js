@@ -8,6 +8,7 @@ const FETCH = { "X-Requested-With": "fetch" };
 export function setUpCorrections(onSaved) {
   const dialog = document.querySelector("[data-dialog]");
   let opener = null;
+  let byMouse = false;
 
   async function open(link) {
     opener = link.closest("tr").id;
@@ -70,6 +71,13 @@ export function setUpCorrections(onSaved) {
       event.preventDefault();
       dialog.close();
     }
+  });
+  // Whoever chooses with the mouse types the reason next, without a click into its field. By keyboard arrows try one
+  // status after the other, so the focus stays.
+  dialog.addEventListener("pointerdown", ({ pointerType }) => (byMouse = pointerType === "mouse"));
+  dialog.addEventListener("keydown", () => (byMouse = false));
+  dialog.addEventListener("change", ({ target }) => {
+    if (byMouse && target.type === "radio") target.form.elements.reason.focus();
   });
   dialog.addEventListener("submit", (event) => {
     event.preventDefault();
