@@ -6,11 +6,13 @@ Every page wants a signed-in account unless its view is marked `@public`, and an
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 from flask_babel import gettext as _
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
 from attendance.database.access.accounts import note_sign_in
@@ -79,6 +81,13 @@ def current_account() -> Account:
     if lecturer is None:
         abort(401)
     return lecturer
+
+
+def rights_of(db: Session, account_id: int) -> frozenset[tuple[Any, ...]]:
+    """What somebody's sign-in rests on, to compare: answers that go on for minutes end when it is another."""
+    query = sa.select(Account.active, Account.sign_in_epoch, AccountRole.role, AccountRole.department_id)
+    query = query.add_columns(AccountRole.course_id).outerjoin(AccountRole).where(Account.id == account_id)
+    return frozenset(tuple(row) for row in db.execute(query))
 
 
 def is_admin() -> bool:

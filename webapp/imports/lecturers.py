@@ -43,7 +43,7 @@ _ROLE = Column(
     rule=fields.ROLE_WORD,
 )
 _DEPARTMENT = replace(
-    columns.DEPARTMENT, meaning=english("The name of the department that a head is of. Empty for others.")
+    columns.DEPARTMENT, meaning=english("The name of the department that a head is of. Of others it is passed over.")
 )
 
 _ROLES = {"lecturer": Role.LECTURER, "assistant": Role.ASSISTANT, "head": Role.DEPARTMENT}
@@ -58,6 +58,7 @@ class LecturerRecord:
         course_code: "" for none.
         role: None: the line says nothing.
         department: of a head; else "".
+        passed_over: the line names the department of somebody who heads none, as lists of a staff office do.
     """
 
     email: str
@@ -65,6 +66,7 @@ class LecturerRecord:
     course_code: str
     role: Role | None
     department: str
+    passed_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,20 @@ class LecturerImporter(Importer[LecturerRecord]):
         self._departments = DepartmentFinder(self.plan)
         self._added: dict[str, str] = {}
         self._adding: dict[str, str] = {}
+        self._passed_over = self._passing_over = 0
 
     def parse(self, line: Line, present: frozenset[str]) -> LecturerRecord:
         """Check the fields of a line."""
+        role = _read_role(line.optional_text(_ROLE) or "")
+        department = line.optional_text(_DEPARTMENT) or ""
+        heads = role is Role.DEPARTMENT
         record = LecturerRecord(
             email=line.text(_EMAIL),
             name=line.text(_NAME),
             course_code=line.optional_text(_COURSE_CODE) or "",
-            role=_read_role(line.optional_text(_ROLE) or ""),
-            department=line.optional_text(_DEPARTMENT) or "",
+            role=role,
+            department=department if heads else "",
+            passed_over=bool(department) and not heads,
         )
         _require_place(record)
         return record
@@ -145,6 +152,7 @@ class LecturerImporter(Importer[LecturerRecord]):
                 )
             outcomes.append(Outcome(item.line, result, note, records=int(is_new)))
         self._adding = new
+        self._passing_over = sum(item.record.passed_over for item in batch)
         if apply:
             self._write(db, new, given, there)
         return outcomes
@@ -162,20 +170,30 @@ class LecturerImporter(Importer[LecturerRecord]):
         return None
 
     def settle(self) -> None:
-        """Remember the lecturers of the last batch."""
+        """Remember what the notes on the last batch say."""
         self._added.update(self._adding)
-        self._adding = {}
+        self._passed_over += self._passing_over
+        self._adding, self._passing_over = {}, 0
 
     def notes(self) -> list[str]:
-        """How new lecturers get in."""
-        if not self._added:
-            return []
-        return [
-            english(
-                "New lecturers have no password yet. Make a link for each, with which they set one: the list of "
-                "lecturers has a button for it."
+        """How new lecturers get in, and what was passed over."""
+        notes: list[str] = []
+        if self._added:
+            notes.append(
+                english(
+                    "New lecturers have no password yet. Make a link for each, with which they set one: the list of "
+                    "lecturers has a button for it."
+                )
             )
-        ]
+        if self._passed_over:
+            notes.append(
+                english(
+                    "Lines with a department of somebody who is no head of it: %(lines)s. It was passed over. To make "
+                    "somebody its head, write head under role.",
+                    lines=self._passed_over,
+                )
+            )
+        return notes
 
     def _write(
         self,
@@ -218,8 +236,6 @@ def _require_place(record: LecturerRecord) -> None:
     """Refuse a role without the place where it is held, or with another."""
     if record.role is Role.DEPARTMENT and not record.department:
         raise LineError(english("A head needs a department. Write its name under department."), "department")
-    if record.role is not Role.DEPARTMENT and record.department:
-        raise LineError(english("Only a head has a department. Write head under role."), "department")
     if record.department and record.course_code:
         sentence = english("A line gives one role: of the department or in the course. Write two lines.")
         raise LineError(sentence, "course_code")

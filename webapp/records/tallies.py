@@ -56,6 +56,11 @@ class Tally:
         return self.present + self.late
 
     @property
+    def credited(self) -> float:
+        """How many count as attended, a label by its weight; the rate is its share of those expected."""
+        return self.attended + self.weighed
+
+    @property
     def expected(self) -> int:
         """Those who should have come; the excused were not expected."""
         return self.recorded - self.excused
@@ -66,7 +71,7 @@ class Tally:
 
         Present and late count 1, absent 0; with a label each counts the label's weight.
         """
-        return (self.attended + self.weighed) / self.expected if self.expected else None
+        return self.credited / self.expected if self.expected else None
 
     def meets(self, threshold: int) -> bool | None:
         """Whether the rate is at least so many percent; None without a rate."""

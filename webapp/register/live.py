@@ -67,6 +67,7 @@ class Watch:
         watched: the HTML of what is shown of the cameras.
         since: the revision that the browser shows.
         courses: of a joint session, the courses whose students are listed; None for all.
+        allowed: whether the person may still watch, asked at each look; otherwise the stream ends.
         lifetime_s: after this many seconds the stream ends.
     """
 
@@ -78,6 +79,7 @@ class Watch:
     clock: Callable[[datetime], str] = datetime.isoformat
     watched: Callable[[Session, Register], str] | None = None
     courses: Collection[int] | None = None
+    allowed: Callable[[Session], bool] | None = None
     lifetime_s: float = LIFETIME_S
     interval_s: float = INTERVAL_S
 
@@ -125,7 +127,7 @@ def _read(watch: Watch, look: Callable[[Session, Register], str] | None) -> tupl
     """The register, and what its page shows of the cameras if that is wanted."""
     with watch.sessions() as db:
         session = db.get(ClassSession, watch.session_id)
-        if session is None:
+        if session is None or not (watch.allowed is None or watch.allowed(db)):
             return None, None
         register = read_register(db, session, utc_now(), watch.courses)
         return register, look(db, register) if look else None

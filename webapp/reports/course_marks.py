@@ -48,24 +48,25 @@ class StudentMarks:
         marks: for each session, in order: a `Status` value, with its label if it has one ("late.12"), "unrecorded",
             "unseen" (the register is not complete), or empty for a student who was not expected and has no entry.
         weights: by the id of a label, what it adds to those who came (`tallies.label_weights`).
+        unrecorded: how many entries say that nothing is recorded. Whoever joined after a session was closed has no
+            entry in it: the mark is the same, but no count holds it, here as everywhere.
     """
 
     student: StudentName
     marks: Sequence[str]
     weights: Mapping[int, float] = field(default_factory=dict)
+    unrecorded: int = 0
 
     @property
     def tally(self) -> Tally:
-        """The marks, counted; one without an entry is not recorded once its session is closed."""
-        of: Counter[Status | None] = Counter()
+        """The marks, counted: those that are entries."""
+        of: Counter[Status | None] = Counter({None: self.unrecorded})
         weighed = 0.0
         for mark, number in Counter(self.marks).items():
             kind = kind_of(mark)
             if kind in _STATUSES:
                 of[_STATUSES[kind]] += number
                 weighed += number * self.weights.get(label_of(mark) or 0, 0.0)
-            elif kind == UNRECORDED:
-                of[None] += number
         return Tally.of(of, weighed)
 
 
@@ -96,15 +97,21 @@ def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now
     rows = {student.id: usual.marks_of(student.id) for student in students}
     place = {session.id: number for number, session in enumerate(sessions)}
     labels = set()
+    unrecorded: Counter[int] = Counter()
     for session_id, student_id, mark, label_id in db.execute(_entries(place, rows if len(rows) <= _FEW else None)):
         row = rows.get(student_id)
         if row is None:
             continue
         row[place[session_id]] = mark if label_id is None else f"{mark}.{label_id}"
+        if mark == UNRECORDED:
+            unrecorded[student_id] += 1
         if label_id is not None:
             labels.add(label_id)
     weights = label_weights(db, labels)
-    return CourseMarks(sessions, [StudentMarks(student, rows[student.id], weights) for student in students])
+    return CourseMarks(
+        sessions,
+        [StudentMarks(student, rows[student.id], weights, unrecorded[student.id]) for student in students],
+    )
 
 
 def sessions_so_far(db: Session, course_id: int, now: datetime) -> Sequence[ClassSession]:

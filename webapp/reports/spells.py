@@ -1,11 +1,12 @@
 """What a student's marks say in a row: when they came last, how they come lately, and how long they stayed away."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from attendance.database.models import Status
-from webapp.tools.labels import kind_of
+from webapp.tools.labels import kind_of, label_of
 
 LATELY = 5
 """So many of a student's last sessions are held against those before."""
@@ -29,15 +30,24 @@ class Spells:
     longest_absence: int = 0
 
 
-def spells_of(marks: Sequence[str], starts: Sequence[datetime]) -> Spells:
-    """The spells of marks (see `course_marks.StudentMarks`) in order of time, and when their sessions start."""
+def spells_of(
+    marks: Sequence[str], starts: Sequence[datetime], weights: Mapping[int, float] = MappingProxyType({})
+) -> Spells:
+    """The spells of marks in order of time.
+
+    Args:
+        marks: as `course_marks.StudentMarks` has them.
+        starts: when their sessions start.
+        weights: of labels, as there; they count in the trend, as in each rate.
+    """
     kinds = [kind_of(mark) for mark in marks]
     attended = [start for kind, start in zip(kinds, starts, strict=True) if kind in _CAME]
-    rated = [mark in _CAME for mark in kinds if mark in _RATED]
-    return Spells(max(attended, default=None), _trend(rated), _longest(rated))
+    rated = [(mark, kind in _CAME) for mark, kind in zip(marks, kinds, strict=True) if kind in _RATED]
+    credits = [came + weights.get(label_of(mark) or 0, 0.0) for mark, came in rated]
+    return Spells(max(attended, default=None), _trend(credits), _longest(came for _, came in rated))
 
 
-def _trend(rated: Sequence[bool]) -> float | None:
+def _trend(rated: Sequence[float]) -> float | None:
     before, lately = rated[:-LATELY], rated[-LATELY:]
     if len(before) < LATELY:
         return None

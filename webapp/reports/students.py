@@ -132,7 +132,7 @@ def student_lines(
     marks = read_marks(db, course_id, students, now)
     starts = [session.starts_at for session in marks.sessions]
     return [
-        StudentLine(row.student, tally, spells_of(row.marks, starts), tally.is_below(threshold))
+        StudentLine(row.student, tally, spells_of(row.marks, starts, row.weights), tally.is_below(threshold))
         for row in marks.students
         for tally in (row.tally,)
     ]

@@ -37,6 +37,8 @@ CATALOGUES = Path(__file__).parents[1] / "translations"
 
 _OFFERED = "LANGUAGES_OFFERED"
 _DEFAULT = "LANGUAGE_OF_THE_INSTITUTION"
+_ROUNDS_AWAY = 0.005
+"""Less than this of a number does not show."""
 
 
 def init_languages(
@@ -101,9 +103,12 @@ def say_error(error: Exception) -> str:
     return say(error.args[0]) if error.args and isinstance(error.args[0], str) else str(error)
 
 
-def number(value: int) -> str:
-    """A whole number as the request's language writes it: "1,234", "1\u202f234"."""
-    return str(value) if -1000 < value < 1000 else format_decimal(value, locale=_locale())
+def number(value: float) -> str:
+    """A number as the request's language writes it, with two decimals at most: "1,234", "1\u202f234", "1.5", "1,5"."""
+    whole = round(value)
+    if abs(value - whole) >= _ROUNDS_AWAY:
+        return format_decimal(round(value, 2), locale=_locale(), format="#,##0.##")
+    return str(whole) if -1000 < whole < 1000 else format_decimal(whole, locale=_locale())
 
 
 @lru_cache(maxsize=1000)

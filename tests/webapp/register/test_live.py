@@ -4,12 +4,15 @@ import json
 import threading
 
 import pytest
+import sqlalchemy as sa
 
+from attendance.database.access.roles import Reach, take_role
 from attendance.database.corrections import correct_status
-from attendance.database.models import ClassSession, Status, utc_now
+from attendance.database.models import Account, AccountRole, ClassSession, Status, utc_now
 from attendance.database.register import close_ended_sessions
 from tests.factories import enrol, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
+from webapp.account.identity import rights_of
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.rows import read_register
 
@@ -91,6 +94,28 @@ def test_what_changes_the_whole_page_is_not_told_row_by_row(site, site_db, lesso
             db.commit()
 
     assert watched_in_turn(stream, happen)[0] == "stale"
+
+
+@pytest.mark.parametrize("change", ["role taken", "blocked", "password set", "deleted"])
+def test_ends_when_whoever_watches_may_not_any_more(site, site_db, lesson, change):
+    person = lesson.lecturer.id
+    rights = rights_of(site_db, person)
+    stream = Stream(site, lesson, revision(site_db, lesson), allowed=lambda db: rights_of(db, person) == rights)
+
+    def lose():
+        with site.sessions() as db:
+            if change == "role taken":
+                take_role(db, person, Reach(course_id=lesson.course.id))
+            elif change == "deleted":
+                db.execute(sa.delete(AccountRole).where(AccountRole.account_id == person))
+                db.execute(sa.delete(Account).where(Account.id == person))
+            else:
+                column = {"blocked": {"active": False}, "password set": {"sign_in_epoch": 7}}[change]
+                db.execute(sa.update(Account).where(Account.id == person).values(**column))
+            see(db, lesson, lesson.students[0])  # who would be told
+
+    with pytest.raises(StopIteration):
+        watched_in_turn(stream, lose)
 
 
 def test_ends_when_the_register_closes(site, site_db):

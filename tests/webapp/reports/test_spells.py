@@ -40,3 +40,10 @@ def test_the_trend_holds_the_last_five_against_those_before(letters, trend):
 
 def test_of_nothing_nothing_is_said():
     assert spells("") == Spells(None, None, 0)
+
+
+def test_a_label_counts_in_the_trend_as_much_as_in_each_rate():
+    starts = [FIRST + timedelta(days=day) for day in range(10)]
+    marks = [*["present"] * 5, *["absent.7"] * 5]
+    assert spells_of(marks, starts, {7: 0.5}).trend == pytest.approx(-0.5)
+    assert spells_of(marks, starts, {7: 0.5}).longest_absence == 5

@@ -21,7 +21,7 @@ from attendance.texts import english
 from webapp.mail.kinds.kind import Kind
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, write_letter
 from webapp.records.tallies import Tally, tally_students
-from webapp.tools.languages import percent_text
+from webapp.tools.languages import number, percent_text
 from webapp.tools.template_tools import percent
 
 _BEING_TAUGHT = timedelta(days=14)
@@ -187,7 +187,7 @@ def _words(tally: Tally, *, rate: bool = True) -> str:
         "%(came)s of %(num)s recorded session",
         "%(came)s of %(num)s recorded sessions",
         tally.expected,
-        came=tally.attended,
+        came=number(tally.credited),
     )
     return f"{percent(tally.rate)}, {came}" if rate else came
 

@@ -1,0 +1,128 @@
+"""One student's numbers are the same wherever they stand: one rule, whatever the page, the file or the mail."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from attendance.database.audiences import Audience, set_audiences
+from attendance.database.labels import LabelValues, add_label
+from attendance.database.models import (
+    Attendance,
+    Guest,
+    LabelColour,
+    QueuedMail,
+    Role,
+    SessionState,
+    Status,
+)
+from tests.factories import enrol, make_department, make_group, make_lecturer, make_session, make_student
+from tests.webapp.me.students import enter
+from tests.webapp.reports.terms import add_entry, make_term
+from webapp.mail.kinds.low_attendance import TO_STUDENT, below_threshold
+from webapp.mail.letters import writing
+from webapp.records.tallies import tally_students
+
+
+@pytest.fixture
+def term(site_db):
+    """Ada in MAT1, with everything that a rate may meet.
+
+    Counted for her: P A A ?, present with weight 0 and absent with weight 0.5, a joint session she missed; not counted:
+    a cancelled one, one of a group she is not in, in which she was a guest.
+    """
+    db = site_db
+    department = make_department(db, "Mathematics")
+    term = make_term(db, {"Ada": "PAAE?", "Kurt": "PPPPP"}, code="MAT1", department=department)
+    other = make_term(db, {"Olena": "PPPPP"}, code="MAT2", department=department)
+    ada, kurt = term.students["Ada"], term.students["Kurt"]
+    last = term.sessions[-1].starts_at
+    number = 0
+
+    def held(**columns):
+        nonlocal number
+        number += 1
+        starts = last + timedelta(days=number)
+        session = make_session(db, term.course, starts_at=starts, closed_at=starts + timedelta(hours=2), **columns)
+        db.commit()
+        return session
+
+    def label(kind, name, letter, weight):
+        return add_label(db, LabelValues(kind, name, letter, LabelColour.BLUE, weight), course_id=None)
+
+    none, half = label(Status.PRESENT, "Slept", "S", 0.0), label(Status.ABSENT, "Online", "O", 0.5)
+    for status, one in ((Status.PRESENT, none), (Status.ABSENT, half)):
+        db.add(Attendance(session_id=held().id, student_id=ada.id, status=status, label_id=one.id))
+    cancelled = held()
+    add_entry(db, cancelled, ada, "A")
+    cancelled.state = SessionState.CANCELLED
+    joint = held()
+    set_audiences(joint, [Audience(term.course.id), Audience(other.course.id)])
+    add_entry(db, joint, ada, "A")
+    add_entry(db, joint, other.students["Olena"], "A")
+    group = make_group(db, term.course, "B", members=(kurt,))
+    of_group = held()
+    of_group.group_id = group.id
+    seen = of_group.starts_at
+    db.add(Guest(session_id=of_group.id, student_id=ada.id, first_seen=seen, last_seen=seen, confidence=0.9))
+    add_entry(db, of_group, kurt, "P")
+    db.commit()
+    return term, department
+
+
+def lines(answer):
+    assert answer.status_code == 200
+    return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
+
+
+def of_student(answer):
+    return next(row for row in lines(answer) if row["Student"] == "Ada")
+
+
+def test_one_students_numbers_are_the_same_everywhere(site, site_db, term):
+    term, department = term
+    admin = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor, course, ada = site.visitor(admin), term.course, term.students["Ada"]
+    # Of P A A, S (0 of 1), O (0.5 of 1) and the joint session's A: 1.5 of 6. Excused, not recorded: once each.
+    listed = of_student(visitor.get(f"/courses/{course.id}/students.csv"))
+    columns = ("Attendance", "Present", "Late", "Absent", "Excused", "Not recorded")
+    assert [listed[name] for name in columns] == ["25%", "2", "0", "4", "1", "1"]
+    exam = of_student(visitor.get("/exam-office.csv"))
+    columns = ("Attendance", "Attended", "Absences", "Excused", "Sessions recorded", "Sessions not recorded")
+    assert [exam[name] for name in columns] == ["25%", "2", "4", "1", "7", "1"]
+    assert of_student(visitor.get(f"/courses/{course.id}/matrix.csv"))["Rate"] == "25%"
+    risk = of_student(visitor.get(f"/departments/{department.id}/at-risk.csv"))
+    assert [risk[name] for name in ("Attended", "Times absent", "Attended, all courses")] == ["25%", "4", "25%"]
+    assert f"{course.code},Computing,25%,2,0,4,1,1" in visitor.get(f"/students/{ada.id}.csv").text
+    of_course = "25% attended Below the threshold 2 present 0 late 4 absent 1 excused 1 not recorded"
+    text = visitor.text(f"/students/{ada.id}")
+    assert "Attended 1.5 of 6 (25%)" in text
+    assert of_course in text
+    own = enter(site, site_db, ada).text("/me")
+    assert "Attended 1.5 of 6 (25%)" in own
+    assert of_course.replace("Below the threshold ", "") in own
+    assert tally_students(site_db, [ada.id], course.id) == below_threshold(site_db, course, fewest_sessions=1)
+    data = {"course": course.id, "student": ada.id}
+    ada.email = "ada@example.edu"
+    site_db.commit()
+    mail = QueuedMail(kind=TO_STUDENT.name, recipient=ada.email, data=data)
+    with writing(site.app, "en"):
+        letter = TO_STUDENT.render(site_db, mail)
+    assert "25%: 1.5 of 6 recorded sessions. 75% is asked for" in " ".join(letter.text.split())
+
+
+def test_who_joined_late_has_the_same_numbers_everywhere(site, site_db, term):
+    """No entry was made of Noor in what was closed before: the register says so, and no count holds it."""
+    term, _ = term
+    noor = make_student(site_db, name="Noor")
+    enrol(site_db, term.course, noor)
+    add_entry(site_db, term.sessions[-1], noor, "P")
+    site_db.commit()
+    visitor = site.visitor(term.lecturer)
+    paths = (f"/courses/{term.course.id}/students.csv", "/exam-office.csv")
+    listed, exam = (next(row for row in lines(visitor.get(path)) if row["Student"] == "Noor") for path in paths)
+    assert (listed["Not recorded"], exam["Sessions not recorded"]) == ("0", "0")
+    assert listed["Attendance"] == exam["Attendance"] == "100%"
+    assert f"{term.course.code},Computing,100%,1,0,0,0,0" in visitor.get(f"/students/{noor.id}.csv").text
