@@ -110,8 +110,8 @@ def test_ends_when_whoever_watches_may_not_any_more(site, site_db, lesson, chang
                 db.execute(sa.delete(AccountRole).where(AccountRole.account_id == person))
                 db.execute(sa.delete(Account).where(Account.id == person))
             else:
-                column = {"blocked": {"active": False}, "password set": {"sign_in_epoch": 7}}[change]
-                db.execute(sa.update(Account).where(Account.id == person).values(**column))
+                column, value = {"blocked": (Account.active, False), "password set": (Account.sign_in_epoch, 7)}[change]
+                db.execute(sa.update(Account).where(Account.id == person).values({column: value}))
             see(db, lesson, lesson.students[0])  # who would be told
 
     with pytest.raises(StopIteration):
