@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
 from attendance.database.access.accounts import note_sign_in
+from attendance.database.access.sign_ins import was_there
 from attendance.database.models import Account, AccountRole, Course
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of, needs
 from webapp.tools.requests import wants_page
@@ -124,12 +125,14 @@ def _load(identifier: str) -> SignedIn | None:
     if not (number.isdecimal() and epoch.isdecimal()):
         return None
     lifetime: timedelta = current_app.config["SIGNIN_LIFETIME"]
-    age = datetime.now(UTC).timestamp() - float(session.get(_SIGNED_IN_AT, 0))
-    if age > lifetime.total_seconds():
+    since = float(session.get(_SIGNED_IN_AT, 0))
+    if datetime.now(UTC).timestamp() - since > lifetime.total_seconds():
         return None
     # With the roles, in one statement: a page asks them often, and streams after the database is released.
     lecturer = database().get(Account, int(number), options=[joinedload(Account.roles)])
     if lecturer is None or not lecturer.active or lecturer.sign_in_epoch != int(epoch):
+        return None
+    if not was_there(lecturer.created_at, since):
         return None
     return SignedIn(lecturer)
 

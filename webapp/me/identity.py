@@ -12,6 +12,7 @@ from typing import Concatenate, ParamSpec
 from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from attendance.database.access.sign_ins import was_there
 from attendance.database.models import Student
 from webapp.account.identity import sign_out
 from webapp.account.permissions import Access, need_of, needs
@@ -78,4 +79,6 @@ def _load(kept: object) -> Student | None:
     if not 0 <= datetime.now(UTC).timestamp() - since <= lifetime_s:
         return None
     student = database().get(Student, student_id)
-    return student if student is not None and student.sign_in_epoch == epoch else None
+    if student is None or student.sign_in_epoch != epoch or not was_there(student.created_at, since):
+        return None
+    return student

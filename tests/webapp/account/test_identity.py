@@ -1,8 +1,10 @@
 """Who may open what: nothing is open by being forgotten, and nobody stays signed in who should not."""
 
+from datetime import timedelta
+
 import pytest
 
-from attendance.database.models import Account, Role
+from attendance.database.models import Account, Role, utc_now
 from tests.factories import make_lecturer
 from webapp.tools.requests import safe_path
 
@@ -82,6 +84,22 @@ def test_a_deleted_lecturer_is_signed_out(site, site_db):
     site_db.delete(site_db.get(Account, lecturer.id))
     site_db.commit()
     assert visitor.get("/").status_code == 302
+
+
+def test_whoever_gets_the_id_of_a_deleted_lecturer_gets_no_sign_in_with_it(site, site_db):
+    """SQLite gives the id of the last row to the next one."""
+    lecturer = make_lecturer(site_db)
+    site_db.commit()
+    visitor, number = site.visitor(lecturer), lecturer.id
+    with visitor.client.session_transaction() as session:
+        session["signed_in_at"] = utc_now().timestamp()
+    assert visitor.get("/").status_code == 200
+    site_db.delete(lecturer)
+    site_db.commit()
+    later = utc_now() + timedelta(minutes=2)
+    site_db.add(Account(id=number, email="new@example.edu", name="New", password_hash="!", created_at=later))
+    site_db.commit()
+    assert visitor.get("/").location == "/signin?ended=1"
 
 
 def test_a_sign_in_ends_after_its_hours(site, site_db):

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from flask_babel import force_locale
 
 from attendance.database.access.passwords import NO_PASSWORD
+from attendance.database.access.roles import Reach, take_role
 from attendance.database.models import (
     Attendance,
     LowAttendance,
@@ -150,6 +151,25 @@ def test_low_attendance_is_told_once_for_each_crossing(site, site_db, now):
     site_db.commit()
     assert look() == 1
     assert len(queued(site_db, "low_attendance")) == 2
+
+
+@pytest.mark.parametrize("change", ["role", "active", "email"])
+def test_who_does_not_teach_the_course_any_more_is_told_no_names(site, site_db, now, change):
+    ada = make_lecturer(site_db, email="ada@example.edu")
+    course, alan = make_course(site_db, "CS101", lecturers=(ada,)), make_student(site_db, name="Alan")
+    enrol(site_db, course, alan)
+    held(site_db, course, 3, {alan: Status.ABSENT})
+    site_db.commit()
+    transact(site_db, lambda db: low_attendance.note_crossings(db, course.id, fewest_sessions=1, now=now))
+    (mail,) = queued(site_db, "low_attendance")
+    assert "Alan" in render(site, mail).text
+    if change == "role":
+        take_role(site_db, ada.id, Reach(course_id=course.id))
+    else:
+        setattr(ada, change, {"active": False, "email": "ada.byron@example.edu"}[change])
+    site_db.commit()
+    with pytest.raises(NoLongerWantedError, match="does not teach the course any more"):
+        render(site, mail)
 
 
 def test_a_student_with_an_address_is_told_in_the_own_language(site, site_db, now):

@@ -2,12 +2,12 @@
 
 import statistics
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import QueuedMail, Student, StudentLink
+from attendance.database.models import QueuedMail, Student, StudentLink, utc_now
 from attendance.settings import Settings
 from tests.factories import enrol, make_course, make_lecturer, make_student
 from tests.webapp.me.students import StudentVisitor, enter, link_of
@@ -155,6 +155,20 @@ def test_it_ends_by_signing_out_everywhere_by_time_and_with_a_new_address(site, 
     site_db.execute(sa.update(Student).values(sign_in_epoch=Student.sign_in_epoch + 1))
     site_db.commit()
     assert moved.get("/me").status_code == 302
+
+
+def test_whoever_gets_the_id_of_a_deleted_student_is_shown_to_nobody(site, site_db, ann):
+    """SQLite gives the id of the last row to the next one."""
+    visitor, number = enter(site, site_db, ann), ann.id
+    assert visitor.get("/me").status_code == 200
+    site_db.delete(ann)
+    site_db.commit()
+    later = utc_now() + timedelta(minutes=2)
+    site_db.add(Student(id=number, index_number="s2", name="Bob Secret", created_at=later))
+    site_db.commit()
+    answer = visitor.get("/me")
+    assert answer.location == "/me/signin?ended=1"
+    assert "Bob" not in answer.text
 
 
 def test_a_student_opens_no_lecturers_page_and_a_lecturer_no_students(site, site_db, ann):

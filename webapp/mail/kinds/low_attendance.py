@@ -14,7 +14,17 @@ from sqlalchemy.orm import Session, selectinload
 
 from attendance.database.audiences import TAKES_PLACE, sessions_of_courses
 from attendance.database.mail import queue_mail
-from attendance.database.models import ClassSession, Course, Enrolment, LowAttendance, QueuedMail, Student
+from attendance.database.models import (
+    Account,
+    AccountRole,
+    ClassSession,
+    Course,
+    Enrolment,
+    LowAttendance,
+    QueuedMail,
+    Role,
+    Student,
+)
 from attendance.database.thresholds import threshold_of
 from attendance.database.transactions import inserted
 from attendance.texts import english
@@ -97,6 +107,8 @@ def _queue(db: Session, course: Course, fallen: list[int]) -> None:
 
 
 def _render_lecturers(db: Session, mail: QueuedMail) -> Letter:
+    if not _teaches(db, mail.recipient, mail.data["course"]):
+        raise NoLongerWantedError(english("Whoever has this address does not teach the course any more."))
     course, low = _still_low(db, mail.data["course"], mail.data["students"])
     students = db.scalars(sa.select(Student).where(Student.id.in_(low)).order_by(Student.name, Student.id))
     return _letter_to_lecturer(course, threshold_of(db, course), [(each, low[each.id]) for each in students])
@@ -109,6 +121,13 @@ def _render_student(db: Session, mail: QueuedMail) -> Letter:
     if student is None or student.email != mail.recipient:
         raise NoLongerWantedError(english("This is not the student's address any more."))
     return _letter_to_student(course, threshold_of(db, course), student, low[student_id])
+
+
+def _teaches(db: Session, address: str, course_id: int) -> bool:
+    """Whether the names of those who are below may still be told to somebody: a mail may wait for a day."""
+    query = sa.select(AccountRole.id).join(Account).where(Account.email == address, Account.active)
+    query = query.where(AccountRole.course_id == course_id, AccountRole.role == Role.LECTURER)
+    return db.scalar(query) is not None
 
 
 def _still_low(db: Session, course_id: int, student_ids: list[int]) -> tuple[Course, dict[int, Tally]]:
