@@ -31,7 +31,7 @@ from webapp.account.reach import course_shown, reach_course, reach_session, reac
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.query import RecordFilter, RecordQuery
 from webapp.records.record_sheet import records_sheet
-from webapp.tools.paging import page_number
+from webapp.tools.paging import page_number, page_size
 from webapp.tools.requests import read_id
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.template_tools import STATUS_VALUES, UNRECORDED
@@ -78,7 +78,7 @@ def index() -> ResponseReturnValue:
     db = database()
     page = None
     if not asked.errors:
-        page = RecordQuery(db, asked.wanted, _reach()).page(page_number(), _A_PAGE)
+        page = RecordQuery(db, asked.wanted, _reach()).page(page_number(), page_size(_A_PAGE))
     tidy.pop("page", None)
     body = render_template(
         "records/records.html",

@@ -22,7 +22,7 @@ from webapp.reports.asked_students import AskedStudents, asked_students
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentName, read_marks, students_of_course
 from webapp.reports.spells import LATELY, Spells, spells_of
-from webapp.tools.paging import Page, page_number
+from webapp.tools.paging import Page, page_number, page_size
 from webapp.tools.storage import database
 from webapp.tools.times import today
 
@@ -146,17 +146,17 @@ def ordered(lines: Sequence[StudentLine], order: Order) -> list[StudentLine]:
 
 
 def _page(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> Page[StudentLine]:
-    number = page_number()
-    shown = slice((number - 1) * _A_PAGE, number * _A_PAGE)
+    number, size = page_number(), page_size(_A_PAGE)
+    shown = slice((number - 1) * size, number * size)
     if asked.order.column in ("name", "number") and asked.below is None:
         # Names alone order these, so that of a course of hundreds only one page's marks are read.
         named = _named(db, course_id, asked)
         blank = [StudentLine(student, Tally(), Spells(), below=False) for student in named]
         wanted = [line.student for line in ordered(blank, asked.order)[shown]]
         lines = student_lines(db, course_id, wanted, threshold=asked.threshold, now=now)
-        return Page(lines, number, _A_PAGE, len(named))
+        return Page(lines, number, size, len(named))
     lines = _wanted(db, course_id, asked, now)
-    return Page(lines[shown], number, _A_PAGE, len(lines))
+    return Page(lines[shown], number, size, len(lines))
 
 
 def _wanted(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> list[StudentLine]:

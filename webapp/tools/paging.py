@@ -11,6 +11,10 @@ from sqlalchemy.orm import Session
 T = TypeVar("T")
 
 MAX_PAGE = 1_000_000
+WHOLE = "all"
+"""What `?page=` asks for where a list is wanted on one page, to be printed."""
+MOST_ON_A_PAGE = 1_000
+"""Items of a list that is shown on one page."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,32 @@ class Page(Generic[T]):
         """Whether a page goes before."""
         return self.number > 1
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of a list that one page could hold."""
+        return self.size < self.total <= MOST_ON_A_PAGE and not self.more_than_total
+
 
 def page_number() -> int:
-    """The page that the address asks for: `?page=`, 1 without one; anything but a positive number is 404."""
+    """The page that the address asks for: `?page=`, 1 without one or for the whole list; what is neither is 404."""
     text = request.args.get("page", "1")
+    if text == WHOLE:
+        return 1
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= MAX_PAGE:
         abort(404)
     return int(text[:9])
 
 
-def page_address(number: int) -> str:
-    """This page's address with another page number; everything else in it stays."""
+def page_size(usual: int) -> int:
+    """How many items the address asks for on a page: as many as usual, or the whole list, up to a limit."""
+    return MOST_ON_A_PAGE if request.args.get("page") == WHOLE else usual
+
+
+def page_address(number: int | str) -> str:
+    """This page's address with another page number, or `WHOLE`; everything else in it stays."""
     arguments: dict[str, Any] = request.args.to_dict(flat=False)
     arguments.pop("page", None)
-    if number > 1:
+    if number != 1:
         arguments["page"] = [str(number)]
     return url_for(request.endpoint or "", **(request.view_args or {}), **arguments)
 
@@ -80,10 +96,11 @@ def paginate(db: Session, query: sa.Select[*tuple[Any, ...]], *, size: int, numb
     Args:
         db: the request's session.
         query: ordered; a query for one entity or column gives those, another gives rows.
-        size: rows on a page.
-        number: which page, from 1; the address's by default.
+        size: rows on a page, where the address does not ask for the whole list.
+        number: which page, from 1, of just this size; the address's by default.
     """
-    number = page_number() if number is None else number
+    if number is None:
+        number, size = page_number(), page_size(size)
     total = db.scalar(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())) or 0
     rows = db.execute(query.limit(size).offset((number - 1) * size)).all()
     items = [row[0] if len(row) == 1 else row for row in rows]

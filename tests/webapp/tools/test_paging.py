@@ -6,7 +6,8 @@ import sqlalchemy as sa
 from attendance.database.models import Room
 from tests.factories import make_room
 from tests.webapp.lessons import make_lesson
-from webapp.tools.paging import Page, paginate
+from tests.webapp.visiting import plain
+from webapp.tools.paging import MOST_ON_A_PAGE, Page, paginate
 
 
 def test_pages_of_a_query(db):
@@ -30,3 +31,24 @@ def test_counting_that_stopped_still_leads_on():
 def test_a_strange_page_is_none(site, site_db, number):
     lesson = make_lesson(site_db)
     assert site.visitor(lesson.lecturer).get(f"/records?page={number}").status_code == 404
+
+
+def test_a_list_of_several_pages_is_shown_on_one_for_paper(site, site_db):
+    lesson = make_lesson(site_db, *(f"Student {n:02d}" for n in range(53)))
+    visitor = site.visitor(lesson.lecturer)
+    address = f"/courses/{lesson.course.id}/students?sort=number"
+    first = visitor.get(address).text
+    assert "Student 52" not in first
+    assert f"/courses/{lesson.course.id}/students?sort=number&amp;page=all" in first
+    whole = visitor.get(f"{address}&page=all").text
+    assert [f"Student {n:02d}" in whole for n in range(53)] == [True] * 53
+    assert "In pages" in whole
+    assert "All on one page" not in whole
+    assert "Next" not in plain(whole)
+
+
+def test_what_one_page_cannot_hold_is_not_offered_on_one():
+    assert Page([1] * 50, number=1, size=50, total=MOST_ON_A_PAGE).is_part
+    assert not Page([1] * 50, number=1, size=50, total=MOST_ON_A_PAGE + 1).is_part
+    assert not Page([1] * 50, number=1, size=50, total=200, more_than_total=True).is_part
+    assert not Page([1] * 50, number=1, size=50, total=50).is_part
