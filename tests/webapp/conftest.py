@@ -144,6 +144,7 @@ def assert_accessible() -> Callable[[Page], None]:
             f"{v['id']}: {v['help']}: {[node['target'] for node in v['nodes']]}" for v in found.response["violations"]
         ]
         assert report == [], page.url
+        assert "<" not in page.title(), f"{page.url}: markup in the title {page.title()}"
         if page.evaluate("matchMedia('print').matches"):
             return  # paper has a width of its own, which other tests look at
         width = page.evaluate("document.documentElement.scrollWidth")

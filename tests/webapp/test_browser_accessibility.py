@@ -171,6 +171,21 @@ def test_every_page_everywhere(campus, open_page, assert_accessible, how):
         assert_accessible(page)
 
 
+def test_no_list_is_cut_off_on_a_tablet(campus, open_page):
+    lesson, _, pages = campus
+    page = open_page(lesson.lecturer, size={"width": 768, "height": 1024})
+    wider = {}
+    for path in (path for path in pages if "signing" not in path and "?" not in path):
+        page.goto(path)
+        cut = page.evaluate(
+            "Array.from(document.querySelectorAll('.table-card > .table'), (table) =>"
+            " table.scrollWidth - table.parentElement.clientWidth).filter((more) => more > 0)"
+        )
+        if cut or page.evaluate("document.documentElement.scrollWidth") > 768:
+            wider[path] = cut
+    assert wider == {}
+
+
 def test_the_keyboard_reaches_the_content_first_and_sees_where_it_is(campus, open_page):
     lesson, _, _ = campus
     page = open_page(lesson.lecturer, "/records")

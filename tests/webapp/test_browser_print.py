@@ -163,6 +163,15 @@ def test_a_matrix_of_51_students_and_36_sessions_lies_on_its_side(db, printed):
         assert [word for word in ON_SCREENS_ONLY if tight(word) in text] == []
 
 
+def test_students_on_one_page_of_the_screen_print_together_a_line_each(db, printed):
+    lesson = a_register(db, 70)
+    pages = texts(printed(lesson.lecturer, f"/courses/{lesson.course.id}/students?page=all"))
+    assert len(pages) <= 3
+    assert_each_once_and_whole(pages, [f"{one.name} {one.index_number}" for one in lesson.students])
+    assert "1\N{EN DASH}70of70students" in pages[-1]
+    assert [word for text in pages for word in ON_SCREENS_ONLY if tight(word) in text] == []
+
+
 def test_the_button_prints(db, open_page):
     lesson = a_register(db, 3)
     page = open_page(lesson.lecturer, f"/sessions/{lesson.session.id}")

@@ -54,6 +54,7 @@ def rate_chart(labels: Sequence[str], lines: Mapping[str, Sequence[Point]], *, t
         show_legend=False,
         show_x_guides=False,
         show_minor_x_labels=False,
+        truncate_label=-1,  # otherwise days are cut to what fits if every label were shown
         no_prefix=True,
         margin=8,
         dots_size=3.5,

@@ -373,3 +373,12 @@ def test_a_remark_that_cannot_be_is_named(site_db, lesson, visitor):
     assert answer.status_code == 409
     assert "Present changed to Late bus" in plain(answer.text)
     assert "mine</textarea>" in answer.text
+
+
+def test_a_title_is_text(site, site_db):
+    lesson = make_lesson(site_db, starts_at=LONG_AGO, code="R&D</title><b>1")
+    page = site.visitor(lesson.lecturer).get(f"/sessions/{lesson.session.id}").text
+    title = page.partition("<title>")[2].partition("</title>")[0]
+    assert "<" not in title
+    assert title.startswith("Register R&amp;D")
+    assert "Mon 4 Mar 2024 · Test University" in title
