@@ -5,12 +5,15 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from attendance.errors import AttendanceError
 from attendance.settings.mail import MailSecurity, MailSettings
 from attendance.texts import english
+
+Server = TypeVar("Server", bound=smtplib.SMTP)
 
 _LONGEST_ANSWER = 200
 _UNAVAILABLE = 421
@@ -161,12 +164,13 @@ class MailServer:
     def _connect(self) -> smtplib.SMTP:
         wanted = self._settings
         if wanted.security is MailSecurity.TLS:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
+            server: smtplib.SMTP = _known_early(smtplib.SMTP_SSL, self._know)(
                 wanted.host, wanted.port, self._name, timeout=wanted.timeout_s, context=self._tls
             )
         else:
-            server = smtplib.SMTP(wanted.host, wanted.port, self._name, timeout=wanted.timeout_s)
-        self._connection = server
+            server = _known_early(smtplib.SMTP, self._know)(
+                wanted.host, wanted.port, self._name, timeout=wanted.timeout_s
+            )
         server.ehlo_or_helo_if_needed()
         if wanted.security is MailSecurity.STARTTLS:
             server.starttls(context=self._tls)
@@ -178,6 +182,9 @@ class MailServer:
                 )
             server.login(wanted.user, wanted.password.get_secret_value())
         return server
+
+    def _know(self, connection: smtplib.SMTP) -> None:
+        self._connection = connection
 
     @contextlib.contextmanager
     def _away_if_broken(self) -> Iterator[None]:
@@ -233,6 +240,17 @@ class MailServer:
         if self._connection is not None:
             self._connection.close()
             self._connection, self._used = None, False
+
+
+def _known_early(kind: type[Server], know: Callable[[smtplib.SMTP], None]) -> type[Server]:
+    """A kind of connection that is known before the server greets, so that an endless greeting can be broken off."""
+
+    class Known(kind):  # type: ignore[misc,valid-type]
+        def connect(self, *args: Any, **options: Any) -> Any:
+            know(self)
+            return super().connect(*args, **options)
+
+    return Known
 
 
 def _bytes(answer: bytes | str) -> bytes:

@@ -305,18 +305,20 @@ def test_what_a_killed_worker_left_is_sent_when_its_lease_ends(site, mailbox, ma
     assert work(site) == {"sent": 1}
 
 
-def test_a_lively_server_that_never_ends_is_broken_off(make_site, put):
+@pytest.mark.parametrize("greets", [True, False], ids=["in an answer", "in its greeting"])
+def test_a_lively_server_that_never_ends_is_broken_off(make_site, put, greets):
     """It sends a line of its answer now and then: no single wait is too long."""
     stop = threading.Event()
 
     def drip(listener):
         connection, _ = listener.accept()
         with connection:
-            connection.sendall(b"220 hello\r\n")
-            connection.recv(1024)
+            if greets:
+                connection.sendall(b"220 hello\r\n")
+                connection.recv(1024)
             while not stop.wait(0.2):
                 try:
-                    connection.sendall(b"250-still here\r\n")
+                    connection.sendall(b"250-still here\r\n" if greets else b"220-still here\r\n")
                 except OSError:
                     return
 
