@@ -71,7 +71,7 @@ check: install-dev  ## Formatting, linting, types, unused names, import rules, g
 	@echo "Names that nobody uses" && $(BIN)/python -m tests.unused_names
 	@echo "Import rules" && $(BIN)/lint-imports --no-logo
 	@echo "Generated code" && $(BIN)/python -m protos.generate --check
-	@echo "Translations" && $(BIN)/python -m webapp.translations.update --check
+	@echo "Translations" && $(BIN)/python -m webapp.translations.cli --check
 	@echo "Documents" && $(BIN)/python -m docs.from_code --check
 	@$(SITE)
 	@echo "Nothing to mend"
@@ -84,7 +84,7 @@ format: install-dev  ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 translations: install-dev  ## Bring the catalogues of translations in step with the texts of the code
-	@$(BIN)/python -m webapp.translations.update
+	@$(BIN)/python -m webapp.translations.cli
 
 protos: install-dev  ## Generate the gRPC code from protos/
 	@$(BIN)/python -m protos.generate

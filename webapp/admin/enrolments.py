@@ -16,7 +16,7 @@ from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.writing import begin_change, committed, note
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.exports.sheets import Column, Sheet
+from webapp.exports.sheets import Sheet, SheetColumn
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
@@ -39,7 +39,7 @@ def export_roster(course_id: int, form: Form) -> ResponseReturnValue:
     students = database().scalars(_roster_of(course, text))
     rows = [(course.code, student.index_number, student.name) for student in students]
     # Named as the import of enrolments has them, so that the file can be changed and imported.
-    columns = [Column("course_code"), Column("index_number"), Column("name")]
+    columns = [SheetColumn("course_code"), SheetColumn("index_number"), SheetColumn("name")]
     name = file_stem(["roster", course.code, today().isoformat(), text])
     return answer([Sheet(course.code, columns, rows, frozen=3)], file_name=name, form=form)
 

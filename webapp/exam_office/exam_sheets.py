@@ -6,26 +6,26 @@ from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session, sessionmaker
 
 from webapp.exam_office.lines import ExamFilter, ExamLine, exam_lines
-from webapp.exports.sheets import Cell, Column, Kind, Sheet
+from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 
 MOST_SHEETS = 100
 """So many courses have a sheet each; among more nobody would find one, and they are one sheet."""
 
 _COLUMNS = (
-    Column(lazy_gettext("Course")),
-    Column(lazy_gettext("Course name")),
-    Column(lazy_gettext("Index number")),
-    Column(lazy_gettext("Student")),
-    Column(lazy_gettext("Attendance"), Kind.SHARE),
-    Column(lazy_gettext("Attended"), Kind.WHOLE),
-    Column(lazy_gettext("Of these late"), Kind.WHOLE),
-    Column(lazy_gettext("Absences"), Kind.WHOLE),
-    Column(lazy_gettext("Excused"), Kind.WHOLE),
-    Column(lazy_gettext("Sessions recorded"), Kind.WHOLE),
-    Column(lazy_gettext("Sessions not recorded"), Kind.WHOLE),
-    Column(lazy_gettext("Threshold"), Kind.SHARE),
-    Column(lazy_gettext("Threshold met")),
-    Column(lazy_gettext("As of"), Kind.DAY),
+    SheetColumn(lazy_gettext("Course")),
+    SheetColumn(lazy_gettext("Course name")),
+    SheetColumn(lazy_gettext("Index number")),
+    SheetColumn(lazy_gettext("Student")),
+    SheetColumn(lazy_gettext("Attendance"), CellKind.SHARE),
+    SheetColumn(lazy_gettext("Attended"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Of these late"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Absences"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Excused"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Sessions recorded"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Sessions not recorded"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Threshold"), CellKind.SHARE),
+    SheetColumn(lazy_gettext("Threshold met")),
+    SheetColumn(lazy_gettext("As of"), CellKind.DAY),
 )
 
 

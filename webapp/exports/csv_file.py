@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from attendance.tables.writing import csv_lines, csv_rows
-from webapp.exports.sheets import Cell, Kind, Sheet, spoken
+from webapp.exports.sheets import Cell, CellKind, Sheet, spoken
 from webapp.tools.template_tools import whole_percent
 from webapp.tools.times import local
 
@@ -52,13 +52,13 @@ def _day(value: date | datetime) -> str:
     return (local(value).date() if isinstance(value, datetime) else value).isoformat()
 
 
-_WRITERS: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: spoken,
-    Kind.WHOLE: str,
+_WRITERS: dict[CellKind, Callable[[Any], str]] = {
+    CellKind.TEXT: spoken,
+    CellKind.WHOLE: str,
     # Not as pages write it in a language: a program that reads the file knows one form.
-    Kind.SHARE: lambda share: f"{whole_percent(share)}%",
-    Kind.DAY: _day,
-    Kind.CLOCK: lambda moment: local(moment).strftime("%H:%M"),
-    Kind.CLOCK_SECONDS: lambda moment: local(moment).strftime("%H:%M:%S"),
-    Kind.MOMENT: lambda moment: local(moment).strftime("%Y-%m-%d %H:%M:%S"),
+    CellKind.SHARE: lambda share: f"{whole_percent(share)}%",
+    CellKind.DAY: _day,
+    CellKind.CLOCK: lambda moment: local(moment).strftime("%H:%M"),
+    CellKind.CLOCK_SECONDS: lambda moment: local(moment).strftime("%H:%M:%S"),
+    CellKind.MOMENT: lambda moment: local(moment).strftime("%Y-%m-%d %H:%M:%S"),
 }

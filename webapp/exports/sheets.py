@@ -13,10 +13,10 @@ from webapp.tools.languages import say
 Text = Any
 """A `str`, also an `attendance.texts.Text`, or a `flask_babel.lazy_gettext`; written in the reader's language."""
 Cell = Any
-"""What stands in a cell, as the column's `Kind` wants it; None leaves it empty."""
+"""What stands in a cell, as the column's `CellKind` wants it; None leaves it empty."""
 
 
-class Kind(Enum):
+class CellKind(Enum):
     """What the cells of a column are; it decides how they are written.
 
     Attributes:
@@ -39,11 +39,11 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Column:
+class SheetColumn:
     """A column of a sheet."""
 
     heading: Text
-    kind: Kind = Kind.TEXT
+    kind: CellKind = CellKind.TEXT
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Sheet:
     """
 
     name: Text
-    columns: Sequence[Column]
+    columns: Sequence[SheetColumn]
     rows: Iterable[Sequence[Cell]]
     frozen: int = 0
 

@@ -20,7 +20,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from webapp.exports.sheets import Cell, Column, Kind, Sheet, spoken
+from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn, spoken
 from webapp.tools.template_tools import whole_percent
 from webapp.tools.times import local
 
@@ -40,14 +40,21 @@ _LEFT_BEHIND = timedelta(days=1)
 _PREFIX = "export-"
 _BLOCK_BYTES = 65_536
 _NUMBER_FORMATS = {
-    Kind.WHOLE: "0",
-    Kind.SHARE: "0%",
-    Kind.DAY: "yyyy-mm-dd",
-    Kind.CLOCK: "hh:mm",
-    Kind.CLOCK_SECONDS: "hh:mm:ss",
-    Kind.MOMENT: "yyyy-mm-dd hh:mm:ss",
+    CellKind.WHOLE: "0",
+    CellKind.SHARE: "0%",
+    CellKind.DAY: "yyyy-mm-dd",
+    CellKind.CLOCK: "hh:mm",
+    CellKind.CLOCK_SECONDS: "hh:mm:ss",
+    CellKind.MOMENT: "yyyy-mm-dd hh:mm:ss",
 }
-_WIDTHS = {Kind.SHARE: 5, Kind.WHOLE: 6, Kind.DAY: 11, Kind.CLOCK: 6, Kind.CLOCK_SECONDS: 9, Kind.MOMENT: 19}
+_WIDTHS = {
+    CellKind.SHARE: 5,
+    CellKind.WHOLE: 6,
+    CellKind.DAY: 11,
+    CellKind.CLOCK: 6,
+    CellKind.CLOCK_SECONDS: 9,
+    CellKind.MOMENT: 19,
+}
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ def _parts(sheet: Sheet) -> Iterator[Sheet]:
         rows = chain([following], rows)
 
 
-def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[Kind, Format]) -> None:
+def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[CellKind, Format]) -> None:
     widths = [max(_WIDTHS.get(column.kind, 0), *map(len, spoken(column.heading).split())) for column in sheet.columns]
     for place, column in enumerate(sheet.columns):
         page.write_string(0, place, spoken(column.heading), heading)
@@ -202,37 +209,41 @@ def _write_sheet(page: Worksheet, sheet: Sheet, heading: Format, formats: dict[K
     _set_up_printing(page)
 
 
-def _widened(widths: Sequence[int], columns: Sequence[Column], row: Sequence[Cell]) -> list[int]:
-    texts = (spoken(cell or "") if column.kind is Kind.TEXT else "" for cell, column in zip(row, columns, strict=True))
+def _widened(widths: Sequence[int], columns: Sequence[SheetColumn], row: Sequence[Cell]) -> list[int]:
+    texts = (
+        spoken(cell or "") if column.kind is CellKind.TEXT else "" for cell, column in zip(row, columns, strict=True)
+    )
     return [max(width, len(text)) for width, text in zip(widths, texts, strict=True)]
 
 
-def _write_cell(page: Worksheet, at: tuple[int, int], cell: Cell, kind: Kind, formats: dict[Kind, Format]) -> None:
+def _write_cell(
+    page: Worksheet, at: tuple[int, int], cell: Cell, kind: CellKind, formats: dict[CellKind, Format]
+) -> None:
     if cell is None or cell == "":
         return
-    if kind is Kind.TEXT:
+    if kind is CellKind.TEXT:
         # Never `write`, which takes what begins with "=" for a formula.
         page.write_string(*at, spoken(cell)[:_LONGEST_TEXT])
-    elif kind in (Kind.WHOLE, Kind.SHARE):
+    elif kind in (CellKind.WHOLE, CellKind.SHARE):
         page.write_number(*at, _number(cell, kind), formats[kind])
     else:
         page.write_datetime(*at, _time(cell, kind), formats[kind])
 
 
-def _number(cell: Any, kind: Kind) -> Any:
-    return whole_percent(cell) / 100 if kind is Kind.SHARE else cell
+def _number(cell: Any, kind: CellKind) -> Any:
+    return whole_percent(cell) / 100 if kind is CellKind.SHARE else cell
 
 
-def _time(cell: Any, kind: Kind) -> Any:
+def _time(cell: Any, kind: CellKind) -> Any:
     """A cell's day, time of day or both, without a zone, as Excel keeps them."""
     if not isinstance(cell, datetime):
         return cell
     here = local(cell).replace(tzinfo=None)
-    if kind is Kind.DAY:
+    if kind is CellKind.DAY:
         return here.date()
-    if kind is Kind.MOMENT:
+    if kind is CellKind.MOMENT:
         return here
-    return here.time() if kind is Kind.CLOCK_SECONDS else here.time().replace(second=0)
+    return here.time() if kind is CellKind.CLOCK_SECONDS else here.time().replace(second=0)
 
 
 def _set_up_printing(page: Worksheet) -> None:

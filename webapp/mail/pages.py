@@ -13,7 +13,7 @@ from attendance.database.mail import queue_mail, try_again
 from attendance.database.models import MailState, QueuedMail, utc_now
 from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
-from webapp.mail.kinds import KINDS, Kind
+from webapp.mail.kinds import KINDS, MailKind
 from webapp.mail.letters import Letter, writing
 from webapp.serving.security import CONTENT_SECURITY_POLICY
 from webapp.tools.languages import offered
@@ -103,7 +103,7 @@ def letter(mail_kind: str) -> ResponseReturnValue:
     return answer
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> MailKind:
     return KINDS[name] if name in KINDS else abort(404)
 
 
@@ -112,7 +112,7 @@ def _language() -> str:
     return wanted if wanted in offered(current_app) else str(get_locale())
 
 
-def _example(kind: Kind, language: str) -> Letter:
+def _example(kind: MailKind, language: str) -> Letter:
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the application behind the proxy
     with writing(app, language):
         return kind.example()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flask_babel import lazy_gettext
 
 from attendance.database.models import Course
-from webapp.exports.sheets import Cell, Column, Kind, Sheet
+from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.records.tallies import Tally
 from webapp.tools.phases import PHASE_WORDS
 from webapp.tools.session_words import audience_codes, room_names
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from webapp.records.courses import SessionLine
 
 TALLY_COLUMNS = (
-    Column(lazy_gettext("Attendance"), Kind.SHARE),
-    Column(lazy_gettext("Present"), Kind.WHOLE),
-    Column(lazy_gettext("Late"), Kind.WHOLE),
-    Column(lazy_gettext("Absent"), Kind.WHOLE),
-    Column(lazy_gettext("Excused"), Kind.WHOLE),
-    Column(lazy_gettext("Not recorded"), Kind.WHOLE),
+    SheetColumn(lazy_gettext("Attendance"), CellKind.SHARE),
+    SheetColumn(lazy_gettext("Present"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Late"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Absent"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Excused"), CellKind.WHOLE),
+    SheetColumn(lazy_gettext("Not recorded"), CellKind.WHOLE),
 )
 _SESSION_COLUMNS = (
-    Column(lazy_gettext("Date"), Kind.DAY),
-    Column(lazy_gettext("Start"), Kind.CLOCK),
-    Column(lazy_gettext("End"), Kind.CLOCK),
-    Column(lazy_gettext("For")),
-    Column(lazy_gettext("Room")),
-    Column(lazy_gettext("State")),
-    Column(lazy_gettext("Students expected"), Kind.WHOLE),
+    SheetColumn(lazy_gettext("Date"), CellKind.DAY),
+    SheetColumn(lazy_gettext("Start"), CellKind.CLOCK),
+    SheetColumn(lazy_gettext("End"), CellKind.CLOCK),
+    SheetColumn(lazy_gettext("For")),
+    SheetColumn(lazy_gettext("Room")),
+    SheetColumn(lazy_gettext("State")),
+    SheetColumn(lazy_gettext("Students expected"), CellKind.WHOLE),
     *TALLY_COLUMNS,
 )
 

@@ -6,7 +6,7 @@ from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.audiences import Condition
-from webapp.exports.sheets import Cell, Column, Kind, Sheet
+from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.records.query import Record, RecordFilter, RecordQuery
 from webapp.tools.template_tools import STATE_WORDS, UNRECORDED, source_word
 from webapp.tools.times import zone
@@ -23,26 +23,26 @@ def records_sheet(wanted: RecordFilter, reach: Condition | None, sessions: sessi
     return Sheet(lazy_gettext("Records"), _columns(), _rows(wanted, reach, sessions))
 
 
-def _columns() -> list[Column]:
+def _columns() -> list[SheetColumn]:
     place = {"zone": str(zone())}
     return [
-        Column(lazy_gettext("Date"), Kind.DAY),
-        Column(lazy_gettext("Start"), Kind.CLOCK),
-        Column(lazy_gettext("End"), Kind.CLOCK),
-        Column(lazy_gettext("Course")),
-        Column(lazy_gettext("Course name")),
-        Column(lazy_gettext("Index number")),
-        Column(lazy_gettext("Student")),
-        Column(lazy_gettext("Status")),
-        Column(lazy_gettext("Source")),
-        Column(gettext("First seen (%(zone)s)", **place), Kind.MOMENT),
-        Column(gettext("Last seen (%(zone)s)", **place), Kind.MOMENT),
-        Column(lazy_gettext("Confidence"), Kind.SHARE),
-        Column(lazy_gettext("Remark")),
-        Column(lazy_gettext("Not recorded because")),
-        Column(gettext("Room watched from (%(zone)s)", **place), Kind.MOMENT),
-        Column(lazy_gettext("Label")),
-        Column(lazy_gettext("Letter")),
+        SheetColumn(lazy_gettext("Date"), CellKind.DAY),
+        SheetColumn(lazy_gettext("Start"), CellKind.CLOCK),
+        SheetColumn(lazy_gettext("End"), CellKind.CLOCK),
+        SheetColumn(lazy_gettext("Course")),
+        SheetColumn(lazy_gettext("Course name")),
+        SheetColumn(lazy_gettext("Index number")),
+        SheetColumn(lazy_gettext("Student")),
+        SheetColumn(lazy_gettext("Status")),
+        SheetColumn(lazy_gettext("Source")),
+        SheetColumn(gettext("First seen (%(zone)s)", **place), CellKind.MOMENT),
+        SheetColumn(gettext("Last seen (%(zone)s)", **place), CellKind.MOMENT),
+        SheetColumn(lazy_gettext("Confidence"), CellKind.SHARE),
+        SheetColumn(lazy_gettext("Remark")),
+        SheetColumn(lazy_gettext("Not recorded because")),
+        SheetColumn(gettext("Room watched from (%(zone)s)", **place), CellKind.MOMENT),
+        SheetColumn(lazy_gettext("Label")),
+        SheetColumn(lazy_gettext("Letter")),
     ]
 
 

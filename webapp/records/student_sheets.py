@@ -5,35 +5,35 @@ from collections.abc import Iterable, Iterator
 from flask_babel import gettext, lazy_gettext
 
 from attendance.database.models import Attendance, Course, Excuse
-from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.records.course_sheets import TALLY_COLUMNS, tally_cells
 from webapp.records.tallies import Tally
 from webapp.tools.session_words import audience_codes, room_names
 from webapp.tools.template_tools import STATE_WORDS, UNRECORDED, source_word
 
-_COURSE_COLUMNS = (Column(lazy_gettext("Course")), Column(lazy_gettext("Course name")), *TALLY_COLUMNS)
+_COURSE_COLUMNS = (SheetColumn(lazy_gettext("Course")), SheetColumn(lazy_gettext("Course name")), *TALLY_COLUMNS)
 _EXCUSE_COLUMNS = (
-    Column(lazy_gettext("First day"), Kind.DAY),
-    Column(lazy_gettext("Last day"), Kind.DAY),
-    Column(lazy_gettext("Course")),
-    Column(lazy_gettext("Reason")),
-    Column(lazy_gettext("Reference")),
-    Column(lazy_gettext("By")),
+    SheetColumn(lazy_gettext("First day"), CellKind.DAY),
+    SheetColumn(lazy_gettext("Last day"), CellKind.DAY),
+    SheetColumn(lazy_gettext("Course")),
+    SheetColumn(lazy_gettext("Reason")),
+    SheetColumn(lazy_gettext("Reference")),
+    SheetColumn(lazy_gettext("By")),
 )
 _SESSION_COLUMNS = (
-    Column(lazy_gettext("Date"), Kind.DAY),
-    Column(lazy_gettext("Start"), Kind.CLOCK),
-    Column(lazy_gettext("End"), Kind.CLOCK),
-    Column(lazy_gettext("Course")),
-    Column(lazy_gettext("Room")),
-    Column(lazy_gettext("Status")),
-    Column(lazy_gettext("Source")),
-    Column(lazy_gettext("First seen"), Kind.CLOCK_SECONDS),
-    Column(lazy_gettext("Last seen"), Kind.CLOCK_SECONDS),
-    Column(lazy_gettext("Remark")),
-    Column(lazy_gettext("Not recorded because")),
-    Column(lazy_gettext("Label")),
-    Column(lazy_gettext("Letter")),
+    SheetColumn(lazy_gettext("Date"), CellKind.DAY),
+    SheetColumn(lazy_gettext("Start"), CellKind.CLOCK),
+    SheetColumn(lazy_gettext("End"), CellKind.CLOCK),
+    SheetColumn(lazy_gettext("Course")),
+    SheetColumn(lazy_gettext("Room")),
+    SheetColumn(lazy_gettext("Status")),
+    SheetColumn(lazy_gettext("Source")),
+    SheetColumn(lazy_gettext("First seen"), CellKind.CLOCK_SECONDS),
+    SheetColumn(lazy_gettext("Last seen"), CellKind.CLOCK_SECONDS),
+    SheetColumn(lazy_gettext("Remark")),
+    SheetColumn(lazy_gettext("Not recorded because")),
+    SheetColumn(lazy_gettext("Label")),
+    SheetColumn(lazy_gettext("Letter")),
 )
 
 

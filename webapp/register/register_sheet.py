@@ -5,27 +5,27 @@ from collections.abc import Iterable, Sequence
 from flask_babel import lazy_gettext
 
 from attendance.database.models import ClassSession
-from webapp.exports.sheets import Cell, Column, Kind, Sheet
+from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.register.rows import RegisterRow
 from webapp.tools.session_words import audience_codes
 from webapp.tools.template_tools import STATE_WORDS, source_word
 from webapp.tools.times import local
 
 _COLUMNS = (
-    Column(lazy_gettext("Index number")),
-    Column(lazy_gettext("Student")),
-    Column(lazy_gettext("Status")),
-    Column(lazy_gettext("Source")),
-    Column(lazy_gettext("First seen"), Kind.CLOCK_SECONDS),
-    Column(lazy_gettext("Last seen"), Kind.CLOCK_SECONDS),
-    Column(lazy_gettext("Confidence"), Kind.SHARE),
-    Column(lazy_gettext("Changed by")),
-    Column(lazy_gettext("Remark")),
-    Column(lazy_gettext("Excuse")),
-    Column(lazy_gettext("Not recorded because")),
-    Column(lazy_gettext("Room watched from"), Kind.CLOCK),
-    Column(lazy_gettext("Label")),
-    Column(lazy_gettext("Letter")),
+    SheetColumn(lazy_gettext("Index number")),
+    SheetColumn(lazy_gettext("Student")),
+    SheetColumn(lazy_gettext("Status")),
+    SheetColumn(lazy_gettext("Source")),
+    SheetColumn(lazy_gettext("First seen"), CellKind.CLOCK_SECONDS),
+    SheetColumn(lazy_gettext("Last seen"), CellKind.CLOCK_SECONDS),
+    SheetColumn(lazy_gettext("Confidence"), CellKind.SHARE),
+    SheetColumn(lazy_gettext("Changed by")),
+    SheetColumn(lazy_gettext("Remark")),
+    SheetColumn(lazy_gettext("Excuse")),
+    SheetColumn(lazy_gettext("Not recorded because")),
+    SheetColumn(lazy_gettext("Room watched from"), CellKind.CLOCK),
+    SheetColumn(lazy_gettext("Label")),
+    SheetColumn(lazy_gettext("Letter")),
 )
 
 

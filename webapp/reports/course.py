@@ -14,7 +14,7 @@ from attendance.database.thresholds import threshold_of
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.records.tallies import Tally, count_below, roster_sizes, tally_sessions, total
 from webapp.reports.asked import file_addresses
 from webapp.reports.blueprint import blueprint
@@ -60,11 +60,11 @@ def export_course(course_id: int, form: Form) -> ResponseReturnValue:
 def weeks_sheet(course: Course, weeks: Sequence[Week]) -> Sheet:
     """The weeks as a sheet."""
     columns = (
-        Column(_("Week from"), Kind.DAY),
-        Column(_("Rate"), Kind.SHARE),
-        Column(_("Lowest session"), Kind.SHARE),
-        Column(_("Highest session"), Kind.SHARE),
-        Column(_("Sessions"), Kind.WHOLE),
+        SheetColumn(_("Week from"), CellKind.DAY),
+        SheetColumn(_("Rate"), CellKind.SHARE),
+        SheetColumn(_("Lowest session"), CellKind.SHARE),
+        SheetColumn(_("Highest session"), CellKind.SHARE),
+        SheetColumn(_("Sessions"), CellKind.WHOLE),
     )
     rows = [
         (week.monday, week.tally.rate, min(week.rates, default=None), max(week.rates, default=None), len(week.sessions))

@@ -18,7 +18,7 @@ from attendance.database.thresholds import threshold_of
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_department, reachable_departments
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.records.tallies import Tally, roster_sizes, tally_enrolled, total
 from webapp.reports.asked import Order, asked_below, asked_order, asked_search, file_addresses
 from webapp.reports.asked_students import AskedStudents
@@ -166,14 +166,14 @@ def export_at_risk(department_id: int, form: Form) -> ResponseReturnValue:
 def courses_sheet(found: Department, lines: Sequence[CourseLine]) -> Sheet:
     """The courses as a sheet."""
     columns = (
-        Column(_("Code")),
-        Column(_("Course")),
-        Column(_("Students"), Kind.WHOLE),
-        Column(_("Sessions so far"), Kind.WHOLE),
-        Column(_("Attended"), Kind.SHARE),
-        Column(_("Below threshold"), Kind.WHOLE),
-        Column(_("Threshold"), Kind.SHARE),
-        Column(_("Not recorded"), Kind.SHARE),
+        SheetColumn(_("Code")),
+        SheetColumn(_("Course")),
+        SheetColumn(_("Students"), CellKind.WHOLE),
+        SheetColumn(_("Sessions so far"), CellKind.WHOLE),
+        SheetColumn(_("Attended"), CellKind.SHARE),
+        SheetColumn(_("Below threshold"), CellKind.WHOLE),
+        SheetColumn(_("Threshold"), CellKind.SHARE),
+        SheetColumn(_("Not recorded"), CellKind.SHARE),
     )
     rows = [
         (
@@ -194,13 +194,13 @@ def courses_sheet(found: Department, lines: Sequence[CourseLine]) -> Sheet:
 def risk_sheet(found: Department, lines: Sequence[RiskLine]) -> Sheet:
     """The students at risk as a sheet: a line for each course in which one is."""
     columns = (
-        Column(_("Index number")),
-        Column(_("Student")),
-        Column(_("Code")),
-        Column(_("Course")),
-        Column(_("Attended"), Kind.SHARE),
-        Column(_("Times absent"), Kind.WHOLE),
-        Column(_("Attended, all courses"), Kind.SHARE),
+        SheetColumn(_("Index number")),
+        SheetColumn(_("Student")),
+        SheetColumn(_("Code")),
+        SheetColumn(_("Course")),
+        SheetColumn(_("Attended"), CellKind.SHARE),
+        SheetColumn(_("Times absent"), CellKind.WHOLE),
+        SheetColumn(_("Attended, all courses"), CellKind.SHARE),
     )
     rows = [
         (

@@ -13,7 +13,7 @@ from webapp.tools.template_tools import UNRECORDED
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StatusLetter:
     """How a mark is shown.
 
     Attributes:
@@ -25,25 +25,25 @@ class Letter:
     css: str
 
 
-def letters(labels: Iterable[ShownLabel] = ()) -> Mapping[str, Letter]:
+def letters(labels: Iterable[ShownLabel] = ()) -> Mapping[str, StatusLetter]:
     """By mark, in the language of the request; with the labels that marks have."""
     return {
         **{label.key: letter_of(label) for label in labels},
-        "present": Letter(pgettext("letter of present", "P"), _("Present"), "present"),
-        "late": Letter(pgettext("letter of late", "L"), _("Late"), "late"),
-        "absent": Letter(pgettext("letter of absent", "A"), _("Absent"), "absent"),
-        "excused": Letter(pgettext("letter of excused", "E"), _("Excused"), "excused"),
-        UNRECORDED: Letter("?", _("Not recorded"), "unrecorded"),
-        UNSEEN: Letter("\N{HORIZONTAL ELLIPSIS}", _("Not yet seen"), "unseen"),
-        NOT_EXPECTED: Letter("", _("Not expected"), "none"),
+        "present": StatusLetter(pgettext("letter of present", "P"), _("Present"), "present"),
+        "late": StatusLetter(pgettext("letter of late", "L"), _("Late"), "late"),
+        "absent": StatusLetter(pgettext("letter of absent", "A"), _("Absent"), "absent"),
+        "excused": StatusLetter(pgettext("letter of excused", "E"), _("Excused"), "excused"),
+        UNRECORDED: StatusLetter("?", _("Not recorded"), "unrecorded"),
+        UNSEEN: StatusLetter("\N{HORIZONTAL ELLIPSIS}", _("Not yet seen"), "unseen"),
+        NOT_EXPECTED: StatusLetter("", _("Not expected"), "none"),
     }
 
 
-def letter_of(label: ShownLabel) -> Letter:
+def letter_of(label: ShownLabel) -> StatusLetter:
     """How a mark with a label is shown."""
-    return Letter(label.letter, label.name, f"{label.kind} label-{label.colour}")
+    return StatusLetter(label.letter, label.name, f"{label.kind} label-{label.colour}")
 
 
-def cells(shown: Mapping[str, Letter]) -> Mapping[str, Markup]:
+def cells(shown: Mapping[str, StatusLetter]) -> Mapping[str, Markup]:
     """By mark, a table's cell; made once for all the ten thousand of a matrix."""
     return {mark: Markup('<td class="m-{}">{}</td>').format(one.css, one.letter) for mark, one in shown.items()}

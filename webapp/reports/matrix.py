@@ -13,7 +13,7 @@ from attendance.database.models import ClassSession, Course, utc_now
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.records.tallies import Tally, roster_sizes
 from webapp.reports.asked import Order, file_addresses
 from webapp.reports.asked_students import AskedStudents, asked_students
@@ -93,10 +93,10 @@ def matrix_sheet(
 ) -> Sheet:
     """The matrix as a sheet: a column for each session, a letter in each cell."""
     columns = (
-        Column(_("Index number")),
-        Column(_("Student")),
-        Column(_("Rate"), Kind.SHARE),
-        *(Column(f"{local(session.starts_at):%Y-%m-%d %H:%M}") for session in sessions),
+        SheetColumn(_("Index number")),
+        SheetColumn(_("Student")),
+        SheetColumn(_("Rate"), CellKind.SHARE),
+        *(SheetColumn(f"{local(session.starts_at):%Y-%m-%d %H:%M}") for session in sessions),
     )
     shown = {mark: one.letter for mark, one in letters(labels).items()}
     written = (

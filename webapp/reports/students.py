@@ -14,7 +14,7 @@ from attendance.database.models import Course, utc_now
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.exports.sheets import Cell, Column, Kind, Sheet
+from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.records.course_sheets import TALLY_COLUMNS, tally_cells
 from webapp.records.tallies import Tally, roster_sizes
 from webapp.reports.asked import Order, file_addresses
@@ -93,13 +93,13 @@ def export_students(course_id: int, form: Form) -> ResponseReturnValue:
 def students_sheet(course: Course, lines: Sequence[StudentLine]) -> Sheet:
     """The list as a sheet."""
     columns = (
-        Column(_("Index number")),
-        Column(_("Student")),
+        SheetColumn(_("Index number")),
+        SheetColumn(_("Student")),
         *TALLY_COLUMNS,
-        Column(_("Trend, percentage points"), Kind.WHOLE),
-        Column(_("Last seen"), Kind.DAY),
-        Column(_("Longest absence, sessions"), Kind.WHOLE),
-        Column(_("Below the threshold")),
+        SheetColumn(_("Trend, percentage points"), CellKind.WHOLE),
+        SheetColumn(_("Last seen"), CellKind.DAY),
+        SheetColumn(_("Longest absence, sessions"), CellKind.WHOLE),
+        SheetColumn(_("Below the threshold")),
     )
     return Sheet(course.code, columns, [_cells(line) for line in lines], frozen=2)
 

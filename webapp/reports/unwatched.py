@@ -17,7 +17,7 @@ from attendance.database.models import Attendance, ClassSession, Course, Departm
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_department
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.reports.asked import Order, asked_order, file_addresses
 from webapp.reports.blueprint import blueprint
 from webapp.reports.coverage import CameraCoverage, read_coverage
@@ -98,13 +98,13 @@ def export_unrecorded(department_id: int, form: Form) -> ResponseReturnValue:
 def unrecorded_sheet(found: Department, lines: Sequence[UnrecordedLine]) -> Sheet:
     """The sessions as a sheet: a line for each reason."""
     columns = (
-        Column(_("Session"), Kind.MOMENT),
-        Column(_("Course")),
-        Column(_("Course name")),
-        Column(_("Room")),
-        Column(_("Not recorded"), Kind.WHOLE),
-        Column(_("Of entries"), Kind.WHOLE),
-        Column(_("Why")),
+        SheetColumn(_("Session"), CellKind.MOMENT),
+        SheetColumn(_("Course")),
+        SheetColumn(_("Course name")),
+        SheetColumn(_("Room")),
+        SheetColumn(_("Not recorded"), CellKind.WHOLE),
+        SheetColumn(_("Of entries"), CellKind.WHOLE),
+        SheetColumn(_("Why")),
     )
     rows = [
         (
@@ -154,15 +154,15 @@ def export_cameras(department_id: int, form: Form) -> ResponseReturnValue:
 def cameras_sheet(found: Department, lines: Sequence[CameraCoverage]) -> Sheet:
     """The cameras as a sheet."""
     columns = (
-        Column(_("Room")),
-        Column(_("Camera")),
-        Column(_("Watched"), Kind.SHARE),
-        Column(_("Minutes of sessions"), Kind.WHOLE),
-        Column(_("Minutes watched"), Kind.WHOLE),
-        Column(_("Of these live"), Kind.WHOLE),
-        Column(_("Minutes in which it saw nothing"), Kind.WHOLE),
-        Column(_("Minutes away"), Kind.WHOLE),
-        Column(_("Last heard of"), Kind.MOMENT),
+        SheetColumn(_("Room")),
+        SheetColumn(_("Camera")),
+        SheetColumn(_("Watched"), CellKind.SHARE),
+        SheetColumn(_("Minutes of sessions"), CellKind.WHOLE),
+        SheetColumn(_("Minutes watched"), CellKind.WHOLE),
+        SheetColumn(_("Of these live"), CellKind.WHOLE),
+        SheetColumn(_("Minutes in which it saw nothing"), CellKind.WHOLE),
+        SheetColumn(_("Minutes away"), CellKind.WHOLE),
+        SheetColumn(_("Last heard of"), CellKind.MOMENT),
     )
     rows = [
         (

@@ -43,7 +43,7 @@ class Week:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class WeekSlot:
     """A row of the map: sessions that begin on the same day of the week at the same time.
 
     Attributes:
@@ -79,7 +79,7 @@ def by_week(sessions: Sequence[ClassSession], tallies: Mapping[int, Tally]) -> l
     return [Week(monday, of_weeks.get(monday, [])) for monday in mondays]
 
 
-def heat_map(weeks: Sequence[Week]) -> list[Slot]:
+def heat_map(weeks: Sequence[Week]) -> list[WeekSlot]:
     """The rows of the map of all these weeks, by day of the week and time."""
     found: dict[tuple[int, str], dict[date, list[Rated]]] = defaultdict(lambda: defaultdict(list))
     for week in weeks:
@@ -87,6 +87,6 @@ def heat_map(weeks: Sequence[Week]) -> list[Slot]:
             begins = local(one.session.starts_at)
             found[begins.weekday(), clock_text(one.session.starts_at)][week.monday].append(one)
     return [
-        Slot(weekday, clock, [at.get(week.monday, []) for week in weeks])
+        WeekSlot(weekday, clock, [at.get(week.monday, []) for week in weeks])
         for (weekday, clock), at in sorted(found.items())
     ]

@@ -133,7 +133,7 @@ class Inbox:
         return True
 
 
-class Connection(TConn):  # type: ignore[misc] # gunicorn has no types
+class ClientConnection(TConn):  # type: ignore[misc] # gunicorn has no types
     """A connection whose requests are read from its inbox."""
 
     def __init__(self, cfg: Any, sock: socket, client: Any, server: Any) -> None:
@@ -159,7 +159,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._receiving: dict[Connection, None] = {}  # oldest first
+        self._receiving: dict[ClientConnection, None] = {}  # oldest first
 
     def accept(self, listener: socket) -> None:
         """Accept a connection and receive its first request."""
@@ -170,15 +170,15 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
                 raise
             return
         self.nr_conns += 1
-        self._receive(Connection(self.cfg, sock, client, listener.getsockname()), known=False)
+        self._receive(ClientConnection(self.cfg, sock, client, listener.getsockname()), known=False)
 
-    def on_client_socket_readable(self, conn: Connection, client: socket) -> None:
+    def on_client_socket_readable(self, conn: ClientConnection, client: socket) -> None:
         """Receive the next request of a connection that was kept."""
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self._receive(conn, known=conn.inbox.begin())
 
-    def finish_request(self, conn: Connection, fs: Any) -> None:
+    def finish_request(self, conn: ClientConnection, fs: Any) -> None:
         """As gunicorn does; a request that came together with the last one makes the socket not readable again."""
         super().finish_request(conn, fs)
         if conn.inbox.has_more and conn in self.keepalived_conns:
@@ -191,18 +191,18 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
         for conn in [conn for conn in self._receiving if conn.inbox.overdue(now, stopping=not self.alive)]:
             self._drop(conn, _TOO_SLOW if conn.inbox.size else "")
 
-    def handle_request(self, req: Any, conn: Connection) -> bool:
+    def handle_request(self, req: Any, conn: ClientConnection) -> bool:
         """Answer; a client that does not take the answer is gone, and no fault of ours."""
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError:
             raise BrokenPipeError(errno.EPIPE, "the client takes nothing of the answer") from None
 
-    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+    def _keepalive_after(self, conn: ClientConnection, keepalive: bool) -> bool:
         # Behind a body that was not received, nobody knows where the next request begins.
         return False if conn.inbox.left_out else bool(super()._keepalive_after(conn, keepalive))
 
-    def _receive(self, conn: Connection, *, known: bool) -> None:
+    def _receive(self, conn: ClientConnection, *, known: bool) -> None:
         if known:
             self._answer(conn)
             return
@@ -212,7 +212,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
         if self.nr_conns >= self.worker_connections - self.cfg.threads:
             self._drop_oldest(lambda other: other is not conn)
 
-    def _on_readable(self, conn: Connection, sock: socket) -> None:
+    def _on_readable(self, conn: ClientConnection, sock: socket) -> None:
         try:
             data = sock.recv(_AT_ONCE)
         except BlockingIOError:
@@ -230,7 +230,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
         elif sum(other.inbox.size for other in self._receiving) > _MOST_HELD:
             self._drop_oldest(lambda other: other.inbox.size > _LARGE)
 
-    def _answer(self, conn: Connection) -> None:
+    def _answer(self, conn: ClientConnection) -> None:
         if conn.inbox.refusal:
             self.nr_conns -= 1
             _send(conn, conn.inbox.refusal, *_LAST_WORDS)
@@ -238,25 +238,25 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
         else:
             self.enqueue_req(conn)
 
-    def _drop_oldest(self, which: Callable[[Connection], bool]) -> None:
+    def _drop_oldest(self, which: Callable[[ClientConnection], bool]) -> None:
         """Make room: whoever has been sending for longest is slowest."""
         oldest = next(filter(which, self._receiving), None)
         if oldest is not None:
             self._drop(oldest, _TOO_SLOW)
 
-    def _drop(self, conn: Connection, status: str = "") -> None:
+    def _drop(self, conn: ClientConnection, status: str = "") -> None:
         self._forget(conn)
         self.nr_conns -= 1
         if status:
             _send(conn, status, *_LAST_WORDS)
         conn.close()
 
-    def _forget(self, conn: Connection) -> None:
+    def _forget(self, conn: ClientConnection) -> None:
         del self._receiving[conn]
         self.poller.unregister(conn.sock)
 
 
-def _send(conn: Connection, status: str, *headers: str) -> None:
+def _send(conn: ClientConnection, status: str, *headers: str) -> None:
     try:
         conn.sock.setblocking(False)
         conn.sock.send("\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode("ascii"))

@@ -301,7 +301,7 @@ def test_pages_are_readable_in_the_dark(visit, assert_accessible, campus):
 
 def test_pages_with_errors_and_secrets_are_accessible(visit, assert_accessible, campus):
     page = visit("/admin", size=SIZES["narrow"])
-    for path in ("students/new", "courses/new", "lecturers/new", "rooms/new", "cameras/new", "timetable/new"):
+    for path in ("students/new", "courses/new", "accounts/new", "rooms/new", "cameras/new", "timetable/new"):
         page.goto(f"/admin/{path}")
         page.locator("main form button[type=submit]").click()
         expect(page.get_by_role("alert")).to_be_focused()
@@ -323,6 +323,6 @@ def test_pages_with_errors_and_secrets_are_accessible(visit, assert_accessible, 
     page.goto("/admin/accounts/new")
     page.get_by_label("Name").fill("Donald Knuth")
     page.get_by_label("E-mail address").fill("knuth@example.edu")
-    page.get_by_role("button", name="Add the lecturer").click()
+    page.get_by_role("button", name="Add the account").click()
     expect(page.get_by_role("heading", name="First password")).to_be_visible()
     assert_accessible(page)

@@ -18,7 +18,7 @@ from attendance.texts import english
 from tests.factories import make_lecturer
 from webapp.account.permissions import Access, needs
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.exports.sheets import Column, Kind, Sheet
+from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.tools import pseudo
 from webapp.tools.languages import COOKIE, LANGUAGES
 from webapp.tools.storage import database, engine_of
@@ -30,13 +30,13 @@ NASTY = ("=1+1", "@SUM(A1)", "two\nlines", "Ł" * 120, "007", "1e5", "http://exa
 EVERY_KIND = Sheet(
     "Every kind",
     [
-        Column("Name"),
-        Column("Number", Kind.WHOLE),
-        Column("Rate", Kind.SHARE),
-        Column("Day", Kind.DAY),
-        Column("Start", Kind.CLOCK),
-        Column("Seen", Kind.CLOCK_SECONDS),
-        Column("Changed", Kind.MOMENT),
+        SheetColumn("Name"),
+        SheetColumn("Number", CellKind.WHOLE),
+        SheetColumn("Rate", CellKind.SHARE),
+        SheetColumn("Day", CellKind.DAY),
+        SheetColumn("Start", CellKind.CLOCK),
+        SheetColumn("Seen", CellKind.CLOCK_SECONDS),
+        SheetColumn("Changed", CellKind.MOMENT),
     ],
     [
         ("Ada", 3, 0.7499, NINE, NINE, NINE, NINE),
@@ -96,7 +96,7 @@ def test_cells_of_a_workbook_have_types(request_context):
 
 
 def test_no_text_is_a_formula_a_link_or_a_number(request_context):
-    sheet = Sheet("Names", [Column("=HYPERLINK(1)")], [(text,) for text in NASTY])
+    sheet = Sheet("Names", [SheetColumn("=HYPERLINK(1)")], [(text,) for text in NASTY])
     page = as_book([sheet]).active
     assert [cell.value for cell in page["A"]] == ["=HYPERLINK(1)", *NASTY]
     assert {cell.data_type for cell in page["A"]} <= {"s", "inlineStr"}
@@ -107,7 +107,7 @@ def test_no_text_is_a_formula_a_link_or_a_number(request_context):
 
 def test_texts_are_in_the_readers_language(site):
     site.app.config["LANGUAGES_OFFERED"] = LANGUAGES | pseudo.LANGUAGES
-    columns = [Column(lazy_gettext("Course")), Column(english("Rate"), Kind.SHARE)]
+    columns = [SheetColumn(lazy_gettext("Course")), SheetColumn(english("Rate"), CellKind.SHARE)]
     sheet = Sheet(english("Records"), columns, [(english("Late"), 0.5)])
     with site.app.test_request_context("/", headers={"Cookie": f"{COOKIE}=eo"}):
         assert as_csv([sheet]) == [[pseudo.pseudo("Course"), pseudo.pseudo("Rate")], [pseudo.pseudo("Late"), "50%"]]
@@ -118,7 +118,7 @@ def test_texts_are_in_the_readers_language(site):
 
 def test_sheets_of_a_workbook_have_names_that_excel_takes(request_context):
     wanted = ["MAT 101/A: [1]*?", "mat 101 a 1", "'History'", "", "Ł" * 40, "Ł" * 31, "🎓" * 20, "a\tb"]
-    book = as_book([Sheet(name, [Column("x")], []) for name in wanted])
+    book = as_book([Sheet(name, [SheetColumn("x")], []) for name in wanted])
     assert book.sheetnames == [
         "MAT 101 A 1", "mat 101 a 1 (2)", "History_", "Sheet", "Ł" * 31, "Ł" * 27 + " (2)", "🎓" * 15, "a b",
     ]  # fmt: skip
@@ -127,7 +127,7 @@ def test_sheets_of_a_workbook_have_names_that_excel_takes(request_context):
 def test_a_sheet_that_is_too_long_goes_on_in_a_further_one(request_context, monkeypatch):
     monkeypatch.setattr("webapp.exports.workbook.MOST_ROWS", 4)
     for count, expected in ((0, [0]), (3, [3]), (4, [3, 1]), (7, [3, 3, 1])):
-        sheet = Sheet("Long", [Column("n", Kind.WHOLE)], ((n,) for n in range(count)))
+        sheet = Sheet("Long", [SheetColumn("n", CellKind.WHOLE)], ((n,) for n in range(count)))
         book = as_book([sheet])
         assert [page.max_row - 1 for page in book.worksheets] == expected
         assert all(page["A1"].value == "n" for page in book.worksheets)
@@ -135,14 +135,17 @@ def test_a_sheet_that_is_too_long_goes_on_in_a_further_one(request_context, monk
 
 
 def test_sheets_of_the_same_columns_are_one_csv_table_and_others_begin_anew(request_context):
-    two = [Sheet("A", [Column("n", Kind.WHOLE)], [(1,)]), Sheet("B", [Column("n", Kind.WHOLE)], [(2,)])]
+    two = [
+        Sheet("A", [SheetColumn("n", CellKind.WHOLE)], [(1,)]),
+        Sheet("B", [SheetColumn("n", CellKind.WHOLE)], [(2,)]),
+    ]
     assert as_csv(two) == [["n"], ["1"], ["2"]]
-    assert as_csv([*two, Sheet("C", [Column("name")], [("x",)])]) == [["n"], ["1"], ["2"], [], ["name"], ["x"]]
+    assert as_csv([*two, Sheet("C", [SheetColumn("name")], [("x",)])]) == [["n"], ["1"], ["2"], [], ["name"], ["x"]]
 
 
 def test_a_row_of_another_width_is_refused(request_context):
     with pytest.raises(ValueError, match="longer"):
-        as_csv([Sheet("A", [Column("a"), Column("b")], [("only one",)])])
+        as_csv([Sheet("A", [SheetColumn("a"), SheetColumn("b")], [("only one",)])])
 
 
 def test_csv_is_sent_in_few_pieces_while_it_is_read(request_context):
@@ -153,7 +156,9 @@ def test_csv_is_sent_in_few_pieces_while_it_is_read(request_context):
         for read in range(1, 50_001):
             yield (read,)
 
-    pieces = iter(answer([Sheet("A", [Column("n", Kind.WHOLE)], rows())], file_name="a", form=Form.CSV).response)
+    pieces = iter(
+        answer([Sheet("A", [SheetColumn("n", CellKind.WHOLE)], rows())], file_name="a", form=Form.CSV).response
+    )
     next(pieces)
     assert 0 < read < 10_000
     assert sum(1 for _ in pieces) < 20
@@ -169,7 +174,7 @@ def test_rows_may_ask_the_database_and_leave_no_connection_open(site):
     @needs(Access.SIGNED_IN)
     def file(form):
         database().connection()
-        return answer([Sheet("A", [Column("n", Kind.WHOLE)], rows())], file_name="a", form=form)
+        return answer([Sheet("A", [SheetColumn("n", CellKind.WHOLE)], rows())], file_name="a", form=form)
 
     visitor = site.visitor()
     with site.sessions() as db:
@@ -195,7 +200,7 @@ def test_a_failure_leaves_nothing_on_disk(site, request_context):
         raise RuntimeError("the database is away")
 
     with pytest.raises(RuntimeError):
-        answer([Sheet("A", [Column("n")], rows())], file_name="a", form=Form.XLSX)
+        answer([Sheet("A", [SheetColumn("n")], rows())], file_name="a", form=Form.XLSX)
     assert not list(site.settings.data.directory.glob("export-*"))
 
 
@@ -210,7 +215,7 @@ def test_of_large_workbooks_few_are_made_at_once_and_small_ones_always(site, mon
             yield (within(),)
 
     def made(count, within=None):
-        sheet = Sheet("A", [Column("n", Kind.WHOLE)], rows(count, within))
+        sheet = Sheet("A", [SheetColumn("n", CellKind.WHOLE)], rows(count, within))
         with site.app.test_request_context("/"):
             return len(sent([sheet], Form.XLSX))
 
@@ -231,7 +236,7 @@ def test_a_full_disk_is_said(site, request_context):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(ServiceUnavailable, match="no room for this workbook"):
-        answer([Sheet("A", [Column("n")], rows())], file_name="a", form=Form.XLSX)
+        answer([Sheet("A", [SheetColumn("n")], rows())], file_name="a", form=Form.XLSX)
     assert not list(site.settings.data.directory.glob("export-*"))
 
 

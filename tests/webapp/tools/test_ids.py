@@ -47,7 +47,7 @@ def addresses(rule, number):
 
 def test_every_route_answers_404_to_an_id_beyond_the_column(admin_site):
     site, visitor = admin_site
-    rules = numbered_routes(site.app)
+    rules = [rule for rule in numbered_routes(site.app) if not rule.endpoint.startswith("me.")]  # a student's
     assert {"register.page", "register.export", "register.correct", "students.history", "admin.student"} <= {
         rule.endpoint for rule in rules
     }

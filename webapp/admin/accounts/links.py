@@ -19,7 +19,7 @@ from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.writing import begin_change, note
 from webapp.exports.answers import Form, answer
-from webapp.exports.sheets import Column, Sheet
+from webapp.exports.sheets import Sheet, SheetColumn
 from webapp.tools.storage import database
 from webapp.tools.times import moment_text
 
@@ -112,7 +112,7 @@ def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
     site = current_app.config["ATTENDANCE"].web.address or request.url_root
     links = [GivenLink(one, address_of(site, tokens[one.id])) for one in lecturers]
     if request.form.get("as") == "csv":
-        columns = [Column(heading) for heading in _CSV_HEADER]
+        columns = [SheetColumn(heading) for heading in _CSV_HEADER]
         sheet = Sheet(gettext("Links"), columns, _rows(links, now + lifetime))
         return answer([sheet], file_name="password-links", form=Form.CSV)
     return render_template("admin/links.html", links=links, until=now + lifetime, back=back)

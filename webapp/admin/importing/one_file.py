@@ -23,7 +23,7 @@ from webapp.admin.importing.runs import (
 )
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.exports.answers import Form, answer
-from webapp.exports.sheets import Column, Sheet
+from webapp.exports.sheets import Sheet, SheetColumn
 from webapp.imports.files import Upload
 from webapp.imports.kinds import ALL_KINDS, Kind
 from webapp.imports.report import FAULTS_HEADER, fault_rows
@@ -116,14 +116,16 @@ def download_report(token: str) -> ResponseReturnValue:
 def download_faults(token: str) -> ResponseReturnValue:
     """The reasons why lines were refused, each once, with the lines, as a file."""
     upload = _upload(token)
-    sheet = Sheet(gettext("Faults"), [Column(heading) for heading in FAULTS_HEADER], fault_rows(upload.report.faults))
+    sheet = Sheet(
+        gettext("Faults"), [SheetColumn(heading) for heading in FAULTS_HEADER], fault_rows(upload.report.faults)
+    )
     return answer([sheet], file_name=f"import-faults_{upload.kind}", form=Form.CSV)
 
 
 @blueprint.get("/import/<kind_name>/template.csv")
 def download_template(kind_name: str) -> ResponseReturnValue:
     """A file with the columns and no lines."""
-    columns = [Column(column.name) for column in _kind(kind_name).importer(zone()).columns]
+    columns = [SheetColumn(column.name) for column in _kind(kind_name).importer(zone()).columns]
     return answer([Sheet(kind_name, columns, [])], file_name=kind_name, form=Form.CSV)
 
 

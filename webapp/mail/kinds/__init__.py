@@ -9,9 +9,9 @@ from webapp.mail.kinds import (
     test,
     weekly_summary,
 )
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, MailKind] = {
     kind.name: kind
     for kind in (
         invitation.KIND,
@@ -26,4 +26,4 @@ KINDS: dict[str, Kind] = {
 }
 """By name."""
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "MailKind"]

@@ -14,7 +14,7 @@ from attendance.database.mail import queue_mail
 from attendance.database.models import Account, ClassSession, QueuedMail, utc_now
 from attendance.database.watching.rooms import RoomWatch, room_watch
 from attendance.texts import english
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, write_letter
 from webapp.tools.session_words import audience_codes, rooms_by_id
 from webapp.tools.times import clock_text, moment_text
@@ -132,7 +132,7 @@ def _example() -> Letter:
     return _letter([Item(text, _silent(["hall-a-front"], now - timedelta(hours=3)), address)])
 
 
-KIND = Kind(
+KIND = MailKind(
     name=NAME,
     title=lazy_gettext("Cameras away"),
     occasion=lazy_gettext("To administrators, shortly before a session in a room whose cameras are not connected."),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.links import address_of, make_links
 from attendance.database.models import Account, QueuedMail, utc_now
 from attendance.texts import english
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 from webapp.mail.letters import Button, Letter, NoLongerWantedError, Paragraph, site_address, write_letter
 from webapp.tools.times import moment_text
 
@@ -54,7 +54,7 @@ def _example() -> Letter:
     return _letter("Ada Lovelace", "ada.lovelace@example.edu", link, utc_now() + timedelta(days=7))
 
 
-KIND = Kind(
+KIND = MailKind(
     name="invitation",
     title=lazy_gettext("Invitation"),
     occasion=lazy_gettext("To whoever is invited to set a password, with a link that works once."),

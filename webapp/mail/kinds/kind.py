@@ -11,7 +11,7 @@ from webapp.mail.letters import Letter
 
 
 @dataclass(frozen=True)
-class Kind:
+class MailKind:
     """A kind of mail.
 
     Attributes:

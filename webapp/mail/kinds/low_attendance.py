@@ -28,7 +28,7 @@ from attendance.database.models import (
 from attendance.database.thresholds import threshold_of
 from attendance.database.transactions import inserted
 from attendance.texts import english
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, write_letter
 from webapp.records.tallies import Tally, tally_students
 from webapp.tools.languages import number, percent_text
@@ -230,14 +230,14 @@ def _example_to_student() -> Letter:
     return _letter_to_student(Course(code="CS101", name="Computing"), 75, student, Tally(present=7, absent=5))
 
 
-TO_LECTURER = Kind(
+TO_LECTURER = MailKind(
     name=_LECTURERS,
     title=lazy_gettext("Low attendance, to lecturers"),
     occasion=lazy_gettext("To the lecturers of a course, on the day after students fell below its threshold."),
     render=_render_lecturers,
     example=_example_to_lecturer,
 )
-TO_STUDENT = Kind(
+TO_STUDENT = MailKind(
     name=_STUDENT,
     title=lazy_gettext("Low attendance, to the student"),
     occasion=lazy_gettext("To a student with an address, on the day after falling below a course\u2019s threshold."),

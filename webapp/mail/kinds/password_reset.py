@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.links import address_of, make_links
 from attendance.database.models import Account, QueuedMail, utc_now
 from attendance.texts import english
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 from webapp.mail.letters import Button, Letter, NoLongerWantedError, Paragraph, site_address, write_letter
 from webapp.tools.times import moment_text
 
@@ -47,7 +47,7 @@ def _example() -> Letter:
     return _letter("Ada Lovelace", address_of(site_address(), "pw_EXAMPLE"), utc_now() + timedelta(hours=2))
 
 
-KIND = Kind(
+KIND = MailKind(
     name="password_reset",
     title=lazy_gettext("New password"),
     occasion=lazy_gettext("To whoever forgot the password and asks for a new one, with a link that works once."),

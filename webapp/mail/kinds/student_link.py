@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.student_links import address_of_student_link, make_student_link
 from attendance.database.models import QueuedMail, Student, utc_now
 from attendance.texts import english
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 from webapp.mail.letters import Button, Letter, NoLongerWantedError, Paragraph, site_address, write_letter
 from webapp.tools.times import moment_text
 
@@ -45,7 +45,7 @@ def _example() -> Letter:
     return _letter("Alan Turing", link, utc_now() + timedelta(minutes=30))
 
 
-KIND = Kind(
+KIND = MailKind(
     name="student_link",
     title=lazy_gettext("Link to a student\u2019s own page"),
     occasion=lazy_gettext("To a student who asks for it, at the address on record, with a link that works once."),

@@ -5,7 +5,7 @@ from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session
 
 from attendance.database.models import QueuedMail
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 from webapp.mail.letters import Letter, Paragraph, write_letter
 
 
@@ -21,7 +21,7 @@ def _letter() -> Letter:
     )
 
 
-KIND = Kind(
+KIND = MailKind(
     name="test",
     title=lazy_gettext("Test"),
     occasion=lazy_gettext("To an administrator who asks for it."),

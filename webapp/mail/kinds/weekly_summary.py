@@ -28,7 +28,7 @@ from attendance.database.models import (
 )
 from attendance.database.thresholds import threshold_of
 from attendance.texts import english
-from webapp.mail.kinds.kind import Kind
+from webapp.mail.kinds.kind import MailKind
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, Part, write_letter
 from webapp.records.tallies import Tally, tally_sessions
 from webapp.tools.languages import percent_text, say
@@ -223,7 +223,7 @@ def _example() -> Letter:
     return _letter("Ada Lovelace", _Week(end - timedelta(days=7), end, gaps, courses))
 
 
-KIND = Kind(
+KIND = MailKind(
     name=NAME,
     title=lazy_gettext("A lecturer\u2019s week"),
     occasion=lazy_gettext("To each lecturer who had a session in the week before, on Mondays."),

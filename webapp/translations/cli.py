@@ -1,4 +1,4 @@
-"""`python -m webapp.translations.update [--check]`: the catalogues, brought in step with the texts of the code.
+"""`python -m webapp.translations.cli [--check]`: the catalogues, brought in step with the texts of the code.
 
 Texts are what `_()`, `gettext()` and their kin say in templates and Python, and what the core marks with `english()`
 (`attendance.texts`). A text that is new stands in each catalogue with an empty translation, until somebody writes one;
