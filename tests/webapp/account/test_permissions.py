@@ -181,6 +181,9 @@ def ask(visitor: Visitor, address: Address) -> Answer:
     if answer.status_code == 302 and answer.headers["Location"].partition("?")[0] in ("/signin", "/me/signin"):
         return Answer.ALLOWED if "Clear-Site-Data" in answer.headers else Answer.SIGN_IN  # signing out leads there too
     assert answer.status_code < 500, (address, answer.status_code)
+    if answer.mimetype == "text/event-stream":  # which lasts as long as the session
+        answer.close()
+        return Answer.ALLOWED
     assert b"This form was open while your sign-in ended" not in answer.data, (address, "the token was refused")
     return {403: Answer.REFUSED, 404: Answer.MISSING}.get(answer.status_code, Answer.ALLOWED)
 
