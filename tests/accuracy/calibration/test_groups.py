@@ -90,7 +90,7 @@ def test_groups_are_read_from_any_column(sessions: sessionmaker[Session]) -> Non
     with sessions() as db:
         assert read_groups(db, "declared_group") == {"1001": "x", "1002": UNSTATED}
         assert read_groups(db, "consent_means") == {"1001": UNSTATED, "1002": "signed form"}
-        with pytest.raises(GroupError, match=r"no column 'shoe_size'; it has .*declared_group, gallery_encodings"):
+        with pytest.raises(GroupError, match=r"no column 'shoe_size'; it has .*declared_group, .*gallery_encodings"):
             read_groups(db, "shoe_size")
         # An attribute of the class that is no column.
         with pytest.raises(GroupError, match="no column 'metadata'"):

@@ -77,7 +77,7 @@ export function setUpCorrections(onSaved) {
   dialog.addEventListener("pointerdown", ({ pointerType }) => (byMouse = pointerType === "mouse"));
   dialog.addEventListener("keydown", () => (byMouse = false));
   dialog.addEventListener("change", ({ target }) => {
-    if (byMouse && target.type === "radio") target.form.elements.reason.focus();
+    if (byMouse && target.type === "radio") target.form.elements.reason?.focus();
   });
   dialog.addEventListener("submit", (event) => {
     event.preventDefault();
