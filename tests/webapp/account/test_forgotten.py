@@ -48,7 +48,8 @@ def test_the_answer_and_the_work_are_the_same_whether_it_is_known_or_not(site, s
         site.statements.clear()
         answer = visitor.client.post("/forgotten", data={"csrf_token": token, "email": email})
         work.append(list(site.statements))
-        answers.append((answer.status_code, answer.text.replace(email, "ADDRESS")))
+        page = re.sub(r'name="csrf_token" value="[^"]+"', "", answer.text).replace(email, "ADDRESS")
+        answers.append((answer.status_code, page))
     assert answers[0] == answers[1]
     assert work[0] == work[1]
     assert "is on its way there" in answers[0][1]
