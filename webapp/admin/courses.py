@@ -135,8 +135,13 @@ def course(course_id: int) -> ResponseReturnValue:
 def edit_course(course_id: int) -> ResponseReturnValue:
     """Change code, name and department."""
     course = fetch(Course, course_id)
-    given = {"code": course.code, "name": course.name, "department": str(course.department_id or "")}
-    form = CourseForm(data=given).offer_departments()
+    recorded = {
+        "code": course.code,
+        "name": course.name,
+        "department": str(course.department_id or ""),
+        "attendance_threshold": course.attendance_threshold,
+    }
+    form = CourseForm(data=recorded).offer_departments()
     if form.validate_on_submit():
         db = begin_change()
         if not _taken(form, course_id) and _department_is_there(form):
