@@ -18,7 +18,7 @@ from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.student_page import NewStudentForm, StudentForm, student_page
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.imports.likeness import numbers_like
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
@@ -193,15 +193,9 @@ def _consents_too_early(form: NewStudentForm) -> bool:
 
 
 def _taken(form: StudentForm, student_id: int | None) -> bool:
-    others = sa.select(Student.id).where(Student.id != (student_id or 0))
-    for field, column, message in (
-        (form.index_number, Student.index_number, _TAKEN),
-        (form.email, Student.email, _ADDRESS_TAKEN),
-    ):
-        if field.data and database().scalar(others.where(column == field.data)) is not None:
-            field.errors = [message]
-            return True
-    return False
+    return taken(form.index_number, Student.index_number, _TAKEN, but=student_id) or taken(
+        form.email, Student.email, _ADDRESS_TAKEN, but=student_id
+    )
 
 
 def _ask_about(index_number: str) -> None:
