@@ -38,6 +38,17 @@ def links(file: Path, emails: tuple[str, ...]) -> None:
         write_links(settings, db, file, _named(db, addresses) if addresses else None)
 
 
+def require_address(settings: Settings) -> str:
+    """The dashboard's address, which stands in links.
+
+    Raises:
+        SettingsError: nobody said where the dashboard is.
+    """
+    if not settings.web.address:
+        raise SettingsError("ATTENDANCE_WEB_ADDRESS: must say where people open the dashboard, since links hold it")
+    return settings.web.address
+
+
 def require_target(settings: Settings, file: Path) -> None:
     """Say now, not after the work, that no links can be written.
 
@@ -45,8 +56,7 @@ def require_target(settings: Settings, file: Path) -> None:
         SettingsError: nobody said where the dashboard is.
         click.ClickException: the file is there, or its folder is not.
     """
-    if not settings.web.address:
-        raise SettingsError("ATTENDANCE_WEB_ADDRESS: must say where people open the dashboard, since links hold it")
+    require_address(settings)
     if file.exists():
         raise click.ClickException(
             f"{file} is there already, perhaps with links that are not given yet; name another file"

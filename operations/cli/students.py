@@ -14,9 +14,10 @@ from attendance.database.access.student_links import (
 from attendance.database.consent import consent_history
 from attendance.database.models import Student
 from attendance.database.opening import open_session
-from attendance.settings import SettingsError, load_settings
+from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, INDEX_NUMBER, LANGUAGE
 from operations.cli.arguments import checked
+from operations.cli.links import require_address
 
 
 @click.group()
@@ -63,13 +64,11 @@ def link(index_number: str) -> None:
     It works once, for as many days as ATTENDANCE_WEB_LINK_DAYS says. Make sure that only the student gets it.
     """
     settings = load_settings()
-    if not settings.web.address:
-        raise SettingsError("ATTENDANCE_WEB_ADDRESS: must say where people open the dashboard, since links hold it")
-    lifetime = timedelta(days=settings.web.link_days)
+    site, lifetime = require_address(settings), timedelta(days=settings.web.link_days)
     with open_session(settings.database_url) as db:
         token = make_student_link(db, _find(db, index_number).id, now=datetime.now(UTC), lifetime=lifetime)
     click.echo("Link, not shown again:", err=True)
-    click.echo(address_of_student_link(settings.web.address, token))
+    click.echo(address_of_student_link(site, token))
 
 
 def _find(db: Session, index_number: str) -> Student:

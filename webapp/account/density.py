@@ -1,16 +1,14 @@
 """How close rows of lists stand: a person's choice, kept by the browser; long registers are compact by themselves."""
 
-from datetime import timedelta
 from enum import StrEnum
 
-from flask import Blueprint, Flask, abort, current_app, redirect, request, url_for
+from flask import Blueprint, Flask, abort, request
 from flask.typing import ResponseReturnValue
 
 from webapp.account.permissions import Access, needs
-from webapp.tools.requests import safe_path
+from webapp.account.preferences import keep_choice
 
 _COOKIE = "attendance_density"
-_KEPT = timedelta(days=365)
 _LONG = 60
 """A list of more rows is compact unless somebody wants it otherwise."""
 
@@ -45,13 +43,4 @@ def choose() -> ResponseReturnValue:
     chosen = request.form.get("density")
     if chosen not in set(Density):
         abort(400)
-    response = redirect(safe_path(request.form.get("next")) or url_for("courses.home"))
-    response.set_cookie(
-        _COOKIE,
-        chosen,
-        max_age=_KEPT,
-        httponly=True,
-        samesite="Lax",
-        secure=current_app.config["SESSION_COOKIE_SECURE"],
-    )
-    return response
+    return keep_choice(_COOKIE, chosen)

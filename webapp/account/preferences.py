@@ -32,7 +32,7 @@ def choose_language() -> ResponseReturnValue:
         db = begin_change()
         account.language = code
         db.commit()
-    return _back(LANGUAGE_COOKIE, code)
+    return keep_choice(LANGUAGE_COOKIE, code)
 
 
 @blueprint.post("/theme")
@@ -42,7 +42,21 @@ def choose_theme() -> ResponseReturnValue:
     theme = request.form.get("theme", "")
     if theme not in THEMES:
         abort(400)
-    return _back(THEME_COOKIE, theme)
+    return keep_choice(THEME_COOKIE, theme)
+
+
+def keep_choice(cookie: str, value: str) -> ResponseReturnValue:
+    """Go back to the page that the person was on (the form's `next`), with the choice kept in a cookie for a year."""
+    response = redirect(safe_path(request.form.get("next")) or url_for("courses.home"))
+    response.set_cookie(
+        cookie,
+        value,
+        max_age=_YEAR_S,
+        httponly=True,
+        samesite="Lax",
+        secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
+    )
+    return response
 
 
 @blueprint.app_context_processor
@@ -57,17 +71,3 @@ def _this_page() -> str:
         return request.path if adapter.test(request.path, "GET") else url_for("courses.home")
     kept = [(name, value) for name, value in request.args.items(multi=True) if name != "next" or safe_path(value)]
     return f"{request.path}?{urlencode(kept)}" if kept else request.path
-
-
-def _back(cookie: str, value: str) -> ResponseReturnValue:
-    """To the page that the person was on, with the choice kept in a cookie."""
-    response = redirect(safe_path(request.form.get("next")) or url_for("courses.home"))
-    response.set_cookie(
-        cookie,
-        value,
-        max_age=_YEAR_S,
-        httponly=True,
-        samesite="Lax",
-        secure=bool(current_app.config["SESSION_COOKIE_SECURE"]),
-    )
-    return response

@@ -17,7 +17,7 @@ from webapp.admin.forms import AdminForm, PixelsField, between, one_of_the_list,
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -86,7 +86,7 @@ def new_camera() -> ResponseReturnValue:
     form = CameraForm(data={"room": str(chosen_id("room") or "")}).offer_choices()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, None):
+        if not taken(form.name, Camera.name, _TAKEN, but=None):
             token = new_token("cam")
             camera = Camera(**form.values(), token_hash=hash_token(token))
             db.add(camera)
@@ -106,7 +106,7 @@ def camera(camera_id: int) -> ResponseReturnValue:
     form = CameraForm(data=given).offer_choices()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, camera_id):
+        if not taken(form.name, Camera.name, _TAKEN, but=camera_id):
             for name, value in form.values().items():
                 setattr(camera, name, value)
             if committed(db, form.name, _TAKEN):
@@ -208,11 +208,3 @@ def _token_page(camera: Camera, token: str, done: str) -> ResponseReturnValue:
 
 def _toml(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)  # a TOML basic string, for text without control characters
-
-
-def _taken(form: CameraForm, camera_id: int | None) -> bool:
-    query = sa.select(Camera.id).where(Camera.name == form.name.data, Camera.id != (camera_id or 0))
-    if database().scalar(query) is None:
-        return False
-    form.name.errors = [_TAKEN]
-    return True

@@ -31,7 +31,7 @@ from webapp.admin.groups import group_lines
 from webapp.admin.lookup import chosen_id, count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -111,7 +111,7 @@ def new_course() -> ResponseReturnValue:
     form = CourseForm().offer_departments()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, None) and _department_is_there(form):
+        if not taken(form.code, Course.code, _TAKEN, but=None) and _department_is_there(form):
             course = Course(code=form.code.data, name=form.name.data, department_id=form.department_id())
             course.attendance_threshold = form.attendance_threshold.data
             db.add(course)
@@ -135,11 +135,16 @@ def course(course_id: int) -> ResponseReturnValue:
 def edit_course(course_id: int) -> ResponseReturnValue:
     """Change code, name and department."""
     course = fetch(Course, course_id)
-    given = {"code": course.code, "name": course.name, "department": str(course.department_id or "")}
-    form = CourseForm(data=given).offer_departments()
+    recorded = {
+        "code": course.code,
+        "name": course.name,
+        "department": str(course.department_id or ""),
+        "attendance_threshold": course.attendance_threshold,
+    }
+    form = CourseForm(data=recorded).offer_departments()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, course_id) and _department_is_there(form):
+        if not taken(form.code, Course.code, _TAKEN, but=course_id) and _department_is_there(form):
             course.code, course.name = form.code.data, form.name.data
             course.department_id = form.department_id()
             course.attendance_threshold = form.attendance_threshold.data
@@ -299,11 +304,3 @@ def _email_in(text: str) -> str:
     """The address in what was typed or taken from the list of suggestions: "Ada Lovelace <ada@university.edu>"."""
     text = clean(text).lower()
     return text[text.rindex("<") + 1 : -1].strip() if text.endswith(">") and "<" in text else text
-
-
-def _taken(form: CourseForm, course_id: int | None) -> bool:
-    query = sa.select(Course.id).where(Course.code == form.code.data, Course.id != (course_id or 0))
-    if database().scalar(query) is None:
-        return False
-    form.code.errors = [_TAKEN]
-    return True

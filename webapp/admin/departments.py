@@ -14,7 +14,7 @@ from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -48,10 +48,10 @@ def new_department() -> ResponseReturnValue:
     form = DepartmentForm()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, None):
+        if not taken(form.name, Department.name, _TAKEN, but=None):
             department = Department(name=form.name.data)
             db.add(department)
-            if committed(db, form.name, str(_TAKEN)):
+            if committed(db, form.name, _TAKEN):
                 note("department_added", department=department.id)
                 flash(_("%(name)s is added. Courses name it in their form.", name=department.name), "success")
                 return redirect(url_for("admin.department", department_id=department.id))
@@ -66,9 +66,9 @@ def department(department_id: int) -> ResponseReturnValue:
     form = DepartmentForm(obj=department)
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, department_id):
+        if not taken(form.name, Department.name, _TAKEN, but=department_id):
             department.name = form.name.data
-            if committed(db, form.name, str(_TAKEN)):
+            if committed(db, form.name, _TAKEN):
                 note("department_changed", department=department_id)
                 flash(_("%(name)s is saved.", name=department.name), "success")
                 return redirect(url_for("admin.department", department_id=department_id))
@@ -131,11 +131,3 @@ def _heads(department_ids: list[int]) -> sa.Select[int | None, Account]:
 
 def _courses_of(department_id: int) -> int:
     return count(Course, Course.department_id == department_id)
-
-
-def _taken(form: DepartmentForm, department_id: int | None) -> bool:
-    query = sa.select(Department.id).where(Department.name == form.name.data, Department.id != (department_id or 0))
-    if database().scalar(query) is None:
-        return False
-    form.name.errors = [str(_TAKEN)]
-    return True

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from attendance.database.consent import by_account, give_consent, outlives_withdrawal
 from attendance.database.models import Student, utc_now
 from attendance.database.requests.enrolment import request_enrolment
-from attendance.database.upkeep.erasure import request_erasure, withdraw_within
+from attendance.database.upkeep.erasure import is_being_erased, withdraw_and_erase
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
-from webapp.admin.gallery_jobs import is_erasing, jobs_of, waiting_photos
+from webapp.admin.gallery_jobs import jobs_of, waiting_photos
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.student_page import ConsentForm, PhotosForm, gallery_of, student_page
@@ -60,10 +60,7 @@ def withdraw_consent(student_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     student = _fresh(db, student_id)
-    if not is_erasing(db, student.index_number):
-        recorder = by_account(current_account().id)
-        withdraw_within(db, student.index_number, now=utc_now(), recorder=recorder)
-        request_erasure(db, student.index_number, asked_by=current_account().id)
+    withdraw_and_erase(db, student, now=utc_now(), recorder=by_account(current_account().id))
     db.commit()
     note("consent_withdrawn", student=student_id)
     flash(
@@ -126,7 +123,7 @@ def _moment(day: date, before: datetime | None) -> datetime:
 
 
 def _consent_problem(db: Session, student: Student, day: date) -> str | None:
-    if is_erasing(db, student.index_number):
+    if is_being_erased(db, student.index_number):
         return str(_ERASING)
     withdrawn = student.consent_withdrawn_at
     if withdrawn is not None and not outlives_withdrawal(_moment(day, None), withdrawn):
@@ -140,7 +137,7 @@ def _consent_problem(db: Session, student: Student, day: date) -> str | None:
 def _upload_problems(db: Session, student: Student, number: int) -> list[str]:
     if student.consent_given_at is None:
         return [gettext("Record the student's consent first. Nobody is enrolled without it.")]
-    if is_erasing(db, student.index_number):
+    if is_being_erased(db, student.index_number):
         return [_ERASING]
     if not number:
         return [gettext("Choose a photo first, or take one.")]

@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
-from attendance.database.upkeep.erasure import being_erased
+from attendance.database.upkeep.erasure import is_being_erased
 from webapp.admin.blueprint import blueprint
 
 WAITS_LONG = timedelta(minutes=5)
@@ -79,15 +79,10 @@ def jobs_of(db: Session, index_number: str, now: datetime) -> StudentJobs:
         photos=_photos_of(db, [job.id for job in shown if job.state in _OPEN]),
         total=db.scalar(sa.select(sa.func.count()).select_from(GalleryJob).where(mine)) or 0,
         moving=any(job.state in _OPEN for job in shown),
-        erasing=is_erasing(db, index_number),
+        erasing=is_being_erased(db, index_number),
         erasure_failed=last is not None and last.state is JobState.FAILED,
         stalled=waiting and stalled_since(db, now) is not None,
     )
-
-
-def is_erasing(db: Session, index_number: str) -> bool:
-    """Whether an erasure of the student waits or is worked on; until it is done, nothing may be added."""
-    return index_number in being_erased(db, [index_number])
 
 
 def waiting_photos(db: Session, index_number: str) -> int:

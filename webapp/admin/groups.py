@@ -23,7 +23,7 @@ from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.one_student import OneStudentForm
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
@@ -69,7 +69,7 @@ def groups(course_id: int) -> ResponseReturnValue:
     course, form = fetch(Course, course_id), GroupForm()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, course_id):
+        if not taken(form.name, CourseGroup.name, _TAKEN, CourseGroup.course_id == course_id, but=None):
             group = CourseGroup(course_id=course_id, name=form.name.data)
             db.add(group)
             if committed(db, form.name, _TAKEN):
@@ -94,7 +94,7 @@ def rename_group(course_id: int, group_id: int) -> ResponseReturnValue:
     form = GroupForm(obj=group)
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, course_id, but=group_id):
+        if not taken(form.name, CourseGroup.name, _TAKEN, CourseGroup.course_id == course_id, but=group_id):
             group.name = form.name.data
             if committed(db, form.name, _TAKEN):
                 note("group_changed", group=group_id)
@@ -218,13 +218,3 @@ def _group_page(group: CourseGroup, form: OneStudentForm) -> ResponseReturnValue
         text=text,
     )
     return page, 422 if form.errors else 200
-
-
-def _taken(form: GroupForm, course_id: int, *, but: int = 0) -> bool:
-    query = sa.select(CourseGroup.id).where(
-        CourseGroup.course_id == course_id, CourseGroup.name == form.name.data, CourseGroup.id != but
-    )
-    if database().scalar(query) is None:
-        return False
-    form.name.errors = [_TAKEN]
-    return True

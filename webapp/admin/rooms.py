@@ -14,7 +14,7 @@ from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -48,7 +48,7 @@ def new_room() -> ResponseReturnValue:
     form = RoomForm()
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, None):
+        if not taken(form.name, Room.name, _TAKEN, but=None):
             room = Room(name=form.name.data)
             db.add(room)
             if committed(db, form.name, _TAKEN):
@@ -66,7 +66,7 @@ def room(room_id: int) -> ResponseReturnValue:
     form = RoomForm(obj=room)
     if form.validate_on_submit():
         db = begin_change()
-        if not _taken(form, room_id):
+        if not taken(form.name, Room.name, _TAKEN, but=room_id):
             room.name = form.name.data
             if committed(db, form.name, _TAKEN):
                 note("room_changed", room=room_id)
@@ -124,11 +124,3 @@ def delete_room(room_id: int) -> ResponseReturnValue:
     note("room_deleted", room=room_id)
     flash(gettext("%(room)s is deleted.", room=room.name), "success")
     return redirect(url_for("admin.rooms"))
-
-
-def _taken(form: RoomForm, room_id: int | None) -> bool:
-    query = sa.select(Room.id).where(Room.name == form.name.data, Room.id != (room_id or 0))
-    if database().scalar(query) is None:
-        return False
-    form.name.errors = [_TAKEN]
-    return True

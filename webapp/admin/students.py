@@ -10,16 +10,15 @@ from attendance.database.consent import by_account, give_consent
 from attendance.database.models import Attendance, Enrolment, Student, utc_now
 from attendance.database.transactions import inserted
 from attendance.database.upkeep.erasure import delete_student as erase_and_delete
-from attendance.database.upkeep.erasure import request_erasure
+from attendance.database.upkeep.erasure import is_being_erased, request_erasure
 from attendance.tables.index_numbers import likeness
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
-from webapp.admin.gallery_jobs import is_erasing
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.student_page import NewStudentForm, StudentForm, student_page
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.imports.likeness import numbers_like
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
@@ -177,7 +176,7 @@ def _details(form: StudentForm) -> dict[str, str | None]:
 def _is_erased_of_another(form: StudentForm, student: Student) -> bool:
     """Whether another student of this number is being erased, with whom this one's photos would go."""
     number = form.index_number.data
-    if number == student.index_number or not is_erasing(database(), number or ""):
+    if number == student.index_number or not is_being_erased(database(), number or ""):
         return False
     form.index_number.errors = [gettext("A student of this index number is being erased. Wait until that is done.")]
     return True
@@ -185,7 +184,7 @@ def _is_erased_of_another(form: StudentForm, student: Student) -> bool:
 
 def _consents_too_early(form: NewStudentForm) -> bool:
     """Whether a former student of this number is being erased: until then a consent could not be withdrawn."""
-    if form.consent_given_on.data is None or not is_erasing(database(), form.index_number.data or ""):
+    if form.consent_given_on.data is None or not is_being_erased(database(), form.index_number.data or ""):
         return False
     form.consent_given_on.errors = [
         gettext("A student of this index number is being erased. Wait until that is done, or record the consent later.")
@@ -194,15 +193,9 @@ def _consents_too_early(form: NewStudentForm) -> bool:
 
 
 def _taken(form: StudentForm, student_id: int | None) -> bool:
-    others = sa.select(Student.id).where(Student.id != (student_id or 0))
-    for field, column, message in (
-        (form.index_number, Student.index_number, _TAKEN),
-        (form.email, Student.email, _ADDRESS_TAKEN),
-    ):
-        if field.data and database().scalar(others.where(column == field.data)) is not None:
-            field.errors = [message]
-            return True
-    return False
+    return taken(form.index_number, Student.index_number, _TAKEN, but=student_id) or taken(
+        form.email, Student.email, _ADDRESS_TAKEN, but=student_id
+    )
 
 
 def _ask_about(index_number: str) -> None:

@@ -6,31 +6,48 @@ import sqlalchemy as sa
 import structlog
 from flask import abort
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from wtforms import Field
 
 from attendance.database.access.roles import administers
-from attendance.database.engine import begin_writing
 from attendance.database.models import Account
 from webapp.account.identity import current_account
-from webapp.tools.storage import database
+from webapp.tools import storage
 
 log = structlog.get_logger()
 
 
 def begin_change() -> Session:
-    """The request's session at the start of a transaction that will write; what was read before is committed.
-
-    Without it, on SQLite, a change would be refused whenever the recognition service wrote since the page's first read.
-    Somebody whose rights ended since then is refused (403).
-    """
-    db, person = database(), current_account().id
-    db.commit()
-    begin_writing(db)
+    """What `storage.begin_change` begins; somebody whose rights ended since the request began is refused (403)."""
+    person = current_account().id
+    db = storage.begin_change()
     still_admin = sa.select(Account.id).where(Account.id == person, administers(), Account.active)
     if db.scalar(still_admin) is None:
         abort(403)
     return db
+
+
+def taken(
+    field: Field, column: InstrumentedAttribute[Any], message: str, *within: sa.ColumnElement[bool], but: int | None
+) -> bool:
+    """Whether another row has the value that a field wants for itself; then the message stands at the field.
+
+    An empty field wants nothing.
+
+    Args:
+        field: of a form that is valid.
+        column: which must be unique.
+        message: what is wrong.
+        within: conditions on the rows among which it must be.
+        but: the id of the row that the form is about; None for one that is new.
+    """
+    if not field.data:
+        return False
+    others = sa.select(column.class_.id).where(column == field.data, column.class_.id != (but or 0), *within)
+    if storage.database().scalar(others.limit(1)) is None:
+        return False
+    field.errors = [message]
+    return True
 
 
 def committed(db: Session, field: Field, message: str) -> bool:

@@ -205,20 +205,15 @@ class LecturerImporter(Importer[LecturerRecord]):
         people = [{"email": email, "name": name, "password_hash": NO_PASSWORD} for email, name in new.items()]
         write_rows(db, Account, people)
         ids = {email: row.id for email, row in _known(db, [one.email for one in given]).items()}
-        added = [one for one in given if (ids[one.email], one.reach) not in there]
-        rows = [
-            {
-                "account_id": ids[one.email],
-                "role": one.role,
-                "department_id": one.reach.department_id,
-                "course_id": one.reach.course_id,
-            }
-            for one in added
-        ]
-        write_rows(db, AccountRole, rows)
+        rows = []
         for one in given:
-            if one not in added:
-                give_role(db, ids[one.email], one.role, one.reach)
+            account_id = ids[one.email]
+            if (account_id, one.reach) in there:
+                give_role(db, account_id, one.role, one.reach)
+            else:
+                place = {"department_id": one.reach.department_id, "course_id": one.reach.course_id}
+                rows.append({"account_id": account_id, "role": one.role, **place})
+        write_rows(db, AccountRole, rows)
 
 
 def _read_role(text: str) -> Role | None:

@@ -146,7 +146,7 @@ class StudentImporter(Importer[StudentRecord]):
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         moved: list[int] = []
-        consented: list[int] = []
+        consents: list[dict[str, Any]] = []
         for item in batch:
             row, record = known.get(item.record.index_number), item.record
             refusals = {
@@ -167,7 +167,7 @@ class StudentImporter(Importer[StudentRecord]):
             if changes:
                 changed.append({"id": row.id, **changes})
                 moved += [row.id] if changes["email"] != row.email else []
-                consented += [row.id] if _consents(row, changes) else []
+                consents += [self._consent(row.id, changes)] if _consents(row, changes) else []
             message = (
                 english(
                     "%(index_number)s is already there; %(words)s",
@@ -182,17 +182,19 @@ class StudentImporter(Importer[StudentRecord]):
         if apply:
             end_own_page_sign_ins(db, moved)
             write_rows(db, Student, new, changed)
-            self._keep_consents(db, [row["index_number"] for row in new if row["consent_given_at"]], consented)
+            keep_given(db, [*self._consents_of_new(db, new), *consents])
         return outcomes
 
-    def _keep_consents(self, db: Session, new: Sequence[str], changed: Sequence[int]) -> None:
-        """Keep the consents of students whom a batch added or changed as changes."""
-        columns = sa.select(Student.id, Student.consent_given_at, Student.consent_means)
-        found = [*db.execute(columns.where(Student.index_number.in_(new)))] if new else []
-        found += [*db.execute(columns.where(Student.id.in_(changed)))] if changed else []
-        keep_given(
-            db, [given_row(row.id, row.consent_given_at, row.consent_means, self.plan.recorder) for row in found]
-        )
+    def _consents_of_new(self, db: Session, new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The consents of students whom a batch has added, as changes to keep."""
+        given = {row["index_number"]: row for row in new if row["consent_given_at"]}
+        if not given:
+            return []
+        query = sa.select(Student.index_number, Student.id).where(Student.index_number.in_(given))
+        return [self._consent(student_id, given[number]) for number, student_id in db.execute(query)]
+
+    def _consent(self, student_id: int, values: Mapping[str, Any]) -> dict[str, Any]:
+        return given_row(student_id, values["consent_given_at"], values["consent_means"], self.plan.recorder)
 
     def settle(self) -> None:
         """Remember the students of the last batch."""

@@ -3,11 +3,10 @@
 from flask import flash, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
-from sqlalchemy.orm import Session
 
 from attendance.database.consent import BY_STUDENT, consent_history, give_consent
 from attendance.database.models import Student, utc_now
-from attendance.database.upkeep.erasure import being_erased, request_erasure, withdraw_within
+from attendance.database.upkeep.erasure import is_being_erased, withdraw_and_erase
 from webapp.me.blueprint import blueprint
 from webapp.me.identity import for_student
 from webapp.me.photo_form import ProposalForm, photo_parts
@@ -32,7 +31,7 @@ def consent_page(student: Student, wrong: ProposalForm | None = None) -> Respons
     page = render_template(
         "me/consent.html",
         student=student,
-        erasing=_is_erasing(db, student),
+        erasing=is_being_erased(db, student.index_number),
         consent_changes=consent_history(db, student.id),
         **shown,
     )
@@ -49,7 +48,7 @@ def give(student: Student) -> ResponseReturnValue:
     """Record the consent."""
     db = begin_change()
     db.refresh(student, with_for_update=True)
-    if _is_erasing(db, student):
+    if is_being_erased(db, student.index_number):
         db.rollback()
         flash(gettext("What was made of your photos is still being erased. Try again when that is done."), "error")
     elif student.consent_given_at is None:
@@ -74,13 +73,7 @@ def withdraw(student: Student) -> ResponseReturnValue:
     """Withdraw the consent; photos and what was made of them are erased. Said again, it is asked for again."""
     db = begin_change()
     db.refresh(student, with_for_update=True)
-    if not _is_erasing(db, student):
-        withdraw_within(db, student.index_number, now=utc_now(), recorder=BY_STUDENT)
-        request_erasure(db, student.index_number, asked_by=None)
+    withdraw_and_erase(db, student, now=utc_now(), recorder=BY_STUDENT)
     db.commit()
     flash(gettext("Your consent is withdrawn. Photos and what was made of them are being erased."), "success")
     return redirect(url_for("me.consent"))
-
-
-def _is_erasing(db: Session, student: Student) -> bool:
-    return student.index_number in being_erased(db, [student.index_number])

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.models import PhotoProposal, ProposalState, Student, utc_now
 from attendance.database.requests.enrolment import request_enrolment
 from attendance.database.transactions import transact
-from attendance.database.upkeep.erasure import being_erased
+from attendance.database.upkeep.erasure import is_being_erased
 from attendance.errors import AttendanceError
 from attendance.tables.fields import REJECTION_REASON
 from attendance.texts import english
@@ -174,7 +174,7 @@ def _consenting(db: Session, student_id: int) -> Student:
     student = db.scalar(query.execution_options(populate_existing=True))
     if student is None or student.consent_given_at is None:
         raise ProposalError(english("Without consent to being recognised, no photo is taken."))
-    if student.index_number in being_erased(db, [student.index_number]):
+    if is_being_erased(db, student.index_number):
         raise ProposalError(english("Photos and what was made of them are being erased. Try again when that is done."))
     return student
 

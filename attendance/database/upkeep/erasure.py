@@ -82,6 +82,22 @@ def withdraw_within(
     return student
 
 
+def withdraw_and_erase(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
+    """Withdraw a student's consent, and ask the gallery's worker for the rest, in the caller's transaction.
+
+    Said again while the student is being erased it changes nothing.
+
+    Args:
+        db: begun with `begin_writing`.
+        student: the row, as it is now.
+        now: aware.
+        recorder: who withdraws it.
+    """
+    if not is_being_erased(db, student.index_number):
+        withdraw_within(db, student.index_number, now=now, recorder=recorder)
+        request_erasure(db, student.index_number, asked_by=recorder.account_id)
+
+
 def delete_student(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
     """Delete a student with every trace in the registers, and ask the gallery's worker for the rest.
 
@@ -125,6 +141,11 @@ def being_erased(db: Session, index_numbers: Collection[str]) -> frozenset[str]:
     )
     # All that are open, which are few: those asked for may be more than a statement takes.
     return frozenset(db.scalars(query)) & frozenset(index_numbers)
+
+
+def is_being_erased(db: Session, index_number: str) -> bool:
+    """Whether an erasure of the student waits or is worked on; until it is done, nothing may be added."""
+    return index_number in being_erased(db, [index_number])
 
 
 def forget_deleted_rows(engine: sa.Engine, *, patience_s: float = PATIENCE_S) -> None:

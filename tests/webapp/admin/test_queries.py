@@ -78,7 +78,7 @@ def test_what_somebody_else_took_at_the_same_moment_is_refused_by_name(admin, db
     make_camera(db, name="front")
     make_lecturer(db, email="ada@example.edu")
     for module in (students, courses, rooms, cameras, details):
-        monkeypatch.setattr(module, "_taken", lambda *_: False)
+        monkeypatch.setattr(module, "taken", lambda *_, **__: False)
     others = {
         "students": make_student(db, "s2").id,
         "rooms": make_room(db, "Lab").id,

@@ -155,6 +155,8 @@ def test_a_course_has_a_threshold_of_its_own(admin, site_db):
         assert admin.post(address, fields | {"attendance_threshold": typed}).status_code == 302
         site_db.rollback()
         assert site_db.get_one(Course, course.id, populate_existing=True).attendance_threshold == kept
+        (field,) = re.findall(r'<input[^>]+name="attendance_threshold"[^>]*>', admin.get(address).text)
+        assert f'value="{typed}"' in field
     for wrong in ("0", "101", "75,5", "many"):
         answer = admin.post(address, fields | {"attendance_threshold": wrong})
         assert (answer.status_code, "Attendance asked for, in percent:" in answer.text) == (422, True)

@@ -1,11 +1,16 @@
 """Photos that students propose: sent on the own page, looked at by who teaches them."""
 
 import io
+import json
+import re
+from html import unescape
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from PIL import Image
 
+import webapp
 from attendance.database.models import GalleryJob, GalleryJobPhoto, PhotoProposal, Role
 from attendance.settings import Settings
 from tests.factories import NINE, enrol, make_course, make_lecturer, make_student
@@ -33,6 +38,17 @@ def people(site_db):
 def send(visitor, *named):
     data = {"photos": [(io.BytesIO(content), name) for name, content in named]}
     return visitor.post("/me/photos", data, content_type="multipart/form-data")
+
+
+def test_the_page_carries_what_its_scripts_say(site, site_db, people):
+    _, ann = people
+    page = enter(site, site_db, ann).get("/me/consent").text
+    texts = re.findall(r'name="texts" content="([^"]+)"', page)
+    carried = {name for each in texts for name in json.loads(unescape(each))}
+    script = (Path(webapp.__file__).parent / "static/js/enrolling.js").read_text()
+    said = {"camera unusable", *re.findall(r'say\("([^"]+)"', script)}
+    assert len(said) > 5
+    assert said <= carried
 
 
 def test_proposed_seen_beside_the_record_and_accepted_or_rejected(site, site_db, people):

@@ -22,7 +22,7 @@ from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed, note, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -77,7 +77,7 @@ def new_account() -> ResponseReturnValue:
         password = generate_password()
         hashed = hash_password(password)
         db = begin_change()
-        if not _taken(form, None):
+        if not taken(form.email, Account.email, _TAKEN, but=None):
             account = Account(name=form.name.data, email=form.email.data, password_hash=hashed)
             if form.administrator.data:
                 account.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
@@ -111,7 +111,7 @@ def save_account(account_id: int) -> ResponseReturnValue:
         return account_page(account, form)
     db = begin_change()
     _still_administrator(db)
-    if _taken(form, account_id):
+    if taken(form.email, Account.email, _TAKEN, but=account_id):
         db.rollback()
         return account_page(account, form)
     administrator, active = bool(form.administrator.data), bool(form.active.data)
@@ -245,11 +245,3 @@ def _question(
         must_type=must_type,
         refused=refused,
     )
-
-
-def _taken(form: AccountForm, account_id: int | None) -> bool:
-    query = sa.select(Account.id).where(Account.email == form.email.data, Account.id != (account_id or 0))
-    if database().scalar(query) is None:
-        return False
-    form.email.errors = [_TAKEN]
-    return True

@@ -15,6 +15,7 @@ from attendance.database.models import Account, ClassSession, QueuedMail, utc_no
 from attendance.database.watching.rooms import RoomWatch, room_watch
 from attendance.texts import english
 from webapp.mail.kinds.kind import MailKind
+from webapp.mail.kinds.recipients import account_of
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, write_letter
 from webapp.tools.session_words import audience_codes, rooms_by_id
 from webapp.tools.times import clock_text, moment_text
@@ -62,9 +63,7 @@ def _faults(db: Session, session: ClassSession, now: datetime) -> list[RoomWatch
 
 
 def _render(db: Session, mail: QueuedMail) -> Letter:
-    account = db.get(Account, mail.data["account"])
-    if account is None or not account.active or account.email != mail.recipient:
-        raise NoLongerWantedError(english("Whoever had this address may not sign in any more."))
+    account_of(db, mail)
     now = utc_now()
     sessions = db.scalars(
         sa.select(ClassSession)

@@ -29,6 +29,7 @@ from attendance.database.thresholds import threshold_of
 from attendance.database.transactions import inserted
 from attendance.texts import english
 from webapp.mail.kinds.kind import MailKind
+from webapp.mail.kinds.recipients import student_of
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, write_letter
 from webapp.records.tallies import Tally, tally_students
 from webapp.tools.languages import number, percent_text
@@ -115,12 +116,9 @@ def _render_lecturers(db: Session, mail: QueuedMail) -> Letter:
 
 
 def _render_student(db: Session, mail: QueuedMail) -> Letter:
-    student_id: int = mail.data["student"]
-    course, low = _still_low(db, mail.data["course"], [student_id])
-    student = db.get(Student, student_id)
-    if student is None or student.email != mail.recipient:
-        raise NoLongerWantedError(english("This is not the student's address any more."))
-    return _letter_to_student(course, threshold_of(db, course), student, low[student_id])
+    student = student_of(db, mail)
+    course, low = _still_low(db, mail.data["course"], [student.id])
+    return _letter_to_student(course, threshold_of(db, course), student, low[student.id])
 
 
 def _teaches(db: Session, address: str, course_id: int) -> bool:

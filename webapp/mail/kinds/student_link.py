@@ -7,17 +7,15 @@ from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session
 
 from attendance.database.access.student_links import address_of_student_link, make_student_link
-from attendance.database.models import QueuedMail, Student, utc_now
-from attendance.texts import english
+from attendance.database.models import QueuedMail, utc_now
 from webapp.mail.kinds.kind import MailKind
-from webapp.mail.letters import Button, Letter, NoLongerWantedError, Paragraph, site_address, write_letter
+from webapp.mail.kinds.recipients import student_of
+from webapp.mail.letters import Button, Letter, Paragraph, site_address, write_letter
 from webapp.tools.times import moment_text
 
 
 def _render(db: Session, mail: QueuedMail) -> Letter:
-    student = db.get(Student, mail.data["student"])
-    if student is None or student.email != mail.recipient:
-        raise NoLongerWantedError(english("This is not the student's address any more."))
+    student = student_of(db, mail)
     now, lifetime = utc_now(), timedelta(minutes=current_app.config["ATTENDANCE"].students.link_minutes)
     token = make_student_link(db, student.id, now=now, lifetime=lifetime)
     return _letter(student.name, address_of_student_link(site_address(), token), now + lifetime)

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session, selectinload
 from attendance.database.audiences import TAKES_PLACE, among, parts, sessions_of_courses
 from attendance.database.mail import queue_mail
 from attendance.database.models import (
-    Account,
     AccountRole,
     Attendance,
     ClassSession,
@@ -29,6 +28,7 @@ from attendance.database.models import (
 from attendance.database.thresholds import threshold_of
 from attendance.texts import english
 from webapp.mail.kinds.kind import MailKind
+from webapp.mail.kinds.recipients import account_of
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, Part, write_letter
 from webapp.records.tallies import Tally, tally_sessions
 from webapp.tools.languages import percent_text, say
@@ -80,9 +80,7 @@ def _in_week(begin: datetime, end: datetime) -> tuple[sa.ColumnElement[bool], ..
 
 
 def _render(db: Session, mail: QueuedMail) -> Letter:
-    account = db.get(Account, mail.data["account"])
-    if account is None or not account.active or account.email != mail.recipient:
-        raise NoLongerWantedError(english("Whoever had this address may not sign in any more."))
+    account = account_of(db, mail)
     begin, end = datetime.fromisoformat(mail.data["begin"]), datetime.fromisoformat(mail.data["end"])
     query = sa.select(Course).join(AccountRole, AccountRole.course_id == Course.id)
     teaches = query.where(AccountRole.account_id == account.id, AccountRole.role == Role.LECTURER)
