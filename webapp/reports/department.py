@@ -25,7 +25,7 @@ from webapp.reports.asked_students import AskedStudents
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentName
 from webapp.tools.names import by_student_name, name_key
-from webapp.tools.paging import Page, page_number, page_size
+from webapp.tools.paging import page_of
 from webapp.tools.storage import database
 from webapp.tools.times import today
 
@@ -133,12 +133,10 @@ def export_department(department_id: int, form: Form) -> ResponseReturnValue:
 def at_risk(department_id: int) -> str:
     """Students below the threshold of any course; `?below=` is another threshold for all, `?q=` narrows."""
     found, asked = reach_department(department_id), _asked_risk()
-    lines = _ordered_risks(found, asked)
-    number, size = page_number(), page_size(_A_PAGE)
     return render_template(
         "reports/at_risk.html",
         department=found,
-        page=Page(lines[(number - 1) * size : number * size], number, size, len(lines)),
+        page=page_of(_ordered_risks(found, asked), size=_A_PAGE),
         asked=asked,
         columns={
             "courses": _("number of courses"),

@@ -22,7 +22,7 @@ from webapp.reports.asked_students import AskedStudents, asked_students
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentName, read_marks, students_of_course
 from webapp.reports.spells import LATELY, Spells, spells_of
-from webapp.tools.paging import Page, page_number, page_size
+from webapp.tools.paging import Page, page_of
 from webapp.tools.storage import database
 from webapp.tools.times import today
 
@@ -43,6 +43,10 @@ class StudentLine:
     below: bool
 
 
+_NAME_KEYS: Mapping[str, Callable[[StudentName], Any] | None] = {
+    "name": None,
+    "number": lambda student: student.index_number,
+}
 _KEYS: Mapping[str, Callable[[StudentLine], Any] | None] = {
     "name": None,
     "number": lambda line: line.student.index_number,
@@ -137,17 +141,11 @@ def student_lines(
 
 
 def _page(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> Page[StudentLine]:
-    number, size = page_number(), page_size(_A_PAGE)
-    shown = slice((number - 1) * size, number * size)
-    if asked.order.column in ("name", "number") and asked.below is None:
+    if asked.order.column in _NAME_KEYS and asked.below is None:
         # Names alone order these, so that of a course of hundreds only one page's marks are read.
-        named = _named(db, course_id, asked)
-        blank = [StudentLine(student, Tally(), Spells(), below=False) for student in named]
-        wanted = [line.student for line in asked.order.arrange(blank, _KEYS)[shown]]
-        lines = student_lines(db, course_id, wanted, threshold=asked.threshold, now=now)
-        return Page(lines, number, size, len(named))
-    lines = _wanted(db, course_id, asked, now)
-    return Page(lines[shown], number, size, len(lines))
+        page = page_of(asked.order.arrange(_named(db, course_id, asked), _NAME_KEYS), size=_A_PAGE)
+        return page.of(student_lines(db, course_id, page.items, threshold=asked.threshold, now=now))
+    return page_of(_wanted(db, course_id, asked, now), size=_A_PAGE)
 
 
 def _wanted(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> list[StudentLine]:

@@ -21,7 +21,7 @@ from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.reports.asked import asked_order, file_addresses
 from webapp.reports.blueprint import blueprint
 from webapp.reports.coverage import CameraCoverage, read_coverage
-from webapp.tools.paging import Page, page_number, page_size
+from webapp.tools.paging import page_of
 from webapp.tools.session_words import audience_codes, audience_names, room_names
 from webapp.tools.storage import database
 from webapp.tools.template_tools import UNRECORDED_WORDS
@@ -67,15 +67,13 @@ def unrecorded(department_id: int) -> str:
     """Sessions in which nothing is recorded of somebody, the latest first; `?why=` narrows to a reason."""
     db, found = database(), reach_department(department_id)
     why = _asked_reason()
-    number, size = page_number(), page_size(_A_PAGE)
     courses = among(course_ids(db, found))
     totals = reason_totals(db, courses)
-    counts = _counts(db, courses, why)
-    shown = counts[(number - 1) * size : number * size]
+    page = page_of(_counts(db, courses, why), size=_A_PAGE)
     return render_template(
         "reports/unrecorded.html",
         department=found,
-        page=Page(unrecorded_lines(db, shown), number, size, len(counts)),
+        page=page.of(unrecorded_lines(db, page.items)),
         totals=totals,
         why=why,
         export_addresses=file_addresses("reports.export_unrecorded", department_id=department_id),
