@@ -20,7 +20,7 @@ from webapp.reports.asked_students import AskedStudents, asked_students
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentMarks, read_marks, students_of_course
 from webapp.reports.letters import cells, letters
-from webapp.tools.labels import ShownLabel, labels_of_keys
+from webapp.tools.labels import ShownLabel
 from webapp.tools.storage import database
 from webapp.tools.times import local, today
 
@@ -118,5 +118,4 @@ def _matrix(course_id: int) -> _Matrix:
     marks = read_marks(db, course_id, students, utc_now())
     rows = [MatrixRow(row, tally, tally.is_below(asked.threshold)) for row in marks.students for tally in (row.tally,)]
     rows = [row for row in rows if row.below or asked.below is None]
-    labels = labels_of_keys(db, marks.labelled)
-    return _Matrix(course, marks.sessions, asked.order.arrange(rows, _KEYS), asked, labels)
+    return _Matrix(course, marks.sessions, asked.order.arrange(rows, _KEYS), asked, marks.labels)
