@@ -25,7 +25,7 @@ from webapp.account.reach import course_shown, courses_seen, reach_course, reach
 from webapp.tools.names import by_student_name
 from webapp.tools.requests import read_id
 from webapp.tools.storage import database
-from webapp.tools.times import clock_text, day_bounds, day_text, local, today
+from webapp.tools.times import clock_text, day_bounds, day_text, local, monday_of, today
 
 blueprint = Blueprint("signing", __name__)
 
@@ -135,7 +135,7 @@ def _short(day: date) -> str:
 
 
 def _asked(course: Course) -> _Asked:
-    monday = today() - timedelta(days=today().weekday())
+    monday = monday_of(today())
     typed = {
         "from": request.args.get("from", "").strip() or monday.isoformat(),
         "weeks": request.args.get("weeks", "").strip() or str(_USUAL_WEEKS),

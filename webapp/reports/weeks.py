@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from attendance.database.models import ClassSession
 from webapp.records.tallies import Tally, total
-from webapp.tools.times import clock_text, local
+from webapp.tools.times import clock_text, local, monday_of
 
 _WEEK = timedelta(weeks=1)
 
@@ -63,11 +63,6 @@ class WeekSlot:
     weekday: int
     clock: str
     weeks: Sequence[Sequence[Rated]]
-
-
-def monday_of(day: date) -> date:
-    """The Monday of a day's week."""
-    return day - timedelta(days=day.weekday())
 
 
 def by_week(sessions: Sequence[ClassSession], tallies: Mapping[int, Tally]) -> list[Week]:

@@ -45,6 +45,11 @@ def today() -> date:
     return datetime.now(zone()).date()
 
 
+def monday_of(day: date) -> date:
+    """The Monday of a day's week."""
+    return day - timedelta(days=day.weekday())
+
+
 def start_of_day(day: date) -> datetime:
     """The first moment of the day at the institution, in UTC."""
     return datetime.combine(day, time(), tzinfo=zone()).astimezone(UTC)
