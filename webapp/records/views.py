@@ -159,10 +159,7 @@ def _asked_number(name: str, errors: dict[str, str]) -> int | None:
 
 def _asked_course(errors: dict[str, str]) -> Course | None:
     number = _asked_number("course", errors)
-    if number is None:
-        return None
-    course = database().scalar(sa.select(Course).where(Course.id == number, reachable(Course.id)))
-    return course or abort(404)
+    return None if number is None else reach_course(number)
 
 
 def _asked_session(errors: dict[str, str]) -> ClassSession | None:
