@@ -1,7 +1,6 @@
 """`python -m docs.screens`: pictures of the dashboard with a term of made-up data, into docs/pictures."""
 
 import io
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from docs.screens.showing import dashboard_of_a_term
 from docs.screens.term import PASSWORD, Term
+from tests.mariadb import find_program
 from tests.webapp.screens import CHROMIUM_OPTIONS, NARROW, WIDE
 
 PICTURES = Path(__file__).resolve().parents[1] / "pictures"
@@ -59,7 +59,7 @@ def pictures(term: Term) -> Iterator[Picture]:
 @click.option("--only", multiple=True, help="The name of a picture; all unless given.")
 def main(only: tuple[str, ...]) -> None:
     """Make the pictures of the dashboard that the documents show."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = find_program(["chromium", "chromium-browser", "google-chrome"])
     if chromium is None:
         raise click.ClickException("Chromium is missing: `sudo apt-get install chromium`.")
     with (

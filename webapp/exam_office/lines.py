@@ -79,7 +79,7 @@ def exam_page(db: Session, wanted: ExamFilter, reach: Condition, *, size: int) -
         for course, rows in groupby(page.items, key=lambda row: row[0])
         for line in _lines(db, course, [student for _, student in rows], wanted)
     ]
-    return Page(items, page.number, page.size, page.total)
+    return page.of(items)
 
 
 def exam_lines(sessions: sessionmaker[Session], course_id: int, wanted: ExamFilter) -> Iterator[ExamLine]:

@@ -11,7 +11,7 @@ from flask_babel import gettext
 
 from attendance.database.models import Course, Department
 from webapp.account.permissions import Permission, needs
-from webapp.account.reach import departments_of_courses, reachable
+from webapp.account.reach import departments_of_courses, reach_course, reachable
 from webapp.exam_office.exam_sheets import exam_sheets, met_word
 from webapp.exam_office.lines import ExamFilter, exam_courses, exam_page
 from webapp.exports.answers import Form, answer, file_stem
@@ -107,10 +107,7 @@ def _read_day(text: str, errors: dict[str, str]) -> date:
 
 def _asked_course() -> Course | None:
     number = _asked_number("course")
-    if number is None:
-        return None
-    course = database().scalar(sa.select(Course).where(Course.id == number, reachable(Course.id)))
-    return course or abort(404)
+    return None if number is None else reach_course(number)
 
 
 def _asked_department() -> Department | None:

@@ -24,7 +24,7 @@ from webapp.tools.fields import Fits, cleaned
 from webapp.tools.languages import say_error, say_later
 from webapp.tools.requests import read_id, safe_path
 from webapp.tools.storage import database
-from webapp.tools.times import day_bounds, start_of_day, today
+from webapp.tools.times import YEARS, day_bounds, start_of_day, today
 
 blueprint = needs(Permission.EXCUSE)(Blueprint("excuses", __name__, url_prefix="/students/<int:student_id>/excuses"))
 
@@ -36,7 +36,6 @@ PRESETS = (
     english("University business"),
     english("Religious observance"),
 )
-_YEARS = range(1990, 2200)
 
 
 class ExcuseForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
@@ -76,7 +75,7 @@ class ExcuseForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         """Whether everything is there, with a sentence for what is not."""
         valid = bool(self.validate())
         for day in (self.first_day, self.last_day):
-            if day.data is not None and day.data.year not in _YEARS:
+            if day.data is not None and day.data.year not in YEARS:
                 day.errors, valid = [gettext("Is the year right?")], False
         if self.reason.data == OTHER and not self.other.data:
             self.other.errors, valid = [gettext("Say which reason.")], False

@@ -25,7 +25,7 @@ from webapp.account.reach import course_shown, courses_seen, reach_course, reach
 from webapp.tools.names import by_student_name
 from webapp.tools.requests import read_id
 from webapp.tools.storage import database
-from webapp.tools.times import clock_text, day_bounds, day_text, local, today
+from webapp.tools.times import clock_text, day_bounds, day_text, local, monday_of, read_day, today
 
 blueprint = Blueprint("signing", __name__)
 
@@ -35,7 +35,6 @@ _MOST_BOXES = 20
 _UPRIGHT_BOXES = 7
 """More do not fit beside names on an upright page."""
 _WEEK = timedelta(days=7)
-_YEARS = range(1990, 2200)
 
 
 @dataclass(frozen=True)
@@ -135,18 +134,17 @@ def _short(day: date) -> str:
 
 
 def _asked(course: Course) -> _Asked:
-    monday = today() - timedelta(days=today().weekday())
+    monday = monday_of(today())
     typed = {
         "from": request.args.get("from", "").strip() or monday.isoformat(),
         "weeks": request.args.get("weeks", "").strip() or str(_USUAL_WEEKS),
     }
     asked = _Asked(monday, _USUAL_WEEKS, _asked_group(course), typed, {})
-    try:
-        asked.first = date.fromisoformat(typed["from"])
-    except ValueError:
+    first = read_day(typed["from"])
+    if first is None:
         asked.errors["from"] = gettext("This is no date. Write it like 2026-11-23.")
-    if asked.first.year not in _YEARS:
-        asked.errors["from"] = gettext("This is no date. Write it like 2026-11-23.")
+    else:
+        asked.first = first
     asked.weeks = read_id(typed["weeks"]) or 0
     if not 1 <= asked.weeks <= MOST_WEEKS:
         asked.errors["weeks"] = gettext("Choose 1 to %(most)s weeks.", most=MOST_WEEKS)

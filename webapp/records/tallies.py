@@ -22,6 +22,7 @@ from attendance.database.audiences import (
     students_of,
 )
 from attendance.database.models import Attendance, ClassSession, Enrolment, SessionAudience, Status, StatusLabel
+from webapp.tools.labels import read_labels
 
 Key = TypeVar("Key")
 
@@ -281,17 +282,9 @@ def roster_sizes(db: Session, course_ids: Collection[int]) -> dict[int, int]:
     return dict.fromkeys(course_ids, 0) | dict(db.execute(query).all())
 
 
-def label_weights(db: Session, label_ids: Collection[int]) -> dict[int, float]:
-    """By label, what an entry that has it adds to those who came, beside what its status counts; excused ones nothing.
-
-    Args:
-        db: any session.
-        label_ids: of the labels; without any, the database is not asked.
-    """
-    if not label_ids:
-        return {}
-    found = db.scalars(sa.select(StatusLabel).where(StatusLabel.id.in_(label_ids)))
-    return {label.id: adds(label) for label in found}
+def label_weights(labels: Iterable[StatusLabel]) -> dict[int, float]:
+    """By label, what its entries add to those who came, beside what their status counts; excused ones add nothing."""
+    return {label.id: adds(label) for label in labels}
 
 
 def adds(label: StatusLabel | None) -> float:
@@ -309,7 +302,8 @@ def _tallies(db: Session, query: sa.Select[*tuple[Any, ...]], keys: Collection[i
 
 
 def _weighed(db: Session, counts: Mapping[Key, Counts]) -> dict[Key, Tally]:
-    weights = label_weights(db, {label for of in counts.values() for _, label in of if label is not None})
+    label_ids = {label for of in counts.values() for _, label in of if label is not None}
+    weights = label_weights(read_labels(db, label_ids))
     return {key: _tally(of, weights) for key, of in counts.items()}
 
 

@@ -35,14 +35,13 @@ from webapp.tools.paging import page_number, page_size
 from webapp.tools.requests import read_id
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.template_tools import STATUS_VALUES, UNRECORDED
-from webapp.tools.times import local, moment_text
+from webapp.tools.times import local, moment_text, read_day
 
 blueprint = Blueprint("records", __name__)
 
 _A_PAGE = 50
 _SESSIONS_OFFERED = 300
 _COURSES_OFFERED = 2_000
-_YEARS = range(1990, 2200)
 _NAMES = ("course", "session", "from", "to", "student", "status")
 
 
@@ -160,10 +159,7 @@ def _asked_number(name: str, errors: dict[str, str]) -> int | None:
 
 def _asked_course(errors: dict[str, str]) -> Course | None:
     number = _asked_number("course", errors)
-    if number is None:
-        return None
-    course = database().scalar(sa.select(Course).where(Course.id == number, reachable(Course.id)))
-    return course or abort(404)
+    return None if number is None else reach_course(number)
 
 
 def _asked_session(errors: dict[str, str]) -> ClassSession | None:
@@ -175,13 +171,9 @@ def _asked_day(name: str, errors: dict[str, str]) -> date | None:
     text = request.args.get(name, "").strip()
     if not text:
         return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.year not in _YEARS:
+    day = read_day(text)
+    if day is None:
         errors[name] = gettext("This is no date. Write it like 2026-11-23.")
-        return None
     return day
 
 

@@ -25,7 +25,7 @@ from webapp.register.register_sheet import register_sheet
 from webapp.register.rows import Register, RegisterRow, labels_of, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
 from webapp.tools.names import NameOrder, family_key, name_key
-from webapp.tools.paging import Page, page_number, page_size
+from webapp.tools.paging import page_of
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.times import clock_text, local
 from webapp.tools.watching import troubles
@@ -67,14 +67,12 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
     register = read_register(database(), session, now, courses_seen(session))
     search, state = asked_filter()
     rows = _in_order(row for row in register.rows if _matches(row, search, state))
-    number, size = page_number(), page_size(_ROWS_A_PAGE)
-    shown = rows[(number - 1) * size : number * size]
     return render_template(
         "register/register.html",
         session=session,
         course=course_shown(session),
         register=register,
-        page=Page(shown, number, size, len(rows)),
+        page=page_of(rows, size=_ROWS_A_PAGE),
         search=search,
         state=state,
         sort=asked_order(),

@@ -1,13 +1,15 @@
 """What the address of a report asks for: threshold, order, group, search. Everything that a page shows is in it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import abort, request, url_for
 from flask_babel import gettext as _
 
 from webapp.exports.answers import Form
+
+Row = TypeVar("Row")
 
 LONGEST_SEARCH = 120
 
@@ -60,6 +62,24 @@ class Order:
         if column != self.column:
             return None
         return "descending" if self.descending else "ascending"
+
+    def arrange(self, rows: Iterable[Row], keys: Mapping[str, Callable[[Row], Any] | None]) -> list[Row]:
+        """The rows in this order; equals stay as they come, and where nothing is known stands before all else.
+
+        Args:
+            rows: as they come.
+            keys: by column, gives what a row is compared by, or None where that is not known; the column by which rows
+                come has None in place of a function.
+        """
+        key = keys[self.column]
+        if key is None:
+            return list(rows)[::-1] if self.descending else list(rows)
+
+        def place(row: Row) -> tuple[bool, Any]:
+            value = key(row)
+            return value is not None, value
+
+        return sorted(rows, key=place, reverse=self.descending)
 
 
 def asked_order(columns: Sequence[str]) -> Order:

@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import TAKES_PLACE, Condition, counts_for
 from attendance.database.models import Attendance, ClassSession, Course, Status, StatusLabel
 from webapp.records.tallies import Tally, adds, is_decided
-from webapp.reports.weeks import monday_of
 from webapp.tools.labels import ShownLabel, shown_label
-from webapp.tools.times import local
+from webapp.tools.times import local, monday_of
 
 WEEKS_AT_MOST = 26
 """A calendar is of half a year at most, up to the last session."""

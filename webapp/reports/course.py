@@ -42,7 +42,7 @@ def course(course_id: int) -> str:
         threshold=threshold,
         weeks=weeks,
         slots=heat_map(weeks),
-        chart=weeks_chart(weeks, threshold) if any(week.rates for week in weeks) else None,
+        chart=weeks_chart(weeks, threshold) if overall.rate is not None else None,
         export_addresses=file_addresses("reports.export_course", course_id=course_id),
     )
 
@@ -66,10 +66,7 @@ def weeks_sheet(course: Course, weeks: Sequence[Week]) -> Sheet:
         SheetColumn(_("Highest session"), CellKind.SHARE),
         SheetColumn(_("Sessions"), CellKind.WHOLE),
     )
-    rows = [
-        (week.monday, week.tally.rate, min(week.rates, default=None), max(week.rates, default=None), len(week.sessions))
-        for week in weeks
-    ]
+    rows = [(week.monday, week.tally.rate, week.lowest, week.highest, len(week.sessions)) for week in weeks]
     return Sheet(course.code, columns, rows)
 
 
@@ -82,8 +79,5 @@ def _weeks(db: Session, course: Course) -> tuple[list[Week], Tally]:
 
 def weeks_chart(weeks: Sequence[Week], threshold: int) -> Markup:
     """The rate of each week, with the lowest and the highest of its sessions."""
-    points = [
-        Point(week.tally.rate, week.rates[0] if week.rates else None, week.rates[-1] if week.rates else None)
-        for week in weeks
-    ]
+    points = [Point(week.tally.rate, week.lowest, week.highest) for week in weeks]
     return rate_chart([short_day_text(week.monday) for week in weeks], {"main": points}, threshold=threshold)

@@ -19,7 +19,7 @@ from attendance.database.models import (
     Student,
 )
 from webapp.records.tallies import Tally, is_decided, label_weights
-from webapp.tools.labels import kind_of, label_of
+from webapp.tools.labels import ShownLabel, kind_of, label_of, read_labels, shown_label
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.template_tools import UNRECORDED
 
@@ -72,15 +72,15 @@ class StudentMarks:
 
 @dataclass(frozen=True, slots=True)
 class CourseMarks:
-    """A course as a table: its sessions so far in order of time, its students by name, and their marks."""
+    """A course as a table: its sessions so far in order of time, its students by name, and their marks.
+
+    Attributes:
+        labels: those that marks have.
+    """
 
     sessions: Sequence[ClassSession]
     students: Sequence[StudentMarks]
-
-    @property
-    def labelled(self) -> set[str]:
-        """The marks with a label."""
-        return {mark for row in self.students for mark in row.marks if "." in mark}
+    labels: Sequence[ShownLabel]
 
 
 def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now: datetime) -> CourseMarks:
@@ -96,7 +96,7 @@ def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now
     usual = _Expected(db, course_id, sessions)
     rows = {student.id: usual.marks_of(student.id) for student in students}
     place = {session.id: number for number, session in enumerate(sessions)}
-    labels = set()
+    label_ids = set()
     unrecorded: Counter[int] = Counter()
     for session_id, student_id, mark, label_id in db.execute(_entries(place, rows if len(rows) <= _FEW else None)):
         row = rows.get(student_id)
@@ -106,11 +106,13 @@ def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now
         if mark == UNRECORDED:
             unrecorded[student_id] += 1
         if label_id is not None:
-            labels.add(label_id)
-    weights = label_weights(db, labels)
+            label_ids.add(label_id)
+    labels = read_labels(db, label_ids)
+    weights = label_weights(labels)
     return CourseMarks(
         sessions,
         [StudentMarks(student, rows[student.id], weights, unrecorded[student.id]) for student in students],
+        [shown for label in labels if (shown := shown_label(label))],
     )
 
 

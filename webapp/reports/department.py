@@ -25,12 +25,11 @@ from webapp.reports.asked_students import AskedStudents
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentName
 from webapp.tools.names import by_student_name, name_key
-from webapp.tools.paging import Page, page_number, page_size
+from webapp.tools.paging import page_of
 from webapp.tools.storage import database
 from webapp.tools.times import today
 
 _A_PAGE = 50
-_NEVER = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +77,16 @@ _COURSE_KEYS: Mapping[str, Callable[[CourseLine], Any]] = {
     "name": lambda line: name_key(line.course.name),
     "students": lambda line: line.students,
     "sessions": lambda line: line.sessions,
-    "rate": lambda line: _NEVER if line.tally.rate is None else line.tally.rate,
+    "rate": lambda line: line.tally.rate,
     "below": lambda line: line.below,
-    "unrecorded": lambda line: _NEVER if line.unrecorded is None else line.unrecorded,
+    "unrecorded": lambda line: line.unrecorded,
 }
 # Who is at risk in most courses comes first, as the reader is to act there first.
-_RISK_KEYS: Mapping[str, Callable[[RiskLine], Any]] = {
+_RISK_KEYS: Mapping[str, Callable[[RiskLine], Any] | None] = {
     "courses": lambda line: -len(line.below),
-    "name": lambda line: 0,
+    "name": None,
     "number": lambda line: line.student.index_number,
-    "rate": lambda line: _NEVER if line.tally.rate is None else line.tally.rate,
+    "rate": lambda line: line.tally.rate,
     "lowest": lambda line: line.below[0][1].rate,
 }
 
@@ -134,12 +133,10 @@ def export_department(department_id: int, form: Form) -> ResponseReturnValue:
 def at_risk(department_id: int) -> str:
     """Students below the threshold of any course; `?below=` is another threshold for all, `?q=` narrows."""
     found, asked = reach_department(department_id), _asked_risk()
-    lines = _ordered_risks(found, asked)
-    number, size = page_number(), page_size(_A_PAGE)
     return render_template(
         "reports/at_risk.html",
         department=found,
-        page=Page(lines[(number - 1) * size : number * size], number, size, len(lines)),
+        page=page_of(_ordered_risks(found, asked), size=_A_PAGE),
         asked=asked,
         columns={
             "courses": _("number of courses"),
@@ -219,7 +216,7 @@ def risk_sheet(found: Department, lines: Sequence[RiskLine]) -> Sheet:
 
 
 def _ordered_courses(found: Department, order: Order) -> list[CourseLine]:
-    return sorted(course_lines(database(), found), key=_COURSE_KEYS[order.column], reverse=order.descending)
+    return order.arrange(course_lines(database(), found), _COURSE_KEYS)
 
 
 def _asked_risk() -> AskedStudents:
@@ -229,15 +226,13 @@ def _asked_risk() -> AskedStudents:
 
 
 def _ordered_risks(found: Department, asked: AskedStudents) -> list[RiskLine]:
-    key, order = name_key(asked.search), asked.order
-    lines = [
+    key = name_key(asked.search)
+    lines = (
         line
         for line in risk_lines(database(), found, asked.below)
         if key in name_key(line.student.name) or key in name_key(line.student.index_number)
-    ]
-    if order.column == "name":
-        return list(reversed(lines)) if order.descending else lines
-    return sorted(lines, key=_RISK_KEYS[order.column], reverse=order.descending)
+    )
+    return asked.order.arrange(lines, _RISK_KEYS)
 
 
 def course_lines(db: Session, found: Department) -> list[CourseLine]:

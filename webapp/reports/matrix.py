@@ -15,12 +15,12 @@ from webapp.account.reach import reach_course
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.records.tallies import Tally, roster_sizes
-from webapp.reports.asked import Order, file_addresses
+from webapp.reports.asked import file_addresses
 from webapp.reports.asked_students import AskedStudents, asked_students
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentMarks, read_marks, students_of_course
 from webapp.reports.letters import cells, letters
-from webapp.tools.labels import ShownLabel, labels_of_keys
+from webapp.tools.labels import ShownLabel
 from webapp.tools.storage import database
 from webapp.tools.times import local, today
 
@@ -38,10 +38,10 @@ class MatrixRow:
     below: bool
 
 
-_KEYS: Mapping[str, Callable[[MatrixRow], Any]] = {
-    "name": lambda row: 0,
+_KEYS: Mapping[str, Callable[[MatrixRow], Any] | None] = {
+    "name": None,
     "number": lambda row: row.marks.student.index_number,
-    "rate": lambda row: -1.0 if row.tally.rate is None else row.tally.rate,
+    "rate": lambda row: row.tally.rate,
 }
 ORDERS = tuple(_KEYS)
 
@@ -118,12 +118,4 @@ def _matrix(course_id: int) -> _Matrix:
     marks = read_marks(db, course_id, students, utc_now())
     rows = [MatrixRow(row, tally, tally.is_below(asked.threshold)) for row in marks.students for tally in (row.tally,)]
     rows = [row for row in rows if row.below or asked.below is None]
-    labels = labels_of_keys(db, marks.labelled)
-    return _Matrix(course, marks.sessions, ordered(rows, asked.order), asked, labels)
-
-
-def ordered(rows: Sequence[MatrixRow], order: Order) -> list[MatrixRow]:
-    """The rows in an order; they come by name, which decides between equals."""
-    if order.column == "name":
-        return list(reversed(rows)) if order.descending else list(rows)
-    return sorted(rows, key=_KEYS[order.column], reverse=order.descending)
+    return _Matrix(course, marks.sessions, asked.order.arrange(rows, _KEYS), asked, marks.labels)

@@ -17,17 +17,16 @@ from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.records.course_sheets import TALLY_COLUMNS, tally_cells
 from webapp.records.tallies import Tally, roster_sizes
-from webapp.reports.asked import Order, file_addresses
+from webapp.reports.asked import file_addresses
 from webapp.reports.asked_students import AskedStudents, asked_students
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentName, read_marks, students_of_course
 from webapp.reports.spells import LATELY, Spells, spells_of
-from webapp.tools.paging import Page, page_number, page_size
+from webapp.tools.paging import Page, page_of
 from webapp.tools.storage import database
 from webapp.tools.times import today
 
 _A_PAGE = 50
-_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +43,20 @@ class StudentLine:
     below: bool
 
 
-# What each order compares; a student of whom a column knows nothing comes before all others. Without: by name.
-_KEYS: Mapping[str, Callable[[StudentLine], Any]] = {
-    "name": lambda line: 0,
+_NAME_KEYS: Mapping[str, Callable[[StudentName], Any] | None] = {
+    "name": None,
+    "number": lambda student: student.index_number,
+}
+_KEYS: Mapping[str, Callable[[StudentLine], Any] | None] = {
+    "name": None,
     "number": lambda line: line.student.index_number,
-    "rate": lambda line: _NEVER if line.tally.rate is None else line.tally.rate,
+    "rate": lambda line: line.tally.rate,
     "present": lambda line: line.tally.present,
     "late": lambda line: line.tally.late,
     "absent": lambda line: line.tally.absent,
     "excused": lambda line: line.tally.excused,
-    "trend": lambda line: _NEVER if line.spells.trend is None else line.spells.trend,
-    "seen": lambda line: _NEVER if line.spells.last_seen is None else line.spells.last_seen.timestamp(),
+    "trend": lambda line: line.spells.trend,
+    "seen": lambda line: line.spells.last_seen,
     "longest": lambda line: line.spells.longest_absence,
 }
 ORDERS = tuple(_KEYS)
@@ -138,31 +140,18 @@ def student_lines(
     ]
 
 
-def ordered(lines: Sequence[StudentLine], order: Order) -> list[StudentLine]:
-    """The lines in an order; they come by name, which decides between equals."""
-    if order.column == "name":
-        return list(reversed(lines)) if order.descending else list(lines)
-    return sorted(lines, key=_KEYS[order.column], reverse=order.descending)
-
-
 def _page(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> Page[StudentLine]:
-    number, size = page_number(), page_size(_A_PAGE)
-    shown = slice((number - 1) * size, number * size)
-    if asked.order.column in ("name", "number") and asked.below is None:
+    if asked.order.column in _NAME_KEYS and asked.below is None:
         # Names alone order these, so that of a course of hundreds only one page's marks are read.
-        named = _named(db, course_id, asked)
-        blank = [StudentLine(student, Tally(), Spells(), below=False) for student in named]
-        wanted = [line.student for line in ordered(blank, asked.order)[shown]]
-        lines = student_lines(db, course_id, wanted, threshold=asked.threshold, now=now)
-        return Page(lines, number, size, len(named))
-    lines = _wanted(db, course_id, asked, now)
-    return Page(lines[shown], number, size, len(lines))
+        page = page_of(asked.order.arrange(_named(db, course_id, asked), _NAME_KEYS), size=_A_PAGE)
+        return page.of(student_lines(db, course_id, page.items, threshold=asked.threshold, now=now))
+    return page_of(_wanted(db, course_id, asked, now), size=_A_PAGE)
 
 
 def _wanted(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> list[StudentLine]:
     """All lines that the address asks for, in its order."""
     lines = student_lines(db, course_id, _named(db, course_id, asked), threshold=asked.threshold, now=now)
-    return ordered([line for line in lines if line.below or asked.below is None], asked.order)
+    return asked.order.arrange((line for line in lines if line.below or asked.below is None), _KEYS)
 
 
 def _named(db: Session, course_id: int, asked: AskedStudents) -> list[StudentName]:

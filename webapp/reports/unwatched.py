@@ -18,10 +18,10 @@ from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_department
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import CellKind, Sheet, SheetColumn
-from webapp.reports.asked import Order, asked_order, file_addresses
+from webapp.reports.asked import asked_order, file_addresses
 from webapp.reports.blueprint import blueprint
 from webapp.reports.coverage import CameraCoverage, read_coverage
-from webapp.tools.paging import Page, page_number, page_size
+from webapp.tools.paging import page_of
 from webapp.tools.session_words import audience_codes, audience_names, room_names
 from webapp.tools.storage import database
 from webapp.tools.template_tools import UNRECORDED_WORDS
@@ -32,10 +32,10 @@ _WEEKS, _MOST_WEEKS = 4, 60
 REASONS = tuple(reason.value for reason in Unrecorded)
 
 
-_CAMERA_KEYS: Mapping[str, Callable[[CameraCoverage], Any]] = {
-    "room": lambda line: 0,
-    "camera": lambda line: line.camera or "",
-    "share": lambda line: -1.0 if line.share is None else line.share,
+_CAMERA_KEYS: Mapping[str, Callable[[CameraCoverage], Any] | None] = {
+    "room": None,
+    "camera": lambda line: line.camera,
+    "share": lambda line: line.share,
     "blind": lambda line: line.blind,
     "away": lambda line: line.away,
 }
@@ -67,15 +67,13 @@ def unrecorded(department_id: int) -> str:
     """Sessions in which nothing is recorded of somebody, the latest first; `?why=` narrows to a reason."""
     db, found = database(), reach_department(department_id)
     why = _asked_reason()
-    number, size = page_number(), page_size(_A_PAGE)
     courses = among(course_ids(db, found))
     totals = reason_totals(db, courses)
-    counts = _counts(db, courses, why)
-    shown = counts[(number - 1) * size : number * size]
+    page = page_of(_counts(db, courses, why), size=_A_PAGE)
     return render_template(
         "reports/unrecorded.html",
         department=found,
-        page=Page(unrecorded_lines(db, shown), number, size, len(counts)),
+        page=page.of(unrecorded_lines(db, page.items)),
         totals=totals,
         why=why,
         export_addresses=file_addresses("reports.export_unrecorded", department_id=department_id),
@@ -132,7 +130,7 @@ def cameras(department_id: int) -> str:
     return render_template(
         "reports/cameras.html",
         department=found,
-        lines=_ordered_cameras(coverage.cameras, order),
+        lines=order.arrange(coverage.cameras, _CAMERA_KEYS),
         without_camera=coverage.without_camera,
         weeks=weeks,
         order=order,
@@ -147,7 +145,7 @@ def export_cameras(department_id: int, form: Form) -> ResponseReturnValue:
     """The cameras of the page, in its order."""
     db, found, now = database(), reach_department(department_id), utc_now()
     coverage = read_coverage(db, among(course_ids(db, found)), now - timedelta(weeks=_asked_weeks()), now)
-    sheet = cameras_sheet(found, _ordered_cameras(coverage.cameras, asked_order(_CAMERA_ORDERS)))
+    sheet = cameras_sheet(found, asked_order(_CAMERA_ORDERS).arrange(coverage.cameras, _CAMERA_KEYS))
     return answer([sheet], file_name=file_stem(["cameras", found.name, today().isoformat()]), form=form)
 
 
@@ -179,13 +177,6 @@ def cameras_sheet(found: Department, lines: Sequence[CameraCoverage]) -> Sheet:
         for line in lines
     ]
     return Sheet(found.name, columns, rows, frozen=2)
-
-
-def _ordered_cameras(lines: Sequence[CameraCoverage], order: Order) -> list[CameraCoverage]:
-    """The cameras in an order; they come by room and name, which decide between equals."""
-    if order.column == "room":
-        return list(reversed(lines)) if order.descending else list(lines)
-    return sorted(lines, key=_CAMERA_KEYS[order.column], reverse=order.descending)
 
 
 def course_ids(db: Session, found: Department) -> Sequence[int]:

@@ -1,13 +1,13 @@
 """Sessions by week, at the institution: a week's rate with its range, and the map of a week's hours."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from attendance.database.models import ClassSession
 from webapp.records.tallies import Tally, total
-from webapp.tools.times import clock_text, local
+from webapp.tools.times import clock_text, local, monday_of
 
 _WEEK = timedelta(weeks=1)
 
@@ -37,9 +37,17 @@ class Week:
         return total(one.tally for one in self.sessions)
 
     @property
-    def rates(self) -> Sequence[float]:
-        """The rates of its sessions, the lowest first; of those in which nobody was expected there is none."""
-        return sorted(one.tally.rate for one in self.sessions if one.tally.rate is not None)
+    def lowest(self) -> float | None:
+        """The lowest rate of a session; None when nobody was expected in any."""
+        return min(self._rates(), default=None)
+
+    @property
+    def highest(self) -> float | None:
+        """The highest rate of a session; None when nobody was expected in any."""
+        return max(self._rates(), default=None)
+
+    def _rates(self) -> Iterator[float]:
+        return (one.tally.rate for one in self.sessions if one.tally.rate is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +63,6 @@ class WeekSlot:
     weekday: int
     clock: str
     weeks: Sequence[Sequence[Rated]]
-
-
-def monday_of(day: date) -> date:
-    """The Monday of a day's week."""
-    return day - timedelta(days=day.weekday())
 
 
 def by_week(sessions: Sequence[ClassSession], tallies: Mapping[int, Tally]) -> list[Week]:

@@ -62,13 +62,11 @@ def label_of(key: str) -> int | None:
     return int(number) if number else None
 
 
-def labels_of_keys(db: Session, keys: Collection[str]) -> list[ShownLabel]:
-    """The labels that keys name, retired ones too; without any, the database is not asked."""
-    ids = {label_id for key in keys if (label_id := label_of(key)) is not None}
-    if not ids:
-        return []
-    found = db.scalars(sa.select(StatusLabel).where(StatusLabel.id.in_(ids)).order_by(StatusLabel.id))
-    return [shown for label in found if (shown := shown_label(label))]
+def read_labels(db: Session, label_ids: Collection[int]) -> Sequence[StatusLabel]:
+    """The labels with these ids, retired ones too; without any, the database is not asked."""
+    if not label_ids:
+        return ()
+    return db.scalars(sa.select(StatusLabel).where(StatusLabel.id.in_(label_ids)).order_by(StatusLabel.id)).all()
 
 
 def read_status(key: str | None) -> tuple[Status, int | None] | None:

@@ -9,6 +9,7 @@ from flask import abort, request, url_for
 from sqlalchemy.orm import Session
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 MAX_PAGE = 1_000_000
 WHOLE = "all"
@@ -50,6 +51,10 @@ class Page(Generic[T]):
         """How many pages there are (at least)."""
         return max(1, -(-self.total // self.size))
 
+    def of(self, items: Sequence[U]) -> "Page[U]":
+        """The same page of other items, made of these one by one."""
+        return Page(items, self.number, self.size, self.total, self.more_than_total)
+
     @property
     def has_next(self) -> bool:
         """Whether a page follows."""
@@ -88,6 +93,17 @@ def page_address(number: int | str) -> str:
     if number != 1:
         arguments["page"] = [str(number)]
     return url_for(request.endpoint or "", **(request.view_args or {}), **arguments)
+
+
+def page_of(items: Sequence[T], *, size: int) -> Page[T]:
+    """The page of a list in memory that the address asks for.
+
+    Args:
+        items: the whole list, in order.
+        size: items on a page, where the address does not ask for the whole list.
+    """
+    number, size = page_number(), page_size(size)
+    return Page(items[(number - 1) * size : number * size], number, size, len(items))
 
 
 def paginate(db: Session, query: sa.Select[*tuple[Any, ...]], *, size: int, number: int | None = None) -> Page[Any]:

@@ -28,6 +28,8 @@ MAX_PIXELS = 80_000_000
 
 _FORMATS = ("JPEG", "PNG")
 _LONGEST_NAME = 255
+# What Pillow's readers raise on damaged files; UnidentifiedImageError is an OSError.
+_DAMAGES = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
 _JPEG_ENDS = b"\xff\xd9"
 # ISO/IEC 23008-12: the brands of the file type box with which a phone's HEIC pictures begin.
 _HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
@@ -76,7 +78,7 @@ def check_photo(data: bytes) -> None:
         raise PhotoError(english("is no JPEG or PNG picture.")) from None
     except Image.DecompressionBombError:
         raise PhotoError(english("has more than %(most)s million pixels.", most=MAX_PIXELS // 1000000)) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
+    except _DAMAGES:
         raise PhotoError(_DAMAGED) from None
 
 
@@ -107,7 +109,7 @@ def small_copy(data: bytes) -> bytes:
     """
     try:
         upright = decode_small(data, formats=_FORMATS, side=_SIDE, most_pixels=MAX_PIXELS)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error):
+    except _DAMAGES:
         raise PhotoError(_DAMAGED) from None
     if upright is None:
         raise PhotoError(_COSTLY)

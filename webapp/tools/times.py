@@ -8,6 +8,9 @@ from markupsafe import Markup, escape
 
 from webapp.tools.languages import day_in_language, short_day_in_language, weekday_in_language
 
+YEARS = range(1990, 2200)
+"""Of days that people type; another year is a slip."""
+
 _ZONE = "INSTITUTION_ZONE"
 
 
@@ -43,6 +46,20 @@ def local(moment: datetime) -> datetime:
 def today() -> date:
     """The date at the institution now."""
     return datetime.now(zone()).date()
+
+
+def read_day(text: str) -> date | None:
+    """A day as an address holds it, like "2026-11-23"; None for what is none, or has a year that cannot be meant."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.year in YEARS else None
+
+
+def monday_of(day: date) -> date:
+    """The Monday of a day's week."""
+    return day - timedelta(days=day.weekday())
 
 
 def start_of_day(day: date) -> datetime:

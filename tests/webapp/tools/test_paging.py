@@ -3,8 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import Room
-from tests.factories import make_room
+from attendance.database.models import Course, Role, Room
+from tests.factories import make_department, make_lecturer, make_room
 from tests.webapp.lessons import make_lesson
 from tests.webapp.visiting import plain
 from webapp.tools.paging import MOST_ON_A_PAGE, Page, paginate
@@ -45,6 +45,25 @@ def test_a_list_of_several_pages_is_shown_on_one_for_paper(site, site_db):
     assert "In pages" in whole
     assert "All on one page" not in whole
     assert "Next" not in plain(whole)
+
+
+def test_beyond_its_end_a_list_leads_to_its_beginning(site, site_db):
+    department = make_department(site_db)
+    lesson = make_lesson(site_db, "Ada Byron")
+    site_db.get_one(Course, lesson.course.id).department_id = department.id
+    admin = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor = site.visitor(admin)
+    reports = f"/departments/{department.id}"
+    for address in (
+        f"/courses/{lesson.course.id}/students",
+        f"{reports}/at-risk",
+        f"{reports}/unrecorded",
+        "/exam-office",
+    ):
+        page = visitor.get(f"{address}?page=7").text
+        assert "The list has become shorter." in page, address
+        assert f'<a href="{address}">Go to its beginning</a>' in page, address
 
 
 def test_what_one_page_cannot_hold_is_not_offered_on_one():
