@@ -19,7 +19,7 @@ from attendance.face_engine.detection.tile_detector import DetectorGeometry, no_
 from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_layout
 from attendance.face_engine.detection.yunet_detector import YuNetDetector
 from attendance.face_engine.interface import FaceBoxes, Image
-from attendance.face_engine.pieces import Search, finished, of_images, without_places
+from attendance.face_engine.pieces import Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 _THRESHOLD = 0.0
@@ -76,7 +76,7 @@ class ProposedDetector:
             found.append((yield from of_images(self._search(image, upsample), [place])))
         return found
 
-    def _search(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
+    def _search(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
         if min(image.shape[:2]) << upsample < _SMALLEST_SIDE:
             return no_faces()
         if not in_parts(upsampled_layout(image, upsample), self._work_pixels):
@@ -92,8 +92,8 @@ class ProposedDetector:
             )
         )
 
-    def _search_whole(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
-        (proposed,) = yield from without_places(self._proposer.detect_in_pieces([image], 1.0))
+    def _search_whole(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
+        (proposed,) = yield from self._proposer.detect_in_pieces([image], 1.0)
         if not len(proposed.scores):
             return no_faces()
         doubled = upsample_image(image, upsample)

@@ -82,7 +82,7 @@ class TileDetector:
                 found[place] = boxes
         return found
 
-    def _detect_in_parts(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
+    def _detect_in_parts(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
         return search_in_parts(
             image,
             upsample,
