@@ -38,17 +38,6 @@ def of_images(work: Generator[object, None, Result], places: Sequence[int]) -> P
         yield places
 
 
-def without_places(work: Pieces[Result]) -> Generator[None, None, Result]:
-    """Stop where the work stops, without saying for which images it was."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        yield
-
-
 def finished(work: Generator[object, None, Result]) -> Result:
     """Do all pieces without a pause."""
     while True:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from benchmarks.tables import markdown, measured_on, target_line
+
 AIM = 0.9
 
 
@@ -13,22 +15,19 @@ def tables(results: dict[str, Any]) -> str:
     ]
     for kind, measured in results["kinds"].items():
         rows += [[kind, *_row("ordinary", measured["ordinary"])], [kind, *_row("saturated", measured["saturated"])]]
-    head, *body = rows
-    table = "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))
     return (
-        f"Measured {results['measured_at'][:10]} on {results['processor']}, {results['cores']} cores, load before"
-        f" {results['load_before']:.1f}; service and cameras on the same machine. Honest frames of {width} x {height};"
+        f"{measured_on(results)}; service and cameras on the same machine. Honest frames of {width} x {height};"
         f" the service recognises {results['peak']:.1f} of them a second. Medians of {results['rounds']} rounds; *kept*"
-        " and *slowest* are shares of what a camera has answered without the hostile one.\n\n" + table
+        " and *slowest* are shares of what a camera has answered without the hostile one.\n\n" + markdown(rows)
     )
 
 
 def targets(results: dict[str, Any]) -> list[str]:
     """What was to be reached, and whether it was."""
     return [
-        f"{'reached    ' if measured['ordinary']['kept'] >= AIM else 'NOT REACHED'}  beside frames of {kind} honest"
-        f" cameras keep {AIM:.0%} of theirs ({measured['ordinary']['kept']:.3f})"
+        target_line(f"beside frames of {kind} honest cameras keep {AIM:.0%} of theirs", kept >= AIM, f"{kept:.3f}")
         for kind, measured in results["kinds"].items()
+        for kept in [measured["ordinary"]["kept"]]
     ]
 
 

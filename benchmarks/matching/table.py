@@ -4,24 +4,22 @@ from typing import Any
 
 from benchmarks.matching.crossover import A_FRAMES_FACES
 from benchmarks.matching.sizes import BATCHES, ROSTER
-
-Rows = list[list[str]]
+from benchmarks.tables import Rows, markdown, measured_on, target_line
 
 
 def tables(results: dict[str, Any]) -> str:
     """Every table, in Markdown, with a heading sentence each."""
     galleries = results["galleries"]
     parts = [
-        f"Measured {results['measured_at'][:10]} on {results['processor']}, {results['cores']} cores, load before "
-        f"{results['load_before']:.1f}.",
-        _markdown(_gallery_rows(galleries)),
+        f"{measured_on(results)}.",
+        markdown(_gallery_rows(galleries)),
         "Milliseconds for a batch of faces among all students (two students each, with distances), and how many times"
         " as long the others take:",
-        _markdown(_search_rows(galleries)),
+        markdown(_search_rows(galleries)),
         f"Milliseconds for a batch among a roster of {ROSTER} students:",
-        _markdown(_roster_rows(galleries)),
+        markdown(_roster_rows(galleries)),
         "Exact against approximate, milliseconds for batches of " + ", ".join(map(str, BATCHES)) + ":",
-        _markdown(_crossover_rows(results["crossover"])),
+        markdown(_crossover_rows(results["crossover"])),
         _crossover_sentence(results),
     ]
     for encodings, reason in results["skipped"].items():
@@ -37,22 +35,18 @@ def targets(results: dict[str, Any]) -> list[str]:
         times = campus["milliseconds"]["256"]
         ratio = times["ours"] / times["faiss_tuned"]
         reached = times["ours"] < 10 or ratio <= 1.2
-        lines.append(
-            _line("256 faces against 50,000: under 10 ms, or 1.2 times bare FAISS", reached)
-            + f" ({times['ours']:.1f} ms, {ratio:.2f} times)"
-        )
+        target = "256 faces against 50,000: under 10 ms, or 1.2 times bare FAISS"
+        lines.append(target_line(target, reached, f"{times['ours']:.1f} ms, {ratio:.2f} times"))
     if million := by_size.get(1_000_000):
-        lines.append(_line("1,000,000 built in 120 s", million["build_s"] < 120) + f" ({million['build_s']:.1f} s)")
-        lines.append(_line("1,000,000 loaded in 2 s", million["start_s"] < 2) + f" ({million['start_s']:.2f} s)")
+        build_s, start_s = million["build_s"], million["start_s"]
+        lines.append(target_line("1,000,000 built in 120 s", build_s < 120, f"{build_s:.1f} s"))
+        lines.append(target_line("1,000,000 loaded in 2 s", start_s < 2, f"{start_s:.2f} s"))
     for row in by_size.values():
         if row["search"]["kind"] != "exact":
             recall = min(row["recall"][kind] for kind in ("own", "further", "strangers"))
-            lines.append(_line(f"{row['encodings']:,}: recall@1 of 0.999", recall >= 0.999) + f" ({recall:.4f})")
+            target = f"{row['encodings']:,}: recall@1 of 0.999"
+            lines.append(target_line(target, recall >= 0.999, f"{recall:.4f}"))
     return lines
-
-
-def _line(target: str, reached: bool) -> str:
-    return f"{'reached    ' if reached else 'NOT REACHED'}  {target}"
 
 
 def _gallery_rows(galleries: list[dict[str, Any]]) -> Rows:
@@ -132,8 +126,3 @@ def _crossover_sentence(results: dict[str, Any]) -> str:
         return f"No size measured makes approximate search faster in batches of {A_FRAMES_FACES}; {begins}."
     faces = f"up to {A_FRAMES_FACES}, a full frame's faces"
     return f"Approximate search is faster in batches of {faces}, from {found:,} encodings on; {begins}."
-
-
-def _markdown(rows: Rows) -> str:
-    head, *body = rows
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from benchmarks.tables import markdown, measured_on, target_line
+
 
 def tables(results: dict[str, Any]) -> str:
     """Everything, in Markdown."""
     width, height = results["frame"]
     parts = [
-        f"Measured {results['measured_at'][:10]} on {results['processor']}, {results['cores']} cores, load before"
-        f" {results['load_before']:.1f}; service, cameras and database on the same machine. Frames of {width} x"
+        f"{measured_on(results)}; service, cameras and database on the same machine. Frames of {width} x"
         f" {height} with two to eight people; gallery of {results['encodings']:,} encodings; batches of at most"
         f" {results['batch']}.",
         _saturation(results["saturation"]),
@@ -26,23 +27,25 @@ def targets(results: dict[str, Any]) -> list[str]:
     saturation, overload = results["saturation"], results["overload"]
     grown = overload["memory_last_mib"] / overload["memory_first_mib"]
     return [
-        _line("at least 0.85 of the bare engine's rate", saturation["ratio"] >= 0.85, f"{saturation['ratio']:.3f}"),
-        _line("slowest camera at least 0.9 of the mean", results["fairness"]["share"] >= 0.9, _share(results)),
-        _line("at twice saturation at least 0.9 of the peak", overload["of_peak"] >= 0.9, f"{overload['of_peak']:.3f}"),
-        _line(
+        target_line(
+            "at least 0.85 of the bare engine's rate", saturation["ratio"] >= 0.85, f"{saturation['ratio']:.3f}"
+        ),
+        target_line("slowest camera at least 0.9 of the mean", results["fairness"]["share"] >= 0.9, _share(results)),
+        target_line(
+            "at twice saturation at least 0.9 of the peak", overload["of_peak"] >= 0.9, f"{overload['of_peak']:.3f}"
+        ),
+        target_line(
             "no deadline ignored", overload["cameras_beyond_deadline"] == 0, f"longest {overload['longest_s']:.1f} s"
         ),
-        _line("steady memory", grown <= 1.1, f"{grown:.3f} of the memory at the beginning"),
-        _line(f"{results['idle'][-1]['cameras']} cameras kept", not results["idle"][-1]["streams_lost"], "streams"),
+        target_line("steady memory", grown <= 1.1, f"{grown:.3f} of the memory at the beginning"),
+        target_line(
+            f"{results['idle'][-1]['cameras']} cameras kept", not results["idle"][-1]["streams_lost"], "streams"
+        ),
     ]
 
 
 def _share(results: dict[str, Any]) -> str:
     return f"{results['fairness']['share']:.3f}"
-
-
-def _line(target: str, reached: bool, figure: str) -> str:
-    return f"{'reached    ' if reached else 'NOT REACHED'}  {target} ({figure})"
 
 
 def _saturation(one: dict[str, Any]) -> str:
@@ -61,7 +64,7 @@ def _latency(measured: list[dict[str, Any]]) -> str:
     rows += [
         [f"{one['share']:.0%}", f"{one['rate']:.1f}", *_percentiles(one), str(one["held_back"])] for one in measured
     ]
-    return "**Latency** below saturation, from sending a frame to its answer, milliseconds:\n\n" + _markdown(rows)
+    return "**Latency** below saturation, from sending a frame to its answer, milliseconds:\n\n" + markdown(rows)
 
 
 def _fairness(one: dict[str, Any]) -> str:
@@ -95,7 +98,7 @@ def _idle(measured: list[dict[str, Any]]) -> str:
     return (
         "**Many cameras**, a frame in five seconds each, milliseconds. Small frames are of 384 x 216 pixels, so that"
         " the engine can do what all ask for together; with frames of full size it cannot on this machine, and the"
-        " cameras hold back what their windows do not allow:\n\n" + _markdown(rows)
+        " cameras hold back what their windows do not allow:\n\n" + markdown(rows)
     )
 
 
@@ -105,7 +108,7 @@ def _tls(measured: dict[str, Any]) -> str:
         [name, f"{one['rate']:.1f}", f"{one['of_plaintext']:.3f}", f"{one['cpu_ms']:.1f}"]
         for name, one in measured.items()
     ]
-    return "**TLS** at saturation, in turns:\n\n" + _markdown(rows)
+    return "**TLS** at saturation, in turns:\n\n" + markdown(rows)
 
 
 def _outcomes(one: dict[str, Any]) -> str:
@@ -114,8 +117,3 @@ def _outcomes(one: dict[str, Any]) -> str:
 
 def _percentiles(one: dict[str, Any]) -> list[str]:
     return [f"{one[name]:,.0f}" if name in one else "-" for name in ("p50", "p95", "p99")]
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    head, *body = rows
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))

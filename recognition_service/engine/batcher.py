@@ -232,14 +232,14 @@ class Batcher(Generic[Item, Result]):
     async def _begin(
         self, bucket: Hashable, places: list[Place[Item, Result]], tags: dict[Place[Item, Result], float]
     ) -> None:
+        if bucket is NO_WORK:
+            for place in places:
+                self.forget(place)
+                place.pass_turn()
+            return
         for place in places:
             self._lanes.begin(place)
             self.forget(place)
-        if bucket is NO_WORK:
-            for place in places:
-                self._lanes.end(place)
-                place.pass_turn()
-            return
         began = self.clock.time()
         waits = [began - (place.in_line_since or began) for place in places]
         items = [place.start() for place in places]

@@ -46,10 +46,6 @@ class FoundFaces:
     """The picture shows nothing: it is black, white, or all of one shade."""
 
 
-def _unknown_s(height: int, width: int, _wanted: Wanted) -> float:
-    return height * width * 1e-7
-
-
 class Pipeline:
     """Finds faces in compressed pictures. Decoded pictures waiting are bounded by the batcher's queue."""
 
@@ -61,8 +57,8 @@ class Pipeline:
         *,
         max_bytes: int,
         max_pixels: int,
+        expected_s: Callable[[int, int, Wanted], float],
         smallest_face: int | None = None,
-        expected_s: Callable[[int, int, Wanted], float] = _unknown_s,
     ) -> None:
         """Prepare.
 
@@ -72,9 +68,9 @@ class Pipeline:
             metrics: told how long decoding takes.
             max_bytes: the largest file accepted.
             max_pixels: the largest picture accepted.
+            expected_s: how long the engine will need for a picture of that height and width, seconds.
             smallest_face: width in pixels of the smallest face wanted in pictures that may be reduced, when a call does
                 not say; None: the engine says, and none is reduced.
-            expected_s: how long the engine will need for a picture of that height and width, seconds.
         """
         self._expected_s = expected_s
         self._batcher = batcher

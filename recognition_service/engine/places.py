@@ -101,10 +101,8 @@ class Place(Generic[Item, Result]):
             Exception: whatever the work raised for this item or for its batch.
         """
         if not self._result.done():
-            self._item, self.bucket, self.expected = item, bucket, expected
-            if deadline < math.inf:
-                self._timer = self._queue.clock.call_at(deadline, self._expire)
-            self._queue.enqueue(self)
+            self._item, self.expected = item, expected
+            self._stand_in_line(bucket, deadline)
         return await self._result
 
     async def wait_turn(self, *, deadline: float = math.inf) -> None:
@@ -114,17 +112,12 @@ class Place(Generic[Item, Result]):
             OverloadedError, ExpiredError: as for `submit`.
         """
         if not self._result.done():
-            self.bucket = NO_WORK
-            if deadline < math.inf:
-                self._timer = self._queue.clock.call_at(deadline, self._expire)
-            self._queue.enqueue(self)
+            self._stand_in_line(NO_WORK, deadline)
         await self._result
 
     def pass_turn(self) -> None:
         """End `wait_turn`."""
-        self._stop_waiting()
-        if not self._result.done():
-            self._result.set_result(None)  # type: ignore[arg-type]  # whoever waits for a turn looks at no result
+        self.finish(None)  # type: ignore[arg-type]  # whoever waits for a turn looks at no result
 
     def start(self) -> Item:
         """Hand the item over to its batch."""
@@ -152,6 +145,12 @@ class Place(Generic[Item, Result]):
         self.finish(error)
         # A holder still preparing its item may never ask; asyncio would call that a forgotten exception.
         self._result.exception()
+
+    def _stand_in_line(self, bucket: Hashable, deadline: float) -> None:
+        self.bucket = bucket
+        if deadline < math.inf:
+            self._timer = self._queue.clock.call_at(deadline, self._expire)
+        self._queue.enqueue(self)
 
     def _expire(self) -> None:
         if self._queue.defers:

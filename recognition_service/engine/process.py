@@ -17,7 +17,7 @@ from typing import Any
 
 from attendance.errors import AttendanceError
 from attendance.face_engine.interface import EngineError, EngineInfo, Image
-from recognition_service.engine.work import Answer, BuildEngine, Step, Wanted, answers_of, find_each, warm_up
+from recognition_service.engine.work import Answer, BuildEngine, Step, Steps, Wanted, answers_of, find_each, warm_up
 
 _END_WAIT_S = 5.0
 _LAST_WORDS_S = 0.2
@@ -82,7 +82,7 @@ class EngineProcess:
         self.close()
         raise EngineError(str(answer))
 
-    def steps(self, images: Sequence[Image], wanted: Wanted) -> Iterator[Step]:
+    def steps(self, images: Sequence[Image], wanted: Wanted) -> Steps:
         """As `find_each`, over there, with one image a piece: dlib searches an image in one call.
 
         Raises:

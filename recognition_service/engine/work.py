@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -64,7 +64,11 @@ class Step:
     """Of the images that are finished by it."""
 
 
-def find_each(engine: FaceEngine, images: Sequence[Image], wanted: Wanted) -> Iterator[Step]:
+Steps: TypeAlias = Generator[Step, None, None]
+"""The work on a batch, piece by piece; closing it ends the work between two."""
+
+
+def find_each(engine: FaceEngine, images: Sequence[Image], wanted: Wanted) -> Steps:
     """The faces of each image, piece by piece; when the batch fails, one at a time, so that a bad one fails alone.
 
     What images cost is measured in seconds of the engine. It depends on their pixels and faces, but differently by
@@ -129,7 +133,7 @@ class EngineThread:
         """
         return warm_up(self._engine)
 
-    def steps(self, images: Sequence[Image], wanted: Wanted) -> Iterator[Step]:
+    def steps(self, images: Sequence[Image], wanted: Wanted) -> Steps:
         """As `find_each`."""
         return find_each(self._engine, images, wanted)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Generator, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import structlog
 from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
 from recognition_service.engine.at_work import Pauses
 from recognition_service.engine.process import EngineDiedError, EngineProcess
-from recognition_service.engine.work import Answer, BuildEngine, EngineThread, Step, Wanted
+from recognition_service.engine.work import Answer, BuildEngine, EngineThread, Wanted
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
 
 _CLOSE_WAIT_S = 5.0
@@ -125,7 +125,7 @@ class EngineWorker:
             raise InternalServiceError("the face engine ended while it worked on this frame") from None
         except asyncio.CancelledError:
             with suppress(RuntimeError):  # the thread has ended
-                self._thread.submit(_close, steps)
+                self._thread.submit(steps.close)
             raise
         self._learn(wanted, images, spent)
         return [answers[place] for place in sorted(answers)]
@@ -205,11 +205,6 @@ class EngineWorker:
         finally:
             if sentinel is not None:
                 loop.remove_reader(sentinel)
-
-
-def _close(steps: Iterator[Step]) -> None:
-    if isinstance(steps, Generator):
-        steps.close()
 
 
 def _result(answer: Answer) -> list[Face] | Exception:

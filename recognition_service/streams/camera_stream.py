@@ -51,7 +51,7 @@ from recognition_service.telemetry.tracing import FrameTrace, Tracing, tracepare
 _LONGEST_WRITE_S = 30.0
 _BURST_S = 2.0
 _GROWTH = 4
-"""The first frame of a call says how large its frames are: none has so many times its pixels."""
+"""The first frame of a call says how large its frames are: none has more than so many times its pixels."""
 
 log = structlog.get_logger()
 

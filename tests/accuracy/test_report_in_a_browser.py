@@ -1,8 +1,7 @@
 """The HTML reports held against WCAG 2.1 A and AA by axe, light and dark; an empty curve says why it is empty."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import which
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -29,14 +28,12 @@ TOO_FEW = "There are too few people for a detection error trade-off"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = which("chromium") or which("chromium-browser") or which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed")
+def browser(require_program: Callable[[list[str], str], str]) -> Iterator[Browser]:
+    path = require_program(["chromium", "chromium-browser", "google-chrome"], "chromium")
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield made
-        made.close()
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
 
 
 def calibration(folder: Path, *, people: int, apart: float) -> Path:

@@ -1,7 +1,6 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import which
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -59,10 +58,10 @@ def test_the_table_for_the_terminal(enrolment: EnrolmentResult) -> None:
 
 
 @pytest.fixture
-def page(enrolment: EnrolmentResult, tmp_path: Path) -> Iterator[Page]:
-    chromium = which("chromium") or which("chromium-browser") or which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed")
+def page(
+    enrolment: EnrolmentResult, tmp_path: Path, require_program: Callable[[list[str], str], str]
+) -> Iterator[Page]:
+    chromium = require_program(["chromium", "chromium-browser", "google-chrome"], "chromium")
     write_report(tmp_path / "report.html", enrolment, institution="Ünïversity <x>", zone=ZoneInfo("Europe/Warsaw"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])

@@ -10,7 +10,7 @@ from babel import Locale
 import webapp
 from attendance.database.models import Base, Role
 from tests.factories import make_lecturer
-from tests.webapp.account.test_permissions import addresses, furnish
+from tests.webapp.addresses import addresses, furnish
 from tests.webapp.lessons import make_lesson, see
 from tests.webapp.reading import untranslated
 from tests.webapp.visiting import Site, make_settings

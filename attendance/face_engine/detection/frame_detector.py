@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.detection.decoding import Candidates, decide, find_candidates
-from attendance.face_engine.detection.pyramid import TileLayout, tile_layout
+from attendance.face_engine.detection.pyramid import TileLayout
 from attendance.face_engine.detection.pyramid_graph import export_frame_detector
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, no_faces
-from attendance.face_engine.detection.tiles import upsample_image, upsampled_size
+from attendance.face_engine.detection.tiles import upsample_image, upsampled_layout
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.models.dlib_file import Network
 from attendance.face_engine.pieces import Search, finished, of_images
@@ -49,8 +49,8 @@ class FrameDetector:
         for place, image in enumerate(images):
             if min(image.shape[:2]) << upsample >= _SMALLEST_SIDE:
                 by_size[image.shape[0], image.shape[1]].append(place)
-        for size, places in by_size.items():
-            layout = tile_layout(*reversed(upsampled_size(*size, upsample)))
+        for places in by_size.values():
+            layout = upsampled_layout(images[places[0]], upsample)
             together = max(1, self._work_pixels // (layout.width * layout.height))
             for start in range(0, len(places), together):
                 part = places[start : start + together]

@@ -50,12 +50,12 @@ def in_parts(layout: TileLayout, work_pixels: int) -> bool:
 def search_in_parts(
     image: Image,
     upsample: int,
-    search: Callable[[Image, int], Generator[None, None, FaceBoxes]],
+    search: Callable[[Image, int], Generator[object, None, FaceBoxes]],
     *,
     work_pixels: int,
     window: int,
     overlap: float,
-) -> Generator[None, None, FaceBoxes]:
+) -> Generator[object, None, FaceBoxes]:
     """Find the faces of a large frame, stopping wherever the search of a part stops.
 
     Args:

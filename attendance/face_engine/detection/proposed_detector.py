@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from attendance.face_engine.detection.bands import FIRST_CELL, REACH
 from attendance.face_engine.detection.decoding import CELL_OFFSET, CELL_STRIDE, Candidates, decide, round_half_away
 from attendance.face_engine.detection.parts import in_parts, search_in_parts
-from attendance.face_engine.detection.pyramid import POINT_OFFSET, RATE, TileLayout, boxes_in_image, tile_layout
+from attendance.face_engine.detection.pyramid import POINT_OFFSET, RATE, TileLayout, boxes_in_image
 from attendance.face_engine.detection.tile_detector import DetectorGeometry, no_faces
-from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_size
+from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_layout
 from attendance.face_engine.detection.yunet_detector import YuNetDetector
 from attendance.face_engine.interface import FaceBoxes, Image
-from attendance.face_engine.pieces import Search, finished, of_images, without_places
+from attendance.face_engine.pieces import Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 _THRESHOLD = 0.0
@@ -76,11 +76,10 @@ class ProposedDetector:
             found.append((yield from of_images(self._search(image, upsample), [place])))
         return found
 
-    def _search(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
+    def _search(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
         if min(image.shape[:2]) << upsample < _SMALLEST_SIDE:
             return no_faces()
-        layout = tile_layout(*reversed(upsampled_size(image.shape[0], image.shape[1], upsample)))
-        if not in_parts(layout, self._work_pixels):
+        if not in_parts(upsampled_layout(image, upsample), self._work_pixels):
             return (yield from self._search_whole(image, upsample))
         return (
             yield from search_in_parts(
@@ -93,13 +92,13 @@ class ProposedDetector:
             )
         )
 
-    def _search_whole(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
-        (proposed,) = yield from without_places(self._proposer.detect_in_pieces([image], 1.0))
+    def _search_whole(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
+        (proposed,) = yield from self._proposer.detect_in_pieces([image], 1.0)
         if not len(proposed.scores):
             return no_faces()
         doubled = upsample_image(image, upsample)
         scale = np.array([doubled.shape[1] / image.shape[1], doubled.shape[0] / image.shape[0]] * 2)
-        layout = tile_layout(doubled.shape[1], doubled.shape[0])
+        layout = upsampled_layout(image, upsample)
         tile = np.zeros((layout.height, layout.width, 3), np.float32)
         fill_tile(doubled, layout, self._geometry.means, tile)
         patches = _patches(proposed.boxes.astype(np.float64) * scale, layout, self._geometry.window[0])

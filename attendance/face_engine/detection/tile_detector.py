@@ -13,7 +13,7 @@ from attendance.face_engine.detection.decoding import Candidates, decide, find_c
 from attendance.face_engine.detection.parts import in_parts, search_in_parts
 from attendance.face_engine.detection.pyramid import TileLayout, tile_layout
 from attendance.face_engine.detection.refinement import Refiner
-from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_size
+from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_layout, upsampled_size
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.models.dlib_file import Network
 from attendance.face_engine.pieces import Search, finished, of_images
@@ -82,7 +82,7 @@ class TileDetector:
                 found[place] = boxes
         return found
 
-    def _detect_in_parts(self, image: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
+    def _detect_in_parts(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
         return search_in_parts(
             image,
             upsample,
@@ -93,8 +93,7 @@ class TileDetector:
         )
 
     def _search_part(self, part: Image, upsample: int) -> Generator[None, None, FaceBoxes]:
-        layout = tile_layout(*reversed(upsampled_size(part.shape[0], part.shape[1], upsample)))
-        (found,) = yield from self._run([part], layout, upsample)
+        (found,) = yield from self._run([part], upsampled_layout(part, upsample), upsample)
         return found
 
     def _batches(self, images: Sequence[Image], upsample: int) -> Iterator[tuple[TileLayout, list[int]]]:

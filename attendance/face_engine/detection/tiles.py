@@ -5,7 +5,7 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.detection.pyramid import Level, TileLayout
+from attendance.face_engine.detection.pyramid import Level, TileLayout, tile_layout
 from attendance.face_engine.interface import Image
 
 
@@ -33,6 +33,12 @@ def upsampled_size(height: int, width: int, times: int) -> tuple[int, int]:
     for _ in range(times):
         height, width = 2 * height + 1, 2 * width + 2
     return height, width
+
+
+def upsampled_layout(image: Image, times: int) -> TileLayout:
+    """The tile of an image after `times` doublings."""
+    height, width = upsampled_size(image.shape[0], image.shape[1], times)
+    return tile_layout(width, height)
 
 
 def fill_tile(image: Image, layout: TileLayout, means: NDArray[np.float32], tile: NDArray[np.float32]) -> None:

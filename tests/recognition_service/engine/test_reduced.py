@@ -74,7 +74,13 @@ async def find(frame: bytes, smallest_face: int | None) -> FoundFaces:
     batcher: Batcher[Image, list[Face]] = Batcher(worker.find, max_batch=1, max_delay_s=0, max_queue=4)
     with ThreadPoolExecutor(1) as decoders:
         pipeline = Pipeline(
-            batcher, decoders, Metrics(), max_bytes=10**8, max_pixels=10**8, smallest_face=smallest_face
+            batcher,
+            decoders,
+            Metrics(),
+            max_bytes=10**8,
+            max_pixels=10**8,
+            expected_s=worker.expected_s,
+            smallest_face=smallest_face,
         )
         await worker.start()
         batcher.start()
@@ -119,7 +125,15 @@ async def test_a_camera_s_own_smallest_face_comes_before_the_service_s() -> None
     batcher: Batcher[Image, list[Face]] = Batcher(asked.find, max_batch=1, max_delay_s=0, max_queue=4)
     frame = encoded(face_of("red"))
     with ThreadPoolExecutor(1) as decoders:
-        pipeline = Pipeline(batcher, decoders, Metrics(), max_bytes=10**8, max_pixels=10**8, smallest_face=36)
+        pipeline = Pipeline(
+            batcher,
+            decoders,
+            Metrics(),
+            max_bytes=10**8,
+            max_pixels=10**8,
+            expected_s=lambda height, width, wanted: 1.0,
+            smallest_face=36,
+        )
         batcher.start()
         find = functools.partial(pipeline.find, lane=1, deadline=FOREVER, formats=("JPEG",))
         await find(frame, upsample=None, reducible=True)

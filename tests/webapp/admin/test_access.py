@@ -1,82 +1,26 @@
 """Who may open the administrator's pages: every address is asked, also those that somebody adds later."""
 
 import pytest
-from flask import url_for
 
-from attendance.database.models import (
-    Account,
-    AccountRole,
-    Camera,
-    Course,
-    LabelColour,
-    QueuedMail,
-    Role,
-    Room,
-    Status,
-    StatusLabel,
-    Student,
-    TeachingBreak,
-)
-from tests.factories import (
-    NINE,
-    enrol,
-    make_camera,
-    make_course,
-    make_department,
-    make_group,
-    make_lecturer,
-    make_room,
-    make_session,
-    make_student,
-)
+from attendance.database.models import Account, AccountRole, Camera, Course, Department, Role, Room, Student
+from tests.factories import make_lecturer
+from tests.webapp.addresses import addresses, furnish
 from webapp.imports.kinds import KINDS
 
 
 @pytest.fixture
-def furnished(site, site_db):
-    """Something to be reached at each address; the rows' ids by the names that addresses have for them."""
-    lecturer = make_lecturer(site_db, name="Ada Byron")
-    course, student, room = make_course(site_db, lecturers=(lecturer,)), make_student(site_db), make_room(site_db)
-    enrol(site_db, course, student)
-    camera = make_camera(site_db, room=room, token="cam_x")
-    session, group = make_session(site_db, course, room), make_group(site_db, course, members=(student,))
-    head = make_lecturer(site_db, role=Role.DEPARTMENT, of=make_department(site_db))
-    holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
-    label = StatusLabel(kind=Status.LATE, name="Online", letter="O", colour=LabelColour.BLUE, weight=1)
-    mail = QueuedMail(kind="test", recipient="ada@example.edu", data={})
-    site_db.add_all([holidays, label, mail])
+def furnished(site_db):
+    """Something to be reached at each address, the account a head's; ids by the names that addresses have for them."""
+    values = furnish(site_db, 1)
+    department = site_db.get_one(Department, values["department_id"])
+    head = make_lecturer(site_db, role=Role.DEPARTMENT, of=department)
     site_db.commit()
-    return {
-        "account_id": head.id,
-        "role_id": head.roles[0].id,
-        "department_id": head.roles[0].department_id,
-        "course_id": course.id,
-        "student_id": student.id,
-        "room_id": room.id,
-        "camera_id": camera.id,
-        "session_id": session.id,
-        "group_id": group.id,
-        "break_id": holidays.id,
-        "label_id": label.id,
-        "kind_name": "students",
-        "mail_id": mail.id,
-        "mail_kind": "invitation",
-        "token": "A" * 22,
-    }
+    return values | {"account_id": head.id, "role_id": head.roles[0].id}
 
 
 def admin_addresses(site, values):
     """(method, address) of everything under /admin."""
-    asked = []
-    with site.app.test_request_context():
-        for rule in site.app.url_map.iter_rules():
-            if not rule.rule.startswith("/admin"):
-                continue
-            known = values | dict(rule.defaults or {})
-            unknown = rule.arguments - known.keys()
-            assert not unknown, f"{rule.rule}: teach this test what {unknown} is"
-            address = url_for(rule.endpoint, **{name: known[name] for name in rule.arguments})
-            asked += [(method, address) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
+    asked = [(each.method, each.path) for each in addresses(site, values) if each.path.startswith("/admin")]
     assert len(asked) > 40
     return asked
 

@@ -1,0 +1,112 @@
+"""Every address of the dashboard, and rows for each to name."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from attendance.database.models import (
+    Attendance,
+    Dispute,
+    Excuse,
+    LabelColour,
+    PhotoProposal,
+    QueuedMail,
+    Role,
+    Source,
+    Status,
+    StatusLabel,
+    TeachingBreak,
+    utc_now,
+)
+from tests.factories import (
+    NINE,
+    enrol,
+    make_camera,
+    make_course,
+    make_department,
+    make_group,
+    make_lecturer,
+    make_room,
+    make_session,
+    make_student,
+)
+from tests.webapp.tools.test_photos import PHOTO
+from tests.webapp.visiting import Site
+from webapp.account.permissions import Access, Permission, need_of
+
+
+@dataclass(frozen=True)
+class Address:
+    """One way to call a view."""
+
+    endpoint: str
+    method: str
+    path: str
+    need: Permission | Access
+    has_place: bool
+    """Whether the path names a course, or what belongs to one."""
+
+
+ELSEWHERE = ("course_id", "session_id", "student_id", "excuse_id", "department_id")
+"""What an address names that belongs to a course or is reached through one."""
+
+
+def furnish(db: Session, number: int) -> dict[str, Any]:
+    """A department, a course and what belongs to it, by the names that addresses have for them."""
+    department, room, student = make_department(db), make_room(db), make_student(db)
+    course = make_course(db, f"MA{number}", department=department)
+    enrol(db, course, student)
+    soon = utc_now().replace(microsecond=0) + timedelta(days=number)
+    session = make_session(db, course, room, starts_at=soon)
+    excuse = Excuse(
+        student_id=student.id, course_id=course.id, starts_at=NINE, ends_at=NINE + timedelta(days=1), reason="ill"
+    )
+    holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
+    look = {"kind": Status.LATE, "colour": LabelColour.BLUE, "weight": 1}
+    label = StatusLabel(name=f"Online {number}", letter=f"O{number}", **look)
+    course_label = StatusLabel(course_id=course.id, name="Tram", letter="T", **look)
+    mail = QueuedMail(kind="test", recipient="ada@example.edu", data={})
+    db.add_all([excuse, holidays, label, course_label, mail])
+    db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT, source=Source.PERSON))
+    dispute = Dispute(session_id=session.id, student_id=student.id, claimed=Status.LATE, text="Late.")
+    photo = PhotoProposal(student_id=student.id, file_name="a.jpg", content=PHOTO)
+    db.add_all([dispute, photo])
+    group = make_group(db, course, members=(student,))
+    other = make_lecturer(db, role=Role.LECTURER, of=course)
+    db.flush()
+    return {
+        "account_id": other.id, "role_id": other.roles[0].id, "department_id": department.id, "course_id": course.id,
+        "student_id": student.id, "room_id": room.id, "camera_id": make_camera(db, room=room).id,
+        "session_id": session.id, "group_id": group.id, "break_id": holidays.id, "excuse_id": excuse.id,
+        "label_id": label.id, "course_label_id": course_label.id,
+        "dispute_id": dispute.id, "proposal_id": photo.id,
+        "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
+        "mail_id": mail.id, "mail_kind": "invitation",
+    }  # fmt: skip
+
+
+def addresses(site: Site, values: dict[str, Any]) -> list[Address]:
+    """Every address of the dashboard, with every method."""
+    found = []
+    with site.app.test_request_context():
+        for rule in site.app.url_map.iter_rules():
+            if rule.endpoint == "static":
+                continue
+            known = values | dict(rule.defaults or {})
+            unknown = rule.arguments - known.keys()
+            assert not unknown, f"{rule.rule}: teach this test what {unknown} is"
+            need = need_of(site.app, rule.endpoint)
+            assert need is not None, f"{rule.rule}: its view must say with `needs` what it wants"
+            given = {name: known[name] for name in rule.arguments}
+            if rule.endpoint.startswith("labels.") and "label_id" in given:  # the course's, not the institution's
+                given["label_id"] = values["course_label_id"]
+            path = url_for(rule.endpoint, **given)
+            if rule.endpoint == "records.sessions_of_course":
+                path += f"?course={values['course_id']}"
+            has_place = bool(rule.arguments & set(ELSEWHERE)) or rule.endpoint == "records.sessions_of_course"
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                found.append(Address(rule.endpoint, method, path, need, has_place))
+    return found
