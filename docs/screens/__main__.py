@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from docs.screens.showing import dashboard_of_a_term
 from docs.screens.term import PASSWORD, Term
 from tests.mariadb import find_program
-from tests.webapp.screens import CHROMIUM_OPTIONS, NARROW, WIDE
+from tests.webapp.screens import CHROMIUM_OPTIONS, NARROW, WIDE, wait_until_drawn
 
 PICTURES = Path(__file__).resolve().parents[1] / "pictures"
 _COLOURS = 128
@@ -111,7 +111,7 @@ def _use_link(page: Page, link: str, index_number: str) -> None:
 
 def _taken(page: Page, picture: Picture) -> bytes:
     page.goto(picture.path)
-    page.wait_for_function("document.fonts.status === 'loaded'")
+    wait_until_drawn(page)
     width = (page.viewport_size or WIDE)["width"]
     height = min(picture.height, int(page.evaluate("document.documentElement.scrollHeight")))
     return page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})

@@ -18,7 +18,7 @@ from attendance.database.models import Account
 from attendance.settings import Settings
 from tests.factories import PASSWORD
 from tests.webapp.running import environ_for, running_dashboard
-from tests.webapp.screens import CHROMIUM_OPTIONS, WIDE
+from tests.webapp.screens import CHROMIUM_OPTIONS, WIDE, wait_until_drawn
 from tests.webapp.visiting import Site, make_settings
 from webapp.app import create_app
 from webapp.tools.storage import sessions_of
@@ -136,8 +136,7 @@ def assert_accessible() -> Callable[[Page], None]:
     def check(page: Page) -> None:
         # Colours in the middle of a transition are no colours of the page.
         page.emulate_media(reduced_motion="reduce")
-        page.wait_for_function("document.fonts.status === 'loaded'")
-        page.wait_for_function("document.getAnimations().every((a) => a.playState !== 'running')")
+        wait_until_drawn(page)
         options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
         found = Axe().run(page, options=options)
         report = [

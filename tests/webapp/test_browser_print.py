@@ -10,6 +10,7 @@ from pypdf import PdfReader
 from attendance.database.models import Attendance, Status
 from tests.factories import make_session
 from tests.webapp.lessons import LONG_AGO, make_lesson
+from tests.webapp.screens import wait_until_drawn
 
 A4_MM = (210, 297)
 ON_SCREENS_ONLY = ("Search", "Every status", "Correct", "Choose", "Sign out", "Export", "Skip to", "Apply", "Show")
@@ -28,7 +29,7 @@ def printed(open_page):
 
     def print_(lecturer, path, **context):
         page = open_page(lecturer, path, **context)
-        page.wait_for_function("document.fonts.status === 'loaded'")
+        wait_until_drawn(page)
         return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=False)))
 
     return print_
