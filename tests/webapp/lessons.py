@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from attendance.database.engine import begin_writing
 from attendance.database.models import Account, Attendance, ClassSession, Course, Student, utc_now
 from attendance.database.register import Sighting, record_sighting
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student, watch_whole
@@ -58,7 +59,10 @@ def see(
     session = session or lesson.session
     first = session.starts_at + timedelta(minutes=minute)
     last = session.starts_at + timedelta(minutes=minute if until is None else until)
-    row = record_sighting(db, Sighting(session.id, student.index_number, first, last, confidence, None))
+    sighting = Sighting(session.id, student.index_number, first, last, confidence, None)
+    db.commit()  # of what was read: a running dashboard may close the session meanwhile
+    begin_writing(db)
+    row = record_sighting(db, sighting)
     assert row is not None
     db.commit()
     return row
