@@ -1,8 +1,9 @@
 """The accelerated engine decides as dlib decides, on every picture of faces that the tests have."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -58,19 +59,30 @@ def dlib_engine() -> Iterator[ReferenceEngine]:
     engine.close()
 
 
+@pytest.fixture(scope="session")
+def asked(dlib_engine: ReferenceEngine, pictures: Path) -> Callable[[int], dict[str, Case]]:
+    """dlib's answers by upsampling, asked for once: pytest makes a fixture of many parameters again and again."""
+
+    @cache
+    def ask(upsample: int) -> dict[str, Case]:
+        answers: dict[str, Case] = {}
+        seen: list[Image] = []
+        for name in [*DEMO, *EXTRA, *(f"frame{number}" for number in CLIP_FRAMES)]:
+            image = load(name, pictures, upsample)
+            if any(np.array_equal(image, other) for other in seen):
+                continue
+            seen.append(image)
+            answers[name] = Case(image, upsample, find_faces(dlib_engine, [image], upsample=upsample)[0])
+        assert sum(len(case.faces) for case in answers.values()) >= 6
+        return answers
+
+    return ask
+
+
 @pytest.fixture(scope="session", params=[0, 1], ids=["upsample0", "upsample1"])
-def cases(request: pytest.FixtureRequest, dlib_engine: ReferenceEngine, pictures: Path) -> dict[str, Case]:
-    """dlib's answers, asked for once and used by every precision's test."""
-    asked: dict[str, Case] = {}
-    seen: list[Image] = []
-    for name in [*DEMO, *EXTRA, *(f"frame{number}" for number in CLIP_FRAMES)]:
-        image = load(name, pictures, request.param)
-        if any(np.array_equal(image, other) for other in seen):
-            continue
-        seen.append(image)
-        asked[name] = Case(image, request.param, find_faces(dlib_engine, [image], upsample=request.param)[0])
-    assert sum(len(case.faces) for case in asked.values()) >= 6
-    return asked
+def cases(request: pytest.FixtureRequest, asked: Callable[[int], dict[str, Case]]) -> dict[str, Case]:
+    """The pictures with dlib's answers, for every precision's test."""
+    return asked(request.param)
 
 
 @pytest.fixture(scope="session")
