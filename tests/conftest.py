@@ -20,7 +20,7 @@ from operations.demo.pictures import fetch_pictures
 from tests import databases
 from tests.mariadb import MariaDb, find_program, start_server
 
-pytest_plugins = ["tests.tiers"]
+pytest_plugins = ["tests.scratch", "tests.tiers"]
 
 SHARED_FACES = Path(__file__).parents[2] / "shared" / "faces"
 
