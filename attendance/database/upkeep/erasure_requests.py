@@ -209,6 +209,13 @@ def waited_for(db: Session, erasures: Collection[Erasure], now: datetime) -> dic
     }
 
 
+def services_left(db: Session, index_number: str, now: datetime) -> int:
+    """How many services are waited for that have not erased a student yet."""
+    mine = [erasure for erasure in unfinished_erasures(db) if erasure.index_number == index_number]
+    waiting = waited_for(db, mine, now)
+    return len({service.id for found in waiting.values() for service in found if not is_gone(service, now)})
+
+
 def is_gone(service: Service, now: datetime) -> bool:
     """Whether a service was not seen for so long that nobody waits for it."""
     return service.last_seen_at < now - GONE_AFTER
