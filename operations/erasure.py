@@ -9,6 +9,7 @@ was done before, in part or whole.
 The database comes first: from then on the service drops what it still sees of the students, and nobody enrols them.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -244,8 +245,11 @@ def _erase_now(
 def what_remains(settings: Settings, engine: sa.Engine, report: ErasureReport) -> list[str]:
     """Sentences on where a student may be read after an erasure that ended well, and what to do there."""
     remains = []
-    backups = backups_in(settings.data.directory / "backups")
-    if backups:
+    folder = settings.data.directory / "backups"
+    backups = backups_in(folder)
+    if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        remains.append(f"Backups made before still hold the students; delete them in {folder}, which root can list.")
+    elif backups:
         names = ", ".join(path.name for path in backups)
         remains.append(f"Backups made before still hold the students; delete them in {backups[0].parent}: {names}.")
     if engine.dialect.name != "sqlite":

@@ -48,7 +48,7 @@ def move_outbox(places: Places, number: int) -> None:
 def write_egress(places: Places, answers: Answers) -> None:
     """Where the database is elsewhere, let the units out that reach nothing but this machine otherwise."""
     for unit in ("attendance-serve@", *(f"attendance-{name}" for name in ("gallery", "web", "backup", "purge"))):
-        path = f"{_UNITS}/{unit}.service.d/database.conf"
+        path = f"{_UNITS}/{unit}.service.d/elsewhere.conf"
         if not answers.database:
             places.write(path, places.fill("database-elsewhere.conf"))
         elif places.at(path).exists():

@@ -1,6 +1,7 @@
 """An erasure leaves nothing: searched byte by byte in every file, whoever reads, waits, runs or dies meanwhile."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -143,6 +144,16 @@ def test_backups_are_named(place: Installation) -> None:
     done = erase(WHO)
     assert f"still hold the students; delete them in {written.parent}: {written.name}." in done.stdout
     assert place.remains() == [written.name]
+
+
+def test_backups_that_another_account_keeps_are_named_by_their_folder(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = place.folder / "backups"
+    folder.mkdir()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, *modes, **more: path != folder and real(path, *modes, **more))
+    assert f"Backups made before still hold the students; delete them in {folder}, which root" in erase(WHO).stdout
 
 
 @pytest.mark.usefixtures("impatient")

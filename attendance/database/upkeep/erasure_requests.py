@@ -224,7 +224,8 @@ def is_gone(service: Service, now: datetime) -> bool:
 def unfinished_erasures(db: Session) -> Sequence[Erasure]:
     """Erasures that are not finished, oldest first, with who asked and who has acknowledged them."""
     query = sa.select(Erasure).options(joinedload(Erasure.requested_by), joinedload(Erasure.acknowledgements))
-    return db.scalars(query.where(Erasure.finished_at.is_(None)).order_by(Erasure.id)).unique().all()
+    open_ones = query.where(Erasure.finished_at.is_(None)).order_by(Erasure.id)
+    return db.scalars(open_ones, execution_options={"populate_existing": True}).unique().all()
 
 
 def finish_erasures(db: Session, now: datetime) -> int:
