@@ -219,6 +219,7 @@ def test_a_deletion_leaves_neither_face_nor_name_nor_number(place: Everything) -
     assert ("logs (redo, undo, binary) hold deleted rows" in done.stdout) is on_server
 
 
+@pytest.mark.exhaustive
 def test_a_student_who_withdrew_before_is_deleted_from_that_record_too(place: Everything) -> None:
     assert withdraw().exit_code == 0
     assert delete().exit_code == 0

@@ -1,14 +1,17 @@
 """What was asked of the gallery's worker becomes erasures, and back; on SQLite and on MariaDB."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
+from attendance.database import migrations
 from attendance.database.engine import downgrade, losses_of_downgrade, upgrade
 from attendance.database.models import Erasure, ErasureKind, GalleryJob, GalleryJobKind, JobState
 from tests.factories import NINE, make_lecturer, make_student
 
-BEFORE = "0014"
+(_OURS,) = (Path(migrations.__file__).parent / "versions").glob("*_erasures.py")
+BEFORE = f"{int(_OURS.name[:4]) - 1:04}"
 
 
 def add_job(db, number, state, **values):
