@@ -27,6 +27,11 @@ def make_private_folder(folder: Path) -> None:
         folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
+def group_may_read(folder: Path) -> int:
+    """The permission bit of a folder's group to read in it; 0: its group may not, as of every folder that we make."""
+    return folder.stat().st_mode & stat.S_IRGRP
+
+
 def make_private_file(path: Path) -> None:
     """Make an empty file unless it is there; either way it is for this account only.
 

@@ -11,7 +11,7 @@ from attendance.database.consent import BY_COMMAND, give_consent, outlives_withd
 from attendance.database.engine import DatabaseError, begin_writing, require_current_schema, session_factory
 from attendance.database.models import Student
 from attendance.database.opening import open_engine
-from attendance.database.upkeep.erasure import being_erased
+from attendance.database.upkeep.erasure_requests import being_erased
 from attendance.tables.index_numbers import alike, likeness
 from index_builder.index_versions import require_database_file
 from index_builder.photos.sources import Claim

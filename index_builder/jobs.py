@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import begin_writing
 from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.database.upkeep.erasure_requests import Claimed, adopt_former_requests, claim, note_shared
 from attendance.face_engine.interface import EngineError, FaceEngine
 from attendance.gallery.format import GalleryError, current_version, load_gallery
 from attendance.gallery.publishing import BuiltIndex, build_index
@@ -21,9 +22,6 @@ from index_builder.consent import note_gallery, without_consent
 from index_builder.enrolment import check_model, origin_of
 from index_builder.photos.judging import judge_and_encode
 from index_builder.photos.verdicts import PhotoVerdict
-
-_AGAIN = timedelta(minutes=1)
-"""After so long an erasure that was not finished is tried again; others' jobs go on meanwhile."""
 
 log = structlog.get_logger()
 
@@ -39,17 +37,16 @@ class GalleryWork:
     max_pixels: int
     numbers_of: Callable[[str], FamilyNumbers]
     """Given a model's name, what depends on its family."""
-    erase: Callable[[str, datetime], str | None]
-    """Erases a student from everywhere, as was asked at a time; gives what is not erased yet, as sentences for people,
-    or None: nothing is left."""
+    erase: Callable[[Claimed], str | None]
+    """Carries an erasure out; gives what is not erased yet, as sentences for people, or None: nothing is left."""
     published: Callable[[BuiltIndex], None]
     """Told of every index that was published."""
 
 
 def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
-    """Do the oldest job that is due; several workers may do so at once.
+    """Do the oldest erasure that is due, or else the oldest job; several workers may do so at once.
 
-    An erasure ends when nothing is left of the student. Until then it waits, says why, and is tried again.
+    What an erasure leaves, it says, and it is tried again until nothing is left of the student.
 
     Returns:
         Whether there was one.
@@ -57,6 +54,8 @@ def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is away; the job is done later.
     """
+    if _erase_once(sessions, work):
+        return True
     job = _claim(sessions, datetime.now(UTC))
     if job is None:
         return False
@@ -64,21 +63,37 @@ def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
     try:
         state, message, report = _do(sessions, work, job)
     except (StoreError, GalleryError, EngineError, FamilyError, OSError) as error:
-        again = job.kind is GalleryJobKind.ERASE
-        state, message, report = JobState.WAITING if again else JobState.FAILED, str(error), None
+        state, message, report = JobState.FAILED, str(error), None
     _finish(sessions, job.id, state, message, report)
     log.info("gallery_job_ends", job=job.id, kind=job.kind, state=state)
+    return True
+
+
+def _erase_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
+    """Carry the oldest erasure out that is due; whether there was one."""
+    with sessions.begin() as db:
+        begin_writing(db)
+        adopt_former_requests(db)
+        erasure = claim(db, datetime.now(UTC))
+    if erasure is None:
+        return False
+    log.info("erasure_begins", erasure=erasure.id, kind=erasure.kind)
+    try:
+        left = work.erase(erasure)
+    except (StoreError, GalleryError, OSError) as error:
+        left = str(error)
+    with sessions.begin() as db:
+        begin_writing(db)
+        note_shared(db, erasure, left, datetime.now(UTC))
+    log.info("erasure_ends", erasure=erasure.id, kind=erasure.kind, left=left is not None)
     return True
 
 
 def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
     with sessions.begin() as db:
         begin_writing(db)
-        due = sa.or_(GalleryJob.started_at.is_(None), GalleryJob.started_at < now - _AGAIN)
-        free = sa.or_(
-            sa.and_(GalleryJob.state == JobState.WAITING, due),
-            sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at < now - JOB_ABANDONED),
-        )
+        abandoned = sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at < now - JOB_ABANDONED)
+        free = sa.and_(GalleryJob.kind == GalleryJobKind.ENROL, sa.or_(GalleryJob.state == JobState.WAITING, abandoned))
         job = db.scalars(sa.select(GalleryJob).where(free).order_by(GalleryJob.id).limit(1)).one_or_none()
         if job is None:
             return None
@@ -93,11 +108,6 @@ def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
 def _do(
     sessions: sessionmaker[Session], work: GalleryWork, job: GalleryJob
 ) -> tuple[JobState, str, list[dict[str, str | float | None]] | None]:
-    if job.kind is GalleryJobKind.ERASE:
-        left = work.erase(job.index_number, job.requested_at)
-        if left is not None:
-            return JobState.WAITING, f"Not finished, and tried again every minute: {left}", None
-        return JobState.DONE, "Erased.", None
     if without_consent(sessions, [job.index_number]):
         return JobState.FAILED, "There is no consent: nothing was done.", None
     with sessions() as db:
@@ -171,13 +181,12 @@ def _finish(
     message: str,
     report: list[dict[str, str | float | None]] | None,
 ) -> None:
-    """Write down how the job ended, or why it waits again, and delete its photos."""
-    finished = None if state is JobState.WAITING else datetime.now(UTC)
+    """Write down how the job ended, and delete its photos; nothing where an erasure has ended it meanwhile."""
     with sessions.begin() as db:
         begin_writing(db)
         db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job_id))
         db.execute(
             sa.update(GalleryJob)
             .where(GalleryJob.id == job_id, GalleryJob.state == JobState.WORKING)
-            .values(state=state, finished_at=finished, message=message[:500], report=report)
+            .values(state=state, finished_at=datetime.now(UTC), message=message[:500], report=report)
         )

@@ -1,18 +1,16 @@
 """The gallery's worker: does what the dashboard asks for, one job after the other, until it is told to stop."""
 
 import threading
-from datetime import datetime
 
 import sqlalchemy as sa
 import structlog
 
 from attendance.database.engine import DatabaseError, session_factory
-from attendance.database.models import GalleryJob, GalleryJobKind, JobState
-from attendance.database.upkeep.erasure import forget_deleted_rows
+from attendance.database.upkeep.erasure_requests import Claimed, unfinished_erasures
 from attendance.models_in_use import KeptEngine
 from attendance.settings import Settings
 from index_builder.jobs import GalleryWork, work_once
-from operations.erasure import erase_students, record_index
+from operations.erasure import carry_out, finish, overwrite, record_index
 
 _POLL_S, _LONGEST_WAIT_S = 1.0, 30.0
 
@@ -77,16 +75,14 @@ class GalleryWorker:
         finally:
             self._close()
         with self._sessions() as db:
-            unfinished = db.scalars(
-                sa.select(GalleryJob.message)
-                .where(GalleryJob.kind == GalleryJobKind.ERASE, GalleryJob.state == JobState.WAITING)
-                .order_by(GalleryJob.id)
-            ).all()
-        return [message or "Not begun." for message in unfinished]
+            left = [erasure for erasure in unfinished_erasures(db) if erasure.shared_at is None]
+            return [erasure.message or "Not begun." for erasure in left]
 
     def _step(self) -> bool:
         """Do one job; whether there was one."""
         busy = work_once(self._sessions, self._work)
+        if finish(self._sessions):
+            self._remains = True
         if busy or self._remains:
             self._remains = not self._forget()
         return busy
@@ -94,18 +90,18 @@ class GalleryWorker:
     def _forget(self) -> bool:
         """Let nothing stay of the photos of a job that ended; whether it could be. Later jobs do not wait for it."""
         try:
-            forget_deleted_rows(self._engine, patience_s=0)
+            overwrite(self._engine, patience_s=0, rebuild=False)
         except DatabaseError as error:
             if not self._remains:
                 log.warning("deleted_rows_remain", error=str(error))
             return False
         return True
 
-    def _erase(self, student: str, asked_at: datetime) -> str | None:
-        report = erase_students(self._settings, self._engine, [student], asked_at=asked_at)
+    def _erase(self, erasure: Claimed) -> str | None:
+        report = carry_out(self._settings, self._engine, [erasure])
         if report.unrecorded is not None:
             self._tell_unrecorded(report.unrecorded)
-        return ". ".join(report.unfinished) + "." if report.unfinished else None
+        return report.left
 
     def _tell_unrecorded(self, reason: str) -> None:
         log.warning("index_not_recorded", error=reason)

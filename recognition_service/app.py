@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import socket
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -30,6 +31,7 @@ from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.work import BuildEngine
 from recognition_service.engine.worker import EngineWorker
+from recognition_service.erasing import ErasureWatch
 from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.gallery_watch import GalleryWatch
 from recognition_service.evidence.observing import Observers
@@ -113,6 +115,11 @@ class RecognitionService:
         return f"{self._settings.service.listen.rpartition(':')[0]}:{self._port}"
 
     @property
+    def name(self) -> str:
+        """By which the database knows it: the setting, or the machine's name and the port."""
+        return self._settings.service.name or f"{socket.gethostname()}:{self._port}"
+
+    @property
     def engine(self) -> EngineInfo | None:
         """What the engine runs on; None until it is warm."""
         return self._worker.info
@@ -187,6 +194,16 @@ class RecognitionService:
         self._watch("readiness", readiness.watch())
         self._watch("gallery", self._gallery.watch())
         self._watch("recognisable", RecognisableWatch(lambda: self.gallery, sessions, lookups).watch())
+        self._erasures = ErasureWatch(
+            self.name,
+            sessions,
+            self._executor(1, "erasures"),
+            outbox=outbox,
+            timetable=timetable,
+            gallery=lambda: self.gallery,
+            forget=hub.forget,
+        )
+        self._watch("erasures", self._erasures.watch())
         self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
 
     def _choose_models(self) -> tuple[BuildEngine, MatchingRules]:

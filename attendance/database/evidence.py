@@ -106,7 +106,7 @@ def record_evidence(db: Session, evidence: Evidence) -> AttendanceEvidence | Non
         return kept
     student_id = _student_to_keep_for(db, evidence)
     if student_id is None:
-        log.warning("evidence_without_place", session=evidence.session_id, student=evidence.index_number)
+        log.warning("evidence_without_place", session=evidence.session_id)
         return None
     if _count(db, evidence.session_id, student_id) >= MOST_ROWS:
         return None

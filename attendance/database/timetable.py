@@ -1,7 +1,7 @@
 """What the recognition service needs of the timetable: a room's sessions with their rosters."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,6 +12,8 @@ from attendance.database.audiences import TAKES_PLACE, Audience, audiences_of, c
 from attendance.database.models import ClassSession, CourseGroupMember, Enrolment, Student
 
 _LONGEST_EARLY = timedelta(days=1)
+_BATCH = 500
+"""Students asked for in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,16 @@ def room_plans(db: Session, room_id: int, since: datetime, until: datetime) -> l
     sessions = [session for session in candidates if session.starts_at - _early(session) <= until]
     members = _members(db, sessions)
     return [_plan(session, room_id, members) for session in sessions]
+
+
+def not_to_be_recorded(db: Session, index_numbers: Collection[str]) -> frozenset[str]:
+    """Those of whom nothing may be recorded: whom the database does not know, and who have withdrawn consent."""
+    known: set[str] = set()
+    numbers = sorted(index_numbers)
+    for start in range(0, len(numbers), _BATCH):
+        query = sa.select(Student.index_number).where(Student.consent_withdrawn_at.is_(None))
+        known |= set(db.scalars(query.where(Student.index_number.in_(numbers[start : start + _BATCH]))))
+    return frozenset(index_numbers) - known
 
 
 def _plan(session: ClassSession, room_id: int, members: dict[Audience, frozenset[str]]) -> SessionPlan:

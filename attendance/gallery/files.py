@@ -35,7 +35,7 @@ def write_durably(path: Path, *parts: bytes | memoryview) -> None:
         os.fsync(file.fileno())
 
 
-def replace_durably(path: Path, data: bytes) -> None:
+def replace_durably(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """Put `data` in the place of a file at once: a reader, or a machine that lost power, finds the old or the new.
 
     The caller holds a lock: the new file is first written beside it under a fixed name, so that one left by a killed
@@ -44,6 +44,7 @@ def replace_durably(path: Path, data: bytes) -> None:
     new = _unfinished(path)
     try:
         write_durably(new, data)
+        new.chmod(mode)
         new.replace(path)
     except OSError:
         new.unlink(missing_ok=True)

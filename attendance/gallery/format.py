@@ -33,7 +33,7 @@ from attendance.gallery.files import locked, replace_durably, sync_folder, write
 from attendance.gallery.gallery import Gallery, GalleryError
 from attendance.gallery.manifest import Manifest, ModelTraits, read_labels
 from attendance.gallery.proposals import Proposals
-from attendance.private_files import make_private_folder
+from attendance.private_files import PRIVATE_FILE, PRIVATE_FOLDER, group_may_read, make_private_folder
 
 __all__ = [
     "EXACT_UP_TO",
@@ -99,7 +99,8 @@ def publish(
             _remove_unfinished(folder)
             manifest = _write_version(folder, gallery, proposals, traits.family)
             sha256 = hashlib.sha256(manifest.to_json()).hexdigest()
-            replace_durably(folder / _CURRENT, f"{manifest.version} {sha256}\n".encode())
+            current = f"{manifest.version} {sha256}\n".encode()
+            replace_durably(folder / _CURRENT, current, mode=PRIVATE_FILE | group_may_read(folder))
             _remove_old(folder, current=manifest.version)
     except OSError as error:
         raise GalleryError(f"cannot publish an index in {folder}: {error.strerror}") from error
@@ -129,10 +130,21 @@ def _write_version(folder: Path, gallery: Gallery, proposals: Proposals | None, 
         family=family,
     )
     write_durably(unfinished / _MANIFEST, manifest.to_json())
+    _let_group_read(folder, unfinished)
     sync_folder(unfinished)
     unfinished.rename(folder / _VERSIONS / manifest.version)
     sync_folder(folder / _VERSIONS)
     return manifest
+
+
+def _let_group_read(folder: Path, unfinished: Path) -> None:
+    """Let the group of the index's folder read a version, too, where it may read the folder.
+
+    Nothing of ours lets it but the installer, for services that run by another account.
+    """
+    if group_may_read(folder):
+        for path in (folder / _VERSIONS, unfinished, *unfinished.rglob("*")):
+            path.chmod(PRIVATE_FOLDER | 0o050 if path.is_dir() else PRIVATE_FILE | 0o040)
 
 
 def _array_header(rows: NDArray[np.float32]) -> bytes:

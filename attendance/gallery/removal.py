@@ -6,6 +6,7 @@ which says where the photos lay, comes after them, and the index after the store
 
 import hashlib
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def erase_from_gallery(
         held = [student for student in students if student in store.encodings]
         encodings += sum(len(store.encodings[student]) for student in held)
         if photos:
-            deleted += _delete_photos([origin for student in held for origin in store.provenance[student]])
+            deleted += [path for student in held for path in _delete_photos(student, store.provenance[student])]
         if held:
             update_store(path, lambda now: _without(now, students))
     versions = {version for student in students for version in versions_with(index_path, student)}
@@ -84,8 +85,11 @@ def _without(store: Store | None, students: Collection[str]) -> Store:
     return store.without(students) if store is not None else Store({})
 
 
-def _delete_photos(origins: Collection[Provenance]) -> list[Path]:
-    """Delete the files of these origins; one that holds something else by now is left alone."""
+def _delete_photos(student: str, origins: Collection[Provenance]) -> list[Path]:
+    """Delete the files of these origins, and a folder that names the student and is empty then.
+
+    A file that holds something else by now is left alone.
+    """
     deleted = []
     for origin in origins:
         path = Path(origin.path)
@@ -94,4 +98,7 @@ def _delete_photos(origins: Collection[Provenance]) -> list[Path]:
         if hashlib.sha256(path.read_bytes()).hexdigest() == origin.photo_sha256:
             path.unlink()
             deleted.append(path)
+            if path.parent.name == student:
+                with suppress(OSError):  # it holds something else
+                    path.parent.rmdir()
     return deleted

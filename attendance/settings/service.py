@@ -18,6 +18,13 @@ class TimeoutAction(StrEnum):
 class ServiceSettings(Section):
     """The recognition service."""
 
+    name: str | None = Field(
+        None,
+        min_length=1,
+        max_length=190,
+        description="By which this service is told from others, e.g. where erasures are shown that it has not carried "
+        "out. None: the machine's name and the port.",
+    )
     listen: str = Field("127.0.0.1:50051", description="Address and port of the gRPC service; port 0 takes a free one.")
     tls_certificate: Path | None = Field(
         None, description="PEM certificate chain; with tls_key the service speaks TLS only."

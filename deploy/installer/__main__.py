@@ -39,7 +39,7 @@ def _check(places: Places, answers: Answers) -> None:
 
 
 def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
-    running.make_user(places)
+    running.make_users(places)
     site.make_folders(places)
     release = prepare_release(places, answers.venv)
     remember(places, answers)
@@ -51,13 +51,18 @@ def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
     fetch_models(places, release)
     site.place_certificates(places, answers, wishes, release)
     site.write_units(places)
+    site.write_egress(places, answers)
     site.write_site(places, answers)
     superfluous = site.superfluous_services(places, answers)
     use_release(places, release)
     if wishes.admin:
         database.add_administrator(places, release, wishes.admin, wishes.admin_name)
-    if places.real and running.has_systemd() and (places.changes or not running.everything_runs(answers)):
-        running.start_everything(places, answers, superfluous)
+    if places.real and running.has_systemd():
+        if places.changes or not running.everything_runs(answers):
+            running.start_everything(places, answers, superfluous)
+    else:  # nothing runs that has them open
+        for number in range(1, len(answers.own_services) + 1):
+            site.move_outbox(places, number)
     for path in superfluous:
         path.unlink()
         places.changes.append(f"removed {path}")

@@ -10,6 +10,7 @@ from deploy.installer.answers import Answers
 from deploy.installer.places import USER, InstallError, Places
 
 SECRETS = "/etc/attendance/secrets.env"
+WEB_SECRETS = "/etc/attendance/web.env"
 CONFIG = "/etc/attendance/attendance.toml"
 _URL, _KEY = "ATTENDANCE_DATABASE_URL", "ATTENDANCE_WEB_SECRET_KEY"
 _SOCKET = "/run/mysqld/mysqld.sock"
@@ -35,21 +36,25 @@ def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
         place = f"127.0.0.1:{answers.database_port}" if answers.database_port else "localhost"
         socket = "" if answers.database_port else f"?unix_socket={_SOCKET}"
         url = f"mysql+pymysql://{answers.database}:{password}@{place}/{answers.database}{socket}"
-    values = {_URL: url or known[_URL], _KEY: known.get(_KEY) or secrets.token_urlsafe(48)}
-    lines = [
-        "# Secrets of this installation, written by deploy/install. Back this file up; show it to nobody.",
-        *(f'{name}="{value}"' for name, value in values.items()),
-    ]
-    places.write(SECRETS, "\n".join(lines) + "\n", mode=0o600)
+    if places.real and (url or known[_URL]).startswith("sqlite"):
+        raise InstallError(
+            "the units run by accounts of their own, and the file of an SQLite database is one account's: leave "
+            "--database-url away for a database in this machine's MariaDB; `attendance db copy` takes the rows there"
+        )
+    head = "# Written by deploy/install. Back this file up; show it to nobody."
+    key = known.get(_KEY) or secrets.token_urlsafe(48)
+    # The dashboard's first: until now both stood in one file.
+    places.write(WEB_SECRETS, f'{head}\n# The key that signs sign-ins.\n{_KEY}="{key}"\n', mode=0o600)
+    address = url or known[_URL]
+    places.write(SECRETS, f'{head}\n# The database, with its password.\n{_URL}="{address}"\n', mode=0o600)
     return password
 
 
 def read_secrets(places: Places) -> dict[str, str]:
     """The secrets that are there."""
-    file = places.at(SECRETS)
-    if not file.exists():
-        return {}
-    lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+    files = [file for file in (places.at(SECRETS), places.at(WEB_SECRETS)) if file.exists()]
+    texts = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    lines = (line for line in texts if line and not line.startswith("#"))
     return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
 
 
@@ -82,7 +87,7 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
         raise InstallError(f"MariaDB: {done.stderr.strip()}")
 
 
-def run_attendance(places: Places, release: Path, *words: str, as_user: bool = True) -> str:
+def run_attendance(places: Places, release: Path, *words: str, as_user: bool = True, **more: str) -> str:
     """Run `attendance WORDS` of a release with the installation's settings; gives its standard output.
 
     Args:
@@ -90,13 +95,14 @@ def run_attendance(places: Places, release: Path, *words: str, as_user: bool = T
         release: its folder.
         words: the command's.
         as_user: as the system's user (in a real installation), not as root.
+        more: variables of the environment.
 
     Raises:
         InstallError: it ended badly.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
     environ |= {name: value for name, value in read_secrets(places).items() if name.startswith("ATTENDANCE_")}
-    environ |= {"ATTENDANCE_CONFIG": str(places.at(CONFIG)), "HOME": str(places.at("/var/lib/attendance"))}
+    environ |= {"ATTENDANCE_CONFIG": str(places.at(CONFIG)), "HOME": str(places.at("/var/lib/attendance"))} | more
     user = USER if as_user and places.real else None
     done = subprocess.run(  # noqa: S603 - our own program
         [str(release / "venv" / "bin" / "attendance"), *words],

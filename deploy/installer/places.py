@@ -1,8 +1,9 @@
 """Where an installation keeps what, under `/` or under a scratch root."""
 
+import grp
 import os
+import pwd
 import re
-import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2]
 """The checkout that the installer runs from."""
 USER = "attendance"
+"""The account of operators and of the gallery's worker."""
+UNIT_USERS = tuple(f"{USER}-{unit}" for unit in ("serve", "web", "post", "backup", "purge"))
+"""Those of the other units, one each: none reads what another keeps."""
 
 # Paths that are named in units, site and settings, and lie under the root.
 _OURS = re.compile(r"(?<![\w.])/(?=(?:opt|etc|var/lib|var/cache|var/log)/attendance\b|var/www/html\b|run/nginx\.pid\b)")
@@ -74,6 +78,13 @@ class Places:
         self.changes.append(f"wrote {target}")
         return True
 
+    def give(self, path: str, owner: str) -> None:
+        """Give a folder and all in it to an account; nothing in a trial."""
+        if self.real:
+            user, group = pwd.getpwnam(owner).pw_uid, grp.getgrnam(owner).gr_gid
+            for found in (self.at(path), *self.at(path).rglob("*")):
+                os.lchown(found, user, group)
+
     def link(self, path: str, to: Path) -> bool:
         """Make a symbolic link, in one step where another was; whether it was made."""
         target = self.at(path)
@@ -87,13 +98,18 @@ class Places:
         self.changes.append(f"linked {target} to {to}")
         return True
 
-    def folder(self, path: str, mode: int = 0o755, *, own: bool = False) -> None:
-        """Make a folder; `own`: of the system's user."""
+    def folder(self, path: str, mode: int = 0o755, *, owner: str | None = None) -> None:
+        """Make a folder; one of an account of the system's gets its mode, and itself and all in it their owner."""
         target = self.at(path)
         if not target.is_dir():
             target.mkdir(parents=True)
             target.chmod(mode)
             self.changes.append(f"made {target}")
-        if own and self.real and target.owner() != USER:
-            shutil.chown(target, USER, USER)
-            self.changes.append(f"gave {target} to {USER}")
+        if owner is None:
+            return
+        if target.stat().st_mode & 0o777 != mode:
+            target.chmod(mode)
+            self.changes.append(f"gave {target} the mode {mode:o}")
+        if self.real and target.owner() != owner:
+            self.give(path, owner)
+            self.changes.append(f"gave {target} to {owner}")

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from deploy.installer.database import run_attendance
-from deploy.installer.places import SOURCE, InstallError, Places
+from deploy.installer.places import SOURCE, USER, InstallError, Places
 
 _RELEASES = "/opt/attendance/releases"
 _CURRENT, _PREVIOUS = "/opt/attendance/current", "/opt/attendance/previous"
@@ -74,6 +75,13 @@ def fetch_models(places: Places, release: Path) -> None:
             places.changes.append(line)
         else:
             print(line, flush=True)  # noqa: T201
+    own = places.at("/var/cache/attendance-serve/models")
+    words = ("models", "fetch", "--from", str(places.at("/var/cache/attendance/models")))
+    with suppress(InstallError):  # what is missing was said above
+        run_attendance(places, release, *words, as_user=False, ATTENDANCE_ENGINE_CACHE=str(own))
+    if own.exists():
+        places.folder("/var/cache/attendance-serve/models", 0o755, owner=f"{USER}-serve")
+        places.give("/var/cache/attendance-serve/models", f"{USER}-serve")
 
 
 def _name() -> str:

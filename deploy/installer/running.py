@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 
 from deploy.installer.answers import Answers
-from deploy.installer.places import USER, InstallError, Places
+from deploy.installer.places import UNIT_USERS, USER, InstallError, Places
+from deploy.installer.site import move_outbox
 
 _READY_WITHIN_S = 300
 _SITE_ONLY = re.compile(r"/etc/(nginx|attendance/(nginx|tls)|logrotate\.d)")
@@ -21,13 +22,13 @@ def has_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
-def make_user(places: Places) -> None:
-    """Make the system's user and group; nothing in a trial."""
-    if not places.real or _succeeds("id", "-u", USER):
-        return
-    _do("useradd", "--system", "--user-group", "--home-dir", "/var/lib/attendance", "--no-create-home",
-        "--shell", "/usr/sbin/nologin", USER)  # fmt: skip
-    places.changes.append(f"made the user {USER}")
+def make_users(places: Places) -> None:
+    """Make the accounts and groups of the system, one a unit; nothing in a trial."""
+    for user in (USER, *UNIT_USERS):
+        if places.real and not _succeeds("id", "-u", user):
+            _do("useradd", "--system", "--user-group", "--home-dir", "/var/lib/attendance", "--no-create-home",
+                "--shell", "/usr/sbin/nologin", user)  # fmt: skip
+            places.changes.append(f"made the user {user}")
 
 
 def everything_runs(answers: Answers) -> bool:
@@ -54,7 +55,9 @@ def start_everything(places: Places, answers: Answers, superfluous: list[Path]) 
     services = [f"attendance-serve@{number}" for number in range(1, len(answers.own_services) + 1)]
     _do("systemctl", "enable", "--quiet", "attendance.target", *services, *_UNITS, *_TIMERS)
     for number, service in enumerate(services):
-        _do("systemctl", "restart", service)
+        _do("systemctl", "stop", service)
+        move_outbox(places, number + 1)
+        _do("systemctl", "start", service)
         if answers.metrics_port:
             _wait_until_ready(places, service, answers.metrics_port + number)
     for unit in _UNITS:

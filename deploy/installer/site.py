@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.installer.answers import Answers, Wishes
 from deploy.installer.database import run_attendance
-from deploy.installer.places import SOURCE, Places
+from deploy.installer.places import SOURCE, USER, Places
 
 _TLS = "/etc/attendance/tls"
 _UNITS = "/etc/systemd/system"
@@ -19,9 +19,41 @@ def make_folders(places: Places) -> None:
     places.folder("/opt/attendance/releases")
     for path in ("/etc/attendance", "/etc/attendance/nginx.d", "/etc/attendance/nginx-cameras.d", _TLS):
         places.folder(path)
-    for path in ("/var/lib/attendance", "/var/cache/attendance"):
-        places.folder(path, 0o700, own=True)
+    # Every account passes through the first to its own. Programs write what they make for their account alone; but
+    # published indexes get their folder's group, to which recognition services belong.
+    places.folder("/var/lib/attendance", 0o711, owner=USER)
+    for path in ("/var/lib/attendance/gallery", "/var/lib/attendance/gallery/index"):
+        places.folder(path, 0o750, owner=USER)
+    for found in places.at("/var/lib/attendance/gallery/index").rglob("*"):  # of a version that knew one account
+        found.chmod(0o750 if found.is_dir() else 0o640)
+    for unit, name in (("serve", "serve"), ("web", "web"), ("post", "post"), ("backup", "backups")):
+        places.folder(f"/var/lib/attendance/{name}", 0o700, owner=f"{USER}-{unit}")
+    places.folder("/var/cache/attendance", 0o700, owner=USER)
+    places.folder("/var/cache/attendance-serve", 0o700, owner=f"{USER}-serve")
     places.folder("/var/log/attendance", 0o750)
+
+
+def move_outbox(places: Places, number: int) -> None:
+    """Take the outbox of a recognition service that is stopped to where its account keeps it, from a version before."""
+    for suffix in ("", "-wal", "-shm"):
+        before = places.at(f"/var/lib/attendance/outbox-{number}.db{suffix}")
+        after = places.at(f"/var/lib/attendance/serve/outbox-{number}.db{suffix}")
+        if before.exists() and not after.exists():
+            before.replace(after)
+            if places.real:
+                shutil.chown(after, f"{USER}-serve", f"{USER}-serve")
+            places.changes.append(f"moved {before} to {after}")
+
+
+def write_egress(places: Places, answers: Answers) -> None:
+    """Where the database is elsewhere, let the units out that reach nothing but this machine otherwise."""
+    for unit in ("attendance-serve@", *(f"attendance-{name}" for name in ("gallery", "web", "backup", "purge"))):
+        path = f"{_UNITS}/{unit}.service.d/elsewhere.conf"
+        if not answers.database:
+            places.write(path, places.fill("database-elsewhere.conf"))
+        elif places.at(path).exists():
+            places.at(path).unlink()
+            places.changes.append(f"removed {places.at(path)}")
 
 
 def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
@@ -61,7 +93,7 @@ def write_units(places: Places) -> None:
     """Write systemd's units, and the command for operators."""
     for unit in sorted((SOURCE / "deploy" / "systemd").iterdir()):
         places.write(f"{_UNITS}/{unit.name}", places.fill(f"systemd/{unit.name}"))
-    as_user = "setpriv --reuid attendance --regid attendance --init-groups " if places.real else ""
+    as_user = 'setpriv --reuid "$user" --regid "$user" --init-groups ' if places.real else ""
     places.write("/usr/local/bin/attendance", places.fill("attendance-command", AS_USER=as_user), mode=0o755)
 
 

@@ -10,7 +10,8 @@ from attendance.database.opening import open_engine
 from attendance.settings import load_settings
 from attendance.settings.logs import configure_logging
 from operations.cli.conversion import convert
-from operations.erasure import ErasureReport, erase_students, what_remains
+from operations.cli.erasures import erasures, tell_erased
+from operations.erasure import erase_students
 from operations.gallery_work import GalleryWorker
 
 
@@ -26,37 +27,14 @@ def gallery() -> None:
 def erase(index_numbers: tuple[str, ...], keep_photos: bool) -> None:
     """Erase students: photos, encodings, every index that holds them, and evidence of their attendance.
 
-    Their consent counts as withdrawn. The register keeps their attendance. A running service takes the new index up
-    within seconds. Interrupted, it is completed when it is asked for again. The exit status is 1 if something is left,
-    or nothing is known of a student.
+    Their consent counts as withdrawn. The register keeps their attendance. Running services erase what they remember,
+    and take the new index up, within seconds; those that have not yet are named. Interrupted, it is completed when it
+    is asked for again. The exit status is 1 if something is left, or nothing is known of a student.
     """
     settings = load_settings()
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-        report = erase_students(settings, engine, index_numbers, photos=not keep_photos)
-        remains = what_remains(settings, engine)
-    _tell(report)
-    if report.unfinished:
-        left = ". ".join(report.unfinished)
-        raise click.ClickException(f"not everything is erased: {left}. Ask for the erasure again")
-    for sentence in remains:
-        click.echo(sentence)
-    if report.unknown:
-        names = " or ".join(repr(student) for student in report.unknown)
-        raise click.ClickException(
-            f"neither the database nor the gallery knows {names}, and no outbox does: there was nothing to erase"
-        )
-
-
-def _tell(report: ErasureReport) -> None:
-    click.echo(
-        f"Erased {report.encodings} encodings, {report.photos} photos, {report.waiting} sightings and pieces of "
-        f"evidence on their way to the database, {report.versions} versions of the index."
-    )
-    if report.published is not None:
-        click.echo(f"Published index {report.published}.")
-        if report.unrecorded is not None:
-            click.echo(f"Index {report.published} is not recorded in the database: {report.unrecorded}", err=True)
+        tell_erased(settings, engine, erase_students(settings, engine, index_numbers, photos=not keep_photos))
 
 
 @gallery.command()
@@ -80,3 +58,4 @@ def work(once: bool) -> None:
 
 
 gallery.add_command(convert)
+gallery.add_command(erasures)

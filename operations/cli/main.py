@@ -47,8 +47,8 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
     "student": (
         "operations.cli.students",
         "student",
-        "A student's address, consent so far, and a link to the own page.",
-        "database",
+        "A student's address, consent so far, a link to the own page; deletion.",
+        "service",
     ),
     "tls": ("operations.cli.certificates", "tls", "Make certificates for a trial.", "service"),
     "token": (

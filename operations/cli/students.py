@@ -1,4 +1,4 @@
-"""`attendance student`: a student's address and language, and a link to the own page, by whoever runs the server."""
+"""`attendance student`: address, language, a link to the own page, and deletion, by whoever runs the server."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,17 +12,20 @@ from attendance.database.access.student_links import (
     make_student_link,
 )
 from attendance.database.consent import consent_history
+from attendance.database.engine import require_current_schema
 from attendance.database.models import Student
-from attendance.database.opening import open_session
+from attendance.database.opening import open_engine, open_session
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, INDEX_NUMBER, LANGUAGE
 from operations.cli.arguments import checked
+from operations.cli.erasures import tell_erased
 from operations.cli.links import require_address
+from operations.erasure import delete_students
 
 
 @click.group()
 def student() -> None:
-    """A student's address and language, consent so far, and a link to the own page."""
+    """A student's address and language, consent so far, a link to the own page, and deletion."""
 
 
 @student.command()
@@ -69,6 +72,21 @@ def link(index_number: str) -> None:
         token = make_student_link(db, _find(db, index_number).id, now=datetime.now(UTC), lifetime=lifetime)
     click.echo("Link, not shown again:", err=True)
     click.echo(address_of_student_link(site, token))
+
+
+@student.command()
+@click.argument("index_numbers", nargs=-1, required=True, metavar="INDEX_NUMBER...")
+@click.confirmation_option(prompt="Every trace of these students is gone afterwards, in registers, too. Go on?")
+def delete(index_numbers: tuple[str, ...]) -> None:
+    """Delete students: all that `attendance gallery erase` erases, and every entry, name and number.
+
+    Services that have not carried it out yet are named, as is what is yours to delete, such as backups. The exit status
+    is 1 if something is left, or nothing is known of a student.
+    """
+    settings = load_settings()
+    with open_engine(settings.database_url) as engine:
+        require_current_schema(engine)
+        tell_erased(settings, engine, delete_students(settings, engine, index_numbers))
 
 
 def _find(db: Session, index_number: str) -> Student:

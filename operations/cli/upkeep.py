@@ -7,12 +7,12 @@ import click
 
 from attendance.database.engine import DatabaseError, require_current_schema, session_factory
 from attendance.database.opening import open_engine
-from attendance.database.upkeep.erasure import forget_deleted_rows
 from attendance.database.upkeep.retention import Retention
 from attendance.database.upkeep.retention import purge as delete_old
 from attendance.settings import SettingsError, load_settings
 from operations.doctor.examination import examine
 from operations.doctor.findings import Finding, Verdict, ok
+from operations.erasure import finish, overwrite
 
 _PATIENCE_S = 5.0
 _MARKS = {Verdict.OK: ("ok", "green"), Verdict.WARNING: ("WARNING", "yellow"), Verdict.PROBLEM: ("PROBLEM", "red")}
@@ -52,7 +52,8 @@ def _tell(finding: Finding) -> None:
 def purge() -> None:
     """Delete what has been kept for longer than the retention settings say; run it daily.
 
-    Files that administrators tried or imported, and attempts to sign in, go after a day.
+    Files that administrators tried or imported, and attempts to sign in, go after a day. Erasures that everybody has
+    carried out are finished; then MariaDB and MySQL write the tables anew in which the students were.
     """
     settings = load_settings()
     kept, now = settings.retention, datetime.now(UTC)
@@ -73,6 +74,7 @@ def purge() -> None:
         for kind, rows in delete_old(session_factory(engine), retention).items():
             click.echo(f"Deleted {rows:,} {kind}")
         try:
-            forget_deleted_rows(engine, patience_s=_PATIENCE_S)
+            finish(session_factory(engine))
+            overwrite(engine, patience_s=_PATIENCE_S)
         except DatabaseError as error:
             click.echo(f"For now {error}. The next purge looks again", err=True)

@@ -100,6 +100,10 @@ def examine_clock(settings: Settings) -> list[Finding]:
 def examine_outbox(settings: Settings) -> list[Finding]:
     """How many sightings wait for the database, and for how long."""
     found = [finding for path in settings.outbox_paths for finding in _outbox(path)]
+    kept = settings.data.directory / "serve"
+    if not found and kept.is_dir() and not os.access(kept, os.R_OK | os.X_OK):
+        says = "the metric attendance_outbox_oldest_seconds of each service says how long sightings have waited"
+        return [ok("outbox", f"in {kept}, which only the services' account reads: {says}")]
     return found or [ok("outbox", "none yet: the service has not run here")]
 
 

@@ -170,10 +170,11 @@ class Confirmer:
         case.last_seen = capture_time if case.last_seen is None else max(case.last_seen, capture_time)
         return self._judge(match.student, case, case.first_seen, case.last_seen)
 
-    def forget(self, student: str) -> None:
-        """Forget what spoke for a student, of whomever it was seen."""
-        for evidence in self._persons.values():
-            evidence.cases.pop(student, None)
+    def forget(self, student: str) -> frozenset[int]:
+        """Forget what spoke for a student, of whomever it was seen; returns the persons of whom something did."""
+        return frozenset(
+            person for person, evidence in self._persons.items() if evidence.cases.pop(student, None) is not None
+        )
 
     def _count(self, evidence: _Evidence, capture_time: datetime, match: FaceMatch, view: View) -> None:
         clearness = view.clearness

@@ -90,9 +90,10 @@ class _SessionState:
     """When a frame last counted for it, by the monotonic clock."""
     records: dict[str, _Record] = field(default_factory=dict)
 
-    def forget(self, student: str) -> None:
+    def forget(self, student: str) -> frozenset[int]:
+        """Returns the persons who may have been the student."""
         self.records.pop(student, None)
-        self.confirmer.forget(student)
+        return self.confirmer.forget(student)
 
 
 class CameraFlow:
@@ -226,6 +227,18 @@ class CameraFlow:
         with self._lock:
             self._observer.saw(capture_time, origin, look, self._last_counts)
 
+    def forget(self, student: str) -> None:
+        """Forget what was seen of a student who is erased: evidence, tracks, and what was found by searching.
+
+        Frames under way are waited for. Call it again when the index in use is one without the student.
+        """
+        with self._lock:
+            persons = {person for state in self._sessions.values() for person in state.forget(student)}
+            self._tracker.forget_persons(persons)
+            for person in persons:
+                self._known.pop(person, None)
+            self._settled.forget()
+
     def finish(self) -> None:
         """Store the last sightings of everybody confirmed, and what was observed: the stream ends.
 
@@ -305,7 +318,6 @@ class CameraFlow:
                 "student_confirmed",
                 camera=self._camera_id,
                 session=session_id,
-                student=student,
                 origin=origin.value,
                 frames=confirmation.frames,
                 distance=round(confirmation.distance, 3),

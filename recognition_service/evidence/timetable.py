@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -78,6 +78,7 @@ class Timetable:
         self._clock = clock
         self._lock = threading.Lock()
         self._blocks: OrderedDict[_Key, _Block] = OrderedDict()
+        self._epoch = 0  # of what was forgotten
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="timetable")
 
     def plans(self, room_id: int, capture_time: datetime) -> _Plans:
@@ -104,6 +105,19 @@ class Timetable:
                 )
             return block.plans
 
+    def forget(self, student: str) -> None:
+        """Take a student out of what was read, who is erased; what is being read now is read again."""
+        with self._lock:
+            for block in self._blocks.values():
+                block.read_at = float("-inf")
+                block.plans = block.plans and tuple(
+                    replace(plan, roster=plan.roster - {student}, guests=plan.guests - {student})
+                    if student in plan.roster or student in plan.guests
+                    else plan
+                    for plan in block.plans
+                )
+            self._epoch += 1
+
     def close(self) -> None:
         """Stop reading. Calling it again does nothing."""
         self._readers.shutdown(wait=False, cancel_futures=True)
@@ -124,12 +138,12 @@ class Timetable:
             return None
         block.tried_at = now
         try:
-            block.reading = self._readers.submit(self._read, key, block, now)
+            block.reading = self._readers.submit(self._read, key, block, now, self._epoch)
         except RuntimeError:
             block.problem = "the service is stopping"
         return block.reading
 
-    def _read(self, key: _Key, block: _Block, asked_at: float) -> _Plans:
+    def _read(self, key: _Key, block: _Block, asked_at: float, epoch: int) -> _Plans:
         room_id, since = key
         plans: _Plans | None = None
         problem = ""
@@ -146,6 +160,8 @@ class Timetable:
             with self._lock:
                 block.reading = None
                 block.problem = problem
+                if plans is not None and epoch != self._epoch and block.plans is not None:
+                    plans = None  # it may name somebody who was erased meanwhile: it is read again
                 if plans is not None:
                     # As of the asking: what changed while the database answered may not be in the answer.
                     block.plans, block.read_at = plans, asked_at

@@ -16,7 +16,7 @@ joins tracks that are near in time, in either direction.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -115,6 +115,13 @@ class Tracker:
         """Forget every face; numbers go on from where they were."""
         self._tracks.clear()
         self._persons.clear()
+
+    def forget_persons(self, persons: Collection[int]) -> None:
+        """Forget the faces of these persons; one who is seen again is a new person."""
+        for number in [track.number for track in self._tracks.values() if track.person in persons]:
+            del self._tracks[number]
+        for person in persons:
+            self._persons.pop(person, None)
 
     def _gap(self, time: float) -> float:
         """How long a face may be missing: the setting, or longer when the camera itself is slower than that."""

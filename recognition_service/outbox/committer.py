@@ -230,7 +230,7 @@ class Committer:
                 if _key(proof) in entered:
                     record_evidence(db, proof)
         for one in nowhere:
-            log.warning("sighting_without_place", session=one.session_id, student=one.index_number)
+            log.warning("sighting_without_place", session=one.session_id)
         return not nowhere
 
     def _discard(self, row_ids: Collection[int], proofs: Sequence[_Proof], *, all_placed: bool) -> None:
@@ -242,7 +242,7 @@ class Committer:
         log.error(
             "sighting_refused",
             session=sighting.session_id,
-            student=sighting.index_number,
+            row=row_id,
             attempts=self._refused.add(row_id),
             error=_reason(error),
         )

@@ -234,6 +234,16 @@ class Outbox:
             time.sleep(_PAUSE_S)
         return removed
 
+    def students(self) -> frozenset[str]:
+        """Of whom something waits.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        with self._transaction("cannot be read") as connection:
+            rows = connection.execute("SELECT index_number FROM sighting UNION SELECT index_number FROM evidence")
+            return frozenset(number for (number,) in rows)
+
     def leave_no_remains(self) -> bool:
         """Whether nothing is left in the file's log of what was to be discarded traceless; clears it if it can be.
 

@@ -179,6 +179,12 @@ class CameraStream:
         except OutboxError as error:
             log.error("last_sightings_not_stored", camera=self.camera.name, reason=str(error))
 
+    async def forget(self, student: str) -> None:
+        """Forget what was seen of a student who is erased; see `CameraFlow.forget`."""
+        self._confirmed = {one for one in self._confirmed if one[1] != student}
+        await asyncio.get_running_loop().run_in_executor(self._tools.executor, self._flow.forget, student)
+        self._confirmed = {one for one in self._confirmed if one[1] != student}
+
     def close(self, reason: str, reconnect_after_s: float) -> None:
         """End the call soon: tell the camera, take no more frames, answer those in flight."""
         if not self._ended.done():

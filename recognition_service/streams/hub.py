@@ -82,6 +82,10 @@ class StreamHub:
             # Spread, so that they do not all come back in one moment.
             stream.close(reason, _DRAINED_S * random.uniform(1, 2))  # noqa: S311 - no secret
 
+    async def forget(self, student: str) -> None:
+        """Forget what was seen of a student who is erased, in every stream."""
+        await asyncio.gather(*(stream.forget(student) for stream in tuple(self._streams.values())))
+
     async def wait_finished(self) -> None:
         """Wait until the evidence of all ended streams is stored."""
         while self._finishing:

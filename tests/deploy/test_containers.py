@@ -178,13 +178,43 @@ def ask(port: int) -> http.client.HTTPResponse | None:
         connection.close()
 
 
-def test_secrets_are_made_once(tmp_path: Path) -> None:
-    for _ in range(2):
-        subprocess.run(["sh", FOLDER / "make-secrets", tmp_path], check=True, capture_output=True)
-        kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    subprocess.run(["sh", FOLDER / "make-secrets", tmp_path], check=True, capture_output=True)
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == kept
-    assert set(kept) == {"secrets.env", "database-password"}
-    assert stat.S_IMODE((tmp_path / "secrets.env").stat().st_mode) == 0o600
-    assert kept["database-password"] in kept["secrets.env"]
-    assert len(kept["database-password"]) >= 40
+def make_secrets(folder: Path) -> dict[str, str]:
+    """Under a umask that hides nothing."""
+    subprocess.run(["sh", FOLDER / "make-secrets", folder], check=True, capture_output=True, umask=0)
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+    kept = make_secrets(tmp_path)
+    assert make_secrets(tmp_path) == kept
+    assert set(kept) == {"secrets.env", "web.env", "database.env"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    password = kept["database.env"].removeprefix("MARIADB_PASSWORD=").strip()
+    assert len(password) >= 40
+    assert kept["secrets.env"] == f"ATTENDANCE_DATABASE_URL=mysql+pymysql://attendance:{password}@database/attendance\n"
+    name, _, key = kept["web.env"].strip().partition("=")
+    assert (name, len(key) >= 40) == ("ATTENDANCE_WEB_SECRET_KEY", True)
+
+
+def test_secrets_of_a_version_before_are_kept_and_closed_to_others(tmp_path: Path) -> None:
+    (tmp_path / "database-password").write_text("s3cret")
+    before = "ATTENDANCE_DATABASE_URL=mysql+pymysql://attendance:s3cret@database/attendance"
+    (tmp_path / "secrets.env").write_text(f"{before}\nATTENDANCE_WEB_SECRET_KEY=key\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o644)
+    kept = make_secrets(tmp_path)
+    assert kept == {
+        "database.env": "MARIADB_PASSWORD=s3cret\n",
+        "secrets.env": f"{before}\n",
+        "web.env": "ATTENDANCE_WEB_SECRET_KEY=key\n",
+    }
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_each_program_gets_its_own_secrets_only() -> None:
+    services = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
+    given = {name: str(service.get("env_file", [])) for name, service in services.items()}
+    assert {name for name, files in given.items() if "web.env" in files} == {"web"}
+    assert {name for name, files in given.items() if "post.env" in files} == {"post"}
+    assert {name for name, files in given.items() if "database.env" in files} == {"database"}
+    assert "secrets.env" not in given["database"] + given["nginx"]

@@ -53,14 +53,14 @@ def test_what_is_not_said_again_is_remembered(installed: Machine) -> None:
 
 
 def test_secrets_are_for_root_alone_and_in_no_other_file(installed: Machine) -> None:
-    file = installed.at("/etc/attendance/secrets.env")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    files = {installed.at(f"/etc/attendance/{name}.env") for name in ("secrets", "web")}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE(installed.at("/etc/attendance/tls/service.key").stat().st_mode) == 0o600
     environ = installed.unit("attendance-web").environ
     secrets = [make_url(environ["ATTENDANCE_DATABASE_URL"]).password or "", environ["ATTENDANCE_WEB_SECRET_KEY"]]
     assert all(len(secret) >= 32 for secret in secrets)
     for path in installed.root.rglob("*"):
-        if path.is_file() and path != file and "venv" not in path.parts and "static" not in path.parts:
+        if path.is_file() and path not in files and "venv" not in path.parts and "static" not in path.parts:
             assert not any(secret.encode() in path.read_bytes() for secret in secrets), path
 
 
@@ -69,6 +69,32 @@ def test_the_face_models_are_fetched_into_the_installation_s_own_folder(installe
     assert f"Folder of fetched files: {installed.at('/var/cache/attendance/models')}\n" in listed
     assert "opencv, detector: there" in listed
     assert "opencv, encoder: there" in listed
+
+
+def test_what_an_installation_of_one_account_kept_is_taken_over(installed: Machine) -> None:
+    secrets, web = (installed.at(f"/etc/attendance/{name}.env") for name in ("secrets", "web"))
+    before = secrets.read_text() + web.read_text()
+    secrets.write_text(before)
+    web.unlink()
+    state = installed.at("/var/lib/attendance")
+    state.chmod(0o700)
+    for name in ("outbox-1.db", "outbox-1.db-wal"):
+        (state / name).write_text(name)
+    index = state / "gallery" / "index" / "versions"
+    index.mkdir(mode=0o700)
+    (index / "labels.json").touch(mode=0o600)
+    done = installed.install()
+    assert done.returncode == 0, done.stderr
+    assert "ATTENDANCE_WEB_SECRET_KEY" not in secrets.read_text()
+    assert web.read_text().splitlines()[-1] in before, "everybody stays signed in"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o711
+    for name in ("outbox-1.db", "outbox-1.db-wal"):
+        assert (state / "serve" / name).read_text() == name
+        assert not (state / name).exists()
+        (state / "serve" / name).unlink()
+    assert stat.S_IMODE((index / "labels.json").stat().st_mode) == 0o640, "the services read it by their group"
+    (index / "labels.json").unlink()
+    index.rmdir()
 
 
 def test_the_first_administrator_is_there(installed: Machine) -> None:

@@ -63,6 +63,31 @@ def test_the_published_schemas_take_every_manifest(manifests: list[Manifest], ve
         kubernetes_validate.validate(wrong, version, strict=True)
 
 
+def test_pods_reach_names_and_the_database_only_and_post_a_mail_server(manifests: list[Manifest]) -> None:
+    policies = [m["spec"] for m in manifests if m["kind"] == "NetworkPolicy"]
+    everybody = [policy for policy in policies if policy["podSelector"] == {}]
+    assert any(set(policy["policyTypes"]) == {"Ingress", "Egress"} and "egress" not in policy for policy in everybody)
+    ports = {
+        str(policy["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name", "")): {
+            port["port"] for rule in policy["egress"] for port in rule["ports"]
+        }
+        for policy in policies
+        if "egress" in policy
+    }
+    assert ports == {"": {53, 3306}, "post": {25, 465, 587}}
+
+
+def test_each_pod_gets_its_own_secrets_only(manifests: list[Manifest]) -> None:
+    given = {
+        (container["name"], source["secretRef"]["name"])
+        for container in containers(manifests)
+        for source in container.get("envFrom", ())
+        if "secretRef" in source
+    }
+    assert {name for name, secret in given if secret == "attendance-web"} == {"web"}
+    assert {name for name, secret in given if secret == "attendance-post"} == {"post"}
+
+
 def test_every_pod_keeps_to_the_restricted_standard(manifests: list[Manifest]) -> None:
     assert len(pods(manifests)) == 7
     for pod in pods(manifests):

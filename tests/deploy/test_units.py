@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from attendance.settings import load_settings
-from deploy.installer.places import SOURCE, Places
-from deploy.installer.site import write_units
+from deploy.installer.answers import Answers
+from deploy.installer.places import SOURCE, UNIT_USERS, USER, Places
+from deploy.installer.site import write_egress, write_units
 from operations.cli.main import COMMANDS
 from tests.deploy.units import Unit
 
@@ -69,8 +70,73 @@ def test_a_unit_names_settings_that_there_are(name: str, tmp_path: Path) -> None
     config = tmp_path / "attendance.toml"
     config.touch()
     load_settings(dict(words) | {"ATTENDANCE_CONFIG": str(config)})
-    assert unit.values("User") == ["attendance"]
-    assert unit.values("EnvironmentFile")[0] == "/etc/attendance/secrets.env"
+
+
+def test_every_unit_has_an_account_of_its_own() -> None:
+    users = {name: _unit(name).values("User") for name in SERVICES}
+    assert {name: found[0].removeprefix("attendance").removeprefix("-") for name, found in users.items()} == {
+        "attendance-backup.service": "backup",
+        "attendance-gallery.service": "",  # the operators' account, who work on the gallery, too
+        "attendance-post.service": "post",
+        "attendance-purge.service": "purge",
+        "attendance-serve@.service": "serve",
+        "attendance-web.service": "web",
+    }
+    made = {USER, *UNIT_USERS}
+    assert {user for found in users.values() for user in found} == made, "the installer makes them"
+    # The group of the gallery's account reads published indexes: recognition services belong to it and nobody else.
+    groups = {name: _unit(name).values("Group") for name in SERVICES}
+    assert {name for name, found in groups.items() if found == [USER]} == {
+        "attendance-gallery.service",
+        "attendance-serve@.service",
+    }
+    assert all(_unit(name).values("SupplementaryGroups") == [] for name in SERVICES)
+    assert all(_unit(name).values("UMask") == ["0077"] for name in SERVICES)
+
+
+def test_every_unit_keeps_its_files_in_a_folder_of_its_own() -> None:
+    folders = {name: _unit(name).values("StateDirectory") for name in SERVICES}
+    assert folders == {
+        "attendance-backup.service": ["attendance/backups"],
+        "attendance-gallery.service": ["attendance"],
+        "attendance-post.service": ["attendance/post"],
+        "attendance-purge.service": [],
+        "attendance-serve@.service": ["attendance/serve"],
+        "attendance-web.service": ["attendance/web"],
+    }
+    for name, (*found,) in folders.items():
+        modes = _unit(name).values("StateDirectoryMode")
+        assert modes == ([] if not found else ["0711"] if found == ["attendance"] else ["0700"])
+
+
+def test_every_unit_is_given_its_own_secrets_only() -> None:
+    database, web, post = (f"/etc/attendance/{name}.env" for name in ("secrets", "web", "post"))
+    assert {name: _environment_files(name) for name in SERVICES} == {
+        "attendance-backup.service": [database],
+        "attendance-gallery.service": [database],
+        "attendance-post.service": [database, f"-{post}"],
+        "attendance-purge.service": [database],
+        "attendance-serve@.service": [database, "/etc/attendance/serve-1.env"],
+        "attendance-web.service": [database, web],
+    }
+
+
+def test_nothing_but_the_worker_of_mail_reaches_out() -> None:
+    for name in SERVICES:
+        rules = _unit(name).values("IPAddressDeny"), _unit(name).values("IPAddressAllow")
+        assert rules == (([], []) if name == "attendance-post.service" else (["any"], ["localhost"])), name
+
+
+def test_where_the_database_is_elsewhere_units_are_let_out_to_it(tmp_path: Path) -> None:
+    places, folder = Places(tmp_path), tmp_path / "etc" / "systemd" / "system"
+    write_egress(places, Answers(host="h", database=""))
+    let_out = {
+        path.parent.name.removesuffix(".d"): Unit(path).values("IPAddressDeny") for path in folder.rglob("*.conf")
+    }
+    confined = {name for name in SERVICES if _unit(name).values("IPAddressDeny")}
+    assert let_out == {name: [""] for name in confined}, "an empty value takes the rule back"
+    write_egress(places, Answers(host="h"))
+    assert list(folder.rglob("*.conf")) == []
 
 
 def test_services_have_outboxes_of_their_own() -> None:
@@ -79,15 +145,14 @@ def test_services_have_outboxes_of_their_own() -> None:
     assert len(outboxes) == 2
 
 
-def test_the_dashboard_sees_no_encodings() -> None:
-    unit = Unit(SOURCE / "deploy" / "systemd" / "attendance-web.service")
-    assert unit.values("InaccessiblePaths") == ["-/var/lib/attendance/gallery"]
+def test_units_that_need_no_encodings_see_none() -> None:
+    for name in ("web", "post", "backup", "purge"):
+        assert _unit(f"attendance-{name}.service").values("InaccessiblePaths") == ["-/var/lib/attendance/gallery"]
 
 
-def test_only_the_worker_of_mail_is_given_the_password_of_the_mail_server() -> None:
-    given = {name for name in SERVICES for file in _environment_files(name) if file == "-/etc/attendance/post.env"}
-    assert given == {"attendance-post.service"}
+def _unit(name: str) -> Unit:
+    return Unit(SOURCE / "deploy" / "systemd" / name, "1")
 
 
 def _environment_files(name: str) -> list[str]:
-    return Unit(SOURCE / "deploy" / "systemd" / name, "1").values("EnvironmentFile")
+    return _unit(name).values("EnvironmentFile")

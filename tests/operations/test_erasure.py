@@ -1,18 +1,17 @@
 """An erasure leaves nothing: searched byte by byte in every file, whoever reads, waits, runs or dies meanwhile."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -21,16 +20,15 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.access.student_links import make_student_link
 from attendance.database.consent import BY_COMMAND, BY_STUDENT, give_consent
 from attendance.database.engine import begin_writing
-from attendance.database.evidence import Evidence, record_evidence
+from attendance.database.evidence import record_evidence
 from attendance.database.mail import queue_mail
 from attendance.database.models import (
-    AttendanceEvidence,
     ConsentChange,
     Dispute,
+    Erasure,
+    ErasureKind,
     GalleryJob,
     GalleryJobKind,
-    GalleryJobPhoto,
-    JobState,
     PhotoProposal,
     QueuedMail,
     Status,
@@ -39,111 +37,19 @@ from attendance.database.models import (
     utc_now,
 )
 from attendance.database.register import Sighting
-from attendance.database.upkeep.erasure import being_erased, delete_student, request_erasure, withdraw, withdraw_within
+from attendance.database.upkeep.erasure import delete_student, withdraw, withdraw_and_erase, withdraw_within
+from attendance.database.upkeep.erasure_requests import being_erased, request_erasure
 from attendance.gallery.publishing import build_index
-from attendance.gallery.store import Store, read_store
+from attendance.gallery.store import read_store
 from attendance.settings import Settings
 from attendance.settings.families import traits_of
 from operations.cli import gallery as commands
 from operations.cli.main import attendance
-from operations.erasure import erase_students
-from recognition_service.outbox.store import Outbox
-from tests.factories import NINE, enrol, make_course, make_session
+from operations.erasure import carry_out, erase_students
+from tests.factories import NINE
+from tests.operations.erased import MARK, OTHER, WHO, Installation, reading
 from tests.recognition_service.evidences import make_evidence
 from tests.stores import write_store
-
-WHO, OTHER = "2401-erased", "2402-stays"
-MARK = f"mark-of-{WHO}"
-"""In all that the database keeps of the student's face."""
-
-
-class Installation:
-    """A data folder and a database in which two students are everywhere."""
-
-    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
-        self.settings, self.engine = settings, engine
-        self.folder = settings.data.directory
-        self.sessions = sessionmaker(engine, expire_on_commit=False)
-        with self.sessions.begin() as db:
-            course = make_course(db)
-            students = [Student(index_number=name, name="N", consent_given_at=NINE) for name in (WHO, OTHER)]
-            db.add_all(students)
-            db.flush()
-            enrol(db, course, *students)
-            self.session_id = make_session(db, course).id
-        self._keep(students)
-        self._publish()
-        self.outboxes = [Outbox(self.folder / name) for name in ("outbox.db", "outbox-2.db")]
-        for outbox in self.outboxes:
-            self.wait_in(outbox)
-
-    def _keep(self, students: list[Student]) -> None:
-        """Evidence and photos of both, row by row in turns, so that pages of the file are split and joined."""
-        for number in range(40):
-            with self.sessions.begin() as db:
-                begin_writing(db)
-                for student in students:
-                    record_evidence(db, self._evidence(student.index_number, f"{number}-of-{student.index_number}"))
-                db.add(self._job(WHO, b"photo " + MARK.encode() * 40))
-                proposal = PhotoProposal(student_id=students[0].id, file_name=f"{MARK}.jpg", reason=f"no: {MARK}")
-                proposal.content = b"proposed " + MARK.encode() * 40
-                db.add(proposal)
-                if number % 3:
-                    first = sa.select(sa.func.min(AttendanceEvidence.id)).scalar_subquery()
-                    others = AttendanceEvidence.student_id == students[1].id
-                    rows = db.scalars(sa.select(AttendanceEvidence).where(AttendanceEvidence.id == first, others))
-                    for row in rows:
-                        db.delete(row)
-        near = {"photo": "a.jpg", "outcome": "like another student", "detail": f"0.4 to {MARK}", "other": WHO}
-        with self.sessions.begin() as db:
-            report = [near, near | {"other": None, "detail": "good"}]
-            db.add(GalleryJob(kind=GalleryJobKind.ENROL, index_number=OTHER, state=JobState.DONE, report=report))
-
-    def _evidence(self, student: str, uid: str) -> Evidence:
-        version = MARK if student == WHO else "v1"
-        return make_evidence(self.session_id, student, uid=uid[-36:], index_version=version)
-
-    def _job(self, student: str, photo: bytes) -> GalleryJob:
-        job = GalleryJob(kind=GalleryJobKind.ENROL, index_number=student)
-        job.photos.append(GalleryJobPhoto(file_name=f"{MARK}.jpg", content=photo))
-        return job
-
-    def _publish(self) -> None:
-        random = np.random.default_rng(1)
-        store = self.settings.store_path
-        write_store(store, Store({name: random.normal(0, 0.1, (3, 128)) for name in (WHO, OTHER)}))
-        for _ in range(2):
-            build_index(store, self.settings.index_path, traits_of=traits_of)
-        unfinished = store.with_name(f".{store.name}.new")  # of a writer that was killed
-        unfinished.write_bytes(store.read_bytes())
-
-    def wait_in(self, outbox: Outbox) -> None:
-        """Have sightings and evidence of both wait."""
-        names = (WHO, OTHER)
-        seen = [Sighting(session, name, NINE, NINE, 0.9, None) for session in (self.session_id, 7) for name in names]
-        outbox.put(seen, [make_evidence(self.session_id, name, index_version=f"of-{name}") for name in names])
-
-    def remains(self) -> list[str]:
-        """The files that hold what the database, or anything else, is not to keep."""
-        found = []
-        for path in self.folder.parent.rglob("*"):
-            if path.is_file():
-                raw, own = path.read_bytes(), path.name.startswith("attendance.db")
-                # The database goes on knowing the student: the register stays.
-                if MARK.encode() in raw or (not own and WHO.encode() in raw):
-                    found.append(path.name)
-        return sorted(found)
-
-    def kept(self) -> tuple[list[str], int]:
-        """Of whom the database holds evidence, and how many photos wait of the student."""
-        with self.sessions() as db:
-            names = db.scalars(sa.select(Student.index_number).join(AttendanceEvidence).distinct()).all()
-            photos = db.scalar(sa.select(sa.func.count()).select_from(GalleryJobPhoto)) or 0
-        return list(names), photos
-
-    def close(self) -> None:
-        for outbox in self.outboxes:
-            outbox.close()
 
 
 @pytest.fixture
@@ -169,20 +75,11 @@ def erase(*students: str) -> Result:
     return type_("erase", "--yes", *students)
 
 
-@contextmanager
-def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Somebody who reads the database as it is now, and goes on."""
-    with engine.connect() as connection:
-        connection.execute(sa.text("SELECT count(*) FROM attendance_evidence")).all()
-        yield connection
-
-
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command and the worker wait for half a second, and for outboxes as long."""
-    hurried = partial(erase_students, patience_s=0.5)
-    monkeypatch.setattr(commands, "erase_students", hurried)
-    monkeypatch.setattr("operations.gallery_work.erase_students", hurried)
+    monkeypatch.setattr(commands, "erase_students", partial(erase_students, patience_s=0.5))
+    monkeypatch.setattr("operations.gallery_work.carry_out", partial(carry_out, patience_s=0.5))
     monkeypatch.setattr("recognition_service.outbox.store.BUSY_S", 0.5)
 
 
@@ -194,7 +91,7 @@ def test_nothing_stays_of_what_waits_in_any_outbox_nor_anywhere_else(place: Inst
     done = erase(WHO)
     assert done.exit_code == 0, done.output
     assert "Erased 3 encodings, 0 photos, 6 sightings and pieces of evidence on their way" in done.stdout
-    assert ("The database server overwrites deleted rows later" in done.stdout) is not sqlite
+    assert ("The database server's logs (redo, undo, binary)" in done.stdout) is not sqlite
     assert place.remains() == []
     assert place.kept() == ([OTHER], 0)
     for outbox in place.outboxes:
@@ -247,6 +144,16 @@ def test_backups_are_named(place: Installation) -> None:
     done = erase(WHO)
     assert f"still hold the students; delete them in {written.parent}: {written.name}." in done.stdout
     assert place.remains() == [written.name]
+
+
+def test_backups_that_another_account_keeps_are_named_by_their_folder(
+    place: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = place.folder / "backups"
+    folder.mkdir()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, *modes, **more: path != folder and real(path, *modes, **more))
+    assert f"Backups made before still hold the students; delete them in {folder}, which root" in erase(WHO).stdout
 
 
 @pytest.mark.usefixtures("impatient")
@@ -323,19 +230,18 @@ def test_killed_after_any_step_asking_again_completes(place: Installation, step:
 def ask(place: Installation) -> None:
     with place.sessions.begin() as db:
         begin_writing(db)
-        withdraw_within(db, WHO, now=utc_now(), recorder=BY_COMMAND)
-        request_erasure(db, WHO, asked_by=None)
+        student = db.scalars(sa.select(Student).where(Student.index_number == WHO)).one()
+        withdraw_and_erase(db, student, now=utc_now(), recorder=BY_COMMAND)
 
 
-def job_of(place: Installation) -> GalleryJob:
+def erasure_of(place: Installation) -> Erasure:
     with place.sessions() as db:
-        return db.scalars(sa.select(GalleryJob).where(GalleryJob.kind == GalleryJobKind.ERASE)).one()
+        return db.scalars(sa.select(Erasure)).one()
 
 
 def let_a_minute_pass(place: Installation) -> None:
     with place.sessions.begin() as db:
-        job = db.scalars(sa.select(GalleryJob).where(GalleryJob.kind == GalleryJobKind.ERASE)).one()
-        job.started_at = NINE if job.started_at is None else job.started_at.replace(year=job.started_at.year - 1)
+        db.execute(sa.update(Erasure).values(leased_until=NINE))
 
 
 def test_the_worker_erases_what_the_dashboard_asked_for(place: Installation) -> None:
@@ -345,7 +251,8 @@ def test_the_worker_erases_what_the_dashboard_asked_for(place: Installation) -> 
         assert being_erased(db, [WHO, OTHER]) == {WHO}
     done = type_("work", "--once")
     assert done.exit_code == 0, done.output
-    assert (job_of(place).state, job_of(place).message) == (JobState.DONE, "Erased.")
+    erasure = erasure_of(place)
+    assert (erasure.kind, erasure.message, erasure.finished_at is None) == (ErasureKind.WITHDRAWAL, None, False)
     assert place.remains() == []
     with place.sessions() as db:
         assert being_erased(db, [WHO]) == frozenset()
@@ -357,20 +264,21 @@ def test_the_workers_job_waits_until_nothing_is_left(place: Installation) -> Non
     with reading(place.engine):
         done = type_("work", "--once")
         if place.engine.dialect.name != "sqlite":  # nobody's reading keeps it from deleting
-            assert (done.exit_code, job_of(place).state) == (0, JobState.DONE)
+            assert done.exit_code == 0
+            assert erasure_of(place).finished_at is not None
             return
         assert done.exit_code == 1
-        assert "1 erasures are not finished: Not finished, and tried again every minute: what was" in done.stderr
-        job = job_of(place)
-        assert (job.state, job.finished_at) == (JobState.WAITING, None)
-        assert "another program has been reading" in (job.message or "")
+        assert "1 erasures are not finished: what was" in done.stderr
+        erasure = erasure_of(place)
+        assert (erasure.shared_at, erasure.finished_at) == (None, None)
+        assert "another program has been reading" in (erasure.message or "")
         assert "attendance.db" in {name.removesuffix("-wal") for name in place.remains()}
         assert type_("work", "--once").exit_code == 1, "not yet tried again"
-        assert job_of(place).started_at == job.started_at
+        assert erasure_of(place).leased_until == erasure.leased_until
     let_a_minute_pass(place)
     done = type_("work", "--once")
     assert done.exit_code == 0, done.output
-    assert job_of(place).state is JobState.DONE
+    assert erasure_of(place).finished_at is not None
     assert place.remains() == []
 
 
@@ -379,20 +287,20 @@ def test_an_outbox_that_cannot_be_used_keeps_the_job_open_and_the_rest_is_erased
     broken.write_bytes(b"something else entirely" * 100)
     ask(place)
     assert type_("work", "--once").exit_code == 1
-    assert job_of(place).state is JobState.WAITING
-    assert "outbox-3.db" in (job_of(place).message or "")
+    assert erasure_of(place).shared_at is None
+    assert "outbox-3.db" in (erasure_of(place).message or "")
     assert place.remains() == []
     broken.unlink()
     let_a_minute_pass(place)
     assert type_("work", "--once").exit_code == 0
-    assert job_of(place).state is JobState.DONE
+    assert erasure_of(place).finished_at is not None
 
 
 def test_a_job_does_not_touch_who_got_the_number_later(place: Installation) -> None:
     with place.sessions.begin() as db:
         begin_writing(db)
         db.execute(sa.delete(Student).where(Student.index_number == WHO))
-        request_erasure(db, WHO, asked_by=None)
+        request_erasure(db, WHO, kind=ErasureKind.DELETION, now=utc_now(), recorder=BY_COMMAND)
     with place.sessions.begin() as db:
         db.add(Student(index_number=WHO, name="New", consent_given_at=NINE))
     assert type_("work", "--once").exit_code == 0

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from attendance.database.consent import by_account, give_consent, outlives_withdrawal
 from attendance.database.models import Student, utc_now
 from attendance.database.requests.enrolment import request_enrolment
-from attendance.database.upkeep.erasure import is_being_erased, withdraw_and_erase
+from attendance.database.upkeep.erasure import withdraw_and_erase
+from attendance.database.upkeep.erasure_requests import is_being_erased
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import jobs_of, waiting_photos
@@ -174,7 +175,7 @@ def _withdrawal(student: Student) -> Question:
     refused = None
     if jobs.erasing:
         refused = _ERASING
-    elif student.consent_given_at is None and not student.gallery_encodings and not jobs.erasure_failed:
+    elif student.consent_given_at is None and not student.gallery_encodings:
         refused = gettext("There is no consent to withdraw, and the gallery has nothing of this student.")
     gone = [
         ngettext(

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session, joinedload
 
-from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
-from attendance.database.upkeep.erasure import is_being_erased
+from attendance.database.models import JOB_ABANDONED, Erasure, GalleryJob, GalleryJobPhoto, JobState
+from attendance.database.upkeep.erasure_requests import is_being_erased
 from webapp.admin.blueprint import blueprint
+from webapp.admin.erasures import ShownErasure, erasures_of
 
 WAITS_LONG = timedelta(minutes=5)
 _SHOWN = 10
@@ -52,18 +53,18 @@ class StudentJobs:
         shown: the latest ones, newest first.
         photos: how many photos wait, by the job's id.
         total: how many jobs there are.
-        moving: whether one waits or is worked on.
-        erasing: whether an erasure waits or is worked on.
-        erasure_failed: whether the last erasure did not succeed.
+        erasures: the latest ones, newest first.
+        moving: whether one waits or is worked on, or an erasure is not finished.
+        erasing: whether an erasure is not finished.
         stalled: whether one waits, and no worker seems to be there.
     """
 
     shown: Sequence[GalleryJob]
     photos: dict[int, int]
     total: int
+    erasures: Sequence[ShownErasure]
     moving: bool
     erasing: bool
-    erasure_failed: bool
     stalled: bool
 
 
@@ -73,15 +74,15 @@ def jobs_of(db: Session, index_number: str, now: datetime) -> StudentJobs:
     query = sa.select(GalleryJob).options(joinedload(GalleryJob.requested_by)).where(mine)
     shown = db.scalars(query.order_by(GalleryJob.id.desc()).limit(_SHOWN)).all()
     waiting = any(job.state is JobState.WAITING for job in shown)
-    last = next((job for job in shown if job.kind is GalleryJobKind.ERASE), None)
+    erasing = is_being_erased(db, index_number)
     return StudentJobs(
         shown=shown,
         photos=_photos_of(db, [job.id for job in shown if job.state in _OPEN]),
         total=db.scalar(sa.select(sa.func.count()).select_from(GalleryJob).where(mine)) or 0,
-        moving=any(job.state in _OPEN for job in shown),
-        erasing=is_being_erased(db, index_number),
-        erasure_failed=last is not None and last.state is JobState.FAILED,
-        stalled=waiting and stalled_since(db, now) is not None,
+        erasures=erasures_of(db, index_number, now),
+        moving=erasing or any(job.state in _OPEN for job in shown),
+        erasing=erasing,
+        stalled=(waiting or erasing) and stalled_since(db, now) is not None,
     )
 
 
@@ -95,32 +96,28 @@ def waiting_photos(db: Session, index_number: str) -> int:
     return db.scalar(query.where(GalleryJob.index_number == index_number, GalleryJob.state.in_(_OPEN))) or 0
 
 
-def unfinished_erasures(db: Session) -> Sequence[GalleryJob]:
-    """Erasures that were begun and left something, oldest first; `message` says what, and they are tried again."""
-    query = sa.select(GalleryJob).where(
-        GalleryJob.kind == GalleryJobKind.ERASE, GalleryJob.state == JobState.WAITING, GalleryJob.message.is_not(None)
-    )
-    return db.scalars(query.order_by(GalleryJob.id)).all()
-
-
 def stalled_since(db: Session, now: datetime) -> datetime | None:
-    """Since when jobs wait while no worker seems to be there; None if one is there or nothing waits for long.
+    """Since when something waits while no worker seems to be there; None if one is there or nothing waits for long.
 
     A worker that is busy with others' jobs counts as there.
     """
-    oldest: datetime | None = db.scalar(
-        sa.select(sa.func.min(GalleryJob.requested_at, type_=GalleryJob.requested_at.type)).where(
-            GalleryJob.state == JobState.WAITING
-        )
+    waiting = sa.select(sa.func.min(GalleryJob.requested_at, type_=GalleryJob.requested_at.type))
+    erasing = sa.select(sa.func.min(Erasure.requested_at, type_=Erasure.requested_at.type))
+    both = (
+        db.scalar(waiting.where(GalleryJob.state == JobState.WAITING)),
+        db.scalar(erasing.where(Erasure.shared_at.is_(None), Erasure.finished_at.is_(None))),
     )
+    oldest: datetime | None = min((moment for moment in both if moment is not None), default=None)
     if oldest is None or now - oldest < WAITS_LONG:
         return None
     at_work = sa.or_(
         sa.and_(GalleryJob.state == JobState.WORKING, GalleryJob.started_at > now - JOB_ABANDONED),
-        sa.and_(GalleryJob.state == JobState.WAITING, GalleryJob.started_at > now - WAITS_LONG),  # to be tried again
         sa.and_(GalleryJob.started_at.is_not(None), GalleryJob.finished_at > now - WAITS_LONG),
     )
-    return None if db.scalar(sa.select(GalleryJob.id).where(at_work).limit(1)) is not None else oldest
+    # One that was begun is leased into the future, or for a minute until it is tried again.
+    begun = sa.or_(Erasure.leased_until > now - WAITS_LONG, Erasure.shared_at > now - WAITS_LONG)
+    there = sa.or_(sa.exists().where(at_work), sa.exists().where(begun))
+    return None if db.scalar(sa.select(there)) else oldest
 
 
 @blueprint.app_template_filter("verdict")

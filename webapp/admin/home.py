@@ -26,7 +26,8 @@ from attendance.database.models import (
     utc_now,
 )
 from webapp.admin.blueprint import blueprint
-from webapp.admin.gallery_jobs import stalled_since, unfinished_erasures
+from webapp.admin.erasures import late_erasures
+from webapp.admin.gallery_jobs import stalled_since
 from webapp.admin.lookup import counts_by
 from webapp.admin.sessions import watched_rooms
 from webapp.records.tallies import expected_sizes
@@ -77,7 +78,7 @@ def home() -> str:
         orphans=_some(db, sa.select(Course).where(~is_taught()).order_by(Course.code)),
         empty_courses=_some(db, _without_students()),
         stalled=stalled_since(db, now),
-        erasures=unfinished_erasures(db),
+        erasures=late_erasures(db, now),
     )
 
 

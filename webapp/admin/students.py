@@ -7,10 +7,10 @@ from flask_babel import gettext, lazy_gettext, ngettext
 
 from attendance.database.access.student_links import end_own_page_sign_ins
 from attendance.database.consent import by_account, give_consent
-from attendance.database.models import Attendance, Enrolment, Student, utc_now
+from attendance.database.models import Attendance, Enrolment, ErasureKind, Student, utc_now
 from attendance.database.transactions import inserted
 from attendance.database.upkeep.erasure import delete_student as erase_and_delete
-from attendance.database.upkeep.erasure import is_being_erased, request_erasure
+from attendance.database.upkeep.erasure_requests import is_being_erased, request_erasure
 from attendance.tables.index_numbers import likeness
 from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
@@ -97,7 +97,8 @@ def save_student(student_id: int) -> ResponseReturnValue:
     renumbered = student.index_number != form.index_number.data
     left_behind = renumbered and student.gallery_encodings > 0
     if left_behind:
-        request_erasure(db, student.index_number, asked_by=current_account().id)
+        former, recorder = student.index_number, by_account(current_account().id)
+        request_erasure(db, former, kind=ErasureKind.FORMER_NUMBER, now=utc_now(), recorder=recorder)
         student.gallery_encodings = 0
     if student.email != (form.email.data or None):
         end_own_page_sign_ins(db, [student.id])

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.student_links import end_own_page_sign_ins
 from attendance.database.consent import given_row, keep_given, outlives_withdrawal
 from attendance.database.models import Student
-from attendance.database.upkeep.erasure import being_erased
+from attendance.database.upkeep.erasure_requests import being_erased
 from attendance.tables import fields
 from attendance.tables.columns import CONSENT_DATE, CONSENT_MEANS, STUDENT_NAME, index_number_column
 from attendance.tables.dates import parse_date

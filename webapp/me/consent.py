@@ -6,7 +6,8 @@ from flask_babel import gettext
 
 from attendance.database.consent import BY_STUDENT, consent_history, give_consent
 from attendance.database.models import Student, utc_now
-from attendance.database.upkeep.erasure import is_being_erased, withdraw_and_erase
+from attendance.database.upkeep.erasure import withdraw_and_erase
+from attendance.database.upkeep.erasure_requests import is_being_erased, services_left
 from webapp.me.blueprint import blueprint
 from webapp.me.identity import for_student
 from webapp.me.photo_form import ProposalForm, photo_parts
@@ -32,6 +33,7 @@ def consent_page(student: Student, wrong: ProposalForm | None = None) -> Respons
         "me/consent.html",
         student=student,
         erasing=is_being_erased(db, student.index_number),
+        services=services_left(db, student.index_number, utc_now()),
         consent_changes=consent_history(db, student.id),
         **shown,
     )

@@ -27,6 +27,7 @@ from attendance.database.models import (
     CourseGroupMember,
     Dispute,
     Enrolment,
+    Erasure,
     Excuse,
     GalleryJob,
     Guest,
@@ -298,6 +299,18 @@ def _gallery(db: Session, student_id: int) -> Iterator[Row]:
         }
 
 
+def _erasures(db: Session, student_id: int) -> Iterator[Row]:
+    number = sa.select(Student.index_number).where(Student.id == student_id).scalar_subquery()
+    query = sa.select(Erasure).options(joinedload(Erasure.requested_by)).where(Erasure.index_number == number)
+    for erasure in _each(db, query.order_by(Erasure.id)):
+        yield {
+            "kind": erasure.kind,
+            "asked_for_at": _moment(erasure.requested_at),
+            "asked_for_by": _name(erasure.requested_by) or erasure.recorder,
+            "ended_at": _moment(erasure.finished_at),
+        }
+
+
 def _mail(db: Session, student_id: int) -> Iterator[Row]:
     address = sa.select(Student.email).where(Student.id == student_id).scalar_subquery()
     for mail in _each(db, sa.select(QueuedMail).where(QueuedMail.recipient == address).order_by(QueuedMail.id)):
@@ -395,6 +408,12 @@ TABLES = (
         lazy_gettext("What was asked for with your photos, and how it ended."),
         ("work", "state", "asked_for_at", "asked_for_by", "ended_at", "photos"),
         _gallery,
+    ),
+    OwnTable(
+        "erasures",
+        lazy_gettext("What you, or somebody for you, had erased, and when that was done everywhere."),
+        ("kind", "asked_for_at", "asked_for_by", "ended_at"),
+        _erasures,
     ),
     OwnTable(
         "mail",

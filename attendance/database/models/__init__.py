@@ -2,6 +2,7 @@
 
 from attendance.database.models.base import Base, utc_now
 from attendance.database.models.cameras import Camera, Observation, Origin
+from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind, Service
 from attendance.database.models.gallery import (
     JOB_ABANDONED,
     GalleryJob,
@@ -83,6 +84,9 @@ __all__ = [
     "Dispute",
     "DroppedOccurrence",
     "Enrolment",
+    "Erasure",
+    "ErasureAcknowledgement",
+    "ErasureKind",
     "Excuse",
     "FileContent",
     "GalleryJob",
@@ -105,6 +109,7 @@ __all__ = [
     "Role",
     "Room",
     "SeriesOrigin",
+    "Service",
     "SessionAudience",
     "SessionRoom",
     "SessionSeries",

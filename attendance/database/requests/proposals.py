@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attendance.database.models import PhotoProposal, ProposalState, Student, utc_now
 from attendance.database.requests.enrolment import request_enrolment
 from attendance.database.transactions import transact
-from attendance.database.upkeep.erasure import is_being_erased
+from attendance.database.upkeep.erasure_requests import is_being_erased
 from attendance.errors import AttendanceError
 from attendance.tables.fields import REJECTION_REASON
 from attendance.texts import english

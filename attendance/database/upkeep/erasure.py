@@ -1,33 +1,39 @@
-"""What the database keeps of a student's face, and removing it. The register itself stays: it is the university's."""
+"""Erasing a student from the database, and asking everybody else to: the promises of a withdrawal and of a deletion.
+
+After a *withdrawal* no encoding, photo or evidence is kept. The register itself stays: it is the university's. After a
+*deletion* no name and no number is kept either. Pages, imports and commands come here; what is asked for becomes a row
+(`erasure_requests`), which the gallery's worker and every recognition service carry out.
+"""
 
 import json
-import sqlite3
-import time
-from collections.abc import Collection
+import zlib
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.consent import BY_COMMAND, Recorder, take_consent_away
-from attendance.database.engine import DatabaseError, begin_writing
+from attendance.database.engine import begin_writing
 from attendance.database.mail import forget_recipient
 from attendance.database.models import (
     AttendanceEvidence,
+    ErasureKind,
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
     Guest,
+    ImportedFile,
+    ImportedFilePart,
     JobState,
     PhotoProposal,
     Student,
 )
+from attendance.database.upkeep.erasure_requests import forget_number, is_being_erased, request_erasure
 from attendance.texts import english
 
-PATIENCE_S = 30.0
-"""How long an erasure waits for those who read a state of the database from before it, seconds."""
-_TRY_S, _PAUSE_S = 0.2, 0.1
-"""One try at emptying the log, during which others cannot write, and the pause in which they can, seconds."""
+_ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "cp1252")
+"""In which a file to be imported may hold a name."""
 
 
 def withdraw(
@@ -83,7 +89,7 @@ def withdraw_within(
 
 
 def withdraw_and_erase(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
-    """Withdraw a student's consent, and ask the gallery's worker for the rest, in the caller's transaction.
+    """Withdraw a student's consent, and ask everybody for the rest, in the caller's transaction.
 
     Said again while the student is being erased it changes nothing.
 
@@ -93,16 +99,16 @@ def withdraw_and_erase(db: Session, student: Student, *, now: datetime, recorder
         now: aware.
         recorder: who withdraws it.
     """
+    withdraw_within(db, student.index_number, now=now, recorder=recorder)
     if not is_being_erased(db, student.index_number):
-        withdraw_within(db, student.index_number, now=now, recorder=recorder)
-        request_erasure(db, student.index_number, asked_by=recorder.account_id)
+        request_erasure(db, student.index_number, kind=ErasureKind.WITHDRAWAL, now=now, recorder=recorder)
 
 
 def delete_student(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
-    """Delete a student with every trace in the registers, and ask the gallery's worker for the rest.
+    """Delete a student with every trace in the registers, and ask everybody else for the rest.
 
-    Links, consent with its history, proposed photos, entries called wrong, and mail to the student go along, all in the
-    caller's transaction.
+    Links, consent with its history, proposed photos, entries called wrong, mail to the student, what the gallery was
+    asked, and files being imported that name the student go along, all in the caller's transaction.
 
     Args:
         db: begun with `begin_writing`.
@@ -113,87 +119,27 @@ def delete_student(db: Session, student: Student, *, now: datetime, recorder: Re
     withdraw_within(db, student.index_number, now=now, recorder=recorder)
     if student.email is not None:
         forget_recipient(db, student.email)
+    told = [text for text in (student.index_number, student.name, student.email) if text]
     db.execute(sa.delete(Student).where(Student.id == student.id))
-    request_erasure(db, student.index_number, asked_by=recorder.account_id)
+    forget_index_number(db, student.index_number, told)
+    request_erasure(db, student.index_number, kind=ErasureKind.DELETION, now=now, recorder=recorder)
 
 
-def request_erasure(db: Session, index_number: str, *, asked_by: int | None) -> None:
-    """Ask the gallery's worker, in the caller's transaction, to erase a student from everywhere.
+def forget_index_number(db: Session, index_number: str, told: Collection[str]) -> None:
+    """Delete what names a student who is no longer kept, or a number that is nobody's any more.
 
-    Args:
-        db: withdrawn in before, where the student is to be erased and not just renamed.
-        index_number: the student's; the row may be gone.
-        asked_by: the id of the lecturer who asks.
-    """
-    waiting = sa.select(GalleryJob.id).where(
-        GalleryJob.index_number == index_number,
-        GalleryJob.kind == GalleryJobKind.ERASE,
-        GalleryJob.state == JobState.WAITING,
-    )
-    if db.scalar(waiting.limit(1)) is None:
-        db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number=index_number, requested_by_id=asked_by))
-
-
-def being_erased(db: Session, index_numbers: Collection[str]) -> frozenset[str]:
-    """Those whose erasure waits or is worked on: what is added of them now would go with the rest."""
-    query = sa.select(GalleryJob.index_number).where(
-        GalleryJob.kind == GalleryJobKind.ERASE, GalleryJob.state.in_((JobState.WAITING, JobState.WORKING))
-    )
-    # All that are open, which are few: those asked for may be more than a statement takes.
-    return frozenset(db.scalars(query)) & frozenset(index_numbers)
-
-
-def is_being_erased(db: Session, index_number: str) -> bool:
-    """Whether an erasure of the student waits or is worked on; until it is done, nothing may be added."""
-    return index_number in being_erased(db, [index_number])
-
-
-def forget_deleted_rows(engine: sa.Engine, *, patience_s: float = PATIENCE_S) -> None:
-    """Let nothing of deleted rows stay in the files of an SQLite database.
-
-    SQLite overwrites what is deleted (`secure_delete`), but in its write-ahead log first. The file itself is
-    overwritten when the log is copied into it, and the log is cut off when nobody reads an older state any more:
-    https://www.sqlite.org/pragma.html#pragma_wal_checkpoint. So this is tried again until readers let go.
-
-    MariaDB and MySQL are left alone: they purge deleted rows by themselves, later.
+    Erasures under way go on naming it: they need it, and let go of it when they are finished.
 
     Args:
-        engine: the database; the deletion is committed.
-        patience_s: how long it is tried.
-
-    Raises:
-        DatabaseError: somebody read on for so long. Until it succeeds, what was deleted can be read in the files.
+        db: begun with `begin_writing`.
+        index_number: the student's.
+        told: texts that name the student, of which files being imported may hold one.
     """
-    if engine.dialect.name != "sqlite":
-        return
-    deadline = time.monotonic() + patience_s
-    while not _empty_log(engine):
-        if time.monotonic() >= deadline:
-            raise DatabaseError(
-                f"what was deleted can still be read in the files of the database {engine.url.database}, because "
-                "another program has been reading a state from before, without a pause"
-            )
-        time.sleep(_PAUSE_S)
-
-
-def _empty_log(engine: sa.Engine) -> bool:
-    """Copy the write-ahead log into the database's file and cut it off; whether all of it could be."""
-    with engine.connect() as connection:
-        # Past SQLAlchemy's transaction, in which a checkpoint would do nothing.
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute("PRAGMA busy_timeout")
-            (before,) = cursor.fetchone() or (0,)
-            cursor.execute(f"PRAGMA busy_timeout = {_TRY_S * 1000:.0f}")
-            try:
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                busy = (cursor.fetchone() or (1,))[0]
-            except sqlite3.OperationalError:  # somebody else is at it
-                busy = 1
-            cursor.execute(f"PRAGMA busy_timeout = {before}")
-        finally:
-            cursor.close()
-    return not busy
+    db.execute(sa.delete(GalleryJob).where(GalleryJob.index_number == index_number))
+    forget_number(db, index_number)
+    needles = {text.encode(encoding, "ignore") for text in told for encoding in _ENCODINGS} - {b""}
+    holding = [file_id for file_id, text in _imported_texts(db) if any(needle in text for needle in needles)]
+    db.execute(sa.delete(ImportedFile).where(ImportedFile.id.in_(holding)))
 
 
 def _remove_photos(db: Session, index_number: str, now: datetime) -> None:
@@ -222,3 +168,14 @@ def _remove_from_reports(db: Session, index_number: str) -> None:
             line | {"detail": "", "other": None} if line.get("other") == index_number else line
             for line in job.report or []
         ]
+
+
+def _imported_texts(db: Session) -> Iterator[tuple[int, bytes]]:
+    """What files being imported hold, and their reports, one text after the other; they are few, and kept for a day."""
+    for file in db.scalars(sa.select(ImportedFile).order_by(ImportedFile.id)).all():
+        yield file.id, json.dumps([file.file_name, file.report], ensure_ascii=False).encode()
+        parts = sa.select(ImportedFilePart.content, ImportedFilePart.data).where(ImportedFilePart.file_id == file.id)
+        contents: dict[str, list[bytes]] = {}
+        for content, data in db.execute(parts.order_by(ImportedFilePart.content, ImportedFilePart.place)):
+            contents.setdefault(content, []).append(zlib.decompress(data))
+        yield from ((file.id, b"".join(pieces)) for pieces in contents.values())

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 from attendance.database.models import (
     AttendanceEvidence,
     ClassSession,
+    Erasure,
     Excuse,
     GalleryJob,
     GalleryJobKind,
@@ -19,6 +20,7 @@ from attendance.database.models import (
     PasswordLink,
     PhotoProposal,
     QueuedMail,
+    Service,
     SignInAttempt,
     StudentLink,
 )
@@ -35,7 +37,8 @@ class Retention:
     evidence: datetime | None
     """What confirmed a student."""
     jobs: datetime | None
-    """Reports of enrolments and erasures that the dashboard asked for, and photos of enrolments that never ended."""
+    """Reports of enrolments that the dashboard asked for, photos of enrolments that never ended, records of erasures
+    that were carried out, and services that were not seen since."""
     sessions: datetime | None
     """Class sessions that ended, with their attendance and its history; excuses; and what cameras watched."""
     proposals: datetime | None = None
@@ -57,8 +60,9 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         For each kind, in words, how many rows went.
     """
     ended = GalleryJob.state.in_((JobState.DONE, JobState.FAILED))
-    # An erasure stays until it is carried out, however long nobody does.
+    # An erasure stays until it is carried out, however long nobody does; one that a former version asked for, too.
     forgotten = ~ended & (GalleryJob.kind == GalleryJobKind.ENROL)
+    overwritten = Erasure.overwritten_at.is_not(None)
     return {
         "evidence of confirmations": _delete(
             sessions, AttendanceEvidence.id, AttendanceEvidence.recorded_at, retention.evidence
@@ -68,6 +72,12 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         ),
         "requests to the gallery that nobody took up": _delete(
             sessions, GalleryJob.id, GalleryJob.requested_at, retention.jobs, forgotten
+        ),
+        "records of erasures that were carried out": _delete(
+            sessions, Erasure.id, Erasure.finished_at, retention.jobs, overwritten
+        ),
+        "recognition services that were not seen any more": _delete(
+            sessions, Service.id, Service.last_seen_at, retention.jobs
         ),
         "class sessions with their attendance": _delete(
             sessions, ClassSession.id, ClassSession.ends_at, retention.sessions

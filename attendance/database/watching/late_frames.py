@@ -33,6 +33,6 @@ def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
     if rule is LateFrames.PROPOSE and sighting.origin is not Origin.LIVE:
         session = session_in_force(db, sighting.session_id)
         if session is not None and only_noted(session, sighting.origin, rule):
-            log.info("sighting_only_noted", session=session.id, student=sighting.index_number, origin=sighting.origin)
+            log.info("sighting_only_noted", session=session.id, origin=sighting.origin)
             return expected_by_index_number(db, session, sighting.index_number) is not None
     return record_sighting(db, sighting, decide=False) is not None

@@ -23,8 +23,8 @@ def default_cache_folder() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "class-attendance" / "models"
 
 
-def cached(folder: Path, key: str, make: Callable[[], bytes], *, sha256: str | None = None) -> bytes:
-    """The bytes kept under `key`, made now if they are not there or do not agree with their hash.
+def cached(folder: Path, key: str, make: Callable[[], bytes], *, sha256: str | None) -> bytes:
+    """The bytes kept under `key`, made now if they are not there or are not those that this code knows.
 
     Two processes at once may both make them; each writes a file of its own and puts it in place in one step, so that
     a reader sees either nothing or a whole file. A folder that cannot be written costs the cache, not the answer.
@@ -33,25 +33,27 @@ def cached(folder: Path, key: str, make: Callable[[], bytes], *, sha256: str | N
         folder: made if missing.
         key: a file name without its suffix; it should hold the hash of everything the bytes depend on.
         make: makes the bytes.
-        sha256: what the bytes must be. Without it the file's own first bytes say, which notices damage but not a file
-            that somebody put in its place. Bytes that `make` gives otherwise, as another version of a library may, are
-            used and not kept.
+        sha256: what the bytes must be, as the code knows and not the folder: a file that somebody put in its place is
+            as good as none. Bytes that `make` gives otherwise, as another version of a library may, are used and not
+            kept; nor is anything where it is not known, None.
 
     Raises:
         ModelError: whatever `make` raises.
     """
+    if sha256 is None:
+        return make()
     path = folder / f"{key}.bin"
     try:
         stored = path.read_bytes()
     except OSError:
         stored = b""
     digest, contents = stored[:_DIGEST_SIZE], stored[_DIGEST_SIZE:]
-    expected = digest if sha256 is None else bytes.fromhex(sha256)
+    expected = bytes.fromhex(sha256)
     if len(digest) == _DIGEST_SIZE and hashlib.sha256(contents).digest() == expected:
         return contents
     contents = make()
     made = hashlib.sha256(contents).digest()
-    if sha256 is None or made == expected:
+    if made == expected:
         try:
             publish(path, made + contents)
         except OSError:

@@ -53,7 +53,5 @@ def _graph(folder: Path, known: KnownFile, part: str) -> bytes:
             raise ModelError(f"{folder / known.name} was changed while it was read")
         return _EXPORTS[part](known.name, contents)
 
-    expected = _GRAPH_SHA256.get(known.sha256)
-    if expected is None:
-        return make()
-    return cached(folder, f"{part}-{known.sha256}-v{OPENCV_EXPORT_VERSION}", make, sha256=expected)
+    key = f"{part}-{known.sha256}-v{OPENCV_EXPORT_VERSION}"
+    return cached(folder, key, make, sha256=_GRAPH_SHA256.get(known.sha256))

@@ -21,6 +21,9 @@ from attendance.database.models import (
     Department,
     Dispute,
     DroppedOccurrence,
+    Erasure,
+    ErasureAcknowledgement,
+    ErasureKind,
     Excuse,
     FileContent,
     GalleryJob,
@@ -39,6 +42,7 @@ from attendance.database.models import (
     QueuedMail,
     Role,
     SeriesOrigin,
+    Service,
     SessionSeries,
     SignInAttempt,
     Status,
@@ -135,6 +139,7 @@ def fill(db: Session) -> None:
 
 
 def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
+    _fill_erasures(db, lecturer)
     student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
     db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
     given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
@@ -142,6 +147,16 @@ def _fill_own_page(db: Session, student: Student, session: ClassSession, lecture
     db.add(given)
     db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
     db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
+
+
+def _fill_erasures(db: Session, lecturer: Account) -> None:
+    asked = {"recorder": ConsentRecorder.ACCOUNT, "requested_by_id": lecturer.id, "message": "ü"}
+    erasure = Erasure(kind=ErasureKind.WITHDRAWAL, index_number="s1", requested_at=NINE, **asked)
+    erasure.leased_until, erasure.shared_at = NINE.replace(microsecond=1), NINE.replace(microsecond=2)
+    service = Service(name="hall-é:50051", first_seen_at=NINE, last_seen_at=NINE.replace(microsecond=3))
+    db.add_all([erasure, service, Erasure(kind=ErasureKind.DELETION, recorder=ConsentRecorder.COMMAND)])
+    db.flush()
+    db.add(ErasureAcknowledgement(erasure_id=erasure.id, service_id=service.id, done_at=NINE.replace(microsecond=4)))
 
 
 def rows_of(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:

@@ -412,3 +412,19 @@ def test_two_builders_and_a_reader_at_once(folder: Path) -> None:
     assert load_gallery(folder).version == max(versions)
     assert problems == []
     assert loaded == sorted(loaded)
+
+
+def test_where_a_group_may_read_the_folder_it_reads_what_is_published_and_nothing_else(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    folder.chmod(0o750)
+    old = os.umask(0o077)  # as every program of ours sets it
+    try:
+        for _ in range(2):
+            publish_people(folder)
+    finally:
+        os.umask(old)
+    read = (folder / "CURRENT", folder / "versions", *(folder / "versions").rglob("*"))
+    for path in read:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path
+    for path in set(folder.rglob("*")) - set(read):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path

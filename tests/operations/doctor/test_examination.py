@@ -1,5 +1,6 @@
 """A healthy installation, and broken ones: what the operator is told of each."""
 
+import os
 import re
 import socket
 import sqlite3
@@ -262,6 +263,16 @@ def test_consent_without_enrolment(doctor: Doctor, db: Session) -> None:
 def test_programs_that_do_not_run(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTENDANCE_WEB_LISTEN", "127.0.0.1:9")
     assert "WARNING  dashboard: nobody listens at 127.0.0.1:9" in doctor().stdout
+
+
+def test_outboxes_of_another_account_are_no_problem(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "data" / "serve"
+    kept.mkdir()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, *modes, **more: path != kept and real(path, *modes, **more))
+    assert f"outbox: in {kept}, which only the services' account reads" in doctor().stdout
 
 
 def test_several_services_of_one_machine_each_have_an_address_and_an_outbox(

@@ -9,6 +9,9 @@ from PIL import Image
 
 from attendance.database.models import (
     AttendanceEvidence,
+    ConsentRecorder,
+    Erasure,
+    ErasureKind,
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
@@ -63,6 +66,19 @@ def add_job(db, kind=GalleryJobKind.ENROL, *, photos=0, minutes_ago=0, **values)
     db.add(job)
     db.commit()
     return job
+
+
+def add_erasure(db, *, minutes_ago=0, kind=ErasureKind.WITHDRAWAL, **values):
+    asked = utc_now() - timedelta(minutes=minutes_ago)
+    erasure = Erasure(kind=kind, recorder=ConsentRecorder.STUDENT, index_number="s1", requested_at=asked, **values)
+    db.add(erasure)
+    db.commit()
+    return erasure
+
+
+def erasures(db):
+    db.rollback()
+    return db.scalars(sa.select(Erasure).order_by(Erasure.id)).all()
 
 
 def record(admin, student, day, means="signed form"):
@@ -209,9 +225,10 @@ def test_withdrawing_says_what_goes_and_has_it_erased(admin, student, site_db):
     assert jobs(site_db)[0].state is JobState.WAITING
 
     assert admin.post(address).status_code == 302
-    enrolment, erasure = jobs(site_db)
+    (enrolment,), (erasure,) = jobs(site_db), erasures(site_db)
     assert (enrolment.state, enrolment.photos) == (JobState.FAILED, [])
-    assert (erasure.kind, erasure.index_number, erasure.state) == (GalleryJobKind.ERASE, "s1", JobState.WAITING)
+    assert (erasure.kind, erasure.index_number, erasure.shared_at) == (ErasureKind.WITHDRAWAL, "s1", None)
+    assert (erasure.recorder, erasure.requested_by.name) == (ConsentRecorder.ACCOUNT, "Barbara Liskov")
     site_db.refresh(student)
     assert (student.consent_given_at, student.consent_means) == (None, None)
     assert student.consent_withdrawn_at is not None
@@ -222,7 +239,7 @@ def test_withdrawing_says_what_goes_and_has_it_erased(admin, student, site_db):
     assert "are being erased. Wait until that is done." in plain(record(admin, student, "2026-11-01").text)
     assert send(admin, student, ("me.jpg", PHOTO)).status_code == 422
     assert admin.post(address).status_code == 422
-    assert len(jobs(site_db)) == 2
+    assert (len(jobs(site_db)), len(erasures(site_db))) == (1, 1)
 
 
 def test_after_a_withdrawal_only_a_later_consent_counts(admin, student, site_db):
@@ -238,26 +255,25 @@ def test_after_a_withdrawal_only_a_later_consent_counts(admin, student, site_db)
     assert (student.consent_withdrawn_at, student.consent_means) == (None, "signed form")
 
 
-def test_an_erasure_that_failed_can_be_asked_for_again(admin, student, site_db):
+def test_what_the_gallery_has_without_consent_can_be_erased(admin, student, site_db):
     student.consent_given_at = None
     site_db.commit()
     address = f"/admin/students/{student.id}/consent/withdraw"
     assert "There is no consent to withdraw" in admin.text(address)
     assert admin.post(address).status_code == 422
-    add_job(site_db, GalleryJobKind.ERASE, state=JobState.FAILED, message="The disk is full.")
-    text = page(admin, student)
-    assert "Erasure : The disk is full." in text
-    assert "Erase again" in text
+    student.gallery_encodings = 1
+    site_db.commit()
+    assert "Erase again" in page(admin, student)
     assert admin.post(address).status_code == 302
-    assert jobs(site_db)[-1].state is JobState.WAITING
+    assert len(erasures(site_db)) == 1
 
 
 def test_an_erasure_that_is_not_finished_is_told_and_tried_again(admin, student, site_db):
     student.consent_given_at = None
-    message = "Not finished, and tried again every minute: somebody reads."
-    add_job(site_db, GalleryJobKind.ERASE, minutes_ago=9, started_at=utc_now() - timedelta(seconds=50), message=message)
+    message = "somebody reads."
+    add_erasure(site_db, minutes_ago=9, leased_until=utc_now() + timedelta(seconds=10), message=message)
     text = page(admin, student)
-    assert f"Erasure : {message}" in text
+    assert f"Tried again every minute. Not erased yet: {message}" in text
     assert "are being erased. A new consent can be recorded when that is done." in text
     assert "worker does not seem to run" not in text
     overview = plain(admin.get("/admin").text)
@@ -267,7 +283,7 @@ def test_an_erasure_that_is_not_finished_is_told_and_tried_again(admin, student,
 
 
 def test_an_index_number_that_is_being_erased_is_not_given_to_another(admin, student, site_db):
-    add_job(site_db, GalleryJobKind.ERASE)
+    add_erasure(site_db)
     other = make_student(site_db, "s2", "Ben")
     site_db.delete(student)
     site_db.commit()
@@ -278,7 +294,7 @@ def test_an_index_number_that_is_being_erased_is_not_given_to_another(admin, stu
 
 
 def test_who_is_added_again_while_being_erased_has_no_consent_yet(admin, student, site_db):
-    add_job(site_db, GalleryJobKind.ERASE)
+    add_erasure(site_db)
     site_db.delete(student)
     site_db.commit()
     details = {"index_number": "s1", "name": "Ana", "consent_given_on": "2026-10-01", "consent_means": "form"}
@@ -292,9 +308,9 @@ def test_who_is_added_again_while_being_erased_has_no_consent_yet(admin, student
 def test_deleting_a_student_deletes_waiting_photos_at_once(admin, student, site_db):
     add_job(site_db, photos=2)
     assert admin.post(f"/admin/students/{student.id}/delete").status_code == 302
-    enrolment, erasure = jobs(site_db)
-    assert (enrolment.state, enrolment.photos) == (JobState.FAILED, [])
-    assert (erasure.kind, erasure.state) == (GalleryJobKind.ERASE, JobState.WAITING)
+    assert (jobs(site_db), site_db.scalars(sa.select(GalleryJobPhoto.id)).all()) == ([], [])
+    (erasure,) = erasures(site_db)
+    assert (erasure.kind, erasure.shared_at) == (ErasureKind.DELETION, None)
 
 
 def test_verdicts_are_shown_in_words_and_their_names_as_text(admin, student, site_db):
@@ -357,9 +373,9 @@ def test_encodings_under_a_former_index_number_are_erased(admin, student, site_d
     student.gallery_encodings = 2
     site_db.commit()
     admin.post(f"/admin/students/{student.id}", {"index_number": "s1", "name": "Anna"})
-    assert jobs(site_db) == []
+    assert erasures(site_db) == []
     admin.post(f"/admin/students/{student.id}", {"index_number": "s1b", "name": "Anna"})
-    assert [(job.kind, job.index_number) for job in jobs(site_db)] == [(GalleryJobKind.ERASE, "s1")]
+    assert [(one.kind, one.index_number) for one in erasures(site_db)] == [(ErasureKind.FORMER_NUMBER, "s1")]
     site_db.refresh(student)
     assert (student.gallery_encodings, student.consent_given_at) == (0, EARLIER)
     assert "Add the photos again." in page(admin, student)

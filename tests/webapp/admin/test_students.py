@@ -10,9 +10,8 @@ from attendance.database.access.student_links import make_student_link
 from attendance.database.models import (
     Attendance,
     Enrolment,
-    GalleryJob,
-    GalleryJobKind,
-    JobState,
+    Erasure,
+    ErasureKind,
     Role,
     Status,
     Student,
@@ -158,8 +157,8 @@ def test_deletes_a_student_who_was_never_recorded_on_a_press(admin, site_db):
     assert all_students(site_db) == []
     assert site_db.scalar(sa.select(sa.func.count()).select_from(Enrolment)) == 0
     # Photos and encodings are kept elsewhere: the gallery's worker erases them.
-    job = site_db.scalars(sa.select(GalleryJob)).one()
-    assert (job.kind, job.index_number, job.state) == (GalleryJobKind.ERASE, "s1", JobState.WAITING)
+    erasure = site_db.scalars(sa.select(Erasure)).one()
+    assert (erasure.kind, erasure.index_number, erasure.shared_at) == (ErasureKind.DELETION, "s1", None)
 
 
 def test_deleting_a_recorded_student_wants_the_index_number_typed(admin, site_db):

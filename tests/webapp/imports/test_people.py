@@ -17,12 +17,12 @@ from attendance.database.models import (
     Course,
     Department,
     Enrolment,
-    GalleryJob,
-    GalleryJobKind,
-    JobState,
+    Erasure,
+    ErasureKind,
     Role,
     Student,
     StudentLink,
+    utc_now,
 )
 from attendance.tables.fields import INDEX_NUMBER
 from attendance.tables.reading import read_table
@@ -214,8 +214,9 @@ def test_a_declared_group_is_recorded_and_an_empty_one_leaves_it(db):
 def test_after_a_withdrawal_only_a_later_consent_counts(db):
     for number in ("s1", "s2", "s3", "s4"):
         make_student(db, number, "Ann").consent_withdrawn_at = datetime(2026, 10, 10, 12, tzinfo=UTC)
-    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number="s3"))
-    db.add(GalleryJob(kind=GalleryJobKind.ERASE, index_number="s4", state=JobState.DONE))
+    asked = {"kind": ErasureKind.WITHDRAWAL, "recorder": ConsentRecorder.STUDENT}
+    db.add(Erasure(index_number="s3", **asked))
+    db.add(Erasure(index_number="s4", finished_at=utc_now(), **asked))
     db.commit()
     text = "index_number,name,consent_date\ns1,Ann,2026-10-10\ns2,Ann,\ns3,Ann,2026-10-11\ns4,Ann,2026-10-11\n"
     tried = imported(db, students, text, apply=False)

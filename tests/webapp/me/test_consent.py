@@ -8,10 +8,10 @@ from attendance.database.models import (
     ConsentChange,
     ConsentKind,
     ConsentRecorder,
-    GalleryJob,
-    GalleryJobKind,
-    JobState,
+    Erasure,
+    ErasureKind,
     PhotoProposal,
+    utc_now,
 )
 from tests.factories import enrol, make_course, make_session, make_student
 from tests.recognition_service.evidences import make_evidence
@@ -41,8 +41,9 @@ def test_given_withdrawn_and_given_again_with_every_change_in_sight(site, site_d
     for _ in range(2):
         assert visitor.post("/me/consent/withdraw").status_code == 302
     site_db.rollback()
-    job = site_db.scalars(sa.select(GalleryJob)).one()
-    assert (job.kind, job.index_number, job.requested_by_id) == (GalleryJobKind.ERASE, "s1", None)
+    erasure = site_db.scalars(sa.select(Erasure)).one()
+    assert (erasure.kind, erasure.index_number) == (ErasureKind.WITHDRAWAL, "s1")
+    assert (erasure.recorder, erasure.requested_by_id) == (ConsentRecorder.STUDENT, None)
     assert site_db.scalars(sa.select(AttendanceEvidence.id)).all() == []
     assert site_db.scalars(sa.select(PhotoProposal.id)).all() == []
     text = visitor.text("/me/consent")
@@ -50,7 +51,7 @@ def test_given_withdrawn_and_given_again_with_every_change_in_sight(site, site_d
     visitor.post("/me/consent/give")
     assert "is still being erased. Try again" in visitor.text("/me/consent")
 
-    job.state = JobState.DONE
+    erasure.finished_at = utc_now()
     site_db.commit()
     visitor.post("/me/consent/give")
     assert "by the student, on the own page" in visitor.text("/me/consent")

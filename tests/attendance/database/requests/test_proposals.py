@@ -5,8 +5,15 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.consent import BY_COMMAND
 from attendance.database.engine import session_factory
-from attendance.database.models import GalleryJob, GalleryJobPhoto, PhotoProposal, ProposalState
+from attendance.database.models import (
+    ErasureKind,
+    GalleryJob,
+    GalleryJobPhoto,
+    PhotoProposal,
+    ProposalState,
+)
 from attendance.database.requests.proposals import (
     MOST_A_DAY,
     MOST_WAITING,
@@ -17,7 +24,7 @@ from attendance.database.requests.proposals import (
     proposed_photo,
     take_back_proposal,
 )
-from attendance.database.upkeep.erasure import request_erasure
+from attendance.database.upkeep.erasure_requests import request_erasure
 from attendance.database.upkeep.retention import Retention, purge
 from tests.factories import NINE, make_lecturer, make_student
 
@@ -78,7 +85,7 @@ def test_nothing_is_taken_or_accepted_without_consent_or_while_erased(db, people
         decide(db, student, lecturer, [a])
     assert decide(db, student, lecturer, [], [a], "No.") == (0, 1)  # which is always possible
     student.consent_given_at = NINE
-    request_erasure(db, "s1", asked_by=None)
+    request_erasure(db, "s1", kind=ErasureKind.WITHDRAWAL, now=NINE, recorder=BY_COMMAND)
     db.commit()
     with pytest.raises(ProposalError, match="being erased"):
         propose(db, student, "b.jpg")

@@ -12,6 +12,10 @@ from attendance.face_engine.interface import ModelError
 from attendance.face_engine.models.cache import cached, default_cache_folder, read_model, require_private
 
 
+def digest(contents: bytes) -> str:
+    return hashlib.sha256(contents).hexdigest()
+
+
 def test_made_once(tmp_path: Path) -> None:
     made: list[int] = []
 
@@ -20,25 +24,34 @@ def test_made_once(tmp_path: Path) -> None:
         return b"model"
 
     folder = tmp_path / "deep" / "cache"
-    assert cached(folder, "key", make) == b"model"
-    assert cached(folder, "key", make) == b"model"
+    assert cached(folder, "key", make, sha256=digest(b"model")) == b"model"
+    assert cached(folder, "key", make, sha256=digest(b"model")) == b"model"
     assert len(made) == 1
-    assert cached(folder, "other", make) == b"model"
+    assert cached(folder, "other", make, sha256=digest(b"model")) == b"model"
     assert len(made) == 2
 
 
 @pytest.mark.parametrize("spoiled", [b"", b"x" * 10, b"x" * 100])
 def test_a_spoiled_file_is_made_again(tmp_path: Path, spoiled: bytes) -> None:
-    cached(tmp_path, "key", lambda: b"model")
+    known = digest(b"model")
+    cached(tmp_path, "key", lambda: b"model", sha256=known)
     (file,) = tmp_path.iterdir()
     file.write_bytes(spoiled)
-    assert cached(tmp_path, "key", lambda: b"again") == b"again"
-    assert cached(tmp_path, "key", lambda: b"never") == b"again"
+    assert cached(tmp_path, "key", lambda: b"model", sha256=known) == b"model"
+    assert file.read_bytes() == hashlib.sha256(b"model").digest() + b"model"
+    assert cached(tmp_path, "key", lambda: b"never", sha256=known) == b"model"
+
+
+def test_nothing_is_kept_that_would_vouch_for_itself(tmp_path: Path) -> None:
+    assert cached(tmp_path, "key", lambda: b"of unknown weights", sha256=None) == b"of unknown weights"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "key.bin").write_bytes(hashlib.sha256(b"planted").digest() + b"planted")
+    assert cached(tmp_path, "key", lambda: b"made", sha256=None) == b"made"
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    assert cached(tmp_path / "file" / "cache", "key", lambda: b"model") == b"model"
+    assert cached(tmp_path / "file" / "cache", "key", lambda: b"model", sha256=digest(b"model")) == b"model"
 
 
 def test_what_making_raises_is_raised_and_nothing_is_left(tmp_path: Path) -> None:
@@ -46,7 +59,7 @@ def test_what_making_raises_is_raised_and_nothing_is_left(tmp_path: Path) -> Non
         raise ModelError("broken weights")
 
     with pytest.raises(ModelError, match="broken weights"):
-        cached(tmp_path, "key", fail)
+        cached(tmp_path, "key", fail, sha256=digest(b"model"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,7 +69,7 @@ def slowly() -> bytes:
 
 
 def in_another_process(folder: Path, answers: "multiprocessing.Queue[bool]") -> None:
-    answers.put(cached(folder, "key", slowly) == b"m" * 1_000_000)
+    answers.put(cached(folder, "key", slowly, sha256=digest(b"m" * 1_000_000)) == b"m" * 1_000_000)
 
 
 def test_processes_that_start_at_once(tmp_path: Path) -> None:
