@@ -18,7 +18,7 @@ from attendance.database.conclusions import Conclusion, basis_of, closing_of, is
 from attendance.database.decisions import conclusion_of_sighting, decide_entry, decide_session
 from attendance.database.engine import rules_of
 from attendance.database.entries import Author, first_versions, locked_entry, take_out_entries
-from attendance.database.models import Attendance, ClassSession, Closing, Origin, Source, Status, utc_now
+from attendance.database.models import Attendance, ClassSession, Closing, HeldReason, Origin, Source, Status, utc_now
 from attendance.database.transactions import ATTEMPTS, inserted, transact
 from attendance.database.watching.rooms import known_camera
 
@@ -40,6 +40,8 @@ class Sighting:
     camera_id: int | None
     origin: Origin = Origin.LIVE
     """How the frames came."""
+    held: tuple[HeldReason, ...] = ()
+    """Why it changes no entry before a person has accepted it (`attendance.database.held`); empty: it is entered."""
 
 
 def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> Attendance | None:

@@ -26,7 +26,7 @@ from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.guests import record_guest
 from attendance.database.register import Sighting, decide_closed
 from attendance.database.transactions import is_databases_fault
-from attendance.database.watching.late_frames import take_in_sighting
+from attendance.database.watching.late_frames import is_held_evidence, take_in_sighting
 from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
 from recognition_service.outbox.set_aside import SetAside
@@ -222,13 +222,14 @@ class Committer:
         """Commit these in one transaction; whether there was a place for every sighting."""
         with self._sessions.begin() as db:
             begin_writing(db)
-            entered = {_key(one) for one in sightings if take_in_sighting(db, one, self._late_frames)}
+            placed = [take_in_sighting(db, one, self._late_frames) for one in sightings]
             decide_closed(db, {sighting.session_id for sighting in sightings})
-            others = [one for one in sightings if _key(one) not in entered]
+            entered = {_key(one) for one, there in zip(sightings, placed, strict=True) if there}
+            others = [one for one in sightings if _key(one) not in entered and not one.held]
             nowhere = [one for one in others if record_guest(db, one) is None]
             for proof in evidence:
                 if _key(proof) in entered:
-                    record_evidence(db, proof)
+                    record_evidence(db, proof, held=is_held_evidence(db, proof, self._late_frames))
         for one in nowhere:
             log.warning("sighting_without_place", session=one.session_id, student=one.index_number)
         return not nowhere

@@ -18,6 +18,7 @@ from attendance.database.models import (
     GalleryJobKind,
     GalleryJobPhoto,
     Guest,
+    HeldSighting,
     JobState,
     PhotoProposal,
     Student,
@@ -75,6 +76,7 @@ def withdraw_within(
     if student is None or (asked_at is not None and student.created_at > asked_at):
         return None
     db.execute(sa.delete(AttendanceEvidence).where(AttendanceEvidence.student_id == student.id))
+    db.execute(sa.delete(HeldSighting).where(HeldSighting.student_id == student.id))
     db.execute(sa.delete(Guest).where(Guest.student_id == student.id))
     db.execute(sa.delete(PhotoProposal).where(PhotoProposal.student_id == student.id))
     student.recognisable_since = None

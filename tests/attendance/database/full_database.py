@@ -27,6 +27,8 @@ from attendance.database.models import (
     GalleryJobKind,
     GalleryJobPhoto,
     Guest,
+    HeldReason,
+    HeldSighting,
     ImportedFile,
     ImportedFilePart,
     IndexVersion,
@@ -114,6 +116,21 @@ def fill(db: Session) -> None:
     db.add(
         Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)
     )
+    _fill_held(db, student, session, camera, lecturer)
+    db.commit()
+
+
+def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
+    student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
+    db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
+    given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
+    given.recorder, given.account_id = ConsentRecorder.ACCOUNT, lecturer.id
+    db.add(given)
+    db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
+    db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
+
+
+def _fill_held(db: Session, student: Student, session: ClassSession, camera: Camera, lecturer: Account) -> None:
     db.add(
         AttendanceEvidence(
             uid="u",
@@ -129,19 +146,16 @@ def fill(db: Session) -> None:
             first_frame_at=NINE,
             last_frame_at=NINE,
             details=[{"distance": 0.4}],
+            held=True,
         )
     )
-    db.commit()
-
-
-def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
-    student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
-    db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
-    given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
-    given.recorder, given.account_id = ConsentRecorder.ACCOUNT, lecturer.id
-    db.add(given)
-    db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
-    db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
+    held = HeldSighting(
+        session_id=session.id, student_id=student.id, camera_id=camera.id, origin=Origin.KEPT, late=True
+    )
+    held.reasons, held.first_seen, held.last_seen = [HeldReason.SCREEN, HeldReason.LATE], NINE, NINE
+    held.confidence, held.arrived_at = 0.1 + 0.2, NINE.replace(microsecond=13)
+    held.accepted, held.answer, held.answered_at, held.answered_by_id = False, "ü", NINE, lecturer.id
+    db.add(held)
 
 
 def rows_of(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:
