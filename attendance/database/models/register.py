@@ -37,6 +37,7 @@ class Unrecorded(StrEnum):
     UNRECOGNISABLE = "unrecognisable"  # no camera could have known the student
     UNNAMED = "unnamed"  # people were seen who could not be named
     ENTERED_LATE = "entered_late"  # the session was entered after its end
+    HELD = "held"  # a sighting of the student is held, and nobody has answered it
 
 
 class HeldReason(StrEnum):
