@@ -142,11 +142,12 @@ def take_in_observation(db: Session, observed: Observed) -> bool:
     """
     if not record_observation(db, observed):
         return False
-    _follow(db, observed.room_id, observed.hour)
+    follow_observation(db, observed.room_id, observed.hour)
     return True
 
 
-def _follow(db: Session, room_id: int, hour: datetime) -> None:
+def follow_observation(db: Session, room_id: int, hour: datetime) -> None:
+    """Let registers follow what was recorded of an hour of a room, in the caller's transaction."""
     db.flush()
     noted = sa.exists().where(Attendance.session_id == ClassSession.id, Attendance.watched_from.is_not(None))
     # Locked: a closer that has not seen this observation has ended, or sees it.

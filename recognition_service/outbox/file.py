@@ -14,6 +14,7 @@ from recognition_service.outbox.rows import (
     OBSERVATION_TABLE,
     SIGHTING_INDEX,
     SIGHTING_TABLE,
+    bring_observation_up_to_date,
     bring_sightings_up_to_date,
 )
 
@@ -81,6 +82,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     bring_sightings_up_to_date(connection)
     connection.execute(SIGHTING_INDEX)
     connection.execute(OBSERVATION_TABLE)
+    bring_observation_up_to_date(connection)
     connection.execute(EVIDENCE_TABLE)
     connection.execute(EVIDENCE_INDEX)
     connection.execute(ERASED_TABLE)

@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS observation (
     watched_live INTEGER NOT NULL,
     blind INTEGER NOT NULL,
     counts BLOB NOT NULL,
+    recorded INTEGER NOT NULL DEFAULT 0,
     UNIQUE (camera_id, room_id, hour)
 )
 """
@@ -86,7 +87,7 @@ _REFUSED_US = 2 * 60 * 1_000_000
 _REMEMBERED_US = 24 * 3600 * 1_000_000
 """So long what was seen before is refused: longer than a service remembers a class session."""
 SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id, origin, held"
-SELECT_OBSERVED = "SELECT id, camera_id, room_id, hour, watched, watched_live, blind, counts"
+SELECT_OBSERVED = "SELECT id, camera_id, room_id, hour, watched, watched_live, blind, counts, recorded"
 
 
 def bring_sightings_up_to_date(connection: sqlite3.Connection) -> None:
@@ -108,6 +109,12 @@ def bring_sightings_up_to_date(connection: sqlite3.Connection) -> None:
     )
     connection.execute(f"INSERT INTO sighting ({former}) SELECT {former} FROM former_sighting")  # noqa: S608 - our names
     connection.execute("DROP TABLE former_sighting")
+
+
+def bring_observation_up_to_date(connection: sqlite3.Connection) -> None:
+    """Let the table of what was watched, of a file of a former version, say what an operator's recording watched."""
+    if "recorded" not in {row[1] for row in connection.execute("PRAGMA table_info(observation)")}:
+        connection.execute("ALTER TABLE observation ADD COLUMN recorded INTEGER NOT NULL DEFAULT 0")
 
 
 def merge(connection: sqlite3.Connection, sighting: Sighting, now: int) -> None:
@@ -145,16 +152,16 @@ def merge_observed(connection: sqlite3.Connection, observed: Observed) -> None:
         connection.execute("DELETE FROM observation WHERE id = ?", (waiting[0],))
         observed = to_observed(waiting).merged(observed)
     connection.execute(
-        "INSERT INTO observation (camera_id, room_id, hour, watched, watched_live, blind, counts) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*key, observed.watched, observed.watched_live, observed.blind, observed.counts),
+        "INSERT INTO observation (camera_id, room_id, hour, watched, watched_live, blind, counts, recorded) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key, observed.watched, observed.watched_live, observed.blind, observed.counts, observed.recorded),
     )
 
 
-def to_observed(row: tuple[int, int, int, int, int, int, int, bytes]) -> Observed:
+def to_observed(row: tuple[int, int, int, int, int, int, int, bytes, int]) -> Observed:
     """From a row of `SELECT_OBSERVED`."""
-    _, camera_id, room_id, hour, watched, watched_live, blind, counts = row
-    return Observed(camera_id, room_id, from_microseconds(hour), watched, watched_live, blind, counts)
+    _, camera_id, room_id, hour, watched, watched_live, blind, counts, recorded = row
+    return Observed(camera_id, room_id, from_microseconds(hour), watched, watched_live, blind, counts, recorded)
 
 
 def to_sighting(row: tuple[int, int, str, int, int, float, int | None, str, str]) -> Sighting:

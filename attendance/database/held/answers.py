@@ -8,12 +8,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.conclusions import is_within
-from attendance.database.decisions import decide_session
+from attendance.database.decisions import decide_session, follow_observation
 from attendance.database.entries import Author, locked_entry, note_word
 from attendance.database.guests import record_guest
-from attendance.database.models import AttendanceEvidence, ClassSession, HeldSighting, Source, Student, utc_now
+from attendance.database.held.minutes import observed_in
+from attendance.database.models import (
+    AttendanceEvidence,
+    ClassSession,
+    HeldObservation,
+    HeldSighting,
+    Source,
+    Student,
+    utc_now,
+)
 from attendance.database.register import Sighting, record_sighting, session_in_force
 from attendance.database.transactions import transact
+from attendance.database.watching.observation import record_observation
 from attendance.errors import AttendanceError
 from attendance.tables.fields import HELD_ANSWER
 from attendance.texts import english
@@ -31,33 +41,37 @@ class Answered:
     """What became of an answer.
 
     Attributes:
-        rows: what was answered.
+        rows: the sightings that were answered.
+        minutes: the hours of cameras that were answered.
         stayed: students whose entries a person had decided before, so that only the times seen were brought up to date.
         nowhere: students whom accepting did not enter: gone from the roster, or the session's times have changed.
     """
 
     rows: list[HeldSighting] = field(default_factory=list)
+    minutes: list[HeldObservation] = field(default_factory=list)
     stayed: set[int] = field(default_factory=set)
     nowhere: set[int] = field(default_factory=set)
 
 
 def answer_held(
     db: Session,
-    held_ids: Collection[int],
+    held_ids: Collection[int] = (),
+    minutes_ids: Collection[int] = (),
     *,
     accept: bool,
     account_id: int,
     answer: str = "",
     now: datetime | None = None,
 ) -> Answered:
-    """Accept or refuse held sightings, all in one transaction of its own; the registers follow.
+    """Accept or refuse what is held, all in one transaction of its own; the registers follow.
 
     Accepted, each counts as if it had been observed, and the entry's history says who accepted it. What a person had
     decided stays. Refused, it counts for nothing, and the machine decides without it.
 
     Args:
         db: a session with nothing pending.
-        held_ids: of the rows; those that somebody has answered meanwhile are left out.
+        held_ids: of sightings; those that somebody has answered meanwhile are left out.
+        minutes_ids: of what was watched, likewise. Sightings count first, so that nobody is absent who was seen.
         accept: accept or refuse.
         account_id: who answers.
         answer: why, if the person says so; at most 500 characters.
@@ -75,15 +89,26 @@ def answer_held(
         raise HeldError(english("The reason %(problem)s.", problem=problem))
     # What the person writes stands beside the sighting: others' entries may change for the same cause.
     author = Author(ACCEPTED if accept else REFUSED, account_id, now or utc_now())
-    return transact(db, lambda db: _answer(db, held_ids, author, accept=accept, said=said))
+    return transact(db, lambda db: _answer(db, held_ids, minutes_ids, author, accept=accept, said=said))
 
 
-def _answer(db: Session, held_ids: Collection[int], author: Author, *, accept: bool, said: str) -> Answered:
+def _answer(
+    db: Session,
+    held_ids: Collection[int],
+    minutes_ids: Collection[int],
+    author: Author,
+    *,
+    accept: bool,
+    said: str,
+) -> Answered:
     done = Answered()
-    sessions = _sessions_of(db, held_ids)
+    sessions = _sessions_of(db, held_ids, minutes_ids)
     done.rows = list(_open_rows(db, held_ids))
-    if not done.rows:
+    done.minutes = list(_open_minutes(db, minutes_ids))
+    if not done.rows and not done.minutes:
         raise HeldError(english("Somebody has answered this already."))
+    for hour in done.minutes:
+        hour.accepted, hour.answered_at, hour.answered_by_id = accept, author.now, author.account_id
     for row in done.rows:
         row.accepted, row.answer, row.answered_at, row.answered_by_id = (
             accept,
@@ -96,17 +121,22 @@ def _answer(db: Session, held_ids: Collection[int], author: Author, *, accept: b
     if accept:
         for row in done.rows:
             _apply(db, sessions[row.session_id], row, author, done)
+        for hour in done.minutes:
+            record_observation(db, observed_in(hour))
     for session in sessions.values():
         if session.closed_at is not None:
             decide_session(db, session, author)
     if accept:
+        for hour in done.minutes:
+            follow_observation(db, hour.room_id, hour.hour)  # others that hold the same minutes
         _note(db, versions, author, done)
     return done
 
 
-def _sessions_of(db: Session, held_ids: Collection[int]) -> dict[int, ClassSession]:
+def _sessions_of(db: Session, held_ids: Collection[int], minutes_ids: Collection[int]) -> dict[int, ClassSession]:
     """The sessions of these rows, none of which is moved or closed meanwhile; in one order everywhere."""
-    ids = db.scalars(sa.select(HeldSighting.session_id).where(HeldSighting.id.in_(held_ids)).distinct()).all()
+    ids = set(db.scalars(sa.select(HeldSighting.session_id).where(HeldSighting.id.in_(held_ids))))
+    ids |= set(db.scalars(sa.select(HeldObservation.session_id).where(HeldObservation.id.in_(minutes_ids))))
     found = ((session_id, session_in_force(db, session_id)) for session_id in sorted(ids))
     return {session_id: session for session_id, session in found if session is not None}
 
@@ -116,6 +146,16 @@ def _open_rows(db: Session, held_ids: Collection[int]) -> Sequence[HeldSighting]
         sa.select(HeldSighting)
         .where(HeldSighting.id.in_(held_ids), HeldSighting.accepted.is_(None))
         .order_by(HeldSighting.session_id, HeldSighting.student_id, HeldSighting.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _open_minutes(db: Session, minutes_ids: Collection[int]) -> Sequence[HeldObservation]:
+    return db.scalars(
+        sa.select(HeldObservation)
+        .where(HeldObservation.id.in_(minutes_ids), HeldObservation.accepted.is_(None))
+        .order_by(HeldObservation.session_id, HeldObservation.id)
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()

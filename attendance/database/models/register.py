@@ -254,13 +254,38 @@ class HeldSighting(Base):
     arrived_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)  # the first of it
     accepted: Mapped[bool | None]  # None: not answered
     answer: Mapped[str | None] = mapped_column(sa.String(500))  # why, in a person's words
-    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     answered_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="SET NULL"))
 
     session: Mapped[ClassSession] = relationship()
     student: Mapped[Student] = relationship()
     camera: Mapped[Camera | None] = relationship()
     answered_by: Mapped[Account | None] = relationship()
+
+
+class HeldObservation(Base):
+    """What one camera says it watched of a closed session, in an hour, by kept frames; it counts once accepted.
+
+    One row a session, camera, room and hour, UTC, merged as `Observation` is.
+    """
+
+    __tablename__ = "held_observation"
+    __table_args__ = (sa.UniqueConstraint("session_id", "camera_id", "room_id", "hour"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    camera_id: Mapped[int | None] = mapped_column(sa.ForeignKey("camera.id", ondelete="SET NULL"), index=True)
+    room_id: Mapped[int] = mapped_column(sa.ForeignKey("room.id", ondelete="CASCADE"), index=True)
+    hour: Mapped[datetime] = mapped_column(UtcDateTime)  # its first moment
+    watched: Mapped[int] = mapped_column(sa.BigInteger)  # bit 0 is the hour's first minute
+    counts: Mapped[bytes] = mapped_column(sa.LargeBinary(600))  # as `Observation.counts`
+    arrived_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)  # the first of it
+    accepted: Mapped[bool | None]  # None: not answered
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="SET NULL"))
+
+    session: Mapped[ClassSession] = relationship()
+    camera: Mapped[Camera | None] = relationship()
 
 
 class AttendanceEvidence(Base):

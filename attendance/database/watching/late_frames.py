@@ -1,8 +1,9 @@
-"""What frames that a camera kept, or those of a recording, may do to a session that is closed: the one rule of it.
+"""What frames that a camera kept may do to a session that is closed: the one rule of it.
 
-Live frames always count, however late the outbox delivers what they showed. Frames that come as kept ones or as a
-recording may have been made by anybody at any time, so an institution may want a person's word before they change a
-register that is closed (`attendance.late_frames`). Until then they are held.
+Live frames always count, however late the outbox delivers what they showed. Kept frames may have been made by anybody
+at any time, so they change a register that is closed only with a person's word, unless an institution wants it
+otherwise (`attendance.late_frames`). Until then they are held: whom they show, and what they watched. Recordings count:
+an operator plays them, with a token of their own, and has said so by that.
 """
 
 from dataclasses import replace
@@ -10,10 +11,13 @@ from dataclasses import replace
 import structlog
 from sqlalchemy.orm import Session
 
+from attendance.database.decisions import take_in_observation
 from attendance.database.evidence import Evidence
+from attendance.database.held.minutes import hold_late_minutes
 from attendance.database.held.taking_in import counts_already, hold_sighting
 from attendance.database.models import ClassSession, HeldReason, Origin
 from attendance.database.register import Sighting, record_sighting, session_in_force
+from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
 
 log = structlog.get_logger()
@@ -22,7 +26,7 @@ log = structlog.get_logger()
 def is_late(session: ClassSession | None, origin: Origin, rule: LateFrames) -> bool:
     """Whether what frames of this origin show of the session as it stands needs a person's word first."""
     closed = session is not None and session.closed_at is not None
-    return rule is LateFrames.PROPOSE and origin is not Origin.LIVE and closed
+    return rule is LateFrames.PROPOSE and origin is Origin.KEPT and closed
 
 
 def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
@@ -47,6 +51,19 @@ def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
             reasons=row.reasons,
         )
     return row is not None
+
+
+def take_in_observed(db: Session, observed: Observed, rule: LateFrames) -> bool:
+    """Take in what was watched, or hold what kept frames watched of closed sessions where the rule says so.
+
+    In the caller's transaction, as `take_in_observation`.
+
+    Returns:
+        Whether anything was learnt.
+    """
+    if rule is LateFrames.PROPOSE:
+        observed = hold_late_minutes(db, observed)
+    return take_in_observation(db, observed)
 
 
 def is_held_evidence(db: Session, evidence: Evidence, rule: LateFrames) -> bool:

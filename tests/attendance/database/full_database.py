@@ -27,6 +27,7 @@ from attendance.database.models import (
     GalleryJobKind,
     GalleryJobPhoto,
     Guest,
+    HeldObservation,
     HeldReason,
     HeldSighting,
     ImportedFile,
@@ -154,6 +155,10 @@ def _fill_held(db: Session, student: Student, session: ClassSession, camera: Cam
     )
     held.reasons, held.first_seen, held.last_seen = [HeldReason.SCREEN, HeldReason.LATE], NINE, NINE
     held.confidence, held.arrived_at = 0.1 + 0.2, NINE.replace(microsecond=13)
+    minutes = HeldObservation(session_id=session.id, camera_id=camera.id, room_id=session.room_id, hour=NINE)
+    minutes.watched, minutes.counts, minutes.accepted = 2**60 - 1, bytes(range(200)) * 3, True
+    minutes.answered_at, minutes.answered_by_id = NINE.replace(microsecond=15), lecturer.id
+    db.add(minutes)
     held.accepted, held.answer, held.answered_at, held.answered_by_id = False, "ü", NINE, lecturer.id
     db.add(held)
 

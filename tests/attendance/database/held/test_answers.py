@@ -1,7 +1,6 @@
 """What is held, what the machine concludes meanwhile, and what a person's word makes of it."""
 
 from datetime import timedelta
-from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -30,51 +29,25 @@ from attendance.database.models import (
 from attendance.database.register import (
     Sighting,
     apply_session_times,
-    close_ended_sessions,
     decide_closed,
     record_sighting,
 )
 from attendance.database.transactions import transact
 from attendance.database.upkeep.erasure import withdraw
+from tests.attendance.database.held.places import LATER, Place, close, make_place
 from tests.factories import (
     NINE,
-    enrol,
-    make_camera,
-    make_course,
     make_group,
-    make_lecturer,
-    make_room,
-    make_session,
-    make_student,
-    recognisable,
-    watch_whole,
 )
 from tests.recognition_service.evidences import make_evidence
 
 AT = NINE + timedelta(minutes=3)
-LATER = NINE + timedelta(days=1)
-
-
-class Place(NamedTuple):
-    session: int
-    camera: int
-    student: int
-    account: int
 
 
 @pytest.fixture
 def place(sessions: sessionmaker[Session]) -> Place:
-    """A session of s1 and two others in a room that is watched, and who teaches it."""
-    with sessions.begin() as db:
-        room, lecturer = make_room(db), make_lecturer(db)
-        course = make_course(db, lecturers=(lecturer,))
-        students = [make_student(db, number) for number in ("s1", "s2", "s3")]
-        enrol(db, course, *students)
-        recognisable(db, *students)
-        camera = make_camera(db, room=room)
-        session = make_session(db, course, room)
-        watch_whole(db, session)
-        return Place(session.id, camera.id, students[0].id, lecturer.id)
+    """A session of three students in a room that is watched."""
+    return make_place(sessions)
 
 
 def photo(place: Place, **values) -> Sighting:
@@ -99,10 +72,6 @@ def hold(sessions: sessionmaker[Session], sighting: Sighting, *, late: bool = Fa
 def see(sessions: sessionmaker[Session], sighting: Sighting) -> None:
     with sessions() as db:
         transact(db, lambda db: record_sighting(db, sighting))
-
-
-def close(sessions: sessionmaker[Session]) -> None:
-    assert close_ended_sessions(sessions, LATER) == 1
 
 
 def answer(sessions: sessionmaker[Session], place: Place, *held: int, accept: bool = True, **values):
