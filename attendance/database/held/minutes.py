@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from attendance.database.audiences import is_held_in
+from attendance.database.audiences import TAKES_PLACE, is_held_in
 from attendance.database.conclusions import SHORTEST_WATCH, watch_begins
 from attendance.database.models import ClassSession, HeldObservation, Observation, Room, utc_now
 from attendance.database.transactions import ATTEMPTS, inserted
@@ -57,7 +57,7 @@ def waiting_minutes(db: Session, *conditions: sa.ColumnElement[bool]) -> Sequenc
         sa.select(HeldObservation)
         .join(HeldObservation.session)
         .options(contains_eager(HeldObservation.session), joinedload(HeldObservation.camera))
-        .where(HeldObservation.accepted.is_(None), *conditions)
+        .where(HeldObservation.accepted.is_(None), TAKES_PLACE, *conditions)
         .order_by(HeldObservation.session_id, HeldObservation.hour, HeldObservation.id)
         .execution_options(populate_existing=True)
     )

@@ -1,11 +1,11 @@
 """Which held sightings wait for a person's word: for what is concluded, for lists, and for their numbers."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
+from attendance.database.audiences import TAKES_PLACE
 from attendance.database.conclusions import is_within
 from attendance.database.models import Attendance, ClassSession, HeldReason, HeldSighting, Source, Status
 
@@ -50,19 +50,11 @@ def waiting_sightings(db: Session, *conditions: sa.ColumnElement[bool]) -> Seque
         .options(
             contains_eager(HeldSighting.session), joinedload(HeldSighting.student), joinedload(HeldSighting.camera)
         )
-        .where(HeldSighting.accepted.is_(None), would_change, *conditions)
+        .where(HeldSighting.accepted.is_(None), TAKES_PLACE, would_change, *conditions)
         .order_by(HeldSighting.session_id, HeldSighting.arrived_at, HeldSighting.id)
         .execution_options(populate_existing=True)
     )
     return [row for row in db.scalars(query) if is_within(row.session, row.first_seen, row.last_seen)]
-
-
-def waiting_by_session(db: Session, session_ids: Collection[int], *conditions: sa.ColumnElement[bool]) -> Counter[int]:
-    """How many sightings wait in each of some sessions; 0 in the others."""
-    if not session_ids:
-        return Counter()
-    found = waiting_sightings(db, HeldSighting.session_id.in_(session_ids), *conditions)
-    return Counter(row.session_id for row in found)
 
 
 def held_of_entry(db: Session, session_id: int, student_id: int) -> Sequence[HeldSighting]:

@@ -11,7 +11,7 @@ from attendance.database.entries import history_of
 from attendance.database.evidence import record_evidence
 from attendance.database.held.answers import ACCEPTED, REFUSED, HeldError, answer_held
 from attendance.database.held.taking_in import hold_sighting
-from attendance.database.held.waiting import held_of_entry, reasons_of, waiting_by_session, waiting_sightings
+from attendance.database.held.waiting import held_of_entry, reasons_of, waiting_sightings
 from attendance.database.models import (
     Attendance,
     AttendanceEvidence,
@@ -92,7 +92,7 @@ def history(sessions: sessionmaker[Session], place: Place) -> list[tuple[int | N
 
 def waiting(sessions: sessionmaker[Session], place: Place) -> int:
     with sessions() as db:
-        return waiting_by_session(db, [place.session])[place.session]
+        return len(waiting_sightings(db, ClassSession.id == place.session))
 
 
 def test_nobody_is_absent_while_a_sighting_is_held(sessions: sessionmaker[Session], place: Place) -> None:
