@@ -15,7 +15,7 @@ from attendance.database.decisions import take_in_observation
 from attendance.database.evidence import Evidence
 from attendance.database.held.minutes import hold_late_minutes
 from attendance.database.held.taking_in import counts_already, hold_sighting
-from attendance.database.models import ClassSession, HeldReason, Origin
+from attendance.database.models import HeldReason, Origin
 from attendance.database.register import Sighting, record_sighting, session_in_force
 from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
@@ -23,10 +23,12 @@ from attendance.settings.attendance import LateFrames
 log = structlog.get_logger()
 
 
-def is_late(session: ClassSession | None, origin: Origin, rule: LateFrames) -> bool:
+def is_late(db: Session, session_id: int, origin: Origin, rule: LateFrames) -> bool:
     """Whether what frames of this origin show of the session as it stands needs a person's word first."""
-    closed = session is not None and session.closed_at is not None
-    return rule is LateFrames.PROPOSE and origin is Origin.KEPT and closed
+    if rule is not LateFrames.PROPOSE or origin is not Origin.KEPT:
+        return False
+    session = session_in_force(db, session_id)
+    return session is not None and session.closed_at is not None
 
 
 def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
@@ -37,7 +39,7 @@ def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
     Returns:
         Whether there is a place for it; what confirmed the student belongs there too.
     """
-    late = is_late(session_in_force(db, sighting.session_id), sighting.origin, rule)
+    late = is_late(db, sighting.session_id, sighting.origin, rule)
     if not (late or sighting.held):
         return record_sighting(db, sighting, decide=False) is not None
     reasons = (*sighting.held, HeldReason.LATE) if late else sighting.held
@@ -68,5 +70,5 @@ def take_in_observed(db: Session, observed: Observed, rule: LateFrames) -> bool:
 
 def is_held_evidence(db: Session, evidence: Evidence, rule: LateFrames) -> bool:
     """Whether what confirmed a student waits for a person's word as its sighting does, which was taken in before it."""
-    late = is_late(session_in_force(db, evidence.session_id), evidence.origin, rule)
+    late = is_late(db, evidence.session_id, evidence.origin, rule)
     return (late or evidence.held) and not counts_already(db, evidence)
