@@ -4,6 +4,7 @@ import ipaddress
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import grpc
 import structlog
 
 from attendance.errors import AttendanceError
+from attendance.settings.camera import RECORDING_METADATA
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _HIGHEST_PORT = 65_535
@@ -23,7 +25,7 @@ class ConnectError(AttendanceError):
 
 
 class Token:
-    """A camera's token, read when it is needed; its value never shows in representations.
+    """A camera's token, or an operator's, read when it is needed; its value never shows in representations.
 
     A token in a file is read again at every connection, so that one that was rotated needs no restart.
     """
@@ -33,9 +35,9 @@ class Token:
         self._file = file
 
     @classmethod
-    def of_value(cls, value: str) -> "Token":
-        """A token given as it is."""
-        return cls(lambda: _checked(value, "the camera's token (setting ATTENDANCE_CAMERA_TOKEN)"))
+    def of_value(cls, value: str, whose: str = "the camera's token (setting ATTENDANCE_CAMERA_TOKEN)") -> "Token":
+        """A token given as it is; `whose` it is, for people."""
+        return cls(lambda: _checked(value, whose))
 
     @classmethod
     def of_file(cls, path: Path) -> "Token":
@@ -91,6 +93,7 @@ class Connection:
         tls_ca: Path | None = None,
         allow_plaintext: bool = False,
         camera: str | None = None,
+        recording: Token | None = None,
     ) -> None:
         """Check the address and that the token may be sent there.
 
@@ -101,6 +104,7 @@ class Connection:
             allow_plaintext: allow an unencrypted connection to another machine.
             camera: the camera's name, told with every call, so that a proxy before several services can keep all calls
                 of a camera at one of them. It proves nothing; the token does.
+            recording: the token of an operator who plays recordings as this camera.
 
         Raises:
             ConnectError: not an address, or unencrypted to another machine.
@@ -119,6 +123,7 @@ class Connection:
             )
         self.address = address
         self._token = token
+        self._recording = recording
         self._tls_ca = tls_ca
         # Metadata is ASCII; names need not be.
         self._camera = quote(camera or "", safe="")
@@ -134,7 +139,8 @@ class Connection:
         Raises:
             ConnectError: one of them cannot be read.
         """
-        self._token.check()
+        for token in self._tokens:
+            token.check()
         if self._tls_ca is not None:
             _certificates(self._tls_ca)
 
@@ -156,20 +162,28 @@ class Connection:
         return grpc.aio.secure_channel(self.address, credentials, options)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What every call carries. Holds the token: never log it.
+        """What every call carries. Holds the tokens: never log it.
 
         Raises:
-            ConnectError: the token cannot be read.
+            ConnectError: a token cannot be read.
         """
-        token = ("authorization", f"Bearer {self._token.value()}")
-        return (token, ("attendance-camera", self._camera)) if self._camera else (token,)
+        found = [("authorization", f"Bearer {self._token.value()}")]
+        if self._camera:
+            found.append(("attendance-camera", self._camera))
+        if self._recording is not None:
+            found.append((RECORDING_METADATA, self._recording.value()))
+        return tuple(found)
 
     def without_token(self, text: str) -> str:
-        """A text from the service, without the token, should it repeat it."""
-        try:
-            return text.replace(self._token.value(), "***")
-        except ConnectError:
-            return text
+        """A text from the service, without the tokens, should it repeat them."""
+        for token in self._tokens:
+            with suppress(ConnectError):
+                text = text.replace(token.value(), "***")
+        return text
+
+    @property
+    def _tokens(self) -> tuple[Token, ...]:
+        return (self._token,) if self._recording is None else (self._token, self._recording)
 
 
 def _is_loopback(host: str) -> bool:

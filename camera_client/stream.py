@@ -221,7 +221,7 @@ class FrameStream:
             sequence=sequence,
             jpeg=frame.jpeg,
             replayed=replayed,
-            recording=self._run.recorded,
+            recording=self._run.recorded and not isinstance(origin, StoredFrame),
         )
         request.capture_time.FromDatetime(frame.captured_at)
         self._in_flight[sequence] = _InFlight(origin, self._loop.time())

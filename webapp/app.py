@@ -21,7 +21,7 @@ from webapp.mail import pages as mail
 from webapp.me import blueprint as own_page_blueprint
 from webapp.me.identity import init_student_identity, signed_in_student
 from webapp.me.sign_in import init_own_page
-from webapp.records import courses, excuses, proposals, signing
+from webapp.records import courses, excuses, held, proposals, signing
 from webapp.records import views as records
 from webapp.register import blueprint as register_blueprint
 from webapp.register.views import init_register
@@ -94,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         excuses,
         forgotten,
         health,
+        held,
         links,
         preferences,
         profile,

@@ -29,12 +29,14 @@ class StudentFacts:
         excused: whether an excuse covers the session.
         recognisable_since: from when on every published index held the student; None: the present one does not.
         was_absent: whether a version that kept no observation recorded an absence.
+        held: whether a sighting is held that nobody has answered, so that an absence would not be what was observed.
     """
 
     first_seen: datetime | None = None
     excused: bool = False
     recognisable_since: datetime | None = None
     was_absent: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def _of_unseen(session: ClassSession, known: StudentFacts, closing: Closing, *, 
         return Conclusion(unrecorded=Unrecorded.UNWATCHED)
     if known.recognisable_since is None or known.recognisable_since > session.starts_at:
         return Conclusion(unrecorded=Unrecorded.UNRECOGNISABLE)
-    return Conclusion(Status.ABSENT)
+    return Conclusion(unrecorded=Unrecorded.HELD) if known.held else Conclusion(Status.ABSENT)
 
 
 def _watched_from(session: ClassSession, first_seen: datetime, minutes: Sequence[SessionMinute]) -> datetime:

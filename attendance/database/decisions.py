@@ -5,8 +5,8 @@ observation that arrives after the end, a person who gives an entry back. So the
 whatever order they became known.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ from attendance.database.conclusions import (
 from attendance.database.engine import rules_of
 from attendance.database.entries import Author, change_entry, made_by_persons
 from attendance.database.excused import excused_students
+from attendance.database.held.waiting import withheld_students
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -111,7 +112,8 @@ def _conclude(
     known = _known_of_entries(db, session, entries, closing) | _known_of_others(db, without_entry)
     unseen = [student for student, of in known.items() if of.first_seen is None]
     excused = excused_students(db, session, unseen) if unseen and closing is not None else frozenset()
-    known |= {student: _excused(known[student]) for student in excused}
+    known |= {student: replace(known[student], excused=True) for student in excused}
+    known |= _withheld(db, session, entries, known)
     minutes = [] if closing is Closing.BEFORE_OBSERVATION else watched_of(db, session)
     return conclude(session, known, minutes, closing=closing, required=rules_of(db).required_observation)
 
@@ -140,11 +142,12 @@ def take_in_observation(db: Session, observed: Observed) -> bool:
     """
     if not record_observation(db, observed):
         return False
-    _follow(db, observed.room_id, observed.hour)
+    follow_observation(db, observed.room_id, observed.hour)
     return True
 
 
-def _follow(db: Session, room_id: int, hour: datetime) -> None:
+def follow_observation(db: Session, room_id: int, hour: datetime) -> None:
+    """Let registers follow what was recorded of an hour of a room, in the caller's transaction."""
     db.flush()
     noted = sa.exists().where(Attendance.session_id == ClassSession.id, Attendance.watched_from.is_not(None))
     # Locked: a closer that has not seen this observation has ended, or sees it.
@@ -222,8 +225,19 @@ def _known_of_others(db: Session, student_ids: Iterable[int]) -> dict[int, Stude
     return {student: StudentFacts(recognisable_since=since) for student, since in found}
 
 
-def _excused(known: StudentFacts) -> StudentFacts:
-    return StudentFacts(known.first_seen, True, known.recognisable_since, known.was_absent)
+def _withheld(
+    db: Session, session: ClassSession, entries: Sequence[Any], known: Mapping[int, StudentFacts]
+) -> dict[int, StudentFacts]:
+    """Those of whom a sighting is held: no absence is concluded of them before a person has answered it.
+
+    What came late takes no absence back that is recorded: a closed register stands until a person has said so.
+    """
+    absent = {entry.student_id for entry in entries if entry.source is Source.MACHINE and entry.status is Status.ABSENT}
+    return {
+        student: replace(known[student], held=True)
+        for student, all_late in withheld_students(db, session).items()
+        if student in known and not (all_late and student in absent)
+    }
 
 
 def _not_expected(db: Session, session: ClassSession) -> frozenset[int]:

@@ -142,6 +142,12 @@ def change_remark(db: Session, row: Attendance, remark: str, author: Author) -> 
     _note(db, row, author, _decided(row), remark=remark)
 
 
+def note_word(db: Session, row: Attendance, author: Author) -> None:
+    """Keep in an entry's history what a person said of it that changed no status; its version rises."""
+    row.version += 1
+    _note(db, row, author, _decided(row))
+
+
 def add_entries(db: Session, session_id: int, rows: Sequence[Attendance], author: Author) -> None:
     """Insert entries of persons in one session with their history.
 

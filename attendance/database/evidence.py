@@ -90,12 +90,15 @@ class Evidence:
     """The first of the frames and the best, at most `MOST_FRAMES`, by time."""
     origin: Origin = Origin.LIVE
     """How the frames came."""
+    held: bool = False
+    """Whether it is of a sighting that is held, and so confirms nobody."""
 
 
-def record_evidence(db: Session, evidence: Evidence) -> AttendanceEvidence | None:
+def record_evidence(db: Session, evidence: Evidence, *, held: bool = False) -> AttendanceEvidence | None:
     """Keep what confirmed a student, in the caller's transaction; the same evidence again changes nothing.
 
-    Begin the transaction with `begin_writing`, and call it after `record_sighting`.
+    Begin the transaction with `begin_writing`, and call it after `record_sighting`. `held` says whether its sighting
+    waits for a person's word.
 
     Returns:
         The row; None when there is nothing to keep it for: the session or the student is gone, the student is not on
@@ -125,6 +128,7 @@ def record_evidence(db: Session, evidence: Evidence) -> AttendanceEvidence | Non
         first_frame_at=evidence.first_frame_at,
         last_frame_at=evidence.last_frame_at,
         details=[frame.to_json() for frame in evidence.details[:MOST_FRAMES]],
+        held=held,
     )
     try:
         with db.begin_nested():

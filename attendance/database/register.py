@@ -17,8 +17,8 @@ from attendance.database.audiences import expected_by_index_number, expected_stu
 from attendance.database.conclusions import Conclusion, basis_of, closing_of, is_within
 from attendance.database.decisions import conclusion_of_sighting, decide_entry, decide_session
 from attendance.database.engine import rules_of
-from attendance.database.entries import Author, first_versions, locked_entry, take_out_entries
-from attendance.database.models import Attendance, ClassSession, Closing, Origin, Source, Status, utc_now
+from attendance.database.entries import Author, add_entry, first_versions, locked_entry, take_out_entries
+from attendance.database.models import Attendance, ClassSession, Closing, HeldReason, Origin, Source, Status, utc_now
 from attendance.database.transactions import ATTEMPTS, inserted, transact
 from attendance.database.watching.rooms import known_camera
 
@@ -40,9 +40,13 @@ class Sighting:
     camera_id: int | None
     origin: Origin = Origin.LIVE
     """How the frames came."""
+    held: tuple[HeldReason, ...] = ()
+    """Why it changes no entry before a person has accepted it (`attendance.database.held`); empty: it is entered."""
 
 
-def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> Attendance | None:
+def record_sighting(
+    db: Session, sighting: Sighting, *, decide: bool = True, author: Author | None = None
+) -> Attendance | None:
     """Enter a sighting in the register, in the caller's transaction.
 
     Any order and any repetition of the same sightings leaves the same row. A status that a person set stays; only the
@@ -53,6 +57,7 @@ def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> 
         sighting: the sighting.
         decide: whether to decide a closed session again at once. Without, `decide_closed` is to follow in the same
             transaction: once for many sightings.
+        author: who lets it count, where that was a person; the entry's history says so then.
 
     Returns:
         The row; None when there is nothing to enter it for: the session or the student is gone, the student has left
@@ -66,7 +71,7 @@ def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> 
         camera_id = known_camera(db, sighting.camera_id)
         row = locked_entry(db, session.id, student_id)
         if row is not None:
-            _merge(db, session, row, sighting, camera_id)
+            _merge(db, session, row, sighting, camera_id, author or Author(_LATE))
             if session.closed_at is not None and decide:
                 decide_closed(db, (session.id,))
             return row
@@ -84,7 +89,7 @@ def record_sighting(db: Session, sighting: Sighting, *, decide: bool = True) -> 
             version=first_versions(db, session.id, (student_id,))[student_id],
             origin=sighting.origin,
         )
-        if inserted(db, row):
+        if inserted(db, row) if author is None else add_entry(db, row, author):
             return row
     raise RuntimeError(f"session {sighting.session_id}: a student's row appears and disappears")
 
@@ -191,7 +196,9 @@ def session_in_force(db: Session, session_id: int) -> ClassSession | None:
     )
 
 
-def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None) -> None:
+def _merge(  # noqa: PLR0917 - a sighting of an entry
+    db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None, author: Author
+) -> None:
     first_seen, last_seen, confidence = sighting.first_seen, sighting.last_seen, sighting.confidence
     seen_by, origin = camera_id, sighting.origin
     # Times that are the session's no more, since it was moved, say nothing of this one.
@@ -204,7 +211,7 @@ def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighti
     row.first_seen, row.last_seen, row.confidence, row.camera_id = first_seen, last_seen, confidence, seen_by
     row.origin = origin
     if row.source is Source.MACHINE and session.closed_at is None:
-        decide_entry(db, row, conclusion_of_sighting(db, session, first_seen), Author(_LATE))
+        decide_entry(db, row, conclusion_of_sighting(db, session, first_seen), author)
     db.flush()
 
 

@@ -8,11 +8,11 @@ from attendance.settings.section import Section
 
 
 class LateFrames(StrEnum):
-    """What frames that a camera kept, or those of a recording, do to a session that is closed."""
+    """What frames that a camera kept do to a session that is closed."""
 
     APPLY = "apply"
     PROPOSE = "propose"
-    """They are noted, and change no entry."""
+    """They change no entry before a person has accepted them."""
 
 
 class AttendanceSettings(Section):
@@ -35,6 +35,6 @@ class AttendanceSettings(Section):
         "nothing else.",
     )
     late_frames: LateFrames = Field(
-        LateFrames.APPLY,
-        description="What frames that a camera kept, or of a recording, do to a closed session: apply or propose.",
+        LateFrames.PROPOSE,
+        description="What frames that a camera kept do to a closed session: apply, or propose, which asks a person.",
     )

@@ -6,6 +6,9 @@ from pydantic import Field, SecretStr
 
 from attendance.settings.section import Section
 
+RECORDING_METADATA = "attendance-recording-token"
+"""The metadata in which a camera's call carries the token of the operator who plays recordings."""
+
 
 class CameraSettings(Section):
     """The camera client."""
@@ -15,6 +18,14 @@ class CameraSettings(Section):
     token: SecretStr | None = Field(None, description="The camera's token, as `attendance camera add` printed it.")
     token_file: Path | None = Field(
         None, description="File that holds the token alone; read again at every connection. Used when token is not set."
+    )
+    recording_token: SecretStr | None = Field(
+        None,
+        description="Token of an operator with the recording role (`attendance token add`): recordings count for "
+        "sessions that are closed, too.",
+    )
+    recording_token_file: Path | None = Field(
+        None, description="File that holds that token alone. Used when recording_token is not set."
     )
     tls_ca: Path | None = Field(
         None, description="PEM certificate authority of the service; set, the camera speaks TLS."

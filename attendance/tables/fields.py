@@ -176,4 +176,5 @@ EXCUSE_REASON = TextRule(500)
 EXCUSE_REFERENCE = TextRule(120)
 DISPUTE_TEXT = TextRule(500)  # why a student calls an entry wrong
 DISPUTE_ANSWER = TextRule(500)
+HELD_ANSWER = TextRule(500)  # why a sighting that was held is accepted or refused
 REJECTION_REASON = TextRule(500)  # of a proposed photo

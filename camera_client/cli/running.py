@@ -86,6 +86,12 @@ class _Choices:
     type=click.Path(path_type=Path),
     help="File that holds the camera's token alone. (Never given on the command line, which all users can see.)",
 )
+@click.option(
+    "--recording-token-file",
+    type=click.Path(path_type=Path),
+    help="File that holds the token of an operator with the recording role: the recording counts for sessions that are "
+    "closed, too.",
+)
 @click.option("--tls-ca", type=click.Path(path_type=Path), help="PEM certificate authority of the service.")
 @click.option("--quality", type=click.IntRange(30, 100), help="JPEG quality.")
 @click.option("--max-width", type=click.IntRange(160, 16_384), help="Scale wider frames down to this many pixels.")
@@ -127,8 +133,9 @@ def run(
 def _overridden(settings: Settings, overrides: dict[str, str | float | Path | None]) -> Settings:
     """The settings, with what the command line gives in their place; it is validated like any setting."""
     given = {key: value for key, value in overrides.items() if value is not None}
-    if "token_file" in given:
-        given["token"] = None  # type: ignore[assignment]
+    for name in ("token", "recording_token"):
+        if f"{name}_file" in given:
+            given[name] = None  # type: ignore[assignment]
     camera = type(settings.camera).model_validate({**dict(settings.camera), **given})
     return settings.model_copy(update={"camera": camera})
 
@@ -172,9 +179,18 @@ def _connection(settings: Settings) -> Connection:
         tls_ca=camera.tls_ca,
         allow_plaintext=camera.allow_plaintext,
         camera=camera.name,
+        recording=_recording_token(settings),
     )
     connection.check()
     return connection
+
+
+def _recording_token(settings: Settings) -> Token | None:
+    camera = settings.camera
+    if camera.recording_token is not None:
+        whose = "the operator's token for recordings (setting ATTENDANCE_CAMERA_RECORDING_TOKEN)"
+        return Token.of_value(camera.recording_token.get_secret_value(), whose)
+    return None if camera.recording_token_file is None else Token.of_file(camera.recording_token_file)
 
 
 def _source(text: str, settings: Settings, choices: _Choices) -> FrameSource:

@@ -13,7 +13,7 @@ from operations.cli.arguments import checked
 
 @click.group()
 def token() -> None:
-    """Issue and revoke tokens for enrolment tools and monitoring."""
+    """Issue and revoke tokens for enrolment tools, monitoring and playing recordings."""
 
 
 @token.command()
@@ -22,7 +22,8 @@ def token() -> None:
     "--role",
     required=True,
     type=click.Choice([role.value for role in TokenRole]),
-    help="enrolment: Recognize, EncodeFaces, GetStatus; monitoring: GetStatus.",
+    help="enrolment: Recognize, EncodeFaces, GetStatus; monitoring: GetStatus; "
+    "recording: playing recordings, beside the token of the camera that took them.",
 )
 def add(name: str, role: str) -> None:
     """Issue a token under NAME and print it, once."""

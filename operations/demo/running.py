@@ -111,7 +111,7 @@ class _Demo:
         self._tell = tell
         self._service = f"127.0.0.1:{free_port(50051)}"
         self._web = f"127.0.0.1:{free_port(8000)}"
-        self._token = new_token("cam")
+        self._token, self._recording_token = new_token("cam"), new_token("op")
         self._passwords = Passwords(*(secrets.token_urlsafe(9) for _ in range(3)))
         self._environ = self._settings_of_programs()
 
@@ -209,6 +209,7 @@ Stop with Ctrl-C.""")
             "CAMERA_SERVER": self._service,
             "CAMERA_NAME": CAMERA_NAME,
             "CAMERA_TOKEN": self._token,
+            "CAMERA_RECORDING_TOKEN": self._recording_token,
             "CAMERA_RATE": str(CLASS_FRAMES_PER_SECOND),
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
@@ -220,7 +221,13 @@ Stop with Ctrl-C.""")
         upgrade(engine)
         sessions = session_factory(engine)
         with sessions() as db:
-            found_university(db, passwords=self._passwords, camera_token=self._token, now=datetime.now(UTC))
+            found_university(
+                db,
+                passwords=self._passwords,
+                camera_token=self._token,
+                now=datetime.now(UTC),
+                recording_token=self._recording_token,
+            )
         return sessions
 
     def _finish(self, programs: Programs, name: str, arguments: list[str]) -> None:

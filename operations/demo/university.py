@@ -12,6 +12,7 @@ from attendance.database.consent import BY_COMMAND, give_consent
 from attendance.database.models import (
     Account,
     AccountRole,
+    ApiToken,
     Attendance,
     Camera,
     ClassSession,
@@ -24,6 +25,7 @@ from attendance.database.models import (
     Source,
     Status,
     Student,
+    TokenRole,
     Unrecorded,
 )
 from attendance.database.watching.observation import (
@@ -56,11 +58,14 @@ class Passwords:
     head: str
 
 
-def found_university(db: Session, *, passwords: Passwords, camera_token: str, now: datetime) -> None:
+def found_university(
+    db: Session, *, passwords: Passwords, camera_token: str, now: datetime, recording_token: str | None = None
+) -> None:
     """Write everybody and everything but the class session that the camera is about to see.
 
     Earlier weeks of the course get invented attendance, and what the camera watched then, so that the dashboard has
-    something to show. In one of them the camera was away.
+    something to show. In one of them the camera was away. With `recording_token`, an operator's, what the camera plays
+    counts however long it takes.
     """
     began = now - timedelta(weeks=_EARLIER_WEEKS + 1)
     teacher = Account(email=LECTURER_EMAIL, name="Dr Grace Okafor", password_hash=hash_password(passwords.lecturer))
@@ -92,6 +97,8 @@ def found_university(db: Session, *, passwords: Passwords, camera_token: str, no
         db.add(Enrolment(course_id=other.id, student_id=students[person.index_number].id))
     camera = Camera(name=CAMERA_NAME, room_id=room.id, token_hash=hash_token(camera_token), created_at=began)
     db.add(camera)
+    if recording_token is not None:
+        db.add(ApiToken(name="recordings", role=TokenRole.RECORDING, token_hash=hash_token(recording_token)))
     db.flush()
     for week in range(_EARLIER_WEEKS, 0, -1):
         session = _earlier_session(db, course, room, now=now, weeks_ago=week)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.access.tokens import all_token_hashes, api_token_of, camera_of, hash_token
 from attendance.database.models import Camera, TokenRole
+from attendance.settings.camera import RECORDING_METADATA
 from recognition_service.access.guarding import CallRefusedError, Handler, guarded
 from recognition_service.access.throttle import PeerThrottle
 from recognition_service.errors import UnavailableError
@@ -37,6 +38,7 @@ class Caller(StrEnum):
     CAMERA = "a camera"
     ENROLMENT = "an operator with the enrolment role"
     MONITORING = "an operator with the monitoring role"
+    RECORDING = "an operator with the recording role"
 
 
 RIGHTS: Mapping[str, frozenset[Caller]] = {
@@ -59,6 +61,8 @@ class CameraIdentity:
     upsample: int | None
     smallest_face: int | None
     token_hash: str | None = field(repr=False)
+    plays_recordings: bool = field(default=False, compare=False)
+    """Whether an operator's token came with the call: of this camera, recordings are taken for recordings."""
 
     @property
     def caller(self) -> Caller:
@@ -77,8 +81,14 @@ class OperatorIdentity:
     @property
     def caller(self) -> Caller:
         """The kind."""
-        return Caller.ENROLMENT if self.role is TokenRole.ENROLMENT else Caller.MONITORING
+        return _CALLERS[self.role]
 
+
+_CALLERS = {
+    TokenRole.ENROLMENT: Caller.ENROLMENT,
+    TokenRole.MONITORING: Caller.MONITORING,
+    TokenRole.RECORDING: Caller.RECORDING,
+}
 
 Identity: TypeAlias = CameraIdentity | OperatorIdentity
 
@@ -298,7 +308,28 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
                 grpc.StatusCode.PERMISSION_DENIED,
                 f"the token is of {identity.caller}, which may not call {method.rpartition('/')[2]}",
             )
+        if isinstance(identity, CameraIdentity) and (recording := _recording_token(metadata)) is not None:
+            return await self._player(identity, recording, method, peer)
         return identity
+
+    async def _player(self, camera: CameraIdentity, token: str, method: str, peer: str) -> CameraIdentity:
+        """The camera, for which an operator plays recordings.
+
+        Raises:
+            CallRefusedError: the operator's token is none of that role; counted as any wrong token is.
+        """
+        try:
+            operator = await self._tokens.identity_of(token)
+        except UnavailableError as error:
+            raise CallRefusedError(error.status, str(error)) from None
+        if operator is None or operator.caller is not Caller.RECORDING:
+            self._count("wrong_token", "recording_token_refused", method, peer)
+            raise CallRefusedError(
+                grpc.StatusCode.UNAUTHENTICATED,
+                "the operator's token for recordings is unknown, revoked or of another role; make one with "
+                "`attendance token add NAME --role recording`",
+            )
+        return replace(camera, plays_recordings=True)
 
     def _count(self, reason: str, event: str, method: str, peer: str) -> None:
         """Count a refusal against the address, and log it; the lines end with what the address may be refused."""
@@ -306,6 +337,11 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
         if not self._throttle.blocked(peer):
             log.warning(event, method=method, peer=peer)
         self._throttle.count(peer)
+
+
+def _recording_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | None:
+    values = [value for key, value in metadata or () if key == RECORDING_METADATA]
+    return values[0].strip() if len(values) == 1 and isinstance(values[0], str) else None
 
 
 def _bearer_token(metadata: Sequence[tuple[str, str | bytes]] | None) -> str | None:

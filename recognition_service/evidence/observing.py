@@ -74,12 +74,21 @@ class _Minute:
     watched: _Moments
     watched_live: _Moments
     blind: _Moments
+    recorded: _Moments
     counts: MinuteCounts = NOBODY
     blind_from: datetime | None = None
     to_put: bool = False
 
+    @classmethod
+    def of(cls, needed: int) -> "_Minute":
+        """A minute without frames, which takes so many to be anything."""
+        return cls(_Moments(needed), _Moments(needed), _Moments(needed), _Moments(needed))
+
     def report(self, at: datetime) -> MinuteOfCamera:
-        return MinuteOfCamera(at, self.watched.enough, self.watched_live.enough, self.blind.enough, self.counts)
+        recorded = self.recorded.enough
+        return MinuteOfCamera(
+            at, self.watched.enough, self.watched_live.enough, self.blind.enough, self.counts, recorded
+        )
 
 
 @dataclass(slots=True)
@@ -165,7 +174,7 @@ class Observer:
             if look.blank or frozen:
                 turned = self._count_blind(minute, captured_at, live=live)
             else:
-                turned = self._count_watched(minute, captured_at, counts, live=live)
+                turned = self._count_watched(minute, captured_at, counts, origin)
             if turned or self._clock() - self._state.put_at >= _PUT_EVERY_S:
                 self._put()
 
@@ -181,26 +190,27 @@ class Observer:
     def _minute(self, at: datetime) -> _Minute:
         minutes = self._state.minutes
         if at not in minutes:
-            minutes[at] = _Minute(_Moments(self._needed), _Moments(self._needed), _Moments(self._needed))
+            minutes[at] = _Minute.of(self._needed)
         minutes.move_to_end(at)
         if len(minutes) > _MOST_MINUTES:
             self._put()
             minutes.popitem(last=False)
         return minutes[at]
 
-    def _count_watched(self, minute: _Minute, captured_at: datetime, counts: MinuteCounts, *, live: bool) -> bool:
+    def _count_watched(self, minute: _Minute, captured_at: datetime, counts: MinuteCounts, origin: Origin) -> bool:
         """Whether the minute is watched now, and was not before."""
         largest = MinuteCounts(*map(max, minute.counts, counts))
         if largest != minute.counts:
             minute.counts, minute.to_put = largest, True
         watched = minute.watched.add(captured_at)
-        watched_live = live and minute.watched_live.add(captured_at)
+        watched_live = origin is Origin.LIVE and minute.watched_live.add(captured_at)
+        recorded = origin is Origin.RECORDING and minute.recorded.add(captured_at)
         if watched:
             self._tell(MinuteKind.WATCHED)
         if watched_live:
             self._sight = Sight(None)
-        minute.to_put |= watched or watched_live
-        return watched or watched_live
+        minute.to_put |= watched or watched_live or recorded
+        return watched or watched_live or recorded
 
     def _count_blind(self, minute: _Minute, captured_at: datetime, *, live: bool) -> bool:
         """Whether the minute is blind now, and was not before."""

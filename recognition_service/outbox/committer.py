@@ -20,13 +20,12 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.backoff import full_jitter
-from attendance.database.decisions import take_in_observation
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.guests import record_guest
 from attendance.database.register import Sighting, decide_closed
 from attendance.database.transactions import is_databases_fault
-from attendance.database.watching.late_frames import take_in_sighting
+from attendance.database.watching.late_frames import is_held_evidence, take_in_observed, take_in_sighting
 from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
 from recognition_service.outbox.set_aside import SetAside
@@ -52,7 +51,7 @@ class Committer:
         outbox: Outbox,
         sessions: sessionmaker[Session],
         *,
-        late_frames: LateFrames = LateFrames.APPLY,
+        late_frames: LateFrames = LateFrames.PROPOSE,
         poll_s: float = _POLL_S,
         base_s: float = _BASE_S,
         cap_s: float = _CAP_S,
@@ -62,7 +61,7 @@ class Committer:
         Args:
             outbox: where sightings wait, and what was watched.
             sessions: connects to the shared database.
-            late_frames: what frames that are not live do to a closed session.
+            late_frames: what kept frames do to a closed session.
             poll_s: seconds between looks at the outbox when nothing is put.
             base_s: largest wait after the first failure, seconds.
             cap_s: largest wait of all, seconds.
@@ -222,13 +221,14 @@ class Committer:
         """Commit these in one transaction; whether there was a place for every sighting."""
         with self._sessions.begin() as db:
             begin_writing(db)
-            entered = {_key(one) for one in sightings if take_in_sighting(db, one, self._late_frames)}
+            placed = [take_in_sighting(db, one, self._late_frames) for one in sightings]
             decide_closed(db, {sighting.session_id for sighting in sightings})
-            others = [one for one in sightings if _key(one) not in entered]
+            entered = {_key(one) for one, there in zip(sightings, placed, strict=True) if there}
+            others = [one for one in sightings if _key(one) not in entered and not one.held]
             nowhere = [one for one in others if record_guest(db, one) is None]
             for proof in evidence:
                 if _key(proof) in entered:
-                    record_evidence(db, proof)
+                    record_evidence(db, proof, held=is_held_evidence(db, proof, self._late_frames))
         for one in nowhere:
             log.warning("sighting_without_place", session=one.session_id)
         return not nowhere
@@ -259,7 +259,7 @@ class Committer:
             try:
                 with self._sessions.begin() as db:
                     begin_writing(db)
-                    take_in_observation(db, observed)
+                    take_in_observed(db, observed, self._late_frames)
             except Exception as error:
                 if is_databases_fault(error):
                     raise

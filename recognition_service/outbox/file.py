@@ -12,14 +12,16 @@ from recognition_service.outbox.rows import (
     EVIDENCE_INDEX,
     EVIDENCE_TABLE,
     OBSERVATION_TABLE,
+    SIGHTING_INDEX,
     SIGHTING_TABLE,
-    give_sightings_an_origin,
+    bring_observation_up_to_date,
+    bring_sightings_up_to_date,
 )
 
 _APPLICATION_ID = 0x41545442  # "ATTB" in SQLite's header: another program's file is refused, not written into
-SCHEMA_VERSION = 3
-"""1 held sightings only, 2 evidence beside them, 3 observation, and how frames came. A file of an older one is brought
-up to date; a program of then refuses one of now, but goes on with one that it has open."""
+SCHEMA_VERSION = 4
+"""1 kept sightings only, 2 evidence beside them, 3 observation, and how frames came, 4 which sightings are held. A file
+of an older one is brought up to date; a program of then refuses one of now, but goes on with one that it has open."""
 BUSY_S = 10.0
 """How long others who use the file are waited for, seconds."""
 
@@ -77,8 +79,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA secure_delete = ON")  # who was seen where does not linger in free pages
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(SIGHTING_TABLE)
-    give_sightings_an_origin(connection)
+    bring_sightings_up_to_date(connection)
+    connection.execute(SIGHTING_INDEX)
     connection.execute(OBSERVATION_TABLE)
+    bring_observation_up_to_date(connection)
     connection.execute(EVIDENCE_TABLE)
     connection.execute(EVIDENCE_INDEX)
     connection.execute(ERASED_TABLE)

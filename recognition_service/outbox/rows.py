@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attendance.database.evidence import MOST_ROWS, Evidence, FrameEvidence
-from attendance.database.models import Origin
+from attendance.database.models import HeldReason, Origin
 from attendance.database.register import Sighting
 from attendance.database.watching.observation import Observed
 
@@ -28,10 +28,16 @@ _SIGHTING_COLUMNS = """(
     camera_id INTEGER,
     queued_at INTEGER NOT NULL,
     origin TEXT NOT NULL DEFAULT 'live',
-    UNIQUE (session_id, index_number, origin)
+    held TEXT NOT NULL DEFAULT ''
 )
 """
 SIGHTING_TABLE = f"CREATE TABLE IF NOT EXISTS sighting {_SIGHTING_COLUMNS}"
+_OF_HELD = "CASE WHEN held = '' THEN 0 ELSE ifnull(camera_id, 0) END"
+"""Of those that are held, each camera's wait apart."""
+SIGHTING_INDEX = (
+    "CREATE UNIQUE INDEX IF NOT EXISTS sighting_of "
+    f"ON sighting (session_id, index_number, origin, held <> '', {_OF_HELD})"
+)
 OBSERVATION_TABLE = """
 CREATE TABLE IF NOT EXISTS observation (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,6 +48,7 @@ CREATE TABLE IF NOT EXISTS observation (
     watched_live INTEGER NOT NULL,
     blind INTEGER NOT NULL,
     counts BLOB NOT NULL,
+    recorded INTEGER NOT NULL DEFAULT 0,
     UNIQUE (camera_id, room_id, hour)
 )
 """
@@ -79,20 +86,20 @@ _REFUSED_US = 2 * 60 * 1_000_000
 """So long after an erasure nothing of the student is taken: by then the service has the roster and the index of now."""
 _REMEMBERED_US = 24 * 3600 * 1_000_000
 """So long what was seen before is refused: longer than a service remembers a class session."""
-SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id, origin"
-SELECT_OBSERVED = "SELECT id, camera_id, room_id, hour, watched, watched_live, blind, counts"
+SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id, origin, held"
+SELECT_OBSERVED = "SELECT id, camera_id, room_id, hour, watched, watched_live, blind, counts, recorded"
 
 
-def give_sightings_an_origin(connection: sqlite3.Connection) -> None:
+def bring_sightings_up_to_date(connection: sqlite3.Connection) -> None:
     """Bring the table of sightings of a file of a former version up to date, in a transaction that writes.
 
-    That version knew live frames only, as far as it told. A program of it that has the file open goes on with it: what
-    it puts has the column's default.
+    Those versions told of live frames only, or held nothing. A program of theirs that has the file open goes on with
+    it: what it puts has the columns' defaults.
     """
-    columns = {row[1] for row in connection.execute("PRAGMA table_info(sighting)")}
-    if "origin" in columns:
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(sighting)")]
+    if "held" in columns:
         return
-    former = "id, session_id, index_number, first_seen, last_seen, confidence, camera_id, queued_at"
+    former = ", ".join(columns)
     connection.execute("ALTER TABLE sighting RENAME TO former_sighting")
     connection.execute(f"CREATE TABLE sighting {_SIGHTING_COLUMNS}")
     # Ids go on where they were, as none is given twice.
@@ -104,27 +111,34 @@ def give_sightings_an_origin(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE former_sighting")
 
 
+def bring_observation_up_to_date(connection: sqlite3.Connection) -> None:
+    """Let the table of what was watched, of a file of a former version, say what an operator's recording watched."""
+    if "recorded" not in {row[1] for row in connection.execute("PRAGMA table_info(observation)")}:
+        connection.execute("ALTER TABLE observation ADD COLUMN recorded INTEGER NOT NULL DEFAULT 0")
+
+
 def merge(connection: sqlite3.Connection, sighting: Sighting, now: int) -> None:
     """Enter a sighting that was put at `now`, in microseconds, joining it with one that waits."""
     first, last = to_microseconds(sighting.first_seen), to_microseconds(sighting.last_seen)
-    confidence, camera, queued = sighting.confidence, sighting.camera_id, now
+    confidence, camera, queued, held = sighting.confidence, sighting.camera_id, now, frozenset(sighting.held)
     key = (sighting.session_id, sighting.index_number, sighting.origin.value)
     waiting = connection.execute(
-        "SELECT id, first_seen, last_seen, confidence, camera_id, queued_at FROM sighting "
-        "WHERE session_id = ? AND index_number = ? AND origin = ?",
-        key,
+        "SELECT id, first_seen, last_seen, confidence, camera_id, queued_at, held FROM sighting "  # noqa: S608 - ours
+        f"WHERE session_id = ? AND index_number = ? AND origin = ? AND held <> '' = ? AND {_OF_HELD} = ?",
+        (*key, bool(held), (camera or 0) if held else 0),
     ).fetchone()
     if waiting is not None:
-        old_id, old_first, old_last, old_confidence, old_camera, old_queued = waiting
+        old_id, old_first, old_last, old_confidence, old_camera, old_queued, old_held = waiting
         connection.execute("DELETE FROM sighting WHERE id = ?", (old_id,))
         camera = old_camera if old_first <= first else camera  # the camera of the first sighting
         first, last = min(first, old_first), max(last, old_last)
         confidence, queued = max(confidence, old_confidence), min(queued, old_queued)
+        held |= frozenset(_reasons(old_held))
     connection.execute(
         "INSERT INTO sighting "
-        "(session_id, index_number, origin, first_seen, last_seen, confidence, camera_id, queued_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*key, first, last, confidence, camera, queued),
+        "(session_id, index_number, origin, first_seen, last_seen, confidence, camera_id, queued_at, held) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key, first, last, confidence, camera, queued, ",".join(reason for reason in HeldReason if reason in held)),
     )
 
 
@@ -138,21 +152,21 @@ def merge_observed(connection: sqlite3.Connection, observed: Observed) -> None:
         connection.execute("DELETE FROM observation WHERE id = ?", (waiting[0],))
         observed = to_observed(waiting).merged(observed)
     connection.execute(
-        "INSERT INTO observation (camera_id, room_id, hour, watched, watched_live, blind, counts) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*key, observed.watched, observed.watched_live, observed.blind, observed.counts),
+        "INSERT INTO observation (camera_id, room_id, hour, watched, watched_live, blind, counts, recorded) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key, observed.watched, observed.watched_live, observed.blind, observed.counts, observed.recorded),
     )
 
 
-def to_observed(row: tuple[int, int, int, int, int, int, int, bytes]) -> Observed:
+def to_observed(row: tuple[int, int, int, int, int, int, int, bytes, int]) -> Observed:
     """From a row of `SELECT_OBSERVED`."""
-    _, camera_id, room_id, hour, watched, watched_live, blind, counts = row
-    return Observed(camera_id, room_id, from_microseconds(hour), watched, watched_live, blind, counts)
+    _, camera_id, room_id, hour, watched, watched_live, blind, counts, recorded = row
+    return Observed(camera_id, room_id, from_microseconds(hour), watched, watched_live, blind, counts, recorded)
 
 
-def to_sighting(row: tuple[int, int, str, int, int, float, int | None, str]) -> Sighting:
+def to_sighting(row: tuple[int, int, str, int, int, float, int | None, str, str]) -> Sighting:
     """From a row of `SELECT`."""
-    _, session_id, index_number, first, last, confidence, camera_id, origin = row
+    _, session_id, index_number, first, last, confidence, camera_id, origin, held = row
     return Sighting(
         session_id=session_id,
         index_number=index_number,
@@ -161,7 +175,12 @@ def to_sighting(row: tuple[int, int, str, int, int, float, int | None, str]) -> 
         confidence=confidence,
         camera_id=camera_id,
         origin=Origin(origin),
+        held=_reasons(held),
     )
+
+
+def _reasons(held: str) -> tuple[HeldReason, ...]:
+    return tuple(HeldReason(reason) for reason in held.split(",") if reason)
 
 
 def erase(connection: sqlite3.Connection, index_number: str, now: int) -> int:
@@ -230,6 +249,7 @@ def evidence_row(evidence: Evidence) -> dict[str, Any]:
         "last_frame_at": to_microseconds(evidence.last_frame_at),
         "details": [frame.to_json() for frame in evidence.details],
         "origin": evidence.origin.value,
+        "held": evidence.held,
     }
     return {
         "uid": evidence.uid,
@@ -246,5 +266,6 @@ def to_evidence(uid: str, session_id: int, index_number: str, content: str) -> E
     for moment in ("first_frame_at", "last_frame_at"):
         values[moment] = from_microseconds(values[moment])
     values["origin"] = Origin(values.get("origin", Origin.LIVE))  # a version before did not say
+    values["held"] = values.get("held", False)  # nor knew that a sighting may be held
     values["details"] = tuple(FrameEvidence.from_json(frame) for frame in values["details"])
     return Evidence(uid=uid, session_id=session_id, index_number=index_number, **values)

@@ -3,7 +3,8 @@
 A sighting is in the file, synced to disk, before `Outbox.put` returns: from then on a killed process, a machine without
 power or a database that is away for an hour loses nothing. Sightings of one student in one session by frames of one
 origin are kept as one row (earliest first, latest last, best confidence), so the file grows with the students seen and
-not with the time. What one camera watched in one hour is one row, too.
+not with the time; those that are to be held wait apart, one row a camera. What one camera watched in one hour is one
+row, too.
 
 What confirmed a student waits beside the sighting, put in the same transaction and gone in the same.
 

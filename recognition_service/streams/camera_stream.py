@@ -125,6 +125,7 @@ class CameraStream:
         self._most_pixels: int | None = None
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
+        self._origin_of = functools.partial(origin_of, plays_recordings=camera.plays_recordings)
         self._traceparent = traceparent_of(context.invocation_metadata())
         self._tools = tools
         self._flow = tools.flow_of(camera)
@@ -281,7 +282,7 @@ class CameraStream:
             if self._last_examined.shows(thumbnail, capture_time):
                 await pipeline.wait_turn(**turn)
                 look = Look(digest, self._last_examined.blank)
-                return _Prepared(plan, capture_time, None, origin_of(request), look)
+                return _Prepared(plan, capture_time, None, self._origin_of(request), look)
         found = await pipeline.find(
             request.jpeg,
             upsample=self.camera.upsample,
@@ -296,7 +297,7 @@ class CameraStream:
             self._most_pixels = _GROWTH * found.width * found.height
         if thumbnail is not None:
             self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
-        return _Prepared(plan, capture_time, found.faces, origin_of(request), Look(digest, found.blank))
+        return _Prepared(plan, capture_time, found.faces, self._origin_of(request), Look(digest, found.blank))
 
     def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:
         """The sessions that count, and the digest of the picture where there are any."""

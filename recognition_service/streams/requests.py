@@ -29,11 +29,11 @@ def priority_of(plan: FramePlan, *, live: bool) -> Priority:
     return Priority.RUNNING if plan.running else Priority.EARLY
 
 
-def origin_of(request: pb.StreamFramesRequest) -> Origin:
-    """Where a frame comes from, as it says."""
-    if request.recording:
+def origin_of(request: pb.StreamFramesRequest, *, plays_recordings: bool) -> Origin:
+    """Where a frame comes from, as it says; a recording that no operator answers for is as good as kept frames."""
+    if request.recording and plays_recordings:
         return Origin.RECORDING
-    return Origin.KEPT if request.replayed else Origin.LIVE
+    return Origin.KEPT if request.replayed or request.recording else Origin.LIVE
 
 
 def capture_time_of(request: pb.StreamFramesRequest) -> datetime:

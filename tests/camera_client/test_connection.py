@@ -47,6 +47,13 @@ def test_the_token_is_taken_out_of_texts() -> None:
     assert Connection("localhost:1", token=TOKEN).without_token("no cam_secret here") == "no *** here"
 
 
+def test_an_operators_token_goes_along_and_is_hidden_likewise() -> None:
+    player = Token.of_value("op_player")
+    connection = Connection("localhost:1", token=TOKEN, camera="hall", recording=player)
+    assert connection.metadata()[-1] == ("attendance-recording-token", "op_player")
+    assert connection.without_token("cam_secret and op_player") == "*** and ***"
+
+
 def test_a_tokens_representation_hides_it() -> None:
     assert "cam_secret" not in repr(TOKEN)
 

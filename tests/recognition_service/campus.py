@@ -52,6 +52,7 @@ class Campus:
     """Token of the camera "stray" in no room."""
     enrolment: str
     monitoring: str
+    recording: str
 
     def status_of(self, student: str) -> str | None:
         """The student's status in the session that runs now."""
@@ -107,6 +108,7 @@ def found_campus(settings: Settings) -> Campus:
         **tokens,
         enrolment=roles[TokenRole.ENROLMENT],
         monitoring=roles[TokenRole.MONITORING],
+        recording=roles[TokenRole.RECORDING],
     )
 
 

@@ -21,6 +21,7 @@ from attendance.database.models import (
 from attendance.database.watching.observation import MinuteCounts, SessionMinute, minute_of, observed_minutes
 from attendance.database.watching.rooms import room_watch
 from attendance.face_engine.interface import Image
+from attendance.settings.camera import RECORDING_METADATA
 from protos.attendance.v1 import attendance_pb2 as pb
 from tests.recognition_service.campus import COLOURS, STRANGER, CameraCall, Campus, add_session, until
 from tests.recognition_service.engines import picture
@@ -112,14 +113,20 @@ async def test_a_camera_watches_dies_and_comes_back_with_what_it_kept(
     }
 
 
-async def test_recordings_are_told_from_kept_frames(start: Any, open_stream: Any, lesson: Lesson) -> None:
-    call = await open_stream(await start(), "empty")
+@pytest.mark.parametrize("operator", [True, False])
+async def test_a_recording_is_one_where_an_operator_plays_it(start: Any, lesson: Lesson, *, operator: bool) -> None:
+    campus = lesson.campus
+    token = [(RECORDING_METADATA, campus.recording)] if operator else []
+    call = CameraCall(await start(), campus.empty, "empty", campus.now, *token)
+    await call.opened()
     await lesson.film(call, range(2), origin=Origin.RECORDING, show=lambda: lesson.a_picture("red"))
     await until(lambda: lesson.which("watched") == {0, 1})
     assert not lesson.which("watched_live")
+    taken_for = Origin.RECORDING if operator else Origin.KEPT
     with lesson.campus.sessions() as db:
-        assert db.scalars(sa.select(Attendance.origin)).one() is Origin.RECORDING
-        assert set(db.scalars(sa.select(AttendanceEvidence.origin))) == {Origin.RECORDING}
+        assert db.scalars(sa.select(Attendance.origin)).one() is taken_for
+        assert set(db.scalars(sa.select(AttendanceEvidence.origin))) == {taken_for}
+    call.call.cancel()
 
 
 async def test_a_covered_lens(start: Any, open_stream: Any, lesson: Lesson) -> None:

@@ -139,10 +139,14 @@ def system(
     tmp_path: Path, database_url: str, engine: sa.Engine, sessions: sessionmaker[Session], class_index: Path
 ) -> Iterator[System]:
     """The demo's university on the test's database; nothing runs yet."""
-    token = new_token("cam")
+    token, recording_token = new_token("cam"), new_token("op")
     with sessions() as db:
         found_university(
-            db, passwords=Passwords("unused", "unused", "unused"), camera_token=token, now=datetime.now(UTC)
+            db,
+            passwords=Passwords("unused", "unused", "unused"),
+            camera_token=token,
+            now=datetime.now(UTC),
+            recording_token=recording_token,
         )
     environ = clean_environ() | {
         "ATTENDANCE_DATA_DIRECTORY": str(tmp_path / "data"),
@@ -155,6 +159,7 @@ def system(
         "ATTENDANCE_SERVICE_TIMETABLE_REFRESH_S": "0.5",
         "ATTENDANCE_CAMERA_NAME": CAMERA_NAME,
         "ATTENDANCE_CAMERA_TOKEN": token,
+        "ATTENDANCE_CAMERA_RECORDING_TOKEN": recording_token,
     }
     environ["ATTENDANCE_CAMERA_SERVER"] = environ["ATTENDANCE_SERVICE_LISTEN"]
     with Programs(tmp_path / "logs") as programs:

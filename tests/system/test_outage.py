@@ -1,15 +1,21 @@
-"""The service is away for a whole class; what the camera kept on disk fills the register when it is back."""
+"""The service is away for a whole class; what the camera kept on disk fills the register once a lecturer accepts it."""
 
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from attendance.database.held.answers import answer_held
+from attendance.database.held.waiting import waiting_sightings
+from attendance.database.models import Account
 from camera_client.frames import CapturedFrame
 from camera_client.spool import Spool, SpoolLimits, folder_of
-from operations.demo.university import CAMERA_NAME
+from operations.demo.university import CAMERA_NAME, LECTURER_EMAIL
 from tests.system.conftest import RATE, System
 from tests.system.test_sessions import RIGHT, complete
+
+SEEN = {student for student, status in RIGHT.items() if status in ("present", "late")}
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -29,8 +35,20 @@ def test_a_class_without_the_service_is_on_the_register_later(system: System, re
 
     system.start_service()
     system.programs.wait_until(lambda: spooled(spools) == 0, "the frames are not sent", timeout_s=240)
+    # The class is over, so what the camera kept waits for a person's word.
+    system.programs.wait_until(lambda: held(system) == SEEN, "the students are not held", timeout_s=60)
+    assert set(system.register(session_id).values()) == {"absent", "not recorded"}
+    with system.sessions() as db:
+        account = db.scalars(sa.select(Account.id).where(Account.email == LECTURER_EMAIL)).one()
+        answer_held(db, [row.id for row in waiting_sightings(db)], accept=True, account_id=account)
     assert system.wait_until_closed(session_id, complete) == RIGHT
     system.programs.check()
+
+
+def held(system: System) -> set[str]:
+    """Whom the camera saw, so that a person is asked."""
+    with system.sessions() as db:
+        return {row.student.index_number for row in waiting_sightings(db)}
 
 
 def fill(folder: Path, system: System, recording: Path) -> None:

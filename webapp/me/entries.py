@@ -13,6 +13,7 @@ from attendance.database.audiences import TAKES_PLACE, among, counts_for, is_exp
 from attendance.database.entries import history_of
 from attendance.database.evidence import evidence_of
 from attendance.database.excused import excuses_for
+from attendance.database.held.waiting import held_of_entry
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -28,6 +29,7 @@ from webapp.me.blueprint import blueprint
 from webapp.me.dispute_form import DisputeForm
 from webapp.me.identity import for_student
 from webapp.records.tallies import Tally, is_decided, tally_courses_of, tally_student
+from webapp.tools.held import reason_words
 from webapp.tools.languages import say_error
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
@@ -86,7 +88,9 @@ def entry_page(student: Student, own: OwnEntry, form: DisputeForm) -> str:
         session=own.session,
         entry=own.entry,
         changes=db.scalars(changes).all(),
-        sightings=evidence_of(db, session_id, student.id),
+        sightings=[row for row in evidence_of(db, session_id, student.id) if not row.held],
+        held=held_of_entry(db, session_id, student.id),
+        reason_words=reason_words,
         excuses=db.scalars(excuses_for(own.session, (student.id,))).all(),
         disputes=disputes_of_entry(db, session_id, student.id),
         cannot=_why_not(db, session_id, student.id),

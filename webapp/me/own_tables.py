@@ -31,6 +31,7 @@ from attendance.database.models import (
     Excuse,
     GalleryJob,
     Guest,
+    HeldSighting,
     LowAttendance,
     PhotoProposal,
     QueuedMail,
@@ -182,6 +183,26 @@ def _corrections(db: Session, student_id: int) -> Iterator[Row]:
         }
 
 
+def _held(db: Session, student_id: int) -> Iterator[Row]:
+    mine = sa.select(HeldSighting).where(HeldSighting.student_id == student_id)
+    sessions = _sessions(db, mine.with_only_columns(HeldSighting.session_id))
+    known = mine.options(joinedload(HeldSighting.camera), joinedload(HeldSighting.answered_by))
+    for row in _each(db, known.order_by(HeldSighting.id)):
+        yield sessions[row.session_id] | {
+            "camera": row.camera.name if row.camera else None,
+            "origin": row.origin,
+            "reasons": " ".join(row.reasons),
+            "first_seen": _moment(row.first_seen),
+            "last_seen": _moment(row.last_seen),
+            "confidence": row.confidence,
+            "arrived_at": _moment(row.arrived_at),
+            "accepted": row.accepted,
+            "answer": row.answer,
+            "answered_at": _moment(row.answered_at),
+            "answered_by": _name(row.answered_by),
+        }
+
+
 def _evidence_query(student_id: int) -> sa.Select[Any]:
     return sa.select(AttendanceEvidence).where(AttendanceEvidence.student_id == student_id)
 
@@ -201,6 +222,7 @@ def _evidence(db: Session, student_id: int) -> Iterator[Row]:
             "confidence": row.confidence,
             "origin": row.origin,
             "index_version": row.index_version,
+            "held": row.held,
             "recorded_at": _moment(row.recorded_at),
         }
 
@@ -363,7 +385,7 @@ TABLES = (
         lazy_gettext("When cameras recognised you, and how surely."),
         (
             *_SESSION, "evidence", "camera", "first_picture_at", "last_picture_at", "pictures", "distance", "limit",
-            "confidence", "origin", "index_version", "recorded_at",
+            "confidence", "origin", "index_version", "held", "recorded_at",
         ),
         _evidence,
     ),
@@ -372,6 +394,15 @@ TABLES = (
         lazy_gettext("The pictures that counted, one by one: numbers only; no picture is kept."),
         ("evidence", "captured_at", "distance", "weight", "width_pixels", "sharpness"),
         _pictures,
+    ),
+    OwnTable(
+        "held",
+        lazy_gettext("Sightings of you that were held until somebody accepted or refused them."),
+        (
+            *_SESSION, "camera", "origin", "reasons", "first_seen", "last_seen", "confidence", "arrived_at", "accepted",
+            "answer", "answered_at", "answered_by",
+        ),
+        _held,
     ),
     OwnTable(
         "guest",

@@ -39,6 +39,7 @@ from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.course_sheets import sessions_sheet
 from webapp.records.proposals import proposing_students
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
+from webapp.tools.held import held_in_courses
 from webapp.tools.live_parts import ask_again_s, fragment
 from webapp.tools.names import contains_text
 from webapp.tools.paging import paginate
@@ -65,12 +66,14 @@ class SessionLine:
 
     Attributes:
         roster: how many students are expected, as things are now.
+        held: how much is held and waits for a person's word.
     """
 
     session: ClassSession
     phase: Phase
     tally: Tally
     roster: int
+    held: int = 0
 
     @property
     def unseen(self) -> int:
@@ -221,8 +224,10 @@ def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, 
         courses = set(db.scalars(sa.select(Course.id).where(Course.id.in_(courses), reach(Course.id))))
     tallies = tally_sessions(db, [session.id for session in sessions], reach if joint else None)
     sizes = expected_sizes(db, sessions, courses)
+    held = held_in_courses(db, reach, ClassSession.id.in_([session.id for session in sessions])).by_session
     return [
-        SessionLine(session, phase_of(session, now), tallies[session.id], sizes[session.id]) for session in sessions
+        SessionLine(session, phase_of(session, now), tallies[session.id], sizes[session.id], held[session.id])
+        for session in sessions
     ]
 
 
@@ -239,6 +244,7 @@ def _today(db: Session, now: datetime) -> dict[str, Any]:
         "tasks": _by_hand(db, now),
         "disputed": _disputed(db),
         "proposing": proposing_students(db),
+        "held": held_in_courses(db, among(_own_courses())).count,
         "again_s": ask_again_s([line.session for line in lines], now),
     }
 

@@ -15,6 +15,7 @@ from attendance.database.corrections import give_back as give_back_entry
 from attendance.database.entries import NO_ENTRY, history_of
 from attendance.database.evidence import evidence_of, frames_of
 from attendance.database.excused import excuses_for
+from attendance.database.held.waiting import held_of_entry
 from attendance.database.labels import LabelGoneError
 from attendance.database.models import AttendanceChange, ClassSession, utc_now
 from attendance.database.requests.disputes import disputes_of_entry
@@ -24,6 +25,7 @@ from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import AnswerForm, CorrectionForm, EntryForm, RemarkForm
 from webapp.register.rows import RegisterRow, labels_of, read_register, read_row, render_row
+from webapp.tools.held import reason_words
 from webapp.tools.languages import say, say_error
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.storage import database
@@ -207,6 +209,8 @@ def entry_page(
         remark=remark,
         answering=answering,
         disputes=disputes,
+        held=held_of_entry(database(), session.id, row.student_id),
+        reason_words=reason_words,
         changes=changes,
         sightings=sightings,
         excuses=database().scalars(excuses_for(session, (row.student_id,))).all(),

@@ -6,7 +6,8 @@ Events (`data` is JSON):
     watch: {"html": what is shown of the cameras}; looked at every `WATCH_S`, told when it differs
     beat: {"at": the same}; every `HEARTBEAT_S` when there is nothing else to tell. A browser that hears nothing for
         longer says that the connection is lost.
-    stale: the page must be read again: the session began, ended or closed, or the list of students changed.
+    stale: the page must be read again: the session began, ended or closed, the list of students changed, or what is
+        held for a person's word.
 Each event's `id` is the register's revision, so a browser that comes back says what it has (`Last-Event-ID`) and is
 told `stale` only when that is not what there is. A stream ends by itself after a while; browsers reconnect.
 """
@@ -138,7 +139,8 @@ def _event(watch: Watch, shown: Register | None, current: Register) -> str | Non
     if shown is None:
         return None if current.revision == watch.since else _format("stale", current.revision, {})
     before = {row.student_id: row for row in shown.rows}
-    if shown.phase is not current.phase or before.keys() != {row.student_id for row in current.rows}:
+    other_rows = before.keys() != {row.student_id for row in current.rows}
+    if shown.phase is not current.phase or other_rows or shown.held.revision != current.held.revision:
         return _format("stale", current.revision, {})
     changed = [row for row in current.rows if row != before[row.student_id]]
     if not changed:

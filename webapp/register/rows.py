@@ -29,6 +29,7 @@ from attendance.database.models import (
     Unrecorded,
 )
 from webapp.account.reach import courses_seen
+from webapp.tools.held import NOTHING_WAITS, Waiting, held_in_session
 from webapp.tools.labels import ShownLabel, offered_labels
 from webapp.tools.names import by_student_name
 from webapp.tools.phases import Phase, phase_of
@@ -56,6 +57,7 @@ class RegisterRow:
         excuse: the reason of an excuse that covers the session.
         entry_version: the entry's version; `NO_ENTRY` without one.
         disputed: whether the student calls the entry wrong, and nobody has answered.
+        held: whether a sighting of the student is held, and a person is asked.
     """
 
     student_id: int
@@ -77,6 +79,7 @@ class RegisterRow:
     unrecorded: Unrecorded | None = None
     watched_from: datetime | None = None
     disputed: bool = False
+    held: bool = False
 
     @property
     def status_key(self) -> str:
@@ -110,12 +113,14 @@ class Register:
 
     Attributes:
         counts: by state, how many rows; and of labels, by their keys, how many of those have them.
+        held: what waits for a person's word.
     """
 
     session: ClassSession
     phase: Phase
     rows: Sequence[RegisterRow]
     counts: Counter[str] = field(default_factory=Counter)
+    held: Waiting = NOTHING_WAITS
 
     @property
     def labels(self) -> list[ShownLabel]:
@@ -153,6 +158,7 @@ class Register:
     def revision(self) -> str:
         """Sixteen hexadecimal digits that differ when anything on the register differs."""
         digest = hashlib.sha256(self.phase.encode())
+        digest.update(repr(self.held.revision).encode())
         for row in sorted(self.rows, key=lambda row: row.student_id):  # however a page orders them
             digest.update(row.version.encode())
         return digest.hexdigest()[:16]
@@ -161,7 +167,7 @@ class Register:
 def read_register(
     db: Session, session: ClassSession, now: datetime, courses: Collection[int] | None = None
 ) -> Register:
-    """Read the register: every student on the roster, and everybody else who has a row; three statements.
+    """Read the register: every student on the roster, and everybody else who has a row; five statements.
 
     Args:
         db: any session.
@@ -172,9 +178,11 @@ def read_register(
     phase = phase_of(session, now)
     found = db.execute(_rows_query(db, session, courses)).all()
     changes = _changes(db, session.id)
-    rows = [_row(line, phase, changes) for line in found]
+    held = held_in_session(db, session, courses)
+    asked = held.students
+    rows = [replace(_row(line, phase, changes), held=line.id in asked) for line in found]
     counts = Counter(row.state for row in rows) + Counter(row.label.key for row in rows if row.label)
-    return Register(session, phase, rows, counts)
+    return Register(session, phase, rows, counts, held)
 
 
 def read_row(
@@ -183,7 +191,10 @@ def read_row(
     """One student's row; None for a student who is neither on the roster nor on the register, or of another course."""
     query = _rows_query(db, session, courses).where(Student.id == student_id)
     line = db.execute(query).first()
-    return None if line is None else _row(line, phase_of(session, now), _changes(db, session.id, [student_id]))
+    if line is None:
+        return None
+    held = student_id in held_in_session(db, session, courses).students
+    return replace(_row(line, phase_of(session, now), _changes(db, session.id, [student_id])), held=held)
 
 
 def labels_of(session: ClassSession) -> list[ShownLabel]:

@@ -24,6 +24,7 @@ from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.register_sheet import register_sheet
 from webapp.register.rows import Register, RegisterRow, labels_of, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
+from webapp.tools.held import reason_words
 from webapp.tools.names import NameOrder, family_key, name_key
 from webapp.tools.paging import page_of
 from webapp.tools.storage import database, release_database, sessions_of
@@ -32,8 +33,8 @@ from webapp.tools.watching import troubles
 
 _ROWS_A_PAGE = 500
 _STREAMS = "attendance_streams"
-DISPUTED = "disputed"
-"""In place of a state: the entries that their students call wrong."""
+DISPUTED, HELD = "disputed", "held"
+"""In place of a state: the entries that their students call wrong; and those of whom a sighting is held."""
 
 
 def init_register(app: Flask, *, max_streams: int) -> None:
@@ -82,6 +83,7 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         shown=" ".join(row.entry for row in rows),
         **_watch_parts(database(), register, now),
         basis=basis_of(session),
+        reason_words=reason_words,
         read_at=_clock(now),
         guests=guests_of(database(), session, courses_seen(session)),
         export_addresses={
@@ -187,7 +189,8 @@ def _in_order(rows: Iterable[RegisterRow]) -> list[RegisterRow]:
 
 
 def _matches(row: RegisterRow, search: str, state: str) -> bool:
-    if state and not (row.disputed if state == DISPUTED else state in (row.state, row.status_key)):
+    asked = {DISPUTED: row.disputed, HELD: row.held}
+    if state and not asked.get(state, state in (row.state, row.status_key)):
         return False
     key = name_key(search)
     return not key or key in name_key(row.name) or key in name_key(row.index_number)

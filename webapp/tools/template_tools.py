@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, current_app
 from wtforms import Field
 
-from attendance.database.models import Source, Status, Unrecorded
+from attendance.database.models import HeldReason, Source, Status, Unrecorded
 from attendance.texts import english
 from webapp.tools.icons import ICONS
 from webapp.tools.languages import percent_text, say
@@ -33,6 +33,20 @@ UNRECORDED_WORDS = {
     Unrecorded.UNRECOGNISABLE: english("the cameras could not recognise this student"),
     Unrecorded.UNNAMED: english("people were seen who could not be named"),
     Unrecorded.ENTERED_LATE: english("the session was entered after its end"),
+    Unrecorded.HELD: english("a sighting was held, and nobody has accepted it"),
+}
+
+# Why a sighting is held: each a sentence.
+HELD_WORDS = {
+    HeldReason.COPY_OF_PHOTO: english("The face was as good as identical to an enrolment photo."),
+    HeldReason.SAME_PICTURE: english("The same picture came again and again."),
+    HeldReason.NO_VARIANCE: english("The face did not change as a living one does."),
+    HeldReason.PLANE: english("Face and background moved together, as on a sheet of paper."),
+    HeldReason.SCREEN: english("There was a bright frame around the face, as of a screen."),
+    HeldReason.TWO_ROOMS: english("The student was seen in two rooms at the same time."),
+    HeldReason.ONE_SPOT: english("Many students were seen one after the other at the same spot."),
+    HeldReason.LIVENESS_MODEL: english("A model that tells living faces from pictures took it for a picture."),
+    HeldReason.LATE: english("The pictures came after the session was closed."),
 }
 
 _HIGH, _MEDIUM, _LOW = english("High"), english("Medium"), english("Low")
@@ -59,6 +73,7 @@ def init_template_tools(app: Flask) -> None:
     app.jinja_env.globals.update(
         current_app=current_app,
         field_attributes=field_attributes,
+        held_words=HELD_WORDS,
         icons=ICONS,
         page_address=page_address,
         phase_words=PHASE_WORDS,

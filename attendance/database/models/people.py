@@ -28,6 +28,7 @@ class TokenRole(StrEnum):
 
     ENROLMENT = "enrolment"
     MONITORING = "monitoring"
+    RECORDING = "recording"  # beside a camera's token: what it sends as a recording, an operator plays
 
 
 class Account(Base):

@@ -37,6 +37,21 @@ class Unrecorded(StrEnum):
     UNRECOGNISABLE = "unrecognisable"  # no camera could have known the student
     UNNAMED = "unnamed"  # people were seen who could not be named
     ENTERED_LATE = "entered_late"  # the session was entered after its end
+    HELD = "held"  # a sighting of the student is held, and nobody has answered it
+
+
+class HeldReason(StrEnum):
+    """Why a sighting is held: neither entered in the register nor forgotten, until a person has answered it."""
+
+    COPY_OF_PHOTO = "copy_of_photo"  # as good as identical to an enrolment photo
+    SAME_PICTURE = "same_picture"  # frames that show the same picture
+    NO_VARIANCE = "no_variance"  # the face did not vary as a living one does
+    PLANE = "plane"  # face and background moved as one flat thing
+    SCREEN = "screen"  # a bright rectangle around the face
+    TWO_ROOMS = "two_rooms"  # in two rooms at once
+    ONE_SPOT = "one_spot"  # many students at one spot, one after the other
+    LIVENESS_MODEL = "liveness_model"  # a model took it for a picture
+    LATE = "late"  # frames that a camera had kept came after the session was closed
 
 
 class LabelColour(StrEnum):
@@ -215,6 +230,64 @@ class Excuse(Base):
         return self.ends_at - timedelta(microseconds=1)
 
 
+class HeldSighting(Base):
+    """A sighting that changes no entry until a person has accepted it; its rules are `attendance.database.held`'s.
+
+    One row a session, student, camera and way of coming: reasons are united and times widened, so that any order and
+    any repetition of what a service reports leaves the same row.
+    """
+
+    __tablename__ = "held_sighting"
+    __table_args__ = (sa.UniqueConstraint("session_id", "student_id", "camera_id", "origin", "late"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    student_id: Mapped[int] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
+    camera_id: Mapped[int | None] = mapped_column(sa.ForeignKey("camera.id", ondelete="SET NULL"), index=True)
+    origin: Mapped[Origin] = mapped_column(enum_column_type(Origin))
+    # Whether it came when the session was closed, so that the register stands as it was concluded without it.
+    late: Mapped[bool]
+    reasons: Mapped[list[str]] = mapped_column(sa.JSON)  # values of `HeldReason`
+    first_seen: Mapped[datetime] = mapped_column(UtcDateTime)  # when it claims to be from
+    last_seen: Mapped[datetime] = mapped_column(UtcDateTime)
+    confidence: Mapped[float] = mapped_column(sa.Double)  # best of the confirming tracks, 0 to 1
+    arrived_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)  # the first of it
+    accepted: Mapped[bool | None]  # None: not answered
+    answer: Mapped[str | None] = mapped_column(sa.String(500))  # why, in a person's words
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="SET NULL"))
+
+    session: Mapped[ClassSession] = relationship()
+    student: Mapped[Student] = relationship()
+    camera: Mapped[Camera | None] = relationship()
+    answered_by: Mapped[Account | None] = relationship()
+
+
+class HeldObservation(Base):
+    """What one camera says it watched of a closed session, in an hour, by kept frames; it counts once accepted.
+
+    One row a session, camera, room and hour, UTC, merged as `Observation` is.
+    """
+
+    __tablename__ = "held_observation"
+    __table_args__ = (sa.UniqueConstraint("session_id", "camera_id", "room_id", "hour"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("class_session.id", ondelete="CASCADE"))
+    camera_id: Mapped[int | None] = mapped_column(sa.ForeignKey("camera.id", ondelete="SET NULL"), index=True)
+    room_id: Mapped[int] = mapped_column(sa.ForeignKey("room.id", ondelete="CASCADE"), index=True)
+    hour: Mapped[datetime] = mapped_column(UtcDateTime)  # its first moment
+    watched: Mapped[int] = mapped_column(sa.BigInteger)  # bit 0 is the hour's first minute
+    counts: Mapped[bytes] = mapped_column(sa.LargeBinary(600))  # as `Observation.counts`
+    arrived_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)  # the first of it
+    accepted: Mapped[bool | None]  # None: not answered
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="SET NULL"))
+
+    session: Mapped[ClassSession] = relationship()
+    camera: Mapped[Camera | None] = relationship()
+
+
 class AttendanceEvidence(Base):
     """What confirmed a student: distances and frames, no picture and no encoding. One row a confirmed track."""
 
@@ -240,5 +313,7 @@ class AttendanceEvidence(Base):
     last_frame_at: Mapped[datetime] = mapped_column(UtcDateTime)
     details: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)  # one object a frame, see `evidence.py`
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
+    # Of a sighting that is held; it counts for the register only once a person has accepted that.
+    held: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     camera: Mapped[Camera | None] = relationship()

@@ -23,6 +23,7 @@ from attendance.database.models import (
     GalleryJobKind,
     GalleryJobPhoto,
     Guest,
+    HeldSighting,
     ImportedFile,
     ImportedFilePart,
     JobState,
@@ -81,6 +82,7 @@ def withdraw_within(
     if student is None or (asked_at is not None and student.created_at > asked_at):
         return None
     db.execute(sa.delete(AttendanceEvidence).where(AttendanceEvidence.student_id == student.id))
+    db.execute(sa.delete(HeldSighting).where(HeldSighting.student_id == student.id))
     db.execute(sa.delete(Guest).where(Guest.student_id == student.id))
     db.execute(sa.delete(PhotoProposal).where(PhotoProposal.student_id == student.id))
     student.recognisable_since = None

@@ -66,6 +66,8 @@ class MinuteOfCamera:
     blind: bool
     """Frames came that showed nothing."""
     counts: MinuteCounts = NOBODY
+    recorded: bool = False
+    """Watched by frames of a recording alone, which an operator played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,40 @@ class Observed:
     """Frames came that showed nothing."""
     counts: bytes
     """Five times sixty unsigned 16-bit numbers, little-endian: the fields of `MinuteCounts` one after the other."""
+    recorded: int = 0
+    """By frames of a recording alone. That is said of a report, and not kept: it needs nobody's word."""
 
     def __post_init__(self) -> None:
         if self.hour.tzinfo is None or hour_of(self.hour) != self.hour:
             raise ValueError(f"{self.hour} is not the beginning of an hour, UTC")
-        if any(not 0 <= bits < 1 << _MINUTES for bits in (self.watched, self.watched_live, self.blind)):
+        if any(not 0 <= bits < 1 << _MINUTES for bits in self._bits):
             raise ValueError("an hour of observation has bits beyond its sixty minutes")
         if len(self.counts) != _LAYOUT.size:
             raise ValueError(f"an hour of observation has {len(self.counts)} bytes of counts, not {_LAYOUT.size}")
+
+    @property
+    def _bits(self) -> tuple[int, ...]:
+        return self.watched, self.watched_live, self.blind, self.recorded
+
+    @property
+    def by_kept(self) -> int:
+        """The minutes of which something is said by frames that a camera had kept, as bits."""
+        said = self.watched
+        for minute in range(_MINUTES):
+            said |= any(counts_of(self.counts, minute)) << minute
+        return said & ~self.watched_live & ~self.recorded
+
+    def only(self, minutes: int) -> "Observed":
+        """Some of the minutes, given as bits."""
+        counts = {minute: counts_of(self.counts, minute) for minute in range(_MINUTES) if minutes >> minute & 1}
+        return replace(
+            self,
+            watched=self.watched & minutes,
+            watched_live=self.watched_live & minutes,
+            blind=self.blind & minutes,
+            counts=_packed(counts),
+            recorded=self.recorded & minutes,
+        )
 
     def merged(self, other: "Observed") -> "Observed":
         """Both, of the same camera, room and hour."""
@@ -105,6 +133,7 @@ class Observed:
             watched_live=self.watched_live | other.watched_live,
             blind=self.blind | other.blind,
             counts=_largest(self.counts, other.counts),
+            recorded=self.recorded | other.recorded,
         )
 
 
@@ -144,6 +173,12 @@ def minutes_between(since: datetime, until: datetime) -> Iterator[datetime]:
         at += _MINUTE
 
 
+def bits_between(hour: datetime, since: datetime, until: datetime) -> int:
+    """The minutes of an hour that overlap a time, as bits."""
+    first, after = max(hour, since), min(hour + _HOUR, until)
+    return _bits(minutes_between(first, after)) if first < after else 0
+
+
 def observed_hours(camera_id: int | None, room_id: int, minutes: Iterable[MinuteOfCamera]) -> list[Observed]:
     """Minutes of one camera in one room, as the hours that are reported of it; by hour."""
     by_hour: dict[datetime, list[MinuteOfCamera]] = defaultdict(list)
@@ -158,6 +193,7 @@ def observed_hours(camera_id: int | None, room_id: int, minutes: Iterable[Minute
             watched_live=_bits(minute.at for minute in own if minute.watched_live),
             blind=_bits(minute.at for minute in own if minute.blind),
             counts=_packed({minute.at.minute: minute.counts for minute in own}),
+            recorded=_bits(minute.at for minute in own if minute.recorded),
         )
         for hour, own in sorted(by_hour.items())
     ]
@@ -330,7 +366,7 @@ def _locked_row(db: Session, camera_id: int | None, observed: Observed) -> Obser
 
 def _merge(db: Session, row: Observation, observed: Observed) -> bool:
     before = Observed(observed.camera_id, row.room_id, row.hour, row.watched, row.watched_live, row.blind, row.counts)
-    after = before.merged(observed)
+    after = before.merged(replace(observed, recorded=0))
     row.watched, row.watched_live, row.blind, row.counts = after.watched, after.watched_live, after.blind, after.counts
     db.flush()
     return after != before

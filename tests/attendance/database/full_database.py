@@ -30,6 +30,9 @@ from attendance.database.models import (
     GalleryJobKind,
     GalleryJobPhoto,
     Guest,
+    HeldObservation,
+    HeldReason,
+    HeldSighting,
     ImportedFile,
     ImportedFilePart,
     IndexVersion,
@@ -118,6 +121,22 @@ def fill(db: Session) -> None:
     db.add(
         Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)
     )
+    _fill_held(db, student, session, camera, lecturer)
+    db.commit()
+
+
+def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
+    _fill_erasures(db, lecturer)
+    student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
+    db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
+    given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
+    given.recorder, given.account_id = ConsentRecorder.ACCOUNT, lecturer.id
+    db.add(given)
+    db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
+    db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
+
+
+def _fill_held(db: Session, student: Student, session: ClassSession, camera: Camera, lecturer: Account) -> None:
     db.add(
         AttendanceEvidence(
             uid="u",
@@ -133,20 +152,20 @@ def fill(db: Session) -> None:
             first_frame_at=NINE,
             last_frame_at=NINE,
             details=[{"distance": 0.4}],
+            held=True,
         )
     )
-    db.commit()
-
-
-def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
-    _fill_erasures(db, lecturer)
-    student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
-    db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
-    given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
-    given.recorder, given.account_id = ConsentRecorder.ACCOUNT, lecturer.id
-    db.add(given)
-    db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
-    db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
+    held = HeldSighting(
+        session_id=session.id, student_id=student.id, camera_id=camera.id, origin=Origin.KEPT, late=True
+    )
+    held.reasons, held.first_seen, held.last_seen = [HeldReason.SCREEN, HeldReason.LATE], NINE, NINE
+    held.confidence, held.arrived_at = 0.1 + 0.2, NINE.replace(microsecond=13)
+    minutes = HeldObservation(session_id=session.id, camera_id=camera.id, room_id=session.room_id, hour=NINE)
+    minutes.watched, minutes.counts, minutes.accepted = 2**60 - 1, bytes(range(200)) * 3, True
+    minutes.answered_at, minutes.answered_by_id = NINE.replace(microsecond=15), lecturer.id
+    db.add(minutes)
+    held.accepted, held.answer, held.answered_at, held.answered_by_id = False, "ü", NINE, lecturer.id
+    db.add(held)
 
 
 def _fill_erasures(db: Session, lecturer: Account) -> None:

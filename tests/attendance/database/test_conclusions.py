@@ -62,8 +62,9 @@ def test_the_table_says_what_is_concluded(line: list[str]) -> None:
     since, until = times[watched] if watched in times else map(clock, watched.split(NOT_SEEN))
     words = {"yes": LONG_SINCE, "no": None}
     known_since = words[known] if known in words else clock(known.removeprefix("since "))
-    seen = None if first_seen == NOT_SEEN else clock(first_seen)
-    student = StudentFacts(seen, excused == "yes", known_since, was_absent=was.endswith(", absent"))
+    held = first_seen == "held"
+    seen = None if first_seen in (NOT_SEEN, "held") else clock(first_seen)
+    student = StudentFacts(seen, excused == "yes", known_since, was_absent=was.endswith(", absent"), held=held)
     others = {number: StudentFacts(recognisable_since=LONG_SINCE) for number in range(1, int(also_not_seen) + 1)}
     minutes = observed(since, until, unnamed=[int(not_named)])
     concluded = conclude(class_session(), {0: student, **others}, minutes, closing=CLOSINGS[was], required=0.6)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import ApiToken, Camera
+from attendance.settings.camera import RECORDING_METADATA
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access import auth
 from recognition_service.access.auth import CameraIdentity, OperatorIdentity, TokenDirectory
@@ -24,6 +25,7 @@ ALLOWED = {
     "front": {"StreamFrames", "GetStatus"},
     "enrolment": {"Recognize", "EncodeFaces", "GetStatus"},
     "monitoring": {"GetStatus"},
+    "recording": {"GetStatus"},
 }
 Start = Callable[..., Any]
 
@@ -55,7 +57,7 @@ async def stub(start: Start) -> Any:
     return await start()
 
 
-@pytest.mark.parametrize("caller", ["front", "enrolment", "monitoring"])
+@pytest.mark.parametrize("caller", ["front", "enrolment", "monitoring", "recording"])
 async def test_a_token_opens_its_calls_and_no_others(stub: Any, campus: Campus, caller: str) -> None:
     for name in CALLS:
         code, details = await status_of(stub, name, bearer(getattr(campus, caller)))
@@ -84,6 +86,19 @@ async def test_without_a_known_token_every_call_is_refused_at_once(stub: Any, na
     code, details = await status_of(stub, name, metadata)
     assert code == grpc.StatusCode.UNAUTHENTICATED
     assert "token" in details
+
+
+@pytest.mark.parametrize("which", ["recording", "monitoring", "front", "unknown"])
+async def test_beside_a_camera_only_an_operator_who_plays_recordings_is_let_in(
+    stub: Any, campus: Campus, which: str
+) -> None:
+    beside = ((RECORDING_METADATA, getattr(campus, which, "unknown")),)
+    code, details = await status_of(stub, "StreamFrames", (*bearer(campus.front), *beside))
+    right = which == "recording"
+    assert code == (grpc.StatusCode.OK if right else grpc.StatusCode.UNAUTHENTICATED)
+    assert ("--role recording" in details) is not right
+    code, _ = await status_of(stub, "StreamFrames", (*bearer(new_token("cam")), *beside))
+    assert code == grpc.StatusCode.UNAUTHENTICATED  # it opens nothing by itself
 
 
 async def test_a_refusal_repeats_no_token(stub: Any, capsys: pytest.CaptureFixture[str]) -> None:

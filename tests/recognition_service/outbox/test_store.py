@@ -151,7 +151,7 @@ def _of_another_program(path: Path) -> None:
 def _of_a_newer_version(path: Path) -> None:
     Outbox(path).close()
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 4")
+    connection.execute("PRAGMA user_version = 5")
     connection.close()
 
 

@@ -70,8 +70,10 @@ def test_both_forms_say_the_same_and_a_name_is_no_formula(site, site_db, full):
         assert len(table) == 1 + len(rows), name
         assert all(list(row) == table[0] for row in rows), name
         filled |= {name} if rows else set()
-    assert filled >= {"student", "courses", "register", "corrections", "evidence", "guest", "excuses", "consent",
-                      "disputes", "proposed-photos", "gallery", "erasures"}  # fmt: skip
+    assert filled >= {
+        "student", "courses", "register", "corrections", "evidence", "held", "guest", "excuses", "consent",
+        "disputes", "proposed-photos", "gallery", "erasures",
+    }  # fmt: skip
     assert json.loads(files["student.json"])[0]["name"] == "=Zoë 学生"
     assert ",'=Zoë 学生," in files["student.csv"].decode()
     register = json.loads(files["register.json"])[0]

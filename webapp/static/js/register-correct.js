@@ -80,6 +80,7 @@ export function setUpCorrections(onSaved) {
     if (byMouse && target.type === "radio") target.form.elements.reason?.focus();
   });
   dialog.addEventListener("submit", (event) => {
+    if (event.target.hasAttribute("data-plain")) return; // changes more than the entry: the page is read anew
     event.preventDefault();
     save(event.target);
   });

@@ -14,6 +14,8 @@ function nameKey(text) {
 
 const register = () => document.querySelector("[data-register]");
 const paged = () => register().hasAttribute("data-paged");
+// In place of a state: what a row is marked with.
+const FLAGS = { disputed: "disputed", held: "asked" };
 const FIELDS = ["q", "state"];
 
 function parameters(asked) {
@@ -64,7 +66,7 @@ export function filterRows() {
   const [search, state] = [nameKey(asked.elements.q.value), asked.elements.state.value];
   let shown = 0;
   for (const row of rows()) {
-    row.hidden = !(row.dataset.search.includes(search) && (!state || (state === "disputed" ? "disputed" in row.dataset : [row.dataset.state, row.dataset.key].includes(state))));
+    row.hidden = !(row.dataset.search.includes(search) && (!state || (FLAGS[state] ? FLAGS[state] in row.dataset : [row.dataset.state, row.dataset.key].includes(state))));
     if (!row.hidden) shown += 1;
   }
   const note = document.querySelector("[data-filter-note]");

@@ -64,6 +64,7 @@ async function readPageAgain() {
   const places = Array.from(now.querySelectorAll("[data-count]"));
   showCounts(Object.fromEntries(places.map((place) => [place.dataset.count, place.textContent])));
   showWatch(now.querySelector("[data-watch]")?.innerHTML ?? "");
+  showHeld(now.querySelector("[data-held]"), sayings);
   announce(sayings);
   filterRows();
   return now.dataset.readAt;
@@ -82,6 +83,26 @@ function showWatch(html) {
   const table = place.querySelector("details");
   if (table && open) table.open = true;
   announce(troubles().filter((text) => !before.includes(text)));
+}
+
+// What is held for a person's word; what is open stays open, what is typed stays, and the focus stays on its button.
+function showHeld(now, sayings) {
+  const place = document.querySelector("[data-held]");
+  if (!place || !now || place.innerHTML === now.innerHTML) return;
+  const count = (part) => part.querySelector("h2")?.textContent.trim() ?? "";
+  const keyOf = (form) => Array.from(form.querySelectorAll("[name=sighting], [name=minutes]"), (one) => `${one.name}${one.value}`).join();
+  const forms = new Map(Array.from(place.querySelectorAll("form"), (form) => [keyOf(form), form]));
+  const open = new Set(Array.from(place.querySelectorAll("details[open][data-held-key]"), (one) => one.dataset.heldKey));
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  if (count(now) && count(now) !== count(place)) sayings.push(count(now));
+  const fresh = document.adoptNode(now);
+  for (const one of fresh.querySelectorAll("details[data-held-key]")) one.open = open.has(one.dataset.heldKey);
+  for (const form of fresh.querySelectorAll("form")) {
+    const old = forms.get(keyOf(form));
+    if (old) form.replaceWith(old); // with what is typed in it
+  }
+  place.replaceChildren(...fresh.childNodes);
+  if (focused && place.contains(focused)) focused.focus();
 }
 
 const rowIds = (page) => Array.from(page.querySelectorAll("[data-rows] > tr"), (row) => row.id).join();

@@ -1,0 +1,1 @@
+"""Sightings that are held: they change no entry until a person has accepted them."""
