@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import hash_password
+from attendance.database.access.sign_ins import begin_sign_in, goes_on
 from attendance.database.access.tokens import hash_token
 from attendance.database.audiences import expected_students, rooms_of
 from attendance.database.conclusions import watch_begins
@@ -26,6 +27,7 @@ from attendance.database.models import (
     SessionAudience,
     SessionRoom,
     Student,
+    utc_now,
 )
 from attendance.database.watching.observation import (
     NOBODY,
@@ -77,6 +79,17 @@ def make_lecturer(
             )
         )
     return _added(db, lecturer)
+
+
+def make_sign_in(db: Session, person: Account | Student) -> str:
+    """A sign-in of now, and its token."""
+    return begin_sign_in(db, person, now=utc_now(), lifetime=timedelta(hours=1))
+
+
+def is_signed_in(db: Session, token: str) -> bool:
+    """Whether the sign-in with this token goes on, as another process sees it."""
+    db.expire_all()
+    return goes_on(db, token, utc_now())
 
 
 def make_department(db: Session, name: str | None = None) -> Department:

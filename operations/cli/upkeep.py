@@ -52,7 +52,7 @@ def _tell(finding: Finding) -> None:
 def purge() -> None:
     """Delete what has been kept for longer than the retention settings say; run it daily.
 
-    Files that administrators tried or imported, and attempts to sign in, go after a day.
+    Files that administrators tried or imported, sign-ins that ended and attempts go after a day.
     """
     settings = load_settings()
     kept, now = settings.retention, datetime.now(UTC)

@@ -188,7 +188,7 @@ def _ask_password(lecturer: Account, field: PasswordField, empty: str) -> Attemp
     if not field.data:
         field.errors = [empty]
         return None
-    attempt = begin_attempt(lecturer.email)
+    attempt = begin_attempt(lecturer.email, lecturer.password_hash)
     if attempt.wait_s:
         field.errors = [wait_text(attempt)]
         return attempt

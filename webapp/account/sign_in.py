@@ -67,10 +67,10 @@ def sign_in_now() -> ResponseReturnValue:
     form = SignInForm()
     if not form.validate():
         return render_template("account/sign_in.html", form=form), 422
-    attempt = begin_attempt(form.email.data or "")
+    lecturer = database().scalar(sa.select(Account).where(Account.email == form.email.data))
+    attempt = begin_attempt(form.email.data or "", lecturer.password_hash if lecturer else "")
     if attempt.wait_s:
         return too_many(attempt, render_template("account/sign_in.html", form=form, wait=wait_text(attempt)))
-    lecturer = database().scalar(sa.select(Account).where(Account.email == form.email.data))
     # An unknown address, and one without a password yet, cost the same work as a wrong password, so that timing tells
     # nobody who has an account.
     known = lecturer.password_hash if lecturer and lecturer.password_hash != NO_PASSWORD else _nobodys_hash()
@@ -94,10 +94,16 @@ def sign_out_now() -> ResponseReturnValue:
     return response
 
 
-def begin_attempt(account: str) -> Attempt:
-    """Count an attempt at the account's password from this request's address; `end_attempt` must follow."""
+def begin_attempt(account: str, password_hash: str = "") -> Attempt:
+    """Count an attempt at a password from this request's address; `end_attempt` must follow.
+
+    Args:
+        account: what tells whose it is: the e-mail address, as it was typed or as it is kept.
+        password_hash: the password's, where there is one: attempts at another count for themselves, so that a new
+            password lifts the lock that wrong ones led to.
+    """
     database().commit()  # counting takes a connection of its own, and may wait
-    return _throttle().begin(account, request.remote_addr)
+    return _throttle().begin(f"{account}\0{password_hash}", request.remote_addr)
 
 
 def end_attempt(attempt: Attempt, *, right: bool) -> None:

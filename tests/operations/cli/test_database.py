@@ -12,7 +12,7 @@ from attendance.database.access.passwords import password_problem, verify_passwo
 from attendance.database.access.tokens import api_token_of, camera_of
 from attendance.database.models import Account, AccountRole, ApiToken, Camera, Role, Room
 from operations.cli.main import attendance
-from tests.factories import make_course, make_department
+from tests.factories import is_signed_in, make_course, make_department, make_sign_in
 
 Type = Callable[..., Result]
 
@@ -180,9 +180,11 @@ def test_a_weak_password_is_refused(type_: Type, engine: sa.Engine, db: Session)
 
 def test_a_reset_ends_other_sign_ins(type_: Type, engine: sa.Engine, db: Session) -> None:
     type_("lecturer", "add", "--email", "a@example.edu", "--name", "Ada", "--generate")
-    password = type_("lecturer", "reset-password", "a@example.edu", "--generate").stdout.strip()
     person = db.scalars(sa.select(Account)).one()
-    assert person.sign_in_epoch == 1
+    before = make_sign_in(db, person)
+    db.commit()
+    password = type_("lecturer", "reset-password", "a@example.edu", "--generate").stdout.strip()
+    assert not is_signed_in(db, before)
     assert verify_password(person.password_hash, password)
 
 

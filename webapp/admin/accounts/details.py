@@ -12,8 +12,9 @@ from wtforms import BooleanField
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
+from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.mail import forget_recipient
-from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role
+from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role, SignIn
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
 from webapp.admin.accounts.role_form import RoleForm, role_words
@@ -120,6 +121,8 @@ def save_account(account_id: int) -> ResponseReturnValue:
     else:
         take_role(db, account_id)
     account.name, account.email, account.active = form.name.data, form.email.data, active
+    if not active:
+        end_sign_ins(db, SignIn.account_id == account_id)
     if not committed(db, form.email, _TAKEN):
         return account_page(account, form)
     note("account_changed", account=account_id, administrator=administrator, active=active)
