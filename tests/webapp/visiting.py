@@ -55,7 +55,7 @@ class Visitor:
 
     def token(self) -> str:
         """The token that forms of this visitor carry."""
-        for path in ("/profile", "/signin"):
+        for path in ("/profile", "/profile/second-step", "/signin"):
             found = re.search(r'name="csrf_token" value="([^"]+)"', self.client.get(path).text)
             if found:
                 return found[1]

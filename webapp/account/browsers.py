@@ -8,7 +8,7 @@ _BROWSERS = (
     ("Opera", r"\b(OPR|Opera)/"),
     ("Samsung Internet", r"\bSamsungBrowser/"),
     ("Firefox", r"\b(Firefox|FxiOS)/"),
-    ("Chrome", r"\b(Chrome|CriOS)/"),
+    ("Chrome", r"(Chrome|Chromium|CriOS)/"),
     ("Safari", r"\bSafari/"),
 )
 _SYSTEMS = (

@@ -151,7 +151,8 @@ def _holds_in(role: AccountRole, course: Course) -> bool:
 
 
 def _begin(person: Account | Student, lifetime: timedelta, *, awaits_code: bool) -> None:
-    browser = Browser(network_of(request.remote_addr), browser_name(request.user_agent.string))
+    address = network_of(request.remote_addr) if request.remote_addr else ""
+    browser = Browser(address, browser_name(request.user_agent.string))
     sign_out()
     db = begin_change()
     session[_TOKEN] = begin_sign_in(
@@ -186,6 +187,8 @@ def _require_sign_in() -> Response | None:
         session.clear()
     if wants_page():
         target = request.full_path.rstrip("?") if request.method == "GET" else None
+        if half_signed_in_account() is not None:
+            return redirect(url_for("code.page", next=target if target != "/" else None))
         ended = "1" if g.get("session_ended") else None
         return redirect(url_for("account.sign_in_page", next=target if target != "/" else None, ended=ended))
     abort(401)

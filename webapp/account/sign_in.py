@@ -14,7 +14,7 @@ from wtforms.validators import DataRequired, Length
 from attendance.database.access.passwords import NO_PASSWORD, hash_password, verify_password
 from attendance.database.models import Account
 from attendance.tables.fields import EMAIL
-from webapp.account.identity import public, sign_in, sign_out, signed_in_account
+from webapp.account.identity import begin_half_sign_in, public, sign_in, sign_out, signed_in_account
 from webapp.account.permissions import Access, needs
 from webapp.account.throttle import Attempt, Throttle
 from webapp.tools.fields import cleaned
@@ -79,16 +79,25 @@ def sign_in_now() -> ResponseReturnValue:
     end_attempt(attempt, right=may_enter)
     if lecturer is None or not may_enter:
         return render_template("account/sign_in.html", form=form, failed=_WRONG), 422
+    target = safe_path(form.next.data)
+    if lecturer.second_factor is not None and lecturer.second_factor.confirmed_at is not None:
+        begin_half_sign_in(lecturer)
+        return redirect(url_for("code.page", next=target))
     sign_in(lecturer)
-    return redirect(safe_path(form.next.data) or url_for("courses.home"))
+    return redirect(target or url_for("courses.home"))
 
 
 @blueprint.post("/signout")
 @needs(Access.SIGNED_IN)
 def sign_out_now() -> ResponseReturnValue:
     """End this browser's sign-in."""
+    return signed_out()
+
+
+def signed_out(words: str = "") -> ResponseReturnValue:
+    """End this browser's sign-in, say so, and let the browser forget the pages."""
     sign_out()
-    flash(gettext("You are signed out."), "success")
+    flash(words or gettext("You are signed out."), "success")
     response = redirect(url_for("account.sign_in_page"))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

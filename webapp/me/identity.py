@@ -12,7 +12,7 @@ from flask import Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from attendance.database.models import Student
-from webapp.account.identity import forget_ended_sign_in, signed_in_account, signed_in_student
+from webapp.account.identity import forget_ended_sign_in, signed_in_student, this_sign_in
 from webapp.account.permissions import Access, need_of, needs
 
 P = ParamSpec("P")
@@ -44,5 +44,5 @@ def _require_student() -> ResponseReturnValue | None:
 
 def _to_sign_in() -> ResponseReturnValue:
     # A lecturer who looks at a student's page stays signed in.
-    ended = "1" if signed_in_account() is None and forget_ended_sign_in() else None
+    ended = "1" if this_sign_in() is None and forget_ended_sign_in() else None
     return redirect(url_for("me.sign_in_page", ended=ended))

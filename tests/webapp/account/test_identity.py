@@ -15,6 +15,8 @@ OPEN_TO_ALL = {
     "static",
     "account.sign_in_page",
     "account.sign_in_now",
+    "code.check",
+    "code.page",
     "forgotten.ask_for_link",
     "forgotten.page",
     "health.check",
