@@ -103,6 +103,7 @@ def test_its_use_is_written_once_a_minute(engine, db, ada):
     token = make_sign_in(db, ada)
     db.commit()
     made = sign_in_of(db, token)
+    assert made is not None
     db.rollback()
     began = made.used_at
     for seconds, written in ((59, False), (60, True)):
@@ -116,6 +117,7 @@ def test_its_use_is_written_once_a_minute(engine, db, ada):
 def test_it_ends_at_its_time(db, ada):
     token = make_sign_in(db, ada)
     found = sign_in_of(db, token)
+    assert found is not None
     assert counts(found, found.expires_at - timedelta(seconds=1))
     assert not counts(found, found.expires_at)
     assert sign_in_of(db, token + "x") is None
