@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import hash_password
-from attendance.database.access.sign_ins import begin_sign_in, goes_on
+from attendance.database.access.sign_ins import begin_sign_in, goes_on, rests_on
 from attendance.database.access.tokens import hash_token
 from attendance.database.audiences import expected_students, rooms_of
 from attendance.database.conclusions import watch_begins
@@ -26,6 +26,7 @@ from attendance.database.models import (
     Room,
     SessionAudience,
     SessionRoom,
+    SignIn,
     Student,
     utc_now,
 )
@@ -115,7 +116,16 @@ def make_course(
     for lecturer in lecturers:
         db.add(AccountRole(role=Role.LECTURER, course_id=course.id, account_id=lecturer.id))
     db.flush()
+    for lecturer in lecturers:
+        _keep_signed_in(db, lecturer)
     return course
+
+
+def _keep_signed_in(db: Session, lecturer: Account) -> None:
+    """Let a role that a test makes be one that was there before: a new one ends the sign-ins of its account."""
+    account = db.get_one(Account, lecturer.id)
+    db.refresh(account, ["roles"])
+    db.execute(sa.update(SignIn).where(SignIn.account_id == account.id).values(rests_on=rests_on(account)))
 
 
 def enrol(db: Session, course: Course, *students: Student) -> None:
