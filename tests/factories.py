@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import hash_password
+from attendance.database.access.sign_ins import begin_sign_in, goes_on, rests_on
 from attendance.database.access.tokens import hash_token
 from attendance.database.audiences import expected_students, rooms_of
 from attendance.database.conclusions import watch_begins
@@ -25,7 +26,9 @@ from attendance.database.models import (
     Room,
     SessionAudience,
     SessionRoom,
+    SignIn,
     Student,
+    utc_now,
 )
 from attendance.database.watching.observation import (
     NOBODY,
@@ -79,6 +82,17 @@ def make_lecturer(
     return _added(db, lecturer)
 
 
+def make_sign_in(db: Session, person: Account | Student) -> str:
+    """A sign-in of now, and its token."""
+    return begin_sign_in(db, person, now=utc_now(), lifetime=timedelta(hours=1))
+
+
+def is_signed_in(db: Session, token: str) -> bool:
+    """Whether the sign-in with this token goes on, as another process sees it."""
+    db.expire_all()
+    return goes_on(db, token, utc_now())
+
+
 def make_department(db: Session, name: str | None = None) -> Department:
     """A department."""
     return _added(db, Department(name=name or f"Department {next(_number)}"))
@@ -102,7 +116,16 @@ def make_course(
     for lecturer in lecturers:
         db.add(AccountRole(role=Role.LECTURER, course_id=course.id, account_id=lecturer.id))
     db.flush()
+    for lecturer in lecturers:
+        _keep_signed_in(db, lecturer)
     return course
+
+
+def _keep_signed_in(db: Session, lecturer: Account) -> None:
+    """Let a role that a test makes be one that was there before: a new one ends the sign-ins of its account."""
+    account = db.get_one(Account, lecturer.id)
+    db.refresh(account, ["roles"])
+    db.execute(sa.update(SignIn).where(SignIn.account_id == account.id).values(rests_on=rests_on(account)))
 
 
 def enrol(db: Session, course: Course, *students: Student) -> None:

@@ -8,18 +8,22 @@ from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
 from attendance.settings import Settings, load_settings
-from webapp.account import forgotten, links, preferences, profile
+from webapp.account import forgotten, links, places, preferences, profile
 from webapp.account import sign_in as account
 from webapp.account.density import init_density
-from webapp.account.identity import init_identity, is_admin, may, signed_in_account
+from webapp.account.identity import init_identity, is_admin, may, signed_in_account, signed_in_student
 from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
+from webapp.account.second_factor import signing_in as code
+from webapp.account.second_factor import views as second_factor
+from webapp.account.second_factor.checking import init_codes
+from webapp.account.second_factor.required import init_requirement
 from webapp.admin import blueprint as admin_blueprint
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
 from webapp.mail import pages as mail
 from webapp.me import blueprint as own_page_blueprint
-from webapp.me.identity import init_student_identity, signed_in_student
+from webapp.me.identity import init_student_identity
 from webapp.me.sign_in import init_own_page
 from webapp.records import courses, excuses, held, proposals, signing
 from webapp.records import views as records
@@ -77,7 +81,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
     init_storage(app, settings.database_url, pool_size=settings.database.pool_size, rules=settings.attendance)
     init_times(app, settings.institution.timezone)
-    init_identity(app, signin_hours=settings.web.signin_hours)
+    init_identity(app)
+    init_requirement(app)
     init_student_identity(app)
     CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
@@ -85,10 +90,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
 
     account.init_account(app)
+    init_codes(app)
     init_density(app)
     init_register(app, max_streams=max(1, settings.web.threads // 2))
     for room in (
         account,
+        code,
         courses,
         exam_office,
         excuses,
@@ -96,10 +103,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         health,
         held,
         links,
+        places,
         preferences,
         profile,
         proposals,
         records,
+        second_factor,
         signing,
         student,
     ):

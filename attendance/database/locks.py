@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from attendance.database.engine import BEGIN_MODE, DatabaseError
 
 _WAIT_S = 10
+_BRIEFLY_MS = 50
 
 
 @contextmanager
@@ -41,3 +42,42 @@ def exclusive(engine: sa.Engine, name: str) -> Iterator[sa.Connection]:
             # Not before the commit: whoever comes next must see what was written.
             connection.execute(sa.select(sa.func.release_lock(key)))
             connection.commit()
+
+
+def in_passing(engine: sa.Engine, statement: sa.Executable) -> bool:
+    """Execute one statement in a transaction of its own, unless it would have to wait: nobody depends on it.
+
+    Args:
+        engine: the database.
+        statement: one that writes.
+
+    Returns:
+        Whether it was executed.
+    """
+    try:
+        with engine.connect() as connection, _impatient(connection), connection.begin():
+            connection.execute(statement)
+    except sa.exc.SQLAlchemyError:
+        return False
+    return True
+
+
+@contextmanager
+def _impatient(connection: sa.Connection) -> Iterator[None]:
+    """Do not wait for locks, but for a moment.
+
+    https://www.sqlite.org/pragma.html#pragma_busy_timeout, in milliseconds;
+    https://mariadb.com/kb/en/innodb-system-variables/#innodb_lock_wait_timeout, in seconds.
+    """
+    if connection.dialect.name == "sqlite":
+        read, write, brief = "PRAGMA busy_timeout", "PRAGMA busy_timeout = {}", _BRIEFLY_MS
+    else:
+        read, write, brief = "SELECT @@innodb_lock_wait_timeout", "SET innodb_lock_wait_timeout = {}", 1
+    before = connection.exec_driver_sql(read).scalar()
+    connection.exec_driver_sql(write.format(brief))
+    connection.rollback()
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(write.format(before))
+        connection.rollback()

@@ -1,8 +1,18 @@
 """Settings of the dashboard."""
 
+from enum import StrEnum
+
 from pydantic import Field, SecretStr, field_validator
 
 from attendance.settings.section import Section
+
+
+class SecondFactorRule(StrEnum):
+    """Of whom a second factor is required at the sign-in; everybody may have one."""
+
+    NOBODY = "nobody"
+    ADMINISTRATORS = "administrators"
+    EVERYBODY = "everybody"
 
 
 class WebSettings(Section):
@@ -24,6 +34,11 @@ class WebSettings(Section):
     )
     signin_hours: int = Field(12, ge=1, le=720, description="Hours after which a lecturer signs in again.")
 
+    second_factor: SecondFactorRule = Field(
+        SecondFactorRule.NOBODY,
+        description="Who must type a code of an app beside the password: nobody, administrators or everybody; others "
+        "may. Until they have set it up, they open nothing else.",
+    )
     pseudo_languages: bool = Field(
         False, description="For developers: offer two made-up languages, in which a text that was forgotten is seen."
     )

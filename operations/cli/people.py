@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session, selectinload
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import generate_password, hash_password, password_problem
 from attendance.database.access.roles import Reach, give_role, role_in, take_role
+from attendance.database.access.second_factors import lift
 from attendance.database.models import Account, Course, Department, Role
 from attendance.database.opening import open_session
 from attendance.reports.names import printable
@@ -76,6 +77,20 @@ def reset_password(email: str, generate: bool) -> None:
         set_password(db, person, hashed)
     click.echo(f"{email} has a new password.", err=True)
     _show_generated(password, generate)
+
+
+@lecturer.command("lift-second-factor")
+@click.argument("email")
+def lift_second_factor(email: str) -> None:
+    """Let the person with the address EMAIL, whose phone is lost, sign in with the password alone.
+
+    The app and the recovery codes stop working, and every sign-in of the account ends.
+    """
+    email = checked(EMAIL, "The address", email)
+    with open_session(load_settings().database_url) as db:
+        if not lift(db, _found(db, email)):
+            raise click.ClickException(f"{email} signs in without a second factor.")
+    click.echo(f"{email} signs in with the password alone.", err=True)
 
 
 @lecturer.command()

@@ -52,8 +52,9 @@ def _tell(finding: Finding) -> None:
 def purge() -> None:
     """Delete what has been kept for longer than the retention settings say; run it daily.
 
-    Files that administrators tried or imported, and attempts to sign in, go after a day. Erasures that everybody has
-    carried out are finished; then MariaDB and MySQL write the tables anew in which the students were.
+    Files that administrators tried or imported, sign-ins that ended and attempts to sign in go after a day. Erasures
+    that everybody has carried out are finished; then MariaDB and MySQL write the tables anew in which the students
+    were.
     """
     settings = load_settings()
     kept, now = settings.retention, datetime.now(UTC)

@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.test import TestResponse
 
-from attendance.database.models import Account
+from attendance.database.access.sign_ins import begin_sign_in
+from attendance.database.engine import begin_writing
+from attendance.database.models import Account, utc_now
 from attendance.settings import Settings
-from webapp.account.identity import SignedIn
+from webapp.tools.storage import sessions_of
 
 WITH_MAIL: dict[str, dict[str, Any]] = {
     "mail": {"host": "127.0.0.1", "port": 9, "security": "none", "sender": "attendance@example.edu", "timeout_s": 5},
@@ -30,9 +33,10 @@ class Visitor:
 
     def enter_as(self, lecturer: Account) -> "Visitor":
         """Be signed in without typing a password (typing one takes a tenth of a second)."""
-        with self.client.session_transaction() as session:
-            session["_user_id"] = SignedIn(lecturer).get_id()
-            session["signed_in_at"] = 4e9
+        with sessions_of(self.client.application).begin() as db, self.client.session_transaction() as session:
+            begin_writing(db)
+            person = db.get_one(Account, lecturer.id)
+            session["sign_in"] = begin_sign_in(db, person, now=utc_now(), lifetime=timedelta(hours=12))
         return self
 
     def get(self, path: str, **arguments: Any) -> TestResponse:
@@ -51,7 +55,7 @@ class Visitor:
 
     def token(self) -> str:
         """The token that forms of this visitor carry."""
-        for path in ("/profile", "/signin"):
+        for path in ("/profile", "/profile/second-step", "/signin"):
             found = re.search(r'name="csrf_token" value="([^"]+)"', self.client.get(path).text)
             if found:
                 return found[1]

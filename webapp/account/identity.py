@@ -1,79 +1,110 @@
 """Who is signed in, and what that lets them open.
 
+The cookie holds a random token; the sign-in itself is a row (`attendance.database.access.sign_ins`), of an account or
+of a student, and one statement a request reads it.
+
 Every page wants a signed-in account unless its view is marked `@public`, and an administrator unless it says with
 `needs` what is enough: nothing is open by being forgotten.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
-import sqlalchemy as sa
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 from flask_babel import gettext as _
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from attendance.database.access.accounts import note_sign_in
-from attendance.database.access.sign_ins import was_there
-from attendance.database.models import Account, AccountRole, Course
+from attendance.database.access.sign_ins import (
+    USE_NOTED,
+    Browser,
+    begin_sign_in,
+    clear_away,
+    counts,
+    end_sign_ins,
+    goes_on,
+    note_use,
+    sign_in_of,
+)
+from attendance.database.models import Account, AccountRole, Course, SignIn, Student, utc_now
+from webapp.account.browsers import browser_name
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of, needs
+from webapp.account.throttle import network_of
 from webapp.tools.requests import wants_page
-from webapp.tools.storage import database
+from webapp.tools.storage import begin_change, database, engine_of
 
-_SIGNED_IN_AT = "signed_in_at"
+_TOKEN = "sign_in"  # noqa: S105 - of the cookie's part in which it stands
+_CODE_WITHIN = timedelta(minutes=5)
+"""For so long a right password waits for the second factor."""
 
 public = needs(Access.ANYBODY)
 """Mark a view that needs no sign-in."""
 
 
-class SignedIn(UserMixin):  # type: ignore[misc] # Flask-Login has no types
-    """A lecturer as Flask-Login wants one; the identifier in the cookie ends with the sign-in epoch."""
-
-    def __init__(self, lecturer: Account) -> None:
-        self.lecturer = lecturer
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the lecturer may sign in."""
-        return self.lecturer.active
-
-    def get_id(self) -> str:
-        """The lecturer's id and sign-in epoch: a password change makes older cookies point at nobody."""
-        return f"{self.lecturer.id}.{self.lecturer.sign_in_epoch}"
-
-
-def init_identity(app: Flask, *, signin_hours: int) -> None:
-    """Load the signed-in lecturer for each request, and close every view that is not public to others."""
-    manager = LoginManager()
-    manager.session_protection = None  # cookies are signed; a phone that changes its network stays signed in
-    manager.user_loader(_load)
-    manager.init_app(app)
-    app.config["SIGNIN_LIFETIME"] = timedelta(hours=signin_hours)
+def init_identity(app: Flask) -> None:
+    """Close every view that is not public to whoever is not signed in, or may not open it."""
     app.before_request(_require_sign_in)
     app.before_request(_require_permission)
 
 
-def sign_in(lecturer: Account) -> None:
-    """Start a fresh session for the lecturer; what an earlier session held is dropped."""
-    now = datetime.now(UTC)
-    note_sign_in(database(), lecturer.id, now)
-    session.clear()
-    session[_SIGNED_IN_AT] = now.timestamp()
-    login_user(SignedIn(lecturer))
+def sign_in(person: Account | Student) -> None:
+    """Sign somebody in at this browser; what it held before, another's sign-in too, ends."""
+    settings = current_app.config["ATTENDANCE"]
+    is_account = isinstance(person, Account)
+    hours, minutes = settings.web.signin_hours, settings.students.signin_minutes
+    lifetime = timedelta(hours=hours) if is_account else timedelta(minutes=minutes)
+    _begin(person, lifetime, awaits_code=False)
+    if is_account:
+        note_sign_in(database(), person.id, utc_now())
+
+
+def begin_half_sign_in(account: Account) -> None:
+    """Keep that the password was right, until the second factor is, too; nothing is open yet."""
+    _begin(account, _CODE_WITHIN, awaits_code=True)
 
 
 def sign_out() -> None:
-    """End the session of this browser."""
-    logout_user()
+    """End the sign-in of this browser, and forget what else it held."""
+    token = session.get(_TOKEN)
+    found = sign_in_of(database(), token) if isinstance(token, str) else None
+    if found is not None:
+        db = begin_change()
+        end_sign_ins(db, SignIn.id == found.id)
+        db.commit()
     session.clear()
+
+
+def this_sign_in() -> SignIn | None:
+    """The sign-in of this browser that counts, whole or half; None for nobody, and when it has ended."""
+    token = session.get(_TOKEN)
+    if "sign_in" not in g or g.sign_in[0] != token:
+        g.sign_in = token, _load(token)
+    found: SignIn | None = g.sign_in[1]
+    return found
 
 
 def signed_in_account() -> Account | None:
     """The lecturer who is signed in, or None."""
-    lecturer: Account | None = current_user.lecturer if current_user.is_authenticated else None
-    return lecturer
+    found = this_sign_in()
+    return None if found is None or found.awaits_code else found.account
+
+
+def signed_in_student() -> Student | None:
+    """The student who is signed in to the own page, or None."""
+    found = this_sign_in()
+    return None if found is None else found.student
+
+
+def half_signed_in_account() -> Account | None:
+    """Whose password was right at this browser, and whose second factor is missing; None: nobody's."""
+    found = this_sign_in()
+    return found.account if found is not None and found.awaits_code else None
+
+
+def forget_ended_sign_in() -> bool:
+    """Whether this browser was signed in until its sign-in ended, which is forgotten with this."""
+    return session.pop(_TOKEN, None) is not None
 
 
 def current_account() -> Account:
@@ -84,11 +115,10 @@ def current_account() -> Account:
     return lecturer
 
 
-def rights_of(db: Session, account_id: int) -> frozenset[tuple[Any, ...]]:
-    """What somebody's sign-in rests on, to compare: answers that go on for minutes end when it is another."""
-    query = sa.select(Account.active, Account.sign_in_epoch, AccountRole.role, AccountRole.department_id)
-    query = query.add_columns(AccountRole.course_id).outerjoin(AccountRole).where(Account.id == account_id)
-    return frozenset(tuple(row) for row in db.execute(query))
+def sign_in_goes_on() -> Callable[[Session], bool]:
+    """Of this request's sign-in, what answers that last ask at each look: does it count still?"""
+    token = str(session.get(_TOKEN))
+    return lambda db: goes_on(db, token, utc_now())
 
 
 def is_admin() -> bool:
@@ -120,21 +150,30 @@ def _holds_in(role: AccountRole, course: Course) -> bool:
     return bool(role.everywhere) or of_department or role.course_id == course.id
 
 
-def _load(identifier: str) -> SignedIn | None:
-    number, _, epoch = identifier.partition(".")
-    if not (number.isdecimal() and epoch.isdecimal()):
+def _begin(person: Account | Student, lifetime: timedelta, *, awaits_code: bool) -> None:
+    address = network_of(request.remote_addr) if request.remote_addr else ""
+    browser = Browser(address, browser_name(request.user_agent.string))
+    sign_out()
+    db = begin_change()
+    session[_TOKEN] = begin_sign_in(
+        db, person, now=utc_now(), lifetime=lifetime, browser=browser, awaits_code=awaits_code
+    )
+    db.commit()
+
+
+def _load(token: object) -> SignIn | None:
+    found = sign_in_of(database(), token) if isinstance(token, str) else None
+    if found is None:
         return None
-    lifetime: timedelta = current_app.config["SIGNIN_LIFETIME"]
-    since = float(session.get(_SIGNED_IN_AT, 0))
-    if datetime.now(UTC).timestamp() - since > lifetime.total_seconds():
-        return None
-    # With the roles, in one statement: a page asks them often, and streams after the database is released.
-    lecturer = database().get(Account, int(number), options=[joinedload(Account.roles)])
-    if lecturer is None or not lecturer.active or lecturer.sign_in_epoch != int(epoch):
-        return None
-    if not was_there(lecturer.created_at, since):
-        return None
-    return SignedIn(lecturer)
+    now, engine = utc_now(), engine_of(current_app)
+    if counts(found, now):
+        if now - found.used_at >= USE_NOTED:
+            database().commit()  # the connection: it is written with another
+            note_use(engine, found, now)
+        return found
+    database().commit()
+    clear_away(engine, found)
+    return None
 
 
 def _require_sign_in() -> Response | None:
@@ -143,11 +182,13 @@ def _require_sign_in() -> Response | None:
     # A student's page asks for the student itself (`webapp.me.identity`).
     if needed() in (Access.ANYBODY, Access.STUDENT) or signed_in_account() is not None:
         return None
-    if "_user_id" in session:
+    if this_sign_in() is None and forget_ended_sign_in():
         g.session_ended = True
         session.clear()
     if wants_page():
         target = request.full_path.rstrip("?") if request.method == "GET" else None
+        if half_signed_in_account() is not None:
+            return redirect(url_for("code.page", next=target if target != "/" else None))
         ended = "1" if g.get("session_ended") else None
         return redirect(url_for("account.sign_in_page", next=target if target != "/" else None, ended=ended))
     abort(401)

@@ -12,14 +12,16 @@ from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import hash_password
+from attendance.database.access.second_factors import factor_of
 from attendance.database.models import Account
 from attendance.tables.fields import EMAIL, PERSON_NAME
-from webapp.account.identity import current_account, sign_in
+from webapp.account.ask_password import ask_password
+from webapp.account.identity import current_account, sign_in, this_sign_in
 from webapp.account.new_password import NewPasswordForm
 from webapp.account.permissions import Access, needs
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
-from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, too_many, wait_text
-from webapp.account.throttle import Attempt
+from webapp.account.places import places
+from webapp.account.sign_in import too_many
 from webapp.tools.fields import Fits, cleaned
 from webapp.tools.languages import say_error
 from webapp.tools.storage import begin_change, database
@@ -94,7 +96,7 @@ def save_details() -> ResponseReturnValue:
     if not form.validate():
         return _page(details=form), 422
     if form.changes_address(lecturer):
-        wait = _ask_password(lecturer, form.your_password, gettext("Type your password to change the e-mail address."))
+        wait = ask_password(lecturer, form.your_password, gettext("Type your password to change the e-mail address."))
         if form.your_password.errors:
             page = _page(details=form)
             return too_many(wait, page) if wait else (page, 422)
@@ -149,7 +151,7 @@ def change_password() -> ResponseReturnValue:
     form, lecturer = PasswordForm(), current_account()
     if not form.validate():
         return _page(password=form), 422
-    wait = _ask_password(lecturer, form.current_password, gettext("Type your current password."))
+    wait = ask_password(lecturer, form.current_password, gettext("Type your current password."))
     if form.current_password.errors:
         page = _page(password=form)
         return too_many(wait, page) if wait else (page, 422)
@@ -174,31 +176,6 @@ def picture(digest: str) -> ResponseReturnValue:
     return response
 
 
-def _ask_password(lecturer: Account, field: PasswordField, empty: str) -> Attempt | None:
-    """Look at the password that was typed, as slowly as at the sign-in; what is wrong is the field's error.
-
-    Args:
-        lecturer: whose it should be.
-        field: in which it was typed.
-        empty: the error where nothing was.
-
-    Returns:
-        The attempt, where the person must wait before the next one.
-    """
-    if not field.data:
-        field.errors = [empty]
-        return None
-    attempt = begin_attempt(lecturer.email)
-    if attempt.wait_s:
-        field.errors = [wait_text(attempt)]
-        return attempt
-    right = password_is_right(lecturer.password_hash, field.data)
-    end_attempt(attempt, right=right)
-    if not right:
-        field.errors = [gettext("This is not your current password.")]
-    return None
-
-
 def _page(
     *, details: FlaskForm | None = None, picture: FlaskForm | None = None, password: FlaskForm | None = None
 ) -> str:
@@ -208,4 +185,7 @@ def _page(
         details=details or ProfileForm(formdata=None, data={"name": lecturer.name, "email": lecturer.email}),
         picture=picture or PictureForm(formdata=None),
         password=password or PasswordForm(formdata=None),
+        places=places(),
+        here=this_sign_in(),
+        second_factor=factor_of(database(), lecturer.id),
     )

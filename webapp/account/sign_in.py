@@ -14,7 +14,7 @@ from wtforms.validators import DataRequired, Length
 from attendance.database.access.passwords import NO_PASSWORD, hash_password, verify_password
 from attendance.database.models import Account
 from attendance.tables.fields import EMAIL
-from webapp.account.identity import public, sign_in, sign_out, signed_in_account
+from webapp.account.identity import begin_half_sign_in, public, sign_in, sign_out, signed_in_account
 from webapp.account.permissions import Access, needs
 from webapp.account.throttle import Attempt, Throttle
 from webapp.tools.fields import cleaned
@@ -67,10 +67,10 @@ def sign_in_now() -> ResponseReturnValue:
     form = SignInForm()
     if not form.validate():
         return render_template("account/sign_in.html", form=form), 422
-    attempt = begin_attempt(form.email.data or "")
+    lecturer = database().scalar(sa.select(Account).where(Account.email == form.email.data))
+    attempt = begin_attempt(form.email.data or "", lecturer.password_hash if lecturer else "")
     if attempt.wait_s:
         return too_many(attempt, render_template("account/sign_in.html", form=form, wait=wait_text(attempt)))
-    lecturer = database().scalar(sa.select(Account).where(Account.email == form.email.data))
     # An unknown address, and one without a password yet, cost the same work as a wrong password, so that timing tells
     # nobody who has an account.
     known = lecturer.password_hash if lecturer and lecturer.password_hash != NO_PASSWORD else _nobodys_hash()
@@ -79,25 +79,40 @@ def sign_in_now() -> ResponseReturnValue:
     end_attempt(attempt, right=may_enter)
     if lecturer is None or not may_enter:
         return render_template("account/sign_in.html", form=form, failed=_WRONG), 422
+    target = safe_path(form.next.data)
+    if lecturer.second_factor is not None and lecturer.second_factor.confirmed_at is not None:
+        begin_half_sign_in(lecturer)
+        return redirect(url_for("code.page", next=target))
     sign_in(lecturer)
-    return redirect(safe_path(form.next.data) or url_for("courses.home"))
+    return redirect(target or url_for("courses.home"))
 
 
 @blueprint.post("/signout")
 @needs(Access.SIGNED_IN)
 def sign_out_now() -> ResponseReturnValue:
     """End this browser's sign-in."""
+    return signed_out()
+
+
+def signed_out(words: str = "") -> ResponseReturnValue:
+    """End this browser's sign-in, say so, and let the browser forget the pages."""
     sign_out()
-    flash(gettext("You are signed out."), "success")
+    flash(words or gettext("You are signed out."), "success")
     response = redirect(url_for("account.sign_in_page"))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
-def begin_attempt(account: str) -> Attempt:
-    """Count an attempt at the account's password from this request's address; `end_attempt` must follow."""
+def begin_attempt(account: str, password_hash: str = "") -> Attempt:
+    """Count an attempt at a password from this request's address; `end_attempt` must follow.
+
+    Args:
+        account: what tells whose it is: the e-mail address, as it was typed or as it is kept.
+        password_hash: the password's, where there is one: attempts at another count for themselves, so that a new
+            password lifts the lock that wrong ones led to.
+    """
     database().commit()  # counting takes a connection of its own, and may wait
-    return _throttle().begin(account, request.remote_addr)
+    return _throttle().begin(f"{account}\0{password_hash}", request.remote_addr)
 
 
 def end_attempt(attempt: Attempt, *, right: bool) -> None:

@@ -104,7 +104,7 @@ class Throttle:
             account: what tells the account, e.g. the e-mail address as typed.
             address: the client's network address; the networks of one IPv6 customer (/64) count as one.
         """
-        account_key, address_key = self._key("account", account.lower()), self._key("address", _network(address))
+        account_key, address_key = self._key("account", account.lower()), self._key("address", network_of(address))
         give_up = time.monotonic() + _PATIENCE_S
         try:
             while True:
@@ -174,7 +174,8 @@ def _wait(db: sa.Connection, which: sa.ColumnElement[bool], limit: int, now: dat
     return 0 if moment is None else max(1, int((moment + _WINDOW - now).total_seconds()) + 1)
 
 
-def _network(address: str | None) -> str:
+def network_of(address: str | None) -> str:
+    """The address as it is counted and shown: of IPv6 the network of one customer (/64); "unknown" for what is none."""
     try:
         parsed = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:

@@ -35,6 +35,7 @@ from attendance.database.models import (
     LowAttendance,
     PhotoProposal,
     QueuedMail,
+    SignIn,
     Student,
 )
 from webapp.tools.session_words import audience_codes, room_names
@@ -345,6 +346,17 @@ def _mail(db: Session, student_id: int) -> Iterator[Row]:
         }
 
 
+def _sign_ins(db: Session, student_id: int) -> Iterator[Row]:
+    for made in _each(db, sa.select(SignIn).where(SignIn.student_id == student_id).order_by(SignIn.id)):
+        yield {
+            "signed_in_at": _moment(made.made_at),
+            "last_used_at": _moment(made.used_at),
+            "ends_at": _moment(made.expires_at),
+            "browser": made.browser,
+            "address": made.address,
+        }
+
+
 TABLES = (
     OwnTable(
         "student",
@@ -451,5 +463,11 @@ TABLES = (
         lazy_gettext("The mail that was sent to you."),
         ("kind", "to", "state", "asked_for_at", "ended_at"),
         _mail,
+    ),
+    OwnTable(
+        "sign-ins",
+        lazy_gettext("Where you are signed in to your page, and were until yesterday."),
+        ("signed_in_at", "last_used_at", "ends_at", "browser", "address"),
+        _sign_ins,
     ),
 )  # fmt: skip

@@ -13,14 +13,15 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField
 from wtforms.validators import DataRequired, Length
 
+from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.access.student_links import student_called, student_of_link, use_student_link
 from attendance.database.access.tokens import hash_token
-from attendance.database.models import Student, utc_now
+from attendance.database.models import SignIn, Student, utc_now
+from webapp.account.identity import sign_in, sign_out, signed_in_student
 from webapp.account.permissions import Access, needs
 from webapp.account.sign_in import too_many
 from webapp.account.throttle import Attempt, Limits, Throttle
 from webapp.me.blueprint import blueprint
-from webapp.me.identity import sign_in_student, sign_out_student, signed_in_student
 from webapp.me.mailing import can_mail, mail_link
 from webapp.tools.storage import begin_change, database, engine_of
 
@@ -125,7 +126,7 @@ def open_link() -> ResponseReturnValue:
         db.rollback()
         return _refusal()
     db.commit()
-    sign_in_student(student)
+    sign_in(student)
     return redirect(url_for("me.home"))
 
 
@@ -136,9 +137,9 @@ def sign_out_now() -> ResponseReturnValue:
     student = signed_in_student()
     if student is not None:
         db = begin_change()
-        student.sign_in_epoch += 1
+        end_sign_ins(db, SignIn.student_id == student.id)
         db.commit()
-    sign_out_student()
+    sign_out()
     flash(gettext("You are signed out."), "success")
     response = redirect(url_for("me.sign_in_page"))
     response.headers["Clear-Site-Data"] = '"cache"'

@@ -15,7 +15,7 @@ told `stale` only when that is not what there is. A stream ends by itself after 
 import json
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 LIFETIME_S = 90.0
 HEARTBEAT_S = 1.5
 WATCH_S = 10.0
+ASK_S = 1.0
 INTERVAL_S = 1.5
 _RETRY_MS = 2_000
 # A register that takes long to read is read less often, so that watching costs at most this share of a connection.
@@ -68,7 +69,7 @@ class Watch:
         watched: the HTML of what is shown of the cameras.
         since: the revision that the browser shows.
         courses: of a joint session, the courses whose students are listed; None for all.
-        allowed: whether the person may still watch, asked at each look; otherwise the stream ends.
+        allowed: whether the person may still watch, asked every `ASK_S`; otherwise the stream ends.
         lifetime_s: after this many seconds the stream ends.
     """
 
@@ -116,12 +117,39 @@ def watch_register(watch: Watch) -> Iterator[str]:
             return
         again_at = time.monotonic() + max(watch.interval_s, (time.monotonic() - started) / _DUTY)
         beat = _format("beat", current.revision, {"at": watch.clock(utc_now())})
-        while (left := again_at - time.monotonic()) > 0:
-            if watch.stopping.wait(max(0.0, min(left, spoken + HEARTBEAT_S - time.monotonic()))):
-                return
-            if time.monotonic() - spoken >= HEARTBEAT_S:
-                yield beat
-                spoken = time.monotonic()
+        said = yield from _wait(watch, again_at, beat, spoken=spoken, asked=started)
+        if said is None:
+            return
+        spoken = said
+
+
+def _wait(watch: Watch, until: float, beat: str, *, spoken: float, asked: float) -> Generator[str, None, float | None]:
+    """Wait until the next look, with a beat whenever nothing was said for long.
+
+    Returns:
+        When something was said last; None: the stream must end.
+    """
+    while (left := until - time.monotonic()) > 0:
+        soonest = min(spoken + HEARTBEAT_S, asked + ASK_S) - time.monotonic()
+        if watch.stopping.wait(max(0.0, min(left, soonest))):
+            return None
+        if time.monotonic() - asked >= ASK_S:
+            if not _may_go_on(watch):
+                return None
+            asked = time.monotonic()
+        if time.monotonic() - spoken >= HEARTBEAT_S:
+            yield beat
+            spoken = time.monotonic()
+    return spoken
+
+
+def _may_go_on(watch: Watch) -> bool:
+    """Whether the sign-in goes on, between two looks at a register that takes long to read."""
+    try:
+        with watch.sessions() as db:
+            return watch.allowed is None or watch.allowed(db)
+    except SQLAlchemyError:
+        return False
 
 
 def _read(watch: Watch, look: Callable[[Session, Register], str] | None) -> tuple[Register | None, str | None]:

@@ -14,7 +14,7 @@ from attendance.database.conclusions import basis_of
 from attendance.database.guests import guests_of
 from attendance.database.models import ClassSession, utc_now
 from attendance.settings import Settings
-from webapp.account.identity import current_account, rights_of
+from webapp.account.identity import sign_in_goes_on
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.exports.answers import Form, answer, file_stem
@@ -125,8 +125,6 @@ def live(session_id: int) -> ResponseReturnValue:
     if not register.live and register.revision == since:
         return "", 204  # tells the browser to stop asking
     streams, courses = streams_of(current_app), courses_seen(session)
-    person = current_account().id
-    rights = rights_of(database(), person)
     if streams.stopping.is_set() or not streams.enter():
         abort(503, gettext("Too many registers are watched live just now."))
     release_database()
@@ -139,8 +137,7 @@ def live(session_id: int) -> ResponseReturnValue:
         clock=_clock,
         watched=_watch_html,
         courses=courses,
-        # Whoever loses a role, or may not sign in any more, must ask anew.
-        allowed=lambda db: rights_of(db, person) == rights,
+        allowed=sign_in_goes_on(),
     )
     response = Response(stream_with_context(watch_register(watch)), mimetype="text/event-stream")
     response.call_on_close(streams.leave)

@@ -10,7 +10,7 @@ from attendance.database.transactions import transact
 
 
 def set_password(db: Session, account: Account, password_hash: str) -> None:
-    """Give somebody a new password, in the caller's transaction; every sign-in made with the old one ends.
+    """Give somebody a new password, in the caller's transaction; every sign-in made with the old one ends (`rests_on`).
 
     So does every link with which a password could be set.
 
@@ -21,7 +21,6 @@ def set_password(db: Session, account: Account, password_hash: str) -> None:
     """
     db.refresh(account, with_for_update=True)
     account.password_hash = password_hash
-    account.sign_in_epoch += 1
     db.execute(sa.delete(PasswordLink).where(PasswordLink.account_id == account.id))
 
 

@@ -1,16 +1,144 @@
-"""What ties a sign-in to the person who made it."""
+"""Sign-ins: of accounts to the dashboard, and of students to their own page. Each is a row, and ends with it.
 
+A browser holds a random token, of which the database keeps a hash. A sign-in ends by itself, when somebody ends it, and
+when what it rests on becomes another: see `rests_on`. Whoever changes a password or a role need not think of sign-ins.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-_CLOCKS_DIFFER = timedelta(minutes=1)
-"""By at most as much, of the machines that make rows and sign-ins."""
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, joinedload
+
+from attendance.database.access.tokens import hash_token, new_token
+from attendance.database.locks import in_passing
+from attendance.database.models import Account, SignIn, Student
+
+USE_NOTED = timedelta(minutes=1)
+"""How often it is written down that a sign-in is used."""
+_MOST = 50
+"""Sign-ins of one person at a time; the oldest end first."""
 
 
-def was_there(created_at: datetime, signed_in_at: float) -> bool:
-    """Whether a row can be of whoever signed in then: SQLite gives the id of a deleted row to the next one.
+@dataclass(frozen=True)
+class Browser:
+    """Where somebody signs in, for the list of sign-ins that they see.
+
+    Attributes:
+        address: of the network, up to 60 characters; "" where it is not known.
+        name: e.g. "Firefox, Linux", up to 60 characters; "" where it is not known.
+    """
+
+    address: str = ""
+    name: str = ""
+
+
+UNKNOWN = Browser()
+
+
+def rests_on(person: Account | Student) -> str:
+    """What a sign-in of this person rests on now, as SHA-256 in hexadecimal.
+
+    Of an account: the password, the second factor, and the roles; whatever else administrators are, they may do
+    everything. Of a student: the address to which links go. A sign-in that was made with another has ended.
+    """
+    if isinstance(person, Student):
+        facts = ["student", person.email or ""]
+    else:
+        factor = person.second_factor.confirmed_at if person.second_factor else None
+        places = sorted(f"{role.role.value} {role.department_id} {role.course_id}" for role in person.roles)
+        facts = ["account", person.password_hash, factor.isoformat() if factor else ""]
+        facts += ["administrator"] if person.administers else places
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+
+def begin_sign_in(
+    db: Session,
+    person: Account | Student,
+    *,
+    now: datetime,
+    lifetime: timedelta,
+    browser: Browser = UNKNOWN,
+    awaits_code: bool = False,
+) -> str:
+    """Sign somebody in, in the caller's transaction.
 
     Args:
-        created_at: of the row, aware.
-        signed_in_at: seconds since 1970, UTC.
+        db: begun with `begin_writing`.
+        person: as it was read when it was found right; where it was changed since, the sign-in has ended already.
+        now: aware.
+        lifetime: after which it ends by itself.
+        browser: where.
+        awaits_code: whether this is half a sign-in, which opens nothing: the second factor is missing.
+
+    Returns:
+        The token, which is kept nowhere.
     """
-    return (created_at - _CLOCKS_DIFFER).timestamp() <= signed_in_at
+    token = new_token("in")
+    whose = _of(person)
+    row = SignIn(token_hash=hash_token(token), rests_on=rests_on(person), awaits_code=awaits_code)
+    row.account_id, row.student_id = (person.id, None) if isinstance(person, Account) else (None, person.id)
+    row.made_at, row.used_at, row.expires_at = now, now, now + lifetime
+    row.address, row.browser = browser.address, browser.name
+    db.add(row)
+    db.flush()
+    newest = sa.select(SignIn.id).where(whose).order_by(SignIn.id.desc())
+    end_sign_ins(db, SignIn.id.in_(db.scalars(newest.offset(_MOST).limit(1_000)).all()))
+    return token
+
+
+def sign_in_of(db: Session, token: str) -> SignIn | None:
+    """The sign-in with this token, whether it counts or not, with its person; one statement. None: there is none."""
+    with_account = joinedload(SignIn.account)
+    query = sa.select(SignIn).where(SignIn.token_hash == hash_token(token))
+    query = query.options(
+        with_account.joinedload(Account.roles),
+        with_account.joinedload(Account.second_factor),
+        joinedload(SignIn.student),
+    )
+    return db.scalars(query).unique().one_or_none()
+
+
+def counts(sign_in: SignIn, now: datetime) -> bool:
+    """Whether a sign-in, loaded with its person, opens what the person may open now (half of one opens nothing)."""
+    person = sign_in.account or sign_in.student
+    if person is None or now >= sign_in.expires_at:
+        return False
+    return (isinstance(person, Student) or person.active) and sign_in.rests_on == rests_on(person)
+
+
+def goes_on(db: Session, token: str, now: datetime) -> bool:
+    """Whether the sign-in with this token counts, whole; for answers that last."""
+    found = sign_in_of(db, token)
+    return found is not None and not found.awaits_code and counts(found, now)
+
+
+def sign_ins_of(db: Session, account: Account, now: datetime) -> Sequence[SignIn]:
+    """Where somebody is signed in, the last used first."""
+    query = sa.select(SignIn).where(_of(account), SignIn.rests_on == rests_on(account), ~SignIn.awaits_code)
+    return db.scalars(query.where(SignIn.expires_at > now).order_by(SignIn.used_at.desc(), SignIn.id.desc())).all()
+
+
+def end_sign_ins(db: Session, *which: sa.ColumnElement[bool]) -> int:
+    """End the sign-ins that these conditions name, in the caller's transaction; how many there were."""
+    ended = db.connection().execute(sa.delete(SignIn).where(*which))
+    return ended.rowcount
+
+
+def note_use(engine: sa.Engine, sign_in: SignIn, now: datetime) -> None:
+    """Write down that a sign-in is used, unless that was done within `USE_NOTED`; left out where others write."""
+    if now - sign_in.used_at < USE_NOTED:
+        return
+    stale = (SignIn.id == sign_in.id, SignIn.used_at <= now - USE_NOTED)
+    in_passing(engine, sa.update(SignIn).where(*stale).values(used_at=now))
+
+
+def clear_away(engine: sa.Engine, sign_in: SignIn) -> None:
+    """Delete a sign-in that was found not to count, so that it never does again; left out where others write."""
+    in_passing(engine, sa.delete(SignIn).where(SignIn.id == sign_in.id))
+
+
+def _of(person: Account | Student) -> sa.ColumnElement[bool]:
+    return SignIn.account_id == person.id if isinstance(person, Account) else SignIn.student_id == person.id

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import MailState, QueuedMail, Student, StudentLink
+from attendance.database.models import MailState, QueuedMail, SignIn, Student, StudentLink
 from attendance.tables.fields import EMAIL, INDEX_NUMBER
 
 PATH = "/me/link"
@@ -91,8 +92,7 @@ def use_student_link(db: Session, token: str, *, now: datetime) -> Student | Non
 def end_own_page_sign_ins(db: Session, student_ids: Collection[int]) -> None:
     """Before an address changes: end sign-ins, links and waiting mail of the old one, in the caller's transaction."""
     if student_ids:
-        raised = sa.update(Student).where(Student.id.in_(student_ids)).values(sign_in_epoch=Student.sign_in_epoch + 1)
-        db.execute(raised)
+        end_sign_ins(db, SignIn.student_id.in_(student_ids))
         addresses = db.scalars(sa.select(Student.email).where(Student.id.in_(student_ids), Student.email.is_not(None)))
         waiting = (QueuedMail.recipient.in_(addresses.all()), QueuedMail.state == MailState.WAITING)
         db.execute(sa.delete(QueuedMail).where(*waiting))

@@ -41,8 +41,6 @@ class Account(Base):
     name: Mapped[str] = mapped_column(sa.String(120))
     password_hash: Mapped[str] = mapped_column(sa.String(255))
     active: Mapped[bool] = mapped_column(default=True)
-    # Raised when the password changes, so that sign-ins made with the old one end.
-    sign_in_epoch: Mapped[int] = mapped_column(default=0)
     language: Mapped[str | None] = mapped_column(sa.String(16))  # of pages and mail; None: the browser's
     picture: Mapped[bytes | None] = mapped_column(picture_type(), deferred=True)
     picture_digest: Mapped[str | None] = mapped_column(sa.String(64))  # SHA-256 hex; also the address of the picture
@@ -52,6 +50,7 @@ class Account(Base):
     roles: Mapped[list["AccountRole"]] = relationship(
         back_populates="account", cascade="all, delete-orphan", passive_deletes=True
     )
+    second_factor: Mapped["SecondFactor | None"] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 
     @property
     def administers(self) -> bool:
@@ -118,8 +117,6 @@ class Student(Base):
     # In lower case. Where links to the own page go, whatever is typed to ask for one.
     email: Mapped[str | None] = mapped_column(identifier_type(254), unique=True)
     language: Mapped[str | None] = mapped_column(sa.String(16))  # of mail and the own page; None: the browser's
-    # Raised when the address changes and when the student signs out, so that sign-ins to the own page end.
-    sign_in_epoch: Mapped[int] = mapped_column(default=0, server_default="0")
     # These three change through `attendance.database.consent` only, which keeps every change.
     consent_given_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     consent_means: Mapped[str | None] = mapped_column(sa.String(120))  # e.g. "signed form", "student portal"
@@ -165,3 +162,53 @@ class SignInAttempt(Base):
     address: Mapped[str] = mapped_column(identifier_type(32))
     tried_at: Mapped[datetime] = mapped_column(UtcDateTime)
     failed: Mapped[bool] = mapped_column(default=False)  # before: being checked
+
+
+class SignIn(Base):
+    """A browser in which somebody is signed in; see `attendance.database.access.sign_ins`."""
+
+    __tablename__ = "sign_in"
+    __table_args__ = (
+        sa.CheckConstraint("(account_id IS NULL) <> (student_id IS NULL)", name="is_of_one_person"),
+        {**UTF8, "sqlite_autoincrement": True},  # a number is given once, so that none is taken for another
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    student_id: Mapped[int | None] = mapped_column(sa.ForeignKey("student.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(identifier_type(64), unique=True)
+    rests_on: Mapped[str] = mapped_column(identifier_type(64))  # SHA-256 hex; another one now: the sign-in has ended
+    awaits_code: Mapped[bool] = mapped_column(default=False)  # the password was right, the second factor is missing
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    used_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)  # to about a minute
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    address: Mapped[str] = mapped_column(sa.String(60))  # of the network; "" where it is not known
+    browser: Mapped[str] = mapped_column(sa.String(60))  # e.g. "Firefox, Linux"; "" where it is not known
+
+    account: Mapped[Account | None] = relationship()
+    student: Mapped[Student | None] = relationship()
+
+
+class SecondFactor(Base):
+    """An account's app that makes codes for the sign-in (TOTP); see `attendance.database.access.second_factors`."""
+
+    __tablename__ = "second_factor"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
+    secret: Mapped[str | None] = mapped_column(sa.String(64), deferred=True)  # base32; None: not in use yet
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when the secret is in use
+    last_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # of the newest code that was used; none up to it is
+    # An app that is being set up, in the place of the one in use if there is one.
+    next_secret: Mapped[str | None] = mapped_column(sa.String(64), deferred=True)
+    next_made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RecoveryCode(Base):
+    """A code that takes the place of the app's, once; rows go when they are used."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (sa.UniqueConstraint("account_id", "code_hash"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"))
+    code_hash: Mapped[str] = mapped_column(identifier_type(64))

@@ -21,6 +21,7 @@ from attendance.database.models import (
     PhotoProposal,
     QueuedMail,
     Service,
+    SignIn,
     SignInAttempt,
     StudentLink,
 )
@@ -44,7 +45,7 @@ class Retention:
     proposals: datetime | None = None
     """Photos that students proposed, and what was said of them."""
     passing: datetime | None = None
-    """What the dashboard needs for hours at most: files that were tried or imported, and attempts to sign in."""
+    """What the dashboard needs for hours at most: files that were tried or imported, sign-ins, and attempts."""
     mail: datetime | None = None
     """Mail that was sent, failed, or was not needed any more."""
 
@@ -98,6 +99,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         "links to set a password that expired": _delete(
             sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing
         ),
+        "sign-ins that expired": _delete(sessions, SignIn.id, SignIn.expires_at, retention.passing),
     }
 
 

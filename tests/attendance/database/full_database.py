@@ -1,11 +1,12 @@
 """A database with a row in every table, and what is in it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.sign_ins import Browser, begin_sign_in
 from attendance.database.corrections import correct_status
 from attendance.database.models import (
     Account,
@@ -18,6 +19,7 @@ from attendance.database.models import (
     ConsentChange,
     ConsentKind,
     ConsentRecorder,
+    Course,
     Department,
     Dispute,
     DroppedOccurrence,
@@ -43,7 +45,9 @@ from attendance.database.models import (
     PasswordLink,
     PhotoProposal,
     QueuedMail,
+    RecoveryCode,
     Role,
+    SecondFactor,
     SeriesOrigin,
     Service,
     SessionSeries,
@@ -90,6 +94,7 @@ def fill(db: Session) -> None:
     db.add(job)
     db.add(PasswordLink(account_id=lecturer.id, token_hash="3" * 64, expires_at=NINE.replace(microsecond=5)))
     _fill_own_page(db, student, session, lecturer)
+    _fill_sign_ins(db, student, lecturer)
     db.add(SignInAttempt(account="a" * 32, address="b" * 32, tried_at=NINE.replace(microsecond=9), failed=True))
     db.flush()
     file = ImportedFile(token="t", account_id=lecturer.id, kind="students", file_name="ü.csv", report={"lines": 1})
@@ -104,10 +109,7 @@ def fill(db: Session) -> None:
     db.add(TimedWork(name="weekly_summary", done_for=NINE))
     course.attendance_threshold = 80
     record_sighting(db, Sighting(session.id, "s1", NINE, NINE, 1 / 3, camera.id))
-    label = StatusLabel(course_id=course.id, kind=Status.LATE, name="à distance", letter="Ù", colour=LabelColour.TEAL)
-    label.weight, label.retired_at = 1 / 3, NINE.replace(microsecond=11)
-    medical = StatusLabel(kind=Status.EXCUSED, name="医療", letter="医", colour=LabelColour.PINK)
-    db.add_all([label, medical])
+    medical = _fill_labels(db, course)
     db.flush()
     correct_status(
         db,
@@ -123,17 +125,6 @@ def fill(db: Session) -> None:
     )
     _fill_held(db, student, session, camera, lecturer)
     db.commit()
-
-
-def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
-    _fill_erasures(db, lecturer)
-    student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
-    db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
-    given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
-    given.recorder, given.account_id = ConsentRecorder.ACCOUNT, lecturer.id
-    db.add(given)
-    db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
-    db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
 
 
 def _fill_held(db: Session, student: Student, session: ClassSession, camera: Camera, lecturer: Account) -> None:
@@ -168,6 +159,17 @@ def _fill_held(db: Session, student: Student, session: ClassSession, camera: Cam
     db.add(held)
 
 
+def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
+    _fill_erasures(db, lecturer)
+    student.email, student.language = "zoë@example.edu", "fr"
+    db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
+    given = ConsentChange(student_id=student.id, kind=ConsentKind.GIVEN, happened_at=NINE, means="signed ü")
+    given.recorder, given.account_id = ConsentRecorder.ACCOUNT, lecturer.id
+    db.add(given)
+    db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
+    db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
+
+
 def _fill_erasures(db: Session, lecturer: Account) -> None:
     asked = {"recorder": ConsentRecorder.ACCOUNT, "requested_by_id": lecturer.id, "message": "ü"}
     erasure = Erasure(kind=ErasureKind.WITHDRAWAL, index_number="s1", requested_at=NINE, **asked)
@@ -176,6 +178,23 @@ def _fill_erasures(db: Session, lecturer: Account) -> None:
     db.add_all([erasure, service, Erasure(kind=ErasureKind.DELETION, recorder=ConsentRecorder.COMMAND)])
     db.flush()
     db.add(ErasureAcknowledgement(erasure_id=erasure.id, service_id=service.id, done_at=NINE.replace(microsecond=4)))
+
+
+def _fill_sign_ins(db: Session, student: Student, lecturer: Account) -> None:
+    now, lifetime = NINE.replace(microsecond=13), timedelta(hours=12)
+    begin_sign_in(db, lecturer, now=now, lifetime=lifetime, browser=Browser("2001:db8:1:2::/64", "Firefox, Linux"))
+    begin_sign_in(db, student, now=now, lifetime=lifetime)
+    factor = SecondFactor(account_id=lecturer.id, secret="A" * 32, confirmed_at=now, last_step=2**31)
+    factor.next_secret, factor.next_made_at = "B" * 32, now
+    db.add_all([factor, RecoveryCode(account_id=lecturer.id, code_hash="5" * 64)])
+
+
+def _fill_labels(db: Session, course: Course) -> StatusLabel:
+    label = StatusLabel(course_id=course.id, kind=Status.LATE, name="à distance", letter="Ù", colour=LabelColour.TEAL)
+    label.weight, label.retired_at = 1 / 3, NINE.replace(microsecond=11)
+    medical = StatusLabel(kind=Status.EXCUSED, name="医療", letter="医", colour=LabelColour.PINK)
+    db.add_all([label, medical])
+    return medical
 
 
 def rows_of(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:

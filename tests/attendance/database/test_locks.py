@@ -1,6 +1,7 @@
 """One at a time, on both databases."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.engine import DatabaseError, create_database_engine
-from attendance.database.locks import exclusive
+from attendance.database.locks import exclusive, in_passing
 from attendance.database.models import Room
 
 
@@ -55,3 +56,25 @@ def test_who_waits_too_long_is_told(engine: sa.Engine, monkeypatch: pytest.Monke
         pass
     with exclusive(engine, "rooms"), exclusive(engine, "cameras"):
         pass
+
+
+def test_what_is_written_in_passing_does_not_wait(engine: sa.Engine, db: Session) -> None:
+    rename = sa.update(Room).values(name="Hall")
+    assert in_passing(engine, sa.insert(Room).values(name="Room 1"))
+    with engine.connect() as other, other.begin():
+        other.execute(sa.update(Room).values(name="Held"))
+        began = time.monotonic()
+        assert not in_passing(engine, rename)
+        assert time.monotonic() - began < 10
+    assert in_passing(engine, rename)
+    assert db.scalars(sa.select(Room.name)).all() == ["Hall"]
+
+
+def test_the_next_one_of_that_connection_waits_again(engine: sa.Engine) -> None:
+    asked = "PRAGMA busy_timeout" if engine.dialect.name == "sqlite" else "SELECT @@innodb_lock_wait_timeout"
+    with engine.connect() as connection:
+        before = connection.exec_driver_sql(asked).scalar()
+    in_passing(engine, sa.insert(Room).values(name="Room 1"))
+    in_passing(engine, sa.insert(Room).values(name=None))  # refused
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql(asked).scalar() == before

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import password_problem, verify_password
 from attendance.database.access.tokens import api_token_of, camera_of
-from attendance.database.models import Account, AccountRole, ApiToken, Camera, Role, Room
+from attendance.database.models import Account, AccountRole, ApiToken, Camera, Role, Room, SecondFactor, utc_now
 from operations.cli.main import attendance
-from tests.factories import make_course, make_department
+from tests.factories import is_signed_in, make_course, make_department, make_sign_in
 
 Type = Callable[..., Result]
 
@@ -180,10 +180,29 @@ def test_a_weak_password_is_refused(type_: Type, engine: sa.Engine, db: Session)
 
 def test_a_reset_ends_other_sign_ins(type_: Type, engine: sa.Engine, db: Session) -> None:
     type_("lecturer", "add", "--email", "a@example.edu", "--name", "Ada", "--generate")
-    password = type_("lecturer", "reset-password", "a@example.edu", "--generate").stdout.strip()
     person = db.scalars(sa.select(Account)).one()
-    assert person.sign_in_epoch == 1
+    before = make_sign_in(db, person)
+    db.commit()
+    password = type_("lecturer", "reset-password", "a@example.edu", "--generate").stdout.strip()
+    assert not is_signed_in(db, before)
     assert verify_password(person.password_hash, password)
+
+
+def test_a_second_factor_is_lifted_for_a_lost_phone(type_: Type, engine: sa.Engine, db: Session) -> None:
+    type_("lecturer", "add", "--email", "a@example.edu", "--name", "Ada", "--generate")
+    person = db.scalars(sa.select(Account)).one()
+    db.add(SecondFactor(account_id=person.id, secret="A" * 32, confirmed_at=utc_now()))
+    db.flush()
+    before = make_sign_in(db, person)
+    db.commit()
+    assert is_signed_in(db, before)
+    db.rollback()
+    assert type_("lecturer", "lift-second-factor", "A@example.edu").exit_code == 0
+    assert not is_signed_in(db, before)
+    db.rollback()
+    refused = type_("lecturer", "lift-second-factor", "a@example.edu")
+    assert (refused.exit_code, "signs in without a second factor" in refused.stderr) == (1, True)
+    assert "There is no lecturer b@example.edu" in type_("lecturer", "lift-second-factor", "b@example.edu").stderr
 
 
 def test_a_program_gets_a_token_with_its_role(type_: Type, engine: sa.Engine, db: Session) -> None:

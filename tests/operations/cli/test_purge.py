@@ -23,6 +23,7 @@ from attendance.database.models import (
     MailState,
     Observation,
     QueuedMail,
+    SignIn,
     SignInAttempt,
 )
 from attendance.database.watching.observation import hour_of
@@ -154,6 +155,16 @@ def test_many_rows_go_in_parts(aged: Session) -> None:
     aged.execute(sa.insert(AttendanceEvidence), [values | {"id": None, "uid": f"u{number}"} for number in range(1200)])
     aged.commit()
     assert "Deleted 1,201 evidence" in purge(evidence_days=1)
+
+
+def test_a_sign_in_goes_a_day_after_its_end(aged: Session) -> None:
+    aged.execute(sa.update(SignIn).values(expires_at=NOW - timedelta(hours=23)))
+    aged.commit()
+    assert "Deleted 0 sign-ins that expired\n" in purge()
+    aged.execute(sa.update(SignIn).values(expires_at=NOW - timedelta(hours=25)))
+    aged.commit()
+    assert "Deleted 2 sign-ins that expired\n" in purge()
+    assert count(aged, SignIn) == 0
 
 
 def test_what_the_dashboard_needs_for_hours_goes_after_a_day(aged: Session) -> None:

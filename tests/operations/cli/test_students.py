@@ -11,7 +11,7 @@ from attendance.database.access.student_links import student_of_link
 from attendance.database.consent import BY_STUDENT, give_consent
 from attendance.database.models import Student, utc_now
 from operations.cli.main import attendance
-from tests.factories import NINE, make_student
+from tests.factories import NINE, is_signed_in, make_sign_in, make_student
 
 
 @pytest.fixture(autouse=True)
@@ -29,17 +29,23 @@ def type_(*words: str) -> tuple[int, str]:
 
 
 def test_sets_and_shows_an_address_and_a_language(db: Session) -> None:
+    ann = db.scalars(sa.select(Student).where(Student.name == "Ann")).one()
+    before = make_sign_in(db, ann)
+    db.commit()
     assert type_("set", "s1", "--email", "Ann@Example.edu", "--language", "fr") == (0, "s1 is saved.\n")
     status, said = type_("show", "s1")
     assert status == 0
     assert "e-mail address: ann@example.edu; language: fr" in said
     assert "consent given 2026-11-23 09:00 UTC, by own page (recorded: student)" in said
-    assert type_("set", "s1", "--email", "", "--language", "")[0] == 0
+    assert not is_signed_in(db, before)  # each change of the address ends what it opened
+    between = make_sign_in(db, ann)
+    db.commit()
+    assert is_signed_in(db, between)
     db.rollback()
-    row = db.execute(
-        sa.select(Student.email, Student.language, Student.sign_in_epoch).where(Student.name == "Ann")
-    ).one()
-    assert tuple(row) == (None, None, 2)  # each change of the address ends what it opened
+    assert type_("set", "s1", "--email", "", "--language", "")[0] == 0
+    assert not is_signed_in(db, between)
+    db.refresh(ann)
+    assert (ann.email, ann.language) == (None, None)
 
 
 @pytest.mark.parametrize(

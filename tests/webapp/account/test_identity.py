@@ -1,17 +1,22 @@
 """Who may open what: nothing is open by being forgotten, and nobody stays signed in who should not."""
 
+import time
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from attendance.database.models import Account, Role, utc_now
-from tests.factories import make_lecturer
+from attendance.database.engine import begin_writing
+from attendance.database.models import Account, Role, SecondFactor, SignIn, utc_now
+from tests.factories import PASSWORD, make_course, make_lecturer
 from webapp.tools.requests import safe_path
 
 OPEN_TO_ALL = {
     "static",
     "account.sign_in_page",
     "account.sign_in_now",
+    "code.check",
+    "code.page",
     "forgotten.ask_for_link",
     "forgotten.page",
     "health.check",
@@ -91,8 +96,6 @@ def test_whoever_gets_the_id_of_a_deleted_lecturer_gets_no_sign_in_with_it(site,
     lecturer = make_lecturer(site_db)
     site_db.commit()
     visitor, number = site.visitor(lecturer), lecturer.id
-    with visitor.client.session_transaction() as session:
-        session["signed_in_at"] = utc_now().timestamp()
     assert visitor.get("/").status_code == 200
     site_db.delete(lecturer)
     site_db.commit()
@@ -106,19 +109,120 @@ def test_a_sign_in_ends_after_its_hours(site, site_db):
     lecturer = make_lecturer(site_db)
     site_db.commit()
     visitor = site.visitor(lecturer)
-    with visitor.client.session_transaction() as session:
-        session["signed_in_at"] = 1.0
-    assert visitor.get("/").status_code == 302
-
-
-@pytest.mark.parametrize("identifier", ["", "1", "1.", ".1", "x.0", "1.x", "999.0", "1.0.0", "-1.0"])
-def test_a_strange_identifier_is_nobody(site, site_db, identifier):
-    make_lecturer(site_db)
+    assert visitor.get("/").status_code == 200
+    site_db.execute(sa.update(SignIn).values(expires_at=utc_now()))
     site_db.commit()
+    assert visitor.get("/").location == "/signin?ended=1"
+    site_db.rollback()
+    assert site_db.scalars(sa.select(SignIn)).all() == [], "nothing brings it back"
+
+
+def test_a_password_opens_as_long_as_the_setting_says(site, site_db):
+    make_lecturer(site_db, email="ada@example.edu")
+    site_db.commit()
+    site.visitor().post("/signin", {"email": "ada@example.edu", "password": PASSWORD})
+    made = site_db.scalars(sa.select(SignIn)).one()
+    assert made.expires_at - made.made_at == timedelta(hours=site.settings.web.signin_hours)
+
+
+@pytest.mark.parametrize("token", ["", "1.0", "in_" + "x" * 99_000, 1, None, ["in_1"], {"a": 1}, True])
+def test_a_strange_token_is_nobody(site, site_db, token):
+    lecturer = make_lecturer(site_db)
+    site_db.commit()
+    site.visitor(lecturer)
     visitor = site.visitor()
     with visitor.client.session_transaction() as session:
-        session.update(_user_id=identifier, signed_in_at=4e9)
+        session["sign_in"] = token
     assert visitor.get("/").status_code == 302
+    assert visitor.get("/me").status_code == 302
+
+
+def test_the_cookie_says_nothing_of_the_person_and_what_the_database_keeps_opens_nothing(site, site_db):
+    lecturer = make_lecturer(site_db)
+    site_db.commit()
+    visitor = site.visitor(lecturer)
+    with visitor.client.session_transaction() as session:
+        assert set(session) == {"sign_in"}
+        token = session["sign_in"]
+        session["sign_in"] = site_db.scalars(sa.select(SignIn.token_hash)).one()
+    assert token not in str(site_db.execute(sa.select(SignIn.__table__)).all())
+    assert visitor.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "change", ["signed out", "password set", "role given", "role taken", "blocked", "blocked and back", "second factor"]
+)
+def test_the_cookie_of_before_opens_nothing_afterwards(site, site_db, change):
+    course, other = make_course(site_db), make_course(site_db)
+    lecturer = make_lecturer(site_db, role=Role.LECTURER, of=course)
+    admin = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor, office = site.visitor(lecturer), site.visitor(admin)
+    assert visitor.get("/").status_code == 200
+    kept = visitor.client.get_cookie("attendance_session").value
+    path = f"/admin/accounts/{lecturer.id}"
+    details = {"name": "Ada", "email": lecturer.email}
+    if change == "signed out":
+        visitor.post("/signout")
+    elif change == "password set":
+        office.post(f"{path}/password", {"confirmed": "yes"})
+    elif change == "role given":
+        office.post(f"{path}/roles", {"role": "assistant", "course": other.code})
+    elif change == "role taken":
+        office.post(f"{path}/roles/{lecturer.roles[0].id}/remove")
+    elif change == "second factor":
+        site_db.add(SecondFactor(account_id=lecturer.id, secret="A" * 32, confirmed_at=utc_now()))
+        site_db.commit()
+    else:
+        office.post(path, details)
+        if change == "blocked and back":
+            office.post(path, {**details, "active": "y"})
+    thief = site.visitor()
+    thief.client.set_cookie("attendance_session", kept)
+    assert thief.get("/").status_code == 302
+
+
+def test_an_administrators_own_further_roles_end_nothing(site, site_db):
+    course, admin = make_course(site_db), make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor = site.visitor(admin)
+    answer = visitor.post(f"/admin/courses/{course.id}/lecturers", {"lecturer": admin.email})
+    assert "teaches" in visitor.text(answer.location)
+
+
+def test_a_page_reads_the_sign_in_with_one_statement_and_writes_its_use_once_a_minute(site, site_db):
+    lecturer = make_lecturer(site_db)
+    site_db.commit()
+    visitor = site.visitor(lecturer)
+
+    def statements():
+        del site.statements[:]
+        assert visitor.get("/profile").status_code == 200
+        return [" ".join(said.split()[:2]) for said in site.statements if "sign_in" in said and "PRAGMA" not in said]
+
+    assert statements().count("UPDATE sign_in") == 0
+    site_db.execute(sa.update(SignIn).values(used_at=utc_now() - timedelta(seconds=61)))
+    site_db.commit()
+    assert statements().count("UPDATE sign_in") == 1
+    assert statements().count("UPDATE sign_in") == 0
+    del site.statements[:]
+    assert visitor.get("/").status_code == 200
+    assert len([said for said in site.statements if "sign_in" in said]) == 1
+
+
+def test_a_page_does_not_wait_for_others_that_write(site, site_db):
+    lecturer = make_lecturer(site_db)
+    site_db.commit()
+    visitor = site.visitor(lecturer)
+    long_ago = utc_now() - timedelta(hours=1)
+    site_db.execute(sa.update(SignIn).values(used_at=long_ago))
+    site_db.commit()
+    begin_writing(site_db)
+    began = time.monotonic()
+    assert visitor.get("/").status_code == 200
+    assert time.monotonic() - began < 5
+    site_db.rollback()
+    assert site_db.scalars(sa.select(SignIn.used_at)).all() == [long_ago]
 
 
 def test_an_administrator_opens_the_administration(site, site_db):

@@ -59,7 +59,7 @@ def campus(site: Site, site_db: Session) -> Campus:
 def expected(address: Address, role: Role | None, *, here: bool) -> Answer:
     """What the table of roles says about somebody who is signed in."""
     need = address.need
-    if need is Access.STUDENT:
+    if need is Access.STUDENT or address.endpoint in AFTER_A_PASSWORD:
         return Answer.SIGN_IN
     if isinstance(need, Access):
         return Answer.ALLOWED
@@ -94,6 +94,10 @@ NEVER_THERE = frozenset(
     }
 )  # fmt: skip
 """Of something that is kept for minutes, or of a picture: the test makes none, so who may open it gets 404."""
+
+
+AFTER_A_PASSWORD = frozenset({"code.page", "code.check"})
+"""Open to anybody, and lead to the sign-in unless a password was typed at this browser just now."""
 
 
 @pytest.fixture
@@ -142,6 +146,8 @@ def test_nobody_opens_what_wants_a_sign_in(site: Site, campus: Campus) -> None:
         got, wanted = ask(visitor, address), Answer.SIGN_IN
         if address.need is Access.ANYBODY:
             wanted = Answer.MISSING if address.endpoint in NEVER_THERE else Answer.ALLOWED
+        if address.endpoint in AFTER_A_PASSWORD:
+            wanted = Answer.SIGN_IN
         assert got is wanted, address
 
 

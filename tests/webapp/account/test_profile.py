@@ -191,7 +191,8 @@ def test_a_password_change_that_cannot_be_is_named(site, visitor, lecturer, form
     assert answer.status_code == 422
     assert message in answer.text
     assert NEW not in answer.text
-    assert stored(site, lecturer).sign_in_epoch == 0
+    assert stored(site, lecturer).password_hash == lecturer.password_hash
+    assert visitor.get("/profile").status_code == 200, "still signed in"
 
 
 def test_guessing_the_current_password_is_slowed_down_too(visitor):

@@ -133,3 +133,13 @@ def test_a_right_password_forgets_the_wrong_ones(site, lecturer):
         for _ in range(PAIR_LIMIT - 1):
             sign_in(visitor, password="wrong")
         assert sign_in(visitor).status_code == 302
+
+
+def test_a_new_password_lifts_the_lock_however_it_came(site, site_db, lecturer):
+    visitor = site.visitor()
+    for _ in range(PAIR_LIMIT):
+        sign_in(visitor, password="wrong")
+    assert sign_in(visitor).status_code == 429
+    lecturer.password_hash = passwords.hash_password("a new password")
+    site_db.commit()
+    assert sign_in(visitor, password="a new password").status_code == 302

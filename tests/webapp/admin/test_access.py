@@ -89,6 +89,8 @@ def test_somebody_made_lecturer_or_inactive_is_out_at_once(site, site_db):
     assert visitor.get("/admin").status_code == 200
     admin.roles.clear()
     site_db.commit()
+    assert visitor.get("/admin").status_code == 302, "another role: to be signed in anew"
+    visitor = site.visitor(admin)
     assert visitor.get("/admin").status_code == 403
     admin.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
     admin.active = False

@@ -26,7 +26,15 @@ from attendance.database.models import (
 )
 from attendance.tables.fields import INDEX_NUMBER
 from attendance.tables.reading import read_table
-from tests.factories import enrol, make_course, make_department, make_lecturer, make_student
+from tests.factories import (
+    enrol,
+    is_signed_in,
+    make_course,
+    make_department,
+    make_lecturer,
+    make_sign_in,
+    make_student,
+)
 from webapp.imports.enrolments import EnrolmentImporter
 from webapp.imports.kinds import KINDS
 from webapp.imports.lecturers import LecturerImporter
@@ -68,6 +76,7 @@ def test_addresses_belong_to_one_student_each_and_a_new_one_ends_what_the_old_on
     ]  # fmt: skip
     one = db.scalars(sa.select(Student.id).where(Student.index_number == "s1")).one()
     make_student_link(db, one, now=datetime.now(UTC), lifetime=timedelta(hours=1))
+    signed_in = [make_sign_in(db, each) for each in db.scalars(sa.select(Student).order_by(Student.id).limit(2))]
     db.commit()
     text = (
         "index_number,name,email\ns1,A,new@example.edu\ns2,B,three@example.edu\ns4,D,four@example.edu\n"
@@ -83,9 +92,10 @@ def test_addresses_belong_to_one_student_each_and_a_new_one_ends_what_the_old_on
             (6, "refused", "email 'nonsense' is no e-mail address, like name@university.edu."),
             (7, "unchanged", ""),
         ]
-    assert rows(db, Student.index_number, Student.email, Student.sign_in_epoch) == [
-        ("s1", "new@example.edu", 1), ("s2", None, 0), ("s3", "three@example.edu", 0), ("s4", "four@example.edu", 0),
+    assert rows(db, Student.index_number, Student.email) == [
+        ("s1", "new@example.edu"), ("s2", None), ("s3", "three@example.edu"), ("s4", "four@example.edu"),
     ]  # fmt: skip
+    assert [is_signed_in(db, token) for token in signed_in] == [False, True]
     assert rows(db, StudentLink.id) == []
 
 

@@ -2,17 +2,19 @@
 
 import json
 import threading
+import time
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.access.roles import Reach, take_role
+from attendance.database.access.roles import Reach, give_role, take_role
+from attendance.database.access.sign_ins import begin_sign_in, end_sign_ins, goes_on
 from attendance.database.corrections import correct_status
-from attendance.database.models import Account, AccountRole, ClassSession, Status, utc_now
+from attendance.database.models import Account, AccountRole, ClassSession, Role, SignIn, Status, utc_now
 from attendance.database.register import close_ended_sessions
 from tests.factories import enrol, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
-from webapp.account.identity import rights_of
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.rows import read_register
 
@@ -96,26 +98,51 @@ def test_what_changes_the_whole_page_is_not_told_row_by_row(site, site_db, lesso
     assert watched_in_turn(stream, happen)[0] == "stale"
 
 
-@pytest.mark.parametrize("change", ["role taken", "blocked", "password set", "deleted"])
+@pytest.mark.parametrize("change", ["role taken", "role given", "blocked", "password set", "deleted", "signed out"])
 def test_ends_when_whoever_watches_may_not_any_more(site, site_db, lesson, change):
     person = lesson.lecturer.id
-    rights = rights_of(site_db, person)
-    stream = Stream(site, lesson, revision(site_db, lesson), allowed=lambda db: rights_of(db, person) == rights)
+    token = begin_sign_in(site_db, lesson.lecturer, now=utc_now(), lifetime=timedelta(hours=1))
+    site_db.commit()
+    stream = Stream(site, lesson, revision(site_db, lesson), allowed=lambda db: goes_on(db, token, utc_now()))
 
     def lose():
         with site.sessions() as db:
             if change == "role taken":
                 take_role(db, person, Reach(course_id=lesson.course.id))
+            elif change == "role given":
+                give_role(db, person, Role.ADMIN)
+            elif change == "signed out":
+                end_sign_ins(db, SignIn.account_id == person)
             elif change == "deleted":
                 db.execute(sa.delete(AccountRole).where(AccountRole.account_id == person))
                 db.execute(sa.delete(Account).where(Account.id == person))
             else:
-                column, value = {"blocked": (Account.active, False), "password set": (Account.sign_in_epoch, 7)}[change]
+                column, value = {"blocked": (Account.active, False), "password set": (Account.password_hash, "x")}[
+                    change
+                ]
                 db.execute(sa.update(Account).where(Account.id == person).values({column: value}))
             see(db, lesson, lesson.students[0])  # who would be told
 
     with pytest.raises(StopIteration):
         watched_in_turn(stream, lose)
+
+
+def test_ends_within_two_seconds_of_the_sign_in_however_seldom_the_register_is_read(site, site_db, lesson):
+    token = begin_sign_in(site_db, lesson.lecturer, now=utc_now(), lifetime=timedelta(hours=1))
+    site_db.commit()
+    allowed = {"allowed": lambda db: goes_on(db, token, utc_now())}
+    stream = Stream(site, lesson, revision(site_db, lesson), interval_s=30.0, **allowed)
+    ended = []
+
+    def sign_out():
+        with site.sessions.begin() as db:
+            end_sign_ins(db, SignIn.account_id == lesson.lecturer.id)
+        ended.append(time.monotonic())
+
+    threading.Timer(1.2, sign_out).start()
+    events = [event.split("\n")[0] for event in stream.events]
+    assert time.monotonic() - ended[0] < 2
+    assert set(events) <= {"event: beat"}
 
 
 def test_ends_when_the_register_closes(site, site_db):

@@ -12,8 +12,10 @@ from wtforms import BooleanField
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
+from attendance.database.access.second_factors import factor_of, lift
+from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.mail import forget_recipient
-from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role
+from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role, SignIn
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
 from webapp.admin.accounts.role_form import RoleForm, role_words
@@ -120,6 +122,8 @@ def save_account(account_id: int) -> ResponseReturnValue:
     else:
         take_role(db, account_id)
     account.name, account.email, account.active = form.name.data, form.email.data, active
+    if not active:
+        end_sign_ins(db, SignIn.account_id == account_id)
     if not committed(db, form.email, _TAKEN):
         return account_page(account, form)
     note("account_changed", account=account_id, administrator=administrator, active=active)
@@ -150,6 +154,37 @@ def reset_password(account_id: int) -> ResponseReturnValue:
     db.commit()
     note("account_password_reset", account=account_id)
     return render_template("admin/password.html", account=account, password=password, new=False)
+
+
+@blueprint.route("/accounts/<int:account_id>/second-step", methods=["GET", "POST"])
+def lift_second_factor(account_id: int) -> ResponseReturnValue:
+    """Let somebody who lost the phone sign in with the password alone."""
+    account = fetch(Account, account_id)
+    itself = account_id == current_account().id
+    has_one = factor_of(database(), account_id) is not None
+    nothing = None if has_one else gettext("%(account)s signs in without a second step.", account=account.name)
+    answer = ask(
+        _question(
+            account,
+            title=gettext("Let %(account)s sign in without the second step?", account=account.name),
+            consequences=[
+                gettext(
+                    "The password alone is enough then. Be sure that it is %(account)s who asks.", account=account.name
+                ),
+                gettext("The app and the recovery codes stop working, and every sign-in of the account ends."),
+            ],
+            button=gettext("Lift the second step"),
+            refused=gettext("Change your own second step on your profile page.") if itself else nothing,
+        )
+    )
+    if answer is not None:
+        return answer
+    db = begin_change()
+    lift(db, account)
+    db.commit()
+    note("second_factor_lifted", account=account_id)
+    flash(gettext("%(account)s signs in with the password alone.", account=account.name), "success")
+    return redirect(url_for("admin.account", account_id=account_id))
 
 
 @blueprint.route("/accounts/<int:account_id>/delete", methods=["GET", "POST"])
@@ -214,6 +249,7 @@ def account_page(
         account=account,
         itself=account.id == current_account().id,
         has_password=account.password_hash != NO_PASSWORD,
+        second_factor=factor_of(database(), account.id),
         held=sorted(((role_words([role])[0], role) for role in found), key=itemgetter(0)),
         codes=database().execute(sa.select(Course.code, Course.name).order_by(Course.code).limit(_OFFERED)).all(),
     )

@@ -11,7 +11,7 @@ from attendance.database.access.links import account_of_link, address_of, make_l
 from attendance.database.access.passwords import NO_PASSWORD, verify_password
 from attendance.database.models import Account, PasswordLink
 from attendance.database.transactions import transact
-from tests.factories import make_lecturer
+from tests.factories import is_signed_in, make_lecturer, make_sign_in
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -34,11 +34,11 @@ def use(db, token, *, now=NOW):
 
 
 def test_a_link_works_once_and_ends_sign_ins(db, ada):
-    token = link(db, ada)[ada.id]
+    token, signed_in = link(db, ada)[ada.id], make_sign_in(db, ada)
     assert account_of_link(db, token, now=NOW) is ada
     assert account_of_link(db, token + "x", now=NOW) is None
     assert use(db, token) is ada
-    assert (ada.password_hash, ada.sign_in_epoch) == ("new hash", 1)
+    assert (ada.password_hash, is_signed_in(db, signed_in)) == ("new hash", False)
     assert use(db, token) is None
     assert account_of_link(db, token, now=NOW) is None
 
@@ -102,7 +102,6 @@ def test_of_two_who_use_a_link_at_once_one_is_refused(db, sessions, ada):
         thread.join()
     db.expire_all()
     assert won == [ada.password_hash]
-    assert ada.sign_in_epoch == 1
 
 
 def test_nobody_signs_in_without_a_password():

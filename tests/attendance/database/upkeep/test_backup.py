@@ -71,7 +71,6 @@ def test_a_backup_is_of_one_moment_while_others_write(engine: sa.Engine, db: Ses
                 name="x",
                 password_hash="x",
                 active=True,
-                sign_in_epoch=0,
                 created_at=NOW,
             )
         )
