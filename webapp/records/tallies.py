@@ -77,6 +77,11 @@ class Tally:
         """
         return self.credited / self.expected if self.expected else None
 
+    @property
+    def unweighed_rate(self) -> float | None:
+        """The rate if labels had no weights: what the kinds alone come to."""
+        return self.attended / self.expected if self.expected else None
+
     def meets(self, threshold: int) -> bool | None:
         """Whether the rate is at least so many percent; None without a rate."""
         return None if self.rate is None else self.rate * 100 >= threshold - _ROUNDING

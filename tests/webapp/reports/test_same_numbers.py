@@ -98,6 +98,8 @@ def test_one_students_numbers_are_the_same_everywhere(site, site_db, term):
     exam = of_student(visitor.get("/exam-office.csv"))
     columns = ("Attendance", "Attended", "Absences", "Excused", "Sessions recorded", "Sessions not recorded")
     assert [exam[name] for name in columns] == ["25%", "2", "4", "1", "7", "1"]
+    # S takes the one it is from those who came, O adds a half: without them P and S came, of six.
+    assert [exam[name] for name in ("Labels add", "Attendance without labels")] == ["-0.5", "33%"]
     assert of_student(visitor.get(f"/courses/{course.id}/matrix.csv"))["Rate"] == "25%"
     risk = of_student(visitor.get(f"/departments/{department.id}/at-risk.csv"))
     assert [risk[name] for name in ("Attended", "Times absent", "Attended, all courses")] == ["25%", "4", "25%"]
