@@ -18,6 +18,7 @@ from attendance.gallery.format import GalleryError, current_version, load_galler
 from attendance.gallery.publishing import BuiltIndex, build_index
 from attendance.gallery.store import Store, StoreError, read_store, update_store
 from attendance.settings.families import FamilyError, FamilyNumbers, traits_of
+from attendance.texts import Text, english
 from index_builder.consent import note_gallery, without_consent
 from index_builder.enrolment import check_model, origin_of
 from index_builder.photos.judging import judge_and_encode
@@ -63,7 +64,7 @@ def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
     try:
         state, message, report = _do(sessions, work, job)
     except (StoreError, GalleryError, EngineError, FamilyError, OSError) as error:
-        state, message, report = JobState.FAILED, str(error), None
+        state, message, report = JobState.FAILED, _said(error), None
     _finish(sessions, job.id, state, message, report)
     log.info("gallery_job_ends", job=job.id, kind=job.kind, state=state)
     return True
@@ -89,6 +90,12 @@ def _erase_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
     return True
 
 
+def _said(error: Exception) -> str:
+    """What an error says, as a text that can be translated where it is one."""
+    said = error.args[0] if error.args else None
+    return said if isinstance(said, Text) else str(error)
+
+
 def _claim(sessions: sessionmaker[Session], now: datetime) -> GalleryJob | None:
     with sessions.begin() as db:
         begin_writing(db)
@@ -109,7 +116,7 @@ def _do(
     sessions: sessionmaker[Session], work: GalleryWork, job: GalleryJob
 ) -> tuple[JobState, str, list[dict[str, str | float | None]] | None]:
     if without_consent(sessions, [job.index_number]):
-        return JobState.FAILED, "There is no consent: nothing was done.", None
+        return JobState.FAILED, english("There is no consent: nothing was done."), None
     with sessions() as db:
         rows = db.execute(
             sa.select(GalleryJobPhoto.file_name, GalleryJobPhoto.content)
@@ -118,7 +125,11 @@ def _do(
         ).all()
     verdicts = _enrol(sessions, work, job.index_number, [(name, content) for name, content in rows])
     good = sum(verdict.encoding is not None for verdict in verdicts)
-    message = f"{good} of {len(verdicts)} photos can be used." if good else "No photo can be used."
+    message = (
+        english("%(good)s of %(photos)s photos can be used.", good=good, photos=len(verdicts))
+        if good
+        else english("No photo can be used.")
+    )
     report: list[dict[str, str | float | None]] = [
         {
             "photo": verdict.name,
@@ -159,7 +170,7 @@ def _enrol(
     def add(now: Store | None) -> Store:
         # Asked while nobody else can write the store: an erasure came before this, or will find what is added here.
         if without_consent(sessions, [student]):
-            raise StoreError("consent was withdrawn meanwhile: nothing was added")
+            raise StoreError(english("consent was withdrawn meanwhile: nothing was added"))
         now = now or Store({}, facts.model, facts.encoding_size)
         rows = [*now.encodings.get(student, ()), *(verdict.encoding for verdict in good)]
         origins = [
@@ -188,5 +199,5 @@ def _finish(
         db.execute(
             sa.update(GalleryJob)
             .where(GalleryJob.id == job_id, GalleryJob.state == JobState.WORKING)
-            .values(state=state, finished_at=datetime.now(UTC), message=message[:500], report=report)
+            .values(state=state, finished_at=datetime.now(UTC), message=message, report=report)
         )

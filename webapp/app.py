@@ -31,6 +31,7 @@ from webapp.register import blueprint as register_blueprint
 from webapp.register.views import init_register
 from webapp.reports import blueprint as reports_blueprint
 from webapp.reports import student
+from webapp.reports.period import init_period
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.compression import init_compression
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_security(app, trusted_proxies=settings.web.trusted_proxies, secure_cookies=settings.web.secure_cookies)
     init_storage(app, settings.database_url, pool_size=settings.database.pool_size, rules=settings.attendance)
     init_times(app, settings.institution.timezone)
+    init_period(app)
     init_identity(app)
     init_requirement(app)
     init_student_identity(app)

@@ -1,11 +1,14 @@
 """Column types that mean the same on SQLite, MySQL and MariaDB."""
 
+import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
+
+from attendance.texts import Text, from_plain, to_plain
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -35,6 +38,42 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """To aware UTC."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class SaidText(sa.types.TypeDecorator[str]):
+    """A sentence for people: a `Text` is kept as its pattern and values, so that a page can say it in any language.
+
+    What is too long for the column is kept as plain English, cut. Strings, also of older rows, are read as they are.
+
+    Args:
+        length: of the column, in characters.
+    """
+
+    impl = sa.String
+    cache_ok = True
+    _BEGINS = '{"text": '
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """To JSON, or cut."""
+        if isinstance(value, Text):
+            kept = json.dumps(to_plain(value), ensure_ascii=False)
+            if len(kept) <= self.length:
+                return kept
+        return None if value is None else str(value)[: self.length]
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """A `Text`, where one was kept."""
+        if value is None or not value.startswith(self._BEGINS):
+            return value
+        try:
+            text: str = from_plain(json.loads(value))
+        except (ValueError, KeyError, TypeError):  # it only looks like one
+            return value
+        return text
 
 
 def enum_column_type(kind: type[StrEnum]) -> sa.Enum:

@@ -10,22 +10,23 @@ BYTE_ORDER_MARK = "\ufeff"
 _FORMULA_STARTS = (*FORMULA_STARTS, "\t", "\r", "\n")
 
 
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str | float]]) -> Iterator[str]:
     """The file in pieces, a line each: UTF-8 text that starts with a byte order mark, by which Excel knows it.
 
-    A cell that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text.
+    A text that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text. A number is none,
+    also below zero.
     """
     for line in csv_rows([header]):
         yield BYTE_ORDER_MARK + line
     yield from csv_rows(rows)
 
 
-def csv_rows(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def csv_rows(rows: Iterable[Sequence[str | float]]) -> Iterator[str]:
     """The same without header and mark, for what is written bit by bit."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for row in rows:
-        writer.writerow([neutral(cell) for cell in row])
+        writer.writerow([neutral(cell) if isinstance(cell, str) else cell for cell in row])
         yield _drained(buffer)
 
 

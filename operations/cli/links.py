@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.links import address_of, make_links, without_password
+from attendance.database.mail import queue_mail
 from attendance.database.models import Account
 from attendance.database.opening import open_session
 from attendance.gallery.files import replace_durably
@@ -22,20 +23,35 @@ _HEADER = ("name", "email", "link", "valid_until")
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", required=False, type=str)
 @click.argument("emails", nargs=-1, metavar="[EMAIL]...")
-def links(file: Path, emails: tuple[str, ...]) -> None:
-    """Write links to set a password to FILE, a CSV file that only you can read.
+@click.option("--mail", "by_mail", is_flag=True, help="Mail each lecturer the own link; then there is no FILE.")
+def links(file: str | None, emails: tuple[str, ...], *, by_mail: bool) -> None:
+    """Write links to set a password to FILE, a CSV file that only you can read; with --mail, mail them.
 
     One for each lecturer with an address EMAIL; without any, one for each who has no password yet. Links that were made
     for them before stop working. Each works once, for as many days as ATTENDANCE_WEB_LINK_DAYS says. Give each to its
     lecturer in a way that nobody else reads, and delete FILE.
+
+    Mailed links are made when `attendance web work` sends the mail, and nobody but the lecturer reads them.
     """
     settings = load_settings()
-    require_target(settings, file)
+    if by_mail:
+        if not settings.mail.on:
+            raise SettingsError("ATTENDANCE_MAIL_HOST: no mail server is set, so no link can be mailed")
+        require_address(settings)
+        emails = (*([file] if file else ()), *emails)
+    elif file is None:
+        raise click.UsageError("Name the FILE for the links, or say --mail.")
+    else:
+        require_target(settings, Path(file))
     addresses = [checked(EMAIL, "The address", email) for email in emails]
     with open_session(settings.database_url) as db:
-        write_links(settings, db, file, _named(db, addresses) if addresses else None)
+        wanted = _named(db, addresses) if addresses else None
+        if file is None or by_mail:
+            _mail_links(db, wanted)
+        else:
+            write_links(settings, db, Path(file), wanted)
 
 
 def require_address(settings: Settings) -> str:
@@ -74,9 +90,8 @@ def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence
         file: as `require_target` wants it.
         lecturers: for whom; None: for all who have no password yet.
     """
-    lecturers = without_password(db) if lecturers is None else lecturers
+    lecturers = _wanted(db, lecturers)
     if not lecturers:
-        click.echo("Everybody who may sign in has a password: there are no links to make.")
         return
     now, lifetime = datetime.now(UTC), timedelta(days=settings.web.link_days)
     tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
@@ -86,6 +101,24 @@ def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence
     replace_durably(file.absolute(), "".join(csv_lines(_HEADER, rows)).encode())
     number = "1 link" if len(rows) == 1 else f"{len(rows):,} links"
     click.echo(f"Wrote {number} to set a password to {file}. Only you can read it; delete it when they are given.")
+
+
+def _mail_links(db: Session, lecturers: Sequence[Account] | None) -> None:
+    """Queue the invitations, in the caller's transaction."""
+    lecturers = _wanted(db, lecturers)
+    for one in lecturers:
+        queue_mail(db, kind="invitation", to=one.email, language=one.language, key=None, data={"account": one.id})
+    if lecturers:
+        number = "1 link" if len(lecturers) == 1 else f"{len(lecturers):,} links"
+        click.echo(f"Queued {number} to set a password; `attendance web work` mails them.")
+
+
+def _wanted(db: Session, lecturers: Sequence[Account] | None) -> Sequence[Account]:
+    """Who gets a link; says so where that is nobody."""
+    found = without_password(db) if lecturers is None else lecturers
+    if not found:
+        click.echo("Everybody who may sign in has a password: there are no links to make.")
+    return found
 
 
 def _named(db: Session, addresses: Sequence[str]) -> list[Account]:

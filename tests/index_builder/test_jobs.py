@@ -20,6 +20,7 @@ from attendance.database.models import (
 )
 from attendance.gallery.format import load_gallery, versions_with
 from attendance.gallery.store import read_store
+from attendance.texts import Text
 from index_builder.photos.judging import judge_and_encode
 from operations.cli.main import attendance
 
@@ -65,6 +66,8 @@ def test_photos_become_encodings_and_are_deleted_then_the_student_is_erased(
     assert job.report is not None
     assert [line["outcome"] for line in job.report] == ["ok", "unreadable"]
     assert job.message == "1 of 2 photos can be used."
+    assert isinstance(job.message, Text)  # so that a page says it in any language
+    assert job.message.values == {"good": 1, "photos": 2}
     assert db.scalar(sa.select(sa.func.count()).select_from(GalleryJobPhoto)) == 0
     db.refresh(student)
     assert student.gallery_encodings == 1

@@ -1,18 +1,26 @@
 """Every page a lecturer opens, held against WCAG 2.1 A and AA by axe, wide, narrow and dark."""
 
 from datetime import timedelta
+from http import HTTPStatus
 
 import pytest
 
 from attendance.database.corrections import correct_status
 from attendance.database.excuses import NewExcuse, give_excuse
 from attendance.database.guests import record_guest
-from attendance.database.models import Status, utc_now
+from attendance.database.models import Role, Status, Student, utc_now
 from attendance.database.register import Sighting, close_ended_sessions
 from attendance.database.teaching.changes import cancel
 from tests.factories import enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
+from tests.webapp.addresses import addresses, furnish
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
+from tests.webapp.me.students import enter as enter_as_student
+from tests.webapp.me.students import link_of
 from tests.webapp.screens import MEDIUM, NARROW, WIDE
+from tests.webapp.visiting import Site
+from webapp.account.permissions import Access
+from webapp.app import create_app
+from webapp.tools.storage import sessions_of
 
 LONG_NAME = "Maria Anna Wilhelmina Theodora Konstantinopolitańczykowianeczkówna-Wolfeschlegelsteinhausenbergerdorff"
 
@@ -142,6 +150,18 @@ EVERYWHERE = [
 ]
 
 
+def complaints_about(page, pages, assert_accessible):
+    """What axe and the page's width have to say of each page, all of it in one go."""
+    found = []
+    for path in pages:
+        page.goto(path)
+        try:
+            assert_accessible(page)
+        except AssertionError as error:
+            found.append(str(error))
+    return found
+
+
 def look_at(page, language, theme, media):
     """Show the page as a person who has chosen so sees it."""
     for name, value in (("attendance_language", language), ("attendance_theme", theme)):
@@ -161,14 +181,55 @@ def test_every_third_page_otherwise(campus, open_page, assert_accessible, how):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("how", EVERYWHERE)
+@pytest.mark.parametrize("how", EVERYWHERE, ids=lambda how: f"{how[0]}-{how[1]}-{how[3]['width']}")
 def test_every_page_everywhere(campus, open_page, assert_accessible, how):
     (lesson, _, pages), (language, theme, media, size) = campus, how
     page = open_page(lesson.lecturer, size=size)
     look_at(page, language, theme, media)
-    for path in pages:
-        page.goto(path)
-        assert_accessible(page)
+    assert complaints_about(page, pages, assert_accessible) == []
+
+
+@pytest.fixture(scope="module")
+def every_address(dashboard):
+    """Every address of the dashboard that is a page: those of an administrator, those of a student."""
+    app = create_app(dashboard.settings)
+    site = Site(dashboard.settings, app, dashboard.sessions)
+    with dashboard.sessions() as db:
+        values = furnish(db, 1)
+        admin = make_lecturer(db, role=Role.ADMIN)
+        student = db.get_one(Student, values["student_id"])
+        student.email, student.consent_at = "student@example.edu", utc_now()
+        db.commit()
+        visitors = site.visitor(admin), enter_as_student(site, db, student)
+    pages: tuple[list[str], list[str]] = ([], [])
+    for address in addresses(site, values):
+        mine = address.need is Access.STUDENT
+        if address.method == "GET" and address.endpoint != "mail.letter":  # shown in a frame of the preview
+            answer = visitors[mine].get(address.path)
+            is_html = answer.status_code == HTTPStatus.OK and answer.mimetype == "text/html"
+            if is_html and "<html" in answer.text:  # and no part of one
+                pages[mine].append(address.path)
+            answer.close()
+    sessions_of(app).kw["bind"].dispose()
+    return admin, student, pages
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("how", EVERYWHERE, ids=lambda how: f"{how[0]}-{how[1]}-{how[3]['width']}")
+def test_every_address_everywhere(dashboard, every_address, open_page, assert_accessible, how):
+    (admin, student, (pages, own_pages)), (language, theme, media, size) = every_address, how
+    assert len(pages) > 70
+    assert len(own_pages) > 4
+    page = open_page(admin, size=size)
+    look_at(page, language, theme, media)
+    found = complaints_about(page, pages, assert_accessible)
+    with dashboard.sessions() as db:
+        page = open_page(None, link_of(db, student), size=size)
+    page.locator("#index_number").fill(student.index_number)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/me")
+    look_at(page, language, theme, media)
+    assert found + complaints_about(page, own_pages, assert_accessible) == []
 
 
 def test_no_list_is_cut_off_on_a_tablet(campus, open_page):

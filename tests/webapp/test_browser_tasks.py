@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 from openpyxl import load_workbook
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from attendance.database.models import Attendance, ClassSession, Excuse, Status, utc_now
 from tests.factories import make_session, watch_whole
@@ -134,6 +134,17 @@ def assert_exam_offices_file(download, term):
     assert (kurt["Attendance"], kurt["Threshold met"]) == (0.55, "Not met")
 
 
+def correct_ada(page, *, press):
+    """Make Ada late on the register that is open, and say why; `press` is what the hand does to a control."""
+    press(page.get_by_role("link", name="Correct Ada Byron"))
+    dialog = page.get_by_role("dialog", name="Ada Byron")
+    press(dialog.get_by_text("Late", exact=True))
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    page.keyboard.type("Came in with me.")
+    press(dialog.get_by_role("button", name="Save"))
+    expect(page.locator("[data-toasts]")).to_contain_text("Ada Byron is now late.")
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_each_task_takes_few_clicks(db, term, open_counted, size):
     page, presses = open_counted(term.lecturer, size=size)
@@ -144,13 +155,7 @@ def test_each_task_takes_few_clicks(db, term, open_counted, size):
     assert len(presses) == 1  # today's register
 
     presses.clear()
-    page.get_by_role("link", name="Correct Ada Byron").click()
-    dialog = page.get_by_role("dialog", name="Ada Byron")
-    dialog.get_by_text("Late", exact=True).click()
-    expect(dialog.get_by_label("Reason")).to_be_focused()
-    page.keyboard.type("Came in with me.")
-    dialog.get_by_role("button", name="Save").click()
-    expect(page.locator("[data-toasts]")).to_contain_text("Ada Byron is now late.")
+    correct_ada(page, press=Locator.click)
     assert statuses_of(db, term.students["Ada Byron"])[-1] is Status.LATE
     assert len(presses) == 3  # an entry of it
 
@@ -181,6 +186,16 @@ def test_each_task_takes_few_clicks(db, term, open_counted, size):
     expect(page.get_by_role("status").first).to_contain_text("Kurt Gödel is excused.")
     assert_excused(db, term)
     assert len(presses) == 5  # three weeks excused
+
+
+def test_correcting_takes_three_taps_on_a_touch_screen_too(db, term, open_counted):
+    page, presses = open_counted(term.lecturer, size=NARROW, is_mobile=True, has_touch=True)
+    page.get_by_role("link", name="Computing").first.tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Computing")
+    presses.clear()
+    correct_ada(page, press=Locator.tap)
+    assert statuses_of(db, term.students["Ada Byron"])[-1] is Status.LATE
+    assert len(presses) == 3
 
 
 def test_each_task_by_keyboard_alone(db, term, open_counted):

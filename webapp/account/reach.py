@@ -20,9 +20,16 @@ from webapp.tools.storage import database
 
 def reachable(course_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[Any]) -> sa.ColumnElement[bool]:
     """The condition that a course, given by a column with its id, is one that the signed-in roles reach."""
+    return reachable_with(_permission(), course_id)
+
+
+def reachable_with(
+    permission: Permission, course_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[Any]
+) -> sa.ColumnElement[bool]:
+    """The same for something else than the view of the request needs."""
     if is_admin():
         return sa.true()
-    roles = roles_with(_permission())
+    roles = roles_with(permission)
     own = [role.course_id for role in roles if role.course_id is not None]
     departments = [role.department_id for role in roles if role.department_id is not None]
     if not departments:

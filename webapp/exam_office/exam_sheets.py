@@ -26,6 +26,8 @@ _COLUMNS = (
     SheetColumn(lazy_gettext("Threshold"), CellKind.SHARE),
     SheetColumn(lazy_gettext("Threshold met")),
     SheetColumn(lazy_gettext("As of"), CellKind.DAY),
+    SheetColumn(lazy_gettext("Labels add"), CellKind.NUMBER),
+    SheetColumn(lazy_gettext("Attendance without labels"), CellKind.SHARE),
 )
 
 
@@ -78,4 +80,6 @@ def _cells(line: ExamLine, wanted: ExamFilter) -> Sequence[Cell]:
         line.threshold / 100,
         met_word(line),
         wanted.as_of,
+        tally.weighed,
+        tally.unweighed_rate,
     )

@@ -32,7 +32,7 @@ def _lines(sheets: Iterable[Sheet]) -> Iterator[str]:
     for sheet in sheets:
         header = [spoken(column.heading) for column in sheet.columns]
         write = [_WRITERS[column.kind] for column in sheet.columns]
-        rows = ([_text(cell, to) for cell, to in zip(row, write, strict=True)] for row in sheet.rows)
+        rows = ([_written(cell, to) for cell, to in zip(row, write, strict=True)] for row in sheet.rows)
         if last is None:
             yield from csv_lines(header, rows)
         elif last == header:
@@ -44,7 +44,7 @@ def _lines(sheets: Iterable[Sheet]) -> Iterator[str]:
         last = header
 
 
-def _text(cell: Cell, write: Callable[[Any], str]) -> str:
+def _written(cell: Cell, write: Callable[[Any], str | float]) -> str | float:
     return "" if cell is None else write(cell)
 
 
@@ -52,9 +52,15 @@ def _day(value: date | datetime) -> str:
     return (local(value).date() if isinstance(value, datetime) else value).isoformat()
 
 
-_WRITERS: dict[CellKind, Callable[[Any], str]] = {
+def _number(number: float) -> float:
+    """With two decimals at most, and none where it is whole."""
+    return int(number) if number == int(number) else round(number, 2)
+
+
+_WRITERS: dict[CellKind, Callable[[Any], str | float]] = {
     CellKind.TEXT: spoken,
-    CellKind.WHOLE: str,
+    CellKind.WHOLE: int,
+    CellKind.NUMBER: _number,
     # Not as pages write it in a language: a program that reads the file knows one form.
     CellKind.SHARE: lambda share: f"{whole_percent(share)}%",
     CellKind.DAY: _day,

@@ -22,6 +22,7 @@ class CellKind(Enum):
     Attributes:
         TEXT: `str`. Never a formula, whatever it begins with.
         WHOLE: `int`.
+        NUMBER: `float`, with two decimals at most.
         SHARE: `float` from 0 to 1, written in whole percent and rounded down, as pages show it.
         DAY: `date`, or an aware `datetime` whose day at the institution is meant.
         CLOCK: an aware `datetime`; its hour and minute at the institution.
@@ -31,6 +32,7 @@ class CellKind(Enum):
 
     TEXT = "text"
     WHOLE = "whole"
+    NUMBER = "number"
     SHARE = "share"
     DAY = "day"
     CLOCK = "clock"

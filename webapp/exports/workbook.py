@@ -41,6 +41,7 @@ _PREFIX = "export-"
 _BLOCK_BYTES = 65_536
 _NUMBER_FORMATS = {
     CellKind.WHOLE: "0",
+    CellKind.NUMBER: "General",
     CellKind.SHARE: "0%",
     CellKind.DAY: "yyyy-mm-dd",
     CellKind.CLOCK: "hh:mm",
@@ -50,6 +51,7 @@ _NUMBER_FORMATS = {
 _WIDTHS = {
     CellKind.SHARE: 5,
     CellKind.WHOLE: 6,
+    CellKind.NUMBER: 6,
     CellKind.DAY: 11,
     CellKind.CLOCK: 6,
     CellKind.CLOCK_SECONDS: 9,
@@ -224,14 +226,16 @@ def _write_cell(
     if kind is CellKind.TEXT:
         # Never `write`, which takes what begins with "=" for a formula.
         page.write_string(*at, spoken(cell)[:_LONGEST_TEXT])
-    elif kind in (CellKind.WHOLE, CellKind.SHARE):
+    elif kind in (CellKind.WHOLE, CellKind.NUMBER, CellKind.SHARE):
         page.write_number(*at, _number(cell, kind), formats[kind])
     else:
         page.write_datetime(*at, _time(cell, kind), formats[kind])
 
 
 def _number(cell: Any, kind: CellKind) -> Any:
-    return whole_percent(cell) / 100 if kind is CellKind.SHARE else cell
+    if kind is CellKind.SHARE:
+        return whole_percent(cell) / 100
+    return round(cell, 2) if kind is CellKind.NUMBER else cell
 
 
 def _time(cell: Any, kind: CellKind) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Course, Department, Room
+from attendance.database.models import Course, CourseGroup, Department, Room
 from attendance.texts import english, english_list
 from webapp.imports.plan import ImportPlan, MissingError, RecordKind
 
@@ -118,3 +118,10 @@ class RoomFinder(_Finder):
 
     def _row(self, name: str) -> dict[str, Any]:
         return {"name": name}
+
+
+def find_groups(db: Session, course_ids: Iterable[int]) -> dict[tuple[int, str], int]:
+    """The ids of the groups of courses, by course and name."""
+    query = sa.select(CourseGroup.course_id, CourseGroup.name, CourseGroup.id)
+    found = db.execute(query.where(CourseGroup.course_id.in_(set(course_ids))))
+    return {(course_id, name): group_id for course_id, name, group_id in found}

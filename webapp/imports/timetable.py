@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import Audience
-from attendance.database.models import Attendance, Course, CourseGroup, utc_now
+from attendance.database.models import Course, utc_now
 from attendance.database.teaching.breaks import BreakCalendar, load_breaks
 from attendance.database.transactions import transact
 from attendance.settings.installation import ZONE_LEFT, ZONE_LEFT_WARNING
@@ -18,20 +18,27 @@ from attendance.tables.errors import LineError
 from attendance.tables.reading import Line, Table
 from attendance.texts import english, english_count, english_list
 from webapp.imports.double_booked import students_in_two_places
-from webapp.imports.finders import CourseFinder, RoomFinder
+from webapp.imports.finders import CourseFinder, RoomFinder, find_groups
 from webapp.imports.occurrences import Found, Meant, Occurrences, WantedOccurrence, load_occurrences
 from webapp.imports.plan import ImportPlan
 from webapp.imports.report import Outcome, Result
 from webapp.imports.run import Importer, Numbered, refused
+from webapp.imports.timetable_clashes import find_clashes
 from webapp.imports.timetable_difference import Difference, cancel_ended, write_difference
-from webapp.imports.timetable_lines import COLUMNS, SessionRecord, one_session, read_line, twice
+from webapp.imports.timetable_lines import (
+    COLUMNS,
+    SessionRecord,
+    audiences_of_line,
+    one_session,
+    read_line,
+    twice,
+)
 from webapp.tools.schedule import (
     Booking,
     RoomCalendar,
     Slot,
     load_calendar,
     lock_room,
-    slot_text,
 )
 
 _WEEK = timedelta(days=7)
@@ -219,11 +226,11 @@ class TimetableImporter(Importer[SessionRecord]):
         """What the lines mean as far as the courses and groups that they name are there."""
         codes = {code for item in items for code in item.record.course_codes}
         courses = dict(db.execute(sa.select(Course.code, Course.id).where(Course.code.in_(codes))).all())
-        groups = _groups(db, courses.values())
+        groups = find_groups(db, courses.values())
         for item in items:
             record = item.record
             try:
-                audiences = _audiences(record, {code: courses[code] for code in record.course_codes}, groups)
+                audiences = audiences_of_line(record, {code: courses[code] for code in record.course_codes}, groups)
             except (KeyError, LineError):
                 continue
             yield WantedOccurrence(
@@ -233,7 +240,7 @@ class TimetableImporter(Importer[SessionRecord]):
     def _names(self, db: Session, items: Sequence[Numbered[SessionRecord]]) -> "_Names":
         courses = self._courses.find(db, (code for item in items for code in item.record.course_codes))
         rooms = self._rooms.find(db, (room for item in items for room in item.record.rooms))
-        return _Names(courses, rooms, _groups(db, courses.values()))
+        return _Names(courses, rooms, find_groups(db, courses.values()))
 
     def _resolve(self, leader: Numbered[SessionRecord], names: "_Names") -> _Resolved:
         """A line with those that are one session with it; of these, one whose names are not there is refused alone."""
@@ -243,7 +250,7 @@ class TimetableImporter(Importer[SessionRecord]):
             record = item.record
             try:
                 courses = {code: self._courses.require(names.courses, code) for code in record.course_codes}
-                theirs = _audiences(record, courses, names.groups)
+                theirs = audiences_of_line(record, courses, names.groups)
                 places = [self._rooms.require(names.rooms, room) for room in record.rooms]
             except LineError as error:
                 if item is leader:
@@ -282,7 +289,9 @@ class TimetableImporter(Importer[SessionRecord]):
         open_lines = list(resolved)
         while True:
             differences, claimed = self._claim(open_lines, there)
-            clashes = self._clashes(db, differences, claimed, calendar)
+            clashes, self._batch.bookings = find_clashes(
+                db, differences, claimed, calendars=(self._earlier, calendar), zone=self._zone
+            )
             if not clashes:
                 break
             for line, error in clashes.items():
@@ -299,48 +308,6 @@ class TimetableImporter(Importer[SessionRecord]):
             claimed |= {one.id for one in (*found.sessions.values(), *found.doubles, *found.ended)}
             differences.append(self._difference(each, found))
         return differences, claimed
-
-    def _clashes(
-        self, db: Session, differences: Sequence[Difference], claimed: set[int], calendar: RoomCalendar
-    ) -> dict[int, LineError]:
-        """Lines that cannot be, and why; the earlier of two lines counts."""
-        clashes: dict[int, LineError] = {}
-        fresh = RoomCalendar()
-        self._batch.bookings = []
-        for difference in differences:
-            error = self._clash(difference, (self._earlier, fresh, calendar), claimed) or _lost_register(db, difference)
-            if error is not None:
-                clashes[difference.line] = error
-                continue
-            whom = " + ".join(difference.codes)
-            for slot, room_ids in difference.places():
-                booking = Booking(
-                    slot,
-                    english(
-                        "line %(line)s (%(whom)s, %(slot)s)",
-                        line=difference.line,
-                        whom=whom,
-                        slot=slot_text(slot, self._zone),
-                    ),
-                )
-                for room_id in room_ids:
-                    fresh.add(room_id, booking)
-                    self._batch.bookings.append((room_id, booking))
-        return clashes
-
-    def _clash(
-        self, difference: Difference, calendars: tuple[RoomCalendar, ...], claimed: set[int]
-    ) -> LineError | None:
-        for slot, room_ids in difference.places():
-            for room_id in room_ids:
-                found = (calendar.clash(room_id, slot, ignoring=claimed) for calendar in calendars)
-                clash = next((booking for booking in found if booking is not None), None)
-                if clash is not None:
-                    text = english(
-                        "%(slot)s: the room is taken by %(label)s.", slot=slot_text(slot, self._zone), label=clash.label
-                    )
-                    return LineError(text, "start")
-        return None
 
     def _difference(self, each: _Resolved, found: Found) -> Difference:
         return Difference(
@@ -397,43 +364,6 @@ class _Names:
     courses: dict[str, int]
     rooms: dict[str, int]
     groups: dict[tuple[int, str], int]
-
-
-def _audiences(record: SessionRecord, courses: dict[str, int], groups: dict[tuple[int, str], int]) -> list[Audience]:
-    """Whom a line is for.
-
-    Raises:
-        LineError: a group is not there, or belongs to one of several courses.
-    """
-    if not record.groups:
-        return [Audience(course_id) for course_id in courses.values()]
-    if len(courses) > 1:
-        raise LineError(english("With several courses, give each a line of its own to name its group."), "group")
-    ((code, course_id),) = courses.items()
-    missing = [name for name in record.groups if (course_id, name) not in groups]
-    if missing:
-        raise LineError(english("There is no group %(missing)s in %(code)s.", missing=missing[0], code=code), "group")
-    return [Audience(course_id, groups[course_id, name]) for name in record.groups]
-
-
-def _lost_register(db: Session, difference: Difference) -> LineError | None:
-    """Why sessions that are doubles of others cannot be made one with them: they have registers."""
-    ids = [each.id for each in difference.found.doubles]
-    query = sa.select(sa.func.count()).where(Attendance.session_id.in_(ids))
-    if not ids or not db.scalar(query):
-        return None
-    return LineError(
-        english(
-            "The class is there twice, once in each room, and both registers have entries. Delete one of the sessions."
-        ),
-        "room",
-    )
-
-
-def _groups(db: Session, course_ids: Iterable[int]) -> dict[tuple[int, str], int]:
-    query = sa.select(CourseGroup.course_id, CourseGroup.name, CourseGroup.id)
-    found = db.execute(query.where(CourseGroup.course_id.in_(set(course_ids))))
-    return {(course_id, name): group_id for course_id, name, group_id in found}
 
 
 def _missing_note(number: int, *, whole: bool) -> list[str]:

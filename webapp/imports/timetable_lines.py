@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, time
 from zoneinfo import ZoneInfo
 
+from attendance.database.audiences import Audience
 from attendance.tables import fields
 from attendance.tables.columns import COURSE_CODE
 from attendance.tables.dates import parse_clock, parse_date, parse_minutes
@@ -164,3 +165,27 @@ def _several(line: Line, column: Column) -> tuple[str, ...]:
 def _minutes(line: Line, column: str) -> int | None:
     text = line.values.get(column, "")
     return parse_minutes(text, column) if text else None
+
+
+def audiences_of_line(
+    record: SessionRecord, courses: dict[str, int], groups: dict[tuple[int, str], int]
+) -> list[Audience]:
+    """Whom a line is for.
+
+    Args:
+        record: the line.
+        courses: the ids of its courses, by code.
+        groups: the ids of their groups, by course and name.
+
+    Raises:
+        LineError: a group is not there, or belongs to one of several courses.
+    """
+    if not record.groups:
+        return [Audience(course_id) for course_id in courses.values()]
+    if len(courses) > 1:
+        raise LineError(english("With several courses, give each a line of its own to name its group."), "group")
+    ((code, course_id),) = courses.items()
+    missing = [name for name in record.groups if (course_id, name) not in groups]
+    if missing:
+        raise LineError(english("There is no group %(missing)s in %(code)s.", missing=missing[0], code=code), "group")
+    return [Audience(course_id, groups[course_id, name]) for name in record.groups]

@@ -21,9 +21,9 @@ from attendance.database.requests.proposals import (
     students_with_proposals,
 )
 from attendance.tables.fields import REJECTION_REASON
-from webapp.account.identity import current_account, is_admin, roles_with
+from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
-from webapp.account.reach import reach_student, reachable
+from webapp.account.reach import reach_student, reachable, reachable_with
 from webapp.tools.fields import cleaned
 from webapp.tools.languages import say_error
 from webapp.tools.photos import photo_answer, proposals_kept_for
@@ -52,9 +52,8 @@ class Proposing:
 
 
 def proposing_students(db: Session) -> list[Proposing]:
-    """The students of one's own courses of whom photos wait, and for administrators all; the longest first."""
-    own = [role.course_id for role in roles_with(Permission.RECOGNISE) if role.course_id is not None]
-    taken = sa.select(Enrolment.student_id).where(sa.true() if is_admin() else Enrolment.course_id.in_(own))
+    """The students of whom photos wait and whose courses one may decide in; who waits longest first."""
+    taken = sa.select(Enrolment.student_id).where(reachable_with(Permission.RECOGNISE, Enrolment.course_id))
     found = students_with_proposals(proposals_kept_for()).where(PhotoProposal.student_id.in_(taken))
     waiting = {student_id: (photos, since) for student_id, photos, since in db.execute(found)}
     oldest = sorted(waiting, key=lambda student_id: waiting[student_id][1])[:_MOST]

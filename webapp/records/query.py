@@ -53,7 +53,8 @@ class RecordFilter:
         first_day: of sessions that start on this day or later, at the institution.
         last_day: of sessions that start on this day or earlier.
         student: whose name or index number contains this.
-        statuses: with one of these; empty: any.
+        statuses: with one of these, whatever their label; with `labels` and `unrecorded` empty, too: any.
+        labels: those with one of these labels, by id, alone or beside `statuses`.
         unrecorded: those of which nothing is recorded, alone or beside `statuses`.
     """
 
@@ -63,6 +64,7 @@ class RecordFilter:
     last_day: date | None = None
     student: str = ""
     statuses: tuple[Status, ...] = ()
+    labels: tuple[int, ...] = ()
     unrecorded: bool = False
 
 
@@ -105,6 +107,8 @@ class RecordQuery:
         self._course_id = wanted.course_id
         self._courses = _both(reach, wanted.course_id)
         kinds = [Attendance.status.in_(wanted.statuses)] if wanted.statuses else []
+        if wanted.labels:
+            kinds.append(Attendance.label_id.in_(wanted.labels))
         if wanted.unrecorded:
             kinds.append(Attendance.unrecorded_reason.is_not(None))
         self._row_conditions.append(sa.or_(*kinds) if kinds else is_decided())

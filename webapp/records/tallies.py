@@ -1,7 +1,7 @@
 """How many were present, late, absent: of sessions, of courses, of students; always one statement for a whole list."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -28,6 +28,9 @@ Key = TypeVar("Key")
 
 Counts = dict[tuple[Status | None, int | None], int]
 """How many entries there are of each status (None: unrecorded) and label (by id; None without one)."""
+
+During = Sequence[sa.ColumnElement[bool]]
+"""Conditions on columns of `ClassSession`, like those of a report's period."""
 
 _ROUNDING = 1e-9
 
@@ -73,6 +76,11 @@ class Tally:
         Present and late count 1, absent 0; with a label each counts the label's weight.
         """
         return self.credited / self.expected if self.expected else None
+
+    @property
+    def unweighed_rate(self) -> float | None:
+        """The rate if labels had no weights: what the kinds alone come to."""
+        return self.attended / self.expected if self.expected else None
 
     def meets(self, threshold: int) -> bool | None:
         """Whether the rate is at least so many percent; None without a rate."""
@@ -159,7 +167,7 @@ def tally_students(
     return _tallies(db, query, student_ids)
 
 
-def tally_enrolled(db: Session, courses: Condition) -> dict[tuple[int, int], Tally]:
+def tally_enrolled(db: Session, courses: Condition, during: During = ()) -> dict[tuple[int, int], Tally]:
     """The tally of everybody who takes a course, by course and student; those of whom nothing is recorded are left out.
 
     One statement reads all entries of the courses: about a millisecond a thousand.
@@ -167,8 +175,9 @@ def tally_enrolled(db: Session, courses: Condition) -> dict[tuple[int, int], Tal
     Args:
         db: any session.
         courses: which courses.
+        during: of which of their sessions; without it, of all.
     """
-    of_courses = sessions_of_courses(courses, TAKES_PLACE)
+    of_courses = sessions_of_courses(courses, TAKES_PLACE, *during)
     alike = (of_courses.c.course_id, Attendance.student_id, Attendance.status, Attendance.label_id)
     counted = (
         sa.select(*alike, sa.func.count().label("entries"))
@@ -189,14 +198,15 @@ def tally_enrolled(db: Session, courses: Condition) -> dict[tuple[int, int], Tal
     return _weighed(db, counts)
 
 
-def count_below(db: Session, thresholds: Mapping[int, int]) -> dict[int, int]:
+def count_below(db: Session, thresholds: Mapping[int, int], during: During = ()) -> dict[int, int]:
     """How many students of each course attend less than it wants.
 
     Args:
         db: any session.
         thresholds: by course, in percent.
+        during: in which of their sessions; without it, in all.
     """
-    tallies = tally_enrolled(db, among(thresholds)) if thresholds else {}
+    tallies = tally_enrolled(db, among(thresholds), during) if thresholds else {}
     below = Counter(course for (course, _), tally in tallies.items() if tally.is_below(thresholds[course]))
     return {course: below[course] for course in thresholds}
 
@@ -206,8 +216,8 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return sum(tallies, Tally())
 
 
-def tally_courses_of(db: Session, student_id: int, reach: Condition) -> dict[int, Tally]:
-    """A student's tally in each course that the condition `reach` admits and that has a row.
+def tally_courses_of(db: Session, student_id: int, reach: Condition, during: During = ()) -> dict[int, Tally]:
+    """A student's tally in each course that the condition `reach` admits and that has a row, of sessions of a time.
 
     A joint session counts for each of its courses that the student takes.
     """
@@ -215,7 +225,7 @@ def tally_courses_of(db: Session, student_id: int, reach: Condition) -> dict[int
     mine = (
         sa.select(ClassSession.id, ClassSession.course_id, Attendance.status, Attendance.label_id)
         .join(Attendance, Attendance.session_id == ClassSession.id)
-        .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided())
+        .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided(), *during)
     )
     first = mine.where(reach(ClassSession.course_id), belongs_to(ClassSession.course_id, student_id))
     others = (
@@ -229,8 +239,8 @@ def tally_courses_of(db: Session, student_id: int, reach: Condition) -> dict[int
     return _tallies(db, query, ())
 
 
-def tally_student(db: Session, student_id: int, reach: Condition) -> Tally:
-    """A student's tally over all sessions that the condition `reach` admits, each counted once."""
+def tally_student(db: Session, student_id: int, reach: Condition, during: During = ()) -> Tally:
+    """A student's tally over all sessions of a time that the condition `reach` admits, each counted once."""
     query = (
         sa.select(Attendance.student_id, Attendance.status, Attendance.label_id, sa.func.count())
         .join(ClassSession, ClassSession.id == Attendance.session_id)
@@ -239,6 +249,7 @@ def tally_student(db: Session, student_id: int, reach: Condition) -> Tally:
             TAKES_PLACE,
             is_decided(),
             counts_for(Attendance.student_id, reach),
+            *during,
         )
         .group_by(Attendance.student_id, Attendance.status, Attendance.label_id)
     )

@@ -4,7 +4,7 @@ Listed is what is recorded: from a student's first sighting or correction on, an
 ended. Who has not been seen yet in a running session stands on that session's register, not here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -24,6 +24,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
 
 from attendance.database.audiences import TAKES_PLACE, Condition, among, courses_of, sessions_of_courses
+from attendance.database.labels import labels_for
 from attendance.database.models import ClassSession, Course, Status
 from webapp.account.identity import is_admin
 from webapp.account.permissions import Permission, needs
@@ -31,6 +32,7 @@ from webapp.account.reach import course_shown, reach_course, reach_session, reac
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.records.query import RecordFilter, RecordQuery
 from webapp.records.record_sheet import records_sheet
+from webapp.tools.labels import ShownLabel, read_status, shown_label
 from webapp.tools.paging import page_number, page_size
 from webapp.tools.requests import read_id
 from webapp.tools.storage import database, release_database, sessions_of
@@ -51,12 +53,14 @@ class AskedFilter:
 
     Attributes:
         wanted: the filter, as far as the address could be understood.
+        labels: that may be asked for: the institution's and those of the course, retired ones, too.
         errors: what could not, by the name of the parameter.
     """
 
     wanted: RecordFilter
     course: Course | None = None
     session: ClassSession | None = None
+    labels: Sequence[ShownLabel] = ()
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -137,13 +141,16 @@ def _asked_filter() -> AskedFilter:
     first, last = _asked_day("from", errors), _asked_day("to", errors)
     if first and last and first > last:
         errors["to"] = gettext("This day is before the first one.")
+    asked.labels = _labels_of(asked.course)
+    statuses, labels = _asked_statuses(asked.labels, errors)
     asked.wanted = RecordFilter(
         course_id=only_course,
         session_id=asked.session.id if asked.session else None,
         first_day=first,
         last_day=last,
         student=" ".join(request.args.get("student", "").split())[:120],
-        statuses=_asked_statuses(errors),
+        statuses=statuses,
+        labels=labels,
         unrecorded=UNRECORDED in request.args.getlist("status"),
     )
     return asked
@@ -177,12 +184,22 @@ def _asked_day(name: str, errors: dict[str, str]) -> date | None:
     return day
 
 
-def _asked_statuses(errors: dict[str, str]) -> tuple[Status, ...]:
+def _labels_of(course: Course | None) -> list[ShownLabel]:
+    found = labels_for(database(), [course.id] if course else [], retired=True)
+    return [shown for label in found if (shown := shown_label(label))]
+
+
+def _asked_statuses(
+    offered: Sequence[ShownLabel], errors: dict[str, str]
+) -> tuple[tuple[Status, ...], tuple[int, ...]]:
+    """The kinds, and the ids of the labels."""
     texts = [text for text in request.args.getlist("status") if text]
-    if not {*STATUS_VALUES, UNRECORDED}.issuperset(texts):
+    labels = tuple(label.id for label in offered if label.key in texts)
+    # A label of a course says nothing after another course was chosen; what no label can be is wrong.
+    if any(text not in (*STATUS_VALUES, UNRECORDED) and read_status(text) is None for text in texts):
         errors["status"] = gettext("Choose a status from the list.")
-        return ()
-    return tuple(status for status in Status if status.value in texts)
+        return (), ()
+    return tuple(status for status in Status if status.value in texts), labels
 
 
 def _reach() -> Condition | None:
@@ -216,4 +233,5 @@ def _file_name_parts(asked: AskedFilter) -> Iterator[str]:
     if wanted.last_day:
         yield f"to-{wanted.last_day}"
     yield wanted.student
-    yield "-".join([*wanted.statuses, *([UNRECORDED] if wanted.unrecorded else [])])
+    labels = [label.name for label in asked.labels if label.id in wanted.labels]
+    yield "-".join([*wanted.statuses, *labels, *([UNRECORDED] if wanted.unrecorded else [])])

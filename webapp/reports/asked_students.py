@@ -9,6 +9,7 @@ from attendance.database.models import Course, CourseGroup
 from attendance.database.thresholds import threshold_of
 from webapp.reports.asked import Order, asked_below, asked_number, asked_order, asked_search
 from webapp.reports.course_marks import groups_of_course
+from webapp.reports.period import Period, asked_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class AskedStudents:
         groups: of the course, to choose from.
         below: only those below so many percent; None for all.
         threshold: in percent; `below`, or else the course's own.
+        period: whose sessions count.
     """
 
     groups: Sequence[CourseGroup]
@@ -27,11 +29,12 @@ class AskedStudents:
     below: int | None
     threshold: int
     order: Order
+    period: Period
 
     @property
     def narrowed(self) -> bool:
-        """Whether anybody may be left out."""
-        return bool(self.search or self.group_id or self.below)
+        """Whether anybody or anything may be left out."""
+        return bool(self.search or self.group_id or self.below or self.period)
 
     def words(self) -> Iterator[str]:
         """Words for a file's name."""
@@ -39,10 +42,14 @@ class AskedStudents:
         yield self.search
         if self.below is not None:
             yield f"below-{self.below}"
+        yield from self.period.file_words()
 
 
 def asked_students(db: Session, course: Course, orders: Sequence[str]) -> AskedStudents:
-    """Read the address: `?q=`, `?group=`, `?below=`, `?sort=`, `?order=`; what cannot be meant is 400 or 404."""
+    """Read the address: `?q=`, `?group=`, `?below=`, `?from=`, `?to=`, `?sort=`, `?order=`.
+
+    What cannot be meant is answered 400 or 404.
+    """
     groups, below = groups_of_course(db, course.id), asked_below()
     return AskedStudents(
         groups,
@@ -51,4 +58,5 @@ def asked_students(db: Session, course: Course, orders: Sequence[str]) -> AskedS
         below=below,
         threshold=threshold_of(db, course) if below is None else below,
         order=asked_order(orders),
+        period=asked_period(),
     )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.audiences import TAKES_PLACE, Condition, counts_for
 from attendance.database.models import Attendance, ClassSession, Course, Status, StatusLabel
-from webapp.records.tallies import Tally, adds, is_decided
+from webapp.records.tallies import During, Tally, adds, is_decided
 from webapp.tools.labels import ShownLabel, shown_label
 from webapp.tools.times import local, monday_of
 
@@ -54,13 +54,14 @@ class CalendarWeek:
     so_far: Tally
 
 
-def read_calendar(db: Session, student_id: int, reach: Condition) -> list[CalendarWeek]:
+def read_calendar(db: Session, student_id: int, reach: Condition, during: During = ()) -> list[CalendarWeek]:
     """The weeks of a student's sessions in which something is decided, those between without one too; one statement.
 
     Args:
         db: any session.
         student_id: of the student.
         reach: of which courses.
+        during: which of their sessions.
     """
     query = (
         sa.select(ClassSession.id, ClassSession.starts_at, Course.code, Attendance.status, StatusLabel)
@@ -68,6 +69,7 @@ def read_calendar(db: Session, student_id: int, reach: Condition) -> list[Calend
         .join(Course, Course.id == ClassSession.course_id)
         .outerjoin(StatusLabel, StatusLabel.id == Attendance.label_id)
         .where(Attendance.student_id == student_id, TAKES_PLACE, is_decided(), counts_for(Attendance.student_id, reach))
+        .where(*during)
         .order_by(ClassSession.starts_at, ClassSession.id)
     )
     of_days: dict[date, list[Visit]] = defaultdict(list)

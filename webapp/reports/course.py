@@ -20,6 +20,7 @@ from webapp.reports.asked import file_addresses
 from webapp.reports.blueprint import blueprint
 from webapp.reports.charts import Point, rate_chart
 from webapp.reports.course_marks import sessions_so_far
+from webapp.reports.period import Period, asked_period
 from webapp.reports.weeks import Week, by_week, heat_map
 from webapp.tools.storage import database
 from webapp.tools.times import short_day_text, today
@@ -28,9 +29,9 @@ from webapp.tools.times import short_day_text, today
 @blueprint.get("/courses/<int:course_id>/report")
 @needs(Permission.TERM)
 def course(course_id: int) -> str:
-    """How a course goes: the rate a week with its range, and each session's rate by day and time."""
-    db, found = database(), reach_course(course_id)
-    weeks, overall = _weeks(db, found)
+    """How a course goes: the rate a week with its range, each session's rate by day and time; of a time if asked."""
+    db, found, period = database(), reach_course(course_id), asked_period()
+    weeks, overall = _weeks(db, found, period)
     threshold = threshold_of(db, found)
     return render_template(
         "reports/course.html",
@@ -38,7 +39,8 @@ def course(course_id: int) -> str:
         roster=roster_sizes(db, [course_id])[course_id],
         sessions=sum(len(week.sessions) for week in weeks),
         overall=overall,
-        below=count_below(db, {course_id: threshold})[course_id],
+        below=count_below(db, {course_id: threshold}, period.conditions)[course_id],
+        period=period,
         threshold=threshold,
         weeks=weeks,
         slots=heat_map(weeks),
@@ -52,9 +54,9 @@ def course(course_id: int) -> str:
 @needs(Permission.TERM)
 def export_course(course_id: int, form: Form) -> ResponseReturnValue:
     """The weeks of the report."""
-    db, found = database(), reach_course(course_id)
-    words = ["weeks", found.code, today().isoformat()]
-    return answer([weeks_sheet(found, _weeks(db, found)[0])], file_name=file_stem(words), form=form)
+    db, found, period = database(), reach_course(course_id), asked_period()
+    words = ["weeks", found.code, today().isoformat(), *period.file_words()]
+    return answer([weeks_sheet(found, _weeks(db, found, period)[0])], file_name=file_stem(words), form=form)
 
 
 def weeks_sheet(course: Course, weeks: Sequence[Week]) -> Sheet:
@@ -70,9 +72,9 @@ def weeks_sheet(course: Course, weeks: Sequence[Week]) -> Sheet:
     return Sheet(course.code, columns, rows)
 
 
-def _weeks(db: Session, course: Course) -> tuple[list[Week], Tally]:
-    """The weeks of a course so far, and all of them together."""
-    sessions = sessions_so_far(db, course.id, utc_now())
+def _weeks(db: Session, course: Course, period: Period) -> tuple[list[Week], Tally]:
+    """The weeks of a course so far, in a time, and all of them together."""
+    sessions = sessions_so_far(db, course.id, utc_now(), period.conditions)
     tallies = tally_sessions(db, [session.id for session in sessions], among([course.id]))
     return by_week(sessions, tallies), total(tallies.values())
 

@@ -18,7 +18,7 @@ from attendance.database.models import (
     Status,
     Student,
 )
-from webapp.records.tallies import Tally, is_decided, label_weights
+from webapp.records.tallies import During, Tally, is_decided, label_weights
 from webapp.tools.labels import ShownLabel, kind_of, label_of, read_labels, shown_label
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.template_tools import UNRECORDED
@@ -83,7 +83,9 @@ class CourseMarks:
     labels: Sequence[ShownLabel]
 
 
-def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now: datetime) -> CourseMarks:
+def read_marks(
+    db: Session, course_id: int, students: Sequence[StudentName], now: datetime, during: During = ()
+) -> CourseMarks:
     """Read the marks of students of a course; a few statements, whatever their number.
 
     Args:
@@ -91,8 +93,9 @@ def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now
         course_id: of the course.
         students: who take it, as `students_of_course` gives them.
         now: aware; sessions in which attendance does not count yet are left out, and so are cancelled ones.
+        during: which of its sessions.
     """
-    sessions = sessions_so_far(db, course_id, now)
+    sessions = sessions_so_far(db, course_id, now, during)
     usual = _Expected(db, course_id, sessions)
     rows = {student.id: usual.marks_of(student.id) for student in students}
     place = {session.id: number for number, session in enumerate(sessions)}
@@ -116,12 +119,12 @@ def read_marks(db: Session, course_id: int, students: Sequence[StudentName], now
     )
 
 
-def sessions_so_far(db: Session, course_id: int, now: datetime) -> Sequence[ClassSession]:
-    """The sessions of a course that take place and in which attendance counts by now, the first one first.
+def sessions_so_far(db: Session, course_id: int, now: datetime, during: During = ()) -> Sequence[ClassSession]:
+    """The sessions of a course, in a time, that take place and in which attendance counts by now, the first one first.
 
     They are loaded with `audiences.parts`.
     """
-    theirs = sessions_of_courses(among([course_id]), TAKES_PLACE, ClassSession.starts_at < now + _EARLIEST)
+    theirs = sessions_of_courses(among([course_id]), TAKES_PLACE, ClassSession.starts_at < now + _EARLIEST, *during)
     query = sa.select(ClassSession).join(theirs, theirs.c.session_id == ClassSession.id).options(*parts())
     found = db.scalars(query.order_by(ClassSession.starts_at, ClassSession.id))
     return [session for session in found if session.opens_at <= now]

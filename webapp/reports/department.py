@@ -19,11 +19,12 @@ from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_department, reachable_departments
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import CellKind, Sheet, SheetColumn
-from webapp.records.tallies import Tally, roster_sizes, tally_enrolled, total
+from webapp.records.tallies import During, Tally, roster_sizes, tally_enrolled, total
 from webapp.reports.asked import Order, asked_below, asked_order, asked_search, file_addresses
 from webapp.reports.asked_students import AskedStudents
 from webapp.reports.blueprint import blueprint
 from webapp.reports.course_marks import StudentName
+from webapp.reports.period import Period, asked_period
 from webapp.tools.names import by_student_name, name_key
 from webapp.tools.paging import page_of
 from webapp.tools.storage import database
@@ -105,15 +106,16 @@ def departments() -> ResponseReturnValue:
 @blueprint.get("/departments/<int:department_id>")
 @needs(Permission.DEPARTMENT)
 def department(department_id: int) -> str:
-    """The courses of a department side by side; `?sort=` orders them."""
-    found, order = reach_department(department_id), asked_order(tuple(_COURSE_KEYS))
-    lines = _ordered_courses(found, order)
+    """The courses of a department side by side; `?from=` and `?to=` narrow what counts, `?sort=` orders them."""
+    found, order, period = reach_department(department_id), asked_order(tuple(_COURSE_KEYS)), asked_period()
+    lines = _ordered_courses(found, order, period)
     return render_template(
         "reports/department.html",
         department=found,
         lines=lines,
         overall=total(line.tally for line in lines),
         order=order,
+        period=period,
         export_addresses=file_addresses("reports.export_department", department_id=department_id),
     )
 
@@ -123,21 +125,23 @@ def department(department_id: int) -> str:
 @needs(Permission.DEPARTMENT)
 def export_department(department_id: int, form: Form) -> ResponseReturnValue:
     """The courses of the page, in its order."""
-    found = reach_department(department_id)
-    sheet = courses_sheet(found, _ordered_courses(found, asked_order(tuple(_COURSE_KEYS))))
-    return answer([sheet], file_name=file_stem(["courses", found.name, today().isoformat()]), form=form)
+    found, period = reach_department(department_id), asked_period()
+    sheet = courses_sheet(found, _ordered_courses(found, asked_order(tuple(_COURSE_KEYS)), period))
+    words = ["courses", found.name, today().isoformat(), *period.file_words()]
+    return answer([sheet], file_name=file_stem(words), form=form)
 
 
 @blueprint.get("/departments/<int:department_id>/at-risk")
 @needs(Permission.DEPARTMENT)
 def at_risk(department_id: int) -> str:
-    """Students below the threshold of any course; `?below=` is another threshold for all, `?q=` narrows."""
+    """Students below the threshold of any course; `?below=` is another one for all, `?q=`, `?from=`, `?to=` narrow."""
     found, asked = reach_department(department_id), _asked_risk()
     return render_template(
         "reports/at_risk.html",
         department=found,
         page=page_of(_ordered_risks(found, asked), size=_A_PAGE),
         asked=asked,
+        period=asked.period,
         columns={
             "courses": _("number of courses"),
             "name": _("name"),
@@ -215,34 +219,34 @@ def risk_sheet(found: Department, lines: Sequence[RiskLine]) -> Sheet:
     return Sheet(found.name, columns, rows, frozen=2)
 
 
-def _ordered_courses(found: Department, order: Order) -> list[CourseLine]:
-    return order.arrange(course_lines(database(), found), _COURSE_KEYS)
+def _ordered_courses(found: Department, order: Order, period: Period) -> list[CourseLine]:
+    return order.arrange(course_lines(database(), found, period.conditions), _COURSE_KEYS)
 
 
 def _asked_risk() -> AskedStudents:
     below = asked_below()
     usual = rules_of(database()).threshold if below is None else below
-    return AskedStudents((), None, asked_search(), below, usual, asked_order(tuple(_RISK_KEYS)))
+    return AskedStudents((), None, asked_search(), below, usual, asked_order(tuple(_RISK_KEYS)), asked_period())
 
 
 def _ordered_risks(found: Department, asked: AskedStudents) -> list[RiskLine]:
     key = name_key(asked.search)
     lines = (
         line
-        for line in risk_lines(database(), found, asked.below)
+        for line in risk_lines(database(), found, asked.below, asked.period.conditions)
         if key in name_key(line.student.name) or key in name_key(line.student.index_number)
     )
     return asked.order.arrange(lines, _RISK_KEYS)
 
 
-def course_lines(db: Session, found: Department) -> list[CourseLine]:
+def course_lines(db: Session, found: Department, during: During = ()) -> list[CourseLine]:
     """The courses of a department, by code; a few statements, one of which reads all their entries."""
     courses = _courses_of(db, found.id)
     ids = [course.id for course in courses]
     of_students: dict[int, list[Tally]] = defaultdict(list)
-    for (course_id, _student), tally in tally_enrolled(db, among(ids)).items():
+    for (course_id, _student), tally in tally_enrolled(db, among(ids), during).items():
         of_students[course_id].append(tally)
-    sizes, held = roster_sizes(db, ids), _sessions_held(db, ids)
+    sizes, held = roster_sizes(db, ids), _sessions_held(db, ids, during)
     return [
         CourseLine(
             course,
@@ -257,19 +261,20 @@ def course_lines(db: Session, found: Department) -> list[CourseLine]:
     ]
 
 
-def risk_lines(db: Session, found: Department, below: int | None) -> list[RiskLine]:
+def risk_lines(db: Session, found: Department, below: int | None, during: During = ()) -> list[RiskLine]:
     """The students at risk in a department, by name.
 
     Args:
         db: any session.
         found: the department.
         below: the threshold in percent; None: each course's own.
+        during: which sessions of its courses count.
     """
     courses = {course.id: course for course in _courses_of(db, found.id)}
     thresholds = {key: threshold_of(db, course) if below is None else below for key, course in courses.items()}
     of_students: dict[int, list[tuple[Course, Tally]]] = defaultdict(list)
     low: dict[int, list[tuple[Course, Tally]]] = defaultdict(list)
-    for (course_id, student_id), tally in tally_enrolled(db, among(courses)).items():
+    for (course_id, student_id), tally in tally_enrolled(db, among(courses), during).items():
         of_students[student_id].append((courses[course_id], tally))
         if tally.is_below(thresholds[course_id]):
             low[student_id].append((courses[course_id], tally))
@@ -295,6 +300,6 @@ def _course_counts(db: Session, department_ids: Sequence[int]) -> dict[int, int]
     return {department_id: count for department_id, count in counts if department_id is not None}
 
 
-def _sessions_held(db: Session, course_ids: Sequence[int]) -> dict[int, int]:
-    theirs = sessions_of_courses(among(course_ids), TAKES_PLACE, ClassSession.starts_at <= utc_now())
+def _sessions_held(db: Session, course_ids: Sequence[int], during: During) -> dict[int, int]:
+    theirs = sessions_of_courses(among(course_ids), TAKES_PLACE, ClassSession.starts_at <= utc_now(), *during)
     return dict(db.execute(sa.select(theirs.c.course_id, sa.func.count()).group_by(theirs.c.course_id)).all())

@@ -60,7 +60,7 @@ class _Matrix:
 @blueprint.get("/courses/<int:course_id>/matrix")
 @needs(Permission.TERM)
 def matrix(course_id: int) -> str:
-    """Students by sessions; `?below=`, `?group=` and `?q=` narrow it, `?sort=` orders it."""
+    """Students by sessions; `?below=`, `?group=`, `?q=`, `?from=` and `?to=` narrow it, `?sort=` orders it."""
     found = _matrix(course_id)
     shown = letters(found.labels)
     row_cells = cells(shown)
@@ -115,7 +115,7 @@ def _matrix(course_id: int) -> _Matrix:
     db, course = database(), reach_course(course_id)
     asked = asked_students(db, course, ORDERS)
     students = students_of_course(db, course_id, search=asked.search, group_id=asked.group_id)
-    marks = read_marks(db, course_id, students, utc_now())
+    marks = read_marks(db, course_id, students, utc_now(), asked.period.conditions)
     rows = [MatrixRow(row, tally, tally.is_below(asked.threshold)) for row in marks.students for tally in (row.tally,)]
     rows = [row for row in rows if row.below or asked.below is None]
     return _Matrix(course, marks.sessions, asked.order.arrange(rows, _KEYS), asked, marks.labels)

@@ -16,7 +16,7 @@ from webapp.account.reach import reach_course
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.records.course_sheets import TALLY_COLUMNS, tally_cells
-from webapp.records.tallies import Tally, roster_sizes
+from webapp.records.tallies import During, Tally, roster_sizes
 from webapp.reports.asked import file_addresses
 from webapp.reports.asked_students import AskedStudents, asked_students
 from webapp.reports.blueprint import blueprint
@@ -65,7 +65,7 @@ ORDERS = tuple(_KEYS)
 @blueprint.get("/courses/<int:course_id>/students")
 @needs(Permission.READ)
 def students(course_id: int) -> str:
-    """Who takes the course; `?below=75`, `?group=` and `?q=` narrow the list, `?sort=` orders it."""
+    """Who takes the course; `?below=75`, `?group=`, `?q=`, `?from=` and `?to=` narrow the list, `?sort=` orders it."""
     db, course = database(), reach_course(course_id)
     asked = asked_students(db, course, ORDERS)
     return render_template(
@@ -120,7 +120,13 @@ def _cells(line: StudentLine) -> Sequence[Cell]:
 
 
 def student_lines(
-    db: Session, course_id: int, students: Sequence[StudentName], *, threshold: int, now: datetime
+    db: Session,
+    course_id: int,
+    students: Sequence[StudentName],
+    *,
+    threshold: int,
+    now: datetime,
+    during: During = (),
 ) -> list[StudentLine]:
     """The lines of students of a course, in their order.
 
@@ -130,8 +136,9 @@ def student_lines(
         students: as `students_of_course` gives them.
         threshold: in percent.
         now: aware.
+        during: which sessions of the course.
     """
-    marks = read_marks(db, course_id, students, now)
+    marks = read_marks(db, course_id, students, now, during)
     starts = [session.starts_at for session in marks.sessions]
     return [
         StudentLine(row.student, tally, spells_of(row.marks, starts, row.weights), tally.is_below(threshold))
@@ -144,14 +151,21 @@ def _page(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> P
     if asked.order.column in _NAME_KEYS and asked.below is None:
         # Names alone order these, so that of a course of hundreds only one page's marks are read.
         page = page_of(asked.order.arrange(_named(db, course_id, asked), _NAME_KEYS), size=_A_PAGE)
-        return page.of(student_lines(db, course_id, page.items, threshold=asked.threshold, now=now))
+        return page.of(_lines(db, course_id, page.items, asked, now))
     return page_of(_wanted(db, course_id, asked, now), size=_A_PAGE)
 
 
 def _wanted(db: Session, course_id: int, asked: AskedStudents, now: datetime) -> list[StudentLine]:
     """All lines that the address asks for, in its order."""
-    lines = student_lines(db, course_id, _named(db, course_id, asked), threshold=asked.threshold, now=now)
+    lines = _lines(db, course_id, _named(db, course_id, asked), asked, now)
     return asked.order.arrange((line for line in lines if line.below or asked.below is None), _KEYS)
+
+
+def _lines(
+    db: Session, course_id: int, students: Sequence[StudentName], asked: AskedStudents, now: datetime
+) -> list[StudentLine]:
+    during = asked.period.conditions
+    return student_lines(db, course_id, students, threshold=asked.threshold, now=now, during=during)
 
 
 def _named(db: Session, course_id: int, asked: AskedStudents) -> list[StudentName]:

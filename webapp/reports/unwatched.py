@@ -18,14 +18,16 @@ from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_department
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import CellKind, Sheet, SheetColumn
+from webapp.records.tallies import During
 from webapp.reports.asked import asked_order, file_addresses
 from webapp.reports.blueprint import blueprint
-from webapp.reports.coverage import CameraCoverage, read_coverage
+from webapp.reports.coverage import CameraCoverage, Coverage, read_coverage
+from webapp.reports.period import Period, asked_period
 from webapp.tools.paging import page_of
 from webapp.tools.session_words import audience_codes, audience_names, room_names
 from webapp.tools.storage import database
 from webapp.tools.template_tools import UNRECORDED_WORDS
-from webapp.tools.times import today
+from webapp.tools.times import day_bounds, start_of_day, today
 
 _A_PAGE, _A_CHUNK = 50, 1_000
 _WEEKS, _MOST_WEEKS = 4, 60
@@ -64,18 +66,19 @@ class UnrecordedLine:
 @blueprint.get("/departments/<int:department_id>/unrecorded")
 @needs(Permission.DEPARTMENT)
 def unrecorded(department_id: int) -> str:
-    """Sessions in which nothing is recorded of somebody, the latest first; `?why=` narrows to a reason."""
-    db, found = database(), reach_department(department_id)
+    """Sessions in which nothing is recorded of somebody, the latest first; `?why=`, `?from=`, `?to=` narrow."""
+    db, found, period = database(), reach_department(department_id), asked_period()
     why = _asked_reason()
     courses = among(course_ids(db, found))
-    totals = reason_totals(db, courses)
-    page = page_of(_counts(db, courses, why), size=_A_PAGE)
+    totals = reason_totals(db, courses, period.conditions)
+    page = page_of(_counts(db, courses, why, period.conditions), size=_A_PAGE)
     return render_template(
         "reports/unrecorded.html",
         department=found,
         page=page.of(unrecorded_lines(db, page.items)),
         totals=totals,
         why=why,
+        period=period,
         export_addresses=file_addresses("reports.export_unrecorded", department_id=department_id),
     )
 
@@ -85,12 +88,13 @@ def unrecorded(department_id: int) -> str:
 @needs(Permission.DEPARTMENT)
 def export_unrecorded(department_id: int, form: Form) -> ResponseReturnValue:
     """The sessions of the page, on all its pages: a line for each reason."""
-    db, found = database(), reach_department(department_id)
-    counts = _counts(db, among(course_ids(db, found)), _asked_reason())
+    db, found, period = database(), reach_department(department_id), asked_period()
+    counts = _counts(db, among(course_ids(db, found)), _asked_reason(), period.conditions)
     # A chunk at a time, as databases take so many parameters in one statement.
     chunks = (counts[first : first + _A_CHUNK] for first in range(0, len(counts), _A_CHUNK))
     sheet = unrecorded_sheet(found, [line for chunk in chunks for line in unrecorded_lines(db, chunk)])
-    return answer([sheet], file_name=file_stem(["not-recorded", found.name, today().isoformat()]), form=form)
+    words = ["not-recorded", found.name, today().isoformat(), *period.file_words()]
+    return answer([sheet], file_name=file_stem(words), form=form)
 
 
 def unrecorded_sheet(found: Department, lines: Sequence[UnrecordedLine]) -> Sheet:
@@ -123,16 +127,15 @@ def unrecorded_sheet(found: Department, lines: Sequence[UnrecordedLine]) -> Shee
 @blueprint.get("/departments/<int:department_id>/cameras")
 @needs(Permission.DEPARTMENT)
 def cameras(department_id: int) -> str:
-    """How much of the department's sessions each camera watched, in the last `?weeks=`."""
-    db, found, now = database(), reach_department(department_id), utc_now()
-    weeks, order = _asked_weeks(), asked_order(_CAMERA_ORDERS)
-    coverage = read_coverage(db, among(course_ids(db, found)), now - timedelta(weeks=weeks), now)
+    """How much of the department's sessions each camera watched, `?from=` a day `?to=` a day."""
+    found, period, order = reach_department(department_id), _asked_time(), asked_order(_CAMERA_ORDERS)
+    coverage = _coverage(found, period)
     return render_template(
         "reports/cameras.html",
         department=found,
         lines=order.arrange(coverage.cameras, _CAMERA_KEYS),
         without_camera=coverage.without_camera,
-        weeks=weeks,
+        period=period,
         order=order,
         export_addresses=file_addresses("reports.export_cameras", department_id=department_id),
     )
@@ -143,10 +146,10 @@ def cameras(department_id: int) -> str:
 @needs(Permission.DEPARTMENT)
 def export_cameras(department_id: int, form: Form) -> ResponseReturnValue:
     """The cameras of the page, in its order."""
-    db, found, now = database(), reach_department(department_id), utc_now()
-    coverage = read_coverage(db, among(course_ids(db, found)), now - timedelta(weeks=_asked_weeks()), now)
-    sheet = cameras_sheet(found, asked_order(_CAMERA_ORDERS).arrange(coverage.cameras, _CAMERA_KEYS))
-    return answer([sheet], file_name=file_stem(["cameras", found.name, today().isoformat()]), form=form)
+    found, period = reach_department(department_id), _asked_time()
+    sheet = cameras_sheet(found, asked_order(_CAMERA_ORDERS).arrange(_coverage(found, period).cameras, _CAMERA_KEYS))
+    words = ["cameras", found.name, today().isoformat(), *period.file_words()]
+    return answer([sheet], file_name=file_stem(words), form=form)
 
 
 def cameras_sheet(found: Department, lines: Sequence[CameraCoverage]) -> Sheet:
@@ -184,9 +187,9 @@ def course_ids(db: Session, found: Department) -> Sequence[int]:
     return db.scalars(sa.select(Course.id).where(Course.department_id == found.id)).all()
 
 
-def reason_totals(db: Session, courses: Condition) -> dict[Unrecorded, tuple[int, int]]:
-    """By reason, in how many sessions and of how many entries nothing is recorded; those that occur."""
-    entries = _unrecorded(courses).subquery("entries")
+def reason_totals(db: Session, courses: Condition, during: During = ()) -> dict[Unrecorded, tuple[int, int]]:
+    """By reason, in how many sessions of a time and of how many entries nothing is recorded; those that occur."""
+    entries = _unrecorded(courses, during).subquery("entries")
     query = sa.select(
         entries.c.reason, sa.func.count(sa.distinct(entries.c.session_id)), sa.func.sum(entries.c.students)
     ).group_by(entries.c.reason)
@@ -204,9 +207,11 @@ def unrecorded_lines(db: Session, counts: Sequence[tuple[int, Mapping[Unrecorded
     return [UnrecordedLine(sessions[session_id], reasons, of[session_id]) for session_id, reasons in counts]
 
 
-def _counts(db: Session, courses: Condition, why: Unrecorded | None) -> list[tuple[int, Mapping[Unrecorded, int]]]:
+def _counts(
+    db: Session, courses: Condition, why: Unrecorded | None, during: During
+) -> list[tuple[int, Mapping[Unrecorded, int]]]:
     """Sessions with entries that say why nothing is recorded, the latest first, and how many for each reason."""
-    entries = _unrecorded(courses, why).subquery("entries")
+    entries = _unrecorded(courses, during, why).subquery("entries")
     query = (
         sa.select(entries.c.session_id, entries.c.reason, entries.c.students)
         .join(ClassSession, ClassSession.id == entries.c.session_id)
@@ -218,9 +223,11 @@ def _counts(db: Session, courses: Condition, why: Unrecorded | None) -> list[tup
     return list(found.items())
 
 
-def _unrecorded(courses: Condition, why: Unrecorded | None = None) -> sa.Select[int, Unrecorded | None, int]:
+def _unrecorded(
+    courses: Condition, during: During, why: Unrecorded | None = None
+) -> sa.Select[int, Unrecorded | None, int]:
     """The query for (session, reason, how many students) of the courses' own students."""
-    theirs = session_ids_of_courses(courses, TAKES_PLACE)
+    theirs = session_ids_of_courses(courses, TAKES_PLACE, *during)
     reason = Attendance.unrecorded_reason
     return (
         sa.select(Attendance.session_id, reason.label("reason"), sa.func.count().label("students"))
@@ -240,6 +247,20 @@ def _asked_reason() -> Unrecorded | None:
     if text and text not in REASONS:
         abort(400, _("The reasons are: %(names)s.", names=", ".join(REASONS)))
     return Unrecorded(text) if text else None
+
+
+def _coverage(found: Department, period: Period) -> Coverage:
+    """What the cameras watched until now; `period` has a first day."""
+    db, now = database(), utc_now()
+    since = start_of_day(period.first or today())
+    until = now if period.last is None else min(now, day_bounds(period.last)[1])
+    return read_coverage(db, among(course_ids(db, found)), since, until)
+
+
+def _asked_time() -> Period:
+    """The period that the address asks for; without a first day it has the last `?weeks=`."""
+    asked, weeks = asked_period(), _asked_weeks()
+    return Period(asked.first or (asked.last or today()) - timedelta(weeks=weeks), asked.last)
 
 
 def _asked_weeks() -> int:

@@ -36,15 +36,15 @@ def _log_request(response: Response) -> Response:
             path=request.path,
             status=response.status_code,
             ms=round((time.perf_counter() - started) * 1000),
-            lecturer=_lecturer_id(),
+            lecturer=_account_id(),
         )
     return response
 
 
-def _lecturer_id() -> int | None:
+def _account_id() -> int | None:
     # A failed request must not ask the database again, nor fail while it is logged.
     if g.get("bare_page") or "_login_user" not in g:
         return None
-    lecturer = signed_in_account()
-    key = None if lecturer is None else sa.inspect(lecturer).identity  # known even when the row must be read again
+    account = signed_in_account()
+    key = None if account is None else sa.inspect(account).identity  # known even when the row must be read again
     return None if key is None else int(key[0])

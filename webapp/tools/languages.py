@@ -87,9 +87,11 @@ def say(message: Any) -> str:
 
 
 def stored(message: str | None) -> str:
-    """A text that the database keeps: in the request's language where it is word for word one of the product's."""
+    """A text that the database keeps, in the request's language: a `Text`, or what is word for word the product's."""
     if not message:
         return ""
+    if type(message) is Text:
+        return say(message)
     return _translations(str(get_locale())).ugettext(message) if message in _known() else message
 
 

@@ -18,7 +18,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUES = Path(__file__).resolve().parent
-_ROOMS = ("attendance", "webapp")
+_ROOMS = ("attendance", "index_builder", "webapp")
 _METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 _KEYWORDS = {
     **dict.fromkeys(("_", "gettext", "lazy_gettext", "english"), None),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from attendance.database.models.base import UTF8, Base, utc_now
 from attendance.database.models.people import Account
-from attendance.database.types import UtcDateTime, enum_column_type, identifier_type, picture_type
+from attendance.database.types import SaidText, UtcDateTime, enum_column_type, identifier_type, picture_type
 
 
 class GalleryJobKind(StrEnum):
@@ -49,7 +49,7 @@ class GalleryJob(Base):
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    message: Mapped[str | None] = mapped_column(sa.String(500))  # how it ended, for people
+    message: Mapped[str | None] = mapped_column(SaidText(500))  # how it ended, for people
     report: Mapped[list[dict[str, Any]] | None] = mapped_column(sa.JSON)  # one object a photo
 
     requested_by: Mapped[Account | None] = relationship()

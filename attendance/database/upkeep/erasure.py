@@ -155,7 +155,7 @@ def _remove_photos(db: Session, index_number: str, now: datetime) -> None:
     db.execute(
         sa.update(GalleryJob)
         .where(GalleryJob.id.in_(jobs), GalleryJob.state.in_((JobState.WAITING, JobState.WORKING)))
-        .values(state=JobState.FAILED, finished_at=now, message=str(english("The student was erased meanwhile.")))
+        .values(state=JobState.FAILED, finished_at=now, message=english("The student was erased meanwhile."))
     )
 
 

@@ -18,6 +18,10 @@ def test_a_formula_becomes_text(cell):
     assert neutral(cell) == f"'{cell}"
 
 
+def test_a_number_is_no_formula():
+    assert list(csv_lines(["a", "b", "c"], [[-5, -0.5, "-5"]]))[1:] == ["-5,-0.5,'-5\r\n"]
+
+
 @pytest.mark.parametrize("cell", ["", "Ada", "2026-11-23", "a=b", "s-1", "94%", "'quoted", "Łukasz, Żak"])
 def test_ordinary_text_stays(cell):
     assert neutral(cell) == cell

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from attendance.database.models import Account, Course, Enrolment, PasswordLink, Student
+from attendance.database.models import Account, Course, Enrolment, PasswordLink, QueuedMail, Student
 from operations.cli.main import attendance
 from tests.factories import make_course, make_student
 
@@ -169,6 +169,27 @@ def test_links_by_the_command_of_lecturers(db):
     assert (done.exit_code, count(db, PasswordLink)) == (0, [1]), "the first one ended"
     done = runner.invoke(attendance, ["lecturer", "links", "x.csv", "eve@example.edu"])
     assert (done.exit_code, Path("x.csv").exists()) == (1, False)
+
+
+def test_links_are_mailed_without_a_file(db, monkeypatch):
+    """They are made when the mail is sent, so none is there before."""
+    run("lecturers", write("l.csv", "email,name\nada@example.edu,Ada\nkurt@example.edu,Kurt\n"), "--apply")
+    runner = CliRunner()
+    refused = runner.invoke(attendance, ["lecturer", "links", "--mail"])
+    assert (refused.exit_code, "ATTENDANCE_MAIL_HOST" in refused.output) == (2, True), refused.output
+    monkeypatch.setenv("ATTENDANCE_MAIL_HOST", "127.0.0.1")
+    monkeypatch.setenv("ATTENDANCE_MAIL_SENDER", "attendance@example.edu")
+    assert runner.invoke(attendance, ["lecturer", "links"]).exit_code == 2
+    unknown = runner.invoke(attendance, ["lecturer", "links", "--mail", "eve@example.edu"])
+    assert (unknown.exit_code, "eve@example.edu" in unknown.output) == (1, True)
+    one = runner.invoke(attendance, ["lecturer", "links", "--mail", "ada@example.edu"])
+    assert (one.exit_code, "Queued 1 link" in one.output) == (0, True), one.output
+    both = runner.invoke(attendance, ["lecturer", "links", "--mail"])
+    assert "Queued 2 links" in both.output
+    assert count(db, PasswordLink) == [0]
+    db.rollback()
+    mails = db.execute(sa.select(QueuedMail.kind, QueuedMail.recipient).order_by(QueuedMail.id)).all()
+    assert mails == [("invitation", f"{name}@example.edu") for name in ("ada", "ada", "kurt")]
 
 
 def test_the_command_needs_no_page() -> None:

@@ -19,6 +19,7 @@ from attendance.database.models import (
     Role,
     utc_now,
 )
+from attendance.texts import english
 from tests.factories import make_lecturer, make_student
 from tests.webapp.tools.test_photos import PHOTO, PNG, declared, turned
 from tests.webapp.visiting import plain
@@ -401,3 +402,11 @@ def test_lists_show_who_cannot_be_recognised(admin, site_db):
     text = admin.text("/admin/students")
     for words in ("4 encodings", "Cannot be recognised yet", "Withdrawn", "Not recorded"):
         assert words in text
+
+
+def test_how_a_job_ended_is_said_in_the_readers_language(admin, student, site_db):
+    said = english("%(good)s of %(photos)s photos can be used.", good=1, photos=2)
+    add_job(site_db, state=JobState.DONE, finished_at=utc_now(), message=said)
+    assert "1 of 2 photos can be used." in page(admin, student)
+    admin.client.set_cookie("attendance_language", "fr")
+    assert "1 photo(s) sur 2 peuvent servir." in page(admin, student)

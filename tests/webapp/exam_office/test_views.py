@@ -53,14 +53,15 @@ def test_the_csv_has_a_line_a_student_and_course(visitor, lesson):
     found = lines(visitor, f"/exam-office.csv?as_of={DAY}")
     guarded, ada, kurt = (list(line.values()) for line in found)
     assert guarded[:4] == ["CS 101/ä", "'=1+1", lesson.students[2].index_number, "'=HYPERLINK(1)"]
-    assert guarded[4:] == ["", "0", "0", "0", "1", "1", "0", "75%", "Nothing recorded", DAY]
+    assert guarded[4:] == ["", "0", "0", "0", "1", "1", "0", "75%", "Nothing recorded", DAY, "0", ""]
     assert ada[2:5] == [lesson.students[0].index_number, "Ada Byron", "100%"]
-    assert ada[5:] == ["1", "0", "0", "0", "1", "0", "75%", "Met", DAY]
+    assert ada[5:] == ["1", "0", "0", "0", "1", "0", "75%", "Met", DAY, "0", "100%"]
     assert kurt[2:5] == [lesson.students[1].index_number, "Kurt Gödel", "0%"]
-    assert kurt[5:] == ["0", "0", "1", "0", "1", "0", "75%", "Not met", DAY]
+    assert kurt[5:] == ["0", "0", "1", "0", "1", "0", "75%", "Not met", DAY, "0", "0%"]
     assert list(found[0]) == [
         "Course", "Course name", "Index number", "Student", "Attendance", "Attended", "Of these late", "Absences",
         "Excused", "Sessions recorded", "Sessions not recorded", "Threshold", "Threshold met", "As of",
+        "Labels add", "Attendance without labels",
     ]  # fmt: skip
 
 
@@ -75,7 +76,7 @@ def test_the_workbook_has_a_sheet_a_course_and_typed_cells(site, site_db, lesson
     page = book["CS 101 ä"]
     assert page.freeze_panes == "E2"
     ada = [cell.value for cell in page[3]]
-    assert ada[3:] == ["Ada Byron", 1, 1, 0, 0, 0, 1, 0, 0.75, "Met", datetime(2024, 3, 4)]
+    assert ada[3:] == ["Ada Byron", 1, 1, 0, 0, 0, 1, 0, 0.75, "Met", datetime(2024, 3, 4), 0, 1]
     assert page["D2"].value == "=HYPERLINK(1)"
     assert page["D2"].data_type != "f"
     assert page["E3"].number_format == "0%"

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from PIL import Image
 
 import webapp
-from attendance.database.models import GalleryJob, GalleryJobPhoto, PhotoProposal, Role
+from attendance.database.models import Course, GalleryJob, GalleryJobPhoto, PhotoProposal, Role
 from attendance.settings import Settings
-from tests.factories import NINE, enrol, make_course, make_lecturer, make_student
+from tests.factories import NINE, enrol, make_course, make_department, make_lecturer, make_student
 from tests.webapp.me.students import enter
 from tests.webapp.tools.test_photos import PHOTO, PNG, declared, encoded
 from tests.webapp.visiting import make_settings, plain
@@ -107,6 +107,15 @@ def test_only_who_teaches_the_student_sees_and_decides_them(site, site_db, peopl
     ):  # fmt: skip
         assert answer.status_code == 404
     assert "Students propose photos" not in other.text("/")
+    course = site_db.scalars(sa.select(Course)).one()
+    course.department = make_department(site_db)
+    heads = [
+        make_lecturer(site_db, role=Role.DEPARTMENT, of=of) for of in (course.department, make_department(site_db))
+    ]
+    site_db.commit()
+    own, foreign = (site.visitor(head).text("/") for head in heads)
+    assert "Students propose photos" in own
+    assert "Students propose photos" not in foreign
     boss = site.visitor(admin)
     assert "Students propose photos" in boss.text("/")
     assert "1 photo that the student proposes" in boss.text("/admin/students/1")

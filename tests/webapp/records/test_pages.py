@@ -6,8 +6,10 @@ import re
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from attendance.database.models import Attendance, Status
+from attendance.database.labels import LabelValues, add_label
+from attendance.database.models import Attendance, LabelColour, Status
 from tests.factories import enrol, make_session, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 
@@ -155,3 +157,30 @@ def test_sessions_of_a_course_for_the_form(visitor, lesson):
     answer = visitor.get(f"/records/sessions?course={lesson.course.id}")
     assert answer.json == [{"id": lesson.session.id, "name": "Mon 4 Mar 2024, 09:00"}]
     assert visitor.get("/records/sessions?course=x").status_code == 404
+
+
+def test_labels_narrow_the_records_as_kinds_do(site_db, visitor, lesson):
+    online = add_label(site_db, LabelValues(Status.PRESENT, "Online", "O", LabelColour.BLUE, 1.0), course_id=None)
+    late = LabelValues(Status.LATE, "Tram", "T", LabelColour.BLUE, 1.0)
+    tram = add_label(site_db, late, course_id=lesson.course.id)
+    ada, kurt = (
+        site_db.scalars(sa.select(Attendance).where(Attendance.student_id == student.id)).one()
+        for student in lesson.students[:2]
+    )
+    ada.label_id, kurt.label_id = online.id, tram.id
+    site_db.commit()
+    here, by_online, by_tram = f"course={lesson.course.id}", f"status=present.{online.id}", f"status=late.{tram.id}"
+    for asked, students in (
+        (f"/records?{by_online}", ["Ada Byron"]),
+        (f"/records?{here}&{by_tram}", ["Kurt Gödel"]),
+        (f"/records?{here}&{by_tram}&{by_online}", ["Ada Byron", "Kurt Gödel"]),
+        (f"/records?{here}&{by_tram}&status=present", ["=HYPERLINK(1)", "Ada Byron", "Kurt Gödel"]),
+    ):
+        page = visitor.get(asked).text
+        assert shown(page) == students
+        lines = exported(visitor, asked.replace("/records", "/records.csv"))
+        assert [line["Student"].removeprefix("'") for line in lines] == students
+        assert re.search(rf'value="present.{online.id}" checked', page) or "present." not in asked
+    assert f"late.{tram.id}" not in visitor.get("/records").text  # of one course
+    assert visitor.get("/records?status=late.x").status_code == 422
+    assert visitor.get("/records?status=seen.1").status_code == 422

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,6 +72,11 @@ def term(site_db):
     return term, department
 
 
+def days_of(term):
+    """The days of the first five sessions, in Warsaw."""
+    return [session.starts_at.astimezone(ZoneInfo("Europe/Warsaw")).date() for session in term.sessions]
+
+
 def lines(answer):
     assert answer.status_code == 200
     return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"))))
@@ -92,6 +98,8 @@ def test_one_students_numbers_are_the_same_everywhere(site, site_db, term):
     exam = of_student(visitor.get("/exam-office.csv"))
     columns = ("Attendance", "Attended", "Absences", "Excused", "Sessions recorded", "Sessions not recorded")
     assert [exam[name] for name in columns] == ["25%", "2", "4", "1", "7", "1"]
+    # S takes the one it is from those who came, O adds a half: without them P and S came, of six.
+    assert [exam[name] for name in ("Labels add", "Attendance without labels")] == ["-0.5", "33%"]
     assert of_student(visitor.get(f"/courses/{course.id}/matrix.csv"))["Rate"] == "25%"
     risk = of_student(visitor.get(f"/departments/{department.id}/at-risk.csv"))
     assert [risk[name] for name in ("Attended", "Times absent", "Attended, all courses")] == ["25%", "4", "25%"]
@@ -126,3 +134,83 @@ def test_who_joined_late_has_the_same_numbers_everywhere(site, site_db, term):
     assert (listed["Not recorded"], exam["Sessions not recorded"]) == ("0", "0")
     assert listed["Attendance"] == exam["Attendance"] == "100%"
     assert f"{term.course.code},Computing,100%,1,0,0,0,0" in visitor.get(f"/students/{noor.id}.csv").text
+
+
+def test_the_numbers_of_a_period_are_the_same_everywhere(site, site_db, term):
+    """Of the first three sessions Ada came to one; of those from the fourth on half of one of four counts."""
+    term, department = term
+    admin = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor, course, ada, days = site.visitor(admin), term.course, term.students["Ada"], days_of(term)
+    for asked, rate, columns in (
+        (f"to={days[2]}", "33%", ("1", "0", "2", "0", "0")),
+        (f"from={days[0]}&to={days[2]}", "33%", ("1", "0", "2", "0", "0")),
+        (f"from={days[3]}", "16%", ("1", "0", "2", "1", "1")),
+    ):
+        answer = visitor.get(f"/courses/{course.id}/students.csv?{asked}")
+        assert asked.replace("=", "-").replace("&", "_") in answer.headers["Content-Disposition"]
+        listed = of_student(answer)
+        names = ("Attendance", "Present", "Late", "Absent", "Excused", "Not recorded")
+        assert [listed[name] for name in names] == [rate, *columns]
+        matrix = of_student(visitor.get(f"/courses/{course.id}/matrix.csv?{asked}"))
+        assert matrix["Rate"] == rate
+        risk = of_student(visitor.get(f"/departments/{department.id}/at-risk.csv?{asked}"))
+        assert [risk[name] for name in ("Attended", "Times absent")] == [rate, columns[2]]
+        line = f"{course.code},Computing,{rate},{','.join(columns)}"
+        assert line in visitor.get(f"/students/{ada.id}.csv?{asked}").text
+        assert line in visitor.get(f"/students/{ada.id}.csv?course={course.id}&{asked}").text
+        words = f"{rate} attended Below the threshold {columns[0]} present {columns[1]} late {columns[2]} absent"
+        text = visitor.text(f"/students/{ada.id}?{asked}")
+        assert words in text
+        assert "Only sessions" in text
+        for page in ("students", "matrix", "report"):  # each leads to the others with the same days
+            html = visitor.get(f"/courses/{course.id}/{page}?{asked}").text.replace("&amp;", "&")
+            for other in ("students", "matrix", "report"):
+                assert f'"/courses/{course.id}/{other}?{asked}"' in html
+            assert f"/courses/{course.id}/{page}.csv?{asked}" in html
+    # The whole course: Kurt came to everything.
+    weeks = lines(visitor.get(f"/courses/{course.id}/report.csv?to={days[2]}"))
+    assert [(week["Sessions"], week["Rate"]) for week in weeks] == [("1", "100%"), ("1", "50%"), ("1", "50%")]
+    (of_course,) = (
+        row
+        for row in lines(visitor.get(f"/departments/{department.id}/courses.csv?to={days[2]}"))
+        if row["Code"] == course.code
+    )
+    assert [of_course[name] for name in ("Sessions so far", "Attended", "Below threshold")] == ["3", "66%", "1"]
+    assert "1 student" in visitor.text(f"/courses/{course.id}/report?to={days[2]}")
+
+
+def test_what_is_not_recorded_is_of_the_period_too(site, site_db, term):
+    term, department = term
+    days = days_of(term)
+    admin = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor = site.visitor(admin)
+    path = f"/departments/{department.id}/unrecorded"
+    (row,) = lines(visitor.get(f"{path}.csv?from={days[4]}&to={days[4]}"))
+    assert (row["Course"], row["Not recorded"]) == (term.course.code, "1")
+    assert "Everything is recorded" in visitor.text(f"{path}?to={days[3]}")
+    html = visitor.get(f"{path}?from={days[4]}").text.replace("&amp;", "&")
+    for other in ("", "/at-risk", "/cameras"):
+        assert f'"/departments/{department.id}{other}?from={days[4]}"' in html
+
+
+@pytest.mark.parametrize(
+    "asked", ["from=yesterday", "to=2024-02-30", "from=0001-01-01", "from=2024-03-02&to=2024-03-01"]
+)
+def test_days_that_cannot_be_meant_are_refused(site, site_db, term, asked):
+    term, department = term
+    admin = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    visitor, ada = site.visitor(admin), term.students["Ada"]
+    of_course, of_department = f"/courses/{term.course.id}", f"/departments/{department.id}"
+    for path in (
+        *(f"{of_course}/{page}{form}" for page in ("students", "matrix", "report") for form in ("", ".csv")),
+        *(f"{of_department}/{page}{form}" for page in ("at-risk", "unrecorded", "cameras") for form in ("", ".csv")),
+        of_department,
+        f"/students/{ada.id}",
+        f"/students/{ada.id}.xlsx",
+    ):
+        answer = visitor.get(f"{path}?{asked}")
+        assert answer.status_code == 400, path
+        assert "like 2026-11-23" in answer.text or "is before" in answer.text

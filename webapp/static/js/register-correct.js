@@ -8,7 +8,7 @@ const FETCH = { "X-Requested-With": "fetch" };
 export function setUpCorrections(onSaved) {
   const dialog = document.querySelector("[data-dialog]");
   let opener = null;
-  let byMouse = false;
+  let pressed = false;
 
   async function open(link) {
     opener = link.closest("tr").id;
@@ -72,12 +72,12 @@ export function setUpCorrections(onSaved) {
       dialog.close();
     }
   });
-  // Whoever chooses with the mouse types the reason next, without a click into its field. By keyboard arrows try one
-  // status after the other, so the focus stays.
-  dialog.addEventListener("pointerdown", ({ pointerType }) => (byMouse = pointerType === "mouse"));
-  dialog.addEventListener("keydown", () => (byMouse = false));
+  // Whoever chooses with mouse, finger or pen types the reason next, without a press into its field. By keyboard arrows
+  // try one status after the other, so the focus stays; so it does where a screen reader chooses, which presses nothing.
+  dialog.addEventListener("pointerdown", () => (pressed = true));
+  dialog.addEventListener("keydown", () => (pressed = false));
   dialog.addEventListener("change", ({ target }) => {
-    if (byMouse && target.type === "radio") target.form.elements.reason?.focus();
+    if (pressed && target.type === "radio") target.form.elements.reason?.focus();
   });
   dialog.addEventListener("submit", (event) => {
     if (event.target.hasAttribute("data-plain")) return; // changes more than the entry: the page is read anew
