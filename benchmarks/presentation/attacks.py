@@ -81,9 +81,7 @@ def on_screen(one: Instrument, how: Conditions, chance: np.random.Generator, cou
         yield filmed(_held(scene, device, path, how, boxes=2.3 * 1.12), how, chance)
 
 
-def screen_fills_the_view(
-    one: Instrument, how: Conditions, chance: np.random.Generator, count: int
-) -> Iterator[Image]:
+def screen_fills_the_view(one: Instrument, how: Conditions, chance: np.random.Generator, count: int) -> Iterator[Image]:
     """A screen so near that no border is in view."""
     path = _Path(chance, wander=0.1)
     for number in range(count):

@@ -72,9 +72,7 @@ def room(chance: np.random.Generator) -> Image:
     return np.clip(scene, 0, 255).astype(np.uint8)
 
 
-def placed(
-    scene: Image, plane: Image, corners: NDArray[np.float64], *, shadow: bool = False
-) -> Image:
+def placed(scene: Image, plane: Image, corners: NDArray[np.float64], *, shadow: bool = False) -> Image:
     """The scene with a flat thing in it.
 
     Args:

@@ -28,7 +28,9 @@ NEW_LOOK = 0.035
 """From this difference on, two views are not of one flat picture. Of pictures turned by 23 degrees, 40 pixels wide and
 noisy, the largest seen was 0.027; of living faces two seconds apart, nineteen of twenty are beyond."""
 CLEAR_LOOKS = 3
-"""One more than a hand that passes before a picture makes, or a map that was not found."""
+"""One more than a hand that passes before a picture makes, or one frame that was blurred."""
+_TWICE = 2
+"""Two looks are enough where each was seen in so many frames."""
 LONGEST_WAIT_S = 60.0
 _MOSTLY = 0.5
 """Share of the frames in which something must speak against a face."""
@@ -67,6 +69,8 @@ class _Seen:
     """What was seen of one face."""
 
     looks: list[Appearance] = field(default_factory=list)
+    seen_so: list[int] = field(default_factory=list)
+    """In how many frames each look was seen."""
     frames: int = 0
     since: float = 0.0
     times: list[float] = field(default_factory=list)
@@ -155,11 +159,8 @@ class PresentationCheck:
             return
         before, seen.last = seen.last, view
         encoding_before, seen.last_encoding = seen.last_encoding, encoding
-        if not seen.looks:
-            seen.looks.append(appearance)
-            seen.first = view
-        elif self._is_new(seen.looks, appearance):
-            seen.looks.append(appearance)
+        seen.first = seen.first or view
+        self._count_look(seen, appearance)
         if before is not None and encoding_before is not None:
             unmoved = float(np.linalg.norm(encoding - encoding_before)) < self._rules.same_encoding
             seen.again += unmoved and np.array_equal(before.patch, view.patch)
@@ -170,13 +171,16 @@ class PresentationCheck:
             seen.pictures += self._model.live(view.crop) < _UNSURE
 
     @staticmethod
-    def _is_new(looks: list[Appearance], appearance: Appearance) -> bool:
-        """Whether a view is none of those before, however they are moved. Where no map is found, nothing is said."""
-        for look in looks:
+    def _count_look(seen: _Seen, appearance: Appearance) -> None:
+        """Find which look a view is, or that it is none of those before. Where no map is found, nothing is said."""
+        for place, look in enumerate(seen.looks):
             found = difference(look, appearance, enough=NEW_LOOK)
+            if found < NEW_LOOK:
+                seen.seen_so[place] += 1
             if found < NEW_LOOK or found == UNLIKE:
-                return False
-        return True
+                return
+        seen.looks.append(appearance)
+        seen.seen_so.append(1)
 
     @staticmethod
     def _compare(seen: _Seen, view: FaceView) -> None:
@@ -191,7 +195,7 @@ class PresentationCheck:
         against = self._against(seen)
         if against and seen.frames >= max(_FEWEST, self._rules.confirm_frames):
             return Verdict(State.SUSPECT, against)
-        if len(seen.looks) >= CLEAR_LOOKS and not against:
+        if self._is_alive(seen) and not against:
             seen.clear = True
             seen.looks.clear()
             seen.first = seen.last = seen.last_encoding = None
@@ -199,6 +203,12 @@ class PresentationCheck:
         reasons = against or (HeldReason.NO_VARIANCE,)
         waited = time - seen.since >= LONGEST_WAIT_S and len(seen.looks) == 1
         return Verdict(State.SUSPECT if waited else State.WAITING, reasons)
+
+    @staticmethod
+    def _is_alive(seen: _Seen) -> bool:
+        """Whether a face was seen in more ways than a picture has."""
+        often = sum(count >= _TWICE for count in seen.seen_so)
+        return len(seen.looks) >= CLEAR_LOOKS or often >= _TWICE
 
     @staticmethod
     def _against(seen: _Seen) -> tuple[HeldReason, ...]:

@@ -20,11 +20,11 @@ _FACE = AROUND_SIDE / AROUND
 """Pixels of a face's box in its surroundings."""
 _ANGLES = (-12.0, -8.0, -4.0, 0.0, 4.0, 8.0, 12.0)
 """Degrees by which a rectangle may be askew."""
-_EDGE = 24.0
-"""Sobel response over three pixels of surroundings that is an edge: a step of six grey levels."""
+_EDGE = 60.0
+"""Sobel response over three pixels of surroundings that is an edge: a step of fifteen grey levels."""
 _SLACK = 3
 """Pixels by which a side may wander: perspective, and what lies between two of the angles."""
-_CLOSED = 0.8
+_CLOSED = 0.88
 """Share of each side that must be an edge of one kind."""
 _MIDDLE = (AROUND_SIDE - 1) / 2
 _NEAREST = 0.42 * _FACE
