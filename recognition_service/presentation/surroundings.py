@@ -156,9 +156,9 @@ def _apart(before: FaceView, after: FaceView) -> bool:
 
 
 def _beside() -> NDArray[np.bool_]:
-    """Beside the head, above the shoulders: nearer there is hair."""
+    """Beside the head, above the shoulders: nearer there is hair, and a print is seldom much wider."""
     at = (np.arange(AROUND_SIDE) - _MIDDLE) / _FACE
-    columns = (np.abs(at) > 0.85) & (np.abs(at) < 1.4)
+    columns = (np.abs(at) > 0.7) & (np.abs(at) < 1.05)
     rows = (at > -1.0) & (at < 0.35)
     beside: NDArray[np.bool_] = rows[:, np.newaxis] & columns[np.newaxis]
     return beside
