@@ -189,7 +189,7 @@ def _displayed(picture: Image, chance: np.random.Generator) -> Image:
     down, across = np.mgrid[0 : shown.shape[0], 0 : shown.shape[1]].astype(np.float32)
     waves = np.sin(across * chance.uniform(0.2, 0.9) + down * chance.uniform(-0.3, 0.3) + chance.uniform(0, 6))
     shown = shown * np.array([1.05, 1.08, 1.15]) + 12 + chance.uniform(2, 7) * waves[:, :, np.newaxis]
-    return np.clip(shown, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(shown, 0, 255), np.uint8)
 
 
 def _device(picture: Image, sheen: tuple[float, float, float], frame: float) -> Image:

@@ -55,7 +55,8 @@ def recompressed(image: Image, quality: int) -> Image:
     done, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise SystemExit("no JPEG can be made")
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]).astype(np.uint8)
+    back = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(back[:, :, ::-1])
 
 
 def room(chance: np.random.Generator) -> Image:
@@ -69,7 +70,7 @@ def room(chance: np.random.Generator) -> Image:
         w, h = (int(value) for value in chance.integers(20, 160, 2))
         shade = chance.uniform(30, 230, 3)
         scene[y : y + h, x : x + w] = 0.3 * scene[y : y + h, x : x + w] + 0.7 * shade
-    return np.clip(scene, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(scene, 0, 255), np.uint8)
 
 
 def placed(scene: Image, plane: Image, corners: NDArray[np.float64], *, shadow: bool = False) -> Image:

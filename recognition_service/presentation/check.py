@@ -216,7 +216,7 @@ class PresentationCheck:
         found = {
             HeldReason.COPY_OF_PHOTO: seen.copies > _MOSTLY * seen.frames,
             HeldReason.SAME_PICTURE: seen.again > _MOSTLY * (seen.frames - 1) and seen.again > 0,
-            HeldReason.PLANE: seen.planes > _MOSTLY * seen.compared,
+            HeldReason.PLANE: seen.planes >= _TWICE and seen.planes > _MOSTLY * seen.compared,
             HeldReason.SCREEN: seen.borders > _MOSTLY * seen.frames,
             HeldReason.LIVENESS_MODEL: seen.asked >= _FEWEST and seen.pictures > _MOSTLY * seen.asked,
         }

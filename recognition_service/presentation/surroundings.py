@@ -147,12 +147,13 @@ def _stands_still(before: FaceView, after: FaceView) -> bool:
         return False
     change = before.scene.astype(np.int16) - after.scene.astype(np.int16)
     moved = float(np.median(np.abs(change - np.median(change))))
-    return bool(moved <= _STILL_SCENE) and _apart(before, after)
+    return moved <= _STILL_SCENE and _apart(before, after)
 
 
 def _apart(before: FaceView, after: FaceView) -> bool:
     """Whether there is a room beyond what is around the face."""
-    return AROUND * max(before.side, after.side) * before.scale < 0.8 * max(*before.scene.shape)
+    longer = float(max(before.scene.shape))
+    return AROUND * max(before.side, after.side) * before.scale < 0.8 * longer
 
 
 def _beside() -> NDArray[np.bool_]:
