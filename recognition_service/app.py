@@ -17,7 +17,7 @@ from attendance.database.closer import Closer
 from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
 from attendance.errors import AttendanceError
 from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
+from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image, ModelError
 from attendance.face_engine.liveness import LivenessModel
 from attendance.gallery.gallery import Gallery
 from attendance.models_in_use import models_in_use, require_models
@@ -225,12 +225,15 @@ class RecognitionService:
         """The model that tells faces from pictures, where the settings name one.
 
         Raises:
-            ModelError: it cannot be used.
+            StartError: it cannot be used.
         """
         matching = self._settings.matching
         if matching.liveness_model is None or matching.presentation is Presentation.OFF:
             return None
-        return LivenessModel(matching.liveness_model)
+        try:
+            return LivenessModel(matching.liveness_model)
+        except ModelError as error:
+            raise StartError(f"matching.liveness_model: {error}") from None
 
     def _serve_metrics(self, outbox: Outbox, batcher: Batcher[Any, Any], hub: StreamHub, readiness: Readiness) -> None:
         """Open the endpoint; it closes before what it reads from."""

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.presentation.__main__ import measure
 from benchmarks.presentation.table import tables, targets
 
+
 @pytest.mark.exhaustive
 @pytest.mark.timeout(900)
 def test_prints_are_held_and_the_living_are_not() -> None:

@@ -15,7 +15,7 @@ from tests.recognition_service.living import living_view, picture_view
 
 def moved(patch: NDArray[np.uint8], turn: float, scale: float, shift: float) -> NDArray[np.uint8]:
     matrix = cv2.getRotationMatrix2D((PATCH_SIDE / 2, PATCH_SIDE / 2), turn, scale)
-    matrix[:, 2] += shift
+    matrix[:, 2] += np.array([shift, shift])
     size = PATCH_SIDE, PATCH_SIDE
     return np.asarray(cv2.warpAffine(patch, matrix, size, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
