@@ -40,7 +40,11 @@ _UNSURE = 0.5
 """Under it a liveness model takes a face for a picture."""
 _SAME_MOMENT_S = 0.001
 _ROUNDING = 1e-6
-_MOST = 2048
+_OFTEN, _SELDOM_S = 40, 2.0
+"""After so many frames a face that is not clear yet is looked at once in so many seconds."""
+_EACH_BORDER, _FOURTH = 4, 4
+"""Borders are looked for in the first frames, and then in one of four."""
+_MOST = 1024
 """Faces remembered; the one seen longest ago is forgotten first."""
 
 
@@ -79,6 +83,8 @@ class _Seen:
     last_encoding: NDArray[np.float32] | None = None
     again: int = 0
     copies: int = 0
+    searched: int = 0
+    """Frames in which a border was looked for."""
     borders: int = 0
     compared: int = 0
     """Pairs of views of which it could be told whether they moved as a plane."""
@@ -137,7 +143,7 @@ class PresentationCheck:
         self._faces.clear()
 
     def _is_new_moment(self, seen: _Seen, time: float) -> bool:
-        apart = max(self._rules.vote_interval_s, _SAME_MOMENT_S) - _ROUNDING
+        apart = max(self._rules.vote_interval_s, _SAME_MOMENT_S, _SELDOM_S if seen.frames > _OFTEN else 0.0) - _ROUNDING
         if any(abs(time - other) < apart for other in seen.times[-16:]):
             return False
         seen.times.append(time)
@@ -165,7 +171,9 @@ class PresentationCheck:
             unmoved = float(np.linalg.norm(encoding - encoding_before)) < self._rules.same_encoding
             seen.again += unmoved and np.array_equal(before.patch, view.patch)
             self._compare(seen, view)
-        seen.borders += has_border(view)
+        if seen.frames <= _EACH_BORDER or seen.frames % _FOURTH == 0:
+            seen.searched += 1
+            seen.borders += has_border(view)
         if self._model is not None and view.crop is not None:
             seen.asked += 1
             seen.pictures += self._model.live(view.crop) < _UNSURE
@@ -217,7 +225,7 @@ class PresentationCheck:
             HeldReason.COPY_OF_PHOTO: seen.copies > _MOSTLY * seen.frames,
             HeldReason.SAME_PICTURE: seen.again > _MOSTLY * (seen.frames - 1) and seen.again > 0,
             HeldReason.PLANE: seen.planes >= _TWICE and seen.planes > _MOSTLY * seen.compared,
-            HeldReason.SCREEN: seen.borders > _MOSTLY * seen.frames,
+            HeldReason.SCREEN: seen.borders > _MOSTLY * seen.searched,
             HeldReason.LIVENESS_MODEL: seen.asked >= _FEWEST and seen.pictures > _MOSTLY * seen.asked,
         }
         return tuple(reason for reason in HeldReason if found.get(reason, False))

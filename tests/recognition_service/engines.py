@@ -26,7 +26,7 @@ RAISE, DIE, SLEEP, TOO_LARGE, GOOD = 40, 80, 160, 195, 240
 SLEEP_S = 0.3
 _NEAR = 12
 _OTHER_LIGHT = 9.0
-"""Levels by which a living face differs from its photo, as colours: the encodings are then 0.24 apart."""
+"""Levels by which a living face differs from its photo, as colours: the encodings are then about 0.3 apart."""
 
 
 class ColourEngine:

@@ -56,7 +56,7 @@ def test_a_photo_waits_and_is_suspect_in_the_end() -> None:
 
 def test_somebody_who_sat_still_and_moves_is_clear() -> None:
     still = [picture_view(seed=number) for number in range(130)]
-    verdicts = see(PresentationCheck(RULES), [*still, *(living_view(number / 2) for number in range(3))])
+    verdicts = see(PresentationCheck(RULES), [*still, *(living_view(number / 2) for number in range(12))])
     assert verdicts[129].state is State.SUSPECT
     assert verdicts[-1].state is State.CLEAR
 
