@@ -29,13 +29,13 @@ from recognition_service.evidence.confirmation import Confirmation, Confirmer, P
 from recognition_service.evidence.frame_plan import FramePlan, frame_plan
 from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
 from recognition_service.evidence.observing import Observer, Sight
-from recognition_service.evidence.records import Record, SessionKey, SessionState
+from recognition_service.evidence.records import KeptSession, SeenStudent, SessionKey
 from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, SeenFace, counts_of, width_of
 from recognition_service.evidence.settled import SettledFaces
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.evidence.tracking import TrackedFace, Tracker
 from recognition_service.outbox.store import Outbox, OutboxError
-from recognition_service.presentation.check import State, Verdict
+from recognition_service.presentation.check import FaceVerdict, State
 from recognition_service.presentation.judging import PresentationJudge
 from recognition_service.presentation.views import FaceView
 
@@ -93,7 +93,7 @@ class CameraFlow:
         self._lock = threading.Lock()
         self._tracker = Tracker(rules)
         self._settled = SettledFaces(rules)
-        self._sessions: OrderedDict[SessionKey, SessionState] = OrderedDict()
+        self._sessions: OrderedDict[SessionKey, KeptSession] = OrderedDict()
         self._known: OrderedDict[int, None] = OrderedDict()  # persons who were confirmed as somebody
         self._observer = observer or Observer(camera_id, room_id, outbox, rules.confirm_frames, clock=clock)
         self._judge = judge or PresentationJudge(rules, room_id)
@@ -237,7 +237,7 @@ class CameraFlow:
         match: FaceMatch,
         track: TrackedFace,
         matcher: Matcher,
-    ) -> Verdict:
+    ) -> FaceVerdict:
         """Whether it is a person's face, as far as is known."""
         student = match.student
         return self._judge.of_face(
@@ -260,7 +260,7 @@ class CameraFlow:
         key = session.session_id, origin
         state = self._sessions.get(key)
         if state is None:
-            state = SessionState(session.ends_at, Confirmer(self._rules), self._clock())
+            state = KeptSession(session.ends_at, Confirmer(self._rules), self._clock())
             self._sessions[key] = state
         state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
         state.used = self._clock()
@@ -276,7 +276,7 @@ class CameraFlow:
         face: Face,
         match: FaceMatch,
         track: TrackedFace,
-        verdict: Verdict,
+        verdict: FaceVerdict,
         index_version: str,
     ) -> int:
         """One face's vote in every session of the plan; in how many its student is confirmed."""
@@ -302,13 +302,13 @@ class CameraFlow:
                 self._hold(key, state, confirmation, judged, index_version)
         return confirmed
 
-    def _enter(self, key: SessionKey, state: SessionState, confirmation: Confirmation, index_version: str) -> None:
+    def _enter(self, key: SessionKey, state: KeptSession, confirmation: Confirmation, index_version: str) -> None:
         session_id, origin = key
         student = confirmation.student
         state.held.pop(student, None)
         record = state.records.get(student)
         if record is None:
-            record = state.records[student] = Record.of(confirmation)
+            record = state.records[student] = SeenStudent.of(confirmation)
             log.info(
                 "student_confirmed",
                 camera=self._camera_id,
@@ -321,13 +321,13 @@ class CameraFlow:
         self._take_in(key, record, confirmation, index_version)
 
     def _hold(
-        self, key: SessionKey, state: SessionState, confirmation: Confirmation, verdict: Verdict, index_version: str
+        self, key: SessionKey, state: KeptSession, confirmation: Confirmation, verdict: FaceVerdict, index_version: str
     ) -> None:
         """Neither confirm a student nor forget that they were seen."""
         student = confirmation.student
         record = state.held.get(student)
         if record is None:
-            record = state.held[student] = Record.of(confirmation)
+            record = state.held[student] = SeenStudent.of(confirmation)
         record.waits = verdict.state is State.WAITING and record.stored is None
         if not record.waits and record.stored is None:
             session_id, origin = key
@@ -343,7 +343,7 @@ class CameraFlow:
         record.reasons = verdict.reasons
         self._take_in(key, record, confirmation, index_version)
 
-    def _take_in(self, key: SessionKey, record: Record, confirmation: Confirmation, index_version: str) -> None:
+    def _take_in(self, key: SessionKey, record: SeenStudent, confirmation: Confirmation, index_version: str) -> None:
         record.take_in(confirmation)
         proof = confirmation.proof
         if len(record.proofs) < _MOST_PROOFS and not any(proof is known for known in record.proofs):
@@ -370,7 +370,7 @@ class CameraFlow:
             origin=origin,
         )
 
-    def _store(self, sessions: Iterable[SessionPlan], origin: Origin, due: Callable[[Record], bool]) -> None:
+    def _store(self, sessions: Iterable[SessionPlan], origin: Origin, due: Callable[[SeenStudent], bool]) -> None:
         """Put what is due of the given sessions into the outbox, and bound the sessions kept."""
         keys = [(session.session_id, origin) for session in sessions]
         self._put(
@@ -396,7 +396,7 @@ class CameraFlow:
             ]
         )
 
-    def _put(self, due: Sequence[tuple[SessionKey, str, Record]]) -> None:
+    def _put(self, due: Sequence[tuple[SessionKey, str, SeenStudent]]) -> None:
         erased = self._outbox.put(
             [
                 Sighting(

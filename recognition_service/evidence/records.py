@@ -13,7 +13,7 @@ SessionKey = tuple[int, Origin]
 
 
 @dataclass(slots=True)
-class Record:
+class SeenStudent:
     """What is to be in the outbox of one student, and what is."""
 
     first_seen: datetime
@@ -30,7 +30,7 @@ class Record:
     """Not in the outbox yet."""
 
     @classmethod
-    def of(cls, confirmation: Confirmation) -> "Record":
+    def of(cls, confirmation: Confirmation) -> "SeenStudent":
         """Begin with what was confirmed."""
         return cls(confirmation.first_seen, confirmation.last_seen, confirmation.confidence)
 
@@ -56,19 +56,19 @@ class Record:
 
 
 @dataclass(slots=True)
-class SessionState:
+class KeptSession:
     """What one stream keeps of a session."""
 
     ends_at: datetime
     confirmer: Confirmer
     used: float
     """When a frame last counted for it, by the monotonic clock."""
-    records: dict[str, Record] = field(default_factory=dict)
+    records: dict[str, SeenStudent] = field(default_factory=dict)
     """Of the students confirmed."""
-    held: dict[str, Record] = field(default_factory=dict)
+    held: dict[str, SeenStudent] = field(default_factory=dict)
     """Of those who would be, were it sure that it was they."""
 
-    def everything(self) -> Iterator[tuple[str, Record]]:
+    def everything(self) -> Iterator[tuple[str, SeenStudent]]:
         """Students and their records of both kinds."""
         yield from self.records.items()
         yield from self.held.items()

@@ -24,7 +24,7 @@ from recognition_service.presentation.appearance import UNLIKE, Appearance, diff
 from recognition_service.presentation.surroundings import has_border, moves_as_plane
 from recognition_service.presentation.views import FaceView
 
-NEW_LOOK = 0.035
+NO_PLANE = 0.035
 """From this difference on, two views are not of one flat picture. Of pictures turned by 23 degrees, 40 pixels wide and
 noisy, the largest seen was 0.027; of living faces two seconds apart, nineteen of twenty are beyond."""
 CLEAR_LOOKS = 3
@@ -57,7 +57,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FaceVerdict:
     """What the check says of a face now."""
 
     state: State
@@ -65,7 +65,7 @@ class Verdict:
     """Why it is not clear; were it to end now, these would be why it is held."""
 
 
-CLEAR = Verdict(State.CLEAR)
+CLEAR = FaceVerdict(State.CLEAR)
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class PresentationCheck:
         view: FaceView | None,
         encoding: NDArray[np.float32],
         enrolled: Callable[[], NDArray[np.float32]],
-    ) -> Verdict:
+    ) -> FaceVerdict:
         """Take in one frame of a face that was named.
 
         Args:
@@ -182,10 +182,10 @@ class PresentationCheck:
     def _count_look(seen: _Seen, appearance: Appearance) -> None:
         """Find which look a view is, or that it is none of those before. Where no map is found, nothing is said."""
         for place, look in enumerate(seen.looks):
-            found = difference(look, appearance, enough=NEW_LOOK)
-            if found < NEW_LOOK:
+            found = difference(look, appearance, enough=NO_PLANE)
+            if found < NO_PLANE:
                 seen.seen_so[place] += 1
-            if found < NEW_LOOK or found == UNLIKE:
+            if found < NO_PLANE or found == UNLIKE:
                 return
         seen.looks.append(appearance)
         seen.seen_so.append(1)
@@ -199,10 +199,10 @@ class PresentationCheck:
                 return
             seen.first = view  # the next movement is another piece of evidence
 
-    def _judge(self, seen: _Seen, time: float) -> Verdict:
+    def _judge(self, seen: _Seen, time: float) -> FaceVerdict:
         against = self._against(seen)
         if against and seen.frames >= max(_FEWEST, self._rules.confirm_frames):
-            return Verdict(State.SUSPECT, against)
+            return FaceVerdict(State.SUSPECT, against)
         if self._is_alive(seen) and not against:
             seen.clear = True
             seen.looks.clear()
@@ -210,7 +210,7 @@ class PresentationCheck:
             return CLEAR
         reasons = against or (HeldReason.NO_VARIANCE,)
         waited = time - seen.since >= LONGEST_WAIT_S and len(seen.looks) == 1
-        return Verdict(State.SUSPECT if waited else State.WAITING, reasons)
+        return FaceVerdict(State.SUSPECT if waited else State.WAITING, reasons)
 
     @staticmethod
     def _is_alive(seen: _Seen) -> bool:

@@ -10,7 +10,7 @@ from attendance.database.models import HeldReason, Origin
 from attendance.face_engine.interface import Face
 from attendance.face_engine.liveness import LivenessModel
 from attendance.settings.matching import MatchingRules, Presentation
-from recognition_service.presentation.check import CLEAR, PresentationCheck, State, Verdict
+from recognition_service.presentation.check import CLEAR, FaceVerdict, PresentationCheck, State
 from recognition_service.presentation.impossible import Spots, Whereabouts
 from recognition_service.presentation.views import FaceView
 
@@ -49,7 +49,7 @@ class PresentationJudge:
         face: Face,
         view: FaceView | None,
         enrolled: Callable[[], NDArray[np.float32]],
-    ) -> Verdict:
+    ) -> FaceVerdict:
         """Take in one face of one frame.
 
         Args:
@@ -68,7 +68,9 @@ class PresentationJudge:
             return CLEAR
         return self._check.see((session, person[1], student), capture_time.timestamp(), view, face.encoding, enrolled)
 
-    def of_confirmation(self, student: str, track: int, origin: Origin, at: datetime, verdict: Verdict) -> Verdict:
+    def of_confirmation(
+        self, student: str, track: int, origin: Origin, at: datetime, verdict: FaceVerdict
+    ) -> FaceVerdict:
         """Whether a student whose votes suffice is confirmed, by all that is known; `verdict` is that of the face."""
         if not self._on or verdict.state is State.WAITING:
             return verdict
@@ -77,7 +79,7 @@ class PresentationJudge:
             reasons += (HeldReason.TWO_ROOMS,)
         if self._spots.is_crowded(track, student, at):
             reasons += (HeldReason.ONE_SPOT,)
-        return Verdict(State.SUSPECT, reasons) if reasons else verdict
+        return FaceVerdict(State.SUSPECT, reasons) if reasons else verdict
 
     def confirmed(self, student: str, origin: Origin, at: datetime) -> None:
         """Note that a student was seen in the room, beyond doubt."""

@@ -160,7 +160,7 @@ def _beside() -> NDArray[np.bool_]:
     """Beside the head, above the shoulders: nearer there is hair, and a print is seldom much wider."""
     at = (np.arange(AROUND_SIDE) - _MIDDLE) / _FACE
     columns = (np.abs(at) > 0.7) & (np.abs(at) < 1.05)
-    rows = (at > -1.0) & (at < 0.35)
+    rows = (at > -1.0) & (at < 1 / 3)
     beside: NDArray[np.bool_] = rows[:, np.newaxis] & columns[np.newaxis]
     return beside
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from attendance.database.models import HeldReason
 from attendance.face_engine.liveness import LivenessModel
-from recognition_service.presentation.check import LONGEST_WAIT_S, PresentationCheck, State, Verdict
+from recognition_service.presentation.check import LONGEST_WAIT_S, FaceVerdict, PresentationCheck, State
 from recognition_service.presentation.views import FaceView
 from tests.attendance.face_engine.liveness_models import write_model
 from tests.recognition_service.living import living_view, picture_view
@@ -27,7 +27,7 @@ def encoding(distance: float) -> NDArray[np.float32]:
 
 def see(
     check: PresentationCheck, views: Sequence[FaceView | None], *, distance: float = 0.3, every_s: float = 0.5
-) -> list[Verdict]:
+) -> list[FaceVerdict]:
     return [
         check.see("anna", number * every_s, view, encoding(distance + number / 1000), lambda: ENROLLED)
         for number, view in enumerate(views)
@@ -65,13 +65,13 @@ def test_a_frame_sent_again_says_so() -> None:
     check = PresentationCheck(RULES)
     view = picture_view(noise=0)
     verdicts = [check.see("anna", number / 2, view, encoding(0.3), lambda: ENROLLED) for number in range(4)]
-    assert verdicts[-1] == Verdict(State.SUSPECT, (HeldReason.SAME_PICTURE,))
+    assert verdicts[-1] == FaceVerdict(State.SUSPECT, (HeldReason.SAME_PICTURE,))
 
 
 def test_a_face_on_its_enrolment_photo_says_so_and_is_never_clear() -> None:
     living = [living_view(number / 2) for number in range(8)]
     verdicts = see(PresentationCheck(RULES), living, distance=RULES.same_picture / 2)
-    assert verdicts[-1] == Verdict(State.SUSPECT, (HeldReason.COPY_OF_PHOTO,))
+    assert verdicts[-1] == FaceVerdict(State.SUSPECT, (HeldReason.COPY_OF_PHOTO,))
 
 
 def test_a_face_without_pixels_shows_no_sign_of_life() -> None:
