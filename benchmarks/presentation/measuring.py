@@ -39,6 +39,7 @@ STILLS: Mapping[str, Show] = {
     "a print, moved, nearer, tilted": attacks.turned,
     "a print, bent and straightened": attacks.bent,
     "a photo on a tablet, its border in view": attacks.on_screen,
+    "a photo on a screen that fills the view": attacks.screen_fills_the_view,
 }
 """What a photo can do."""
 VIDEOS: Mapping[str, Show] = {
