@@ -24,7 +24,7 @@ _SMOOTH = 1.2
 """Standard deviation of the smoothing before two views are compared, pixels of the patch."""
 _LID = 5
 """Pixels of a side over which what is left is averaged."""
-_STEPS, _PRECISION = 40, 1e-4
+_STEPS, _PRECISION = 20, 1e-4
 """Of the search for the map; it ends mostly after ten."""
 _TURNS = (-14.0, 14.0)
 """Degrees from which it begins again where it found nothing: pictures are held askew more than heads are."""
