@@ -293,7 +293,9 @@ class CameraFlow:
             confirmation = state.confirmer.observe(track.person, capture_time, match, view)
             if confirmation is None or student is None or session not in theirs:
                 continue
-            judged = self._judge.of_confirmation(student, track.track, origin, capture_time, verdict)
+            judged = verdict
+            if student not in state.records:
+                judged = self._judge.of_confirmation(student, track.track, origin, capture_time, verdict)
             if judged.state is State.CLEAR:
                 self._enter(key, state, confirmation, index_version)
                 self._judge.confirmed(student, origin, capture_time)

@@ -1,5 +1,6 @@
 """What cannot be: one student in two rooms at once, many students confirmed at one spot one after the other."""
 
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ _OTHERS = 2
 _MOST_SPOTS = 256
 _WANDERS = 0.75
 """Widths of a face: who was never further from where the track began has not come to that spot, and was held there."""
+_DEPTH = 3.0
+"""Who comes nearer moves too: a face that grows by three tenths has come from a face and a half further away or more."""
 
 
 class Whereabouts:
@@ -58,7 +61,7 @@ class _Stay:
     centre: NDArray[np.float64]
     width: float
     furthest: float = 0.0
-    """Widths of the face from where it began."""
+    """Widths of the face from where it began, to any side or nearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class Spots:
         centre = np.array([box[0] + box[2], box[1] + box[3]], np.float64) / 2
         width = max(float(box[2] - box[0]), 1.0)
         stay = self._stays.setdefault(track, _Stay(centre, width))
-        stay.furthest = max(stay.furthest, float(np.linalg.norm(centre - stay.centre)) / stay.width)
+        nearer = _DEPTH * abs(math.log(width / stay.width))
+        stay.furthest = max(stay.furthest, float(np.linalg.norm(centre - stay.centre)) / stay.width, nearer)
         self._stays.move_to_end(track)
         while len(self._stays) > _MOST_SPOTS:
             self._stays.popitem(last=False)

@@ -51,6 +51,14 @@ def test_who_walks_past_a_spot_did_not_come_from_a_pocket() -> None:
         assert not spots.is_crowded(track, student, NINE + after(5 * track))
 
 
+def test_who_queues_before_a_door_comes_nearer() -> None:
+    spots = Spots()
+    for track, student in enumerate(("anna", "ben", "carl", "dora")):
+        for width in (50, 60, 70):
+            spots.see(track, np.array([140 - width / 2, 40 - width / 2, 140 + width / 2, 40 + width / 2], np.float32))
+        assert not spots.is_crowded(track, student, NINE + after(5 * track))
+
+
 @pytest.mark.parametrize(("apart", "every_s"), [(200.0, 5.0), (0.0, 300.0)])
 def test_neighbours_and_the_next_class_are_no_crowd(apart: float, every_s: float) -> None:
     spots = Spots()
