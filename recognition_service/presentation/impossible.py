@@ -22,7 +22,7 @@ _MOST_SPOTS = 256
 _WANDERS = 0.75
 """Widths of a face: who was never further from where the track began has not come to that spot, and was held there."""
 _DEPTH = 3.0
-"""Who comes nearer moves too: a face that grows by three tenths has come from a face and a half further away or more."""
+"""Who comes nearer moves too: a face that grows by three tenths counts as one that has come from the side."""
 
 
 class Whereabouts:
