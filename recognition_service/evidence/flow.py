@@ -338,7 +338,6 @@ class CameraFlow:
                 "student_held",
                 camera=self._camera_id,
                 session=session_id,
-                student=student,
                 origin=origin.value,
                 reasons=reasons,
             )
