@@ -99,6 +99,7 @@ lock: install-dev  ## Renew the lock files (names, versions and hashes only)
 	@for part in camera service tracing web; do $(UV) --extra $$part -c locks/dev.txt -o locks/$$part.txt pyproject.toml; done
 	@$(UV) --no-deps locks/gpu.in -o locks/gpu.txt
 	@$(UV) --no-deps operations/demo/pictures.in -o operations/demo/pictures.lock
+	@$(UV) --no-deps benchmarks/presentation/clips.in -o benchmarks/presentation/clips.lock
 	@$(UV) --no-deps attendance/face_engine/models/sources.in -o attendance/face_engine/models/sources.lock
 
 debian-packages:

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.flood.table import tables as flood_tables
 from benchmarks.matching.table import tables as matching_tables
+from benchmarks.presentation.table import tables as presentation_tables
 from benchmarks.register.table import tables as register_tables
 from benchmarks.service.table import tables as service_tables
 
@@ -14,6 +15,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "flood": flood_tables,
     "matching": matching_tables,
+    "presentation": presentation_tables,
     "register": register_tables,
     "service": service_tables,
 }

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,12 +17,13 @@ from attendance.database.closer import Closer
 from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
 from attendance.errors import AttendanceError
 from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
+from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image, ModelError
+from attendance.face_engine.liveness import LivenessModel
 from attendance.gallery.gallery import Gallery
 from attendance.models_in_use import models_in_use, require_models
 from attendance.settings import Settings
 from attendance.settings.families import Family, FamilyError
-from attendance.settings.matching import MatchingRules
+from attendance.settings.matching import MatchingRules, Presentation
 from attendance.settings.model import TimeoutAction
 from recognition_service.access.auth import AuthInterceptor, CameraIdentity, TokenDirectory
 from recognition_service.access.server import build_server
@@ -40,6 +41,8 @@ from recognition_service.evidence.timetable import Timetable
 from recognition_service.listening import ServerSetupError
 from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.presentation.impossible import Whereabouts
+from recognition_service.presentation.judging import PresentationJudge
 from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
 from recognition_service.streams.camera_stream import StreamTools
@@ -98,6 +101,7 @@ class RecognitionService:
         self._port = 0
         self._tracing: Tracing = tracing or NoTracing()
         self._opens_tracing = tracing is None
+        self._liveness: LivenessModel | None = None
 
     @property
     def port(self) -> int:
@@ -160,6 +164,7 @@ class RecognitionService:
         self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
         settings = self._settings
         build, rules = await asyncio.to_thread(self._choose_models)
+        self._liveness = await asyncio.to_thread(self._load_liveness)
         sessions = await self._open_database()
         lookups = self._executor(_LOOKUP_THREADS, "lookup")
         flows = self._executor(_FLOW_THREADS, "flow")
@@ -216,6 +221,20 @@ class RecognitionService:
         arguments = models.engine_arguments(self._settings.engine)
         return functools.partial(create_engine, **arguments), matching.rules(models.family)
 
+    def _load_liveness(self) -> LivenessModel | None:
+        """The model that tells faces from pictures, where the settings name one.
+
+        Raises:
+            StartError: it cannot be used.
+        """
+        matching = self._settings.matching
+        if matching.liveness_model is None or matching.presentation is Presentation.OFF:
+            return None
+        try:
+            return LivenessModel(matching.liveness_model)
+        except ModelError as error:
+            raise StartError(f"matching.liveness_model: {error}") from None
+
     def _serve_metrics(self, outbox: Outbox, batcher: Batcher[Any, Any], hub: StreamHub, readiness: Readiness) -> None:
         """Open the endpoint; it closes before what it reads from."""
         sources = Sources(
@@ -238,6 +257,7 @@ class RecognitionService:
         rules: MatchingRules,
     ) -> StreamTools:
         service = self._settings.service
+        judge = self._judges(rules)
         observers = Observers(outbox, rules.confirm_frames, self._metrics.minute_observed)
 
         def flow_of(camera: CameraIdentity) -> CameraFlow:
@@ -245,7 +265,14 @@ class RecognitionService:
                 raise ValueError(f"camera {camera.name} stands in no room")
             observer = observers.of(camera.id, camera.room_id)
             return CameraFlow(
-                camera.id, camera.room_id, timetable, lambda: self._gallery.matcher, outbox, rules, observer=observer
+                camera.id,
+                camera.room_id,
+                timetable,
+                lambda: self._gallery.matcher,
+                outbox,
+                rules,
+                observer=observer,
+                judge=judge(camera.room_id),
             )
 
         return StreamTools(
@@ -257,6 +284,7 @@ class RecognitionService:
                 max_pixels=self._settings.engine.max_pixels,
                 expected_s=self._worker.expected_s,
                 smallest_face=service.smallest_face or rules.smallest_sought,
+                crops=self._liveness is not None,
             ),
             flow_of=flow_of,
             executor=flows,
@@ -270,7 +298,14 @@ class RecognitionService:
             max_rate=service.max_camera_rate,
             skip_unchanged_s=service.skip_unchanged_s,
             tracing=self._tracing,
+            keeps_views=rules.presentation is Presentation.HOLD,
         )
+
+    def _judges(self, rules: MatchingRules) -> Callable[[int], PresentationJudge]:
+        """Makes what tells persons from pictures, for a camera in a room; all know who was seen elsewhere."""
+        if rules.presentation is Presentation.OFF:
+            log.warning("presentation_off", note="photos held before a camera count as persons")
+        return functools.partial(PresentationJudge, rules, whereabouts=Whereabouts(), model=self._liveness)
 
     async def _open_database(self) -> sessionmaker[Session]:
         self._settings.data.directory.mkdir(parents=True, exist_ok=True)

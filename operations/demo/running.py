@@ -19,6 +19,7 @@ from attendance.models_in_use import models_in_use
 from attendance.settings import load_settings
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.dashboard import Dashboard
+from operations.demo.held_photo import hold_up_photo
 from operations.demo.people import (
     CLASS_ABSENT,
     CLASS_FRAMES_PER_SECOND,
@@ -119,6 +120,7 @@ class _Demo:
         self._clear()
         self._tell("1/6 Pictures of real faces: enrolment photos and what the camera will see")
         pictures = fetch_pictures(lambda what: self._tell(f"    {what}"))
+        self._tell("    The people of this demo are pictures: the check for photos is off until its last act")
         write_photos(pictures, self._folder / "photos")
         write_frames(
             pictures,
@@ -142,8 +144,8 @@ class _Demo:
             dashboard = self._start_servers(programs)
             self._tell("6/6 Starting the camera")
             if once:
-                return self._once(programs, sessions, dashboard)
-            self._live(programs, sessions)
+                return self._once(programs, sessions, dashboard) and self._photo(programs, sessions, pictures)
+            self._live(programs, sessions, pictures)
         return True
 
     def _once(self, programs: Programs, sessions: sessionmaker[Session], dashboard: Dashboard) -> bool:
@@ -162,7 +164,18 @@ class _Demo:
         )
         return is_right(dashboard.register(session_id), self._tell)
 
-    def _live(self, programs: Programs, sessions: sessionmaker[Session]) -> None:
+    def _photo(self, programs: Programs, sessions: sessionmaker[Session], pictures: Path) -> bool:
+        return hold_up_photo(
+            programs,
+            self._environ,
+            sessions,
+            folder=self._folder,
+            pictures=pictures,
+            is_served=lambda: _serves(self._service),
+            tell=self._tell,
+        )
+
+    def _live(self, programs: Programs, sessions: sessionmaker[Session], pictures: Path) -> None:
         first_frame = datetime.now(UTC)
         with sessions() as db:
             session_id = schedule_session(db, first_frame=first_frame, ends_at=first_frame + _LIVE_LASTS)
@@ -184,8 +197,14 @@ away; your start page asks you to take that register by hand.
 
 As administrator you can enrol somebody: add a student, record the consent, and take photos with this computer's camera.
 
+When the class has ended, somebody holds up a photo.
+
 Logs: {self._folder / "logs"}
 Stop with Ctrl-C.""")
+        ended = first_frame + _LIVE_LASTS
+        programs.wait_until(lambda: datetime.now(UTC) > ended, "", timeout_s=float("inf"))
+        programs.stop("camera")
+        self._photo(programs, sessions, pictures)
         programs.wait_until(lambda: False, "", timeout_s=float("inf"))
 
     def _clear(self) -> None:
@@ -205,6 +224,7 @@ Stop with Ctrl-C.""")
             "SERVICE_TIMETABLE_REFRESH_S": "1",
             "SERVICE_CLOSE_INTERVAL_S": "1",
             "ATTENDANCE_SETTLE_MINUTES": "0",
+            "MATCHING_PRESENTATION": "off",
             "WEB_LISTEN": self._web,
             "CAMERA_SERVER": self._service,
             "CAMERA_NAME": CAMERA_NAME,

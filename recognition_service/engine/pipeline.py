@@ -25,6 +25,7 @@ from recognition_service.errors import (
     TooLargeError,
     UnavailableError,
 )
+from recognition_service.presentation.views import FaceView, views_of
 from recognition_service.telemetry.metrics import Metrics
 from recognition_service.telemetry.tracing import NOT_TRACED, FrameTrace
 
@@ -44,6 +45,8 @@ class FoundFaces:
     height: int
     blank: bool = False
     """The picture shows nothing: it is black, white, or all of one shade."""
+    views: Sequence[FaceView] = ()
+    """The pixels of each face, where they were wanted."""
 
 
 class Pipeline:
@@ -59,6 +62,7 @@ class Pipeline:
         max_pixels: int,
         expected_s: Callable[[int, int, Wanted], float],
         smallest_face: int | None = None,
+        crops: bool = False,
     ) -> None:
         """Prepare.
 
@@ -71,7 +75,9 @@ class Pipeline:
             expected_s: how long the engine will need for a picture of that height and width, seconds.
             smallest_face: width in pixels of the smallest face wanted in pictures that may be reduced, when a call does
                 not say; None: the engine says, and none is reduced.
+            crops: whether views hold what a liveness model looks at.
         """
+        self._crops = crops
         self._expected_s = expected_s
         self._batcher = batcher
         self._decoders = decoders
@@ -121,6 +127,7 @@ class Pipeline:
         reducible: bool = False,
         smallest_face: int | None = None,
         most_pixels: int | None = None,
+        views: bool = False,
         trace: FrameTrace = NOT_TRACED,
     ) -> FoundFaces:
         """Find the faces of one picture.
@@ -137,6 +144,7 @@ class Pipeline:
                 those of the picture as it was sent, up to a rounding of its size to a multiple of the reduction.
             smallest_face: that width, of a picture that is reducible; None: the pipeline's.
             most_pixels: what the sender may send, where that is less than the pipeline accepts.
+            views: whether the pixels of the faces are wanted, too.
             trace: gets a span for decoding, and one for waiting for a batch and its work.
 
         Raises:
@@ -169,9 +177,13 @@ class Pipeline:
             expected = self._expected_s(height, width, wanted)
             with trace.stage("wait and find faces"):
                 faces = await place.submit(image, bucket=(height, width, wanted), deadline=deadline, expected=expected)
+        seen: Sequence[FaceView] = ()
+        if views and faces:
+            cut = functools.partial(views_of, image, faces, crops=self._crops)
+            seen = await self._prepared(cut, lane, priority)
         if reduction > 1:
             faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
-        return FoundFaces(faces, width * reduction, height * reduction, blank)
+        return FoundFaces(faces, width * reduction, height * reduction, blank, seen)
 
     async def _prepared(self, work: Callable[[], Prepared], lane: Hashable, priority: int) -> Prepared:
         """Do what comes before the engine, where frames are decoded, at the lane's expense.

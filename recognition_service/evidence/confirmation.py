@@ -248,7 +248,8 @@ class Confirmer:
         distance, frames, gap = (before.distance, before.frames, before.gap) if before else (math.inf, 0, 0.0)
         if proven and case.distances / case.frames < distance:  # the best that was seen is what is told
             distance, frames, gap = case.distances / case.frames, case.frames, case.gap
-        confidence = confidence_of(distance, self._rules.threshold)
+        # Two pictures nearer than that are one picture: it is no surer than that, and never certain.
+        confidence = confidence_of(max(distance, self._rules.same_picture), self._rules.threshold)
         proof = before.proof if before else _proof(case, (first_seen, last_seen), distance, confidence)
         case.confirmed = Confirmation(student, first_seen, last_seen, confidence, frames, distance, gap, proof)
         case.kept = KeptFrames()  # what was kept is in the proof

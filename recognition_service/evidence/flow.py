@@ -10,7 +10,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -29,11 +29,15 @@ from recognition_service.evidence.confirmation import Confirmation, Confirmer, P
 from recognition_service.evidence.frame_plan import FramePlan, frame_plan
 from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
 from recognition_service.evidence.observing import Observer, Sight
+from recognition_service.evidence.records import KeptSession, SeenStudent, SessionKey
 from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, SeenFace, counts_of, width_of
 from recognition_service.evidence.settled import SettledFaces
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.evidence.tracking import TrackedFace, Tracker
 from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.presentation.check import FaceVerdict, State
+from recognition_service.presentation.judging import PresentationJudge
+from recognition_service.presentation.views import FaceView
 
 log = structlog.get_logger(__name__)
 
@@ -47,53 +51,6 @@ _MOST_PROOFS = 8
 """Persons of one stream whose evidence is kept for one student in one session: mostly it is one, who looks alike."""
 _MOST_KNOWN = 2048
 """Persons remembered as confirmed."""
-
-_Key = tuple[int, Origin]
-"""A session, and how the frames came that were counted for it: what live frames say rests on live frames alone."""
-
-
-@dataclass(slots=True)
-class _Record:
-    """What is to be in the outbox of one student, and what is."""
-
-    first_seen: datetime
-    last_seen: datetime
-    confidence: float
-    stored: tuple[datetime, datetime, float] | None = None
-    proofs: list[Proof] = field(default_factory=list)
-    """What confirmed the student, each once."""
-    new_evidence: list[Evidence] = field(default_factory=list)
-    """Not in the outbox yet."""
-
-    def take_in(self, confirmation: Confirmation) -> None:
-        self.first_seen = min(self.first_seen, confirmation.first_seen)
-        self.last_seen = max(self.last_seen, confirmation.last_seen)
-        self.confidence = max(self.confidence, confirmation.confidence)
-
-    @property
-    def current(self) -> tuple[datetime, datetime, float]:
-        return self.first_seen, self.last_seen, self.confidence
-
-    def is_due(self, interval_s: float) -> bool:
-        """Whether to store now: never stored, or the times have moved on by the interval."""
-        if self.stored is None or self.new_evidence:
-            return True
-        moved = max(self.stored[0] - self.first_seen, self.last_seen - self.stored[1])
-        return moved.total_seconds() >= max(interval_s, 1e-6)
-
-
-@dataclass(slots=True)
-class _SessionState:
-    ends_at: datetime
-    confirmer: Confirmer
-    used: float
-    """When a frame last counted for it, by the monotonic clock."""
-    records: dict[str, _Record] = field(default_factory=dict)
-
-    def forget(self, student: str) -> frozenset[int]:
-        """Returns the persons who may have been the student."""
-        self.records.pop(student, None)
-        return self.confirmer.forget(student)
 
 
 class CameraFlow:
@@ -109,6 +66,7 @@ class CameraFlow:
         rules: MatchingRules,
         *,
         observer: Observer | None = None,
+        judge: PresentationJudge | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin without evidence.
@@ -121,6 +79,7 @@ class CameraFlow:
             outbox: takes the sightings.
             rules: thresholds, votes and sizes, of the models in use.
             observer: of the camera in the room; one of this stream's own unless given.
+            judge: tells persons from pictures; one that knows this stream alone unless given.
             clock: monotonic seconds.
         """
         self._camera_id = camera_id
@@ -134,9 +93,10 @@ class CameraFlow:
         self._lock = threading.Lock()
         self._tracker = Tracker(rules)
         self._settled = SettledFaces(rules)
-        self._sessions: OrderedDict[_Key, _SessionState] = OrderedDict()
+        self._sessions: OrderedDict[SessionKey, KeptSession] = OrderedDict()
         self._known: OrderedDict[int, None] = OrderedDict()  # persons who were confirmed as somebody
         self._observer = observer or Observer(camera_id, room_id, outbox, rules.confirm_frames, clock=clock)
+        self._judge = judge or PresentationJudge(rules, room_id)
         self._last_counts = NOBODY
 
     @property
@@ -164,6 +124,7 @@ class CameraFlow:
         capture_time: datetime,
         faces: Sequence[Face],
         *,
+        views: Sequence[FaceView] = (),
         origin: Origin = Origin.LIVE,
         look: Look = Look(),  # noqa: B008 - it does not change
     ) -> list[SeenFace]:
@@ -176,6 +137,7 @@ class CameraFlow:
             plan: what `plan` gave for the capture time.
             capture_time: aware.
             faces: of the frame.
+            views: their pixels, one a face; a face without pixels shows no sign of life.
             origin: how it came. Frames of one origin confirm nobody together with those of another.
             look: what it looks like.
 
@@ -202,7 +164,10 @@ class CameraFlow:
             ]
             for place, match, track in zip(usable, matches, tracked, strict=True):
                 face = faces[place]
-                sessions = self._count(plan, capture_time, origin, face, match, track.person, matcher.gallery.version)
+                view = views[place] if views else None
+                verdict = self._verdict(plan, capture_time, origin, face, view, match, track, matcher)
+                version = matcher.gallery.version
+                sessions = self._count(plan, capture_time, origin, face, match, track, verdict, version)
                 if match.student is not None and sessions == len(plan.sessions_of(match.student)) > 0:
                     self._settled.confirmed(matcher, face.encoding, plan.roster, track.person, match)
                 if sessions:
@@ -237,6 +202,7 @@ class CameraFlow:
             self._tracker.forget_persons(persons)
             for person in persons:
                 self._known.pop(person, None)
+            self._judge.forget(student)
             self._settled.forget()
 
     def finish(self) -> None:
@@ -261,6 +227,29 @@ class CameraFlow:
         matches = self._settled.match(matcher, encodings, plan.roster, [face.person for face in tracked], plan.guests)
         return one_face_each(matches), tracked
 
+    def _verdict(  # noqa: PLR0917 - one face of one frame
+        self,
+        plan: FramePlan,
+        capture_time: datetime,
+        origin: Origin,
+        face: Face,
+        view: FaceView | None,
+        match: FaceMatch,
+        track: TrackedFace,
+        matcher: Matcher,
+    ) -> FaceVerdict:
+        """Whether it is a person's face, as far as is known."""
+        student = match.student
+        return self._judge.of_face(
+            (plan.session_id, origin),
+            (track.track, track.person),
+            student,
+            capture_time,
+            face,
+            view,
+            lambda: matcher.gallery.rows_of(student or ""),
+        )
+
     def _know(self, person: int) -> None:
         self._known[person] = None
         self._known.move_to_end(person)
@@ -271,11 +260,11 @@ class CameraFlow:
         key = session.session_id, origin
         state = self._sessions.get(key)
         if state is None:
-            state = _SessionState(session.ends_at, Confirmer(self._rules), self._clock())
+            state = KeptSession(session.ends_at, Confirmer(self._rules), self._clock())
             self._sessions[key] = state
         state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
         state.used = self._clock()
-        for student in state.records.keys() - session.roster - session.guests:
+        for student in (state.records.keys() | state.held.keys()) - session.roster - session.guests:
             state.forget(student)  # left the course, or withdrew consent
         self._sessions.move_to_end(key)
 
@@ -286,7 +275,8 @@ class CameraFlow:
         origin: Origin,
         face: Face,
         match: FaceMatch,
-        person: int,
+        track: TrackedFace,
+        verdict: FaceVerdict,
         index_version: str,
     ) -> int:
         """One face's vote in every session of the plan; in how many its student is confirmed."""
@@ -300,20 +290,27 @@ class CameraFlow:
                 continue  # counts for another session at this moment: neither for nor against here
             key = session.session_id, origin
             state = self._sessions[key]
-            confirmation = state.confirmer.observe(person, capture_time, match, view)
+            confirmation = state.confirmer.observe(track.person, capture_time, match, view)
             if confirmation is None or student is None or session not in theirs:
                 continue
-            self._enter(key, state, confirmation, index_version)
-            confirmed += 1
+            judged = verdict
+            if student not in state.records:
+                judged = self._judge.of_confirmation(student, track.track, origin, capture_time, verdict)
+            if judged.state is State.CLEAR:
+                self._enter(key, state, confirmation, index_version)
+                self._judge.confirmed(student, origin, capture_time)
+                confirmed += 1
+            elif student not in state.records:
+                self._hold(key, state, confirmation, judged, index_version)
         return confirmed
 
-    def _enter(self, key: _Key, state: _SessionState, confirmation: Confirmation, index_version: str) -> None:
+    def _enter(self, key: SessionKey, state: KeptSession, confirmation: Confirmation, index_version: str) -> None:
         session_id, origin = key
         student = confirmation.student
+        state.held.pop(student, None)
         record = state.records.get(student)
         if record is None:
-            record = _Record(confirmation.first_seen, confirmation.last_seen, confirmation.confidence)
-            state.records[student] = record
+            record = state.records[student] = SeenStudent.of(confirmation)
             log.info(
                 "student_confirmed",
                 camera=self._camera_id,
@@ -323,14 +320,39 @@ class CameraFlow:
                 distance=round(confirmation.distance, 3),
                 gap=round(confirmation.gap, 3),
             )
-        else:
-            record.take_in(confirmation)
+        self._take_in(key, record, confirmation, index_version)
+
+    def _hold(
+        self, key: SessionKey, state: KeptSession, confirmation: Confirmation, verdict: FaceVerdict, index_version: str
+    ) -> None:
+        """Neither confirm a student nor forget that they were seen."""
+        student = confirmation.student
+        record = state.held.get(student)
+        if record is None:
+            record = state.held[student] = SeenStudent.of(confirmation)
+        record.waits = verdict.state is State.WAITING and record.stored is None
+        if not record.waits and record.stored is None:
+            session_id, origin = key
+            reasons = [reason.value for reason in verdict.reasons]
+            log.info(
+                "student_held",
+                camera=self._camera_id,
+                session=session_id,
+                origin=origin.value,
+                reasons=reasons,
+            )
+        record.reasons = verdict.reasons
+        self._take_in(key, record, confirmation, index_version)
+
+    def _take_in(self, key: SessionKey, record: SeenStudent, confirmation: Confirmation, index_version: str) -> None:
+        record.take_in(confirmation)
         proof = confirmation.proof
         if len(record.proofs) < _MOST_PROOFS and not any(proof is known for known in record.proofs):
             record.proofs.append(proof)
-            record.new_evidence.append(self._evidence(key, student, proof, index_version))
+            evidence = self._evidence(key, confirmation.student, proof, index_version)
+            record.new_evidence.append(replace(evidence, held=bool(record.reasons)))
 
-    def _evidence(self, key: _Key, student: str, proof: Proof, index_version: str) -> Evidence:
+    def _evidence(self, key: SessionKey, student: str, proof: Proof, index_version: str) -> Evidence:
         session_id, origin = key
         return Evidence(
             uid=str(uuid.uuid4()),
@@ -349,14 +371,14 @@ class CameraFlow:
             origin=origin,
         )
 
-    def _store(self, sessions: Iterable[SessionPlan], origin: Origin, due: Callable[[_Record], bool]) -> None:
+    def _store(self, sessions: Iterable[SessionPlan], origin: Origin, due: Callable[[SeenStudent], bool]) -> None:
         """Put what is due of the given sessions into the outbox, and bound the sessions kept."""
         keys = [(session.session_id, origin) for session in sessions]
         self._put(
             [
                 (key, student, record)
                 for key in keys
-                for student, record in self._sessions[key].records.items()
+                for student, record in self._sessions[key].everything()
                 if due(record)
             ]
         )
@@ -365,17 +387,17 @@ class CameraFlow:
             self._store_all([oldest])
             del self._sessions[oldest]
 
-    def _store_all(self, keys: Sequence[_Key]) -> None:
+    def _store_all(self, keys: Sequence[SessionKey]) -> None:
         self._put(
             [
                 (key, student, record)
                 for key in keys
-                for student, record in self._sessions[key].records.items()
+                for student, record in self._sessions[key].everything()
                 if record.stored != record.current or record.new_evidence
             ]
         )
 
-    def _put(self, due: Sequence[tuple[_Key, str, _Record]]) -> None:
+    def _put(self, due: Sequence[tuple[SessionKey, str, SeenStudent]]) -> None:
         erased = self._outbox.put(
             [
                 Sighting(
@@ -386,6 +408,7 @@ class CameraFlow:
                     confidence=record.confidence,
                     camera_id=self._camera_id,
                     origin=origin,
+                    held=record.reasons,
                 )
                 for (session_id, origin), student, record in due
             ],
@@ -397,6 +420,7 @@ class CameraFlow:
         for student in erased:
             for state in self._sessions.values():
                 state.forget(student)
+            self._judge.forget(student)
         if erased:
             self._settled.forget()
             self._known.clear()
@@ -421,6 +445,7 @@ class CameraFlow:
                 self._sessions.clear()
                 self._tracker.forget()
                 self._settled.forget()
+                self._judge.forget_faces()
                 self._known.clear()
         except OutboxError as error:  # what is kept here is tried again with the next frame
             log.warning("last_sightings_not_stored", camera=self._camera_id, error=str(error))

@@ -6,7 +6,7 @@ when it is full, and the time a client may take to read a result.
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,6 +40,7 @@ from recognition_service.evidence.observing import Sight
 from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import TimetableUnavailable
 from recognition_service.outbox.store import OutboxError
+from recognition_service.presentation.views import FaceView
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
 from recognition_service.status import Statistics
 from recognition_service.streams.requests import capture_time_of, origin_of, priority_of
@@ -88,6 +89,8 @@ class StreamTools:
     skip_unchanged_s: float
     """How long frames that show the same are skipped, seconds; 0: not at all."""
     tracing: Tracing
+    keeps_views: bool = True
+    """Whether the pixels of faces are looked at, to tell persons from pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class _Prepared:
     """None: the frame shows what the last one examined showed, and was not examined."""
     origin: Origin
     look: Look
+    views: Sequence[FaceView] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +294,7 @@ class CameraStream:
             formats=("JPEG",),
             reducible=True,
             most_pixels=self._most_pixels,
+            views=self._tools.keeps_views,
             trace=trace,
             **turn,
         )
@@ -297,7 +302,8 @@ class CameraStream:
             self._most_pixels = _GROWTH * found.width * found.height
         if thumbnail is not None:
             self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
-        return _Prepared(plan, capture_time, found.faces, self._origin_of(request), Look(digest, found.blank))
+        look = Look(digest, found.blank)
+        return _Prepared(plan, capture_time, found.faces, self._origin_of(request), look, found.views)
 
     def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:
         """The sessions that count, and the digest of the picture where there are any."""
@@ -349,7 +355,13 @@ class CameraStream:
                 await loop.run_in_executor(self._tools.executor, again)
                 raise UnchangedError("the frame shows what the last one examined showed")
             observe = functools.partial(
-                self._flow.observe, work.plan, work.capture_time, work.faces, origin=work.origin, look=work.look
+                self._flow.observe,
+                work.plan,
+                work.capture_time,
+                work.faces,
+                views=work.views,
+                origin=work.origin,
+                look=work.look,
             )
             seen: list[SeenFace] = await loop.run_in_executor(self._tools.executor, observe)
         except OutboxError as error:

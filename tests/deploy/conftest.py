@@ -162,7 +162,8 @@ def machine(make_machine: Callable[..., Machine]) -> Iterator[Machine]:
     machine = make_machine(services=2)
     settings = machine.at("/etc/attendance/attendance.toml")
     quick = "[attendance]\nsettle_minutes = 0\n\n[service]\nclose_interval_s = 0.5\ntimetable_refresh_s = 0.5\n"
-    settings.write_text(settings.read_text().replace("[service]\n", quick))
+    pictures = '[matching]\npresentation = "off"\n\n'  # which its cameras show
+    settings.write_text(settings.read_text().replace("[service]\n", pictures + quick))
     try:
         machine.start_unit("attendance-web")
         machine.start_nginx()

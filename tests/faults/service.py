@@ -39,6 +39,7 @@ class ServiceProgram:
             "ATTENDANCE_SERVICE_MAX_CLOCK_BEHIND_S": "2400",  # lessons of tests began half an hour ago
             "ATTENDANCE_SERVICE_TIMETABLE_REFRESH_S": "0.5",
             "ATTENDANCE_SERVICE_CLOSE_INTERVAL_S": "1",
+            "ATTENDANCE_MATCHING_PRESENTATION": "off",  # its cameras show pictures
             "ATTENDANCE_LOG_FORMAT": "json",
             **settings,
         }

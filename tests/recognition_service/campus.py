@@ -26,7 +26,7 @@ from recognition_service.engine.work import BuildEngine
 from recognition_service.telemetry.tracing import Tracing
 from tests.databases import make_tables
 from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
-from tests.recognition_service.engines import MODEL, SIZE, ColourEngine, encoded, encoding_of, picture
+from tests.recognition_service.engines import MODEL, SIZE, ColourEngine, alive, encoded, encoding_of, picture
 
 COLOURS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
 STRANGER = (200, 200, 60)
@@ -193,13 +193,16 @@ class CameraCall:
         timed: bool = True,
         origin: Origin = Origin.LIVE,
     ) -> int:
-        """Send a frame, captured half a second after the one before; gives its number."""
+        """Send a frame, captured half a second after the one before; gives its number.
+
+        A face in a picture lives; one in a file is what it is.
+        """
         self.sequence += 1
         self._time += timedelta(seconds=0.5)
         request = pb.StreamFramesRequest(
             camera=self.camera if camera is None else camera,
             sequence=self.sequence,
-            jpeg=jpeg if isinstance(jpeg, bytes) else encoded(jpeg),
+            jpeg=jpeg if isinstance(jpeg, bytes) else encoded(alive(jpeg, self.sequence)),
             replayed=origin is not Origin.LIVE,
             recording=origin is Origin.RECORDING,
         )

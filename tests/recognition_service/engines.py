@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from attendance.face_engine.interface import AlignedFaces, EngineInfo, FaceBoxes, Image, ImageTooLargeError, ModelError
+from tests.recognition_service.living import FEATURES, expression
 
 SIZE = 128
 MODEL = "dlib-resnet-v1"
@@ -23,6 +25,8 @@ RAISE, DIE, SLEEP, TOO_LARGE, GOOD = 40, 80, 160, 195, 240
 """Levels of the corner with which detection fails, the process dies, waits, refuses the picture, or just works."""
 SLEEP_S = 0.3
 _NEAR = 12
+_OTHER_LIGHT = 9.0
+"""Levels by which a living face differs from its photo, as colours: the encodings are then about 0.3 apart."""
 
 
 class ColourEngine:
@@ -98,6 +102,22 @@ def picture(
     image[:80, :80] = 0 if colour is None else np.asarray(colour, np.uint8)
     image[:16, -16:] = corner
     return image
+
+
+def alive(image: Image, moment: int) -> Image:
+    """The picture as it is at a moment: a face in it moves its eyes and mouth, and is not quite that of its photo.
+
+    Pictures without a face stay what they are.
+    """
+    if not len(_boxes(image).boxes):
+        return image
+    side = image.shape[0] * 64 // 96
+    corner = image.shape[0] * 8 // 96
+    change = cv2.resize(24 * FEATURES + 48 * expression(moment), (side, side), interpolation=cv2.INTER_LINEAR)
+    living = image.copy()
+    face = living[corner : corner + side, corner : corner + side]
+    face[:] = np.clip(face + _OTHER_LIGHT + change[:, :, np.newaxis], 1, 255)
+    return living
 
 
 def encoded(image: Image, file_format: str = "JPEG") -> bytes:

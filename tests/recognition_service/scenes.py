@@ -8,18 +8,22 @@ import numpy as np
 import sqlalchemy as sa
 
 from attendance.database.engine import create_database_engine, session_factory
+from attendance.database.models import Origin
 from attendance.database.register import Sighting
 from attendance.face_engine.interface import Face
 from attendance.gallery.gallery import Gallery
 from attendance.settings.families import Family
 from attendance.settings.model import MatchingSettings
 from recognition_service.evidence.flow import CameraFlow
+from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.evidence.matching import Matcher
 from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.outbox.store import Outbox
+from recognition_service.presentation.views import FaceView
 from tests.databases import make_tables
 from tests.factories import NINE, enrol, make_course, make_group, make_room, make_session, make_student
+from tests.recognition_service.living import living_view
 
 RULES = MatchingSettings().rules(Family.DLIB)
 STUDENTS = ["anna", "ben", "carl", "dora"]
@@ -39,6 +43,11 @@ def face(person: int, distance: float = 0.3, *, left: float = 0.0) -> Face:
 def gallery(*students: int) -> Gallery:
     encodings = {STUDENTS[number]: PEOPLE[number : number + 1].astype(np.float32) for number in students}
     return Gallery.from_encodings(encodings, model="test", encoding_size=128)
+
+
+def living(time: datetime, faces: Sequence[Face]) -> list[FaceView]:
+    """Pixels of living faces, as they are at that time."""
+    return [living_view(time.timestamp(), left=float(face.box[0])) for face in faces]
 
 
 class Clock:
@@ -88,14 +97,23 @@ class Scene:
             return make_session(db, course, self.room, starts_at=starts_at, group=group).id
 
     def present(self) -> set[str]:
-        """Who is recorded, in whatever session, when the stream has ended."""
+        """Who is recorded, in whatever session, when the stream has ended; not who is held."""
         self.flow.finish()
         return {student for _, student in self.stored()}
 
-    def see(self, time: datetime, *faces: Face) -> list[SeenFace]:
-        plan = self.flow.plan(time)
+    def see(
+        self,
+        time: datetime,
+        *faces: Face,
+        views: Sequence[FaceView] | None = None,
+        plan: FramePlan | None = None,
+        origin: Origin = Origin.LIVE,
+    ) -> list[SeenFace]:
+        """What the flow makes of a frame with these faces; they are of the living unless their pixels are given."""
+        plan = plan or self.flow.plan(time)
         assert plan is not None
-        return self.flow.observe(plan, time, faces)
+        pixels = living(time, faces) if views is None else views
+        return self.flow.observe(plan, time, faces, views=pixels, origin=origin)
 
     def confirm(self, *people: int, at: datetime = NINE) -> None:
         """Three frames, half a second apart, of people side by side."""
@@ -103,7 +121,13 @@ class Scene:
             self.see(at + timedelta(seconds=0.5 * frame), *[face(person, left=200.0 * person) for person in people])
 
     def stored(self) -> dict[tuple[int, str], Sighting]:
-        return {(seen.session_id, seen.index_number): seen for _, seen in self.outbox.pending(1000)}
+        """Of those confirmed."""
+        return {(seen.session_id, seen.index_number): seen for _, seen in self.outbox.pending(1000) if not seen.held}
+
+    def held(self) -> dict[str, set[str]]:
+        """Who is held when the stream has ended, and why."""
+        self.flow.finish()
+        return {seen.index_number: set(seen.held) for _, seen in self.outbox.pending(1000) if seen.held}
 
     def close(self) -> None:
         self.timetable.close()

@@ -24,7 +24,7 @@ from attendance.face_engine.interface import Image
 from attendance.settings.camera import RECORDING_METADATA
 from protos.attendance.v1 import attendance_pb2 as pb
 from tests.recognition_service.campus import COLOURS, STRANGER, CameraCall, Campus, add_session, until
-from tests.recognition_service.engines import picture
+from tests.recognition_service.engines import encoded, picture
 
 MINUTE = timedelta(minutes=1)
 BLACK = np.zeros((96, 128, 3), np.uint8)
@@ -60,7 +60,7 @@ class Lesson:
         minutes: range,
         *,
         frames: int = 3,
-        show: Callable[[], Image] | None = None,
+        show: Callable[[], Image | bytes] | None = None,
         origin: Origin = Origin.LIVE,
     ) -> list[pb.FrameResult]:
         """Have so many frames of each minute seen."""
@@ -153,7 +153,7 @@ async def test_a_covered_lens(start: Any, open_stream: Any, lesson: Lesson) -> N
 @pytest.mark.parametrize("skip_unchanged_s", [0, 10])
 async def test_a_frozen_picture(start: Any, open_stream: Any, lesson: Lesson, skip_unchanged_s: float) -> None:
     call = await open_stream(await start(skip_unchanged_s=skip_unchanged_s), "empty")
-    still = lesson.a_picture("red")
+    still = encoded(lesson.a_picture("red"))
     results = await lesson.film(call, range(5), frames=20, show=lambda: still)
     assert any(result.outcome == pb.FRAME_OUTCOME_UNCHANGED for result in results) == bool(skip_unchanged_s)
     await until(lambda: lesson.which("blind") == {1, 2, 3, 4})  # for a minute nobody can tell
@@ -166,11 +166,11 @@ async def test_unchanged_frames_watch_and_count_whom_they_show(start: Any, open_
     call = await open_stream(await start(skip_unchanged_s=60), "empty")
     show = lesson.a_picture("red")
 
-    def nearly_the_same() -> Image:
+    def nearly_the_same() -> bytes:
         other = show.copy()
         other[90, 60 + lesson.pictures % 50] += 20  # one pixel: no thumbnail shows it
         lesson.pictures += 1
-        return other
+        return encoded(other)
 
     results = await lesson.film(call, range(2), frames=6, show=nearly_the_same)
     assert [result.outcome for result in results].count(pb.FRAME_OUTCOME_UNCHANGED) >= 10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.demo.people import CLASS_ABSENT, CLASS_ON_TIME, LATE, OTHER_COURSE, UNRECOGNISABLE, Person
+from operations.demo.people import ABSENT, CLASS_ABSENT, CLASS_ON_TIME, LATE, OTHER_COURSE, UNRECOGNISABLE, Person
 from operations.demo.running import DemoError, is_right, run_demo
 
 
@@ -32,6 +32,8 @@ def _once(folder: Path, environ: dict[str, str]) -> str:
         assert person.name in done.stdout
     for person in OTHER_COURSE:
         assert person.name not in done.stdout
+    assert "the check for photos is off until its last act" in done.stdout
+    assert f"Held for a person's word, and not entered: {ABSENT[0].name}" in done.stdout
     return done.stdout
 
 

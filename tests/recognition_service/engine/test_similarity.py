@@ -15,7 +15,7 @@ from attendance.face_engine.interface import Image, ImageError
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.engine.similarity import LastExamined, Thumbnail, thumbnail
 from tests.recognition_service.campus import Campus, face_of
-from tests.recognition_service.engines import encoded, picture
+from tests.recognition_service.engines import alive, encoded, picture
 
 Start = Callable[..., Any]
 OpenStream = Callable[..., Any]
@@ -96,7 +96,8 @@ async def test_frames_that_show_the_same_are_answered_and_not_examined(
     call = await open_stream(await start(skip_unchanged_s=2.0))
     now = datetime.now(UTC)
     ats = [now + timedelta(seconds=second) for second in (0, 0.5, 1, 2.5, 3, 5)]
-    results = [await call.ask(face_of("red"), at=at) for at in ats]
+    lives = [encoded(alive(face_of("red"), moment)) for moment in (0, 0, 0, 1, 1, 2)]
+    results = [await call.ask(jpeg, at=at) for jpeg, at in zip(lives, ats, strict=True)]
     skipped, examined = pb.FRAME_OUTCOME_UNCHANGED, pb.FRAME_OUTCOME_RECOGNIZED
     assert [one.outcome for one in results] == [examined, skipped, skipped, examined, skipped, examined]
     assert results[1].detail

@@ -210,7 +210,7 @@ def test_a_student_taken_off_the_roster_is_not_recorded_any_more(scene: Scene) -
     scene.see(NINE + timedelta(seconds=1), face(0))
     with scene.sessions.begin() as db:
         db.execute(sa.delete(Enrolment).where(Enrolment.student_id == scene.students[0].id))
-    scene.flow.observe(_no_roster(scene), NINE + timedelta(seconds=2), [face(0)])
+    scene.see(NINE + timedelta(seconds=2), face(0), plan=_no_roster(scene))
     assert scene.stored() == {}
 
 
@@ -371,12 +371,10 @@ def test_who_was_confirmed_is_named_also_while_turned_away(scene: Scene) -> None
 
 def test_live_and_kept_frames_confirm_nobody_together(scene: Scene) -> None:
     session = scene.add()
-    plan = scene.flow.plan(NINE)
-    assert plan is not None
     for number, origin in enumerate((Origin.LIVE, Origin.LIVE, Origin.KEPT, Origin.KEPT)):
-        [seen] = scene.flow.observe(plan, NINE + timedelta(seconds=number), [face(0)], origin=origin)
+        [seen] = scene.see(NINE + timedelta(seconds=number), face(0), origin=origin)
         assert not seen.confirmed
-    [seen] = scene.flow.observe(plan, NINE + timedelta(seconds=9), [face(0)], origin=Origin.KEPT)
+    [seen] = scene.see(NINE + timedelta(seconds=9), face(0), origin=Origin.KEPT)
     assert seen.confirmed
     ((_, sighting),) = scene.outbox.pending(9)
     assert (sighting.session_id, sighting.origin, sighting.first_seen) == (

@@ -1,0 +1,1 @@
+"""What presentation attacks get past the service, and whom it holds wrongly."""

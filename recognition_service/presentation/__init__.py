@@ -1,0 +1,1 @@
+"""Presentation attacks: photos and screens that are held before a camera, and what cannot be."""
