@@ -1,5 +1,6 @@
 """The tables. Times are UTC; every unique rule that the programs rely on is a constraint here."""
 
+from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry
 from attendance.database.models.base import Base, utc_now
 from attendance.database.models.cameras import Camera, Observation, Origin
 from attendance.database.models.gallery import (
@@ -62,13 +63,17 @@ from attendance.database.models.teaching import (
 )
 
 __all__ = [
+    "DELETED_STUDENT",
     "JOB_ABANDONED",
     "Account",
     "AccountRole",
+    "ActorKind",
     "ApiToken",
     "Attendance",
     "AttendanceChange",
     "AttendanceEvidence",
+    "AuditAction",
+    "AuditEntry",
     "Base",
     "Camera",
     "ClassSession",

@@ -6,12 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audit.noting import note
 from attendance.database.corrections import correct_status
 from attendance.database.models import (
     Account,
     AccountRole,
     ApiToken,
     AttendanceEvidence,
+    AuditAction,
     Base,
     Camera,
     ClassSession,
@@ -134,6 +136,11 @@ def fill(db: Session) -> None:
     db.commit()
 
 
+def _fill_log(db: Session, lecturer: Account) -> None:
+    note(db, AuditAction.ROLE_GIVEN, actor=lecturer.id, student="s1", subject="ü", details={"ü": 1}, address="::1")
+    note(db, AuditAction.SIGN_IN_FAILED, actor=None)
+
+
 def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:
     student.email, student.language, student.sign_in_epoch = "zoë@example.edu", "fr", 3
     db.add(StudentLink(student_id=student.id, token_hash="4" * 64, expires_at=NINE.replace(microsecond=6)))
@@ -142,6 +149,7 @@ def _fill_own_page(db: Session, student: Student, session: ClassSession, lecture
     db.add(given)
     db.add(PhotoProposal(student_id=student.id, file_name="ü.jpg", content=b"\x00\xff'\\", proposed_at=NINE))
     db.add(Dispute(session_id=session.id, student_id=student.id, claimed=Status.PRESENT, text="I was there \U0001f393"))
+    _fill_log(db, lecturer)
 
 
 def rows_of(engine: sa.Engine) -> dict[str, list[tuple[Any, ...]]]:

@@ -1,0 +1,99 @@
+"""Adding to the audit log: whoever does what belongs there notes it in the same transaction."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from sqlalchemy.orm import Session
+
+from attendance.database.models import Account, ActorKind, AuditAction, AuditEntry
+
+Details = Mapping[str, str | int]
+NO_DETAILS: Details = MappingProxyType({})
+_LONGEST = 254
+_LONGEST_DETAIL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something.
+
+    Attributes:
+        kind: in which way.
+        name: the account's address, the operating system's user, or the program; of students and of nobody None.
+        account_id: of whoever is signed in to the dashboard.
+        address: of the network, from which it is asked for.
+    """
+
+    kind: ActorKind
+    name: str | None = None
+    account_id: int | None = None
+    address: str | None = None
+
+
+NOBODY = Actor(ActorKind.NOBODY)
+THE_STUDENT = Actor(ActorKind.STUDENT)
+"""The student whom the entry is about, on the own page."""
+
+
+def by_command() -> Actor:
+    """The operating system's user as whom this process runs, with whoever used sudo for it."""
+    name = _user_name()
+    before = os.environ.get("SUDO_USER")
+    return Actor(ActorKind.COMMAND, f"{name} (sudo: {before})" if before else name)
+
+
+def by_program(name: str) -> Actor:
+    """A program that does something by itself."""
+    return Actor(ActorKind.PROGRAM, name)
+
+
+def note(
+    db: Session,
+    action: AuditAction,
+    *,
+    actor: Actor | int | None,
+    student: str | None = None,
+    subject: str | None = None,
+    details: Details = NO_DETAILS,
+    address: str | None = None,
+) -> None:
+    """Add an entry to the audit log, in the caller's transaction.
+
+    No name of a student belongs here, and no index number but in `student`; nor a secret, a token or a password.
+
+    Args:
+        db: begun with `begin_writing`.
+        action: what is done.
+        actor: who does it; an account's id; None for somebody who is not signed in.
+        student: the index number of the student whom it is done to.
+        subject: what else it is done to: a course's code, an account's address, a file's name. What is too long is cut.
+        details: what else should be known, by short names.
+        address: of the network, from which it is asked for; the actor's own by default.
+    """
+    who = _actor(db, actor)
+    entry = AuditEntry(action=action.value, actor_kind=who.kind, account_id=who.account_id)
+    entry.actor = who.name[:_LONGEST] if who.name else None
+    entry.address = (address or who.address or "")[:64] or None
+    entry.student, entry.subject = student, subject[:_LONGEST] if subject else None
+    kept = {key: value[:_LONGEST_DETAIL] if isinstance(value, str) else value for key, value in details.items()}
+    entry.details = kept or None
+    db.add(entry)
+
+
+def _actor(db: Session, actor: Actor | int | None) -> Actor:
+    if isinstance(actor, Actor):
+        return actor
+    if actor is None:
+        return NOBODY
+    account = db.get(Account, actor)
+    return Actor(ActorKind.ACCOUNT, None if account is None else account.email, actor)
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as a number that has no name
+        return str(os.getuid())
