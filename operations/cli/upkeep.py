@@ -67,6 +67,7 @@ def purge() -> None:
         proposals=before(settings.students.photo_days),
         passing=before(1),
         mail=before(kept.mail_days),
+        audit=before(kept.audit_days),
     )
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)

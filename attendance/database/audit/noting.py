@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from sqlalchemy.orm import Session
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.models import Account, ActorKind, AuditAction, AuditEntry
+from attendance.database.models import Account, ActorKind, AuditAction, AuditEntry, ClassSession
+
+ADDRESS = "address of who asks"
+"""Under which a session's `info` has the network address that its work is asked for from."""
+
+_TOLD = "entries to be told of"
+
+log = structlog.get_logger()
 
 Details = Mapping[str, str | int]
 NO_DETAILS: Details = MappingProxyType({})
@@ -71,16 +80,37 @@ def note(
         student: the index number of the student whom it is done to.
         subject: what else it is done to: a course's code, an account's address, a file's name. What is too long is cut.
         details: what else should be known, by short names.
-        address: of the network, from which it is asked for; the actor's own by default.
+        address: of the network, from which it is asked for; by default the actor's own, or what the session knows.
     """
     who = _actor(db, actor)
     entry = AuditEntry(action=action.value, actor_kind=who.kind, account_id=who.account_id)
     entry.actor = who.name[:_LONGEST] if who.name else None
-    entry.address = (address or who.address or "")[:64] or None
+    entry.address = (address or who.address or db.info.get(ADDRESS) or "")[:64] or None
     entry.student, entry.subject = student, subject[:_LONGEST] if subject else None
     kept = {key: value[:_LONGEST_DETAIL] if isinstance(value, str) else value for key, value in details.items()}
     entry.details = kept or None
     db.add(entry)
+    told = {"by": who.account_id, "actor": who.kind.value} | ({} if student or not subject else {"subject": subject})
+    db.info.setdefault(_TOLD, []).append((action.value.replace(".", "_"), told))
+
+
+def tell_of_entries(sessions: sessionmaker[Session]) -> None:
+    """Let sessions write a line into the program's log for each new entry, once it is committed.
+
+    A copy of that log elsewhere shows what is missing here. Nothing is erased there, so no student's number is in it.
+    """
+
+    def tell(db: Session) -> None:
+        for event, fields in db.info.pop(_TOLD, []):
+            log.info(event, **fields)
+
+    sa.event.listen(sessions, "after_commit", tell)
+    sa.event.listen(sessions, "after_rollback", lambda db: db.info.pop(_TOLD, None))
+
+
+def words_of_session(session: ClassSession) -> str:
+    """How the log calls a class session: the code of its course, and its start in UTC."""
+    return f"{session.course.code} {session.starts_at:%Y-%m-%dT%H:%MZ}"
 
 
 def _actor(db: Session, actor: Actor | int | None) -> Actor:

@@ -9,11 +9,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.consent import BY_COMMAND, Recorder, take_consent_away
+from attendance.database.audit.forgetting import forget_student
+from attendance.database.audit.noting import note
+from attendance.database.consent import BY_COMMAND, Recorder, actor_of, take_consent_away
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.mail import forget_recipient
 from attendance.database.models import (
+    DELETED_STUDENT,
     AttendanceEvidence,
+    AuditAction,
     GalleryJob,
     GalleryJobKind,
     GalleryJobPhoto,
@@ -102,7 +106,7 @@ def delete_student(db: Session, student: Student, *, now: datetime, recorder: Re
     """Delete a student with every trace in the registers, and ask the gallery's worker for the rest.
 
     Links, consent with its history, proposed photos, entries called wrong, and mail to the student go along, all in the
-    caller's transaction.
+    caller's transaction. The audit log keeps what was done, and not to whom.
 
     Args:
         db: begun with `begin_writing`.
@@ -114,6 +118,9 @@ def delete_student(db: Session, student: Student, *, now: datetime, recorder: Re
     if student.email is not None:
         forget_recipient(db, student.email)
     db.execute(sa.delete(Student).where(Student.id == student.id))
+    db.flush()
+    forget_student(db, student.index_number)
+    note(db, AuditAction.STUDENT_DELETED, actor=actor_of(recorder), student=DELETED_STUDENT)
     request_erasure(db, student.index_number, asked_by=recorder.account_id)
 
 
