@@ -15,6 +15,8 @@ from webapp.account.identity import init_identity, is_admin, may, signed_in_acco
 from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
 from webapp.admin import blueprint as admin_blueprint
+from webapp.audit import views as audit
+from webapp.audit.exporting import init_exports
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
 from webapp.mail import pages as mail
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_times(app, settings.institution.timezone)
     init_identity(app, signin_hours=settings.web.signin_hours)
     init_student_identity(app)
+    init_exports(app)
     CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)
@@ -112,6 +115,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
+    app.register_blueprint(audit.blueprint)
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 
