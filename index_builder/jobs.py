@@ -10,8 +10,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.audit.forgetting import student_or_mark
+from attendance.database.audit.noting import by_command, note
 from attendance.database.engine import begin_writing
-from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.database.models import JOB_ABANDONED, AuditAction, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
 from attendance.face_engine.interface import EngineError, FaceEngine
 from attendance.gallery.format import GalleryError, current_version, load_gallery
 from attendance.gallery.publishing import BuiltIndex, build_index
@@ -66,7 +68,7 @@ def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
     except (StoreError, GalleryError, EngineError, FamilyError, OSError) as error:
         again = job.kind is GalleryJobKind.ERASE
         state, message, report = JobState.WAITING if again else JobState.FAILED, str(error), None
-    _finish(sessions, job.id, state, message, report)
+    _finish(sessions, job, state, message, report)
     log.info("gallery_job_ends", job=job.id, kind=job.kind, state=state)
     return True
 
@@ -166,7 +168,7 @@ def _enrol(
 
 def _finish(
     sessions: sessionmaker[Session],
-    job_id: int,
+    job: GalleryJob,
     state: JobState,
     message: str,
     report: list[dict[str, str | float | None]] | None,
@@ -175,9 +177,14 @@ def _finish(
     finished = None if state is JobState.WAITING else datetime.now(UTC)
     with sessions.begin() as db:
         begin_writing(db)
-        db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job_id))
+        db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job.id))
         db.execute(
             sa.update(GalleryJob)
-            .where(GalleryJob.id == job_id, GalleryJob.state == JobState.WORKING)
+            .where(GalleryJob.id == job.id, GalleryJob.state == JobState.WORKING)
             .values(state=state, finished_at=finished, message=message[:500], report=report)
         )
+        if finished is not None:
+            erased = job.kind is GalleryJobKind.ERASE
+            action = AuditAction.ERASURE_DONE if erased else AuditAction.PHOTOS_ENROLLED
+            details = {} if erased else {"photos": len(report or []), "failed": int(state is JobState.FAILED)}
+            note(db, action, actor=by_command(), student=student_or_mark(db, job.index_number), details=details)

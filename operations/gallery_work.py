@@ -6,6 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 import structlog
 
+from attendance.database.audit.settings_changes import note_settings
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.models import GalleryJob, GalleryJobKind, JobState
 from attendance.database.upkeep.erasure import forget_deleted_rows
@@ -33,6 +34,7 @@ class GalleryWorker:
         self._engine = engine
         self._sessions = session_factory(engine)
         self._face_engine = KeptEngine(settings)
+        self._settings_noted = False
         self._remains = True  # of what a worker deleted that was killed
         self._work = GalleryWork(
             store_path=settings.store_path,
@@ -86,6 +88,9 @@ class GalleryWorker:
 
     def _step(self) -> bool:
         """Do one job; whether there was one."""
+        if not self._settings_noted:
+            note_settings(self._engine, "gallery worker", self._settings)
+            self._settings_noted = True
         busy = work_once(self._sessions, self._work)
         if busy or self._remains:
             self._remains = not self._forget()

@@ -6,6 +6,7 @@ import threading
 
 import click
 
+from attendance.database.audit.settings_changes import note_settings
 from attendance.database.engine import require_current_schema
 from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
@@ -56,6 +57,7 @@ def work(once: bool) -> None:
         return
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
+        note_settings(engine, "mail worker", settings)
     worker = MailWorker(create_app(settings), settings)
     if not once:
         click.echo(f"Mail is sent through {settings.mail.host}:{settings.mail.port}.")
@@ -71,6 +73,7 @@ def check_before_serving(settings: Settings) -> None:
     """Find out before the first request what would fail each of them."""
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
+        note_settings(engine, "dashboard", settings)
     delete_left_behind(settings.data.directory)
     configured = settings.web.secret_key
     secret_key(configured.get_secret_value() if configured else None, settings.data.directory)

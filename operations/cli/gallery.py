@@ -10,6 +10,7 @@ from attendance.database.opening import open_engine
 from attendance.settings import load_settings
 from attendance.settings.logs import configure_logging
 from operations.cli.conversion import convert
+from operations.cli.noting import note_run
 from operations.erasure import ErasureReport, erase_students, what_remains
 from operations.gallery_work import GalleryWorker
 
@@ -34,6 +35,7 @@ def erase(index_numbers: tuple[str, ...], keep_photos: bool) -> None:
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
         report = erase_students(settings, engine, index_numbers, photos=not keep_photos)
+        note_run(engine, {"students": len(index_numbers), "unfinished": len(report.unfinished)})
         remains = what_remains(settings, engine)
     _tell(report)
     if report.unfinished:

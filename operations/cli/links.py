@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.links import address_of, make_links, without_password
-from attendance.database.models import Account
+from attendance.database.models import Account, AuditAction
 from attendance.database.opening import open_session
 from attendance.gallery.files import replace_durably
 from attendance.settings import SettingsError, load_settings
@@ -17,6 +17,7 @@ from attendance.settings.model import Settings
 from attendance.tables.fields import EMAIL
 from attendance.tables.writing import csv_lines
 from operations.cli.arguments import checked
+from operations.cli.noting import noted
 
 _HEADER = ("name", "email", "link", "valid_until")
 
@@ -80,6 +81,8 @@ def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence
         return
     now, lifetime = datetime.now(UTC), timedelta(days=settings.web.link_days)
     tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
+    for one in lecturers:
+        noted(db, AuditAction.PASSWORD_LINK_MADE, subject=one.email, details={"by": "hand"})
     until = (now + lifetime).isoformat(timespec="minutes")
     rows = [(one.name, one.email, address_of(settings.web.address, tokens[one.id]), until) for one in lecturers]
     # Before the transaction ends: links that nobody can read are none.

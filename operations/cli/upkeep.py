@@ -11,6 +11,7 @@ from attendance.database.upkeep.erasure import forget_deleted_rows
 from attendance.database.upkeep.retention import Retention
 from attendance.database.upkeep.retention import purge as delete_old
 from attendance.settings import SettingsError, load_settings
+from operations.cli.noting import note_run
 from operations.doctor.examination import examine
 from operations.doctor.findings import Finding, Verdict, ok
 
@@ -71,8 +72,11 @@ def purge() -> None:
     )
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-        for kind, rows in delete_old(session_factory(engine), retention).items():
+        deleted = delete_old(session_factory(engine), retention)
+        for kind, rows in deleted.items():
             click.echo(f"Deleted {rows:,} {kind}")
+        if sum(deleted.values()):
+            note_run(engine, {kind: rows for kind, rows in deleted.items() if rows})
         try:
             forget_deleted_rows(engine, patience_s=_PATIENCE_S)
         except DatabaseError as error:

@@ -3,7 +3,13 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import DELETED_STUDENT, AuditAction, AuditEntry
+from attendance.database.models import DELETED_STUDENT, AuditAction, AuditEntry, Student
+
+
+def student_or_mark(db: Session, index_number: str) -> str:
+    """How the log calls whoever has, or had, an index number: who was deleted does not come back into it."""
+    known = db.scalar(sa.select(Student.id).where(Student.index_number == index_number))
+    return DELETED_STUDENT if known is None else index_number
 
 
 def forget_student(db: Session, index_number: str) -> int:

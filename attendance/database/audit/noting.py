@@ -94,6 +94,12 @@ def note(
     db.info.setdefault(_TOLD, []).append((action.value.replace(".", "_"), told))
 
 
+def note_command(sessions: sessionmaker[Session], words: str, details: Details = NO_DETAILS) -> None:
+    """Note that a command was run, in a transaction of its own; `words` are those of the command."""
+    with sessions.begin() as db:
+        note(db, AuditAction.COMMAND_RUN, actor=by_command(), subject=words, details=details)
+
+
 def tell_of_entries(sessions: sessionmaker[Session]) -> None:
     """Let sessions write a line into the program's log for each new entry, once it is committed.
 

@@ -1,6 +1,6 @@
 """The tables. Times are UTC; every unique rule that the programs rely on is a constraint here."""
 
-from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry
+from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry, StartedProgram
 from attendance.database.models.base import Base, utc_now
 from attendance.database.models.cameras import Camera, Observation, Origin
 from attendance.database.models.gallery import (
@@ -116,6 +116,7 @@ __all__ = [
     "SessionState",
     "SignInAttempt",
     "Source",
+    "StartedProgram",
     "Status",
     "StatusLabel",
     "Student",

@@ -116,6 +116,17 @@ DELETED_STUDENT = "(deleted student)"
 """What stands in the log for the index number of a student who was deleted."""
 
 
+class StartedProgram(Base):
+    """The settings with which a program was started last, as fingerprints: which of them are changed is noted."""
+
+    __tablename__ = "started_program"
+
+    program: Mapped[str] = mapped_column(identifier_type(40), primary_key=True)
+    salt: Mapped[str] = mapped_column(sa.String(32))
+    settings: Mapped[dict[str, str]] = mapped_column(sa.JSON)  # by the name of its environment variable
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
 class AuditEntry(Base):
     """One thing that was done. Rows are added by `attendance.database.audit.noting`, and change in one way only.
 

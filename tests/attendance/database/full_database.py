@@ -43,6 +43,7 @@ from attendance.database.models import (
     SeriesOrigin,
     SessionSeries,
     SignInAttempt,
+    StartedProgram,
     Status,
     StatusLabel,
     Student,
@@ -139,6 +140,7 @@ def fill(db: Session) -> None:
 def _fill_log(db: Session, lecturer: Account) -> None:
     note(db, AuditAction.ROLE_GIVEN, actor=lecturer.id, student="s1", subject="ü", details={"ü": 1}, address="::1")
     note(db, AuditAction.SIGN_IN_FAILED, actor=None)
+    db.add(StartedProgram(program="dashboard", salt="5" * 32, settings={"ü": "6"}, started_at=NINE))
 
 
 def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:

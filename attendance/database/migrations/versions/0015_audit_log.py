@@ -1,4 +1,4 @@
-"""The audit log.
+"""The audit log, and with which settings programs were started.
 
 What keeps it from being changed is not made here: `attendance.database.audit.protection` makes it after every upgrade.
 
@@ -52,7 +52,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_audit_entry_happened_at"), "audit_entry", ["happened_at"])
     for column in ("action", "actor", "subject", "student"):
         op.create_index(f"ix_audit_entry_{column}_happened_at", "audit_entry", [column, "happened_at"])
+    op.create_table(
+        "started_program",
+        sa.Column("program", _exact(40), nullable=False),
+        sa.Column("salt", sa.String(32), nullable=False),
+        sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("started_at", _UTC, nullable=False),
+        sa.PrimaryKeyConstraint("program", name=op.f("pk_started_program")),
+        **_UTF8,
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("started_program")
     op.drop_table("audit_entry")
