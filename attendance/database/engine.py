@@ -16,7 +16,6 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from attendance.database.audit.noting import tell_of_entries
 from attendance.database.audit.protection import protect_log
 from attendance.errors import AttendanceError
 from attendance.private_files import close_to_others, make_private_file, make_private_folder
@@ -68,9 +67,7 @@ def session_factory(engine: sa.Engine, rules: AttendanceSettings | None = None) 
         rules: what the machine may conclude through these sessions (`rules_of`); the defaults unless given. Every
             program hands on its settings, so that all decide alike.
     """
-    sessions = sessionmaker(engine, expire_on_commit=False, info={_RULES: rules or AttendanceSettings()})
-    tell_of_entries(sessions)
-    return sessions
+    return sessionmaker(engine, expire_on_commit=False, info={_RULES: rules or AttendanceSettings()})
 
 
 def rules_of(db: Session) -> AttendanceSettings:

@@ -21,8 +21,8 @@ def upgrade_command() -> None:
         before = current_revision(engine)
         upgrade(engine)
         after = current_revision(engine)
-        if before != after:
-            note_run(engine, {"from": before or "-", "to": after or "-"})
+        if before not in (None, after):
+            note_run(engine, {"from": before, "to": after or "-"})
     if before == after:
         click.echo(f"The database is up to date (schema {after}).")
     else:

@@ -4,7 +4,7 @@ from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.audit.noting import ADDRESS
+from attendance.database.audit.noting import ADDRESS, tell_of_entries
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
 from attendance.settings import AttendanceSettings
 from webapp.tools.names import teach_sqlite
@@ -17,6 +17,7 @@ def init_storage(app: Flask, url: str, *, pool_size: int, rules: AttendanceSetti
     engine = create_database_engine(url, pool_size=pool_size)
     teach_sqlite(engine)
     app.extensions[_EXTENSION] = session_factory(engine, rules)
+    tell_of_entries(app.extensions[_EXTENSION])
     app.teardown_appcontext(_close_session)
 
 

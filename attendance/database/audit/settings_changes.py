@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import sqlalchemy as sa
 import structlog
@@ -18,12 +19,15 @@ from attendance.settings.load import PREFIX
 
 log = structlog.get_logger()
 
+NOTHING_MADE: Mapping[str, SecretStr] = MappingProxyType({})
 _LOCK = "attendance-settings"
 _DIGITS, _DIGITS_OF_SECRET = 16, 3
 """Of a fingerprint, hexadecimal. A secret's is so short that thousands of guesses fit it, so it proves none."""
 
 
-def note_settings(engine: sa.Engine, program: str, settings: BaseModel) -> list[str]:
+def note_settings(
+    engine: sa.Engine, program: str, settings: BaseModel, *, made: Mapping[str, SecretStr] = NOTHING_MADE
+) -> list[str]:
     """Keep the fingerprints of a program's settings, and note which differ from the last start's.
 
     Several processes and replicas of a program may start at once; the first that is different is noted. The first start
@@ -33,13 +37,14 @@ def note_settings(engine: sa.Engine, program: str, settings: BaseModel) -> list[
         engine: the database; its schema is current.
         program: e.g. "dashboard".
         settings: all of them, read.
+        made: by the name of its setting, what the program uses where nothing is set.
 
     Returns:
         The names of those that differ, as environment variables; none where the database refuses, which keeps no
         program from starting.
     """
     try:
-        return _noted(engine, program, dict(_values(settings, PREFIX)))
+        return _noted(engine, program, {**dict(_values(settings, PREFIX)), **made})
     except (sa.exc.SQLAlchemyError, DatabaseError) as error:
         log.warning("settings_not_noted", program=program, error=str(getattr(error, "orig", error)))
         return []
