@@ -10,6 +10,7 @@ from attendance.database.audit.noting import ADDRESS, THE_STUDENT, Actor, note, 
 from attendance.database.models import AuditAction, ClassSession, Course, Department, Student
 from attendance.database.transactions import transact
 from webapp.account.identity import signed_in_account
+from webapp.audit.words import TYPED
 from webapp.me.identity import signed_in_student
 from webapp.tools.storage import sessions_of
 
@@ -60,7 +61,7 @@ def _note(db: Session, actor: Actor | int | None, student: str | None) -> None:
         details["form"] = str(values["form"])
     for name, value in request.args.items(multi=True):
         if value and name != "page":
-            said = value if name in _SAID else "(something)"
+            said = value if name in _SAID else TYPED
             details[name] = f"{details[name]}, {said}" if name in details else said
     note(db, AuditAction.EXPORTED, actor=actor, student=student, subject=_subject(db, values), details=details)
 

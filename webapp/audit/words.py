@@ -7,6 +7,9 @@ from flask_babel import gettext, lazy_gettext
 
 from attendance.database.models import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry
 
+TYPED = "(something)"
+"""What the log says of a filter that somebody typed: it may be a name."""
+
 KIND_WORDS: Mapping[str, Any] = {
     "sign_in": lazy_gettext("Sign-ins"),
     "password": lazy_gettext("Passwords"),
@@ -139,13 +142,18 @@ _DETAIL_WORDS: Mapping[str, Any] = {
     "may sign in": lazy_gettext("may sign in"),
     "page": lazy_gettext("page"),
     "photos": lazy_gettext("photos"),
+    "q": lazy_gettext("search text"),
     "refused": lazy_gettext("refused"),
     "rejected": lazy_gettext("rejected"),
     "retired": lazy_gettext("retired"),
     "role": lazy_gettext("role"),
     "sessions": lazy_gettext("sessions"),
     "settings": lazy_gettext("settings"),
+    "sort": lazy_gettext("sort"),
+    "order": lazy_gettext("order"),
+    "list": lazy_gettext("list"),
     "status": lazy_gettext("status"),
+    "student": lazy_gettext("student"),
     "threshold": lazy_gettext("attendance asked for"),
     "to": lazy_gettext("to"),
     "unchanged": lazy_gettext("unchanged"),
@@ -180,4 +188,5 @@ def student_words(entry: AuditEntry) -> str | None:
 def detail_words(entry: AuditEntry) -> str:
     """What else is known, in a line."""
     details = entry.details or {}
-    return "; ".join(f"{_DETAIL_WORDS.get(name, name)}: {value}" for name, value in details.items() if value != "")
+    said = {name: gettext("(something)") if value == TYPED else value for name, value in details.items() if value != ""}
+    return "; ".join(f"{_DETAIL_WORDS.get(name, name)}: {value}" for name, value in said.items())
