@@ -178,12 +178,12 @@ def _finish(
     with sessions.begin() as db:
         begin_writing(db)
         db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job.id))
-        db.execute(
+        ended = db.execute(
             sa.update(GalleryJob)
             .where(GalleryJob.id == job.id, GalleryJob.state == JobState.WORKING)
             .values(state=state, finished_at=finished, message=message[:500], report=report)
         )
-        if finished is not None:
+        if finished is not None and ended.rowcount:  # type: ignore[attr-defined]  # of an update it is a CursorResult
             erased = job.kind is GalleryJobKind.ERASE
             action = AuditAction.ERASURE_DONE if erased else AuditAction.PHOTOS_ENROLLED
             details = {} if erased else {"photos": len(report or []), "failed": int(state is JobState.FAILED)}

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import AuditEntry
+from attendance.database.models import AuditAction, AuditEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +87,32 @@ def _newest(
     found: dict[int, AuditEntry] = {}
     order = (AuditEntry.happened_at, AuditEntry.id)
     ordered = [column.desc() for column in order] if newest_first else list(order)
-    # Who did it and to whom are two ranges of two indexes: asked for one after the other, both are quick.
-    for person in _of_person(wanted.person):
-        query = sa.select(AuditEntry).where(*_conditions(wanted), *person, *where).order_by(*ordered).limit(most)
+    # Each is a range of an index in the order of the list: asked for one after the other, all are quick.
+    for person, action in product(_of_person(wanted.person), _of_kind(wanted.action)):
+        conditions = [*_conditions(wanted), *person, *action, *where]
+        query = sa.select(AuditEntry).where(*conditions).order_by(*ordered).limit(most)
         found |= {entry.id: entry for entry in db.scalars(query)}
     merged = sorted(found.values(), key=lambda entry: (entry.happened_at, entry.id), reverse=newest_first)
     return merged[:most]
 
 
 def _of_person(person: str | None) -> list[list[sa.ColumnElement[bool]]]:
+    """Who did it, and to whose account."""
     if person is None:
         return [[]]
     return [[AuditEntry.actor == person], [AuditEntry.subject == person]]
 
 
+def _of_kind(action: str | None) -> list[list[sa.ColumnElement[bool]]]:
+    """The action, or each of its kind."""
+    if action is None:
+        return [[]]
+    actions = [action] if "." in action else [each for each in AuditAction if each.value.startswith(f"{action}.")]
+    return [[AuditEntry.action == str(each)] for each in actions]
+
+
 def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
-    if wanted.action is not None:
-        whole = "." in wanted.action
-        kind = AuditEntry.action.startswith(f"{wanted.action}.", autoescape=True)
-        conditions.append(AuditEntry.action == wanted.action if whole else kind)
     if wanted.student is not None:
         conditions.append(AuditEntry.student == wanted.student)
     if wanted.since is not None:
