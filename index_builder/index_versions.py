@@ -6,8 +6,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.audit.noting import by_command, note
 from attendance.database.engine import DatabaseError, require_current_schema, session_factory
-from attendance.database.models import IndexVersion
+from attendance.database.models import AuditAction, IndexVersion
 from attendance.database.opening import open_engine
 from attendance.database.watching.recognisable import note_index
 from attendance.gallery.publishing import BuiltIndex
@@ -43,6 +44,8 @@ def record_version(database_url: str, built: BuiltIndex, *, in_use: bool = True,
             with sessions.begin() as db:
                 overtaken = _newer_is_listed(db, row.version, created_at)
                 db.add(row)
+                counts = {"students": row.identities, "encodings": row.encodings}
+                note(db, AuditAction.INDEX_PUBLISHED, actor=by_command(), subject=row.version, details=counts)
             if in_use and not overtaken:
                 note_index(sessions, built.holds, created_at)
         except sa.exc.SQLAlchemyError as error:

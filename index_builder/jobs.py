@@ -10,8 +10,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.audit.forgetting import student_or_mark
+from attendance.database.audit.noting import by_command, note
 from attendance.database.engine import begin_writing
-from attendance.database.models import JOB_ABANDONED, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
+from attendance.database.models import JOB_ABANDONED, AuditAction, GalleryJob, GalleryJobKind, GalleryJobPhoto, JobState
 from attendance.database.upkeep.erasure_requests import Claimed, adopt_former_requests, claim, note_shared
 from attendance.face_engine.interface import EngineError, FaceEngine
 from attendance.gallery.format import GalleryError, current_version, load_gallery
@@ -65,7 +67,7 @@ def work_once(sessions: sessionmaker[Session], work: GalleryWork) -> bool:
         state, message, report = _do(sessions, work, job)
     except (StoreError, GalleryError, EngineError, FamilyError, OSError) as error:
         state, message, report = JobState.FAILED, _said(error), None
-    _finish(sessions, job.id, state, message, report)
+    _finish(sessions, job, state, message, report)
     log.info("gallery_job_ends", job=job.id, kind=job.kind, state=state)
     return True
 
@@ -187,7 +189,7 @@ def _enrol(
 
 def _finish(
     sessions: sessionmaker[Session],
-    job_id: int,
+    job: GalleryJob,
     state: JobState,
     message: str,
     report: list[dict[str, str | float | None]] | None,
@@ -195,9 +197,14 @@ def _finish(
     """Write down how the job ended, and delete its photos; nothing where an erasure has ended it meanwhile."""
     with sessions.begin() as db:
         begin_writing(db)
-        db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job_id))
-        db.execute(
+        db.execute(sa.delete(GalleryJobPhoto).where(GalleryJobPhoto.job_id == job.id))
+        ended = db.execute(
             sa.update(GalleryJob)
-            .where(GalleryJob.id == job_id, GalleryJob.state == JobState.WORKING)
+            .where(GalleryJob.id == job.id, GalleryJob.state == JobState.WORKING)
             .values(state=state, finished_at=datetime.now(UTC), message=message, report=report)
         )
+        if not ended.rowcount:  # type: ignore[attr-defined]  # of an update it is a CursorResult
+            return
+        details = {"photos": len(report or []), "failed": int(state is JobState.FAILED)}
+        student = student_or_mark(db, job.index_number)
+        note(db, AuditAction.PHOTOS_ENROLLED, actor=by_command(), student=student, details=details)

@@ -5,6 +5,7 @@ import threading
 import sqlalchemy as sa
 import structlog
 
+from attendance.database.audit.settings_changes import note_settings
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.upkeep.erasure_requests import Claimed, unfinished_erasures
 from attendance.models_in_use import KeptEngine
@@ -31,6 +32,7 @@ class GalleryWorker:
         self._engine = engine
         self._sessions = session_factory(engine)
         self._face_engine = KeptEngine(settings)
+        self._settings_noted = False
         self._remains = True  # of what a worker deleted that was killed
         self._work = GalleryWork(
             store_path=settings.store_path,
@@ -80,6 +82,9 @@ class GalleryWorker:
 
     def _step(self) -> bool:
         """Do one job; whether there was one."""
+        if not self._settings_noted:
+            note_settings(self._engine, "gallery worker", self._settings)
+            self._settings_noted = True
         busy = work_once(self._sessions, self._work)
         if finish(self._sessions):
             self._remains = True

@@ -13,6 +13,7 @@ import structlog
 from grpc_health.v1.health import aio as health_aio
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.audit.settings_changes import note_settings
 from attendance.database.closer import Closer
 from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
 from attendance.errors import AttendanceError
@@ -312,6 +313,7 @@ class RecognitionService:
         engine = create_database_engine(self._settings.database_url, pool_size=self._settings.database.pool_size)
         self._parts.callback(engine.dispose)
         await asyncio.to_thread(require_current_schema, engine)
+        await asyncio.to_thread(note_settings, engine, "recognition service", self._settings)
         return session_factory(engine, self._settings.attendance)
 
     def _start_attendance(self, sessions: sessionmaker[Session], outbox: Outbox) -> Timetable:

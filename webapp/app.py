@@ -19,6 +19,8 @@ from webapp.account.second_factor import views as second_factor
 from webapp.account.second_factor.checking import init_codes
 from webapp.account.second_factor.required import init_requirement
 from webapp.admin import blueprint as admin_blueprint
+from webapp.audit import views as audit
+from webapp.audit.exporting import init_exports
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
 from webapp.mail import pages as mail
@@ -86,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_identity(app)
     init_requirement(app)
     init_student_identity(app)
+    init_exports(app)
     CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)
@@ -124,6 +127,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
+    app.register_blueprint(audit.blueprint)
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 

@@ -5,7 +5,9 @@ import signal
 import threading
 
 import click
+from pydantic import SecretStr
 
+from attendance.database.audit.settings_changes import note_settings
 from attendance.database.engine import require_current_schema
 from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
@@ -15,6 +17,8 @@ from webapp.mail.worker import MailWorker
 from webapp.serving.left_behind import delete_left_behind
 from webapp.serving.secret_key import secret_key
 from webapp.serving.server import serve, start_closer
+
+_KEY = "ATTENDANCE_WEB_SECRET_KEY"
 
 
 @click.group(invoke_without_command=True)
@@ -56,6 +60,7 @@ def work(once: bool) -> None:
         return
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
+        note_settings(engine, "mail worker", settings)
     worker = MailWorker(create_app(settings), settings)
     if not once:
         click.echo(f"Mail is sent through {settings.mail.host}:{settings.mail.port}.")
@@ -69,11 +74,17 @@ def work(once: bool) -> None:
 
 def check_before_serving(settings: Settings) -> None:
     """Find out before the first request what would fail each of them."""
+    configured = settings.web.secret_key
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
+        key = secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
+        if _KEY in note_settings(engine, "dashboard", settings, made={_KEY: SecretStr(key)}):
+            click.echo(
+                "The key that signs sessions is another than at the dashboard's last start: everybody signs in again. "
+                f"If another replica runs, give all of them one {_KEY}.",
+                err=True,
+            )
     delete_left_behind(settings.data.directory)
-    configured = settings.web.secret_key
-    secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
 
 
 def _run_debug_server(settings: Settings) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from attendance.database.models import ConsentChange, ConsentKind, ConsentRecorder, Student, utc_now
+from attendance.database.audit.noting import THE_STUDENT, Actor, by_command, note
+from attendance.database.models import AuditAction, ConsentChange, ConsentKind, ConsentRecorder, Student, utc_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,13 @@ BY_STUDENT = Recorder(ConsentRecorder.STUDENT)
 def by_account(account_id: int) -> Recorder:
     """Whoever is signed in to the dashboard."""
     return Recorder(ConsentRecorder.ACCOUNT, account_id)
+
+
+def actor_of(recorder: Recorder) -> Actor | int | None:
+    """Who that is in the audit log."""
+    if recorder.kind is ConsentRecorder.COMMAND:
+        return by_command()
+    return THE_STUDENT if recorder.kind is ConsentRecorder.STUDENT else recorder.account_id
 
 
 def outlives_withdrawal(given_at: datetime, withdrawn_at: datetime | None) -> bool:
@@ -62,6 +70,7 @@ def give_consent(db: Session, student: Student, *, given_at: datetime, means: st
     if before != (given_at, means, None):
         db.flush()
         db.execute(sa.insert(ConsentChange), [given_row(student.id, given_at, means, recorder)])
+        note(db, AuditAction.CONSENT_GIVEN, actor=actor_of(recorder), student=student.index_number)
 
 
 def take_consent_away(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
@@ -75,13 +84,20 @@ def take_consent_away(db: Session, student: Student, *, now: datetime, recorder:
         db.flush()
         row = {"student_id": student.id, "kind": ConsentKind.WITHDRAWN, "happened_at": now, "means": None}
         db.execute(sa.insert(ConsentChange), [row | _by(recorder)])
+        note(db, AuditAction.CONSENT_WITHDRAWN, actor=actor_of(recorder), student=student.index_number)
 
 
 def keep_given(db: Session, rows: Iterable[dict[str, Any]]) -> None:
     """Keep changes of students who were written by the caller's own statements: rows as `given_row` makes them."""
     kept = list(rows)
-    if kept:
-        db.execute(sa.insert(ConsentChange), kept)
+    if not kept:
+        return
+    db.execute(sa.insert(ConsentChange), kept)
+    query = sa.select(Student.id, Student.index_number).where(Student.id.in_([row["student_id"] for row in kept]))
+    numbers = dict(iter(db.execute(query)))
+    for row in kept:
+        actor = actor_of(Recorder(row["recorder"], row["account_id"]))
+        note(db, AuditAction.CONSENT_GIVEN, actor=actor, student=numbers[row["student_id"]])
 
 
 def given_row(student_id: int, given_at: datetime, means: str | None, recorder: Recorder) -> dict[str, Any]:

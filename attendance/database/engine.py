@@ -16,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from attendance.database.audit.protection import protect_log
 from attendance.errors import AttendanceError
 from attendance.private_files import close_to_others, make_private_file, make_private_folder
 from attendance.settings.attendance import AttendanceSettings
@@ -110,11 +111,14 @@ def make_database_file(engine: sa.Engine) -> None:
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the schema to a revision, the newest unless told otherwise; does nothing when it is there already.
 
+    What keeps the audit log from being changed is made where it is missing.
+
     Raises:
         DatabaseError: the database cannot be reached, or it or this version does not know the revision.
     """
     make_database_file(engine)
     _migrate(engine, lambda config: command.upgrade(config, revision))
+    protect_log(engine)
 
 
 def downgrade(engine: sa.Engine, revision: str, *, lossy: bool = False) -> None:

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import among, sessions_of_courses
+from attendance.database.audit.noting import note
 from attendance.database.decisions import decide_session
 from attendance.database.entries import Author
-from attendance.database.models import Attendance, ClassSession, Excuse, Student
+from attendance.database.models import Attendance, AuditAction, ClassSession, Course, Excuse, Student
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
 from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE, TextRule
@@ -70,7 +71,8 @@ def give_excuse(db: Session, new: NewExcuse, *, account_id: int, now: datetime |
     reason, reference = _checked(new)
 
     def work(db: Session) -> list[Excuse]:
-        if db.scalar(sa.select(Student.id).where(Student.id == new.student_id).with_for_update()) is None:
+        number = db.scalar(sa.select(Student.index_number).where(Student.id == new.student_id).with_for_update())
+        if number is None:
             raise ExcuseError(english("There is no such student any more."))
         courses: Sequence[int | None] = (None,) if new.course_ids is None else new.course_ids
         rows = [
@@ -86,6 +88,9 @@ def give_excuse(db: Session, new: NewExcuse, *, account_id: int, now: datetime |
             for course_id in courses
         ]
         rows = [_same(db, row) or row for row in rows]
+        for row in rows:
+            if row.id is None:
+                _note(db, AuditAction.EXCUSE_ADDED, row, number, account_id)
         db.add_all(rows)
         for row in rows:
             _decide_anew(db, row, Author(f"Excused: {reason}"[: EXCUSE_REASON.longest], account_id, now))
@@ -116,11 +121,18 @@ def take_back_excuse(db: Session, excuse_id: int, *, account_id: int, now: datet
         )
         if row is None:
             return False
+        number = db.get_one(Student, row.student_id).index_number
+        _note(db, AuditAction.EXCUSE_TAKEN_BACK, row, number, account_id)
         db.delete(row)
         _decide_anew(db, row, Author(english("The excuse was taken back."), account_id, now))
         return True
 
     return transact(db, work)
+
+
+def _note(db: Session, action: AuditAction, excuse: Excuse, index_number: str, account_id: int) -> None:
+    course = None if excuse.course_id is None else db.get_one(Course, excuse.course_id).code
+    note(db, action, actor=account_id, student=index_number, subject=course)
 
 
 def _decide_anew(db: Session, excuse: Excuse, author: Author) -> None:

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import courses_of
+from attendance.database.audit.noting import NO_DETAILS, Details, note
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
+    AuditAction,
     ClassSession,
     Course,
     LabelColour,
@@ -123,13 +125,14 @@ def require_label(db: Session, session: ClassSession, status: Status | None, lab
         raise LabelGoneError(english("This status was deleted or retired meanwhile. Choose another one."))
 
 
-def add_label(db: Session, values: LabelValues, *, course_id: int | None) -> StatusLabel:
+def add_label(db: Session, values: LabelValues, *, course_id: int | None, account_id: int | None = None) -> StatusLabel:
     """Add a label, in a transaction of its own.
 
     Args:
         db: a session with nothing pending.
         values: of the label.
         course_id: whose it is; None for the institution.
+        account_id: who adds it.
 
     Returns:
         The row, committed.
@@ -146,12 +149,15 @@ def add_label(db: Session, values: LabelValues, *, course_id: int | None) -> Sta
         _write(db, label, values)
         db.add(label)
         db.flush()
+        _note(db, AuditAction.STATUS_ADDED, label, account_id)
         return label
 
     return transact(db, work)
 
 
-def change_label(db: Session, label_id: int, values: LabelValues, *, course_id: int | None) -> StatusLabel:
+def change_label(
+    db: Session, label_id: int, values: LabelValues, *, course_id: int | None, account_id: int | None = None
+) -> StatusLabel:
     """Change a label, in a transaction of its own. Entries that have it show what it is now, and rates follow.
 
     Raises:
@@ -167,14 +173,18 @@ def change_label(db: Session, label_id: int, values: LabelValues, *, course_id: 
                 LabelFault.KIND,
                 english("Entries have this status, so what it stands for stays. Retire it and add another."),
             )
+        before = label.name
         _write(db, label, values)
         db.flush()
+        _note(db, AuditAction.STATUS_CHANGED, label, account_id, {"before": before})
         return label
 
     return transact(db, work)
 
 
-def remove_label(db: Session, label_id: int, *, course_id: int | None) -> StatusLabel | None:
+def remove_label(
+    db: Session, label_id: int, *, course_id: int | None, account_id: int | None = None
+) -> StatusLabel | None:
     """Delete a label that no entry has or had; retire one that is in use. In a transaction of its own.
 
     Returns:
@@ -187,7 +197,9 @@ def remove_label(db: Session, label_id: int, *, course_id: int | None) -> Status
 
     def work(db: Session) -> StatusLabel | None:
         label = _locked(db, label_id, course_id)
-        if _is_used(db, label_id):
+        used = _is_used(db, label_id)
+        _note(db, AuditAction.STATUS_REMOVED, label, account_id, {"retired": int(used)})
+        if used:
             label.retired_at = label.retired_at or utc_now()
             return label
         db.delete(label)
@@ -196,7 +208,9 @@ def remove_label(db: Session, label_id: int, *, course_id: int | None) -> Status
     return transact(db, work)
 
 
-def bring_back_label(db: Session, label_id: int, *, course_id: int | None) -> StatusLabel:
+def bring_back_label(
+    db: Session, label_id: int, *, course_id: int | None, account_id: int | None = None
+) -> StatusLabel:
     """Offer a retired label again, in a transaction of its own.
 
     Raises:
@@ -207,6 +221,7 @@ def bring_back_label(db: Session, label_id: int, *, course_id: int | None) -> St
     def work(db: Session) -> StatusLabel:
         label = _locked(db, label_id, course_id)
         label.retired_at = None
+        _note(db, AuditAction.STATUS_BROUGHT_BACK, label, account_id)
         return label
 
     return transact(db, work)
@@ -215,6 +230,13 @@ def bring_back_label(db: Session, label_id: int, *, course_id: int | None) -> St
 def used_labels(db: Session, label_ids: Collection[int]) -> frozenset[int]:
     """Those of the labels that an entry has, or had."""
     return frozenset(label_id for label_id in label_ids if _is_used(db, label_id))
+
+
+def _note(
+    db: Session, action: AuditAction, label: StatusLabel, account_id: int | None, details: Details = NO_DETAILS
+) -> None:
+    course = None if label.course_id is None else db.get_one(Course, label.course_id).code
+    note(db, action, actor=account_id, subject=course, details={"status": label.name, **details})
 
 
 def _is_used(db: Session, label_id: int) -> bool:

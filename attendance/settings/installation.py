@@ -109,6 +109,16 @@ class RetentionSettings(Section):
     mail_days: int = Field(
         30, ge=0, le=36_500, description="Days that the queue keeps mail that was sent or failed; 0, or 8 and more."
     )
+    audit_days: int = Field(
+        365, ge=0, le=36_500, description="Days that entries of the audit log are kept; 0, or 30 and more."
+    )
+
+    @field_validator("audit_days")
+    @classmethod
+    def _as_long_as_the_database_keeps_it(cls, value: int) -> int:
+        if 0 < value < 30:  # `attendance.database.audit.protection.KEPT_DAYS`; the sentence names the bound
+            raise ValueError("must be 0, or 30 or more: the database refuses to delete younger entries")
+        return value
 
     @field_validator("mail_days")
     @classmethod

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.audit.noting import note_command
 from attendance.database.engine import DatabaseError
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import read_store
@@ -89,6 +90,7 @@ def enrol(  # noqa: PLR0917 - one parameter an option
             click.echo(f"Please check: {question}", err=True)
         enrolment = _enrol(photos, store, sessions, settings, consent=consent, accept=accept, resume=resume)
         _note(sessions, enrolment)
+        note_command(sessions, "attendance enrol", {"students": len(enrolment.saved)})
     if report is not None:
         write_report(report, enrolment, institution=settings.institution.name, zone=_zone(settings))
     _sum_up(enrolment, store, report)

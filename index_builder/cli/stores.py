@@ -7,6 +7,8 @@ from typing import Any
 import click
 from rich.console import Console
 
+from attendance.database.audit.noting import note_command
+from attendance.database.engine import DatabaseError
 from attendance.gallery.files import replace_durably
 from attendance.gallery.pickling import pickled
 from attendance.gallery.store import DEFAULT_MODEL, read_store
@@ -46,6 +48,12 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
         refused = allow(list(incoming.store.encodings))
         imported = merge_import(store, incoming, refused=refused, withdrawn=allow, numbers=numbers)
         note_gallery(sessions, imported.saved, now=datetime.now(UTC))
+        counts: dict[str, str | int] = {
+            "file": file.name,
+            "students": len(imported.saved),
+            "encodings": sum(imported.saved.values()),
+        }
+        note_command(sessions, "attendance index import", counts)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     left_out = {**incoming.unusable, **imported.refused}
     for name, why in left_out.items():
@@ -84,6 +92,12 @@ def export_pickle(file: Path, store: Path | None, *, force: bool) -> None:
     if held.model != DEFAULT_MODEL:
         content["model"] = held.model  # one that names none is dlib's
     replace_durably(file.absolute(), pickled(content))
+    counts = {"students": len(in_use), "encodings": len(names)}
+    try:
+        with open_register(settings.database_url) as sessions:
+            note_command(sessions, "attendance index export-pickle", counts)
+    except DatabaseError as error:
+        click.echo(f"Not noted in the audit log: {error}", err=True)
     click.echo(
         f"Wrote {count_of(len(names), 'encoding')} of {count_of(len(in_use), 'student')} to {file}. "
         "It holds biometric data; only you can read it."

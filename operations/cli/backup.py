@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 
 from attendance.database.engine import current_revision, upgrade
 from attendance.database.opening import open_engine
 from attendance.database.upkeep.backup import backup, delete_older_backups, restore
 from attendance.database.upkeep.copying import copy_database
 from attendance.settings import load_settings
+from operations.cli.noting import note_run
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -27,6 +29,7 @@ def backup_command(folder: Path | None, keep: int | None) -> None:
     folder = folder or settings.data.directory / "backups"
     with open_engine(settings.database_url) as engine:
         written = backup(engine, folder, datetime.now(UTC))
+        note_run(engine, {"file": written.name})
     click.echo(f"{written} ({written.stat().st_size:,} bytes)")
     if keep is not None:
         for path in delete_older_backups(folder, keep=keep):
@@ -44,6 +47,7 @@ def restore_command(file: Path, replace: bool) -> None:
     with open_engine(load_settings().database_url) as engine:
         restore(engine, file, replace=replace)
         upgrade(engine)
+        note_run(engine, {"file": file.name})
         click.echo(f"Restored {file}; the database is at schema {current_revision(engine)}.")
 
 
@@ -59,6 +63,7 @@ def copy_command(target: str) -> None:
         target = click.prompt("Address of the target", hide_input=True)
     with open_engine(load_settings().database_url) as source, open_engine(target) as empty:
         copied = copy_database(source, empty)
+        note_run(source, {"to": sa.make_url(target).render_as_string(hide_password=True)})
     for table, rows in copied.items():
         click.echo(f"{table:<20} {rows:>10,}")
     click.echo(f"Copied and compared {sum(copied.values()):,} rows. Next: set ATTENDANCE_DATABASE_URL to the target.")

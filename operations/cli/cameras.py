@@ -5,11 +5,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import Camera, Room
+from attendance.database.models import AuditAction, Camera, Room
 from attendance.database.opening import open_session
 from attendance.settings import load_settings
 from attendance.tables.fields import CAMERA_NAME, ROOM_NAME
 from operations.cli.arguments import checked
+from operations.cli.noting import noted
 
 
 @click.command()
@@ -42,6 +43,8 @@ def add(
         camera = Camera(name=name, room_id=found.id, token_hash=hash_token(token), extra=extra)
         camera.smallest_face, camera.upsample = smallest_face, upsample
         db.add(camera)
+        noted(db, AuditAction.CAMERA_ADDED, subject=name)
+        noted(db, AuditAction.TOKEN_MADE, subject=name)
     _show_token(name, token)
 
 
@@ -72,6 +75,7 @@ def move(name: str, room: str, create_room: bool) -> None:
     """Put the camera NAME in another room."""
     with open_session(load_settings().database_url) as db:
         _camera(db, name).room_id = _room(db, room, create=create_room).id
+        noted(db, AuditAction.CAMERA_CHANGED, subject=name, details={"fields": "room_id"})
     click.echo(f"The camera {name} stands in {room} now.")
 
 
@@ -82,6 +86,7 @@ def mark(name: str, needed: str) -> None:
     """Mark the camera NAME as extra, or as needed: whether its room counts as watched without it."""
     with open_session(load_settings().database_url) as db:
         _camera(db, name).extra = needed == "extra"
+        noted(db, AuditAction.CAMERA_CHANGED, subject=name, details={"fields": "extra"})
     click.echo(f"The camera {name} is {needed} now.")
 
 
@@ -91,6 +96,7 @@ def remove(name: str) -> None:
     """Remove the camera NAME; registers keep what it saw."""
     with open_session(load_settings().database_url) as db:
         db.delete(_camera(db, name))
+        noted(db, AuditAction.CAMERA_DELETED, subject=name)
     click.echo(f"The camera {name} is removed.")
 
 
@@ -100,6 +106,7 @@ def revoke(name: str) -> None:
     """Withdraw the token of the camera NAME; it may send nothing until it gets a new one."""
     with open_session(load_settings().database_url) as db:
         _camera(db, name).token_hash = None
+        noted(db, AuditAction.TOKEN_ENDED, subject=name)
     click.echo(f"The camera {name} has no token any more; `attendance camera rotate` gives it a new one.")
 
 
@@ -110,6 +117,7 @@ def rotate(name: str) -> None:
     token = new_token("cam")
     with open_session(load_settings().database_url) as db:
         _camera(db, name).token_hash = hash_token(token)
+        noted(db, AuditAction.TOKEN_MADE, subject=name)
     _show_token(name, token)
 
 
@@ -133,6 +141,7 @@ def _room(db: Session, name: str, *, create: bool) -> Room:
     if create:
         room = Room(name=checked(ROOM_NAME, "The room's name", name))
         db.add(room)
+        noted(db, AuditAction.ROOM_ADDED, subject=room.name)
         db.flush()
         return room
     known = db.scalars(sa.select(Room.name).order_by(Room.name).limit(10)).all()

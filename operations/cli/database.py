@@ -6,6 +6,7 @@ from attendance.database.engine import current_revision, downgrade, losses_of_do
 from attendance.database.opening import open_engine
 from attendance.settings import load_settings
 from operations.cli.backup import backup_command, copy_command, restore_command
+from operations.cli.noting import note_run
 
 
 @click.group()
@@ -20,6 +21,8 @@ def upgrade_command() -> None:
         before = current_revision(engine)
         upgrade(engine)
         after = current_revision(engine)
+        if before not in (None, after):
+            note_run(engine, {"from": before, "to": after or "-"})
     if before == after:
         click.echo(f"The database is up to date (schema {after}).")
     else:
@@ -44,6 +47,7 @@ def downgrade_command(revision: str, *, lossy: bool, yes: bool) -> None:
         if not yes:
             click.confirm("This may remove tables and columns with what is in them. Have you a backup?", abort=True)
         downgrade(engine, revision, lossy=lossy)
+        note_run(engine, {"to": revision})
         click.echo(f"The database is now at schema {current_revision(engine) or 'base (no tables)'}.")
 
 

@@ -11,6 +11,7 @@ from attendance.settings import load_settings
 from attendance.settings.logs import configure_logging
 from operations.cli.conversion import convert
 from operations.cli.erasures import erasures, tell_erased
+from operations.cli.noting import note_run
 from operations.erasure import erase_students
 from operations.gallery_work import GalleryWorker
 
@@ -34,7 +35,9 @@ def erase(index_numbers: tuple[str, ...], keep_photos: bool) -> None:
     settings = load_settings()
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-        tell_erased(settings, engine, erase_students(settings, engine, index_numbers, photos=not keep_photos))
+        report = erase_students(settings, engine, index_numbers, photos=not keep_photos)
+        note_run(engine, {"students": len(index_numbers), "unfinished": len(report.unfinished)})
+        tell_erased(settings, engine, report)
 
 
 @gallery.command()

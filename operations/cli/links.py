@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.links import address_of, make_links, without_password
 from attendance.database.mail import queue_mail
-from attendance.database.models import Account
+from attendance.database.models import Account, AuditAction
 from attendance.database.opening import open_session
 from attendance.gallery.files import replace_durably
 from attendance.settings import SettingsError, load_settings
@@ -18,6 +18,7 @@ from attendance.settings.model import Settings
 from attendance.tables.fields import EMAIL
 from attendance.tables.writing import csv_lines
 from operations.cli.arguments import checked
+from operations.cli.noting import noted
 
 _HEADER = ("name", "email", "link", "valid_until")
 
@@ -95,6 +96,8 @@ def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence
         return
     now, lifetime = datetime.now(UTC), timedelta(days=settings.web.link_days)
     tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
+    for one in lecturers:
+        noted(db, AuditAction.PASSWORD_LINK_MADE, subject=one.email, details={"by": "hand"})
     until = (now + lifetime).isoformat(timespec="minutes")
     rows = [(one.name, one.email, address_of(settings.web.address, tokens[one.id]), until) for one in lecturers]
     # Before the transaction ends: links that nobody can read are none.
@@ -108,6 +111,7 @@ def _mail_links(db: Session, lecturers: Sequence[Account] | None) -> None:
     lecturers = _wanted(db, lecturers)
     for one in lecturers:
         queue_mail(db, kind="invitation", to=one.email, language=one.language, key=None, data={"account": one.id})
+        noted(db, AuditAction.PASSWORD_LINK_MADE, subject=one.email, details={"by": "mail"})
     if lecturers:
         number = "1 link" if len(lecturers) == 1 else f"{len(lecturers):,} links"
         click.echo(f"Queued {number} to set a password; `attendance web work` mails them.")

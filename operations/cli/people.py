@@ -6,15 +6,16 @@ from sqlalchemy.orm import Session, selectinload
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import generate_password, hash_password, password_problem
-from attendance.database.access.roles import Reach, give_role, role_in, take_role
+from attendance.database.access.roles import EVERYWHERE, Reach, give_role, role_details, role_in, take_role
 from attendance.database.access.second_factors import lift
-from attendance.database.models import Account, Course, Department, Role
+from attendance.database.models import Account, AuditAction, Course, Department, Role
 from attendance.database.opening import open_session
 from attendance.reports.names import printable
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from operations.cli.arguments import checked
 from operations.cli.links import links
+from operations.cli.noting import noted
 
 _head_of = click.option("--head-of", multiple=True, metavar="DEPARTMENT", help="Reads and corrects all its courses.")
 _generate = click.option("--generate", is_flag=True, help="Make a password and print it once, instead of asking.")
@@ -43,10 +44,11 @@ def add(email: str, name: str, admin: bool, head_of: tuple[str, ...], generate: 
         person = Account(email=email, name=name, password_hash=hashed)
         db.add(person)
         db.flush()
-        if admin:
-            give_role(db, person.id, Role.ADMIN)
-        for department in head_of:
-            give_role(db, person.id, Role.DEPARTMENT, _department(db, department))
+        noted(db, AuditAction.ACCOUNT_ADDED, subject=email)
+        roles = [(Role.ADMIN, EVERYWHERE)] if admin else []
+        for kind, reach in [*roles, *((Role.DEPARTMENT, _department(db, name)) for name in head_of)]:
+            give_role(db, person.id, kind, reach)
+            noted(db, AuditAction.ROLE_GIVEN, subject=email, details=role_details(db, kind, reach))
     word = "Administrator" if admin else "Head of a department" if head_of else "Lecturer"
     click.echo(f"{word} {email} added.", err=True)
     _show_generated(password, generate)
@@ -75,6 +77,7 @@ def reset_password(email: str, generate: bool) -> None:
     with open_session(load_settings().database_url) as db:
         person = _found(db, email)
         set_password(db, person, hashed)
+        noted(db, AuditAction.PASSWORD_RESET, subject=email)
     click.echo(f"{email} has a new password.", err=True)
     _show_generated(password, generate)
 
@@ -90,6 +93,7 @@ def lift_second_factor(email: str) -> None:
     with open_session(load_settings().database_url) as db:
         if not lift(db, _found(db, email)):
             raise click.ClickException(f"{email} signs in without a second factor.")
+        noted(db, AuditAction.SECOND_FACTOR_REMOVED, subject=email)
     click.echo(f"{email} signs in with the password alone.", err=True)
 
 
@@ -121,6 +125,8 @@ def role(
                 take_role(db, person.id, reach)
             else:
                 raise click.ClickException(f"{email} does not have all these roles; nothing is changed.")
+            action = AuditAction.ROLE_TAKEN if remove else AuditAction.ROLE_GIVEN
+            noted(db, action, subject=email, details=role_details(db, kind, reach))
     roles = "the role" if len(wanted) == 1 else "the roles"
     click.echo(f"{email} {'has not' if remove else 'has'} {roles}{' any more' if remove else ''}.", err=True)
 

@@ -9,6 +9,7 @@ from attendance.database.engine import require_current_schema, session_factory
 from attendance.database.entered_late import EnteredLate, entered_late, take_back_absences
 from attendance.database.opening import open_engine
 from attendance.settings import load_settings
+from operations.cli.noting import note_run
 
 
 @click.group()
@@ -42,6 +43,7 @@ def entered_late_command(*, take_back: bool, only: tuple[int, ...]) -> None:
                 click.echo(f"{absences:,} absences in {len(found):,} sessions. With --take-back they are taken back.")
                 return
             done = take_back_absences(db, [late.session_id for late in found], datetime.now(UTC))
+        note_run(engine, {"sessions": len(found), "entries": done})
     click.echo(f"Taken back: {done:,} absences in {len(found):,} sessions. Their histories say so.")
 
 

@@ -13,13 +13,14 @@ from attendance.database.access.student_links import (
 )
 from attendance.database.consent import consent_history
 from attendance.database.engine import require_current_schema
-from attendance.database.models import Student
+from attendance.database.models import AuditAction, Student
 from attendance.database.opening import open_engine, open_session
 from attendance.settings import load_settings
 from attendance.tables.fields import EMAIL, INDEX_NUMBER, LANGUAGE
 from operations.cli.arguments import checked
 from operations.cli.erasures import tell_erased
 from operations.cli.links import require_address
+from operations.cli.noting import note_run, noted
 from operations.erasure import delete_students
 
 
@@ -56,6 +57,8 @@ def set_fields(index_number: str, email: str | None, language: str | None) -> No
             found.language = checked(LANGUAGE, "The language", language) if language else None
         if email is not None:
             _set_email(db, found, checked(EMAIL, "The address", email) if email else None)
+        fields = [name for name, value in (("email", email), ("language", language)) if value is not None]
+        noted(db, AuditAction.STUDENT_CHANGED, student=found.index_number, details={"fields": ", ".join(fields)})
     click.echo(f"{found.index_number} is saved.")
 
 
@@ -69,7 +72,9 @@ def link(index_number: str) -> None:
     settings = load_settings()
     site, lifetime = require_address(settings), timedelta(days=settings.web.link_days)
     with open_session(settings.database_url) as db:
-        token = make_student_link(db, _find(db, index_number).id, now=datetime.now(UTC), lifetime=lifetime)
+        found = _find(db, index_number)
+        token = make_student_link(db, found.id, now=datetime.now(UTC), lifetime=lifetime)
+        noted(db, AuditAction.OWN_PAGE_LINK_MADE, student=found.index_number)
     click.echo("Link, not shown again:", err=True)
     click.echo(address_of_student_link(site, token))
 
@@ -86,7 +91,9 @@ def delete(index_numbers: tuple[str, ...]) -> None:
     settings = load_settings()
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-        tell_erased(settings, engine, delete_students(settings, engine, index_numbers))
+        report = delete_students(settings, engine, index_numbers)
+        note_run(engine, {"students": len(index_numbers)})
+        tell_erased(settings, engine, report)
 
 
 def _find(db: Session, index_number: str) -> Student:

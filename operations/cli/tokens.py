@@ -4,11 +4,12 @@ import click
 import sqlalchemy as sa
 
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import ApiToken, TokenRole
+from attendance.database.models import ApiToken, AuditAction, TokenRole
 from attendance.database.opening import open_session
 from attendance.settings import load_settings
 from attendance.tables.fields import TOKEN_NAME
 from operations.cli.arguments import checked
+from operations.cli.noting import noted
 
 
 @click.group()
@@ -33,6 +34,7 @@ def add(name: str, role: str) -> None:
         if db.scalar(sa.select(ApiToken).where(ApiToken.name == name)):
             raise click.ClickException(f"There is a token {name!r} already; revoke it first.")
         db.add(ApiToken(name=name, role=TokenRole(role), token_hash=hash_token(made)))
+        noted(db, AuditAction.TOKEN_MADE, subject=name, details={"role": role})
     click.echo(f"Token {name}; it is not shown again:", err=True)
     click.echo(made)
 
@@ -57,4 +59,5 @@ def revoke(name: str) -> None:
         if found is None:
             raise click.ClickException(f"There is no token {name!r}; `attendance token list` shows them.")
         db.delete(found)
+        noted(db, AuditAction.TOKEN_ENDED, subject=name)
     click.echo(f"The token {name} is revoked.")

@@ -10,6 +10,7 @@ from attendance.database.opening import open_engine
 from attendance.database.upkeep.retention import Retention
 from attendance.database.upkeep.retention import purge as delete_old
 from attendance.settings import SettingsError, load_settings
+from operations.cli.noting import note_run
 from operations.doctor.examination import examine
 from operations.doctor.findings import Finding, Verdict, ok
 from operations.erasure import finish, overwrite
@@ -69,11 +70,15 @@ def purge() -> None:
         proposals=before(settings.students.photo_days),
         passing=before(1),
         mail=before(kept.mail_days),
+        audit=before(kept.audit_days),
     )
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
-        for kind, rows in delete_old(session_factory(engine), retention).items():
+        deleted = delete_old(session_factory(engine), retention)
+        for kind, rows in deleted.items():
             click.echo(f"Deleted {rows:,} {kind}")
+        if sum(deleted.values()):
+            note_run(engine, {kind: rows for kind, rows in deleted.items() if rows})
         try:
             finish(session_factory(engine))
             overwrite(engine, patience_s=_PATIENCE_S)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from attendance.database.access.roles import administers
+from attendance.database.audit.protection import is_protected
 from attendance.database.engine import DatabaseError, current_revision, newest_revision
 from attendance.database.models import Account, Student
 from attendance.database.opening import open_engine
@@ -30,6 +31,7 @@ def examine_database(settings: Settings) -> list[Finding]:
                 _administrators(engine),
                 *_index_numbers(engine, settings.institution.index_pattern),
                 *_clock(engine),
+                _audit_log(engine),
             ]
     except DatabaseError as error:
         remedy = "Start the database, or correct ATTENDANCE_DATABASE_URL (see `attendance config`)."
@@ -86,3 +88,15 @@ def _clock(engine: sa.Engine) -> list[Finding]:
         text = f"the database server's differs from this machine's by {apart:.0f} s"
         return [made("clock", text, "Let both machines take their time from the network (NTP).")]
     return [ok("clock", "agrees with the database server's")]
+
+
+def _audit_log(engine: sa.Engine) -> Finding:
+    if is_protected(engine):
+        return ok("audit log", "the database refuses to change it")
+    remedy = "Run `attendance db upgrade`."
+    if engine.dialect.name != "sqlite":
+        remedy += (
+            " Where this changes nothing, the account lacks the right TRIGGER; or the server writes a binary log, and"
+            " its administrator runs SET GLOBAL log_bin_trust_function_creators = 1 first."
+        )
+    return warning("audit log", "nothing in the database keeps it from being changed", remedy)

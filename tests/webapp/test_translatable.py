@@ -8,13 +8,14 @@ import sqlalchemy as sa
 from babel import Locale
 
 import webapp
-from attendance.database.models import Base, Role
+from attendance.database.models import AuditEntry, Base, Role
 from tests.factories import make_lecturer
 from tests.webapp.addresses import addresses, furnish
 from tests.webapp.lessons import make_lesson, see
 from tests.webapp.reading import untranslated
 from tests.webapp.visiting import Site, make_settings
 from webapp.app import create_app
+from webapp.audit.words import TYPED
 from webapp.tools.languages import LANGUAGES
 from webapp.tools.pseudo import LANGUAGES as PSEUDO
 from webapp.tools.storage import sessions_of
@@ -58,6 +59,8 @@ def values_of(db):
         if columns:
             for row in db.execute(sa.select(*columns)):
                 found |= {value for value in row if isinstance(value, str) and len(value) > 1}
+    for details in db.scalars(sa.select(AuditEntry.details).where(AuditEntry.details.is_not(None))):
+        found |= {str(value) for value in details.values() if len(str(value)) > 1 and value != TYPED}
     return found
 
 

@@ -1,5 +1,6 @@
 """Forgot your password: a link by mail, where mail is on."""
 
+import sqlalchemy as sa
 from flask import Blueprint, abort, current_app, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, lazy_gettext
@@ -7,7 +8,9 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField
 from wtforms.validators import DataRequired
 
+from attendance.database.audit.noting import note
 from attendance.database.mail import queue_mail
+from attendance.database.models import Account, AuditAction
 from attendance.tables.fields import EMAIL
 from webapp.account.identity import public
 from webapp.account.sign_in import begin_attempt, end_attempt, too_many, wait_text
@@ -58,6 +61,8 @@ def ask_for_link() -> ResponseReturnValue:
     if attempt.wait_s:
         return too_many(attempt, render_template("account/forgotten.html", form=form, wait=wait_text(attempt)))
     db = begin_change()
+    known = db.scalar(sa.select(Account.email).where(Account.email == email))
+    note(db, AuditAction.PASSWORD_LINK_ASKED, actor=None, subject=known)
     queue_mail(db, kind="password_reset", to=email, language=str(get_locale()), key=None, data={})
     db.commit()
     end_attempt(attempt, right=False)

@@ -8,7 +8,8 @@ from wtforms import HiddenField
 from attendance.database.access.links import PATH, account_of_link, use_link
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
-from attendance.database.models import Account, utc_now
+from attendance.database.audit.noting import note
+from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.identity import public, sign_out
 from webapp.account.new_password import NewPasswordForm
 from webapp.account.sign_in import begin_attempt, end_attempt, too_many, wait_text
@@ -44,6 +45,9 @@ def set_password_now() -> ResponseReturnValue:
     token = form.link.data or ""
     lecturer, refusal = _whose(token)
     if lecturer is None:
+        db = begin_change()
+        note(db, AuditAction.PASSWORD_LINK_REFUSED, actor=None)
+        db.commit()
         return refusal
     if not form.validate():
         return _form_page(form, lecturer), 422
@@ -52,6 +56,7 @@ def set_password_now() -> ResponseReturnValue:
     if use_link(db, token, hashed, now=utc_now()) is None:
         db.rollback()
         return _refusal()
+    note(db, AuditAction.PASSWORD_LINK_USED, actor=lecturer.id)
     db.commit()
     sign_out()  # of whoever was signed in at this browser before
     flash(gettext("Your password is set. Sign in with it."), "success")

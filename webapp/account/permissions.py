@@ -27,6 +27,7 @@ class Permission(StrEnum):
     RECOGNISE = "decide on photos that students propose of themselves"
     TERM = "reports and exports over many sessions"
     DEPARTMENT = "reports that compare the courses of a department"
+    AUDIT = "the audit log: who did what, when and from where"
     ADMINISTER = "administration: people and roles, courses, rooms, cameras, timetable, imports"
 
 

@@ -7,8 +7,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from attendance.database.access.sign_ins import end_sign_ins, sign_ins_of
-from attendance.database.models import SignIn, utc_now
+from attendance.database.models import AuditAction, SignIn, utc_now
 from webapp.account.identity import current_account, this_sign_in
+from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.account.sign_in import signed_out
 from webapp.tools.storage import begin_change, database
@@ -31,6 +32,8 @@ def end_one(sign_in_id: int) -> ResponseReturnValue:
         return signed_out()
     db = begin_change()
     ended = end_sign_ins(db, SignIn.id == sign_in_id, SignIn.account_id == account.id)
+    if ended:
+        noted(AuditAction.SIGNED_OUT_ELSEWHERE)
     db.commit()
     flash(gettext("You are signed out there.") if ended else gettext("That sign-in had ended already."), "success")
     return redirect(url_for("profile.page"))
@@ -40,6 +43,7 @@ def end_one(sign_in_id: int) -> ResponseReturnValue:
 def end_all() -> ResponseReturnValue:
     """Sign out everywhere, here too."""
     account, db = current_account(), begin_change()
+    noted(AuditAction.SIGNED_OUT_ELSEWHERE)
     end_sign_ins(db, SignIn.account_id == account.id)
     db.commit()
     return signed_out(gettext("You are signed out everywhere."))

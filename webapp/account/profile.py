@@ -13,11 +13,12 @@ from wtforms.validators import DataRequired, Length
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.second_factors import factor_of
-from attendance.database.models import Account
+from attendance.database.models import Account, AuditAction
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.ask_password import ask_password
 from webapp.account.identity import current_account, sign_in, this_sign_in
 from webapp.account.new_password import NewPasswordForm
+from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
 from webapp.account.places import places
@@ -103,6 +104,9 @@ def save_details() -> ResponseReturnValue:
     taken = db.scalar(sa.select(Account.id).where(Account.email == form.email.data, Account.id != lecturer.id))
     if taken is None:
         begin_change()
+        fields = [name for name in ("name", "email") if getattr(lecturer, name) != form[name].data]
+        details = {"fields": ", ".join(fields), "before": lecturer.email if "email" in fields else ""}
+        noted(AuditAction.ACCOUNT_CHANGED, subject=form.email.data, details=details)
         lecturer.name, lecturer.email = form.name.data or "", form.email.data or ""
         try:
             db.commit()
@@ -158,6 +162,7 @@ def change_password() -> ResponseReturnValue:
     new_hash = hash_password(form.new_password.data or "")  # slow on purpose, so not while others wait to write
     db = begin_change()
     set_password(db, lecturer, new_hash)
+    noted(AuditAction.PASSWORD_CHANGED, subject=lecturer.email)
     db.commit()
     sign_in(lecturer)
     flash(gettext("Your password is changed. Other devices have been signed out."), "success")

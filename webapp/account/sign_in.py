@@ -12,14 +12,16 @@ from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.passwords import NO_PASSWORD, hash_password, verify_password
-from attendance.database.models import Account
+from attendance.database.audit.noting import note
+from attendance.database.models import Account, AuditAction
 from attendance.tables.fields import EMAIL
 from webapp.account.identity import begin_half_sign_in, public, sign_in, sign_out, signed_in_account
+from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.account.throttle import Attempt, Throttle
 from webapp.tools.fields import cleaned
 from webapp.tools.requests import safe_path
-from webapp.tools.storage import database, engine_of
+from webapp.tools.storage import begin_change, database, engine_of
 
 blueprint = Blueprint("account", __name__)
 
@@ -77,12 +79,19 @@ def sign_in_now() -> ResponseReturnValue:
     right = password_is_right(known, form.password.data or "")
     may_enter = right and lecturer is not None and lecturer.active
     end_attempt(attempt, right=may_enter)
+    begin_change()
     if lecturer is None or not may_enter:
+        # Not what was typed: people type passwords into the wrong field.
+        noted(AuditAction.SIGN_IN_FAILED, subject=lecturer.email if lecturer else None)
+        database().commit()
         return render_template("account/sign_in.html", form=form, failed=_WRONG), 422
     target = safe_path(form.next.data)
     if lecturer.second_factor is not None and lecturer.second_factor.confirmed_at is not None:
+        database().commit()
         begin_half_sign_in(lecturer)
         return redirect(url_for("code.page", next=target))
+    note(database(), AuditAction.SIGNED_IN, actor=lecturer.id)
+    database().commit()
     sign_in(lecturer)
     return redirect(target or url_for("courses.home"))
 
@@ -96,6 +105,9 @@ def sign_out_now() -> ResponseReturnValue:
 
 def signed_out(words: str = "") -> ResponseReturnValue:
     """End this browser's sign-in, say so, and let the browser forget the pages."""
+    begin_change()
+    noted(AuditAction.SIGNED_OUT)
+    database().commit()
     sign_out()
     flash(words or gettext("You are signed out."), "success")
     response = redirect(url_for("account.sign_in_page"))

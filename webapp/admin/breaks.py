@@ -10,12 +10,13 @@ from wtforms import ValidationError
 from wtforms.validators import Optional
 
 from attendance.database.audiences import TAKES_PLACE
-from attendance.database.models import ClassSession, TeachingBreak
+from attendance.database.models import AuditAction, ClassSession, TeachingBreak
 from attendance.tables.fields import BREAK_NAME
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, DayField, given, sensible_year, text_field
 from webapp.admin.lookup import fetch
-from webapp.admin.writing import begin_change, note
+from webapp.admin.writing import begin_change
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, start_of_day
 
@@ -50,8 +51,8 @@ def breaks() -> ResponseReturnValue:
             name=form.name.data, first_day=form.first_day.data, last_day=form.last_day.data or form.first_day.data
         )
         db.add(row)
+        noted(AuditAction.BREAK_ADDED, subject=row.name, details=_days(row))
         db.commit()
-        note("break_added", teaching_break=row.id)
         flash(gettext("%(name)s is in the calendar.", name=row.name), "success")
         there = _sessions_in(row)
         if there:
@@ -75,11 +76,15 @@ def delete_break(break_id: int) -> ResponseReturnValue:
     row = fetch(TeachingBreak, break_id)
     name = row.name
     db = begin_change()
+    noted(AuditAction.BREAK_DELETED, subject=name, details=_days(row))
     db.execute(sa.delete(TeachingBreak).where(TeachingBreak.id == break_id))
     db.commit()
-    note("break_deleted", teaching_break=break_id)
     flash(gettext("%(name)s is not in the calendar any more.", name=name), "success")
     return redirect(url_for("admin.breaks"))
+
+
+def _days(row: TeachingBreak) -> dict[str, str | int]:
+    return {"from": row.first_day.isoformat(), "to": row.last_day.isoformat()}
 
 
 def _sessions_in(row: TeachingBreak) -> int:

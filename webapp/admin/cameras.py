@@ -10,14 +10,15 @@ from sqlalchemy.orm import joinedload
 from wtforms import BooleanField, SelectField
 
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import Camera, Room
+from attendance.database.models import AuditAction, Camera, Room
 from attendance.tables.fields import CAMERA_NAME
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, PixelsField, between, one_of_the_list, options, skip_if_empty, text_field
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note, taken
+from webapp.admin.writing import begin_change, committed, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -90,8 +91,9 @@ def new_camera() -> ResponseReturnValue:
             token = new_token("cam")
             camera = Camera(**form.values(), token_hash=hash_token(token))
             db.add(camera)
+            noted(AuditAction.CAMERA_ADDED, subject=camera.name)
+            noted(AuditAction.TOKEN_MADE, subject=camera.name)
             if committed(db, form.name, _TAKEN):
-                note("camera_added", camera=camera.id)
                 return _token_page(camera, token, gettext("%(name)s is added.", name=camera.name))
         db.rollback()
     return render_template("admin/camera_form.html", form=form, camera=None), 422 if form.errors else 200
@@ -107,10 +109,11 @@ def camera(camera_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         db = begin_change()
         if not taken(form.name, Camera.name, _TAKEN, but=camera_id):
+            changed = [name for name, value in form.values().items() if getattr(camera, name) != value]
             for name, value in form.values().items():
                 setattr(camera, name, value)
+            noted(AuditAction.CAMERA_CHANGED, subject=camera.name, details={"fields": ", ".join(changed)})
             if committed(db, form.name, _TAKEN):
-                note("camera_changed", camera=camera_id, room=camera.room_id)
                 flash(gettext("%(camera)s is saved.", camera=camera.name), "success")
                 return redirect(url_for("admin.cameras"))
         db.rollback()
@@ -138,8 +141,8 @@ def rotate_token(camera_id: int) -> ResponseReturnValue:
     token = new_token("cam")
     db = begin_change()
     camera.token_hash = hash_token(token)
+    noted(AuditAction.TOKEN_MADE, subject=camera.name)
     db.commit()
-    note("camera_token_rotated", camera=camera_id)
     return _token_page(camera, token, gettext("%(name)s has a new token.", name=camera.name))
 
 
@@ -168,8 +171,8 @@ def revoke_token(camera_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     camera.token_hash = None
+    noted(AuditAction.TOKEN_ENDED, subject=camera.name)
     db.commit()
-    note("camera_token_revoked", camera=camera_id)
     flash(gettext("The token of %(camera)s is revoked.", camera=camera.name), "success")
     return redirect(url_for("admin.camera", camera_id=camera_id))
 
@@ -188,8 +191,8 @@ def delete_camera(camera_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     db.execute(sa.delete(Camera).where(Camera.id == camera_id))
+    noted(AuditAction.CAMERA_DELETED, subject=camera.name)
     db.commit()
-    note("camera_deleted", camera=camera_id)
     flash(gettext("%(camera)s is deleted.", camera=camera.name), "success")
     return redirect(url_for("admin.cameras"))
 

@@ -1,5 +1,7 @@
 """Courses and who teaches them."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,6 +16,7 @@ from attendance.database.models import (
     Account,
     AccountRole,
     Attendance,
+    AuditAction,
     ClassSession,
     Course,
     Department,
@@ -24,6 +27,7 @@ from attendance.database.models import (
 from attendance.database.teaching.courses import delete_course as remove_course
 from attendance.database.teaching.courses import sessions_only_of
 from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
+from webapp.account.noting import noted
 from webapp.admin.accounts.role_form import give
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, PercentField, between, given, one_of_the_list, options, text_field
@@ -31,7 +35,7 @@ from webapp.admin.groups import group_lines
 from webapp.admin.lookup import chosen_id, count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note, taken
+from webapp.admin.writing import begin_change, committed, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -115,8 +119,8 @@ def new_course() -> ResponseReturnValue:
             course = Course(code=form.code.data, name=form.name.data, department_id=form.department_id())
             course.attendance_threshold = form.attendance_threshold.data
             db.add(course)
+            noted(AuditAction.COURSE_ADDED, subject=course.code)
             if committed(db, form.code, _TAKEN):
-                note("course_added", course=course.id)
                 flash(
                     gettext("%(code)s is added. Now say who teaches it and who takes it.", code=course.code), "success"
                 )
@@ -148,8 +152,8 @@ def edit_course(course_id: int) -> ResponseReturnValue:
             course.code, course.name = form.code.data, form.name.data
             course.department_id = form.department_id()
             course.attendance_threshold = form.attendance_threshold.data
+            noted(AuditAction.COURSE_CHANGED, subject=course.code, details=_changed(recorded, form))
             if committed(db, form.code, _TAKEN):
-                note("course_changed", course=course_id)
                 flash(gettext("%(code)s is saved.", code=course.code), "success")
                 return redirect(url_for("admin.course", course_id=course_id))
         db.rollback()
@@ -210,8 +214,8 @@ def delete_course(course_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     remove_course(db, course_id)
+    noted(AuditAction.COURSE_DELETED, subject=course.code, details={"sessions": sessions, "entries": entries})
     db.commit()
-    note("course_deleted", course=course_id, sessions=sessions, entries=entries)
     flash(gettext("%(code)s is deleted.", code=course.code), "success")
     return redirect(url_for("admin.courses"))
 
@@ -230,7 +234,7 @@ def add_teacher(course_id: int) -> ResponseReturnValue:
         form.lecturer.errors = [gettext("There is no lecturer with the e-mail address %(email)s.", email=email)]
         return _course_page(course, form)
     role = Role.ASSISTANT if form.assistant.data else Role.LECTURER
-    if not give(db, form.lecturer, lecturer.id, role, Reach(course_id=course_id)):
+    if not give(db, form.lecturer, lecturer, role, Reach(course_id=course_id)):
         return _course_page(course, form)
     assists = _("%(name)s assists in %(course)s.", name=lecturer.name, course=course.code)
     flash(
@@ -247,9 +251,9 @@ def remove_teacher(course_id: int, account_id: int) -> ResponseReturnValue:
     """Take a lecturer off the course; registers keep what the lecturer corrected."""
     course, lecturer = fetch(Course, course_id), fetch(Account, account_id)
     db = begin_change()
-    take_role(db, account_id, Reach(course_id=course_id))
+    if take_role(db, account_id, Reach(course_id=course_id)):
+        noted(AuditAction.ROLE_TAKEN, subject=lecturer.email, details={"course": course.code})
     db.commit()
-    note("role_taken", account=account_id, course=course_id)
     flash(
         gettext("%(lecturer)s does not teach %(code)s any more.", lecturer=lecturer.name, code=course.code), "success"
     )
@@ -288,6 +292,18 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
         upcoming=db.scalars(upcoming.options(*parts()).order_by(ClassSession.starts_at).limit(5)).all(),
     )
     return page, 422 if form.errors else 200
+
+
+def _changed(recorded: dict[str, Any], form: CourseForm) -> dict[str, str | int]:
+    """Which fields of a course are changed, and the share of its sessions that it asked for and asks for now."""
+    fields = [name for name, value in recorded.items() if (form[name].data or "") != (value or "")]
+    details: dict[str, str | int] = {"fields": ", ".join(fields)}
+    if "code" in fields:
+        details["before"] = recorded["code"]
+    if "attendance_threshold" in fields:
+        before, after = recorded["attendance_threshold"], form.attendance_threshold.data
+        details["threshold"] = f"{before or '-'} -> {after or '-'}"
+    return details
 
 
 def _department_is_there(form: CourseForm) -> bool:

@@ -7,14 +7,15 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
 from sqlalchemy.exc import IntegrityError
 
-from attendance.database.models import Account, AccountRole, Course, Department
+from attendance.database.models import Account, AccountRole, AuditAction, Course, Department
 from attendance.tables.fields import DEPARTMENT_NAME
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note, taken
+from webapp.admin.writing import begin_change, committed, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -51,8 +52,8 @@ def new_department() -> ResponseReturnValue:
         if not taken(form.name, Department.name, _TAKEN, but=None):
             department = Department(name=form.name.data)
             db.add(department)
+            noted(AuditAction.DEPARTMENT_ADDED, subject=department.name)
             if committed(db, form.name, _TAKEN):
-                note("department_added", department=department.id)
                 flash(_("%(name)s is added. Courses name it in their form.", name=department.name), "success")
                 return redirect(url_for("admin.department", department_id=department.id))
         db.rollback()
@@ -67,9 +68,9 @@ def department(department_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         db = begin_change()
         if not taken(form.name, Department.name, _TAKEN, but=department_id):
-            department.name = form.name.data
+            before, department.name = department.name, form.name.data
+            noted(AuditAction.DEPARTMENT_CHANGED, subject=department.name, details={"before": before})
             if committed(db, form.name, _TAKEN):
-                note("department_changed", department=department_id)
                 flash(_("%(name)s is saved.", name=department.name), "success")
                 return redirect(url_for("admin.department", department_id=department_id))
         db.rollback()
@@ -110,12 +111,12 @@ def delete_department(department_id: int) -> ResponseReturnValue:
     db = begin_change()
     try:
         db.execute(sa.delete(Department).where(Department.id == department_id))
+        noted(AuditAction.DEPARTMENT_DELETED, subject=department.name)
         db.commit()
     except IntegrityError:  # a course was put there since the question
         db.rollback()
         flash(_("%(name)s is not deleted: a course belongs to it.", name=department.name), "error")
         return redirect(back)
-    note("department_deleted", department=department_id)
     flash(_("%(name)s is deleted.", name=department.name), "success")
     return redirect(url_for("admin.departments"))
 

@@ -9,17 +9,18 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session
 
 from attendance.database.consent import by_account, give_consent, outlives_withdrawal
-from attendance.database.models import Student, utc_now
+from attendance.database.models import AuditAction, Student, utc_now
 from attendance.database.requests.enrolment import request_enrolment
 from attendance.database.upkeep.erasure import withdraw_and_erase
 from attendance.database.upkeep.erasure_requests import is_being_erased
 from webapp.account.identity import current_account
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.gallery_jobs import jobs_of, waiting_photos
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.student_page import ConsentForm, PhotosForm, gallery_of, student_page
-from webapp.admin.writing import begin_change, note
+from webapp.admin.writing import begin_change
 from webapp.tools.photos import MAX_BYTES, MOST_PHOTOS, Photo, checked_photos
 from webapp.tools.storage import database
 from webapp.tools.times import day_text, local, start_of_day, today
@@ -47,7 +48,6 @@ def record_consent(student_id: int) -> ResponseReturnValue:
     given_at, recorder = _moment(day, student.consent_given_at), by_account(current_account().id)
     give_consent(db, student, given_at=given_at, means=form.consent_means.data, recorder=recorder)
     db.commit()
-    note("consent_recorded", student=student_id)
     flash(gettext("The consent of %(student)s is recorded.", student=student.name), "success")
     return redirect(url_for("admin.student", student_id=student_id))
 
@@ -63,7 +63,6 @@ def withdraw_consent(student_id: int) -> ResponseReturnValue:
     student = _fresh(db, student_id)
     withdraw_and_erase(db, student, now=utc_now(), recorder=by_account(current_account().id))
     db.commit()
-    note("consent_withdrawn", student=student_id)
     flash(
         gettext(
             "The consent of %(student)s is withdrawn. Photos and encodings are being erased.", student=student.name
@@ -94,9 +93,9 @@ def upload_photos(student_id: int) -> ResponseReturnValue:
     if form.photos.errors:
         db.rollback()
         return student_page(student, form)
-    job = request_enrolment(db, student.index_number, _contents(good), asked_by=current_account().id)
+    request_enrolment(db, student.index_number, _contents(good), asked_by=current_account().id)
+    noted(AuditAction.PHOTOS_ADDED, student=student.index_number, details={"photos": len(good)})
     db.commit()
-    note("photos_uploaded", student=student_id, job=job.id, photos=len(good), rejected=len(rejected))
     waiting = ngettext("%(num)s photo waits to be looked at.", "%(num)s photos wait to be looked at.", len(good))
     # It is true until the job has ended: the page's script takes it away then.
     flash({"text": waiting, "until": "gallery"}, "success")  # type: ignore[arg-type] # any JSON does

@@ -8,13 +8,22 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from attendance.database.audiences import among, sessions_of_courses
-from attendance.database.models import Attendance, Course, CourseGroup, CourseGroupMember, Enrolment, Student
+from attendance.database.models import (
+    Attendance,
+    AuditAction,
+    Course,
+    CourseGroup,
+    CourseGroupMember,
+    Enrolment,
+    Student,
+)
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.one_student import OneStudentForm
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note
+from webapp.admin.writing import begin_change, committed
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import Sheet, SheetColumn
 from webapp.tools.names import by_student_name
@@ -58,9 +67,9 @@ def enrol(course_id: int) -> ResponseReturnValue:
         db.rollback()
         return _roster_page(course, form)
     db.add(Enrolment(course_id=course_id, student_id=student.id))
+    noted(AuditAction.ENROLMENT_ADDED, student=student.index_number, subject=course.code)
     if not committed(db, form.index_number, gettext("%(student)s is enrolled already.", student=student.name)):
         return _roster_page(course, form)
-    note("student_enrolled", course=course_id, student=student.id)
     flash(gettext("%(student)s takes %(code)s.", student=student.name, code=course.code), "success")
     return redirect(url_for("admin.roster", course_id=course_id))
 
@@ -105,8 +114,8 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
             CourseGroupMember.group_id.in_(groups), CourseGroupMember.student_id == student_id
         )
     )
+    noted(AuditAction.ENROLMENT_REMOVED, student=student.index_number, subject=course.code)
     db.commit()
-    note("student_unenrolled", course=course_id, student=student_id)
     flash(gettext("%(student)s does not take %(code)s any more.", student=student.name, code=course.code), "success")
     return redirect(back)
 

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
 
 from attendance.database.models import (
+    AuditAction,
     ClassSession,
     Course,
     CourseGroup,
@@ -17,13 +18,14 @@ from attendance.database.models import (
     Student,
 )
 from attendance.tables.fields import GROUP_NAME
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.one_student import OneStudentForm
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note, taken
+from webapp.admin.writing import begin_change, committed, taken
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
@@ -72,8 +74,8 @@ def groups(course_id: int) -> ResponseReturnValue:
         if not taken(form.name, CourseGroup.name, _TAKEN, CourseGroup.course_id == course_id, but=None):
             group = CourseGroup(course_id=course_id, name=form.name.data)
             db.add(group)
+            noted(AuditAction.GROUP_ADDED, subject=course.code, details={"group": group.name})
             if committed(db, form.name, _TAKEN):
-                note("group_added", course=course_id, group=group.id)
                 flash(gettext("The group %(group)s is added. Now say who is in it.", group=group.name), "success")
                 return redirect(url_for("admin.group", course_id=course_id, group_id=group.id))
         db.rollback()
@@ -95,9 +97,10 @@ def rename_group(course_id: int, group_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         db = begin_change()
         if not taken(form.name, CourseGroup.name, _TAKEN, CourseGroup.course_id == course_id, but=group_id):
-            group.name = form.name.data
+            before, group.name = group.name, form.name.data
+            changed = {"group": group.name, "before": before}
+            noted(AuditAction.GROUP_CHANGED, subject=group.course.code, details=changed)
             if committed(db, form.name, _TAKEN):
-                note("group_changed", group=group_id)
                 flash(gettext("The group %(group)s is saved.", group=group.name), "success")
                 return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
         db.rollback()
@@ -127,9 +130,9 @@ def add_member(course_id: int, group_id: int) -> ResponseReturnValue:
         db.rollback()
         return _group_page(group, form)
     db.add(CourseGroupMember(group_id=group_id, student_id=student.id))
+    _note_member(AuditAction.GROUP_JOINED, group, student)
     if not committed(db, form.index_number, gettext("%(student)s is in the group already.", student=student.name)):
         return _group_page(group, form)
-    note("group_member_added", group=group_id, student=student.id)
     flash(gettext("%(student)s is in group %(group)s.", student=student.name, group=group.name), "success")
     return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
 
@@ -144,8 +147,8 @@ def remove_member(course_id: int, group_id: int, student_id: int) -> ResponseRet
             CourseGroupMember.group_id == group_id, CourseGroupMember.student_id == student_id
         )
     )
+    _note_member(AuditAction.GROUP_LEFT, group, student)
     db.commit()
-    note("group_member_removed", group=group_id, student=student_id)
     flash(gettext("%(student)s is not in group %(group)s any more.", student=student.name, group=group.name), "success")
     return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
 
@@ -182,15 +185,19 @@ def delete_group(course_id: int, group_id: int) -> ResponseReturnValue:
     db = begin_change()
     db.execute(sa.delete(CourseGroupMember).where(CourseGroupMember.group_id == group_id))
     db.execute(sa.delete(CourseGroup).where(CourseGroup.id == group_id))
+    noted(AuditAction.GROUP_DELETED, subject=code, details={"group": name})
     try:
         db.commit()
     except sa.exc.IntegrityError:  # a session was made for it since the question
         db.rollback()
         flash(gettext("The group %(name)s is not deleted: a session is for it.", name=name), "error")
         return redirect(back)
-    note("group_deleted", course=course_id, group=group_id)
     flash(gettext("The group %(name)s is deleted.", name=name), "success")
     return redirect(url_for("admin.groups", course_id=course_id))
+
+
+def _note_member(action: AuditAction, group: CourseGroup, student: Student) -> None:
+    noted(action, student=student.index_number, subject=group.course.code, details={"group": group.name})
 
 
 def _group_of(course_id: int, group_id: int) -> CourseGroup:

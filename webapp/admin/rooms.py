@@ -7,14 +7,15 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.exc import IntegrityError
 
 from attendance.database.audiences import TAKES_PLACE, among, is_held_in, sessions_in_rooms
-from attendance.database.models import Camera, ClassSession, Room, utc_now
+from attendance.database.models import AuditAction, Camera, ClassSession, Room, utc_now
 from attendance.tables.fields import ROOM_NAME
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note, taken
+from webapp.admin.writing import begin_change, committed, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -51,8 +52,8 @@ def new_room() -> ResponseReturnValue:
         if not taken(form.name, Room.name, _TAKEN, but=None):
             room = Room(name=form.name.data)
             db.add(room)
+            noted(AuditAction.ROOM_ADDED, subject=room.name)
             if committed(db, form.name, _TAKEN):
-                note("room_added", room=room.id)
                 flash(gettext("%(room)s is added.", room=room.name), "success")
                 return redirect(url_for("admin.rooms"))
         db.rollback()
@@ -67,9 +68,9 @@ def room(room_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         db = begin_change()
         if not taken(form.name, Room.name, _TAKEN, but=room_id):
-            room.name = form.name.data
+            before, room.name = room.name, form.name.data
+            noted(AuditAction.ROOM_CHANGED, subject=room.name, details={"before": before})
             if committed(db, form.name, _TAKEN):
-                note("room_changed", room=room_id)
                 flash(gettext("%(room)s is saved.", room=room.name), "success")
                 return redirect(url_for("admin.rooms"))
         db.rollback()
@@ -116,11 +117,11 @@ def delete_room(room_id: int) -> ResponseReturnValue:
     db = begin_change()
     try:
         db.execute(sa.delete(Room).where(Room.id == room_id))
+        noted(AuditAction.ROOM_DELETED, subject=room.name)
         db.commit()
     except IntegrityError:  # a session was put there since the question
         db.rollback()
         flash(gettext("%(room)s is not deleted: a session takes place there.", room=room.name), "error")
         return redirect(back)
-    note("room_deleted", room=room_id)
     flash(gettext("%(room)s is deleted.", room=room.name), "success")
     return redirect(url_for("admin.rooms"))

@@ -22,8 +22,10 @@ from attendance.database.audiences import (
     set_audiences,
     set_rooms,
 )
+from attendance.database.audit.noting import words_of_session
 from attendance.database.models import (
     Attendance,
+    AuditAction,
     Camera,
     ClassSession,
     Course,
@@ -36,11 +38,12 @@ from attendance.database.teaching.breaks import load_breaks
 from attendance.database.teaching.changes import Placement, move
 from attendance.database.teaching.series import delete_sessions, new_series
 from webapp.account.identity import current_account
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import chosen_id, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.session_form import SessionForm, audience_value
-from webapp.admin.writing import begin_change, note
+from webapp.admin.writing import begin_change
 from webapp.tools.languages import say
 from webapp.tools.paging import paginate
 from webapp.tools.planning import Series, plan_series
@@ -189,9 +192,10 @@ def delete_session(session_id: int) -> ResponseReturnValue:
         return answer
     ids, first_course = [each.id for each in chosen], session.course_id
     db = begin_change()
+    details = {"sessions": len(ids), "entries": entries}
+    noted(AuditAction.SESSION_DELETED, subject=words_of_session(session), details=details)
     delete_sessions(db, chosen)
     db.commit()
-    note("sessions_deleted", course=first_course, first=session_id, sessions=len(ids), entries=entries)
     flash(
         gettext("%(name)s is deleted.", name=name)
         if len(ids) == 1
@@ -267,6 +271,7 @@ def _add(db: Session, form: SessionForm, series: Series) -> None:
     audiences, rooms = form.audiences(), form.room_ids()
     early, grace = form.minutes()
     made = new_series(db, SeriesOrigin.FORM, audiences[0])
+    added: list[ClassSession] = []
     for slot in series.slots:
         session = ClassSession(
             early_minutes=early,
@@ -279,17 +284,20 @@ def _add(db: Session, form: SessionForm, series: Series) -> None:
         set_audiences(session, audiences)
         set_rooms(session, rooms)
         db.add(session)
+        added.append(session)
+    db.flush()
+    noted(AuditAction.SESSION_ADDED, subject=words_of_session(added[0]), details={"sessions": len(added)})
     db.commit()
-    note("sessions_added", course=audiences[0].course_id, room=rooms[0], sessions=len(series.slots))
 
 
 def _move(db: Session, session: ClassSession, form: SessionForm, slot: Slot) -> None:
+    before = {"before": words_of_session(session)}
     set_audiences(session, form.audiences())
     session.early_minutes, session.grace_minutes = form.minutes()
     placement = Placement(slot.starts_at, slot.ends_at, form.room_ids())
     move(db, session, placement, account_id=current_account().id)
+    noted(AuditAction.SESSION_CHANGED, subject=words_of_session(session), details=before)
     db.commit()
-    note("session_changed", session=session.id)
 
 
 def _moved_text(entries: dict[int, int]) -> str:

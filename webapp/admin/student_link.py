@@ -7,11 +7,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from attendance.database.access.student_links import address_of_student_link, make_student_link
-from attendance.database.models import Student, utc_now
+from attendance.database.models import AuditAction, Student, utc_now
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask
-from webapp.admin.writing import begin_change, note
+from webapp.admin.writing import begin_change
 from webapp.tools.storage import database
 
 
@@ -45,7 +46,7 @@ def student_link(student_id: int) -> ResponseReturnValue:
     now, lifetime = utc_now(), timedelta(days=days)
     begin_change()
     token = make_student_link(database(), student_id, now=now, lifetime=lifetime)
+    noted(AuditAction.OWN_PAGE_LINK_MADE, student=student.index_number)
     database().commit()
-    note("student_link_made", student=student_id)
     address = address_of_student_link(settings.web.address or request.url_root, token)
     return render_template("admin/student_link.html", student=student, address=address, until=now + lifetime, back=back)

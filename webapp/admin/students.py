@@ -7,18 +7,19 @@ from flask_babel import gettext, lazy_gettext, ngettext
 
 from attendance.database.access.student_links import end_own_page_sign_ins
 from attendance.database.consent import by_account, give_consent
-from attendance.database.models import Attendance, Enrolment, ErasureKind, Student, utc_now
+from attendance.database.models import Attendance, AuditAction, Enrolment, ErasureKind, Student, utc_now
 from attendance.database.transactions import inserted
 from attendance.database.upkeep.erasure import delete_student as erase_and_delete
 from attendance.database.upkeep.erasure_requests import is_being_erased, request_erasure
 from attendance.tables.index_numbers import likeness
 from webapp.account.identity import current_account
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
 from webapp.admin.student_page import NewStudentForm, StudentForm, student_page
-from webapp.admin.writing import begin_change, committed, note, taken
+from webapp.admin.writing import begin_change, committed, taken
 from webapp.imports.likeness import numbers_like
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
@@ -68,8 +69,9 @@ def new_student() -> ResponseReturnValue:
             elif day is not None:
                 recorder, means = by_account(current_account().id), form.consent_means.data or None
                 give_consent(db, student, given_at=start_of_day(day), means=means, recorder=recorder)
+            if not form.index_number.errors:
+                noted(AuditAction.STUDENT_ADDED, student=student.index_number)
             if not form.index_number.errors and committed(db, form.index_number, _TAKEN):
-                note("student_added", student=student.id)
                 flash(gettext("%(student)s is added.", student=student.name), "success")
                 _ask_about(student.index_number)
                 return redirect(url_for("admin.student", student_id=student.id))
@@ -102,11 +104,15 @@ def save_student(student_id: int) -> ResponseReturnValue:
         student.gallery_encodings = 0
     if student.email != (form.email.data or None):
         end_own_page_sign_ins(db, [student.id])
+    former = student.index_number
+    changed = [name for name, value in _details(form).items() if getattr(student, name) != value]
     for name, value in _details(form).items():
         setattr(student, name, value)
+    if renumbered:
+        noted(AuditAction.STUDENT_RENUMBERED, student=student.index_number, subject=former)
+    noted(AuditAction.STUDENT_CHANGED, student=student.index_number, details={"fields": ", ".join(changed)})
     if not committed(db, form.index_number, _TAKEN):
         return student_page(student, form)
-    note("student_changed", student=student_id)
     flash(gettext("%(student)s is saved.", student=student.name), "success")
     if renumbered:
         _ask_about(student.index_number)
@@ -159,7 +165,6 @@ def delete_student(student_id: int) -> ResponseReturnValue:
     db = begin_change()
     erase_and_delete(db, student, now=utc_now(), recorder=by_account(current_account().id))
     db.commit()
-    note("student_deleted", student=student_id, entries=entries)
     flash(gettext("%(student)s is deleted.", student=student.name), "success")
     return redirect(url_for("admin.students"))
 

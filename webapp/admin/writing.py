@@ -1,9 +1,8 @@
-"""How an administrator's change is written: alone, checked again at the last moment, and noted in the log."""
+"""How an administrator's change is written: alone, and checked again at the last moment."""
 
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from flask import abort
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -13,8 +12,6 @@ from attendance.database.access.roles import administers
 from attendance.database.models import Account
 from webapp.account.identity import current_account
 from webapp.tools import storage
-
-log = structlog.get_logger()
 
 
 def begin_change() -> Session:
@@ -59,8 +56,3 @@ def committed(db: Session, field: Field, message: str) -> bool:
         field.errors = [*field.errors, message]
         return False
     return True
-
-
-def note(event: str, **fields: Any) -> None:
-    """Log who changed what. Fields hold identifiers only: no tokens, no passwords."""
-    log.info(event, by=current_account().id, **fields)

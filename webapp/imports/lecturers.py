@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.access.roles import Reach, give_role
-from attendance.database.models import Account, AccountRole, Role
+from attendance.database.access.roles import Reach, give_role, role_details
+from attendance.database.audit.noting import note
+from attendance.database.consent import actor_of
+from attendance.database.models import Account, AccountRole, AuditAction, Role
 from attendance.tables import columns, fields
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
@@ -205,9 +207,13 @@ class LecturerImporter(Importer[LecturerRecord]):
         people = [{"email": email, "name": name, "password_hash": NO_PASSWORD} for email, name in new.items()]
         write_rows(db, Account, people)
         ids = {email: row.id for email, row in _known(db, [one.email for one in given]).items()}
-        rows = []
+        rows, actor = [], actor_of(self.plan.recorder)
+        for email in new:
+            note(db, AuditAction.ACCOUNT_ADDED, actor=actor, subject=email)
         for one in given:
             account_id = ids[one.email]
+            details = role_details(db, one.role, one.reach)
+            note(db, AuditAction.ROLE_GIVEN, actor=actor, subject=one.email, details=details)
             if (account_id, one.reach) in there:
                 give_role(db, account_id, one.role, one.reach)
             else:

@@ -1,13 +1,17 @@
 """Several files as one import: in the order in which they need each other, each seeing what those before it add."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from attendance.database.consent import BY_COMMAND, Recorder
+from attendance.database.audit.noting import note
+from attendance.database.consent import BY_COMMAND, Recorder, actor_of
+from attendance.database.models import AuditAction
+from attendance.database.transactions import transact
 from attendance.tables.errors import TableError
 from attendance.tables.fields import TextRule
 from attendance.tables.reading import MAX_BYTES, Column, Table, read_table
@@ -80,8 +84,21 @@ class Importing:
             def tell(outcome: Outcome, place: int = place) -> None:
                 on_outcome(place, outcome)
 
-            reports.append(run_import(db, table, importer, apply=apply, on_outcome=tell))
+            with self._noted(db, files[place], apply=apply) as done:
+                reports.append(run_import(db, table, importer, apply=apply, on_outcome=tell))
+                done |= {"lines": reports[-1].lines, **reports[-1].counts}
         return reports
+
+    @contextmanager
+    def _noted(self, db: Session, file: ImportFile, *, apply: bool) -> Iterator[dict[str, str | int]]:
+        """Note in the audit log what became of a file, which the block says; also of one that ended in its middle."""
+        details: dict[str, str | int] = {"kind": file.kind.slug}
+        try:
+            yield details
+        finally:
+            if apply:
+                actor, name = actor_of(self.recorder), Path(file.name).name
+                transact(db, lambda db: note(db, AuditAction.IMPORTED, actor=actor, subject=name, details=details))
 
 
 def in_order(files: Sequence[ImportFile]) -> list[ImportFile]:

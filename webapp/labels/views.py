@@ -5,7 +5,6 @@ The institution's are an administrator's; a course's belong to whoever may open 
 
 from typing import NoReturn
 
-import structlog
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
@@ -28,8 +27,6 @@ from webapp.labels.forms import LabelForm, form_of
 from webapp.records.tallies import roster_sizes
 from webapp.tools.storage import database
 
-log = structlog.get_logger()
-
 of_institution = needs(Permission.ADMINISTER)(Blueprint("institution_labels", __name__))
 of_course = needs(Permission.PLAN)(Blueprint("labels", __name__))
 """Below a course, whose id each view then gets."""
@@ -46,11 +43,10 @@ def add(course_id: int | None = None) -> ResponseReturnValue:
     if not form.validate():
         return _list_page(course, form), 422
     try:
-        label = add_label(database(), form.values(), course_id=course_id)
+        label = add_label(database(), form.values(), course_id=course_id, account_id=current_account().id)
     except LabelError as error:
         form.blame(error)
         return _list_page(course, form), 422
-    _log("status_label_added", label.id, course_id)
     flash(gettext("%(name)s is added. It can be chosen in registers at once.", name=label.name), "success")
     return _back(course_id)
 
@@ -66,13 +62,12 @@ def label(label_id: int, course_id: int | None = None) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _form_page(course, found, form, used=used), 422 if form.errors else 200
     try:
-        change_label(database(), label_id, form.values(), course_id=course_id)
+        change_label(database(), label_id, form.values(), course_id=course_id, account_id=current_account().id)
     except LabelError as error:
         form.blame(error)
         return _form_page(course, found, form, used=used), 422
     except LabelGoneError:
         _gone()
-    _log("status_label_changed", label_id, course_id)
     flash(gettext("%(name)s is saved.", name=form.name.data), "success")
     return _back(course_id)
 
@@ -81,10 +76,9 @@ def remove(label_id: int, course_id: int | None = None) -> ResponseReturnValue:
     """Delete a label that was never given; retire one that was."""
     _owner(course_id)
     try:
-        retired = remove_label(database(), label_id, course_id=course_id)
+        retired = remove_label(database(), label_id, course_id=course_id, account_id=current_account().id)
     except LabelGoneError:
         _gone()
-    _log("status_label_deleted" if retired is None else "status_label_retired", label_id, course_id)
     if retired is None:
         flash(gettext("The status is deleted."), "success")
     else:
@@ -99,10 +93,9 @@ def bring_back(label_id: int, course_id: int | None = None) -> ResponseReturnVal
     """Offer a retired label again."""
     _owner(course_id)
     try:
-        offered = bring_back_label(database(), label_id, course_id=course_id)
+        offered = bring_back_label(database(), label_id, course_id=course_id, account_id=current_account().id)
     except LabelGoneError:
         _gone()
-    _log("status_label_brought_back", label_id, course_id)
     flash(gettext("%(name)s can be chosen again.", name=offered.name), "success")
     return _back(course_id)
 
@@ -139,10 +132,6 @@ def _back(course_id: int | None) -> ResponseReturnValue:
 def _gone() -> NoReturn:
     """Answer that somebody else has deleted it; one of another course answers the same."""
     abort(404, gettext("There is no such status any more: somebody has deleted it, or it is not yours."))
-
-
-def _log(event: str, label_id: int, course_id: int | None) -> None:
-    log.info(event, by=current_account().id, label=label_id, course=course_id)
 
 
 for _blueprint in (of_institution, of_course):

@@ -10,8 +10,9 @@ from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
 from attendance.database.mail import queue_mail, try_again
-from attendance.database.models import MailState, QueuedMail, utc_now
+from attendance.database.models import AuditAction, MailState, QueuedMail, utc_now
 from webapp.account.identity import current_account
+from webapp.account.noting import noted
 from webapp.account.permissions import Permission, needs
 from webapp.mail.kinds import KINDS, MailKind
 from webapp.mail.letters import Letter, writing
@@ -57,6 +58,7 @@ def send_test() -> ResponseReturnValue:
         abort(404)
     me = current_account()
     db = begin_change()
+    noted(AuditAction.MAIL_TESTED, subject=me.email)
     queue_mail(db, kind="test", to=me.email, language=me.language or str(get_locale()), key=None, data={})
     db.commit()
     flash(gettext("A test mail to %(to)s waits to be sent. It comes within a minute.", to=me.email), "success")
@@ -71,6 +73,7 @@ def send_again(mail_id: int) -> ResponseReturnValue:
     if mail is None:
         abort(404)
     if try_again(db, mail, now=utc_now()):
+        noted(AuditAction.MAIL_SENT_AGAIN, details={"mail": mail.id, "kind": mail.kind})
         flash(gettext("The mail to %(to)s waits to be sent again.", to=mail.recipient), "success")
     db.commit()
     return redirect(url_for("mail.index"))

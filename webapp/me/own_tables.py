@@ -10,16 +10,18 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.audiences import parts
 from attendance.database.evidence import frames_of
 from attendance.database.models import (
     Account,
+    ActorKind,
     Attendance,
     AttendanceChange,
     AttendanceEvidence,
+    AuditEntry,
     ClassSession,
     ConsentChange,
     Course,
@@ -357,6 +359,22 @@ def _sign_ins(db: Session, student_id: int) -> Iterator[Row]:
         }
 
 
+def _log(db: Session, student_id: int) -> Iterator[Row]:
+    number = sa.select(Student.index_number).where(Student.id == student_id).scalar_subquery()
+    query = sa.select(AuditEntry, Account.name).outerjoin(Account, Account.id == AuditEntry.account_id)
+    query = query.where(AuditEntry.student == number).order_by(AuditEntry.happened_at, AuditEntry.id)
+    for entry, who in db.execute(query.execution_options(yield_per=_AT_ONCE)):
+        own = entry.actor_kind is ActorKind.STUDENT
+        yield {
+            "happened_at": _moment(entry.happened_at),
+            "what": entry.action,
+            "by": gettext("you") if own else who,
+            "about": entry.subject,
+            # Where others were is theirs.
+            "from_address": entry.address if own else None,
+        }
+
+
 TABLES = (
     OwnTable(
         "student",
@@ -469,5 +487,11 @@ TABLES = (
         lazy_gettext("Where you are signed in to your page, and were until yesterday."),
         ("signed_in_at", "last_used_at", "ends_at", "browser", "address"),
         _sign_ins,
+    ),
+    OwnTable(
+        "log",
+        lazy_gettext("What was done to you and by you, as the audit log has it."),
+        ("happened_at", "what", "by", "about", "from_address"),
+        _log,
     ),
 )  # fmt: skip

@@ -16,7 +16,8 @@ from wtforms.validators import DataRequired, Length
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.access.student_links import student_called, student_of_link, use_student_link
 from attendance.database.access.tokens import hash_token
-from attendance.database.models import SignIn, Student, utc_now
+from attendance.database.audit.noting import THE_STUDENT, note
+from attendance.database.models import AuditAction, SignIn, Student, utc_now
 from webapp.account.identity import sign_in, sign_out, signed_in_student
 from webapp.account.permissions import Access, needs
 from webapp.account.sign_in import too_many
@@ -115,16 +116,19 @@ def open_link() -> ResponseReturnValue:
     token = form.link.data or ""
     student, refusal = _whose(token)
     if student is None:
+        _note_refused(None)
         return refusal
     if not (_asked_here(student) or _names(form, student)):
         form.index_number.errors = [gettext("This link belongs to another index number.")]
         _throttle().fail(_begin(_key_of(token)))
+        _note_refused(student)
         return _open_page(form, student), 422
     db = begin_change()
     student = use_student_link(db, token, now=utc_now())
     if student is None:
         db.rollback()
         return _refusal()
+    note(db, AuditAction.OWN_PAGE_OPENED, actor=THE_STUDENT, student=student.index_number)
     db.commit()
     sign_in(student)
     return redirect(url_for("me.home"))
@@ -138,6 +142,7 @@ def sign_out_now() -> ResponseReturnValue:
     if student is not None:
         db = begin_change()
         end_sign_ins(db, SignIn.student_id == student.id)
+        note(db, AuditAction.OWN_PAGE_LEFT, actor=THE_STUDENT, student=student.index_number)
         db.commit()
     sign_out()
     flash(gettext("You are signed out."), "success")
@@ -158,6 +163,13 @@ def _whose(token: str) -> tuple[Student | None, ResponseReturnValue]:
     else:
         _throttle().uncount(attempt)  # the wrong index numbers before it count on
     return student, _refusal()
+
+
+def _note_refused(student: Student | None) -> None:
+    db = begin_change()
+    number = None if student is None else student.index_number
+    note(db, AuditAction.OWN_PAGE_LINK_REFUSED, actor=None, student=number)
+    db.commit()
 
 
 def _refusal() -> ResponseReturnValue:

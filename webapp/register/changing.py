@@ -3,7 +3,6 @@
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext
@@ -13,10 +12,12 @@ from wtforms import StringField, TextAreaField
 from wtforms.validators import Optional
 
 from attendance.database.audiences import rooms_of
-from attendance.database.models import ClassSession, Room
+from attendance.database.audit.noting import words_of_session
+from attendance.database.models import AuditAction, ClassSession, Room
 from attendance.database.teaching.changes import Placement, cancel, move, restore
 from attendance.tables.fields import SESSION_NOTE
 from webapp.account.identity import current_account
+from webapp.account.noting import noted
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, reach_session
 from webapp.admin.forms import options
@@ -26,8 +27,6 @@ from webapp.tools.fields import Fits, cleaned
 from webapp.tools.planning import Series, Times, plan_series
 from webapp.tools.storage import begin_change, database
 from webapp.tools.times import local, zone
-
-log = structlog.get_logger()
 
 
 def _text(kind: type[StringField], label: str) -> Any:
@@ -69,10 +68,11 @@ def change(session_id: int) -> ResponseReturnValue:
         if series.slots and not series.problems and _rooms_are_there(db, form):
             session.note = form.note.data or None
             slot = series.slots[0]
+            before = words_of_session(session)
             if _differs(session, placement := Placement(slot.starts_at, slot.ends_at, form.room_ids())):
                 move(db, session, placement, account_id=current_account().id)
+            noted(AuditAction.SESSION_CHANGED, subject=words_of_session(session), details={"before": before})
             db.commit()
-            log.info("session_changed", by=current_account().id, session=session_id)
             flash(
                 gettext("The session is saved. Its register follows the new times; what a person decided is kept."),
                 "success",
@@ -96,8 +96,8 @@ def cancel_session(session_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         db = begin_change()
         cancel(db, _locked(db, session), reason=form.reason.data or "", account_id=current_account().id)
+        noted(AuditAction.SESSION_CANCELLED, subject=words_of_session(session))
         db.commit()
-        log.info("session_cancelled", by=current_account().id, session=session_id)
         flash(gettext("The session is cancelled. Imports of the timetable leave it so."), "success")
         return redirect(url_for("register.page", session_id=session_id))
     page = render_template("register/cancel.html", session=session, course=course_shown(session), form=form)
@@ -117,8 +117,8 @@ def restore_session(session_id: int) -> ResponseReturnValue:
         series = plan_series(db, times, rooms_of(session), zone(), moving=session)
         if series.slots and not series.problems:
             restore(db, _locked(db, session), account_id=current_account().id)
+            noted(AuditAction.SESSION_RESTORED, subject=words_of_session(session))
             db.commit()
-            log.info("session_restored", by=current_account().id, session=session_id)
             flash(gettext("The session takes place."), "success")
             return redirect(url_for("register.page", session_id=session_id))
         db.rollback()

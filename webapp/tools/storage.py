@@ -1,9 +1,10 @@
 """The database as the pages use it: one short session a request."""
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, has_request_context, request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from attendance.database.audit.noting import ADDRESS, tell_of_entries
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
 from attendance.settings import AttendanceSettings
 from webapp.tools.names import teach_sqlite
@@ -16,6 +17,7 @@ def init_storage(app: Flask, url: str, *, pool_size: int, rules: AttendanceSetti
     engine = create_database_engine(url, pool_size=pool_size)
     teach_sqlite(engine)
     app.extensions[_EXTENSION] = session_factory(engine, rules)
+    tell_of_entries(app.extensions[_EXTENSION])
     app.teardown_appcontext(_close_session)
 
 
@@ -35,6 +37,8 @@ def database() -> Session:
     """The request's session: opened at first use, rolled back and closed with the request unless committed."""
     if "database_session" not in g:
         g.database_session = sessions_of(current_app)()
+        if has_request_context():
+            g.database_session.info[ADDRESS] = request.remote_addr
     session: Session = g.database_session
     return session
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import Account, AccountRole, Course, Role
+from attendance.database.models import Account, AccountRole, Course, Department, Role
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,16 @@ def take_role(db: Session, account_id: int, reach: Reach = EVERYWHERE) -> bool:
     """Take away the role that an account has there, in the caller's transaction; False: it had none."""
     taken = db.execute(sa.delete(AccountRole).where(AccountRole.account_id == account_id, *_there(reach)))
     return bool(taken.rowcount)  # type: ignore[attr-defined] # of a cursor's result, which Result does not promise
+
+
+def role_details(db: Session, role: Role, reach: Reach) -> dict[str, str | int]:
+    """How the audit log calls a role, and where it is held."""
+    details: dict[str, str | int] = {"role": role.value}
+    if reach.department_id is not None:
+        details["department"] = db.scalar(sa.select(Department.name).where(Department.id == reach.department_id)) or ""
+    if reach.course_id is not None:
+        details["course"] = db.scalar(sa.select(Course.code).where(Course.id == reach.course_id)) or ""
+    return details
 
 
 def _held(db: Session, account_id: int, reach: Reach) -> AccountRole | None:

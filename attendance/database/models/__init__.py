@@ -1,5 +1,6 @@
 """The tables. Times are UTC; every unique rule that the programs rely on is a constraint here."""
 
+from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry, StartedProgram
 from attendance.database.models.base import Base, utc_now
 from attendance.database.models.cameras import Camera, Observation, Origin
 from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind, Service
@@ -69,13 +70,17 @@ from attendance.database.models.teaching import (
 )
 
 __all__ = [
+    "DELETED_STUDENT",
     "JOB_ABANDONED",
     "Account",
     "AccountRole",
+    "ActorKind",
     "ApiToken",
     "Attendance",
     "AttendanceChange",
     "AttendanceEvidence",
+    "AuditAction",
+    "AuditEntry",
     "Base",
     "Camera",
     "ClassSession",
@@ -128,6 +133,7 @@ __all__ = [
     "SignIn",
     "SignInAttempt",
     "Source",
+    "StartedProgram",
     "Status",
     "StatusLabel",
     "Student",

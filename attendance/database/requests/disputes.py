@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.audiences import TAKES_PLACE, Condition, counts_for, is_expected
+from attendance.database.audit.noting import NO_DETAILS, THE_STUDENT, Actor, Details, note, words_of_session
 from attendance.database.corrections import correct_status
-from attendance.database.models import Attendance, ClassSession, Dispute, Status, Student, utc_now
+from attendance.database.models import Attendance, AuditAction, ClassSession, Dispute, Status, Student, utc_now
 from attendance.database.transactions import transact
 from attendance.errors import AttendanceError
 from attendance.tables.fields import DISPUTE_ANSWER, DISPUTE_TEXT, TextRule
@@ -56,6 +57,7 @@ def raise_dispute(
         row.raised_at = now or utc_now()
         db.add(row)
         db.flush()
+        _note(db, AuditAction.DISPUTE_RAISED, row, THE_STUDENT)
         return row
 
     return transact(db, work)
@@ -137,6 +139,7 @@ def answer_dispute(
             )
         row.open, row.accepted, row.answer = None, status is not None, answer
         row.answered_at, row.answered_by_id = now or utc_now(), account_id
+        _note(db, AuditAction.DISPUTE_ANSWERED, row, account_id, {"corrected": int(status is not None)})
         return row
 
     return transact(db, work)
@@ -149,6 +152,7 @@ def take_back_dispute(db: Session, *, dispute_id: int, student_id: int) -> bool:
         mine = (Dispute.id == dispute_id, Dispute.student_id == student_id, _OPEN)
         row = db.scalar(sa.select(Dispute).where(*mine).with_for_update())
         if row is not None:
+            _note(db, AuditAction.DISPUTE_TAKEN_BACK, row, THE_STUDENT)
             db.delete(row)
         return row is not None
 
@@ -170,6 +174,12 @@ def open_disputes(reach: Condition) -> sa.Select[int, int, datetime]:
         .where(_OPEN, TAKES_PLACE, counts_for(Dispute.student_id, reach))
         .group_by(Dispute.session_id)
     )
+
+
+def _note(db: Session, action: AuditAction, row: Dispute, actor: Actor | int, details: Details = NO_DETAILS) -> None:
+    student = db.get_one(Student, row.student_id).index_number
+    words = words_of_session(db.get_one(ClassSession, row.session_id))
+    note(db, action, actor=actor, student=student, subject=words, details=details)
 
 
 def _fitting(rule: TextRule, text: str, subject: str) -> str:

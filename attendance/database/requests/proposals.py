@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import PhotoProposal, ProposalState, Student, utc_now
+from attendance.database.audit.noting import THE_STUDENT, note
+from attendance.database.models import AuditAction, PhotoProposal, ProposalState, Student, utc_now
 from attendance.database.requests.enrolment import request_enrolment
 from attendance.database.transactions import transact
 from attendance.database.upkeep.erasure_requests import is_being_erased
@@ -73,6 +74,8 @@ def propose_photos(
             db.add(row)
             db.flush()  # one at a time: a statement with all of them would be larger than MariaDB takes
             db.expunge(row)
+        number = student.index_number
+        note(db, AuditAction.PHOTO_PROPOSED, actor=THE_STUDENT, student=number, details={"photos": len(photos)})
 
     transact(db, work)
 
@@ -126,6 +129,10 @@ def decide_proposals(
             row.state = ProposalState.ACCEPTED if row in good else ProposalState.REJECTED
             row.reason = None if row in good else reason
             row.decided_at, row.decided_by_id, row.content = moment, account_id, None
+        if rows:
+            counts = {"accepted": len(good), "rejected": len(rows) - len(good)}
+            number = student.index_number
+            note(db, AuditAction.PHOTOS_DECIDED, actor=account_id, student=number, details=counts)
         return len(good), len(rows) - len(good)
 
     return transact(db, work)
@@ -140,6 +147,8 @@ def take_back_proposal(db: Session, *, proposal_id: int, student_id: int) -> boo
         row = db.scalar(found.with_for_update())
         if row is not None:
             db.delete(row)
+            number = db.get_one(Student, student_id).index_number
+            note(db, AuditAction.PHOTO_TAKEN_BACK, actor=THE_STUDENT, student=number)
         return row is not None
 
     return transact(db, work)

@@ -194,8 +194,10 @@ def _require_no_rows(engine: sa.Engine) -> None:
 
 def _dump(url: sa.URL, file: Path) -> None:
     program = _program("mariadb-dump", "mysqldump")
-    # One transaction: the dump is of one moment and locks nobody out.
+    # One transaction: the dump is of one moment and locks nobody out. Triggers name the account that made them, which
+    # the server of a restore may not know; `upgrade` makes ours again.
     options = ["--single-transaction", "--quick", "--hex-blob", "--skip-lock-tables", "--no-tablespaces"]
+    options.append("--skip-triggers")
     with _options_file(url) as defaults, gzip.open(file, "wb", _GZIP_LEVEL) as out:
         command = [program, f"--defaults-extra-file={defaults}", *options, "--default-character-set=utf8mb4"]
         with subprocess.Popen(  # noqa: S603 - a fixed program; the name of the database comes from the settings

@@ -13,11 +13,15 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.consent import BY_COMMAND, Recorder, take_consent_away
+from attendance.database.audit.forgetting import forget_student
+from attendance.database.audit.noting import note
+from attendance.database.consent import BY_COMMAND, Recorder, actor_of, take_consent_away
 from attendance.database.engine import begin_writing
 from attendance.database.mail import forget_recipient
 from attendance.database.models import (
+    DELETED_STUDENT,
     AttendanceEvidence,
+    AuditAction,
     ErasureKind,
     GalleryJob,
     GalleryJobKind,
@@ -110,7 +114,8 @@ def delete_student(db: Session, student: Student, *, now: datetime, recorder: Re
     """Delete a student with every trace in the registers, and ask everybody else for the rest.
 
     Links, consent with its history, proposed photos, entries called wrong, mail to the student, what the gallery was
-    asked, and files being imported that name the student go along, all in the caller's transaction.
+    asked, and files being imported that name the student go along, all in the caller's transaction. The audit log keeps
+    what was done, and not to whom.
 
     Args:
         db: begun with `begin_writing`.
@@ -124,6 +129,9 @@ def delete_student(db: Session, student: Student, *, now: datetime, recorder: Re
     told = [text for text in (student.index_number, student.name, student.email) if text]
     db.execute(sa.delete(Student).where(Student.id == student.id))
     forget_index_number(db, student.index_number, told)
+    db.flush()
+    forget_student(db, student.index_number)
+    note(db, AuditAction.STUDENT_DELETED, actor=actor_of(recorder), student=DELETED_STUDENT)
     request_erasure(db, student.index_number, kind=ErasureKind.DELETION, now=now, recorder=recorder)
 
 

@@ -16,8 +16,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
+from attendance.database.audit.forgetting import student_or_mark
+from attendance.database.audit.noting import by_command, note
 from attendance.database.consent import Recorder
 from attendance.database.models import (
+    AuditAction,
     ConsentRecorder,
     Erasure,
     ErasureAcknowledgement,
@@ -239,6 +242,8 @@ def finish_erasures(db: Session, now: datetime) -> int:
     finished = [erasure for erasure in erasures if all(is_gone(service, now) for service in waiting[erasure.id])]
     for erasure in finished:
         erasure.finished_at = now
+        student = student_or_mark(db, erasure.index_number or "")
+        note(db, AuditAction.ERASURE_DONE, actor=by_command(), student=student, details={"kind": erasure.kind.value})
         erasure.message = _gone_message(waiting[erasure.id])
         if erasure.kind is not ErasureKind.WITHDRAWAL or not _is_known(db, erasure.index_number):
             erasure.index_number = None

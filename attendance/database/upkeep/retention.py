@@ -9,6 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from attendance.database.models import (
     AttendanceEvidence,
+    AuditEntry,
     ClassSession,
     Erasure,
     Excuse,
@@ -48,6 +49,8 @@ class Retention:
     """What the dashboard needs for hours at most: files that were tried or imported, sign-ins, and attempts."""
     mail: datetime | None = None
     """Mail that was sent, failed, or was not needed any more."""
+    audit: datetime | None = None
+    """Entries of the audit log; the database keeps them for `attendance.database.audit.protection.KEPT_DAYS`."""
 
 
 def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, int]:
@@ -96,6 +99,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
             sessions, StudentLink.id, StudentLink.expires_at, retention.passing
         ),
         "mails that were sent or failed": _delete(sessions, QueuedMail.id, QueuedMail.ended_at, retention.mail),
+        "entries of the audit log": _delete(sessions, AuditEntry.id, AuditEntry.happened_at, retention.audit),
         "links to set a password that expired": _delete(
             sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing
         ),

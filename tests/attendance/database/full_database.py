@@ -7,12 +7,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.access.sign_ins import Browser, begin_sign_in
+from attendance.database.audit.noting import note
 from attendance.database.corrections import correct_status
 from attendance.database.models import (
     Account,
     AccountRole,
     ApiToken,
     AttendanceEvidence,
+    AuditAction,
     Base,
     Camera,
     ClassSession,
@@ -52,6 +54,7 @@ from attendance.database.models import (
     Service,
     SessionSeries,
     SignInAttempt,
+    StartedProgram,
     Status,
     StatusLabel,
     Student,
@@ -157,6 +160,13 @@ def _fill_held(db: Session, student: Student, session: ClassSession, camera: Cam
     db.add(minutes)
     held.accepted, held.answer, held.answered_at, held.answered_by_id = False, "ü", NINE, lecturer.id
     db.add(held)
+    _fill_log(db, lecturer)
+
+
+def _fill_log(db: Session, lecturer: Account) -> None:
+    note(db, AuditAction.ROLE_GIVEN, actor=lecturer.id, student="s1", subject="ü", details={"ü": 1}, address="::1")
+    note(db, AuditAction.SIGN_IN_FAILED, actor=None)
+    db.add(StartedProgram(program="dashboard", salt="5" * 32, settings={"ü": "6"}, started_at=NINE))
 
 
 def _fill_own_page(db: Session, student: Student, session: ClassSession, lecturer: Account) -> None:

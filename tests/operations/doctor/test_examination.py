@@ -102,7 +102,7 @@ def test_a_database_that_is_away_and_others_examined_nevertheless(
 
 def test_a_schema_of_an_older_version(doctor: Doctor, tmp_path: Path) -> None:
     engine = create_database_engine(f"sqlite:///{tmp_path / 'data' / 'attendance.db'}")
-    downgrade(engine, "0001")
+    downgrade(engine, "0001", lossy=True)  # of the audit log, which knows how this was set up
     engine.dispose()
     done = doctor()
     assert "database" in problems(done)

@@ -6,11 +6,13 @@ from flask_babel import gettext, ngettext
 from wtforms import HiddenField
 
 from attendance.database.access.second_factors import recovery_codes_left
+from attendance.database.audit.noting import note
+from attendance.database.models import AuditAction
 from webapp.account.identity import half_signed_in_account, public, sign_in
 from webapp.account.second_factor.checking import CodeForm, check_code
 from webapp.account.sign_in import too_many
 from webapp.tools.requests import safe_path
-from webapp.tools.storage import database
+from webapp.tools.storage import begin_change, database
 
 blueprint = Blueprint("code", __name__, url_prefix="/signin/code")
 
@@ -46,6 +48,12 @@ def check() -> ResponseReturnValue:
         return render_template("account/code.html", form=form), 422
     before = recovery_codes_left(database(), account.id)
     wait = check_code(account, form.code)
+    db = begin_change()
+    if form.code.errors:
+        note(db, AuditAction.SIGN_IN_FAILED, actor=None, subject=account.email, details={"step": 2})
+    else:
+        note(db, AuditAction.SIGNED_IN, actor=account.id, details={"step": 2})
+    db.commit()
     if form.code.errors:
         answer = render_template("account/code.html", form=form)
         return too_many(wait, answer) if wait else (answer, 422)

@@ -17,9 +17,10 @@ from attendance.database.access.second_factors import (
     new_recovery_codes,
     recovery_codes_left,
 )
-from attendance.database.models import Account, utc_now
+from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.ask_password import ask_password
 from webapp.account.identity import current_account, sign_in
+from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.account.second_factor.checking import CodeForm, check_code
 from webapp.account.second_factor.codes import in_fours, new_secret, picture_of, set_up_link, step_of
@@ -81,6 +82,8 @@ def confirm_app() -> ResponseReturnValue:
         return _page(code=form), 422
     db = begin_change()
     codes = confirm(db, account, secret, step, now=now)
+    if codes is not None:
+        noted(AuditAction.SECOND_FACTOR_ADDED, subject=account.email)
     db.commit()
     if codes is None:
         return redirect(url_for("second_factor.page"))
@@ -97,6 +100,7 @@ def make_codes() -> ResponseReturnValue:
         return refusal
     db = begin_change()
     codes = new_recovery_codes(db, account.id)
+    noted(AuditAction.SECOND_FACTOR_RENEWED, subject=account.email)
     db.commit()
     return render_template("account/recovery_codes.html", codes=codes, new_app=False)
 
@@ -112,6 +116,7 @@ def remove() -> ResponseReturnValue:
     if refusal is not None:
         return refusal
     db = begin_change()
+    noted(AuditAction.SECOND_FACTOR_REMOVED, subject=account.email)
     lift(db, account)
     db.commit()
     sign_in(account)

@@ -15,16 +15,17 @@ from attendance.database.access.roles import administers, give_role, lock_admini
 from attendance.database.access.second_factors import factor_of, lift
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.mail import forget_recipient
-from attendance.database.models import Account, AccountRole, AttendanceChange, Course, Role, SignIn
+from attendance.database.models import Account, AccountRole, AttendanceChange, AuditAction, Course, Role, SignIn
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
+from webapp.account.noting import noted
 from webapp.admin.accounts.role_form import RoleForm, role_words
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, note, taken
+from webapp.admin.writing import begin_change, committed, taken
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
@@ -84,8 +85,10 @@ def new_account() -> ResponseReturnValue:
             if form.administrator.data:
                 account.roles.append(AccountRole(role=Role.ADMIN, everywhere=True))
             db.add(account)
+            noted(AuditAction.ACCOUNT_ADDED, subject=account.email)
+            if form.administrator.data:
+                noted(AuditAction.ROLE_GIVEN, subject=account.email, details={"role": Role.ADMIN.value})
             if committed(db, form.email, _TAKEN):
-                note("account_added", account=account.id, administrator=bool(form.administrator.data))
                 return render_template("admin/password.html", account=account, password=password, new=True)
         db.rollback()
     return render_template("admin/account_form.html", form=form, account=None), 422 if form.errors else 200
@@ -117,16 +120,12 @@ def save_account(account_id: int) -> ResponseReturnValue:
         db.rollback()
         return account_page(account, form)
     administrator, active = bool(form.administrator.data), bool(form.active.data)
-    if administrator:
-        give_role(db, account_id, Role.ADMIN)
-    else:
-        take_role(db, account_id)
+    _note_changes(account, form, _given_or_taken(db, account_id, administrator=administrator))
     account.name, account.email, account.active = form.name.data, form.email.data, active
     if not active:
         end_sign_ins(db, SignIn.account_id == account_id)
     if not committed(db, form.email, _TAKEN):
         return account_page(account, form)
-    note("account_changed", account=account_id, administrator=administrator, active=active)
     flash(gettext("%(account)s is saved.", account=account.name), "success")
     return redirect(url_for("admin.account", account_id=account_id))
 
@@ -151,8 +150,8 @@ def reset_password(account_id: int) -> ResponseReturnValue:
     hashed = hash_password(password)
     db = begin_change()
     set_password(db, account, hashed)
+    noted(AuditAction.PASSWORD_RESET, subject=account.email)
     db.commit()
-    note("account_password_reset", account=account_id)
     return render_template("admin/password.html", account=account, password=password, new=False)
 
 
@@ -181,8 +180,8 @@ def lift_second_factor(account_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     lift(db, account)
+    noted(AuditAction.SECOND_FACTOR_REMOVED, subject=account.email)
     db.commit()
-    note("second_factor_lifted", account=account_id)
     flash(gettext("%(account)s signs in with the password alone.", account=account.name), "success")
     return redirect(url_for("admin.account", account_id=account_id))
 
@@ -227,9 +226,9 @@ def delete_account(account_id: int) -> ResponseReturnValue:
     db = begin_change()
     _still_administrator(db)
     forget_recipient(db, account.email)
+    noted(AuditAction.ACCOUNT_DELETED, subject=account.email)
     db.execute(sa.delete(Account).where(Account.id == account_id))
     db.commit()
-    note("account_deleted", account=account_id)
     flash(gettext("%(account)s is deleted.", account=account.name), "success")
     return redirect(url_for("admin.accounts"))
 
@@ -254,6 +253,27 @@ def account_page(
         codes=database().execute(sa.select(Course.code, Course.name).order_by(Course.code).limit(_OFFERED)).all(),
     )
     return page, 422 if form.errors or roles.errors else 200
+
+
+def _given_or_taken(db: Session, account_id: int, *, administrator: bool) -> AuditAction | None:
+    """Let somebody administer or not; what was done for it."""
+    if administrator:
+        return AuditAction.ROLE_GIVEN if give_role(db, account_id, Role.ADMIN) else None
+    return AuditAction.ROLE_TAKEN if take_role(db, account_id) else None
+
+
+def _note_changes(account: Account, form: AccountForm, role: AuditAction | None) -> None:
+    """Note what a form is about to change."""
+    fields = [name for name in ("name", "email", "active") if getattr(account, name) != form[name].data]
+    if fields:
+        details: dict[str, str | int] = {"fields": ", ".join(fields)}
+        if "email" in fields:
+            details["before"] = account.email
+        if "active" in fields:
+            details["may sign in"] = int(bool(form.active.data))
+        noted(AuditAction.ACCOUNT_CHANGED, subject=form.email.data, details=details)
+    if role is not None:
+        noted(role, subject=form.email.data, details={"role": Role.ADMIN.value})
 
 
 def _still_administrator(db: Session) -> None:

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.links import address_of, make_links, without_password
 from attendance.database.mail import queue_mail
-from attendance.database.models import Account, utc_now
+from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.identity import current_account
+from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask
-from webapp.admin.writing import begin_change, note
+from webapp.admin.writing import begin_change
 from webapp.exports.answers import Form, answer
 from webapp.exports.sheets import Sheet, SheetColumn
 from webapp.tools.storage import database
@@ -107,8 +108,8 @@ def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
     if request.form.get("as") == "mail" and _mail_is_on():
         return _mailed(db, lecturers, back)
     tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
+    _note_links(lecturers, by="hand")
     db.commit()
-    note("password_links_made", lecturers=len(lecturers))
     site = current_app.config["ATTENDANCE"].web.address or request.url_root
     links = [GivenLink(one, address_of(site, tokens[one.id])) for one in lecturers]
     if request.form.get("as") == "csv":
@@ -122,8 +123,8 @@ def _mailed(db: Session, lecturers: Sequence[Account], back: str) -> ResponseRet
     """Queue the invitations, in the transaction that has begun; each link is made when its mail is sent."""
     for one in lecturers:
         queue_mail(db, kind="invitation", to=one.email, language=one.language, key=None, data={"account": one.id})
+    _note_links(lecturers, by="mail")
     db.commit()
-    note("invitations_queued", lecturers=len(lecturers))
     words = ngettext(
         "A link is on its way to %(to)s. The page of mail says whether it was sent.",
         "Links are on their way to %(num)s lecturers. The page of mail says which were sent.",
@@ -132,6 +133,11 @@ def _mailed(db: Session, lecturers: Sequence[Account], back: str) -> ResponseRet
     )
     flash(words, "success")
     return redirect(back)
+
+
+def _note_links(lecturers: Sequence[Account], *, by: str) -> None:
+    for one in lecturers:
+        noted(AuditAction.PASSWORD_LINK_MADE, subject=one.email, details={"by": by})
 
 
 def _mail_is_on() -> bool:

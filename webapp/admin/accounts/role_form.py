@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from wtforms import Field, RadioField, SelectField, StringField
 
-from attendance.database.access.roles import Reach, give_role
-from attendance.database.models import AccountRole, Course, Department, Role
+from attendance.database.access.roles import Reach, give_role, role_details
+from attendance.database.models import Account, AccountRole, AuditAction, Course, Department, Role
 from attendance.tables.fields import COURSE_CODE
+from webapp.account.noting import noted
 from webapp.admin.forms import AdminForm, options
-from webapp.admin.writing import note
 from webapp.tools.fields import cleaned
 from webapp.tools.storage import database
 
@@ -62,17 +62,16 @@ class RoleForm(AdminForm):
         return Reach(course_id=found)
 
 
-def give(db: Session, field: Field, account_id: int, role: Role, reach: Reach) -> bool:
+def give(db: Session, field: Field, account: Account, role: Role, reach: Reach) -> bool:
     """Give a role and commit; False, with the sentence at the field, when what it is about was changed meanwhile."""
     try:
-        given = give_role(db, account_id, role, reach)
+        if give_role(db, account.id, role, reach):
+            noted(AuditAction.ROLE_GIVEN, subject=account.email, details=role_details(db, role, reach))
         db.commit()
     except IntegrityError:
         db.rollback()
         field.errors = [*field.errors, _("The account, the course or the department was changed meanwhile. Try again.")]
         return False
-    if given:
-        note("role_given", account=account_id, role=role.value, department=reach.department_id, course=reach.course_id)
     return True
 
 

@@ -5,12 +5,14 @@ from flask import abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from attendance.database.models import Account, AccountRole, Role
+from attendance.database.access.roles import Reach, role_details
+from attendance.database.models import Account, AccountRole, AuditAction, Role
+from webapp.account.noting import noted
 from webapp.admin.accounts.details import account_page
 from webapp.admin.accounts.role_form import RoleForm, give, role_words
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
-from webapp.admin.writing import begin_change, note
+from webapp.admin.writing import begin_change
 
 
 @blueprint.post("/accounts/<int:account_id>/roles")
@@ -20,7 +22,7 @@ def add_role(account_id: int) -> ResponseReturnValue:
     reach = form.reach() if form.validate() else None
     if reach is None:
         return account_page(account, roles=form)
-    if not give(begin_change(), form.role, account_id, Role(form.role.data), reach):
+    if not give(begin_change(), form.role, account, Role(form.role.data), reach):
         return account_page(account, roles=form)
     flash(_("%(name)s has the role.", name=account.name), "success")
     return redirect(url_for("admin.account", account_id=account_id))
@@ -35,8 +37,9 @@ def remove_role(account_id: int, role_id: int) -> ResponseReturnValue:
         abort(404)
     words = role_words([role])[0]
     db = begin_change()
+    place = Reach(role.department_id, role.course_id)
+    noted(AuditAction.ROLE_TAKEN, subject=account.email, details=role_details(db, role.role, place))
     db.execute(sa.delete(AccountRole).where(AccountRole.id == role_id))
     db.commit()
-    note("role_taken", account=account_id, role=role.role.value, department=role.department_id, course=role.course_id)
     flash(_("%(name)s is not any more: %(role)s.", name=account.name, role=words), "success")
     return redirect(url_for("admin.account", account_id=account_id))

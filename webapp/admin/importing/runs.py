@@ -11,7 +11,6 @@ from attendance.database.models import Course
 from webapp.account.identity import current_account
 from webapp.admin.forms import AdminForm
 from webapp.admin.lookup import fetch
-from webapp.admin.writing import note
 from webapp.imports.files import ImportFiles, ReportFile, Upload
 from webapp.imports.kinds import ALL_KINDS
 from webapp.imports.plan import CREATABLE, RecordKind
@@ -82,7 +81,6 @@ def import_uploads(uploads: Sequence[Upload]) -> bool:
     done = run_files(whole, create=create, apply=True)
     for upload, (report, lines) in zip(uploads, done, strict=True):
         import_files().finish(upload, report, lines)
-        note("file_imported", kind=upload.kind, lines=report.lines, **report.counts)
     return True
 
 

@@ -1,0 +1,1 @@
+"""The audit log in the dashboard: its page, and noting who takes files home."""
