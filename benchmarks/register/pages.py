@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -15,9 +16,11 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.models import Account
+from attendance.database.access.sign_ins import begin_sign_in
+from attendance.database.engine import begin_writing
+from attendance.database.models import Account, utc_now
 from benchmarks.register.term import Term
-from webapp.account.identity import SignedIn
+from webapp.tools.storage import sessions_of
 
 EMPTY = "empty page"
 REGISTER = "register of 500"
@@ -133,9 +136,10 @@ def measure_pages(app: flask.Flask, sessions: sessionmaker[Session], term: Term,
 def signed_in(app: flask.Flask, person: Account) -> FlaskClient:
     """A client that is signed in without typing a password."""
     client = app.test_client()
-    with client.session_transaction() as session:
-        session["_user_id"] = SignedIn(person).get_id()
-        session["signed_in_at"] = 4e9
+    with sessions_of(app).begin() as db, client.session_transaction() as session:
+        begin_writing(db)
+        account = db.get_one(Account, person.id)
+        session["sign_in"] = begin_sign_in(db, account, now=utc_now(), lifetime=timedelta(hours=12))
     return client
 
 
