@@ -13,7 +13,8 @@ from tests.webapp.me.students import enter
 
 TEMPLATES = Path(webapp.__file__).parent / "templates"
 EVIDENT = {
-    "choice", "current_password", "day", "email", "end", "first_day", "name", "password", "repeat", "start",
+    "choice", "code", "current_password", "day", "email", "end", "first_day", "name", "password", "repeat", "start",
+    "your_password",
 }  # fmt: skip
 """Fields whose label says it all. `choice` is one of several under a hint of their own."""
 
