@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from attendance.database.engine import DatabaseError
 from attendance.database.models import (
+    AuditEntry,
     Base,
     Erasure,
     GalleryJob,
@@ -23,7 +24,7 @@ _TRY_S, _PAUSE_S = 0.2, 0.1
 """One try at emptying the log, during which others cannot write, and the pause in which they can, seconds."""
 _LOCK_S = 1
 """How long a table is waited for at a time on a server, while others wait behind, seconds."""
-_BY_NUMBER = (Erasure, GalleryJob, GalleryJobPhoto, ImportedFile, ImportedFilePart, QueuedMail)
+_BY_NUMBER = (AuditEntry, Erasure, GalleryJob, GalleryJobPhoto, ImportedFile, ImportedFilePart, QueuedMail)
 """What tells of students without referring to their rows."""
 
 
