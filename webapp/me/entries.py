@@ -25,11 +25,11 @@ from attendance.database.models import (
     Student,
 )
 from attendance.database.requests.disputes import DisputeError, disputes_of_entry, require_disputable
+from webapp.held.waiting import reason_words
 from webapp.me.blueprint import blueprint
 from webapp.me.dispute_form import DisputeForm
 from webapp.me.identity import for_student
 from webapp.records.tallies import Tally, is_decided, tally_courses_of, tally_student
-from webapp.tools.held import reason_words
 from webapp.tools.languages import say_error
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database

@@ -14,7 +14,8 @@ from attendance.tables.writing import csv_lines
 from webapp.exports.answers import file_stem
 from webapp.me.blueprint import blueprint
 from webapp.me.identity import for_student
-from webapp.me.own_tables import TABLES, Cell, OwnTable
+from webapp.me.own_data.table import Cell, OwnTable
+from webapp.me.own_data.tables import TABLES
 from webapp.tools.archives import zip_pieces, zip_response
 from webapp.tools.storage import release_database, sessions_of
 

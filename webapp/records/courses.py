@@ -36,10 +36,10 @@ from webapp.account.identity import roles_with
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import departments_of_courses, reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
+from webapp.held.waiting import held_in_courses
 from webapp.records.course_sheets import sessions_sheet
 from webapp.records.proposals import proposing_students
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
-from webapp.tools.held import held_in_courses
 from webapp.tools.live_parts import ask_again_s, fragment
 from webapp.tools.names import contains_text
 from webapp.tools.paging import paginate

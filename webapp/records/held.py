@@ -12,8 +12,8 @@ from attendance.database.models import ClassSession
 from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reachable
-from webapp.tools.held import held_in_courses
-from webapp.tools.held_answers import HeldForm, answer_and_say
+from webapp.held.answering import HeldForm, answer_and_say
+from webapp.held.waiting import held_in_courses
 from webapp.tools.storage import database
 
 blueprint = Blueprint("held", __name__, url_prefix="/held")

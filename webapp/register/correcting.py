@@ -22,10 +22,10 @@ from attendance.database.requests.disputes import disputes_of_entry
 from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
+from webapp.held.waiting import reason_words
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import AnswerForm, CorrectionForm, EntryForm, RemarkForm
 from webapp.register.rows import RegisterRow, labels_of, read_register, read_row, render_row
-from webapp.tools.held import reason_words
 from webapp.tools.languages import say, say_error
 from webapp.tools.requests import safe_path, wants_page
 from webapp.tools.storage import database

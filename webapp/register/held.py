@@ -10,8 +10,8 @@ from attendance.database.models import ClassSession, HeldObservation, HeldSighti
 from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import courses_seen, reach_session
+from webapp.held.answering import HeldForm, answer_and_say
 from webapp.register.blueprint import blueprint
-from webapp.tools.held_answers import HeldForm, answer_and_say
 from webapp.tools.requests import safe_path
 from webapp.tools.storage import database
 

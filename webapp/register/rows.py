@@ -29,7 +29,7 @@ from attendance.database.models import (
     Unrecorded,
 )
 from webapp.account.reach import courses_seen
-from webapp.tools.held import NOTHING_WAITS, Waiting, held_in_session
+from webapp.held.waiting import NOTHING_WAITS, Waiting, held_in_session
 from webapp.tools.labels import ShownLabel, offered_labels
 from webapp.tools.names import by_student_name
 from webapp.tools.phases import Phase, phase_of

@@ -18,13 +18,13 @@ from webapp.account.identity import sign_in_goes_on
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.exports.answers import Form, answer, file_stem
+from webapp.held.waiting import reason_words
 from webapp.register.blueprint import blueprint
 from webapp.register.forms import BulkForm
 from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.register_sheet import register_sheet
 from webapp.register.rows import Register, RegisterRow, labels_of, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
-from webapp.tools.held import reason_words
 from webapp.tools.names import NameOrder, family_key, name_key
 from webapp.tools.paging import page_of
 from webapp.tools.storage import database, release_database, sessions_of
