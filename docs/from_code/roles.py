@@ -46,6 +46,22 @@ only. An excuse of every course is an administrator's.
 The list of accounts says when each signed in last, and *Never signed in* shows who has not yet. When is kept at each
 sign-in; it is no log.
 
+Everybody's profile shows where they are signed in, with browser, network address and last use, and signs them out
+there or everywhere. A new password, another role, or losing the right to sign in ends every sign-in of that account
+at once; a register that is watched live ends within two seconds.
+
+## The second step
+
+Every account may ask for a code beside the password, which an app on a phone makes (TOTP, as all such apps do):
+*Profile > Second step at the sign-in > Set up…* asks for the password, shows a picture for the app, and gives ten
+recovery codes, each good for once. Changing or ending it asks for a code.
+
+`ATTENDANCE_WEB_SECOND_FACTOR=administrators` requires it of administrators, `everybody` of all who sign in: until
+they have set it up, they open nothing but the page on which they do. Links and new passwords do not lift it. Who lost
+phone and recovery codes asks an administrator: *Lift…* on the account's page, or `attendance lecturer
+lift-second-factor EMAIL` on the server, for the only administrator. Be sure who asks. Where it is required, the next
+sign-in leads to setting it up again.
+
 ## What each address needs
 
 Of the addresses under `/admin` each needs *{administer}*. A new address that says nothing needs that too.
