@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from attendance.database.access.sign_ins import end_what_a_backup_brought_back
 from attendance.database.engine import current_revision, upgrade
 from attendance.database.opening import open_engine
 from attendance.database.upkeep.backup import backup, delete_older_backups, restore
@@ -42,13 +43,15 @@ def backup_command(folder: Path | None, keep: int | None) -> None:
 def restore_command(file: Path, replace: bool) -> None:
     """Put the backup FILE in the place of the database, and bring its schema up to date.
 
-    Stop the recognition service and the dashboard first.
+    Stop the recognition service and the dashboard first. Everybody signs in again, and links that were sent before
+    must be made anew.
     """
     with open_engine(load_settings().database_url) as engine:
         restore(engine, file, replace=replace)
         upgrade(engine)
+        end_what_a_backup_brought_back(engine)
         note_run(engine, {"file": file.name})
-        click.echo(f"Restored {file}; the database is at schema {current_revision(engine)}.")
+        click.echo(f"Restored {file}; the database is at schema {current_revision(engine)}. Everybody signs in again.")
 
 
 @click.command("copy")

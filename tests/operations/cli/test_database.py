@@ -10,11 +10,27 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.passwords import password_problem, verify_password
 from attendance.database.access.tokens import api_token_of, camera_of
-from attendance.database.models import Account, AccountRole, ApiToken, Camera, Role, Room, SecondFactor, utc_now
+from attendance.database.models import (
+    Account,
+    AccountRole,
+    ApiToken,
+    Attendance,
+    Camera,
+    PasswordLink,
+    Role,
+    Room,
+    SecondFactor,
+    SignIn,
+    StudentLink,
+    utc_now,
+)
 from operations.cli.main import attendance
+from tests.attendance.database.full_database import fill
 from tests.factories import is_signed_in, make_course, make_department, make_sign_in
 
 Type = Callable[..., Result]
+ENDED = (SignIn, PasswordLink, StudentLink)
+KEPT = (Account, SecondFactor, Attendance)
 
 
 @pytest.fixture
@@ -34,6 +50,22 @@ def test_upgrade_then_nothing_to_do_then_down(type_: Type) -> None:
     assert "up to date" in type_("db", "upgrade").stdout
     assert "Run" not in type_("db", "current").stdout
     assert "base (no tables)" in type_("db", "downgrade", "base", answers="y\n").stdout
+
+
+def test_a_restored_backup_brings_no_sign_in_and_no_link_back(
+    type_: Type, engine: sa.Engine, db: Session, tmp_path: Path
+) -> None:
+    fill(db)
+    made = type_("db", "backup", str(tmp_path)).stdout.split(" (")[0]
+    db.execute(sa.delete(SignIn))
+    db.commit()
+    db.close()
+    done = type_("db", "restore", made, "--replace")
+    assert "Everybody signs in again." in done.stdout
+    with engine.connect() as connection:
+        left = {model: connection.scalar(sa.select(sa.func.count()).select_from(model)) for model in ENDED + KEPT}
+    assert [left[model] for model in ENDED] == [0, 0, 0]
+    assert all(left[model] for model in KEPT)
 
 
 @pytest.mark.parametrize(
