@@ -92,13 +92,14 @@ class Importing:
     @contextmanager
     def _noted(self, db: Session, file: ImportFile, *, apply: bool) -> Iterator[dict[str, str | int]]:
         """Note in the audit log what became of a file, which the block says; also of one that ended in its middle."""
-        details: dict[str, str | int] = {"kind": file.kind.slug}
+        details: dict[str, str | int] = {}
         try:
             yield details
         finally:
             if apply:
-                actor, name = actor_of(self.recorder), Path(file.name).name
-                transact(db, lambda db: note(db, AuditAction.IMPORTED, actor=actor, subject=name, details=details))
+                # Not the file's name, which a person gave it and which may be a student's.
+                actor, kind = actor_of(self.recorder), file.kind.slug
+                transact(db, lambda db: note(db, AuditAction.IMPORTED, actor=actor, subject=kind, details=details))
 
 
 def in_order(files: Sequence[ImportFile]) -> list[ImportFile]:

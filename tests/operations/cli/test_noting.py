@@ -134,8 +134,8 @@ def test_an_import_is_noted_with_its_counts_and_each_consent(log, tmp_path) -> N
     _run("import", "students", str(file), "--apply")
     consent, imported = log.scalars(sa.select(AuditEntry).order_by(AuditEntry.id)).all()
     assert (consent.action, consent.student) == ("consent.given", "990001")
-    assert (imported.action, imported.subject, imported.actor_kind) == ("file.imported", "new.csv", ActorKind.COMMAND)
-    assert imported.details | {"kind": "students", "lines": 1, "added": 1} == imported.details
+    assert (imported.action, imported.subject, imported.actor_kind) == ("file.imported", "students", ActorKind.COMMAND)
+    assert imported.details | {"lines": 1, "added": 1} == imported.details
 
 
 def test_a_backup_and_a_purge_are_noted(log) -> None:
