@@ -97,7 +97,7 @@ def export_pickle(file: Path, store: Path | None, *, force: bool) -> None:
         with open_register(settings.database_url) as sessions:
             note_command(sessions, "attendance index export-pickle", counts)
     except DatabaseError as error:
-        click.echo(f"Not noted in the audit log: {error}", err=True)
+        click.echo(f"Not noted in the audit log: {error.__cause__ or error}", err=True)
     click.echo(
         f"Wrote {count_of(len(names), 'encoding')} of {count_of(len(in_use), 'student')} to {file}. "
         "It holds biometric data; only you can read it."

@@ -27,7 +27,7 @@ from attendance.database.access.sign_ins import (
     note_use,
     sign_in_of,
 )
-from attendance.database.models import Account, AccountRole, Course, SignIn, Student, utc_now
+from attendance.database.models import Account, AccountRole, Course, Role, SignIn, Student, utc_now
 from webapp.account.browsers import browser_name
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of, needs
 from webapp.account.throttle import network_of
@@ -205,8 +205,8 @@ def _require_permission() -> None:
     need = needed()
     if isinstance(need, Access) or need is Permission.READ or may(need):
         return
-    if need is Permission.ADMINISTER:
-        abort(403)
+    if need not in PERMISSIONS[Role.DEPARTMENT] | PERMISSIONS[Role.LECTURER] | PERMISSIONS[Role.ASSISTANT]:
+        abort(403)  # administrators' own
     rule = request.url_rule
     if rule is not None and rule.arguments - (rule.defaults or {}).keys():  # the path names something
         abort(404)

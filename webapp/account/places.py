@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import Blueprint, flash, redirect, url_for
+from flask import Blueprint, abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -32,10 +32,11 @@ def end_one(sign_in_id: int) -> ResponseReturnValue:
         return signed_out()
     db = begin_change()
     ended = end_sign_ins(db, SignIn.id == sign_in_id, SignIn.account_id == account.id)
-    if ended:
-        noted(AuditAction.SIGNED_OUT_ELSEWHERE)
+    if not ended:
+        abort(404)
+    noted(AuditAction.SIGNED_OUT_ELSEWHERE)
     db.commit()
-    flash(gettext("You are signed out there.") if ended else gettext("That sign-in had ended already."), "success")
+    flash(gettext("You are signed out there."), "success")
     return redirect(url_for("profile.page"))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 from flask_babel import gettext
 
-from attendance.database.audit.finding import Place, Wanted
+from attendance.database.audit.finding import EntryFilter, EntryPlace
 from attendance.database.models import AuditAction, AuditEntry
 from webapp.audit.words import KIND_WORDS
 from webapp.tools.times import day_bounds, read_day, start_of_day
@@ -29,7 +29,7 @@ class Asked:
         last_day: until which day.
     """
 
-    wanted: Wanted
+    wanted: EntryFilter
     arguments: dict[str, Any]
     errors: dict[str, str] = field(default_factory=dict)
     first_day: date | None = None
@@ -48,7 +48,7 @@ def asked_filter() -> Asked:
     if first and last and first > last:
         errors["to"] = gettext("This day is before the first one.")
     person = arguments.get("person")
-    wanted = Wanted(
+    wanted = EntryFilter(
         action=action,
         # Addresses are kept in small letters; users of a machine have none.
         person=person.lower() if person and "@" in person else person,
@@ -59,13 +59,13 @@ def asked_filter() -> Asked:
     return Asked(wanted, arguments, errors, first, last)
 
 
-def place_in(name: str) -> Place | None:
+def place_in(name: str) -> EntryPlace | None:
     """The place of the log that a parameter of the address names; None for none, and for what is no place."""
     moment, _, number = request.args.get(name, "").partition("-")
     if not all(text.isascii() and text.isdecimal() and len(text) < 19 for text in (moment, number)):
         return None
     try:
-        return Place(_EPOCH + timedelta(microseconds=int(moment)), int(number))
+        return EntryPlace(_EPOCH + timedelta(microseconds=int(moment)), int(number))
     except OverflowError:
         return None
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.audit.finding import Wanted, all_entries
+from attendance.database.audit.finding import EntryFilter, all_entries
 from attendance.database.models import AuditEntry
 from webapp.audit.words import action_words, actor_words, detail_words, student_words
 from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.tools.times import zone
 
 
-def audit_sheet(wanted: Wanted, sessions: sessionmaker[Session]) -> Sheet:
+def audit_sheet(wanted: EntryFilter, sessions: sessionmaker[Session]) -> Sheet:
     """Every entry of a filter, the newest first; read while it is written, in a database session of its own."""
     columns = [
         SheetColumn(lazy_gettext("Number"), CellKind.WHOLE),
@@ -28,7 +28,7 @@ def audit_sheet(wanted: Wanted, sessions: sessionmaker[Session]) -> Sheet:
     return Sheet(lazy_gettext("Audit log"), columns, _rows(wanted, sessions))
 
 
-def _rows(wanted: Wanted, sessions: sessionmaker[Session]) -> Iterator[Sequence[Cell]]:
+def _rows(wanted: EntryFilter, sessions: sessionmaker[Session]) -> Iterator[Sequence[Cell]]:
     with sessions() as db:
         yield from (_cells(entry) for entry in all_entries(db, wanted))
 

@@ -43,7 +43,7 @@ def _log_request(response: Response) -> Response:
 
 def _account_id() -> int | None:
     # A failed request must not ask the database again, nor fail while it is logged.
-    if g.get("bare_page") or "_login_user" not in g:
+    if g.get("bare_page") or "sign_in" not in g:
         return None
     account = signed_in_account()
     key = None if account is None else sa.inspect(account).identity  # known even when the row must be read again

@@ -12,7 +12,7 @@ from attendance.database.models import AuditAction, AuditEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EntryPlace:
     """A place in the log: just below an entry."""
 
     happened_at: datetime
@@ -20,7 +20,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EntryFilter:
     """Which entries are looked for; what is None asks for nothing.
 
     Attributes:
@@ -38,7 +38,7 @@ class Wanted:
     before: datetime | None = None
 
 
-def entries(db: Session, wanted: Wanted, *, below: Place | None = None, most: int) -> Sequence[AuditEntry]:
+def entries(db: Session, wanted: EntryFilter, *, below: EntryPlace | None = None, most: int) -> Sequence[AuditEntry]:
     """The newest entries, below a place of the log.
 
     Each filter is a range of an index in the order of the list, so that only what is shown is read.
@@ -46,7 +46,7 @@ def entries(db: Session, wanted: Wanted, *, below: Place | None = None, most: in
     return _newest(db, wanted, _below(below), most=most, newest_first=True)
 
 
-def entries_above(db: Session, wanted: Wanted, *, above: Place, most: int) -> Sequence[AuditEntry]:
+def entries_above(db: Session, wanted: EntryFilter, *, above: EntryPlace, most: int) -> Sequence[AuditEntry]:
     """The entries just above a place of the log, the newest first."""
     later = AuditEntry.happened_at > above.happened_at
     beside = sa.and_(AuditEntry.happened_at == above.happened_at, AuditEntry.id > above.entry_id)
@@ -55,9 +55,9 @@ def entries_above(db: Session, wanted: Wanted, *, above: Place, most: int) -> Se
     return list(reversed(_newest(db, wanted, where, most=most, newest_first=False)))
 
 
-def all_entries(db: Session, wanted: Wanted, *, at_once: int = 1_000) -> Iterator[AuditEntry]:
+def all_entries(db: Session, wanted: EntryFilter, *, at_once: int = 1_000) -> Iterator[AuditEntry]:
     """Every entry that is wanted, read some at a time, each time in a transaction of its own."""
-    place: Place | None = None
+    place: EntryPlace | None = None
     while True:
         some = entries(db, wanted, below=place, most=at_once)
         yield from some
@@ -68,12 +68,12 @@ def all_entries(db: Session, wanted: Wanted, *, at_once: int = 1_000) -> Iterato
         db.commit()  # so that nobody's change waits for a long list
 
 
-def place_of(entry: AuditEntry) -> Place:
+def place_of(entry: AuditEntry) -> EntryPlace:
     """The place just below an entry."""
-    return Place(entry.happened_at, entry.id)
+    return EntryPlace(entry.happened_at, entry.id)
 
 
-def _below(place: Place | None) -> list[sa.ColumnElement[bool]]:
+def _below(place: EntryPlace | None) -> list[sa.ColumnElement[bool]]:
     if place is None:
         return []
     earlier = AuditEntry.happened_at < place.happened_at
@@ -82,7 +82,7 @@ def _below(place: Place | None) -> list[sa.ColumnElement[bool]]:
 
 
 def _newest(
-    db: Session, wanted: Wanted, where: Sequence[sa.ColumnElement[bool]], *, most: int, newest_first: bool
+    db: Session, wanted: EntryFilter, where: Sequence[sa.ColumnElement[bool]], *, most: int, newest_first: bool
 ) -> list[AuditEntry]:
     found: dict[int, AuditEntry] = {}
     order = (AuditEntry.happened_at, AuditEntry.id)
@@ -111,7 +111,7 @@ def _of_kind(action: str | None) -> list[list[sa.ColumnElement[bool]]]:
     return [[AuditEntry.action == str(each)] for each in actions]
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
+def _conditions(wanted: EntryFilter) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
     if wanted.student is not None:
         conditions.append(AuditEntry.student == wanted.student)

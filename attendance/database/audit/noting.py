@@ -90,7 +90,7 @@ def note(
     kept = {key: value[:_LONGEST_DETAIL] if isinstance(value, str) else value for key, value in details.items()}
     entry.details = kept or None
     db.add(entry)
-    told = {"by": who.account_id, "actor": who.kind.value} | ({} if student or not subject else {"subject": subject})
+    told = {"by": who.account_id, "actor": who.kind.value}
     db.info.setdefault(_TOLD, []).append((action.value.replace(".", "_"), told))
 
 
@@ -103,7 +103,8 @@ def note_command(sessions: sessionmaker[Session], words: str, details: Details =
 def tell_of_entries(sessions: sessionmaker[Session]) -> None:
     """Let sessions write a line into the program's log for each new entry, once it is committed.
 
-    A copy of that log elsewhere shows what is missing here. Nothing is erased there, so no student's number is in it.
+    A copy of that log elsewhere shows what is missing here. Nothing is erased there, so it says neither to whom nor
+    with which address.
     """
 
     def tell(db: Session) -> None:

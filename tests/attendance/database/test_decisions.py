@@ -403,4 +403,4 @@ def test_closing_five_hundred_reads_the_minutes_once_and_inserts_once(db, sessio
     ]
     assert sum("FROM observation" in text and "observation.counts" in text for text in closing) == 1
     assert sum(text.startswith("INSERT INTO attendance ") for text in statements) == 1
-    assert len(closing) < 20
+    assert len(closing) < 21

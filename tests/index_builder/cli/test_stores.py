@@ -106,7 +106,7 @@ def test_face_recognition_users_can_go_back(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "back.pickle"
     done = run("index", "export-pickle", file)
     assert done.exit_code == 0
-    assert done.output.startswith(f"Wrote 2 encodings of 2 students to {file}.")
+    assert done.stdout.startswith(f"Wrote 2 encodings of 2 students to {file}.")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     content = pickle.loads(file.read_bytes())  # noqa: S301
     assert content["names"] == ["1001", "1002"]

@@ -6,11 +6,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.audit.finding import Place, Wanted, all_entries, entries, entries_above, place_of
+from attendance.database.audit.finding import EntryFilter, EntryPlace, all_entries, entries, entries_above, place_of
 from attendance.database.models import ActorKind, AuditEntry
 from tests.factories import NINE
 
-EVERYTHING = Wanted()
+EVERYTHING = EntryFilter()
 
 
 @pytest.fixture
@@ -44,23 +44,23 @@ def test_pages_follow_each_other_without_a_gap_and_back(log):
         page = entries(log, EVERYTHING, below=place_of(page[-1]), most=5)
     whole = [entry.id for entry in entries(log, EVERYTHING, most=99)]
     assert seen == whole
-    back = entries_above(log, EVERYTHING, above=Place(NINE + timedelta(minutes=2), whole[7]), most=5)
+    back = entries_above(log, EVERYTHING, above=EntryPlace(NINE + timedelta(minutes=2), whole[7]), most=5)
     assert [entry.id for entry in back] == whole[2:7]
 
 
 @pytest.mark.parametrize(
     ("wanted", "kept"),
     [
-        (Wanted(action="sign_in.failed"), 4),
-        (Wanted(action="sign_in"), 8),
-        (Wanted(action="sign"), 0),
-        (Wanted(action="%"), 0),
-        (Wanted(person="p1@example.edu"), 6),
-        (Wanted(person="p0@example.edu"), 7),
-        (Wanted(student="s3"), 3),
-        (Wanted(since=NINE + timedelta(minutes=4)), 4),
-        (Wanted(before=NINE + timedelta(minutes=1)), 2),
-        (Wanted(action="student", person="p0@example.edu", student="s1", since=NINE, before=NINE), 0),
+        (EntryFilter(action="sign_in.failed"), 4),
+        (EntryFilter(action="sign_in"), 8),
+        (EntryFilter(action="sign"), 0),
+        (EntryFilter(action="%"), 0),
+        (EntryFilter(person="p1@example.edu"), 6),
+        (EntryFilter(person="p0@example.edu"), 7),
+        (EntryFilter(student="s3"), 3),
+        (EntryFilter(since=NINE + timedelta(minutes=4)), 4),
+        (EntryFilter(before=NINE + timedelta(minutes=1)), 2),
+        (EntryFilter(action="student", person="p0@example.edu", student="s1", since=NINE, before=NINE), 0),
     ],
 )
 def test_filters_keep_what_is_wanted(log, wanted, kept):
@@ -70,7 +70,7 @@ def test_filters_keep_what_is_wanted(log, wanted, kept):
 
 
 def test_a_person_is_found_on_either_side_page_by_page(log):
-    wanted = Wanted(person="p0@example.edu")
+    wanted = EntryFilter(person="p0@example.edu")
     first = entries(log, wanted, most=4)
     rest = entries(log, wanted, below=place_of(first[-1]), most=4)
     assert len(first) + len(rest) == 7

@@ -81,11 +81,12 @@ def test_as_an_operator_types_it(
 ) -> None:
     with Session(sqlite) as db:
         fill(db)
+    before = rows_of(sqlite)  # where it is noted, too, that the copy was made
     monkeypatch.setenv("ATTENDANCE_DATABASE_URL", sqlite.url.render_as_string(hide_password=False))
     done = CliRunner().invoke(attendance, ["db", "copy", "-"], input=database_url + "\n")
     assert done.exit_code == 0, done.stderr
     assert "Copied and compared" in done.stdout
-    assert rows_of(engine) == rows_of(sqlite)
+    assert rows_of(engine) == before
     again = CliRunner().invoke(attendance, ["db", "copy", database_url])
     assert again.exit_code == 1
     assert "already holds rows" in again.stderr

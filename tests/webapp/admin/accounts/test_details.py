@@ -148,7 +148,7 @@ def test_a_new_password_ends_the_old_one_and_every_sign_in(site, admin, site_db,
     assert verify_password(lecturer_called(site_db, ada.email).password_hash, password)
     assert hers.get("/profile").status_code == 302
     logged = "".join(capfd.readouterr())
-    assert "account_password_reset" in logged
+    assert "password_reset" in logged
     assert password not in logged
 
 
