@@ -1,6 +1,6 @@
 """Minutes that kept frames say were watched, of sessions that are closed: they make absences, so they are held, too."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -33,8 +33,10 @@ def hold_late_minutes(db: Session, observed: Observed, *, now: datetime | None =
     Returns:
         What counts at once: the rest.
     """
-    late, known = observed.by_kept, _known(db, observed)
-    left = observed
+    late = observed.by_kept
+    if not late:
+        return observed
+    known, left = _known(db, observed), observed
     for session in _closed_sessions(db, observed):
         mine = late & bits_between(observed.hour, watch_begins(session), session.ends_at)
         if not mine:
@@ -98,10 +100,8 @@ def _known(db: Session, observed: Observed) -> int:
     return known
 
 
-def _closed_sessions(db: Session, observed: Observed) -> Iterator[ClassSession]:
-    """The closed sessions of an hour in a room, none of which is opened again meanwhile."""
-    if not observed.by_kept:
-        return iter(())
+def _closed_sessions(db: Session, observed: Observed) -> list[ClassSession]:
+    """The closed sessions of an hour in a room, none of which is opened again meanwhile; by their start."""
     query = (
         sa.select(ClassSession)
         .where(
@@ -114,7 +114,7 @@ def _closed_sessions(db: Session, observed: Observed) -> Iterator[ClassSession]:
         .execution_options(populate_existing=True)
     )
     found = db.scalars(query).all()
-    return iter(sorted((one for one in found if one.closed_at is not None), key=lambda one: one.starts_at))
+    return sorted((one for one in found if one.closed_at is not None), key=lambda one: one.starts_at)
 
 
 def _hold(db: Session, session: ClassSession, minutes: Observed, now: datetime) -> bool:
