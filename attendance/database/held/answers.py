@@ -7,11 +7,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.conclusions import is_within
 from attendance.database.decisions import decide_session, follow_observation
 from attendance.database.entries import Author, locked_entry, note_word
-from attendance.database.guests import record_guest
 from attendance.database.held.minutes import observed_in
+from attendance.database.held.taking_in import apply_sighting
 from attendance.database.models import (
     AttendanceEvidence,
     ClassSession,
@@ -21,7 +20,7 @@ from attendance.database.models import (
     Student,
     utc_now,
 )
-from attendance.database.register import Sighting, record_sighting, session_in_force
+from attendance.database.register import Sighting, session_in_force
 from attendance.database.transactions import transact
 from attendance.database.watching.observation import record_observation
 from attendance.errors import AttendanceError
@@ -120,7 +119,7 @@ def _answer(
     versions = {(row.session_id, row.student_id): _version(db, row) for row in done.rows}
     if accept:
         for row in done.rows:
-            _apply(db, sessions[row.session_id], row, author, done)
+            _apply(db, row, author, done)
         for hour in done.minutes:
             record_observation(db, observed_in(hour))
     for session in sessions.values():
@@ -166,13 +165,12 @@ def _version(db: Session, row: HeldSighting) -> int | None:
     return None if entry is None else entry.version
 
 
-def _apply(db: Session, session: ClassSession, row: HeldSighting, author: Author, done: Answered) -> None:
+def _apply(db: Session, row: HeldSighting, author: Author, done: Answered) -> None:
     index_number = db.scalars(sa.select(Student.index_number).where(Student.id == row.student_id)).one()
     sighting = Sighting(
         row.session_id, index_number, row.first_seen, row.last_seen, row.confidence, row.camera_id, row.origin
     )
-    within = is_within(session, row.first_seen, row.last_seen)
-    if not within or not (record_sighting(db, sighting, author=author, decide=False) or record_guest(db, sighting)):
+    if not apply_sighting(db, sighting, author=author):
         done.nowhere.add(row.student_id)
     db.execute(
         sa.update(AttendanceEvidence)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.audiences import expected_by_index_number, guest_by_index_number
 from attendance.database.conclusions import is_within
+from attendance.database.entries import Author
 from attendance.database.evidence import Evidence
 from attendance.database.guests import record_guest
 from attendance.database.models import ClassSession, HeldReason, HeldSighting, Student, utc_now
@@ -63,12 +64,14 @@ def hold_sighting(db: Session, sighting: Sighting, *, late: bool, now: datetime 
     raise RuntimeError(f"session {sighting.session_id}: a held row appears and disappears")
 
 
-def apply_sighting(db: Session, sighting: Sighting) -> bool:
+def apply_sighting(db: Session, sighting: Sighting, *, author: Author | None = None) -> bool:
     """Let a sighting count that was accepted, as if it had just been observed; whether there is a place for it.
 
-    End the transaction with `register.decide_closed`.
+    Decide a closed session again in the same transaction. `author` is the person who accepts it now, as for
+    `record_sighting`.
     """
-    return record_sighting(db, sighting, decide=False) is not None or record_guest(db, sighting) is not None
+    entered = record_sighting(db, sighting, decide=False, author=author) or record_guest(db, sighting)
+    return entered is not None
 
 
 def counts_already(db: Session, evidence: Evidence) -> bool:
