@@ -48,11 +48,8 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
         refused = allow(list(incoming.store.encodings))
         imported = merge_import(store, incoming, refused=refused, withdrawn=allow, numbers=numbers)
         note_gallery(sessions, imported.saved, now=datetime.now(UTC))
-        counts: dict[str, str | int] = {
-            "file": file.name,
-            "students": len(imported.saved),
-            "encodings": sum(imported.saved.values()),
-        }
+        # Not the file's name, which a person gave it and which may be a student's.
+        counts = {"students": len(imported.saved), "encodings": sum(imported.saved.values())}
         note_command(sessions, "attendance index import", counts)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     left_out = {**incoming.unusable, **imported.refused}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.models import Student
+from attendance.database.models import AuditEntry, Student
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store, StoreError, read_store
 from attendance.settings.families import DLIB, SFACE_MODEL
@@ -71,6 +71,16 @@ def test_a_pickle_comes_in_with_consent_and_provenance(
     assert list(read_store(store_path).encodings) == ["1001", "1002", "früh"]
     with database() as db:
         assert set(db.scalars(sa.select(Student.consent_means))) == {"form", "signed form"}
+
+
+def test_an_import_is_noted_by_its_counts_and_not_by_the_file_s_name(
+    data: Path, foreign: Path, database: sessionmaker[Session], consenting: Callable[..., None]
+) -> None:
+    consenting("1001")
+    run("index", "import", foreign)
+    with database() as db:
+        entry = db.scalars(sa.select(AuditEntry).where(AuditEntry.subject == "attendance index import")).one()
+        assert entry.details == {"students": 1, "encodings": 2}
 
 
 def test_what_cannot_come_in_is_one_sentence(data: Path, tmp_path: Path, foreign: Path) -> None:
