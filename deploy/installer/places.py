@@ -24,6 +24,17 @@ class InstallError(Exception):
     """The installation cannot go on; the message says why and what to do."""
 
 
+def give_tree(folder: Path, user: int, group: int) -> None:
+    """Give a folder and all in it to a user and a group, by their numbers; links themselves, and not what they name.
+
+    By open folders: what is swapped for a link meanwhile is not followed, as a path would.
+    """
+    for _, folders, files, here in os.fwalk(folder):
+        os.fchown(here, user, group)
+        for name in (*folders, *files):
+            os.chown(name, user, group, dir_fd=here, follow_symlinks=False)
+
+
 @dataclass
 class Places:
     """The folders of one installation, and a record of what was changed in them.
@@ -81,9 +92,7 @@ class Places:
     def give(self, path: str, owner: str) -> None:
         """Give a folder and all in it to an account; nothing in a trial."""
         if self.real:
-            user, group = pwd.getpwnam(owner).pw_uid, grp.getgrnam(owner).gr_gid
-            for found in (self.at(path), *self.at(path).rglob("*")):
-                os.lchown(found, user, group)
+            give_tree(self.at(path).resolve(), pwd.getpwnam(owner).pw_uid, grp.getgrnam(owner).gr_gid)
 
     def link(self, path: str, to: Path) -> bool:
         """Make a symbolic link, in one step where another was; whether it was made."""
@@ -99,8 +108,14 @@ class Places:
         return True
 
     def folder(self, path: str, mode: int = 0o755, *, owner: str | None = None) -> None:
-        """Make a folder; one of an account of the system's gets its mode, and itself and all in it their owner."""
+        """Make a folder; one of an account of the system's gets its mode, and itself and all in it their owner.
+
+        Raises:
+            InstallError: it is a link that one of our accounts made, which would give it the machine's own files.
+        """
         target = self.at(path)
+        if target.is_symlink() and target.lstat().st_uid not in {0, os.geteuid()}:
+            raise InstallError(f"{target} is a link that root did not make: remove it, or make it again as root")
         if not target.is_dir():
             target.mkdir(parents=True)
             target.chmod(mode)

@@ -75,13 +75,11 @@ def fetch_models(places: Places, release: Path) -> None:
             places.changes.append(line)
         else:
             print(line, flush=True)  # noqa: T201
-    own = places.at("/var/cache/attendance-serve/models")
+    cache = "/var/cache/attendance-serve"
     words = ("models", "fetch", "--from", str(places.at("/var/cache/attendance/models")))
     with suppress(InstallError):  # what is missing was said above
-        run_attendance(places, release, *words, as_user=False, ATTENDANCE_ENGINE_CACHE=str(own))
-    if own.exists():
-        places.folder("/var/cache/attendance-serve/models", 0o755, owner=f"{USER}-serve")
-        places.give("/var/cache/attendance-serve/models", f"{USER}-serve")
+        run_attendance(places, release, *words, as_user=False, ATTENDANCE_ENGINE_CACHE=f"{places.at(cache)}/models")
+    places.give(cache, f"{USER}-serve")
 
 
 def _name() -> str:

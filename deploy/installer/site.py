@@ -25,11 +25,13 @@ def make_folders(places: Places) -> None:
     for path in ("/var/lib/attendance/gallery", "/var/lib/attendance/gallery/index"):
         places.folder(path, 0o750, owner=USER)
     for found in places.at("/var/lib/attendance/gallery/index").rglob("*"):  # of a version that knew one account
-        found.chmod(0o750 if found.is_dir() else 0o640)
+        if not found.is_symlink():
+            found.chmod(0o750 if found.is_dir() else 0o640)
     for unit, name in (("serve", "serve"), ("web", "web"), ("post", "post"), ("backup", "backups")):
         places.folder(f"/var/lib/attendance/{name}", 0o700, owner=f"{USER}-{unit}")
     places.folder("/var/cache/attendance", 0o700, owner=USER)
     places.folder("/var/cache/attendance-serve", 0o700, owner=f"{USER}-serve")
+    places.folder("/var/cache/attendance-serve/models", 0o755, owner=f"{USER}-serve")
     places.folder("/var/log/attendance", 0o750)
 
 

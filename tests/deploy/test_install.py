@@ -1,6 +1,7 @@
 """The installer: what it makes, that a second run changes nothing, and what it says when it cannot go on."""
 
 import hashlib
+import os
 import shutil
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from deploy.installer.places import Places
+from deploy.installer.places import InstallError, Places, give_tree
 from deploy.installer.release import use_release
 from operations.demo.programs import free_port
 from tests.deploy.machine import SOURCE, Machine, clean_environ
@@ -95,6 +96,35 @@ def test_what_an_installation_of_one_account_kept_is_taken_over(installed: Machi
     assert stat.S_IMODE((index / "labels.json").stat().st_mode) == 0o640, "the services read it by their group"
     (index / "labels.json").unlink()
     index.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_what_a_link_names_is_not_given_away(tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "shadow").touch()
+    kept = tmp_path / "kept"
+    (kept / "models").mkdir(parents=True)
+    (kept / "models" / "a.onnx").touch()
+    (kept / "models" / "b.onnx").symlink_to(others / "shadow")
+    (kept / "folder").symlink_to(others)
+    give_tree(kept, 4711, 4712)
+    mine = [kept, *kept.rglob("*")]
+    assert {(path.lstat().st_uid, path.lstat().st_gid) for path in mine} == {(4711, 4712)}
+    assert {path.stat().st_uid for path in (others, others / "shadow")} == {0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_folder_is_no_link_that_an_account_made(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir(mode=0o755)
+    link = tmp_path / "serve"
+    link.symlink_to(tmp_path / "etc")
+    places = Places(tmp_path)
+    places.folder("/serve", 0o755, owner="attendance-serve")
+    os.lchown(link, 4711, 4711)
+    with pytest.raises(InstallError, match="root did not make"):
+        places.folder("/serve", 0o700, owner="attendance-serve")
+    assert stat.S_IMODE((tmp_path / "etc").stat().st_mode) == 0o755
 
 
 def test_the_first_administrator_is_there(installed: Machine) -> None:
