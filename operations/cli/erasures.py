@@ -27,9 +27,8 @@ def tell_erased(settings: Settings, engine: sa.Engine, report: ErasureReport) ->
         click.echo(f"Published index {report.published}.")
         if report.unrecorded is not None:
             click.echo(f"Index {report.published} is not recorded in the database: {report.unrecorded}", err=True)
-    if report.unfinished:
-        left = ". ".join(report.unfinished)
-        raise click.ClickException(f"not everything is erased: {left}. Ask for the erasure again")
+    if report.left is not None:
+        raise click.ClickException(f"not everything is erased: {report.left} Ask for the erasure again")
     waiting = sorted({_named(service) for _, services in services_waited_for(engine) for service in services})
     if waiting:
         click.echo(
