@@ -111,9 +111,10 @@ def _conclude(
     closing = basis_of(session)
     known = _known_of_entries(db, session, entries, closing) | _known_of_others(db, without_entry)
     unseen = [student for student, of in known.items() if of.first_seen is None]
-    excused = excused_students(db, session, unseen) if unseen and closing is not None else frozenset()
-    known |= {student: replace(known[student], excused=True) for student in excused}
-    known |= _withheld(db, session, entries, known)
+    if unseen and closing is not None:
+        excused = excused_students(db, session, unseen)
+        known |= {student: replace(known[student], excused=True) for student in excused}
+        known |= _withheld(db, session, entries, known)
     minutes = [] if closing is Closing.BEFORE_OBSERVATION else watched_of(db, session)
     return conclude(session, known, minutes, closing=closing, required=rules_of(db).required_observation)
 
