@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from attendance.database.engine import BEGIN_MODE, DatabaseError
 
 _WAIT_S = 10
-_BRIEFLY_MS = 50
+_BRIEFLY_S = 0.05
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def in_passing(engine: sa.Engine, statement: sa.Executable) -> bool:
         Whether it was executed.
     """
     try:
-        with engine.connect() as connection, _impatient(connection), connection.begin():
+        with engine.connect() as connection, impatient(connection, _BRIEFLY_S), connection.begin():
             connection.execute(statement)
     except sa.exc.SQLAlchemyError:
         return False
@@ -63,16 +63,17 @@ def in_passing(engine: sa.Engine, statement: sa.Executable) -> bool:
 
 
 @contextmanager
-def _impatient(connection: sa.Connection) -> Iterator[None]:
-    """Do not wait for locks, but for a moment.
+def impatient(connection: sa.Connection, longest_s: float) -> Iterator[None]:
+    """Wait for locks no longer than for some seconds, on a server at least for one; afterwards as long as before.
 
     https://www.sqlite.org/pragma.html#pragma_busy_timeout, in milliseconds;
     https://mariadb.com/kb/en/innodb-system-variables/#innodb_lock_wait_timeout, in seconds.
     """
     if connection.dialect.name == "sqlite":
-        read, write, brief = "PRAGMA busy_timeout", "PRAGMA busy_timeout = {}", _BRIEFLY_MS
+        read, write, brief = "PRAGMA busy_timeout", "PRAGMA busy_timeout = {}", round(longest_s * 1000)
     else:
-        read, write, brief = "SELECT @@innodb_lock_wait_timeout", "SET innodb_lock_wait_timeout = {}", 1
+        read, write = "SELECT @@innodb_lock_wait_timeout", "SET innodb_lock_wait_timeout = {}"
+        brief = max(1, round(longest_s))
     before = connection.exec_driver_sql(read).scalar()
     connection.exec_driver_sql(write.format(brief))
     connection.rollback()

@@ -6,6 +6,7 @@ import time
 import sqlalchemy as sa
 
 from attendance.database.engine import DatabaseError
+from attendance.database.locks import impatient
 from attendance.database.models import (
     AuditEntry,
     Base,
@@ -111,19 +112,14 @@ def tables_of_students() -> list[str]:
 
 def _empty_log(engine: sa.Engine) -> bool:
     """Copy the write-ahead log into the database's file and cut it off; whether all of it could be."""
-    with engine.connect() as connection:
+    with engine.connect() as connection, impatient(connection, _TRY_S):
         # Past SQLAlchemy's transaction, in which a checkpoint would do nothing.
         cursor = connection.connection.cursor()
         try:
-            cursor.execute("PRAGMA busy_timeout")
-            (before,) = cursor.fetchone() or (0,)
-            cursor.execute(f"PRAGMA busy_timeout = {_TRY_S * 1000:.0f}")
-            try:
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                busy = (cursor.fetchone() or (1,))[0]
-            except sqlite3.OperationalError:  # somebody else is at it
-                busy = 1
-            cursor.execute(f"PRAGMA busy_timeout = {before}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = (cursor.fetchone() or (1,))[0]
+        except sqlite3.OperationalError:  # somebody else is at it
+            busy = 1
         finally:
             cursor.close()
     return not busy
