@@ -42,8 +42,7 @@ def move_outbox(places: Places, number: int) -> None:
         after = places.at(f"/var/lib/attendance/serve/outbox-{number}.db{suffix}")
         if before.exists() and not after.exists():
             before.replace(after)
-            if places.real:
-                shutil.chown(after, f"{USER}-serve", f"{USER}-serve")
+            places.give("/var/lib/attendance/serve", f"{USER}-serve")
             places.changes.append(f"moved {before} to {after}")
 
 
