@@ -16,6 +16,7 @@ ADDRESS = "address of who asks"
 """Under which a session's `info` has the network address that its work is asked for from."""
 
 _TOLD = "entries to be told of"
+_WHO = "account of who asks"
 
 log = structlog.get_logger()
 
@@ -125,7 +126,8 @@ def _actor(db: Session, actor: Actor | int | None) -> Actor:
         return actor
     if actor is None:
         return NOBODY
-    account = db.get(Account, actor)
+    # Held, since a session forgets what nobody holds, and would ask again for each of an import's thousands of entries.
+    account = db.info[_WHO] = db.get(Account, actor)
     return Actor(ActorKind.ACCOUNT, None if account is None else account.email, actor)
 
 

@@ -42,6 +42,17 @@ def test_it_stays_as_it_was_when_the_account_is_renamed_and_deleted(db):
     assert (entry.account_id, entry.actor) == (key, address)
 
 
+def test_many_entries_of_an_account_ask_for_it_once(engine, sessions):
+    with sessions.begin() as db:
+        key = make_lecturer(db).id
+    asked = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *call: asked.append("FROM account" in call[2]))
+    with sessions.begin() as db:
+        for number in range(5):
+            note(db, AuditAction.CONSENT_GIVEN, actor=key, student=f"s{number}")
+    assert sum(asked) == 1
+
+
 def test_what_is_rolled_back_leaves_no_entry(db):
     note(db, AuditAction.SIGNED_OUT, actor=None)
     db.rollback()
