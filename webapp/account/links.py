@@ -45,9 +45,6 @@ def set_password_now() -> ResponseReturnValue:
     token = form.link.data or ""
     lecturer, refusal = _whose(token)
     if lecturer is None:
-        db = begin_change()
-        note(db, AuditAction.PASSWORD_LINK_REFUSED, actor=None)
-        db.commit()
         return refusal
     if not form.validate():
         return _form_page(form, lecturer), 422
@@ -64,12 +61,19 @@ def set_password_now() -> ResponseReturnValue:
 
 
 def _whose(token: str) -> tuple[Account | None, ResponseReturnValue]:
-    """Whose link it is, or what to answer; attempts count like those at a password, from the address they come from."""
+    """Whose link it is, or what to answer; attempts count like those at a password, from the address they come from.
+
+    One that is sent and refused is noted; looking at it is none, and of who has to wait nothing more is noted.
+    """
     attempt = begin_attempt(f"link {hash_token(token[:_LONGEST_TOKEN])}")
     if attempt.wait_s:
         return None, too_many(attempt, render_template("account/set_password.html", wait=wait_text(attempt)))
     lecturer = account_of_link(database(), token, now=utc_now()) if len(token) <= _LONGEST_TOKEN else None
     end_attempt(attempt, right=lecturer is not None)
+    if lecturer is None and request.method == "POST":
+        db = begin_change()
+        note(db, AuditAction.PASSWORD_LINK_REFUSED, actor=None)
+        db.commit()
     return lecturer, _refusal()
 
 

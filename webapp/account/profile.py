@@ -12,7 +12,6 @@ from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import hash_password
-from attendance.database.access.second_factors import factor_of
 from attendance.database.models import Account, AuditAction
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.ask_password import ask_password
@@ -192,5 +191,4 @@ def _page(
         password=password or PasswordForm(formdata=None),
         places=places(),
         here=this_sign_in(),
-        second_factor=factor_of(database(), lecturer.id),
     )

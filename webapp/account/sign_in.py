@@ -86,7 +86,7 @@ def sign_in_now() -> ResponseReturnValue:
         database().commit()
         return render_template("account/sign_in.html", form=form, failed=_WRONG), 422
     target = safe_path(form.next.data)
-    if lecturer.second_factor is not None and lecturer.second_factor.confirmed_at is not None:
+    if lecturer.second_factor_since is not None:
         database().commit()
         begin_half_sign_in(lecturer)
         return redirect(url_for("code.page", next=target))

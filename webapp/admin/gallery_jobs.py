@@ -9,7 +9,6 @@ from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.models import JOB_ABANDONED, Erasure, GalleryJob, GalleryJobPhoto, JobState
-from attendance.database.upkeep.erasure_requests import is_being_erased
 from webapp.admin.blueprint import blueprint
 from webapp.admin.erasures import ShownErasure, erasures_of
 
@@ -74,12 +73,13 @@ def jobs_of(db: Session, index_number: str, now: datetime) -> StudentJobs:
     query = sa.select(GalleryJob).options(joinedload(GalleryJob.requested_by)).where(mine)
     shown = db.scalars(query.order_by(GalleryJob.id.desc()).limit(_SHOWN)).all()
     waiting = any(job.state is JobState.WAITING for job in shown)
-    erasing = is_being_erased(db, index_number)
+    erasures = erasures_of(db, index_number, now)
+    erasing = any(erasure.row.finished_at is None for erasure in erasures)  # one that is open is joined, so the latest
     return StudentJobs(
         shown=shown,
         photos=_photos_of(db, [job.id for job in shown if job.state in _OPEN]),
         total=db.scalar(sa.select(sa.func.count()).select_from(GalleryJob).where(mine)) or 0,
-        erasures=erasures_of(db, index_number, now),
+        erasures=erasures,
         moving=erasing or any(job.state in _OPEN for job in shown),
         erasing=erasing,
         stalled=(waiting or erasing) and stalled_since(db, now) is not None,

@@ -8,8 +8,8 @@ from flask import request
 from flask_babel import gettext
 
 from attendance.database.audit.finding import EntryFilter, EntryPlace
-from attendance.database.models import AuditAction, AuditEntry
-from webapp.audit.words import KIND_WORDS
+from attendance.database.models import AuditEntry
+from webapp.audit.words import ACTION_WORDS, KIND_WORDS
 from webapp.tools.times import day_bounds, read_day, start_of_day
 
 FILTERS = ("action", "person", "student", "from", "to")
@@ -42,7 +42,7 @@ def asked_filter() -> Asked:
     arguments = {name: text for name, text in given.items() if text}
     errors: dict[str, str] = {}
     action = arguments.get("action")
-    if action is not None and action not in KIND_WORDS and action not in set(AuditAction):
+    if action is not None and action not in KIND_WORDS and action not in ACTION_WORDS:
         errors["action"], action = gettext("Choose one of the list."), None
     first, last = _day(arguments, "from", errors), _day(arguments, "to", errors)
     if first and last and first > last:

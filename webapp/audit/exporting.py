@@ -3,15 +3,15 @@
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from sqlalchemy.orm import Session
 
-from attendance.database.audit.noting import ADDRESS, THE_STUDENT, Actor, note, words_of_session
+from attendance.database.audit.noting import THE_STUDENT, Actor, note, words_of_session
 from attendance.database.models import AuditAction, ClassSession, Course, Department, Student
 from attendance.database.transactions import transact
 from webapp.account.identity import signed_in_account, signed_in_student
 from webapp.audit.words import TYPED
-from webapp.tools.storage import sessions_of
+from webapp.tools.storage import database
 
 _SAID = frozenset(
     {
@@ -33,9 +33,7 @@ def _note_file(response: Response) -> Response:
         return response
     actor, student = _who()
     try:
-        with sessions_of(current_app)() as db:
-            db.info[ADDRESS] = request.remote_addr
-            transact(db, lambda db: _note(db, actor, student))
+        transact(database(), lambda db: _note(db, actor, student))
     except BaseException:
         response.close()
         raise

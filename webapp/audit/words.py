@@ -41,7 +41,7 @@ KIND_WORDS: Mapping[str, Any] = {
 }
 """Of what stands before the full stop of an action, in the order of the list."""
 
-ACTION_WORDS: Mapping[AuditAction, Any] = {
+ACTION_WORDS: Mapping[str, Any] = {
     AuditAction.SIGNED_IN: lazy_gettext("Signed in"),
     AuditAction.SIGN_IN_FAILED: lazy_gettext("Sign-in failed"),
     AuditAction.SIGNED_OUT: lazy_gettext("Signed out"),
@@ -164,8 +164,7 @@ _DETAIL_WORDS: Mapping[str, Any] = {
 
 def action_words(action: str) -> str:
     """What was done; of an action that a newer version wrote, its own name."""
-    known = action in set(AuditAction)
-    return str(ACTION_WORDS[AuditAction(action)]) if known else action
+    return str(ACTION_WORDS.get(action, action))
 
 
 def actor_words(entry: AuditEntry) -> str:

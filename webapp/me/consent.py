@@ -29,11 +29,12 @@ def consent_page(student: Student, wrong: ProposalForm | None = None) -> Respons
     """The page, with a form for photos that may have errors."""
     db = database()
     shown = photo_parts(student, wrong)
+    erasing = is_being_erased(db, student.index_number)
     page = render_template(
         "me/consent.html",
         student=student,
-        erasing=is_being_erased(db, student.index_number),
-        services=services_left(db, student.index_number, utc_now()),
+        erasing=erasing,
+        services=services_left(db, student.index_number, utc_now()) if erasing else 0,
         consent_changes=consent_history(db, student.id),
         **shown,
     )

@@ -116,7 +116,6 @@ def open_link() -> ResponseReturnValue:
     token = form.link.data or ""
     student, refusal = _whose(token)
     if student is None:
-        _note_refused(None)
         return refusal
     if not (_asked_here(student) or _names(form, student)):
         form.index_number.errors = [gettext("This link belongs to another index number.")]
@@ -152,7 +151,10 @@ def sign_out_now() -> ResponseReturnValue:
 
 
 def _whose(token: str) -> tuple[Student | None, ResponseReturnValue]:
-    """Whose link it is, or what to answer; who tries links is slowed down as who guesses passwords is."""
+    """Whose link it is, or what to answer; who tries links is slowed down as who guesses passwords is.
+
+    One that is sent and refused is noted; looking at it is none, and of who has to wait nothing more is noted.
+    """
     attempt = _begin(_key_of(token))
     if attempt.wait_s:
         return None, too_many(attempt, render_template("me/link.html", wait=_wait_text(attempt)))
@@ -160,6 +162,8 @@ def _whose(token: str) -> tuple[Student | None, ResponseReturnValue]:
     database().commit()
     if student is None:
         _throttle().fail(attempt)
+        if request.method == "POST":
+            _note_refused(None)
     else:
         _throttle().uncount(attempt)  # the wrong index numbers before it count on
     return student, _refusal()

@@ -47,9 +47,9 @@ def rests_on(person: Account | Student) -> str:
     if isinstance(person, Student):
         facts = ["student", person.email or ""]
     else:
-        factor = person.second_factor.confirmed_at if person.second_factor else None
+        since = person.second_factor_since
         places = sorted(f"{role.role.value} {role.department_id} {role.course_id}" for role in person.roles)
-        facts = ["account", person.password_hash, factor.isoformat() if factor else ""]
+        facts = ["account", person.password_hash, since.isoformat() if since else ""]
         facts += ["administrator"] if person.administers else places
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 

@@ -57,6 +57,11 @@ class Account(Base):
         """Whether it is an administrator's."""
         return any(role.role is Role.ADMIN for role in self.roles)
 
+    @property
+    def second_factor_since(self) -> datetime | None:
+        """Since when the sign-in asks for the second factor, too; None: the password is enough."""
+        return None if self.second_factor is None else self.second_factor.confirmed_at
+
 
 class AccountRole(Base):
     """A role of an account, and where it has it: everywhere, in a department or in a course.

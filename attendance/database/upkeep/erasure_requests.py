@@ -195,9 +195,11 @@ def waited_for(db: Session, erasures: Collection[Erasure], now: datetime) -> dic
 
     Args:
         db: any session.
-        erasures: not finished, with their acknowledgements.
+        erasures: not finished, with their acknowledgements; without any, the database is not asked.
         now: aware.
     """
+    if not erasures:
+        return {}
     services = db.scalars(sa.select(Service).order_by(Service.name)).all()
     done = {erasure.id: {one.service_id for one in erasure.acknowledgements} for erasure in erasures}
     # Who came after an erasure and is gone again never knew the student.

@@ -31,7 +31,7 @@ from attendance.database.models import (
     utc_now,
 )
 from attendance.settings import Settings
-from tests.factories import make_lecturer, make_student
+from tests.factories import PASSWORD, make_lecturer, make_student
 from tests.webapp.addresses import addresses, furnish
 from tests.webapp.audit.changes import CHANGES, STUDENTS, UNNOTED, Change
 from tests.webapp.me.students import StudentVisitor, enter
@@ -158,6 +158,22 @@ def test_refusals_are_noted_too_and_never_what_was_typed(site: Site, site_db: Se
     kept = " ".join(str(vars(entry)) for entry in said)
     assert "secret" not in kept
     assert "unknown" not in kept
+
+
+def test_who_has_to_wait_fills_the_log_no_further(site: Site, site_db: Session, values: dict[str, Any]) -> None:
+    _factor(values["account_id"], site_db)
+    site_db.commit()
+    visitor, student = site.visitor(), StudentVisitor(site.app)
+    visitor.post("/signin", {"email": values["email"], "password": PASSWORD})
+    answers = {
+        "sign_in.failed": [visitor.post("/signin/code", {"code": "000000"}) for _ in range(8)],
+        "password.link_refused": [site.visitor().post("/password", {"link": "pw_unknown"}) for _ in range(8)],
+        "own_page.link_refused": [student.post("/me/link", {"link": "me_unknown"}) for _ in range(8)],
+    }
+    for action, given in answers.items():
+        assert [answer.status_code for answer in given[5:]] == [429] * 3, action
+    said = site_db.scalars(sa.select(AuditEntry.action).order_by(AuditEntry.id)).all()
+    assert said == [action for action in answers for _ in range(5)]
 
 
 def _send(site: Site, db: Session, values: dict[str, Any], admin: Account, endpoint: str) -> None:

@@ -173,6 +173,18 @@ def test_each_file_is_noted_with_its_filter_and_no_name(admin, site, site_db):
     assert "Zo" not in str([vars(entry) for entry in said])
 
 
+def test_noting_a_file_takes_no_second_connection(admin, site, site_db):
+    """With one of each request, many files at once would wait for each other until the pool gives up."""
+    course = make_course(site_db, "CS101")
+    site_db.commit()
+    pool, out = site.sessions.kw["bind"].pool, []
+    sa.event.listen(pool, "checkout", lambda *_call: out.append(pool.checkedout()))
+    for path in (f"/admin/courses/{course.id}/students.csv", "/records.csv", "/records.xlsx"):
+        assert admin.get(path).status_code == 200
+    assert set(out) == {1}
+    assert site_db.scalar(sa.select(sa.func.count()).select_from(AuditEntry)) == 3
+
+
 def test_a_file_that_cannot_be_noted_does_not_leave(admin, site, site_db):
     with site.sessions.kw["bind"].begin() as connection:
         connection.exec_driver_sql("DROP TABLE audit_entry")

@@ -43,10 +43,9 @@ def check_code(account: Account, field: Field) -> Attempt | None:
         The attempt, where the person must wait before the next one.
     """
     throttle: Throttle = current_app.extensions[_THROTTLE]
-    factor = account.second_factor
-    since = factor.confirmed_at.isoformat() if factor and factor.confirmed_at else ""
+    since = account.second_factor_since
     database().commit()  # counting takes a connection of its own, and may wait
-    attempt = throttle.begin(f"{account.id} {since}", request.remote_addr)
+    attempt = throttle.begin(f"{account.id} {since.isoformat() if since else ''}", request.remote_addr)
     if attempt.wait_s:
         field.errors = [wait_text(attempt)]
         return attempt

@@ -32,9 +32,7 @@ def _require_second_factor() -> Response | None:
     if needed() in (Access.ANYBODY, Access.STUDENT):
         return None
     account = signed_in_account()
-    if account is None or not is_required_of(account):
-        return None
-    if account.second_factor is not None and account.second_factor.confirmed_at is not None:
+    if account is None or account.second_factor_since is not None or not is_required_of(account):
         return None
     if wants_page():
         return redirect(url_for("second_factor.page"))

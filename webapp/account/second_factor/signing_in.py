@@ -48,6 +48,8 @@ def check() -> ResponseReturnValue:
         return render_template("account/code.html", form=form), 422
     before = recovery_codes_left(database(), account.id)
     wait = check_code(account, form.code)
+    if wait is not None:
+        return too_many(wait, render_template("account/code.html", form=form))
     db = begin_change()
     if form.code.errors:
         note(db, AuditAction.SIGN_IN_FAILED, actor=None, subject=account.email, details={"step": 2})
@@ -55,8 +57,7 @@ def check() -> ResponseReturnValue:
         note(db, AuditAction.SIGNED_IN, actor=account.id, details={"step": 2})
     db.commit()
     if form.code.errors:
-        answer = render_template("account/code.html", form=form)
-        return too_many(wait, answer) if wait else (answer, 422)
+        return render_template("account/code.html", form=form), 422
     sign_in(account)
     left = recovery_codes_left(database(), account.id)
     if left < before:

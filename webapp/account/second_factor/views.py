@@ -7,12 +7,10 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 
 from attendance.database.access.second_factors import (
-    RECOVERY_CODES,
     SET_UP_WITHIN,
     begin_set_up,
     being_set_up,
     confirm,
-    factor_of,
     lift,
     new_recovery_codes,
     recovery_codes_left,
@@ -48,7 +46,7 @@ def page() -> ResponseReturnValue:
 def begin() -> ResponseReturnValue:
     """Make a secret for an app, for who knows the password; who has an app already types its code instead."""
     account = current_account()
-    if factor_of(database(), account.id) is not None:
+    if account.second_factor_since is not None:
         form, refusal = _checked(account)
         if refusal is not None:
             return refusal
@@ -127,7 +125,7 @@ def remove() -> ResponseReturnValue:
 def _checked(account: Account) -> tuple[CodeForm, ResponseReturnValue | None]:
     """The form with a code, and the answer where it is not right."""
     form = CodeForm()
-    if factor_of(database(), account.id) is None:
+    if account.second_factor_since is None:
         return form, redirect(url_for("second_factor.page"))
     wait: Attempt | None = None
     if form.validate():
@@ -148,12 +146,11 @@ def _page(*, begin: FlaskForm | None = None, code: FlaskForm | None = None) -> s
         "account/second_factor.html",
         begin=begin or BeginForm(formdata=None),
         code=code or CodeForm(formdata=None),
-        factor=factor_of(db, account.id),
+        since=account.second_factor_since,
         required=is_required_of(account),
         left=recovery_codes_left(db, account.id),
         link=link,
         picture=picture_of(link) if link else "",
         secret=in_fours(secret) if secret else "",
         minutes=SET_UP_WITHIN.seconds // 60,
-        number_of_codes=RECOVERY_CODES,
     )

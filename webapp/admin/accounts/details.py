@@ -12,7 +12,7 @@ from wtforms import BooleanField
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
-from attendance.database.access.second_factors import factor_of, lift
+from attendance.database.access.second_factors import lift
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.mail import forget_recipient
 from attendance.database.models import Account, AccountRole, AttendanceChange, AuditAction, Course, Role, SignIn
@@ -160,7 +160,7 @@ def lift_second_factor(account_id: int) -> ResponseReturnValue:
     """Let somebody who lost the phone sign in with the password alone."""
     account = fetch(Account, account_id)
     itself = account_id == current_account().id
-    has_one = factor_of(database(), account_id) is not None
+    has_one = account.second_factor_since is not None
     nothing = None if has_one else gettext("%(account)s signs in without a second step.", account=account.name)
     answer = ask(
         _question(
@@ -248,7 +248,6 @@ def account_page(
         account=account,
         itself=account.id == current_account().id,
         has_password=account.password_hash != NO_PASSWORD,
-        second_factor=factor_of(database(), account.id),
         held=sorted(((role_words([role])[0], role) for role in found), key=itemgetter(0)),
         codes=database().execute(sa.select(Course.code, Course.name).order_by(Course.code).limit(_OFFERED)).all(),
     )
