@@ -287,17 +287,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             raise CallRefusedError(
                 grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
             )
-        try:
-            # One bad camera behind a shared address does not keep those out whose tokens are right.
-            if self._throttle.blocked(peer) and not await self._tokens.may_be_right(token):
-                self._refused("too_many")
-                raise CallRefusedError(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    "too many calls with wrong tokens from this address; wait a minute",
-                )
-            identity = await self._tokens.identity_of(token)
-        except UnavailableError as error:
-            raise CallRefusedError(error.status, str(error)) from None
+        identity = await self._owner_of(token, peer)
         if identity is None:
             self._count("wrong_token", "token_refused", method, peer)
             raise CallRefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
@@ -312,16 +302,31 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             return await self._player(identity, recording, method, peer)
         return identity
 
+    async def _owner_of(self, token: str, peer: str) -> Identity | None:
+        """Whose token it is; None when nobody's.
+
+        Raises:
+            CallRefusedError: the address has sent too many wrong ones, and this is another; or the database cannot say.
+        """
+        try:
+            # One bad camera behind a shared address does not keep those out whose tokens are right.
+            if self._throttle.blocked(peer) and not await self._tokens.may_be_right(token):
+                self._refused("too_many")
+                raise CallRefusedError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "too many calls with wrong tokens from this address; wait a minute",
+                )
+            return await self._tokens.identity_of(token)
+        except UnavailableError as error:
+            raise CallRefusedError(error.status, str(error)) from None
+
     async def _player(self, camera: CameraIdentity, token: str, method: str, peer: str) -> CameraIdentity:
         """The camera, for which an operator plays recordings.
 
         Raises:
-            CallRefusedError: the operator's token is none of that role; counted as any wrong token is.
+            CallRefusedError: the operator's token is none of that role; counted and refused as any wrong token is.
         """
-        try:
-            operator = await self._tokens.identity_of(token)
-        except UnavailableError as error:
-            raise CallRefusedError(error.status, str(error)) from None
+        operator = await self._owner_of(token, peer)
         if operator is None or operator.caller is not Caller.RECORDING:
             self._count("wrong_token", "recording_token_refused", method, peer)
             raise CallRefusedError(
