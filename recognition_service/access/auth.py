@@ -61,13 +61,18 @@ class CameraIdentity:
     upsample: int | None
     smallest_face: int | None
     token_hash: str | None = field(repr=False)
-    plays_recordings: bool = field(default=False, compare=False)
-    """Whether an operator's token came with the call: of this camera, recordings are taken for recordings."""
+    recording_hash: str | None = field(default=None, repr=False, compare=False)
+    """Of the operator's token that came with the call, if one did."""
 
     @property
     def caller(self) -> Caller:
         """The kind."""
         return Caller.CAMERA
+
+    @property
+    def plays_recordings(self) -> bool:
+        """Whether what it calls a recording is taken for one: an operator answers for it."""
+        return self.recording_hash is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +339,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
                 "the operator's token for recordings is unknown, revoked or of another role; make one with "
                 "`attendance token add NAME --role recording`",
             )
-        return replace(camera, plays_recordings=True)
+        return replace(camera, recording_hash=hash_token(token))
 
     def _count(self, reason: str, event: str, method: str, peer: str) -> None:
         """Count a refusal against the address, and log it; the lines end with what the address may be refused."""
