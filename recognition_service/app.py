@@ -103,6 +103,7 @@ class RecognitionService:
         self._tracing: Tracing = tracing or NoTracing()
         self._opens_tracing = tracing is None
         self._liveness: LivenessModel | None = None
+        self._whereabouts = Whereabouts()
 
     @property
     def port(self) -> int:
@@ -206,6 +207,7 @@ class RecognitionService:
             self._executor(1, "erasures"),
             outbox=outbox,
             timetable=timetable,
+            whereabouts=self._whereabouts,
             gallery=lambda: self.gallery,
             forget=hub.forget,
         )
@@ -306,7 +308,7 @@ class RecognitionService:
         """Makes what tells persons from pictures, for a camera in a room; all know who was seen elsewhere."""
         if rules.presentation is Presentation.OFF:
             log.warning("presentation_off", note="photos held before a camera count as persons")
-        return functools.partial(PresentationJudge, rules, whereabouts=Whereabouts(), model=self._liveness)
+        return functools.partial(PresentationJudge, rules, whereabouts=self._whereabouts, model=self._liveness)
 
     async def _open_database(self) -> sessionmaker[Session]:
         self._settings.data.directory.mkdir(parents=True, exist_ok=True)

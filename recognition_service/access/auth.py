@@ -61,13 +61,18 @@ class CameraIdentity:
     upsample: int | None
     smallest_face: int | None
     token_hash: str | None = field(repr=False)
-    plays_recordings: bool = field(default=False, compare=False)
-    """Whether an operator's token came with the call: of this camera, recordings are taken for recordings."""
+    recording_hash: str | None = field(default=None, repr=False, compare=False)
+    """Of the operator's token that came with the call, if one did."""
 
     @property
     def caller(self) -> Caller:
         """The kind."""
         return Caller.CAMERA
+
+    @property
+    def plays_recordings(self) -> bool:
+        """Whether what it calls a recording is taken for one: an operator answers for it."""
+        return self.recording_hash is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,17 +292,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             raise CallRefusedError(
                 grpc.StatusCode.UNAUTHENTICATED, "no token: send the metadata `authorization: Bearer <token>` once"
             )
-        try:
-            # One bad camera behind a shared address does not keep those out whose tokens are right.
-            if self._throttle.blocked(peer) and not await self._tokens.may_be_right(token):
-                self._refused("too_many")
-                raise CallRefusedError(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    "too many calls with wrong tokens from this address; wait a minute",
-                )
-            identity = await self._tokens.identity_of(token)
-        except UnavailableError as error:
-            raise CallRefusedError(error.status, str(error)) from None
+        identity = await self._owner_of(token, peer)
         if identity is None:
             self._count("wrong_token", "token_refused", method, peer)
             raise CallRefusedError(grpc.StatusCode.UNAUTHENTICATED, "the token is unknown or has been revoked")
@@ -312,16 +307,31 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
             return await self._player(identity, recording, method, peer)
         return identity
 
+    async def _owner_of(self, token: str, peer: str) -> Identity | None:
+        """Whose token it is; None when nobody's.
+
+        Raises:
+            CallRefusedError: the address has sent too many wrong ones, and this is another; or the database cannot say.
+        """
+        try:
+            # One bad camera behind a shared address does not keep those out whose tokens are right.
+            if self._throttle.blocked(peer) and not await self._tokens.may_be_right(token):
+                self._refused("too_many")
+                raise CallRefusedError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "too many calls with wrong tokens from this address; wait a minute",
+                )
+            return await self._tokens.identity_of(token)
+        except UnavailableError as error:
+            raise CallRefusedError(error.status, str(error)) from None
+
     async def _player(self, camera: CameraIdentity, token: str, method: str, peer: str) -> CameraIdentity:
         """The camera, for which an operator plays recordings.
 
         Raises:
-            CallRefusedError: the operator's token is none of that role; counted as any wrong token is.
+            CallRefusedError: the operator's token is none of that role; counted and refused as any wrong token is.
         """
-        try:
-            operator = await self._tokens.identity_of(token)
-        except UnavailableError as error:
-            raise CallRefusedError(error.status, str(error)) from None
+        operator = await self._owner_of(token, peer)
         if operator is None or operator.caller is not Caller.RECORDING:
             self._count("wrong_token", "recording_token_refused", method, peer)
             raise CallRefusedError(
@@ -329,7 +339,7 @@ class AuthInterceptor(grpc.aio.ServerInterceptor):
                 "the operator's token for recordings is unknown, revoked or of another role; make one with "
                 "`attendance token add NAME --role recording`",
             )
-        return replace(camera, plays_recordings=True)
+        return replace(camera, recording_hash=hash_token(token))
 
     def _count(self, reason: str, event: str, method: str, peer: str) -> None:
         """Count a refusal against the address, and log it; the lines end with what the address may be refused."""

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -349,10 +348,10 @@ class CameraFlow:
         proof = confirmation.proof
         if len(record.proofs) < _MOST_PROOFS and not any(proof is known for known in record.proofs):
             record.proofs.append(proof)
-            evidence = self._evidence(key, confirmation.student, proof, index_version)
-            record.new_evidence.append(replace(evidence, held=bool(record.reasons)))
+            evidence = self._evidence(key, confirmation.student, proof, index_version, held=bool(record.reasons))
+            record.new_evidence.append(evidence)
 
-    def _evidence(self, key: SessionKey, student: str, proof: Proof, index_version: str) -> Evidence:
+    def _evidence(self, key: SessionKey, student: str, proof: Proof, index_version: str, *, held: bool) -> Evidence:
         session_id, origin = key
         return Evidence(
             uid=str(uuid.uuid4()),
@@ -369,6 +368,7 @@ class CameraFlow:
             last_frame_at=proof.last_frame_at,
             details=proof.kept,
             origin=origin,
+            held=held,
         )
 
     def _store(self, sessions: Iterable[SessionPlan], origin: Origin, due: Callable[[SeenStudent], bool]) -> None:

@@ -166,7 +166,8 @@ class PresentationCheck:
         before, seen.last = seen.last, view
         encoding_before, seen.last_encoding = seen.last_encoding, encoding
         seen.first = seen.first or view
-        self._count_look(seen, appearance)
+        if not self._is_alive(seen):  # one that is and is suspect would be compared with ever more looks
+            self._count_look(seen, appearance)
         if before is not None and encoding_before is not None:
             unmoved = float(np.linalg.norm(encoding - encoding_before)) < self._rules.same_encoding
             seen.again += unmoved and np.array_equal(before.patch, view.patch)

@@ -1,4 +1,4 @@
-"""Keeps open streams and the table of cameras in step: revoked and moved cameras' streams end, last_seen_at is kept."""
+"""Keeps open streams and the database in step: revoked and moved cameras' streams end, last_seen_at is kept."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload, sessionmaker
 
-from attendance.database.models import Camera
+from attendance.database.models import ApiToken, Camera, TokenRole
 from recognition_service.access.auth import CameraIdentity, TokenDirectory, camera_identity
 from recognition_service.streams.camera_stream import CameraStream, StreamRefusedError
 from recognition_service.streams.hub import StreamHub
@@ -69,7 +69,7 @@ class CameraWatch:
     async def look(self) -> None:
         """End the streams of cameras that were revoked, moved or changed; write of the others when they were last seen.
 
-        And since when they see nothing.
+        And since when they see nothing. Streams with an operator's token for recordings end when that one is revoked.
         """
         streams = dict(self._hub.streams)
         self._blind = {camera_id: since for camera_id, since in self._blind.items() if camera_id in streams}
@@ -78,8 +78,10 @@ class CameraWatch:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._executor, self._read, list(streams))
+            played = {hash for stream in streams.values() if (hash := stream.camera.recording_hash) is not None}
+            revoked = await loop.run_in_executor(self._executor, self._revoked, played) if played else frozenset()
             for camera_id, stream in streams.items():
-                self._compare(stream, found.get(camera_id))
+                self._compare(stream, found.get(camera_id), revoked)
             await loop.run_in_executor(self._executor, self._write_seen, self._heard(streams))
             await loop.run_in_executor(self._executor, self._write_blind, self._sights(streams))
         except SQLAlchemyError as error:
@@ -113,6 +115,14 @@ class CameraWatch:
             cameras = db.scalars(sa.select(Camera).options(joinedload(Camera.room)).where(Camera.id.in_(camera_ids)))
             return {camera.id: camera_identity(camera) for camera in cameras}
 
+    def _revoked(self, recording_hashes: Collection[str]) -> frozenset[str]:
+        """Those of operators' tokens with which no recordings are played any more."""
+        with self._sessions() as db:
+            valid = sa.select(ApiToken.token_hash).where(
+                ApiToken.token_hash.in_(recording_hashes), ApiToken.role == TokenRole.RECORDING
+            )
+            return frozenset(recording_hashes).difference(db.scalars(valid))
+
     def _write_seen(self, camera_ids: Collection[int]) -> None:
         if camera_ids:
             with self._sessions.begin() as db:
@@ -124,8 +134,16 @@ class CameraWatch:
                 db.execute(sa.update(Camera).where(Camera.id == camera_id).values(blind_since=since))
             self._blind[camera_id] = since
 
-    def _compare(self, stream: CameraStream, now: CameraIdentity | None) -> None:
+    def _compare(self, stream: CameraStream, now: CameraIdentity | None, revoked: Collection[str]) -> None:
         admitted = stream.camera
+        if admitted.recording_hash in revoked:
+            self._tokens.forget(admitted.recording_hash)
+            log.warning("stream_revoked", camera=admitted.name)
+            stream.refuse(
+                StreamRefusedError(
+                    grpc.StatusCode.UNAUTHENTICATED, "the operator's token for recordings has been revoked"
+                )
+            )
         if now == admitted:
             return
         self._tokens.forget(admitted.token_hash)

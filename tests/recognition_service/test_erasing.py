@@ -73,6 +73,7 @@ def streams_of(service: RecognitionService) -> list[CameraStream]:
 def remembers(service: RecognitionService, student: str) -> bool:
     """Whether anything that the service keeps in memory names the student."""
     texts = [repr(service.gallery.identities if service.gallery else ())]
+    texts.append(repr(service._whereabouts._seen))
     timetable = service._erasures._timetable
     for stream in streams_of(service):
         flow = stream._flow
@@ -114,6 +115,22 @@ async def test_every_running_service_erases_what_it_remembers_and_says_so(campus
     with campus.sessions() as db:
         erasure = db.scalars(sa.select(Erasure)).one()
     assert (erasure.index_number, erasure.finished_at is None) == (None, False)
+
+
+async def test_nothing_is_remembered_of_a_class_that_is_over(campus: Campus, tmp_path: Path) -> None:
+    fill_store(campus)
+    async with running(named(campus, "one", tmp_path), ColourEngine) as service, calling(service) as stub:
+        camera = CameraCall(stub, campus.front, "front", campus.now)
+        await camera.opened()
+        for _ in range(4):
+            await camera.ask(face_of("red"))
+        await camera.call.done_writing()
+        await until(lambda: not streams_of(service))
+        assert remembers(service, "red")
+        ask(campus, "red")
+        await asyncio.to_thread(work, campus)
+        await until(lambda: acknowledged(campus) == {"one"})
+        assert not remembers(service, "red")
 
 
 async def test_others_in_the_room_are_known_on(campus: Campus, tmp_path: Path) -> None:

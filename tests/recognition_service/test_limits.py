@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import ApiToken, Camera, TokenRole
+from attendance.settings.camera import RECORDING_METADATA
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import SERVICE
 from tests.recognition_service.campus import CameraCall, Campus, bearer, calling, face_of, running, until
@@ -92,9 +93,21 @@ async def test_tokens_made_and_revoked_during_a_flood_count_within_seconds(campu
     assert await _asked(stub, campus.enrolment) != grpc.StatusCode.OK
 
 
-async def _asked(stub: Any, token: str) -> grpc.StatusCode:
+async def test_wrong_tokens_beside_a_right_one_are_no_way_around_the_limit(campus: Campus, start: Start) -> None:
+    stub = await start(max_refusals=3)
+
+    async def beside(recording: str) -> grpc.StatusCode:
+        return await _asked(stub, campus.front, (RECORDING_METADATA, recording))
+
+    codes = [await beside(new_token("op")) for _ in range(6)]
+    assert codes == [grpc.StatusCode.UNAUTHENTICATED] * 3 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 3
+    assert await beside(campus.recording) == grpc.StatusCode.OK
+    assert await _asked(stub, campus.front) == grpc.StatusCode.OK
+
+
+async def _asked(stub: Any, token: str, *beside: tuple[str, str]) -> grpc.StatusCode:
     try:
-        await stub.GetStatus(pb.GetStatusRequest(), metadata=bearer(token))
+        await stub.GetStatus(pb.GetStatusRequest(), metadata=(*bearer(token), *beside))
     except grpc.aio.AioRpcError as error:
         return error.code()
     return grpc.StatusCode.OK

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from attendance.database.models import HeldReason
 from attendance.face_engine.liveness import LivenessModel
-from recognition_service.presentation.check import LONGEST_WAIT_S, FaceVerdict, PresentationCheck, State
+from recognition_service.presentation.appearance import Appearance, difference
+from recognition_service.presentation.check import CLEAR_LOOKS, LONGEST_WAIT_S, FaceVerdict, PresentationCheck, State
 from recognition_service.presentation.views import FaceView
 from tests.attendance.face_engine.liveness_models import write_model
 from tests.recognition_service.living import living_view, picture_view
@@ -72,6 +73,22 @@ def test_a_face_on_its_enrolment_photo_says_so_and_is_never_clear() -> None:
     living = [living_view(number / 2) for number in range(8)]
     verdicts = see(PresentationCheck(RULES), living, distance=RULES.same_picture / 2)
     assert verdicts[-1] == FaceVerdict(State.SUSPECT, (HeldReason.COPY_OF_PHOTO,))
+
+
+def test_a_video_that_is_suspect_is_compared_with_a_few_looks_however_long_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[float] = []
+
+    def counted(*pair: Appearance, enough: float) -> float:
+        compared.append(difference(*pair, enough=enough))
+        return compared[-1]
+
+    monkeypatch.setattr("recognition_service.presentation.check.difference", counted)
+    video = [living_view(number / 2) for number in range(30)]
+    verdicts = see(PresentationCheck(RULES), video, distance=0.0)
+    assert verdicts[-1].state is State.SUSPECT
+    assert len(compared) <= CLEAR_LOOKS
 
 
 def test_a_face_without_pixels_shows_no_sign_of_life() -> None:

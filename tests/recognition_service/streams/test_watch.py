@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 from structlog.testing import capture_logs
 
+from attendance.database.access.tokens import hash_token
 from attendance.database.engine import create_database_engine, session_factory
-from attendance.database.models import Camera
-from recognition_service.access.auth import CameraIdentity, TokenDirectory
+from attendance.database.models import ApiToken, Camera, TokenRole
+from recognition_service.access.auth import Caller, CameraIdentity, TokenDirectory
 from recognition_service.evidence.observing import Sight
 from recognition_service.streams.camera_stream import StreamRefusedError
 from recognition_service.streams.watch import CameraWatch
@@ -146,6 +147,32 @@ async def test_a_revoked_or_rotated_token_ends_the_stream(bench: Bench, token_ha
     (error,) = stream.refusals
     assert error.status == grpc.StatusCode.UNAUTHENTICATED
     assert await bench.tokens.identity_of(TOKEN) is None
+
+
+@pytest.mark.parametrize("change", ["revoked", "of another role", "of another"])
+async def test_a_stream_ends_with_the_operator_s_token_for_recordings(bench: Bench, change: str) -> None:
+    with bench.sessions.begin() as db:
+        for name in ("player", "other"):
+            db.add(ApiToken(name=name, role=TokenRole.RECORDING, token_hash=hash_token(name)))
+    stream = await bench.open()
+    stream.camera = replace(stream.camera, recording_hash=hash_token("player"))
+    await bench.tokens.identity_of("player")
+    await bench.watch.look()
+    assert (stream.closings, stream.refusals) == ([], [])
+    token = ApiToken.name == ("other" if change == "of another" else "player")
+    with bench.sessions.begin() as db:
+        if change == "of another role":
+            db.execute(sa.update(ApiToken).where(token).values(role=TokenRole.MONITORING))
+        else:
+            db.execute(sa.delete(ApiToken).where(token))
+    await bench.watch.look()
+    if change == "of another":
+        assert stream.refusals == []
+        return
+    (error,) = stream.refusals
+    assert error.status == grpc.StatusCode.UNAUTHENTICATED
+    player = await bench.tokens.identity_of("player")
+    assert player is None or player.caller is not Caller.RECORDING
 
 
 async def test_a_removed_camera_s_stream_ends(bench: Bench) -> None:
