@@ -23,7 +23,6 @@ class HeldForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 
     answer = HiddenField(validators=[AnyOf((ACCEPT, REFUSE))])
     reason = StringField(filters=[cleaned(HELD_ANSWER)])
-    next = HiddenField()
 
     @property
     def sightings(self) -> set[int]:
@@ -41,10 +40,8 @@ class HeldForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         return bool(self.validate() and (self.sightings or self.minutes))
 
 
-def answer_and_say(
-    form: HeldForm, sightings: Collection[int], minutes: Collection[int], *, account_id: int
-) -> Answered | None:
-    """Answer these rows as the form says, and tell the person what became of it; None where nothing did."""
+def answer_and_say(form: HeldForm, sightings: Collection[int], minutes: Collection[int], *, account_id: int) -> None:
+    """Answer these rows as the form says, and tell the person what became of it."""
     accept = form.answer.data == ACCEPT
     try:
         done = answer_held(
@@ -57,13 +54,12 @@ def answer_and_say(
         )
     except HeldError as error:
         flash(say_error(error), "warning")
-        return None
-    flash(answered_words(done, accept=accept), "success")
+        return
+    flash(_answered_words(done, accept=accept), "success")
     _say_left(done.stayed, done.nowhere)
-    return done
 
 
-def answered_words(done: Answered, *, accept: bool) -> str:
+def _answered_words(done: Answered, *, accept: bool) -> str:
     """What was accepted or refused, in a sentence."""
     number = len(done.rows)
     if not number:

@@ -132,18 +132,24 @@ def held_in_session(db: Session, session: ClassSession, courses: Collection[int]
     return _waiting(waiting_sightings(db, of_session, theirs), waiting_minutes(db, of_session))
 
 
-def held_in_courses(db: Session, reach: Condition, *conditions: sa.ColumnElement[bool]) -> Waiting:
-    """What waits in the sessions of certain courses.
+def held_in_courses(db: Session, reach: Condition) -> Waiting:
+    """What waits in all sessions of certain courses."""
+    theirs = ClassSession.id.in_(sa.select(session_ids_of_courses(reach).c.session_id))
+    sightings = waiting_sightings(db, theirs, counts_for(HeldSighting.student_id, reach))
+    return _waiting(sightings, waiting_minutes(db, theirs))
+
+
+def held_by_session(db: Session, session_ids: Collection[int], reach: Condition | None) -> Counter[int]:
+    """How much waits in each of these sessions.
 
     Args:
         db: any session.
-        reach: which courses.
-        conditions: on columns of `ClassSession`.
+        session_ids: of the sessions.
+        reach: of joint sessions, the courses whose students count; None: all of them do.
     """
-    ids = session_ids_of_courses(reach, *conditions)
-    theirs = ClassSession.id.in_(sa.select(ids.c.session_id))
-    sightings = waiting_sightings(db, theirs, counts_for(HeldSighting.student_id, reach), *conditions)
-    return _waiting(sightings, waiting_minutes(db, theirs, *conditions))
+    of_these = ClassSession.id.in_(session_ids)
+    theirs = () if reach is None else (counts_for(HeldSighting.student_id, reach),)
+    return _waiting(waiting_sightings(db, of_these, *theirs), waiting_minutes(db, of_these)).by_session
 
 
 def reason_words(row: HeldSighting) -> str:

@@ -36,7 +36,7 @@ from webapp.account.identity import roles_with
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import departments_of_courses, reach_course, reachable
 from webapp.exports.answers import Form, answer, file_stem
-from webapp.held.waiting import held_in_courses
+from webapp.held.waiting import held_by_session, held_in_courses
 from webapp.records.course_sheets import sessions_sheet
 from webapp.records.proposals import proposing_students
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
@@ -222,9 +222,10 @@ def session_lines(db: Session, sessions: Sequence[ClassSession], now: datetime, 
     joint = any(len(each) > 1 for each in of_sessions)
     if joint:  # of others, the only course is in reach, or the session would not be here
         courses = set(db.scalars(sa.select(Course.id).where(Course.id.in_(courses), reach(Course.id))))
-    tallies = tally_sessions(db, [session.id for session in sessions], reach if joint else None)
+    ids, whose = [session.id for session in sessions], reach if joint else None
+    tallies = tally_sessions(db, ids, whose)
     sizes = expected_sizes(db, sessions, courses)
-    held = held_in_courses(db, reach, ClassSession.id.in_([session.id for session in sessions])).by_session
+    held = held_by_session(db, ids, whose)
     return [
         SessionLine(session, phase_of(session, now), tallies[session.id], sizes[session.id], held[session.id])
         for session in sessions

@@ -12,7 +12,6 @@ from webapp.account.permissions import Permission, needs
 from webapp.account.reach import courses_seen, reach_session
 from webapp.held.answering import HeldForm, answer_and_say
 from webapp.register.blueprint import blueprint
-from webapp.tools.requests import safe_path
 from webapp.tools.storage import database
 
 
@@ -27,7 +26,7 @@ def answer_held_here(session_id: int) -> ResponseReturnValue:
     if not _are_of(session, form):
         abort(404)
     answer_and_say(form, form.sightings, form.minutes, account_id=current_account().id)
-    return redirect(safe_path(form.next.data) or url_for("register.page", session_id=session.id, _anchor="held"))
+    return redirect(url_for("register.page", session_id=session.id, _anchor="held"))
 
 
 def _are_of(session: ClassSession, form: HeldForm) -> bool:

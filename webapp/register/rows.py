@@ -15,6 +15,7 @@ from attendance.database.audiences import counts_in, expected_students
 from attendance.database.conclusions import grace_end
 from attendance.database.entries import NO_ENTRY
 from attendance.database.excused import reason_of_excuse
+from attendance.database.held.waiting import waiting_sightings
 from attendance.database.models import (
     Account,
     Attendance,
@@ -22,6 +23,7 @@ from attendance.database.models import (
     Camera,
     ClassSession,
     Dispute,
+    HeldSighting,
     Source,
     Status,
     StatusLabel,
@@ -180,7 +182,7 @@ def read_register(
     changes = _changes(db, session.id)
     held = held_in_session(db, session, courses)
     asked = held.students
-    rows = [replace(_row(line, phase, changes), held=line.id in asked) for line in found]
+    rows = [_row(line, phase, changes, held=line.id in asked) for line in found]
     counts = Counter(row.state for row in rows) + Counter(row.label.key for row in rows if row.label)
     return Register(session, phase, rows, counts, held)
 
@@ -193,8 +195,8 @@ def read_row(
     line = db.execute(query).first()
     if line is None:
         return None
-    held = student_id in held_in_session(db, session, courses).students
-    return replace(_row(line, phase_of(session, now), _changes(db, session.id, [student_id])), held=held)
+    held = bool(waiting_sightings(db, ClassSession.id == session.id, HeldSighting.student_id == student_id))
+    return _row(line, phase_of(session, now), _changes(db, session.id, [student_id]), held=held)
 
 
 def labels_of(session: ClassSession) -> list[ShownLabel]:
@@ -250,11 +252,11 @@ def _rows_query(db: Session, session: ClassSession, courses: Collection[int] | N
     )
 
 
-def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) -> RegisterRow:
+def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]], *, held: bool) -> RegisterRow:
     nothing_yet = {Phase.SCHEDULED: SCHEDULED, Phase.CLOSED: UNRECORDED}.get(phase, UNSEEN)
     if line.attendance_id is None:
         row = RegisterRow(line.id, line.index_number, line.name, bool(line.enrolled), nothing_yet, excuse=line.excuse)
-        return replace(row, disputed=bool(line.disputed))
+        return replace(row, disputed=bool(line.disputed), held=held)
     count, who = changes.get(line.attendance_id, (0, None))
     status: Status | None = line.status
     # Times of an entry about which nothing is known yet are of before the session was moved.
@@ -279,6 +281,7 @@ def _row(line: Any, phase: Phase, changes: dict[int, tuple[int, str | None]]) ->
         unrecorded=line.unrecorded_reason,
         watched_from=line.watched_from,
         disputed=bool(line.disputed),
+        held=held,
     )
 
 

@@ -8,6 +8,7 @@ from flask import abort, request, url_for
 from flask_babel import gettext as _
 
 from webapp.exports.answers import Form
+from webapp.tools.requests import asked_arguments, this_address
 
 Row = TypeVar("Row")
 
@@ -48,14 +49,9 @@ class Order:
 
     def address(self, column: str) -> str:
         """This page's address ordered by a column; by the present one, the other way round. It begins at page 1."""
-        arguments: dict[str, Any] = request.args.to_dict(flat=False)
-        for name in ("sort", "order", "page"):
-            arguments.pop(name, None)
-        if column != self.columns[0]:
-            arguments["sort"] = [column]
-        if column == self.column and not self.descending:
-            arguments["order"] = ["desc"]
-        return url_for(request.endpoint or "", **(request.view_args or {}), **arguments)
+        sort = None if column == self.columns[0] else column
+        order = "desc" if column == self.column and not self.descending else None
+        return this_address("sort", "order", sort=sort, order=order)
 
     def aria(self, column: str) -> str | None:
         """The value of `aria-sort` of a column's header."""
@@ -98,9 +94,8 @@ def asked_order(columns: Sequence[str]) -> Order:
 
 def file_addresses(endpoint: str, **arguments: Any) -> dict[Form, str]:
     """By form, where what this page shows is as a file: what the address narrows and orders, on all its pages."""
-    asked: dict[str, Any] = request.args.to_dict(flat=False)
-    asked.pop("page", None)
-    return {form: url_for(endpoint, form=form, **{**asked, **arguments}) for form in Form}
+    asked = asked_arguments("form") | arguments
+    return {form: url_for(endpoint, form=form, **asked) for form in Form}
 
 
 def asked_number(name: str, known: Collection[int]) -> int | None:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import sqlalchemy as sa
-from flask import Flask, abort, request, url_for
+from flask import Flask, abort, request
 from flask_babel import gettext as _
 
 from attendance.database.models import ClassSession
+from webapp.tools.requests import this_address
 from webapp.tools.times import day_bounds, day_text, read_day, start_of_day
 
 
@@ -77,10 +77,7 @@ def _kept_period() -> Mapping[str, str]:
 
 def _whole_time_address() -> str:
     """This page's address without a period."""
-    kept: dict[str, Any] = {
-        name: values for name, values in request.args.lists() if name not in ("from", "to", "weeks", "page")
-    }
-    return url_for(request.endpoint or "", **(request.view_args or {}), **kept)
+    return this_address("from", "to", "weeks")
 
 
 def _asked_day(name: str) -> date | None:

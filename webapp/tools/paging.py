@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
-from flask import abort, request, url_for
+from flask import abort, request
 from sqlalchemy.orm import Session
+
+from webapp.tools.requests import this_address
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -88,11 +90,7 @@ def page_size(usual: int) -> int:
 
 def page_address(number: int | str) -> str:
     """This page's address with another page number, or `WHOLE`; everything else in it stays."""
-    arguments: dict[str, Any] = request.args.to_dict(flat=False)
-    arguments.pop("page", None)
-    if number != 1:
-        arguments["page"] = [str(number)]
-    return url_for(request.endpoint or "", **(request.view_args or {}), **arguments)
+    return this_address(page=None if number == 1 else number)
 
 
 def page_of(items: Sequence[T], *, size: int) -> Page[T]:

@@ -1,6 +1,8 @@
 """What a request wants, and where a person may be sent after it."""
 
-from flask import request
+from typing import Any
+
+from flask import request, url_for
 
 LARGEST_ID = 2**31 - 1
 """Of an INTEGER column; databases refuse larger numbers with an error of their own."""
@@ -23,6 +25,20 @@ def safe_path(target: str | None) -> str | None:
     if "\\" in target or any(ord(c) < 32 for c in target):  # the C0 control characters
         return None
     return target
+
+
+def asked_arguments(*left_out: str) -> dict[str, Any]:
+    """What this page's address asks for behind its path, but a page and these; for `url_for`.
+
+    Anybody can write `?endpoint=` or `?_scheme=` into an address: what `url_for` takes for its own is left out.
+    """
+    names = {"endpoint", "page", *left_out, *(request.view_args or {})}
+    return {name: values for name, values in request.args.lists() if name not in names and not name.startswith("_")}
+
+
+def this_address(*left_out: str, **given: Any) -> str:
+    """This page's address without these arguments, and with those given in place of its own; it begins at page 1."""
+    return url_for(request.endpoint or "", **(asked_arguments(*left_out) | given), **(request.view_args or {}))
 
 
 def wants_page() -> bool:

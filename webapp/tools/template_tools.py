@@ -73,7 +73,6 @@ def init_template_tools(app: Flask) -> None:
     app.jinja_env.globals.update(
         current_app=current_app,
         field_attributes=field_attributes,
-        held_words=HELD_WORDS,
         icons=ICONS,
         page_address=page_address,
         phase_words=PHASE_WORDS,

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -23,13 +22,6 @@ from recognition_service.outbox.store import Outbox, OutboxError
 from tests.factories import NINE, enrol, make_camera, make_course, make_group, make_session, make_student
 
 STUDENTS = [f"s{number}" for number in range(6)]
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    box = Outbox(tmp_path / "outbox.db")
-    yield box
-    box.close()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """What confirmed a student reaches the database with the sighting, or neither does."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,17 +11,10 @@ from attendance.database.engine import begin_writing
 from attendance.database.evidence import record_evidence
 from attendance.database.models import Attendance, AttendanceEvidence, Student
 from attendance.database.register import Sighting, record_sighting
-from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_course, make_session, make_student
 from tests.recognition_service.evidences import make_evidence
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    box = Outbox(tmp_path / "outbox.db")
-    yield box
-    box.close()
+from tests.recognition_service.outbox.committing import commit
 
 
 @pytest.fixture
@@ -33,13 +24,6 @@ def seen(sessions: sessionmaker[Session]) -> Sighting:
         course = make_course(db)
         enrol(db, course, make_student(db, "s1"), make_student(db, "s2"))
         return Sighting(make_session(db, course).id, "s1", NINE, NINE + timedelta(minutes=1), 0.9, None)
-
-
-def commit(outbox: Outbox, sessions: sessionmaker[Session]) -> None:
-    committer = Committer(outbox, sessions, poll_s=0.05, base_s=0.01, cap_s=0.05)
-    committer.start()
-    assert committer.stop(timeout=30)
-    assert outbox.depth() == 0
 
 
 def kept(sessions: sessionmaker[Session]) -> tuple[list[str], int]:

@@ -1,7 +1,6 @@
 """What is to be held, on its way through the outbox, and taken in by the database."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -15,10 +14,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.models import Attendance, AttendanceEvidence, Guest, HeldReason, HeldSighting, Origin, Status
 from attendance.database.register import Sighting, close_ended_sessions
 from attendance.settings.attendance import LateFrames
-from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_camera, make_course, make_group, make_room, make_session, make_student
 from tests.recognition_service.evidences import make_evidence
+from tests.recognition_service.outbox.committing import commit
 
 LAYOUT_3 = """
 CREATE TABLE sighting (
@@ -44,13 +43,6 @@ PHOTO = replace(SEEN, held=(HeldReason.COPY_OF_PHOTO,))
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    box = Outbox(tmp_path / "outbox.db")
-    yield box
-    box.close()
-
-
-@pytest.fixture
 def place(sessions: sessionmaker[Session]) -> tuple[int, int]:
     """A session whose roster is s1, with s2 of another group of its course; and a camera."""
     with sessions.begin() as db:
@@ -59,13 +51,6 @@ def place(sessions: sessionmaker[Session]) -> tuple[int, int]:
         enrol(db, course, mine, other)
         session = make_session(db, course, room, group=make_group(db, course, members=(mine,)))
         return session.id, make_camera(db, room=room).id
-
-
-def commit(outbox: Outbox, sessions: sessionmaker[Session], **options: Any) -> None:
-    committer = Committer(outbox, sessions, poll_s=0.05, base_s=0.01, cap_s=0.05, **options)
-    committer.start()
-    assert committer.stop(flush=True, timeout=30)
-    assert outbox.depth() == 0
 
 
 def held_of(sessions: sessionmaker[Session]) -> list[HeldSighting]:

@@ -1,11 +1,9 @@
 """What was watched, on its way through the outbox; and files of versions before."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +17,7 @@ from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox
 from tests.factories import NINE, enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.recognition_service.evidences import make_evidence
+from tests.recognition_service.outbox.committing import commit
 
 LAYOUT_2 = """
 CREATE TABLE sighting (
@@ -53,13 +52,6 @@ AT = int(NINE.timestamp() * 1_000_000)
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    box = Outbox(tmp_path / "outbox.db")
-    yield box
-    box.close()
-
-
-@pytest.fixture
 def place(sessions: sessionmaker[Session]) -> tuple[int, int, int]:
     """A camera, its room, and a session there whose roster is s1 and s2."""
     with sessions.begin() as db:
@@ -76,13 +68,6 @@ def hour(place: tuple[int, int, int], *minutes: int, seen: int = 0, live: bool =
     ]
     (observed,) = observed_hours(place[0], place[1], reports)
     return observed
-
-
-def commit(outbox: Outbox, sessions: sessionmaker[Session], *, empties: bool = True, **options: Any) -> None:
-    committer = Committer(outbox, sessions, poll_s=0.05, base_s=0.01, cap_s=0.05, **options)
-    committer.start()
-    assert committer.stop(flush=True, timeout=30)
-    assert not empties or (outbox.depth(), outbox.depth_observed()) == (0, 0)
 
 
 def stored(sessions: sessionmaker[Session]) -> list[tuple[int, int, int]]:

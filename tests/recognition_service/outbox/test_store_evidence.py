@@ -1,5 +1,4 @@
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +10,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.evidence import MOST_ROWS, FrameEvidence
 from attendance.database.models import Attendance, AttendanceEvidence, Student
 from attendance.database.register import Sighting
-from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError, erase_from_outbox
 from tests.factories import NINE, enrol, make_camera, make_course, make_session, make_student
 from tests.recognition_service.evidences import make_evidence
+from tests.recognition_service.outbox.committing import commit
 
 SEEN = Sighting(1, "s1", NINE, NINE + timedelta(seconds=10), 0.9, 7)
 LAYOUT_1 = """
@@ -36,26 +35,12 @@ PRAGMA user_version = 1;
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    box = Outbox(tmp_path / "outbox.db")
-    yield box
-    box.close()
-
-
-@pytest.fixture
 def class_session(sessions: sessionmaker[Session]) -> int:
     """A session whose roster is s1 and s2."""
     with sessions.begin() as db:
         course = make_course(db)
         enrol(db, course, make_student(db, "s1"), make_student(db, "s2"))
         return make_session(db, course).id
-
-
-def commit(outbox: Outbox, sessions: sessionmaker[Session]) -> None:
-    committer = Committer(outbox, sessions, poll_s=0.05, base_s=0.01, cap_s=0.05)
-    committer.start()
-    assert committer.stop(flush=True, timeout=30)
-    assert outbox.depth() == 0
 
 
 def uids(sessions: sessionmaker[Session]) -> list[str]:

@@ -46,6 +46,31 @@ def test_it_comes_while_one_watches_and_the_keyboard_answers_it(dashboard, open_
         expect(page.get_by_role("region", name="Held for a person's word")).to_have_count(0)
 
 
+def test_a_name_in_the_list_opens_the_dialog_and_a_correction_ends_the_question(dashboard, open_page):
+    with dashboard.sessions() as db:
+        lesson = make_lesson(db, starts_at=utc_now() - timedelta(days=1))
+        camera = make_camera(db, name="Side", room=lesson.session.room)
+        db.commit()
+        for student in lesson.students[:2]:
+            hold(db, lesson, student, camera, HeldReason.SCREEN)
+        close_ended_sessions(dashboard.sessions, utc_now())
+    page = open_page(lesson.lecturer, f"/sessions/{lesson.session.id}")
+    panel = page.get_by_role("region", name="Held for a person's word 2")
+    panel.get_by_role("link", name="Ada Byron").click()
+    page.get_by_role("dialog").get_by_role("heading", name="Ada Byron").wait_for()
+    page.keyboard.press("Escape")
+    expect(panel.get_by_role("link", name="Ada Byron")).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("radio", name="Absent").check()
+    dialog.get_by_label("Reason", exact=True).last.fill("That was a phone")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.locator(f"#student-{lesson.students[0].id}")).to_contain_text("Absent")
+    panel = page.get_by_role("region", name="Held for a person's word 1")
+    expect(panel).to_contain_text("Kurt Gödel")
+    expect(panel).not_to_contain_text("Ada Byron")
+
+
 def test_without_scripts_on_a_phone_in_the_dark(dashboard, open_page, assert_accessible):
     with dashboard.sessions() as db:
         lesson = make_lesson(db, starts_at=utc_now() - timedelta(days=1))

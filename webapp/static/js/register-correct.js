@@ -11,7 +11,7 @@ export function setUpCorrections(onSaved) {
   let pressed = false;
 
   async function open(link) {
-    opener = link.closest("tr").id;
+    opener = { link, row: link.closest("tr")?.id }; // names in the list of what is held stand in no row
     const answer = await fetch(link.href, { headers: FETCH });
     if (!answer.ok) throw new Error(`the form answers ${answer.status}`);
     fill(await answer.text());
@@ -84,5 +84,8 @@ export function setUpCorrections(onSaved) {
     event.preventDefault();
     save(event.target);
   });
-  dialog.addEventListener("close", () => document.getElementById(opener)?.querySelector("[data-correct]")?.focus());
+  dialog.addEventListener("close", () => {
+    const { link, row } = opener;
+    (link.isConnected ? link : document.getElementById(row)?.querySelector("[data-correct]"))?.focus();
+  });
 }

@@ -157,5 +157,7 @@ if (document.querySelector("[data-register]")) {
     else document.getElementById(`student-${id}`)?.remove(); // on the register only because of the entry that is gone
     showCounts(counts);
     filterRows();
+    // Nobody is asked any more about an entry that a person has decided; a closed register hears of it by no stream.
+    if (document.querySelector("[data-held] section")) readPageAgain().catch(() => {});
   });
 }
