@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
 from attendance.database.consent import BY_COMMAND, give_consent
+from attendance.database.engine import begin_writing
 from attendance.database.models import (
     Account,
     AccountRole,
@@ -121,6 +122,7 @@ def schedule_session(db: Session, *, first_frame: datetime, ends_at: datetime) -
     Returns:
         The session's number.
     """
+    begin_writing(db)
     course = db.query(Course).filter_by(code=COURSE_CODE).one()
     room = db.query(Room).one()
     session = ClassSession(
