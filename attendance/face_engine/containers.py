@@ -19,7 +19,9 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL, _ARITHMETIC = frozenset({0xC0, 0xC1}), frozenset(range(0xC9, 0xD0)) - {0xCC}
-_EOI, _SOS, _TEM, _APP1, _APP14, _COM = 0xD9, 0xDA, 0x01, 0xE1, 0xEE, 0xFE
+_EOI, _SOS, _TEM, _APP1, _COM = 0xD9, 0xDA, 0x01, 0xE1, 0xFE
+_OF_COLOURS = frozenset({0xE0, 0xEE})
+"""APP0 (JFIF) and APP14 (Adobe)."""
 _RESTARTS_AND_SOI = range(0xD0, 0xD9)
 _APPLICATION = range(0xE0, 0xF0)
 # A progressive picture has about ten scans; thousands of them keep a decoder busy for minutes.
@@ -128,8 +130,9 @@ class _Jpeg:
                 return False
             self.coded_bytes += found.start() - end
             end = found.start()
-        # APP14 says how colours are coded; the other application segments and comments carry no pixels.
-        if (marker not in _APPLICATION or marker == _APP14) and marker != _COM:
+        # APP0 and APP14 say how colours are coded (libjpeg asks for both); the other application segments and comments
+        # carry no pixels.
+        if (marker not in _APPLICATION or marker in _OF_COLOURS) and marker != _COM:
             self.kept.append(b"\xff" + bytes([marker]) + data[start:end])
         self.position = end
         return True

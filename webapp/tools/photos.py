@@ -108,7 +108,8 @@ def small_copy(data: bytes) -> bytes:
         PhotoError: it takes too much memory, or cannot be decoded.
     """
     try:
-        upright = decode_small(data, formats=_FORMATS, side=_SIDE, most_pixels=MAX_PIXELS)
+        # Who decides on a photo sees what the engine will see of it.
+        upright = decode_small(data, formats=_FORMATS, side=_SIDE, most_pixels=MAX_PIXELS, as_stored=True)
     except _DAMAGES:
         raise PhotoError(_DAMAGED) from None
     if upright is None:
