@@ -71,8 +71,9 @@ class Inbox:
         """Take bytes; whether the request is complete, or is not going to be."""
         self.size += len(data)
         if self._missing is None:
+            looked_at = max(0, len(self._head) - len(_HEAD_ENDS) + 1)
             self._head += data
-            ends = self._head.find(_HEAD_ENDS)
+            ends = self._head.find(_HEAD_ENDS, looked_at)
             if ends < 0:
                 if len(self._head) > _LONGEST_HEAD:
                     return self._finish(bytes(self._head))

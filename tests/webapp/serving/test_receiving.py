@@ -4,7 +4,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -128,3 +128,17 @@ def test_only_who_is_slow_is_not_waited_for():
     assert not inbox.overdue(begins + 200, stopping=False), "five kilobytes a second"
     assert inbox.overdue(begins + 300, stopping=False)
     inbox.close()
+
+
+def test_the_end_of_a_head_is_found_wherever_it_is_cut_and_looked_for_once():
+    request = GET % b"Connection: close\r\n"
+    for cut in range(1, len(request)):
+        with closing(Inbox(Config(), ("127.0.0.1", 1))) as inbox:
+            assert not inbox.feed(request[:cut])
+            assert inbox.feed(request[cut:])
+    with closing(Inbox(Config(), ("127.0.0.1", 1))) as inbox:
+        inbox.feed(b"GET / HTTP/1.1\r\nX: " + b"x" * 900_000)
+        began = time.process_time()
+        for _ in range(20_000):
+            inbox.feed(b"x")
+        assert time.process_time() - began < 0.3, "each byte costs the whole head"
