@@ -1,15 +1,18 @@
 """Slow clients against the dashboard's own server, without a reverse proxy in front."""
 
+import re
 import socket
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from gunicorn.config import Config
 
+import webapp
 from tests.webapp.running import environ_for, running_dashboard
 from tests.webapp.visiting import make_settings
 from webapp.serving.receiving import Inbox
@@ -57,6 +60,32 @@ def test_slow_heads_and_bodies_hold_no_threads(address):
             client.sendall(GET[:20] if number % 2 else FORM % 1_000 + b"\r\nemail=somebody")
         assert is_well(address)
         assert is_well(address)
+
+
+def test_answers_that_nobody_takes_hold_no_threads(address):
+    """Whoever asks for the largest file again and again, and reads none of it."""
+    with urllib.request.urlopen(f"{address}/signin", timeout=20) as page:  # noqa: S310 - our own address
+        version = re.findall(rb"/static/([0-9a-f]{12})/", page.read())[0]
+    static = Path(webapp.__file__).parent / "static"
+    largest = max((path for path in static.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    file = b"/static/%s/%s" % (version, str(largest.relative_to(static)).encode())
+    began = time.monotonic()
+    with ExitStack() as clients:
+        for _ in range(10):
+            client = clients.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            client.connect((urlsplit(address).hostname, urlsplit(address).port))
+            client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % file * 20)
+        for _ in range(4):
+            assert is_well(address)
+            time.sleep(0.3)
+    assert time.monotonic() - began < 10
+    with connect(address) as client:  # who takes them gets all of them
+        client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % file * 4 + GET % b"Connection: close\r\n")
+        time.sleep(0.5)
+        taken = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert taken.count(largest.read_bytes()) == 4
+    assert taken.endswith(b"ok\n")
 
 
 def test_a_request_that_comes_byte_by_byte_is_answered(address):
