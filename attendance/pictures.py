@@ -4,11 +4,19 @@ A file of two kilobytes can hold 49 million pixels. Their number alone does not 
 four times the memory of a JPEG, and a progressive JPEG holds all its coefficients besides.
 """
 
+import re
+
 from PIL import Image as Pillow
 from PIL.Image import Image
 
 MOST_BYTES = 100_000_000
 """Memory that decoding one picture may take."""
+MOST_SCANS = 100
+"""Of a JPEG: a progressive picture has about ten, and thousands of them keep a decoder busy for hours."""
+MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+"""In entropy-coded data a marker is 0xFF and neither a stuffed zero, a restart (D0 to D7) nor another 0xFF."""
+_SEGMENT = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+_EOI, _SOS, _ALONE = 0xD9, 0xDA, frozenset({0x01, *range(0xD0, 0xD9)})
 _REDUCTIONS = (1, 2, 4, 8)
 """By which a JPEG can be reduced while it is decoded (ITU-T T.81: fewer of each block's coefficients)."""
 _COEFFICIENT = 2
@@ -47,6 +55,30 @@ def reduction_for(picture: Image, *, most_bytes: int = MOST_BYTES) -> int | None
     """
     reductions = _REDUCTIONS if picture.format in ("JPEG", "MPO") else _REDUCTIONS[:1]
     return next((by for by in reductions if decoding_bytes(picture, by) <= most_bytes), None)
+
+
+def has_too_many_scans(data: bytes) -> bool:
+    """Whether decoding a JPEG file would take a decoder through more than `MOST_SCANS` scans of all its pixels.
+
+    Decoders have no bound for it, and 59 bytes are a scan. Segments are walked as ITU-T T.81, annex B, has them, and
+    what stands between them is passed over as libjpeg does it.
+    """
+    position, scans = 2, 0
+    while (found := _SEGMENT.search(data, position)) is not None and (marker := found[1][0]) != _EOI:
+        position = found.end()
+        if marker in _ALONE:
+            continue
+        position += int.from_bytes(data[position : position + 2], "big")
+        if marker != _SOS:
+            continue
+        scans += 1
+        if scans > MOST_SCANS:
+            return True
+        after = MARKER_AFTER_SCAN.search(data, position)
+        if after is None:
+            return False
+        position = after.start()
+    return False
 
 
 def rgb_as_stored(picture: Image) -> Image:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from PIL import ExifTags, Image, ImageOps
 
-from attendance.pictures import reduction_for, rgb_as_stored
+from attendance.pictures import has_too_many_scans, reduction_for, rgb_as_stored
 
 _REDUCIBLE = ("L", "LA", "RGB", "RGBA")
 _ONE_AT_A_TIME = ThreadPoolExecutor(1, thread_name_prefix="picture")
@@ -40,24 +40,31 @@ def decode_small(
 
 def _decode(data: bytes, formats: tuple[str, ...], side: int, most_pixels: int, as_stored: bool) -> Image.Image | None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the checks below are the stricter ones
+        warnings.simplefilter("ignore")  # the checks below are the stricter ones; of metadata each fault is a warning
         try:
             opened = Image.open(io.BytesIO(data), formats=tuple(formats))
         except Image.DecompressionBombError:
             return None
-    with opened:
-        least = reduction_for(opened)
-        if opened.width * opened.height > most_pixels or least is None:
-            return None
-        shorter = min(opened.size)
-        by = max(least, next((by for by in (8, 4, 2) if shorter >= by * side), 1))
-        orientation = opened.getexif().get(ExifTags.Base.Orientation)
-        opened.draft("RGB", (max(1, opened.width // by), max(1, opened.height // by)))
-        picture: Image.Image = rgb_as_stored(opened) if as_stored else opened
-        if picture.mode not in _REDUCIBLE:
-            picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
-        small = picture.reduce(max(1, min(picture.size) // side))
-        small = small if as_stored else _opaque(small)
+        if opened.format in ("JPEG", "MPO") and has_too_many_scans(data):
+            opened.close()
+            raise ValueError("a JPEG of too many scans")
+        with opened:
+            return _small(opened, side, most_pixels, as_stored)
+
+
+def _small(opened: Image.Image, side: int, most_pixels: int, as_stored: bool) -> Image.Image | None:
+    least = reduction_for(opened)
+    if opened.width * opened.height > most_pixels or least is None:
+        return None
+    shorter = min(opened.size)
+    by = max(least, next((by for by in (8, 4, 2) if shorter >= by * side), 1))
+    orientation = opened.getexif().get(ExifTags.Base.Orientation)
+    opened.draft("RGB", (max(1, opened.width // by), max(1, opened.height // by)))
+    picture: Image.Image = rgb_as_stored(opened) if as_stored else opened
+    if picture.mode not in _REDUCIBLE:
+        picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
+    small = picture.reduce(max(1, min(picture.size) // side))
+    small = small if as_stored else _opaque(small)
     if orientation:
         small.getexif()[ExifTags.Base.Orientation] = orientation
     return ImageOps.exif_transpose(small)

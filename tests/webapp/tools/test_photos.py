@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from attendance.face_engine.images import decode_image
+from attendance.pictures import MOST_SCANS
+from tests.attendance.test_pictures import of_scans
 from webapp.tools.photos import MAX_BYTES, MAX_PIXELS, PhotoError, check_photo, name_of_photo, small_copy
 
 
@@ -60,6 +62,7 @@ def test_takes_a_phone_s_picture_of_several_pictures():
         (PHOTO[:4000], "damaged"),
         (PNG[:4000], "damaged"),
         (PNG[:4000] + b"x" + PNG[4001:], "damaged"),
+        (of_scans(2 * MOST_SCANS), "damaged"),
         (declared(60_000, 60_000), "more than 80 million pixels"),
         (declared(9_000, 9_000), "more than 80 million pixels"),
         (bytes(MAX_BYTES + 1), "larger than 10 MB"),
