@@ -140,6 +140,35 @@ def test_who_asks_before_sending_is_told_to_go_on(address):
     assert b"HTTP/1.1 400" in said
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 4\r\nContent-Length: 60\r\n",
+        b"Content-Length : 4\r\n",
+        b"Content-Length: -4\r\n",
+        b"Content-Length: +4\r\n",
+        b"Transfer-Encoding: identity\r\nContent-Length: 4\r\n",
+        b"X: a\r\n folded\r\n",
+        b"X: a\0b\r\n",
+    ],
+)
+def test_a_head_that_can_be_read_in_two_ways_is_refused_with_what_follows(address, head):
+    said = answers_to(address, b"POST /signin HTTP/1.1\r\nHost: x\r\n%s\r\nabcd" % head + GET % b"")
+    assert said.startswith(b"HTTP/1.1 400")
+    assert b"ok\n" not in said, "what follows was taken for a request"
+
+
+@pytest.mark.parametrize(
+    "path", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "..%5capp.py", "css/%00", "....//app.py"]
+)
+def test_no_path_leads_out_of_the_static_folder(address, path):
+    with urllib.request.urlopen(f"{address}/signin", timeout=20) as page:  # noqa: S310 - our own address
+        version = re.findall(rb"/static/([0-9a-f]{12})/", page.read())[0]
+    said = answers_to(address, b"GET /static/%s/%s HTTP/1.0\r\nHost: x\r\n\r\n" % (version, path.encode()))
+    assert said.startswith((b"HTTP/1.1 404", b"HTTP/1.0 404"))
+
+
 def test_nonsense_is_refused(address):
     assert answers_to(address, b"no request at all\r\n\r\n").startswith(b"HTTP/1.1 400")
 
