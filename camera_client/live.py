@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 import structlog
 
+from camera_client.addresses import ENCODING_ADVICE, may_need_encoding, show_address
 from camera_client.backoff import Backoff
 from camera_client.frames import CapturedFrame, SampleGrid, SourceError
 from camera_client.jpeg import JpegEncoder, PictureError
@@ -61,8 +61,8 @@ class LiveCamera:
 
     @property
     def name(self) -> str:
-        """The webcam's number, or the address without its password and query, which may hold one too."""
-        return f"webcam {self._address}" if isinstance(self._address, int) else without_secrets(self._address)
+        """The webcam's number, or the address without what lets somebody in."""
+        return f"webcam {self._address}" if isinstance(self._address, int) else show_address(self._address)
 
     def frames(self, stop: threading.Event) -> Iterator[CapturedFrame]:
         """See `FrameSource.frames`.
@@ -120,7 +120,9 @@ class LiveCamera:
 
     def _why_closed(self) -> str:
         if isinstance(self._address, str):
-            return f"{self.name}: cannot be opened (is the camera on, and are address, user name and password right?)"
+            asked = "is the camera on, and are address, user name and password right?"
+            advice = f" {ENCODING_ADVICE[0].upper()}{ENCODING_ADVICE[1:]}" if may_need_encoding(self._address) else ""
+            return f"{self.name}: cannot be opened ({asked}{advice})"
         device = Path(f"/dev/video{self._address}")
         if sys.platform == "linux" and not device.exists():
             present = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"
@@ -140,11 +142,3 @@ class LiveCamera:
                 yield CapturedFrame(captured_at, self._encoder.encode(image))  # type: ignore[arg-type]
             except PictureError as error:
                 log.warning("picture_skipped", file=self.name, reason=str(error))
-
-
-def without_secrets(address: str) -> str:
-    """An address as logs may show it: without password and query."""
-    parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}:***@" if parts.password is not None else f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}{'?***' if parts.query else ''}"
