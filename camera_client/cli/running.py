@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 import structlog
@@ -16,6 +15,7 @@ import structlog
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.cli.report import Reporter, tell_end
+from camera_client.cli.start_time import parse_start
 from camera_client.client import CameraClient, CaptureThread, RefusedError
 from camera_client.connection import ConnectError, Connection, Token
 from camera_client.counts import Counts
@@ -68,8 +68,8 @@ class _Choices:
 @click.option(
     "--start-time",
     metavar="ISO",
-    help="Capture time of a recording's first frame, e.g. 2026-03-02T08:00 (in the institution's time zone) "
-    "or 2026-03-02T07:00Z. Default: now.",
+    help="Capture time of a recording's first frame, e.g. 2026-03-02T08:00+01:00 or 2026-03-02T07:00Z. Without an "
+    "offset it is in the institution's time zone, which must be set (institution.timezone). Default: now.",
 )
 @click.option(
     "--give-up-after",
@@ -121,7 +121,7 @@ def run(
         one_shot=stop_at_end or frames is not None or not (live or loop),
         loop=loop,
         keep_all=as_fast_as_possible,
-        start=None if start_time is None else _parsed_time(start_time, settings.institution.timezone),
+        start=None if start_time is None else parse_start(start_time, settings.institution),
         frames=frames,
         give_up_after_s=give_up_after,
     )
@@ -147,17 +147,6 @@ def _check_combination(live: bool, *, loop: bool, fast: bool, start: str | None,
                 raise click.UsageError(f"{option} is for a video file or a folder of images, not for a live source")
     if loop and stop_at_end:
         raise click.UsageError("--loop never ends, so it cannot be combined with --stop-at-end")
-
-
-def _parsed_time(text: str, zone: str) -> datetime:
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no ISO 8601 date and time, e.g. 2026-03-02T08:00 or 2026-03-02T07:00Z",
-            param_hint="--start-time",
-        ) from None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=ZoneInfo(zone))
 
 
 def _connection(settings: Settings) -> Connection:

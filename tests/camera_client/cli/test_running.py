@@ -199,6 +199,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
         (["--source", "rtsp://c/x", "--start-time", "2026-03-02T08:00"], {}, "--start-time is for a video file"),
         (["--source", ".", "--loop", "--once"], {}, "--loop never ends"),
         (["--source", ".", "--start-time", "yesterday"], {}, "'yesterday' is no ISO 8601 date and time"),
+        (["--source", ".", "--start-time", "2026-03-02T08:00"], {}, "is not set on this machine: write the offset"),
+        (["--source", "rtsp://a:p/w@cam/live"], {}, "rtsp://a:***@cam/live: the address ends before its @"),
         (["--source", ".", "--rate", "0"], {}, "0.0 is not in the range 0<x<=60"),
         (["--source", ".", "--quality", "10"], {}, "10 is not in the range"),
     ],
