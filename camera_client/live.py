@@ -4,7 +4,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -12,6 +11,7 @@ import structlog
 
 from camera_client.addresses import ENCODING_ADVICE, may_need_encoding, show_address
 from camera_client.backoff import Backoff
+from camera_client.clock import MachineClock
 from camera_client.frames import CapturedFrame, SampleGrid, SourceError
 from camera_client.jpeg import JpegEncoder, PictureError
 
@@ -39,6 +39,7 @@ class LiveCamera:
         ends: bool = False,
         give_up_after_s: float | None = None,
         backoff: Backoff | None = None,
+        clock: MachineClock | None = None,
     ) -> None:
         """Name the camera; it is opened when frames are asked for.
 
@@ -50,6 +51,7 @@ class LiveCamera:
             ends: the end of the stream is the end of the source; otherwise it is opened again.
             give_up_after_s: a network camera that cannot be opened for this long is an error; None: never.
             backoff: the waits between attempts to open it.
+            clock: this machine's unless given.
         """
         self._address = address
         self._encoder = encoder
@@ -58,6 +60,7 @@ class LiveCamera:
         self._ends = ends
         self._give_up_after_s = give_up_after_s
         self._backoff = Backoff() if backoff is None else backoff
+        self._clock = MachineClock() if clock is None else clock
 
     @property
     def name(self) -> str:
@@ -131,7 +134,7 @@ class LiveCamera:
 
     def _read(self, capture: cv2.VideoCapture, grid: SampleGrid, stop: threading.Event) -> Iterator[CapturedFrame]:
         while not stop.is_set() and capture.grab():
-            captured_at = datetime.now(UTC)
+            taken = self._clock.read()
             if not grid.takes(time.monotonic()):
                 continue
             whole, image = capture.retrieve()
@@ -139,6 +142,6 @@ class LiveCamera:
                 continue
             self._backoff.reset()
             try:
-                yield CapturedFrame(captured_at, self._encoder.encode(image))  # type: ignore[arg-type]
+                yield CapturedFrame(taken.at, self._encoder.encode(image), moment=taken.moment)  # type: ignore[arg-type]
             except PictureError as error:
                 log.warning("picture_skipped", file=self.name, reason=str(error))

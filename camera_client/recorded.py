@@ -65,12 +65,12 @@ class VideoFile:
                 if not self._grid.takes(position):
                     continue
                 whole, image = capture.retrieve()
-                captured_at = self._playback.time_of(position, stop) if whole else None
-                if captured_at is None:
+                taken = self._playback.time_of(position, stop) if whole else None
+                if taken is None:
                     continue
                 label = f"{position - begins_at:.2f} s"
                 try:
-                    yield CapturedFrame(captured_at, self._encoder.encode(image), label)  # type: ignore[arg-type]
+                    yield CapturedFrame(taken.at, self._encoder.encode(image), label, taken.moment)  # type: ignore[arg-type]
                 except PictureError as error:
                     log.warning("picture_skipped", file=label, reason=str(error))
             if stamps.count == 0 and not stop.is_set():
@@ -165,10 +165,10 @@ class PictureFolder:
                 jpeg = self._read(file)
                 if jpeg is None:
                     continue
-                captured_at = self._playback.time_of(shown * self._interval, stop)
-                if captured_at is None:
+                taken = self._playback.time_of(shown * self._interval, stop)
+                if taken is None:
                     return
-                yield CapturedFrame(captured_at, jpeg, file.name)
+                yield CapturedFrame(taken.at, jpeg, file.name, taken.moment)
                 shown += 1
             if shown == before and not stop.is_set():
                 raise SourceError(f"{self._path}: none of its pictures can be read")

@@ -17,14 +17,15 @@ from attendance.settings.logs import configure_logging
 from camera_client.cli.report import Reporter, tell_end
 from camera_client.cli.start_time import parse_start
 from camera_client.client import CameraClient, CaptureThread, RefusedError
+from camera_client.clock import CameraClock
 from camera_client.connection import ConnectError, Connection, Token
 from camera_client.counts import Counts
 from camera_client.frames import FrameSource
 from camera_client.jpeg import JpegEncoder
-from camera_client.replay import Replay
 from camera_client.run import Run, StreamLimits
 from camera_client.sources import SourceOptions, kind_of, open_source
-from camera_client.spool import Spool, SpoolError, SpoolLimits, folder_of
+from camera_client.spool.folder import Spool, SpoolError, SpoolLimits, folder_of
+from camera_client.spool.replay import Replay
 from camera_client.stream import GaveUpError
 from camera_client.waiting import WaitingFrames
 
@@ -207,8 +208,9 @@ class _Ending:
 
 async def _stream(settings: Settings, choices: _Choices, connection: Connection, source: FrameSource) -> _Ending:
     camera = settings.camera
-    spool = None if choices.one_shot or choices.keep_all else _spool(settings)
-    run_state = _run(settings, choices, connection, spool)
+    clock = CameraClock()
+    spool = None if choices.one_shot or choices.keep_all else _spool(settings, clock)
+    run_state = _run(settings, choices, connection, spool, clock)
     client = CameraClient(connection, run_state, patient=not choices.one_shot)
     capture = CaptureThread(source, run_state, most_frames=choices.frames)
     _stop_on_signals(client, capture)
@@ -237,7 +239,7 @@ async def _stream(settings: Settings, choices: _Choices, connection: Connection,
     return _Ending(problem, capture.is_alive())
 
 
-def _run(settings: Settings, choices: _Choices, connection: Connection, spool: Spool | None) -> Run:
+def _run(settings: Settings, choices: _Choices, connection: Connection, spool: Spool | None, clock: CameraClock) -> Run:
     camera = settings.camera
     return Run(
         camera=camera.name or "",
@@ -252,11 +254,12 @@ def _run(settings: Settings, choices: _Choices, connection: Connection, spool: S
         ),
         clean=connection.without_token,
         replay=None if spool is None else Replay(spool, camera.spool_rate),
+        clock=clock,
         recorded=choices.keep_all or choices.start is not None,
     )
 
 
-def _spool(settings: Settings) -> Spool | None:
+def _spool(settings: Settings, clock: CameraClock) -> Spool | None:
     """The camera's spool; None, with a warning, when it cannot be had: a camera that can see goes on."""
     camera = settings.camera
     if not camera.spool:
@@ -265,7 +268,7 @@ def _spool(settings: Settings) -> Spool | None:
         total_bytes=camera.spool_bytes, free_bytes=camera.spool_free_bytes, age_s=3600 * camera.spool_age_h
     )
     try:
-        spool = Spool(folder_of(_spools_folder(settings), camera.name or ""), limits)
+        spool = Spool(folder_of(_spools_folder(settings), camera.name or ""), limits, clock=clock)
     except SpoolError as error:
         log.warning(
             "no_spool", reason=str(error), advice="set ATTENDANCE_CAMERA_SPOOL_DIRECTORY; until then outages are lost"
