@@ -12,12 +12,12 @@ import structlog
 from camera_client.addresses import ENCODING_ADVICE, may_need_encoding, show_address
 from camera_client.backoff import Backoff
 from camera_client.clock import MachineClock
+from camera_client.decoding.opencv import OpenCvReader
+from camera_client.decoding.opening import open_address
+from camera_client.decoding.reader import InterlacedError, VideoReader
+from camera_client.decoding.watching import PictureWatch
 from camera_client.frames import CapturedFrame, SampleGrid, SourceError
 from camera_client.jpeg import JpegEncoder, PictureError
-
-# OpenCV's own bounds are 30 s; a camera that is silent for this long is gone, and opening it again may help.
-_OPEN_TIMEOUT_MS = 10_000
-_READ_TIMEOUT_MS = 10_000
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -75,25 +75,33 @@ class LiveCamera:
         """
         grid = SampleGrid(self._rate)
         opened_before = False
-        while (capture := self._open_patiently(stop, opened_before)) is not None:
+        while (reader := self._open_patiently(stop, opened_before)) is not None:
             opened_before = True
+            reason = None
             log.info("source_opened", source=self.name)
             try:
-                yield from self._read(capture, grid, stop)
+                yield from self._read(reader, grid, stop)
+            except InterlacedError as error:
+                if self._ends:
+                    raise
+                reason = str(error)
             finally:
-                capture.release()
+                reader.release()
             if stop.is_set() or self._ends:
                 return
             wait = self._backoff.next_wait()
-            log.warning("source_lost", source=self.name, retry_in_s=round(wait, 2))
+            if reason is None:
+                log.warning("source_lost", source=self.name, retry_in_s=round(wait, 2))
+            else:
+                log.error("source_interlaced", source=self.name, reason=reason, retry_in_s=round(wait, 2))
             stop.wait(wait)
 
-    def _open_patiently(self, stop: threading.Event, opened_before: bool) -> cv2.VideoCapture | None:
+    def _open_patiently(self, stop: threading.Event, opened_before: bool) -> VideoReader | None:
         failing_since = time.monotonic()
         while not stop.is_set():
-            capture = self._open()
-            if capture.isOpened():
-                return capture
+            reader = self._open()
+            if reader is not None:
+                return reader
             reason = self._why_closed()
             if isinstance(self._address, int) and not opened_before:
                 raise SourceError(reason)
@@ -105,21 +113,15 @@ class LiveCamera:
             stop.wait(wait)
         return None
 
-    def _open(self) -> cv2.VideoCapture:
+    def _open(self) -> VideoReader | None:
         if isinstance(self._address, str):
-            bounds = [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                _OPEN_TIMEOUT_MS,
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                _READ_TIMEOUT_MS,
-            ]
-            return cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, bounds)
+            return open_address(self._address, self.name)
         capture = cv2.VideoCapture(self._address, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
         if self._webcam_size is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._webcam_size[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._webcam_size[1])
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return capture
+        return OpenCvReader(capture, self.name) if capture.isOpened() else None
 
     def _why_closed(self) -> str:
         if isinstance(self._address, str):
@@ -132,16 +134,18 @@ class LiveCamera:
             return f"webcam {self._address}: there is no {device} (present: {present})"
         return f"webcam {self._address}: cannot be opened; another program may hold it, or this user may not use it"
 
-    def _read(self, capture: cv2.VideoCapture, grid: SampleGrid, stop: threading.Event) -> Iterator[CapturedFrame]:
-        while not stop.is_set() and capture.grab():
+    def _read(self, reader: VideoReader, grid: SampleGrid, stop: threading.Event) -> Iterator[CapturedFrame]:
+        watch = PictureWatch(self.name)
+        while not stop.is_set() and reader.grab():
             taken = self._clock.read()
-            if not grid.takes(time.monotonic()):
+            if reader.broke or not grid.takes(time.monotonic()):
                 continue
-            whole, image = capture.retrieve()
-            if not whole:
+            image = reader.retrieve()
+            if image is None:
                 continue
             self._backoff.reset()
+            watch.see(image, time.monotonic())
             try:
-                yield CapturedFrame(taken.at, self._encoder.encode(image), moment=taken.moment)  # type: ignore[arg-type]
+                yield CapturedFrame(taken.at, self._encoder.encode(image), moment=taken.moment)
             except PictureError as error:
                 log.warning("picture_skipped", file=self.name, reason=str(error))

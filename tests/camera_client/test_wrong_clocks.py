@@ -53,7 +53,7 @@ def watch(spool: Spool, machine: OtherClock, count: int = 5) -> None:
 async def connect(spool: Spool, machine: OtherClock, start_service: Any, **more: Any) -> tuple[ScriptedService, Camera]:
     """Let the camera send what it kept and what it sees, until all is sent."""
     service = ScriptedService([Behaviour(window=64, clock=lambda: machine.right)])
-    it = camera(await start_service(service), Seen(machine, 300), keep_all=False, spool=spool, **more)
+    it = camera(await start_service(service), Seen(machine, 300, interval_s=0.01), keep_all=False, spool=spool, **more)
     streaming = asyncio.create_task(it.stream())
     async with asyncio.timeout(30):
         while (len(spool) and not spool.clock.disputed) or not [
@@ -65,10 +65,14 @@ async def connect(spool: Spool, machine: OtherClock, start_service: Any, **more:
     return service, it
 
 
-def errors_s(service: ScriptedService, *, replayed: bool) -> set[float]:
-    """How far the frames' times were from what they should have been."""
+def errors_s(service: ScriptedService, *, replayed: bool) -> set[int]:
+    """How far the frames' times were from what they should have been; the service's time takes a moment to arrive."""
     return {
-        (frame.capture_time.ToDatetime(tzinfo=UTC) - datetime.fromisoformat(frame.jpeg[2:].decode())).total_seconds()
+        round(
+            (
+                frame.capture_time.ToDatetime(tzinfo=UTC) - datetime.fromisoformat(frame.jpeg[2:].decode())
+            ).total_seconds()
+        )
         for frame in service.frames
         if frame.replayed is replayed
     }
