@@ -13,6 +13,7 @@ import structlog
 
 from attendance.errors import AttendanceError
 from attendance.settings.camera import RECORDING_METADATA
+from camera_client.addresses import show_address
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _HIGHEST_PORT = 65_535
@@ -112,8 +113,8 @@ class Connection:
         match = _ADDRESS.fullmatch(address)
         if match is None or not 0 < int(match[2]) <= _HIGHEST_PORT:
             raise ConnectError(
-                f"{address!r} (setting ATTENDANCE_CAMERA_SERVER) is no address of a service: host:port is expected, "
-                "e.g. recognition.example.edu:50051"
+                f"{show_address(address)!r} (setting ATTENDANCE_CAMERA_SERVER) is no address of a service: "
+                "host:port is expected, e.g. recognition.example.edu:50051"
             )
         if tls_ca is None and not allow_plaintext and not _is_loopback(match[1]):
             raise ConnectError(
