@@ -71,7 +71,8 @@ def test_a_register_that_is_watched_does_not_hold_up_the_stop(site_settings, tmp
 def test_a_database_without_tables_is_one_sentence(tmp_path):
     done = run({"ATTENDANCE_DATA_DIRECTORY": str(tmp_path), "ATTENDANCE_WEB_LISTEN": "127.0.0.1:0"})
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["Error: the database has no tables yet: run `attendance db upgrade`"]
+    where = f"sqlite:///{tmp_path}/attendance.db"
+    assert done.stderr.splitlines() == [f"Error: the database {where} has no tables yet: run `attendance db upgrade`"]
 
 
 def test_a_taken_port_is_one_sentence(site_settings):
