@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography import x509
 
 from attendance.settings import Settings
-from attendance.settings.load import FILE_VARIABLE
+from attendance.settings.files import settings_file
 from operations.doctor.findings import Finding, ok, problem, warning
 from recognition_service.access.certificates import server_credentials
 from recognition_service.listening import ServerSetupError
@@ -136,10 +136,10 @@ def examine_programs(settings: Settings) -> list[Finding]:
 
 def _service_addresses() -> list[str]:
     """Where several services of one machine listen: each has a file of its own beside the settings."""
-    config = os.environ.get(FILE_VARIABLE)
-    if not config:
+    config = settings_file()
+    if config is None:
         return []
-    text = "\n".join(file.read_text() for file in sorted(Path(config).parent.glob("serve-*.env")))
+    text = "\n".join(file.read_text() for file in sorted(config.parent.glob("serve-*.env")))
     return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)
 
 
