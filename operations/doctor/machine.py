@@ -14,6 +14,7 @@ from cryptography import x509
 
 from attendance.settings import Settings
 from attendance.settings.files import settings_file
+from attendance.settings.listening import listens_on_this_machine_only
 from operations.doctor.findings import Finding, ok, problem, warning
 from recognition_service.access.certificates import server_credentials
 from recognition_service.listening import ServerSetupError
@@ -23,7 +24,6 @@ _DISK_WARNING, _DISK_PROBLEM = 5 * 1024**3, 512 * 1024**2
 _OUTBOX_LATE = timedelta(minutes=10)
 _TIME_ERROR = 5
 """adjtimex(2): the clock is not synchronised to a reliable source."""
-_PUBLIC = ("127.", "localhost", "[::1]", "::1")
 
 
 def examine_certificates(settings: Settings) -> list[Finding]:
@@ -34,7 +34,7 @@ def examine_certificates(settings: Settings) -> list[Finding]:
     except ServerSetupError as error:
         return [problem("certificate", str(error), "Correct the ATTENDANCE_SERVICE_TLS_ settings or the files.")]
     if service.tls_certificate is None:
-        if service.listen.startswith(_PUBLIC):
+        if listens_on_this_machine_only(service.listen):
             return [ok("certificate", "none needed: the service listens on this machine only")]
         text = f"the service listens on {service.listen} without TLS: tokens and faces go unencrypted"
         return [

@@ -31,7 +31,7 @@ def test_serves_closes_sessions_and_stops_when_asked(site_settings, tmp_path):
     sessions = session_factory(engine)
     with sessions() as db:
         lesson = make_lesson(db, starts_at=LONG_AGO)
-    environ = environ_for(site_settings, ATTENDANCE_WEB_WORKERS="2")
+    environ = environ_for(site_settings, ATTENDANCE_WEB_WORKERS="2", ATTENDANCE_WEB_LISTEN="0.0.0.0:0")
     with running_dashboard(environ, tmp_path / "log") as address:
         with urllib.request.urlopen(f"{address}/healthz", timeout=30) as answer:  # noqa: S310 - our own address
             assert answer.read() == b"ok\n"
@@ -45,6 +45,7 @@ def test_serves_closes_sessions_and_stops_when_asked(site_settings, tmp_path):
     assert closed_at is not None
     log = (tmp_path / "log").read_text()
     assert "session_closed" in log
+    assert log.count("listening_without_tls") == 1
     assert "Traceback" not in log
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=5)  # noqa: S310
