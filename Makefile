@@ -12,7 +12,7 @@ SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going 
           --builder html docs build/site
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy soak bench check docs format \
+.PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy check-pythons soak bench check docs format \
         protos translations reference lock debian-packages
 
 help:  ## List the commands
@@ -55,6 +55,9 @@ test-exhaustive: install-dev debian-packages  ## Run every test, the faults in t
 	@echo "Running every test"
 	@$(PYTEST) --durations 25 --durations-min 1 --ignore tests/faults
 	@$(MAKE) --no-print-directory soak
+
+check-pythons: install-dev  ## Ask the package index whether every lock has wheels for each version of Python
+	@$(PYTEST) tests/house/test_pythons.py
 
 soak: install-dev debian-packages  ## Do every fault to the service, many times, and print what became of the register
 	@$(BIN)/python -m pytest --soak tests/faults
