@@ -12,7 +12,7 @@ SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going 
           --builder html docs build/site
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy check-pythons soak bench check docs format \
+.PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy check-pythons wheelhouse soak bench check docs format \
         protos translations reference lock debian-packages
 
 help:  ## List the commands
@@ -64,6 +64,10 @@ soak: install-dev debian-packages  ## Do every fault to the service, many times,
 
 test-deploy: install-dev debian-packages  ## Install into a scratch folder and run it: MariaDB, gunicorn, nginx with TLS, services, cameras
 	@$(BIN)/python -m pytest tests/deploy
+
+wheelhouse:  ## Download what an installation without internet needs, into FOLDER=build/wheelhouse
+	@echo "Downloading every package that the locks name (a few minutes, about 400 MB)"
+	@$(PYTHON) -B -m deploy.installer.wheelhouse $(or $(FOLDER),build/wheelhouse)
 
 bench: install  ## Measure the face engine beside face_recognition; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.engine
