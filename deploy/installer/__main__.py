@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from deploy.installer import database, running, site
 from deploy.installer.answers import Answers, Wishes, parse, read_answers, read_wishes, remember
+from deploy.installer.packages import choose_packages
 from deploy.installer.places import InstallError, Places
 from deploy.installer.release import fetch_models, prepare_release, use_release
 
@@ -39,16 +40,18 @@ def _check(places: Places, answers: Answers) -> None:
 
 
 def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
+    environment = places.at("/opt/attendance/current/venv")
+    packages = choose_packages(environment, tracing=answers.tracing, wheelhouse=wishes.wheelhouse)
     running.make_users(places)
     site.make_folders(places)
-    release = prepare_release(places, answers.venv)
+    release = prepare_release(places, answers.venv, packages)
     remember(places, answers)
     site.write_settings(places, answers, wishes)
     password = database.make_secrets(places, answers, wishes.database_url)
     if answers.database:
         database.make_database(places, answers, password)
     database.upgrade_tables(places, release)
-    fetch_models(places, release)
+    fetch_models(places, release, packages.wheelhouse)
     site.place_certificates(places, answers, wishes, release)
     site.write_units(places)
     site.write_egress(places, answers)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from deploy.installer import remembered
+from deploy.installer.addresses import checked_address
 from deploy.installer.places import InstallError, Places
 
 FILE = "/etc/attendance/install.json"
@@ -28,6 +30,7 @@ class Answers:
         database_port: of MariaDB on 127.0.0.1; 0: its socket.
         database_admin: option file with which the database's administrator signs in; empty: as root, by the socket.
         venv: an environment that has everything installed, in place of one made from the lock file.
+        tracing: whether OpenTelemetry is installed; None: as the release in use has it.
     """
 
     host: str = ""
@@ -41,6 +44,7 @@ class Answers:
     database_port: int = 0
     database_admin: str = ""
     venv: str = ""
+    tracing: bool | None = None
 
     @property
     def all_services(self) -> list[str]:
@@ -65,6 +69,7 @@ class Wishes:
     key: Path | None
     admin: str | None
     admin_name: str
+    wheelhouse: Path | None
 
 
 def read_answers(places: Places, given: argparse.Namespace) -> Answers:
@@ -74,9 +79,7 @@ def read_answers(places: Places, given: argparse.Namespace) -> Answers:
         InstallError: something is missing or no such thing.
     """
     names = [field.name for field in fields(Answers)]
-    file = places.at(FILE)
-    remembered = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    known = {name: value for name, value in remembered.items() if name in names}
+    known = remembered.read(places.at(FILE), asdict(Answers()))
     told = {name: getattr(given, name) for name in names if getattr(given, name, None) is not None}
     answers = Answers(**{**known, **told, **({"database": ""} if given.database_url else {})})
     _check(answers)
@@ -111,6 +114,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     add("--web", metavar="ADDRESS", help="address of gunicorn behind nginx")
     for name in ("http", "https", "grpc", "metrics"):
         add(f"--{name}-port", type=int)
+    tracing = "install OpenTelemetry too, for traces (else as the release in use has it)"
+    add("--tracing", action=argparse.BooleanOptionalAction, help=tracing)
+    add("--wheelhouse", metavar="FOLDER", type=Path, help="packages that `make wheelhouse` took along: no internet")
     add("--venv", help="environment to use in place of one made from the lock file")
     add("--root", type=Path, default=Path("/"), help="install into this folder instead: no user, nothing is started")
     return parser.parse_args(words)
@@ -128,11 +134,12 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
         if file is not None and not file.is_file():
             raise InstallError(f"{file} is no file")
     url = None if given.database_url is None else given.database_url.read_text(encoding="utf-8").strip()
-    if url is not None and (not url or "\n" in url or '"' in url):
-        raise InstallError(f"{given.database_url} should hold one line, the database's address")
+    if url is not None:
+        url = checked_address(url, str(given.database_url))
     return Wishes(
-        given.root, given.institution, given.timezone, url, given.certificate, given.key, given.admin, given.admin_name
-    )
+        given.root, given.institution, given.timezone, url, given.certificate, given.key, given.admin, given.admin_name,
+        given.wheelhouse,
+    )  # fmt: skip
 
 
 def _check(answers: Answers) -> None:

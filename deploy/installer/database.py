@@ -4,8 +4,9 @@ import os
 import secrets
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
+from deploy.installer.addresses import password_of
 from deploy.installer.answers import Answers
 from deploy.installer.places import USER, InstallError, Places
 
@@ -30,12 +31,12 @@ def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
     known = read_secrets(places)
     password = ""
     if answers.database:
-        before = urlsplit(known.get(_URL, ""))
-        password = before.password if before.username == answers.database and before.password else ""
-        password = password or secrets.token_urlsafe(24)
+        password = password_of(known.get(_URL, ""), answers.database) or secrets.token_urlsafe(24)
         place = f"127.0.0.1:{answers.database_port}" if answers.database_port else "localhost"
         socket = "" if answers.database_port else f"?unix_socket={_SOCKET}"
-        url = f"mysql+pymysql://{answers.database}:{password}@{place}/{answers.database}{socket}"
+        url = f"mysql+pymysql://{answers.database}:{quote(password, safe='')}@{place}/{answers.database}{socket}"
+    if not url and _URL not in known:
+        raise InstallError(f"{places.at(SECRETS)} has lost the database's address: give --database-url FILE")
     if places.real and (url or known[_URL]).startswith("sqlite"):
         raise InstallError(
             "the units run by accounts of their own, and the file of an SQLite database is one account's: leave "
@@ -53,9 +54,16 @@ def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
 def read_secrets(places: Places) -> dict[str, str]:
     """The secrets that are there."""
     files = [file for file in (places.at(SECRETS), places.at(WEB_SECRETS)) if file.exists()]
-    texts = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    texts = (line for file in files for line in _text(file).splitlines())
     lines = (line for line in texts if line and not line.startswith("#"))
     return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InstallError(f"{file} is damaged: it is no text. Put back the one from a backup") from None
 
 
 def make_database(places: Places, answers: Answers, password: str) -> None:
@@ -67,10 +75,11 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
     name = answers.database
     user = f"'{name}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
     pattern = name.replace("_", r"\_")  # GRANT takes a pattern, in which _ is any character
+    text = password.replace("\\", "\\\\").replace("'", "\\'")
     sql = f"""
         CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4;
-        CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';
-        ALTER USER {user} IDENTIFIED BY '{password}';
+        CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{text}';
+        ALTER USER {user} IDENTIFIED BY '{text}';
         GRANT ALL ON `{pattern}`.* TO {user};
     """
     words = ["mariadb"]

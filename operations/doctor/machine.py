@@ -13,7 +13,8 @@ from pathlib import Path
 from cryptography import x509
 
 from attendance.settings import Settings
-from attendance.settings.load import FILE_VARIABLE
+from attendance.settings.files import settings_file
+from attendance.settings.listening import listens_on_this_machine_only
 from operations.doctor.findings import Finding, ok, problem, warning
 from recognition_service.access.certificates import server_credentials
 from recognition_service.listening import ServerSetupError
@@ -23,7 +24,6 @@ _DISK_WARNING, _DISK_PROBLEM = 5 * 1024**3, 512 * 1024**2
 _OUTBOX_LATE = timedelta(minutes=10)
 _TIME_ERROR = 5
 """adjtimex(2): the clock is not synchronised to a reliable source."""
-_PUBLIC = ("127.", "localhost", "[::1]", "::1")
 
 
 def examine_certificates(settings: Settings) -> list[Finding]:
@@ -34,7 +34,7 @@ def examine_certificates(settings: Settings) -> list[Finding]:
     except ServerSetupError as error:
         return [problem("certificate", str(error), "Correct the ATTENDANCE_SERVICE_TLS_ settings or the files.")]
     if service.tls_certificate is None:
-        if service.listen.startswith(_PUBLIC):
+        if listens_on_this_machine_only(service.listen):
             return [ok("certificate", "none needed: the service listens on this machine only")]
         text = f"the service listens on {service.listen} without TLS: tokens and faces go unencrypted"
         return [
@@ -136,10 +136,10 @@ def examine_programs(settings: Settings) -> list[Finding]:
 
 def _service_addresses() -> list[str]:
     """Where several services of one machine listen: each has a file of its own beside the settings."""
-    config = os.environ.get(FILE_VARIABLE)
-    if not config:
+    config = settings_file()
+    if config is None:
         return []
-    text = "\n".join(file.read_text() for file in sorted(Path(config).parent.glob("serve-*.env")))
+    text = "\n".join(file.read_text() for file in sorted(config.parent.glob("serve-*.env")))
     return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)
 
 

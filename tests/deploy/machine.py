@@ -73,7 +73,7 @@ class Machine:
         """The certificate authority of cameras and browsers."""
         return self.at("/etc/attendance/tls/ca.pem")
 
-    def install(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def install(self, *words: str, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
         """Run the installer as an operator does, with the environment of this test run instead of a new one."""
         ports = [f"--{name}-port={getattr(self, f'{name}_port')}" for name in ("http", "https", "grpc")]
         services = ",".join(f"127.0.0.1:{port}" for port in self.service_ports)
@@ -81,7 +81,7 @@ class Machine:
             [SOURCE / "deploy" / "install", "--root", self.root, "--host", "localhost", "--venv", sys.prefix, *ports,
              "--web", f"127.0.0.1:{self.web_port}", "--services", services, "--metrics-port", "0",
              "--database", self.database, *words],
-            env=clean_environ(), capture_output=True, text=True, check=False,
+            env=environ or clean_environ(), capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def attendance(self, *words: str) -> str:
