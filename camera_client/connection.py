@@ -12,8 +12,8 @@ import structlog
 
 from attendance.errors import AttendanceError
 from attendance.settings.camera import RECORDING_METADATA
-from camera_client.addresses import show_address
 from attendance.settings.listening import is_loopback
+from camera_client.addresses import show_address
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _HIGHEST_PORT = 65_535

@@ -16,7 +16,7 @@ _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _APP1 = 0xE1
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# What may follow 0xFF behind the first scan: a stuffed zero, restarts, tables, scans, what applications say, fill bytes.
+# What may follow 0xFF behind the first scan: a stuffed zero, restarts, tables, scans, what applications say, fills.
 _IN_SCANS = frozenset({0x00, *range(0xD0, 0xD8), 0xC4, *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE, 0xFF})
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 
