@@ -1,5 +1,6 @@
 """What decoders make of real videos that are interlaced or damaged: right pictures, or none, and a clear word."""
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from camera_client.jpeg import JpegEncoder
 from camera_client.live import LiveCamera
 from camera_client.recorded import VideoFile
 from tests.camera_client.decoding.videos import FPS, cut, damaged, encode
+from tests.camera_client.live_servers import RtspCamera
 from tests.camera_client.moving_pictures import number_of
 
 pytest.importorskip("av")
@@ -284,6 +286,20 @@ def test_an_interlaced_network_camera_is_asked_again_since_it_may_be_set_right(
     told = [event for event in events if event["event"] == "source_interlaced"]
     assert told
     assert "hunter" not in str(events)
+
+
+def test_rtsp_is_read_with_a_password_of_any_signs(decoder: str) -> None:
+    camera = RtspCamera("admin:pa/s?s#7")
+    try:
+        address = f"rtsp://admin:pa%2Fs%3Fs%237@127.0.0.1:{camera.port}/live"
+        with capture_logs() as events:
+            source = LiveCamera(address, encoder=JpegEncoder(), rate=10, give_up_after_s=5)
+            frames = list(itertools.islice(source.frames(threading.Event()), 3))
+    finally:
+        camera.close()
+    numbers = [number_of(frame.jpeg) for frame in frames]
+    assert numbers == sorted(set(numbers))
+    assert "pa%2Fs" not in str(events)
 
 
 def test_errors_of_pyav_show_no_address(serve: Serve, tmp_path: Path) -> None:
