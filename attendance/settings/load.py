@@ -77,6 +77,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: not TOML: the file is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: not settings: it is nested too deep") from None
 
 
 def _parts(section: str) -> list[str]:

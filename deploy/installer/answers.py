@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.installer import remembered
 from deploy.installer.addresses import checked_address
+from deploy.installer.packages import require_wheelhouse
 from deploy.installer.places import InstallError, Places
 
 FILE = "/etc/attendance/install.json"
@@ -130,6 +131,8 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
     """
     if (given.certificate is None) != (given.key is None):
         raise InstallError("--certificate and --key belong together")
+    if given.wheelhouse is not None:
+        require_wheelhouse(given.wheelhouse)
     for file in (given.certificate, given.key, given.database_url):
         if file is not None and not file.is_file():
             raise InstallError(f"{file} is no file")
