@@ -34,6 +34,8 @@ class Camera(Base):
     blind_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # its pictures show nothing; None: they do
     # An extra camera helps to see people; a room is watched without it.
     extra: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    # Where in its picture faces count, as `attendance.zones` writes it. None: anywhere.
+    zones: Mapped[str | None] = mapped_column(sa.Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     room: Mapped[Room | None] = relationship()
