@@ -30,7 +30,7 @@ _DECIMALS = 4
 _UNITS = 10_000
 _LAST = 1 - 1e-9
 """Of a coordinate: 1 itself lies in no polygon, since each lacks its right and lower edges."""
-_ROWS = 512
+_ROWS = 256
 """Rows of the picture on which areas are measured."""
 _LONGEST = 60_000
 """Characters of zones as text; MariaDB's TEXT holds 65,535 bytes."""
@@ -75,7 +75,7 @@ class Zones:
         return not any(_inside(point, polygon) for polygon in self.skip)
 
     def share(self) -> float:
-        """Of the picture, what is searched: from 0 to 1, to within a row of 512."""
+        """Of the picture, what is searched: from 0 to 1, to within a row of 256."""
         if not self:
             return 1.0
         return sum(right - left for row in range(_ROWS) for left, right in self.spans((row + 0.5) / _ROWS)) / _ROWS

@@ -64,6 +64,7 @@ def test_the_longest_zones_fit_their_column():
     comb = tuple((0.001 + place / 10.1, 0.1234 + 0.5 * (place % 2)) for place in range(10))
     comb += tuple((x, 0.9876) for x, _ in reversed(comb))
     text = dump(Zones(look=(comb,) * 20, skip=(DOOR,) * 20))
+    assert text is not None
     assert len(text) < 20_000
 
 
