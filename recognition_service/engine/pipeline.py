@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, Image, ImageError, ImageTooLargeError
+from attendance.zones import EVERYWHERE, Zones
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.looks import shows_nothing
 from recognition_service.engine.similarity import Thumbnail, thumbnail
@@ -128,6 +129,7 @@ class Pipeline:
         smallest_face: int | None = None,
         most_pixels: int | None = None,
         views: bool = False,
+        zones: Zones = EVERYWHERE,
         trace: FrameTrace = NOT_TRACED,
     ) -> FoundFaces:
         """Find the faces of one picture.
@@ -145,6 +147,7 @@ class Pipeline:
             smallest_face: that width, of a picture that is reducible; None: the pipeline's.
             most_pixels: what the sender may send, where that is less than the pipeline accepts.
             views: whether the pixels of the faces are wanted, too.
+            zones: where in the picture faces count; what they leave out is not searched.
             trace: gets a span for decoding, and one for waiting for a batch and its work.
 
         Raises:
@@ -154,7 +157,7 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         smallest = (smallest_face or self._smallest_face) if reducible else None
         reduction = reduction_for(smallest)
-        wanted = Wanted(upsample, smallest_searched(smallest))
+        wanted = Wanted(upsample, smallest_searched(smallest), zones)
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
             with trace.stage("decode"):
