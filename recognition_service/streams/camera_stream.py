@@ -44,6 +44,7 @@ from recognition_service.outbox.store import OutboxError
 from recognition_service.presentation.views import FaceView
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
 from recognition_service.status import Statistics
+from recognition_service.streams.health import HealthLog
 from recognition_service.streams.requests import capture_time_of, origin_of, priority_of
 from recognition_service.streams.state import ClockSkew, Window
 from recognition_service.telemetry.metrics import Metrics
@@ -90,6 +91,7 @@ class StreamTools:
     skip_unchanged_s: float
     """How long frames that show the same are skipped, seconds; 0: not at all."""
     tracing: Tracing
+    health: HealthLog
     keeps_views: bool = True
     """Whether the pixels of faces are looked at, to tell persons from pictures."""
 
@@ -136,6 +138,7 @@ class CameraStream:
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
         self._zones = _zones_of(camera)
+        self._in_health = not camera.plays_recordings
         self._origin_of = functools.partial(origin_of, plays_recordings=camera.plays_recordings)
         self._traceparent = traceparent_of(context.invocation_metadata())
         self._tools = tools
@@ -229,6 +232,8 @@ class CameraStream:
             self.heard = True
             self._last_frame = datetime.now(UTC)
             self._tools.metrics.frame_received()
+            if self._in_health:
+                self._tools.health.frame(self.camera.id, self._skew.seconds)
             arrived = asyncio.get_running_loop().time()
             if request.camera != self.camera.name:
                 raise StreamRefusedError(
@@ -309,6 +314,7 @@ class CameraStream:
                 await pipeline.wait_turn(**turn)
                 look = Look(digest, self._last_examined.blank)
                 return _Prepared(plan, capture_time, None, self._origin_of(request), look)
+        measured = live and self._in_health and self._tools.health.wants_look(self.camera.id)
         found = await pipeline.find(
             request.jpeg,
             upsample=self.camera.upsample,
@@ -318,6 +324,7 @@ class CameraStream:
             most_pixels=self._most_pixels,
             views=self._tools.keeps_views,
             zones=zones,
+            measured=measured,
             trace=trace,
             **turn,
         )
@@ -325,6 +332,10 @@ class CameraStream:
             self._most_pixels = _GROWTH * found.width * found.height
         if thumbnail is not None and zones == self._zones:
             self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
+        if found.picture is not None:
+            self._tools.health.looked(self.camera.id, found.picture)
+        if live and self._in_health:
+            self._tools.health.faces(self.camera.id, [float(face.box[3] - face.box[1]) for face in found.faces])
         look = Look(digest, found.blank)
         return _Prepared(plan, capture_time, found.faces, self._origin_of(request), look, found.views)
 

@@ -68,3 +68,18 @@ class Observation(Base):
     # For each minute the largest number in one frame of faces seen, named, too small, unknown, and not named for any
     # reason: five times sixty unsigned 16-bit numbers, little-endian.
     counts: Mapped[bytes] = mapped_column(sa.LargeBinary(600))
+
+
+class CameraHealth(Base):
+    """What reached the service of one camera in one hour, UTC, and how its pictures looked.
+
+    Rows are merged by `attendance.database.watching.health` only.
+    """
+
+    __tablename__ = "camera_health"
+    __table_args__ = (sa.UniqueConstraint("camera_id", "hour"), sa.Index("ix_camera_health_hour", "hour"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    camera_id: Mapped[int] = mapped_column(sa.ForeignKey("camera.id", ondelete="CASCADE"))
+    hour: Mapped[datetime] = mapped_column(UtcDateTime)  # its first moment
+    minutes: Mapped[bytes] = mapped_column(sa.LargeBinary(1560))  # sixty, of 26 bytes each

@@ -17,6 +17,7 @@ from attendance.database.models import (
     AuditAction,
     Base,
     Camera,
+    CameraHealth,
     ClassSession,
     ConsentChange,
     ConsentKind,
@@ -92,7 +93,8 @@ def fill(db: Session) -> None:
     db.flush()
     watched = Observation(camera_id=camera.id, room_id=session.room_id, hour=NINE, counts=bytes(range(200)) * 3)
     watched.watched, watched.watched_live, watched.blind = 2**60 - 1, 1, 2**59
-    db.add(watched)
+    health = bytes(range(256)) * 6 + bytes(24)
+    db.add_all([watched, CameraHealth(camera_id=camera.id, hour=NINE, minutes=health)])
     db.add(IndexVersion(version="v1", model="m", identities=1, encodings=2, sha256="2" * 64))
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
