@@ -3,8 +3,9 @@
 import sqlalchemy as sa
 
 from attendance.database.models import CameraHealth
-from attendance.database.watching.health import MinuteOfHealth, minutes_of
+from attendance.database.watching.health import MinuteOfHealth
 from attendance.settings.camera import RECORDING_METADATA
+from tests.attendance.database.watching.healths import minutes_of
 from tests.recognition_service.campus import CameraCall, Campus, calling, face_of, running, until
 
 

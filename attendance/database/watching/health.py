@@ -7,10 +7,10 @@ stays, so that any order and any repetition of reports leaves the same row, whic
 import struct
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -28,7 +28,9 @@ _MINUTES = 60
 _LARGEST = 0xFFFF
 _LAYOUT = struct.Struct(f"<HBiBH{len(HEIGHTS) + 1}H")
 """Of a minute: frames, what is known, clock offset in milliseconds, brightness, sharpness, faces by height."""
-HOUR_BYTES = _MINUTES * _LAYOUT.size
+_FIELDS = 5 + len(HEIGHTS) + 1
+_HOUR_LAYOUT = struct.Struct("<" + _MINUTES * _LAYOUT.format.removeprefix("<"))
+_HOUR_BYTES = _HOUR_LAYOUT.size
 _CONNECTED, _OFFSET, _LOOKED = 1, 2, 4
 _NOTHING = bytes(_LAYOUT.size)
 
@@ -79,8 +81,8 @@ class HealthHour:
     def __post_init__(self) -> None:
         if self.hour.tzinfo is None or hour_of(self.hour) != self.hour:
             raise ValueError(f"{self.hour} is not the beginning of an hour, UTC")
-        if len(self.minutes) != HOUR_BYTES:
-            raise ValueError(f"an hour of health has {len(self.minutes)} bytes, not {HOUR_BYTES}")
+        if len(self.minutes) != _HOUR_BYTES:
+            raise ValueError(f"an hour of health has {len(self.minutes)} bytes, not {_HOUR_BYTES}")
 
     def merged(self, other: "HealthHour") -> "HealthHour":
         """Both, of the same camera and hour."""
@@ -97,20 +99,42 @@ def health_hours(camera_id: int, minutes: Iterable[MinuteOfHealth]) -> list[Heal
     return [HealthHour(camera_id, hour, b"".join(own)) for hour, own in sorted(by_hour.items())]
 
 
-def minutes_of(hour: datetime, minutes: bytes) -> Iterator[MinuteOfHealth]:
-    """The minutes of a row of which anything is known, in order."""
-    for place, part in enumerate(_parts(minutes)):
-        if part == _NOTHING:
-            continue
-        frames, known, offset, brightness, sharpness, *heights = _LAYOUT.unpack(part)
-        yield MinuteOfHealth(
-            hour + timedelta(minutes=place),
-            frames,
-            bool(known & _CONNECTED),
-            offset if known & _OFFSET else None,
-            Picture(brightness, sharpness / 100) if known & _LOOKED else None,
-            tuple(heights),
-        )
+class HealthColumns(NamedTuple):
+    """Minutes that follow one another, field by field; what is not known is None."""
+
+    connected: Sequence[bool]
+    frames: Sequence[int]
+    clock_offsets_ms: Sequence[float | None]
+    brightness: Sequence[float | None]
+    sharpness: Sequence[float | None]
+    heights: Sequence[Sequence[int]]
+    """For each class of heights, how many faces in each minute."""
+
+
+def columns_of(minutes: bytes, first: int = 0, end: int = _MINUTES) -> HealthColumns:
+    """Some minutes of a row. A term of a camera has two thousand rows, which are read at once.
+
+    Args:
+        minutes: as the row has them.
+        first: the first minute wanted, 0 to 59.
+        end: the minute before which they end.
+    """
+    values = _HOUR_LAYOUT.unpack(minutes)[first * _FIELDS : end * _FIELDS]
+    known = values[1::_FIELDS]
+
+    def where(bit: int, field: int, divisor: int = 1) -> list[Any]:
+        return [
+            value / divisor if each & bit else None for value, each in zip(values[field::_FIELDS], known, strict=True)
+        ]
+
+    return HealthColumns(
+        connected=[bool(each & _CONNECTED) for each in known],
+        frames=values[0::_FIELDS],
+        clock_offsets_ms=where(_OFFSET, 2),
+        brightness=where(_LOOKED, 3),
+        sharpness=where(_LOOKED, 4, 100),
+        heights=[values[5 + size :: _FIELDS] for size in range(len(HEIGHTS) + 1)],
+    )
 
 
 def record_health(db: Session, reported: HealthHour) -> bool:
@@ -154,7 +178,7 @@ def _packed(minute: MinuteOfHealth) -> bytes:
 
 
 def _parts(minutes: bytes) -> list[bytes]:
-    return [minutes[start : start + _LAYOUT.size] for start in range(0, HOUR_BYTES, _LAYOUT.size)]
+    return [minutes[start : start + _LAYOUT.size] for start in range(0, _HOUR_BYTES, _LAYOUT.size)]
 
 
 def _rank(part: bytes) -> tuple[int, bytes]:

@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import Camera, CameraHealth
-from attendance.database.watching.health import MinuteOfHealth, health_hours, minutes_of
+from attendance.database.watching.health import MinuteOfHealth, health_hours
 from recognition_service.outbox.store import Outbox
+from tests.attendance.database.watching.healths import minutes_of
 from tests.factories import NINE, make_camera
 from tests.recognition_service.outbox.committing import commit
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attendance.database.watching.health import MinuteOfHealth, Picture, minutes_of
+from attendance.database.watching.health import MinuteOfHealth, Picture
 from recognition_service.engine.looks import measure
 from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.streams.health import HealthLog
+from tests.attendance.database.watching.healths import minutes_of
 from tests.factories import NINE
 
 

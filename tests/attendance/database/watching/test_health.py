@@ -19,9 +19,9 @@ from attendance.database.watching.health import (
     Picture,
     health_hours,
     height_class,
-    minutes_of,
     record_health,
 )
+from tests.attendance.database.watching.healths import minutes_of
 from tests.factories import NINE, make_camera
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
