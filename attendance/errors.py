@@ -22,6 +22,7 @@ and is not drawn::
       EntryChangedError  an entry of a register was changed after the person who corrects had looked at it
       ExcuseError  an excuse lacks something or makes no sense
       DisputeError  an entry cannot be called wrong so, or not be answered so
+      ZonesError  zones of a camera's picture make no sense, or leave nothing to search
       HeldError  a sighting that is held cannot be answered so
       ProposalError  photos of a student cannot be proposed or decided so
       EngineError  the face engine

@@ -47,6 +47,7 @@ from recognition_service.presentation.judging import PresentationJudge
 from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
 from recognition_service.streams.camera_stream import StreamTools
+from recognition_service.streams.health import HealthLog, watch_health
 from recognition_service.streams.hub import StreamHub
 from recognition_service.streams.watch import CameraWatch
 from recognition_service.telemetry.metrics import Metrics, StateCollector
@@ -104,6 +105,7 @@ class RecognitionService:
         self._opens_tracing = tracing is None
         self._liveness: LivenessModel | None = None
         self._whereabouts = Whereabouts()
+        self._health_log = HealthLog()
 
     @property
     def port(self) -> int:
@@ -214,6 +216,8 @@ class RecognitionService:
             forget=hub.forget,
         )
         self._watch("erasures", self._erasures.watch())
+        writes = self._executor(1, "health")
+        self._watch("health", watch_health(self._health_log, hub.live_cameras, outbox, writes))
         self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
 
     def _choose_models(self) -> tuple[BuildEngine, MatchingRules]:
@@ -303,6 +307,7 @@ class RecognitionService:
             max_rate=service.max_camera_rate,
             skip_unchanged_s=service.skip_unchanged_s,
             tracing=self._tracing,
+            health=self._health_log,
             keeps_views=rules.presentation is Presentation.HOLD,
         )
 

@@ -61,6 +61,8 @@ class CameraIdentity:
     upsample: int | None
     smallest_face: int | None
     token_hash: str | None = field(repr=False)
+    zones: str | None = None
+    """Where in its picture faces count, as `attendance.zones.parse` reads it."""
     recording_hash: str | None = field(default=None, repr=False, compare=False)
     """Of the operator's token that came with the call, if one did."""
 
@@ -109,7 +111,14 @@ def camera_identity(camera: Camera) -> CameraIdentity:
     """What the service needs to know of a camera, read within the session that loaded it."""
     room = camera.room.name if camera.room else None
     return CameraIdentity(
-        camera.id, camera.name, camera.room_id, room, camera.upsample, camera.smallest_face, camera.token_hash
+        camera.id,
+        camera.name,
+        camera.room_id,
+        room,
+        camera.upsample,
+        camera.smallest_face,
+        camera.token_hash,
+        camera.zones,
     )
 
 

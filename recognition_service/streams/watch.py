@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc
@@ -70,6 +71,7 @@ class CameraWatch:
         """End the streams of cameras that were revoked, moved or changed; write of the others when they were last seen.
 
         And since when they see nothing. Streams with an operator's token for recordings end when that one is revoked.
+        Zones that were drawn anew are taken in, and the stream goes on.
         """
         streams = dict(self._hub.streams)
         self._blind = {camera_id: since for camera_id, since in self._blind.items() if camera_id in streams}
@@ -147,6 +149,9 @@ class CameraWatch:
         if now == admitted:
             return
         self._tokens.forget(admitted.token_hash)
+        if now is not None and now == replace(admitted, zones=now.zones):
+            stream.take_zones(now.zones)
+            return
         if now is None or now.token_hash != admitted.token_hash:
             log.warning("stream_revoked", camera=admitted.name)
             stream.refuse(StreamRefusedError(grpc.StatusCode.UNAUTHENTICATED, "the camera's token has been revoked"))

@@ -3,6 +3,7 @@
 from webapp.admin import (
     accounts,
     breaks,
+    camera_health,
     cameras,
     courses,
     departments,
@@ -23,6 +24,7 @@ __all__ = [
     "accounts",
     "blueprint",
     "breaks",
+    "camera_health",
     "cameras",
     "courses",
     "departments",

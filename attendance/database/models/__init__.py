@@ -2,7 +2,7 @@
 
 from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry, StartedProgram
 from attendance.database.models.base import Base, utc_now
-from attendance.database.models.cameras import Camera, Observation, Origin
+from attendance.database.models.cameras import Camera, CameraHealth, Observation, Origin
 from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind, Service
 from attendance.database.models.gallery import (
     JOB_ABANDONED,
@@ -83,6 +83,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Camera",
+    "CameraHealth",
     "ClassSession",
     "Closing",
     "ConsentChange",
