@@ -33,6 +33,8 @@ and is not drawn::
         ImageError  an image that is none
           ImageTooLargeError  an image with too many pixels
       GalleryError  an index is missing, damaged or another model's
+        IndexRefusedError  an index from another machine is not taken
+      SourceAwayError  the machine from which the index comes does not give it
       StoreError  a store cannot be read, written or used
       LayoutError  what a store holds are not names and encodings
       ProvenanceError  what a store says of its photos is not what we write

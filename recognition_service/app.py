@@ -44,6 +44,9 @@ from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.presentation.impossible import Whereabouts
 from recognition_service.presentation.judging import PresentationJudge
+from recognition_service.replication.fetching import replica_of
+from recognition_service.replication.giving import IndexGiver
+from recognition_service.replication.telling import state_of
 from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
 from recognition_service.streams.camera_stream import StreamTools
@@ -106,6 +109,7 @@ class RecognitionService:
         self._liveness: LivenessModel | None = None
         self._whereabouts = Whereabouts()
         self._health_log = HealthLog()
+        self._replica = replica_of(settings, self._metrics.index_asked)
 
     @property
     def port(self) -> int:
@@ -169,6 +173,9 @@ class RecognitionService:
             self._tracing = open_tracing(address, service.tracing_ratio)
         self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
         settings = self._settings
+        if self._replica is not None:
+            self._parts.push_async_callback(self._replica.close)
+            await self._replica.begin()
         build, rules = await asyncio.to_thread(self._choose_models)
         self._liveness = await asyncio.to_thread(self._load_liveness)
         sessions = await self._open_database()
@@ -182,7 +189,12 @@ class RecognitionService:
         self._parts.push_async_callback(self._worker.close)
         batcher = self._start_batcher()
         readiness = Readiness(
-            self._health, outbox, lookups, engine_ready=lambda: self._worker.ready, gallery=lambda: self.gallery
+            self._health,
+            outbox,
+            lookups,
+            engine_ready=lambda: self._worker.ready,
+            gallery=lambda: self.gallery,
+            index_problem=lambda: self._replica.problem if self._replica else None,
         )
         await readiness.begin()
 
@@ -190,7 +202,13 @@ class RecognitionService:
         tools = self._stream_tools(batcher, flows, timetable, outbox, rules)
         hub = StreamHub(tools, most=settings.service.max_streams)
         servicer = RecognitionServicer(
-            hub=hub, tools=tools, batcher=batcher, engine=self._worker, gallery=self._gallery, outbox=outbox
+            hub=hub,
+            tools=tools,
+            batcher=batcher,
+            engine=self._worker,
+            gallery=self._gallery,
+            outbox=outbox,
+            giver=IndexGiver(settings),
         )
         self._serve_metrics(outbox, batcher, hub, readiness)
         guard = AuthInterceptor(tokens, self._metrics.call_refused, PeerThrottle(settings.service.max_refusals))
@@ -204,6 +222,9 @@ class RecognitionService:
         await self._gallery.load(info)
         self._watch("readiness", readiness.watch())
         self._watch("gallery", self._gallery.watch())
+        if self._replica is not None:
+            self._replica.use_engine(info)
+            self._watch("replica", self._replica.watch())
         self._watch("recognisable", RecognisableWatch(lambda: self.gallery, sessions, lookups).watch())
         self._erasures = ErasureWatch(
             self.name,
@@ -214,6 +235,8 @@ class RecognitionService:
             whereabouts=self._whereabouts,
             gallery=lambda: self.gallery,
             forget=hub.forget,
+            state=lambda: state_of(self.address, self.gallery, self._replica, outbox),
+            replica=self._replica,
         )
         self._watch("erasures", self._erasures.watch())
         writes = self._executor(1, "health")
@@ -253,6 +276,7 @@ class RecognitionService:
             waiting=lambda: batcher.waiting,
             cameras=lambda: [stream.state for stream in tuple(hub.streams.values())],
             ready=lambda: not readiness.missing(),
+            replica=self._replica,
         )
         self._metrics.registry.register(StateCollector(sources))
         self._parts.enter_context(self._metrics_server)
@@ -365,6 +389,7 @@ class RecognitionService:
         log.info("draining", streams=len(hub.streams))
         await self._health.enter_graceful_shutdown()
         hub.drain("the service is stopping")
+        servicer.stop_giving()
         stopping = asyncio.create_task(server.stop(self._settings.service.drain_s))
         idle = asyncio.create_task(servicer.wait_idle())
         await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)

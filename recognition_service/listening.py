@@ -1,12 +1,14 @@
 """Addresses to listen on, how many connections may be open, and the error of a server that cannot be set up."""
 
 import resource
+import socket
 
 import structlog
 
 from attendance.errors import AttendanceError
 
 _LARGEST_PORT = 65_535
+_ALL_ADDRESSES = ("0.0.0.0", "[::]")  # noqa: S104 - what is listened on
 _OTHER_FILES = 256
 """Files that the service opens beside its connections: databases, models, the index; with a good deal to spare."""
 
@@ -31,6 +33,12 @@ def checked_address(listen: str, setting: str) -> tuple[str, int]:
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT:
         raise ServerSetupError(f"{setting}: {listen!r} is no address and port, e.g. 127.0.0.1:50051")
     return host, int(port)
+
+
+def address_for_others(address: str) -> str:
+    """An address as other machines know it: by this machine's name, where a program listens on all of its addresses."""
+    host, _, port = address.rpartition(":")
+    return f"{socket.gethostname()}:{port}" if host in _ALL_ADDRESSES else address
 
 
 def allowed_connections(wanted: int) -> int:

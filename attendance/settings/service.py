@@ -35,6 +35,11 @@ class ServiceSettings(Section):
     tls_client_ca: Path | None = Field(
         None, description="PEM certificate authority; set, only clients with a certificate that it signed may connect."
     )
+    index_behind_proxy: bool = Field(
+        False,
+        description="Give the index to replicas whose calls come unencrypted from another address, too: only where a "
+        "proxy takes TLS off in a network that nobody else is in, as in containers.",
+    )
     metrics_listen: str = Field(
         "127.0.0.1:9464",
         description="Address and port of the Prometheus metrics; port 0 takes a free one, off serves none.",

@@ -39,12 +39,14 @@ class Caller(StrEnum):
     ENROLMENT = "an operator with the enrolment role"
     MONITORING = "an operator with the monitoring role"
     RECORDING = "an operator with the recording role"
+    REPLICA = "an operator with the replica role"
 
 
 RIGHTS: Mapping[str, frozenset[Caller]] = {
     f"/{SERVICE}/StreamFrames": frozenset({Caller.CAMERA}),
     f"/{SERVICE}/Recognize": frozenset({Caller.ENROLMENT}),
     f"/{SERVICE}/EncodeFaces": frozenset({Caller.ENROLMENT}),
+    f"/{SERVICE}/GetIndex": frozenset({Caller.REPLICA}),
     f"/{SERVICE}/GetStatus": frozenset(Caller),
 }
 """Who may make which call; calls that are not listed nobody may make."""
@@ -95,6 +97,7 @@ _CALLERS = {
     TokenRole.ENROLMENT: Caller.ENROLMENT,
     TokenRole.MONITORING: Caller.MONITORING,
     TokenRole.RECORDING: Caller.RECORDING,
+    TokenRole.REPLICA: Caller.REPLICA,
 }
 
 Identity: TypeAlias = CameraIdentity | OperatorIdentity
