@@ -194,7 +194,7 @@ class RecognitionService:
             lookups,
             engine_ready=lambda: self._worker.ready,
             gallery=lambda: self.gallery,
-            index_problem=lambda: self._replica.problem if self._replica else None,
+            index_problem=lambda: (self._replica.problem or "it is being fetched") if self._replica else None,
         )
         await readiness.begin()
 

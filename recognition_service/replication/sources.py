@@ -18,6 +18,7 @@ _ANSWER_S = 30.0
 """A connection on which nothing comes for so long is given up."""
 _LONGEST_TOKEN = 512
 _LONGEST_DETAILS = 500
+_NOT_CONNECTED, _NOT_VERIFIED = "failed to connect", "CERTIFICATE_VERIFY_FAILED"
 _LARGEST_MESSAGE = 16_000_000
 
 
@@ -136,12 +137,21 @@ class OtherService:
                         return
                     yield _part(message)
             except grpc.aio.AioRpcError as error:
-                details = (error.details() or "it says nothing").replace(token, "***")[:_LONGEST_DETAILS]
-                raise SourceAwayError(f"{self._address} does not give its index: {details}") from None
+                raise SourceAwayError(self._refusal(error, token)) from None
             except TimeoutError:
                 raise SourceAwayError(f"{self._address} has not answered for {_ANSWER_S:.0f} seconds") from None
             finally:
                 call.cancel()
+
+    def _refusal(self, error: grpc.aio.AioRpcError, token: str) -> str:
+        """What went wrong, in words; gRPC's own are for programmers."""
+        details = error.details() or ""
+        if _NOT_VERIFIED in details:
+            return f"{self._address} has a certificate that {self._tls_ca} does not vouch for, or of another name"
+        if details.startswith(_NOT_CONNECTED):
+            return f"{self._address} cannot be reached ({details.rpartition(': ')[2]})"
+        said = details.replace(token, "***")[:_LONGEST_DETAILS] or str(error.code())
+        return f"{self._address} does not give its index: {said}"
 
     def _read_files(self) -> tuple[str, bytes]:
         try:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import ErasureAcknowledgement, Service
+from attendance.database.models import ErasureAcknowledgement, IndexVersion, Service
 from attendance.database.transactions import inserted
 
 GONE_AFTER = timedelta(hours=1)
@@ -14,6 +14,8 @@ GONE_AFTER = timedelta(hours=1)
 SAID_EVERY = timedelta(seconds=30)
 """How often a service says how it fares."""
 _LATE = 4 * SAID_EVERY
+_SPREADS_IN = timedelta(minutes=5)
+"""After so long every service should have an index that was published."""
 _LONGEST_PROBLEM = 500
 
 
@@ -45,7 +47,8 @@ class SeenService:
         erasures: how many it has carried out that are still recorded.
         silent: it has not said anything for longer than it should.
         gone: for so long that nobody waits for it.
-        behind: it searches an older index than another service, or none.
+        behind: it searches an older index than the one that is published, or none.
+        long_behind: and should have had that one for minutes.
     """
 
     row: Service
@@ -53,6 +56,12 @@ class SeenService:
     silent: bool
     gone: bool
     behind: bool
+    long_behind: bool
+
+    @property
+    def troubled(self) -> bool:
+        """Whether somebody should look after it; one that is gone may have been taken down."""
+        return not self.gone and (self.silent or self.long_behind or self.row.index_problem is not None)
 
 
 def register_service(db: Session, name: str, now: datetime, state: ServiceState | None = None) -> int:
@@ -90,20 +99,30 @@ def seen_services(db: Session, now: datetime) -> list[SeenService]:
         now: aware.
     """
     counted = sa.select(ErasureAcknowledgement.service_id, sa.func.count()).group_by(ErasureAcknowledgement.service_id)
-    erasures = dict(db.execute(counted).tuples().all())
+    erasures = dict(iter(db.execute(counted)))
     rows = db.scalars(sa.select(Service).order_by(Service.name)).all()
-    newest = max((_number(row.index_version) for row in rows if not is_gone(row, now)), default=0)
+    published = newest_index(db)
+    said = max((_number(row.index_version) for row in rows if not is_gone(row, now)), default=0)
+    newest = _number(published.version) if published is not None else said
+    spread = published is None or published.published_at < now - _SPREADS_IN
+    # One of a release before says nothing, and is not judged.
+    behind = {row.id for row in rows if row.index_version is not None and _number(row.index_version) < max(newest, 1)}
     return [
         SeenService(
             row,
             erasures.get(row.id, 0),
             silent=row.last_seen_at < now - _LATE,
             gone=is_gone(row, now),
-            # One of a release before says nothing, and is not judged.
-            behind=row.index_version is not None and _number(row.index_version) < max(newest, 1),
+            behind=row.id in behind,
+            long_behind=row.id in behind and spread,
         )
         for row in rows
     ]
+
+
+def newest_index(db: Session) -> IndexVersion | None:
+    """The index that was published last, as far as the database was told."""
+    return db.scalars(sa.select(IndexVersion).order_by(IndexVersion.id.desc()).limit(1)).one_or_none()
 
 
 def _number(version: str | None) -> int:

@@ -189,6 +189,8 @@ def _fill_erasures(db: Session, lecturer: Account) -> None:
     erasure = Erasure(kind=ErasureKind.WITHDRAWAL, index_number="s1", requested_at=NINE, **asked)
     erasure.leased_until, erasure.shared_at = NINE.replace(microsecond=1), NINE.replace(microsecond=2)
     service = Service(name="hall-é:50051", first_seen_at=NINE, last_seen_at=NINE.replace(microsecond=3))
+    service.address, service.index_version = "10.20.0.5:50061", "000012-20260301T080000Z-5f3a9c01"
+    service.index_source, service.index_problem, service.outbox_depth = "main:50051", "café does not answer", 7
     db.add_all([erasure, service, Erasure(kind=ErasureKind.DELETION, recorder=ConsentRecorder.COMMAND)])
     db.flush()
     db.add(ErasureAcknowledgement(erasure_id=erasure.id, service_id=service.id, done_at=NINE.replace(microsecond=4)))
