@@ -101,7 +101,7 @@ async def test_what_is_wrong_is_said_in_words_without_the_token(fleet: Fleet, tm
     wrong.write_text(fleet.campus.monitoring)
     empty.write_text("\n")
     async with running(fleet.holder, ColourEngine):
-        traps = {
+        traps: dict[str, dict[str, object]] = {
             "has a certificate that .*other.* does not vouch for": {"tls_ca": other / "ca.pem"},
             "token is of an operator with the monitoring role": {"token_file": wrong},
             f"cannot read {lost}: No such file": {"token_file": lost},
