@@ -146,3 +146,21 @@ def test_only_the_recognition_services_ask_for_gpus() -> None:
     asking = [c["name"] for c in containers(build(FOLDER / "gpu")) if "nvidia.com/gpu" in c["resources"]["limits"]]
     assert asking == ["recognition"]
     assert not any("nvidia.com/gpu" in c["resources"]["limits"] for c in containers(build(FOLDER / "base")))
+
+
+def test_services_of_the_cluster_are_no_settings_of_the_programs(manifests: list[Manifest]) -> None:
+    """Kubernetes would tell each pod of the others by variables such as WEB_SERVICE_HOST."""
+    assert all(pod["enableServiceLinks"] is False for pod in pods(manifests))
+
+
+def test_each_service_searches_a_copy_of_its_own(manifests: list[Manifest]) -> None:
+    (service,) = [container for container in containers(manifests) if container["name"] == "recognition"]
+    given = {variable["name"]: variable["value"] for variable in service["env"]}
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in service["volumeMounts"]}
+    assert mounts[str(Path(given["ATTENDANCE_REPLICA_FOLDER"]).parent)]
+    assert not mounts[str(Path(given["ATTENDANCE_GALLERY_INDEX"]).parent)]
+
+
+def test_old_things_are_deleted_and_backups_made_every_night(manifests: list[Manifest]) -> None:
+    jobs = {m["metadata"]["name"]: m["spec"] for m in manifests if m["kind"] == "CronJob"}
+    assert {name: job["schedule"] for name, job in jobs.items()} == {"purge": "30 3 * * *", "backup": "0 2 * * *"}
