@@ -1,9 +1,10 @@
 """Where an index is fetched from: a recognition service, or a folder that is mounted."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 
@@ -16,6 +17,8 @@ from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 
 _ANSWER_S = 30.0
 """A connection on which nothing comes for so long is given up."""
+_TRIES = 12
+"""Behind a proxy, so many services may be asked until one that has the store answers."""
 _LONGEST_TOKEN = 512
 _LONGEST_DETAILS = 500
 _NOT_CONNECTED, _NOT_VERIFIED = "failed to connect", "CERTIFICATE_VERIFY_FAILED"
@@ -128,20 +131,16 @@ class OtherService:
         credentials = grpc.ssl_channel_credentials(authority)
         async with grpc.aio.secure_channel(self._address, credentials, options) as channel:
             stub = pb_grpc.RecognitionServiceStub(channel)  # type: ignore[no-untyped-call]
-            call = stub.GetIndex(request, metadata=(("authorization", f"Bearer {token}"),))
-            try:
-                while True:
-                    async with asyncio.timeout(_ANSWER_S):
-                        message = await call.read()
-                    if not isinstance(message, pb.GetIndexResponse):
-                        return
-                    yield _part(message)
-            except grpc.aio.AioRpcError as error:
-                raise SourceAwayError(self._refusal(error, token)) from None
-            except TimeoutError:
-                raise SourceAwayError(f"{self._address} has not answered for {_ANSWER_S:.0f} seconds") from None
-            finally:
-                call.cancel()
+            for tries_left in reversed(range(_TRIES)):
+                try:
+                    async for part in _answers(stub, request, token):
+                        yield part
+                    return
+                except grpc.aio.AioRpcError as error:
+                    if error.code() is not grpc.StatusCode.FAILED_PRECONDITION or not tries_left:
+                        raise SourceAwayError(self._refusal(error, token)) from None
+                except TimeoutError:
+                    raise SourceAwayError(f"{self._address} has not answered for {_ANSWER_S:.0f} seconds") from None
 
     def _refusal(self, error: grpc.aio.AioRpcError, token: str) -> str:
         """What went wrong, in words; gRPC's own are for programmers."""
@@ -168,6 +167,22 @@ class OtherService:
         if b"-----BEGIN CERTIFICATE-----" not in authority:
             raise SourceAwayError(f"{self._tls_ca} holds no PEM certificate")
         return token, authority
+
+
+async def _answers(stub: Any, request: pb.GetIndexRequest, token: str) -> AsyncGenerator[Offer | Chunk]:
+    # A proxy sends each camera's calls to one of several services, by this name. One that holds a copy itself gives
+    # none, so that another name is taken for each call.
+    name = f"replica-{secrets.token_hex(4)}"
+    call = stub.GetIndex(request, metadata=(("authorization", f"Bearer {token}"), ("attendance-camera", name)))
+    try:
+        while True:
+            async with asyncio.timeout(_ANSWER_S):
+                message = await call.read()
+            if not isinstance(message, pb.GetIndexResponse):
+                return
+            yield _part(message)
+    finally:
+        call.cancel()
 
 
 def _part(message: pb.GetIndexResponse) -> Offer | Chunk:

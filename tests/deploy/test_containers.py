@@ -232,6 +232,7 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.exhaustive
 def test_every_night_a_backup_is_made_and_what_is_old_deleted(tmp_path: Path) -> None:
     said, commands = tmp_path / "said", tmp_path / "bin"
     commands.mkdir()

@@ -8,6 +8,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from attendance.database.models import Erasure, ErasureAcknowledgement, Service
@@ -78,6 +79,7 @@ def told(fleet: Fleet, service: RecognitionService) -> str | None:
     return fleet.row(service.name).index_problem
 
 
+@pytest.mark.exhaustive
 async def test_a_service_killed_half_way_through_an_index_serves_the_old_one_and_goes_on_where_it_was(
     fleet: Fleet, tmp_path: Path
 ) -> None:
