@@ -43,7 +43,7 @@ class IndexRefusedError(GalleryError):
     """An index from another machine is not taken; the message names it and says why."""
 
 
-class Incoming:
+class IncomingIndex:
     """What comes into one folder of published indexes. One program at a time: the caller holds a lock of its own."""
 
     def __init__(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from attendance.gallery.format import GalleryError, current_version
 from attendance.gallery.offering import Offer
 from attendance.settings import Settings
 from operations.doctor.findings import Finding, ok, problem, warning
-from recognition_service.replication.sources import Source, SourceAwayError, source_of
+from recognition_service.replication.sources import IndexSource, SourceAwayError, source_of
 
 _SOURCE = "index source"
 
@@ -38,7 +38,7 @@ def examine_source(settings: Settings) -> list[Finding]:
     return [ok(_SOURCE, f"{source.name} has index {offered}, as is here")]
 
 
-async def _offered(source: Source, have: str) -> str:
+async def _offered(source: IndexSource, have: str) -> str:
     """The version that is published there."""
     async with aclosing(source.fetch(have, ("", {}))) as parts:
         async for part in parts:

@@ -12,14 +12,14 @@ import structlog
 from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.files import locked_if_free
 from attendance.gallery.format import GalleryError, current_version, versions_with
-from attendance.gallery.incoming import Incoming, IndexRefusedError
+from attendance.gallery.incoming import IncomingIndex, IndexRefusedError
 from attendance.gallery.manifest import Manifest
 from attendance.gallery.offering import Chunk, Offer
 from attendance.private_files import make_private_folder
 from attendance.settings import Settings
 from attendance.settings.families import family_of
 from attendance.settings.model import ModelsName
-from recognition_service.replication.sources import Source, SourceAwayError, source_of
+from recognition_service.replication.sources import IndexSource, SourceAwayError, source_of
 
 _TURN = ".fetching.lock"
 """Held by the service of a machine that fetches; the others of that machine find its index in the folder."""
@@ -58,7 +58,7 @@ class IndexReplica:
     def __init__(
         self,
         folder: Path,
-        source: Source,
+        source: IndexSource,
         *,
         interval_s: float,
         unwanted: Callable[[Manifest], str | None] = lambda _: None,
@@ -146,7 +146,7 @@ class IndexReplica:
             with locked_if_free(self._folder / _TURN) as mine:
                 if not mine:
                     return
-                outcome, received = await self._fetch(await asyncio.to_thread(Incoming, self._folder))
+                outcome, received = await self._fetch(await asyncio.to_thread(IncomingIndex, self._folder))
         except IndexRefusedError as error:
             self._tell("refused", str(error))
         except (SourceAwayError, GalleryError) as error:
@@ -163,7 +163,7 @@ class IndexReplica:
             self._problem = None
             self._fetched(outcome, received)
 
-    async def _fetch(self, incoming: Incoming) -> tuple[str, int]:
+    async def _fetch(self, incoming: IncomingIndex) -> tuple[str, int]:
         """One question; "unchanged" or "fetched", and how many bytes came."""
         have = await asyncio.to_thread(self._version_here)
         partial = await asyncio.to_thread(lambda: incoming.partial)

@@ -29,7 +29,7 @@ class SourceAwayError(AttendanceError):
     """The machine with the store does not give its index; the message says why, for people."""
 
 
-class Source(Protocol):
+class IndexSource(Protocol):
     """Where an index comes from."""
 
     @property
@@ -48,7 +48,7 @@ class Source(Protocol):
         """
 
 
-def source_of(settings: ReplicaSettings) -> Source:
+def source_of(settings: ReplicaSettings) -> IndexSource:
     """The source that is set.
 
     Raises:
@@ -74,7 +74,7 @@ class MountedFolder:
         return str(self._folder)
 
     async def fetch(self, have: str, partial: tuple[str, Mapping[str, int]]) -> AsyncGenerator[Offer | Chunk]:
-        """See `Source`."""
+        """See `IndexSource`."""
         try:
             offer = await asyncio.to_thread(offer_of, self._folder)
             if offer is None:
@@ -114,7 +114,7 @@ class OtherService:
         return self._address
 
     async def fetch(self, have: str, partial: tuple[str, Mapping[str, int]]) -> AsyncGenerator[Offer | Chunk]:
-        """See `Source`."""
+        """See `IndexSource`."""
         version, received = partial
         request = pb.GetIndexRequest(
             have_version=have,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attendance.gallery.format import current_version, load_gallery, publish
-from attendance.gallery.incoming import Incoming, IndexRefusedError
+from attendance.gallery.incoming import IncomingIndex, IndexRefusedError
 from attendance.gallery.manifest import Manifest
 from attendance.gallery.offering import Chunk, Offer, chunks_of, offer_of
 from attendance.gallery.versions import INCOMING, versions_with
@@ -31,7 +31,7 @@ def any_model(_: Manifest) -> str | None:
 
 def transfer(there: Path, here: Path, *, alter: Alter = iter, offer: Offer | None = None) -> None:
     """What a service does: offer, chunks, end."""
-    incoming = Incoming(here)
+    incoming = IncomingIndex(here)
     offer = offer or offer_of(there)
     assert offer is not None
     version, received = incoming.partial
@@ -71,7 +71,7 @@ def test_takes_every_version_and_keeps_none_of_before(there: Path, here: Path) -
 def test_what_is_in_use_is_not_asked_for_again(there: Path, here: Path) -> None:
     offer = offer_of(there)
     assert offer is not None
-    assert not Incoming(here).begin(offer, usable=any_model)
+    assert not IncomingIndex(here).begin(offer, usable=any_model)
 
 
 def first(count: int) -> Alter:
@@ -217,7 +217,7 @@ def test_one_that_cannot_be_used_here_is_refused_before_it_comes(there: Path, he
     offer = offer_of(there)
     assert offer is not None
     with pytest.raises(IndexRefusedError, match=f"index {version} is not taken: another family"):
-        Incoming(here).begin(offer, usable=lambda manifest: f"another family than {manifest.family}")
+        IncomingIndex(here).begin(offer, usable=lambda manifest: f"another family than {manifest.family}")
     assert not (here / INCOMING).exists()
 
 
