@@ -1,14 +1,14 @@
 """Recognition services say where they are, which index they search and what waits in them; tokens of replicas.
 
 Revision: 0021
-Before it: 0018
+Before it: 0020
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0021"
-down_revision = "0018"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
