@@ -1,6 +1,8 @@
 """Addresses to listen on, how many connections may be open, and the error of a server that cannot be set up."""
 
+import ipaddress
 import resource
+import socket
 
 import structlog
 
@@ -31,6 +33,15 @@ def checked_address(listen: str, setting: str) -> tuple[str, int]:
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT:
         raise ServerSetupError(f"{setting}: {listen!r} is no address and port, e.g. 127.0.0.1:50051")
     return host, int(port)
+
+
+def machines_address(host: str, port: int) -> str:
+    """At which other programs reach a server that listens there: on every address of the machine, by its name."""
+    try:
+        everywhere = ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        everywhere = False
+    return f"{socket.gethostname() if everywhere else host}:{port}"
 
 
 def allowed_connections(wanted: int) -> int:
