@@ -71,6 +71,7 @@ and is not drawn::
           InternalServiceError  something failed that should not
       SecretKeyError  the dashboard's key cannot be read or made
       ListenError  the dashboard's address cannot be listened on
+      NoPictureError  a recognition service shows no picture of a camera
       NoLongerWantedError  a mail that waits has nothing to say any more
       MailServerError  the mail server takes nothing now
       MailPutOffError  the mail server did not take a mail for now

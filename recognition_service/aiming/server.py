@@ -37,6 +37,7 @@ _WAIT_S = 10.0
 _MARGIN_S = 5.0
 _MOST_AT_ONCE = 16
 _SILENT_S = 10.0
+_DIGITS = 18
 _PATH = re.compile(r"/cameras/(?P<camera>[0-9]{1,18})/shots(/(?P<number>[0-9]{1,18})\.jpg)?", re.ASCII)
 
 T = TypeVar("T")
@@ -169,9 +170,10 @@ class _Handler(BaseHTTPRequestHandler):
             picture = self._wait(views.picture(camera_id, int(path["number"]), clear=ticket.clear))
             self._answer(HTTPStatus.OK, "image/jpeg", picture)
             return
-        after = parse_qs(url.query).get("after", [""])[0]
-        known = int(after) if after.isascii() and after.isdecimal() else None
-        shot = self._wait(views.shot(camera_id, after=known, wait_s=_WAIT_S))
+        asked = parse_qs(url.query)
+        wait_s = _number(asked, "wait")
+        longest = _WAIT_S if wait_s is None else min(wait_s, _WAIT_S)
+        shot = self._wait(views.shot(camera_id, after=_number(asked, "after"), wait_s=longest))
         said = told(shot, clear=ticket.clear)
         self._answer(HTTPStatus.OK, "application/json", said.model_dump_json().encode())
 
@@ -196,3 +198,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(body)
+
+
+def _number(asked: dict[str, list[str]], name: str) -> int | None:
+    text = asked.get(name, [""])[0]
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None

@@ -52,6 +52,7 @@ class TicketError(AttendanceError):
 class Ticket:
     """What a ticket that counts allows."""
 
+    sign_in_id: int
     camera_id: int
     clear: bool
     """Whether faces may be shown as they are where no session counts."""
@@ -106,7 +107,7 @@ def check_ticket(db: Session, text: str, *, camera_id: int, now: datetime) -> Ti
     account = sign_in.account
     if account is None or sign_in.awaits_code or not account.administers or not counts(sign_in, now):
         raise TicketError(AimingProblem.ENDED)
-    return Ticket(camera_id, found["faces"] == "clear", began, expires)
+    return Ticket(sign_in.id, camera_id, found["faces"] == "clear", began, expires)
 
 
 def _sign_in(db: Session, sign_in_id: int) -> SignIn | None:
