@@ -59,7 +59,7 @@ class AreasForm(AdminForm):
                 points.errors = [str(error)]
         if self.known.data != fingerprint(camera):
             message = gettext(
-                "Somebody else changed the areas meanwhile. Yours are below; save again to replace those."
+                "Somebody else changed the areas meanwhile. Yours are below; save again to replace theirs."
             )
             self.known.errors = [message]
             self.known.data = fingerprint(camera)

@@ -5,6 +5,7 @@ it comes, and kept nowhere.
 """
 
 import http.client
+from contextlib import closing
 from urllib.parse import urlencode
 
 from pydantic import ValidationError
@@ -60,17 +61,15 @@ def _fetch(address: str | None, path: str, ticket: str) -> bytes:
     if address is None:
         raise NoPictureError(AimingProblem.NOT_CONNECTED)
     host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_SILENT_S)
     try:
-        connection.request("GET", path, headers={"Authorization": f"Aiming {ticket}"})
-        answer = connection.getresponse()
-        body = answer.read(_LONGEST)
+        with closing(http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_SILENT_S)) as connection:
+            connection.request("GET", path, headers={"Authorization": f"Aiming {ticket}"})
+            answer = connection.getresponse()
+            body = answer.read(_LONGEST)
     except TimeoutError:
         raise NoPictureError(AimingProblem.BUSY) from None
     except (OSError, UnicodeError, http.client.HTTPException):  # whoever was there is gone, or the name is none
         raise NoPictureError(AimingProblem.NOT_CONNECTED) from None
-    finally:
-        connection.close()
     if answer.status != http.client.OK:
         raise NoPictureError(_problem(body))
     return body
