@@ -10,6 +10,7 @@ const GONE = new Set([401, 403, 404, 410]);
 const part = document.getElementById("aiming-part");
 const frame = document.getElementById("aiming-frame");
 const live = document.getElementById("aiming-live");
+const said = document.getElementById("aiming-said");
 const pause = document.getElementById("aiming-pause");
 
 let paused = false;
@@ -38,7 +39,7 @@ function tell(now) {
   const advice = Array.from(now.querySelectorAll(".aiming-advice li"), (line) => line.textContent).join(" ");
   const title = now.dataset.number ? advice : now.querySelector("h2").textContent;
   const gist = title.replace(/[\d.,]+/g, "#");
-  if (gist !== advised) live.textContent = title;
+  if (gist !== advised) said.textContent = title;
   advised = gist;
 }
 
@@ -65,11 +66,7 @@ async function read() {
     if (paused) return;
     if (!now.dataset.number) wait = TRY_AGAIN_MS;
     over = "over" in now.dataset;
-    const list = part.querySelector(".aiming-faces");
-    const scrolled = list?.scrollTop ?? 0;
     words().replaceWith(now);
-    const newer = part.querySelector(".aiming-faces");
-    if (newer) newer.scrollTop = scrolled;
     show(now);
     tell(now);
   } catch {
