@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.aiming import AimingAnswer, AimingProblem
 from attendance.database.access.aiming_tickets import Ticket, TicketError, check_ticket
 from attendance.database.engine import DatabaseError
+from attendance.settings.listening import warn_of_plain_text
 from recognition_service.aiming.errors import STATUS_OF, AimingError
 from recognition_service.aiming.shots import told
 from recognition_service.aiming.views import AimingViews
@@ -87,6 +88,12 @@ class AimingServer:
         self.address = self._address or machines_address(host, bound)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="aiming", daemon=True)
         self._thread.start()
+        warn_of_plain_text(
+            self._listen,
+            setting=setting,
+            shows="what cameras see while they are hung, and tickets of two minutes for it",
+            advice="listen on 127.0.0.1, or only in a network that nobody else hears",
+        )
         log.info("aiming_listening", address=f"{host}:{bound}")
 
     def close(self) -> None:
