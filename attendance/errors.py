@@ -25,6 +25,7 @@ and is not drawn::
       ZonesError  zones of a camera's picture make no sense, or leave nothing to search
       HeldError  a sighting that is held cannot be answered so
       ProposalError  photos of a student cannot be proposed or decided so
+      TicketError  a ticket of the aiming view opens nothing, or not this
       EngineError  the face engine
         EngineChoiceError  no such engine, runtime, precision or detector
         ModelError  a model file or a runtime is missing or broken
@@ -51,6 +52,7 @@ and is not drawn::
       StartError  the recognition service cannot start
       ServerSetupError  a server's settings cannot be used
       TracingError  traces were asked for and cannot be had
+      AimingError  the aiming view has no picture to show
       OutboxError  the outbox cannot be opened, read or written
       TimetableUnavailable  the sessions of now are not known
       EngineDiedError  the engine's process ended
@@ -71,6 +73,7 @@ and is not drawn::
           InternalServiceError  something failed that should not
       SecretKeyError  the dashboard's key cannot be read or made
       ListenError  the dashboard's address cannot be listened on
+      NoPictureError  a recognition service shows no picture of a camera
       NoLongerWantedError  a mail that waits has nothing to say any more
       MailServerError  the mail server takes nothing now
       MailPutOffError  the mail server did not take a mail for now

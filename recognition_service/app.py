@@ -29,12 +29,15 @@ from attendance.settings.model import TimeoutAction
 from recognition_service.access.auth import AuthInterceptor, CameraIdentity, TokenDirectory
 from recognition_service.access.server import build_server
 from recognition_service.access.throttle import PeerThrottle
+from recognition_service.aiming.server import AimingServer
+from recognition_service.aiming.views import AimingViews
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.work import BuildEngine
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.erasing import ErasureWatch
 from recognition_service.evidence.flow import CameraFlow
+from recognition_service.evidence.frame_plan import frame_plan
 from recognition_service.evidence.gallery_watch import GalleryWatch
 from recognition_service.evidence.observing import Observers
 from recognition_service.evidence.recognisable import RecognisableWatch
@@ -61,6 +64,7 @@ from recognition_service.telemetry.transaction_times import time_transactions
 
 _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2
+_AIMING_THREADS = 2
 _BATCHES_END_S = 10.0
 _LARGE_S = 1.0
 """A batch that the engine needs so long for keeps memory while others have their turns."""
@@ -200,7 +204,7 @@ class RecognitionService:
 
         tokens = TokenDirectory(sessions, lookups)
         tools = self._stream_tools(batcher, flows, timetable, outbox, rules)
-        hub = StreamHub(tools, most=settings.service.max_streams)
+        hub = self._hub = StreamHub(tools, most=settings.service.max_streams)
         servicer = RecognitionServicer(
             hub=hub,
             tools=tools,
@@ -211,6 +215,7 @@ class RecognitionService:
             giver=IndexGiver(settings),
         )
         self._serve_metrics(outbox, batcher, hub, readiness)
+        aiming = self._serve_aiming(tools.aiming, sessions)
         guard = AuthInterceptor(tokens, self._metrics.call_refused, PeerThrottle(settings.service.max_refusals))
         self._server, self._port = build_server(settings.service, servicer, guard, self._health)
         self._parts.push_async_callback(self._drain, self._server, hub, servicer)
@@ -241,7 +246,8 @@ class RecognitionService:
         self._watch("erasures", self._erasures.watch())
         writes = self._executor(1, "health")
         self._watch("health", watch_health(self._health_log, hub.live_cameras, outbox, writes))
-        self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
+        cameras = self._executor(1, "cameras")
+        self._watch("cameras", CameraWatch(hub, tokens, sessions, cameras, aiming_address=aiming.address).watch())
 
     def _choose_models(self) -> tuple[BuildEngine, MatchingRules]:
         """The engine, and what is decided by with its models."""
@@ -281,6 +287,15 @@ class RecognitionService:
         self._metrics.registry.register(StateCollector(sources))
         self._parts.enter_context(self._metrics_server)
 
+    def _serve_aiming(self, views: AimingViews, sessions: sessionmaker[Session]) -> AimingServer:
+        """Open the aiming view; it closes before what it reads from."""
+        service = self._settings.service
+        self._parts.push_async_callback(views.close)
+        aiming = AimingServer(service.aiming_listen, service.aiming_address, views, sessions)
+        aiming.start()
+        self._parts.push_async_callback(asyncio.to_thread, aiming.close)
+        return aiming
+
     def _stream_tools(
         self,
         batcher: Batcher[Image, list[Face]],
@@ -308,17 +323,27 @@ class RecognitionService:
                 judge=judge(camera.room_id),
             )
 
+        pipeline = Pipeline(
+            batcher,
+            self._executor(service.decode_threads, "decode"),
+            self._metrics,
+            max_bytes=service.max_message_bytes,
+            max_pixels=self._settings.engine.max_pixels,
+            expected_s=self._worker.expected_s,
+            smallest_face=service.smallest_face or rules.smallest_sought,
+            crops=self._liveness is not None,
+        )
+        aiming = AimingViews(
+            pipeline,
+            self._executor(_AIMING_THREADS, "aiming"),
+            rules,
+            session_counts=lambda room_id, moment: bool(frame_plan(timetable.plans(room_id, moment), moment)),
+            connected=lambda camera_id: camera_id in self._hub.streams,
+            max_pixels=self._settings.engine.max_pixels,
+        )
         return StreamTools(
-            pipeline=Pipeline(
-                batcher,
-                self._executor(service.decode_threads, "decode"),
-                self._metrics,
-                max_bytes=service.max_message_bytes,
-                max_pixels=self._settings.engine.max_pixels,
-                expected_s=self._worker.expected_s,
-                smallest_face=service.smallest_face or rules.smallest_sought,
-                crops=self._liveness is not None,
-            ),
+            pipeline=pipeline,
+            aiming=aiming,
             flow_of=flow_of,
             executor=flows,
             statistics=self._statistics,

@@ -1,5 +1,6 @@
 """Addresses to listen on, how many connections may be open, and the error of a server that cannot be set up."""
 
+import ipaddress
 import resource
 import socket
 
@@ -8,7 +9,6 @@ import structlog
 from attendance.errors import AttendanceError
 
 _LARGEST_PORT = 65_535
-_ALL_ADDRESSES = ("0.0.0.0", "[::]")  # noqa: S104 - what is listened on
 _OTHER_FILES = 256
 """Files that the service opens beside its connections: databases, models, the index; with a good deal to spare."""
 
@@ -36,9 +36,13 @@ def checked_address(listen: str, setting: str) -> tuple[str, int]:
 
 
 def address_for_others(address: str) -> str:
-    """An address as other machines know it: by this machine's name, where a program listens on all of its addresses."""
+    """At which others reach a server that listens on an address: on every address of the machine, by its name."""
     host, _, port = address.rpartition(":")
-    return f"{socket.gethostname()}:{port}" if host in _ALL_ADDRESSES else address
+    try:
+        everywhere = ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        everywhere = False
+    return f"{socket.gethostname()}:{port}" if everywhere else address
 
 
 def allowed_connections(wanted: int) -> int:

@@ -22,6 +22,7 @@ from attendance.zones import Zones, ZonesError, parse
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.access.throttle import TokenBucket
+from recognition_service.aiming.views import AimingViews
 from recognition_service.engine.looks import Look, picture_digest
 from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.similarity import LastExamined, masked
@@ -92,6 +93,7 @@ class StreamTools:
     """How long frames that show the same are skipped, seconds; 0: not at all."""
     tracing: Tracing
     health: HealthLog
+    aiming: AimingViews
     keeps_views: bool = True
     """Whether the pixels of faces are looked at, to tell persons from pictures."""
 
@@ -243,6 +245,7 @@ class CameraStream:
             if (error := self._too_much()) is not None:
                 await self._answer(refused_frame(request.sequence, error), arrived, counted=False)
                 continue
+            self._show(request)
             self._in_flight += 1
             trace = self._tools.tracing.frame(self.camera.name, request.sequence, self._traceparent)
             work = group.create_task(self._prepare(request, arrived, trace))
@@ -250,6 +253,16 @@ class CameraStream:
         if self._ended.done():
             await self._replies.put((pb.StreamFramesResponse(closing=self._ended.result()), False))
         self._in_line.put_nowait(None)
+
+    def _show(self, request: pb.StreamFramesRequest) -> None:
+        """Hand a live frame to whoever hangs the camera."""
+        if request.replayed or request.recording or not self._tools.aiming.wants(self.camera.id):
+            return
+        try:
+            captured_at = capture_time_of(request)
+        except CaptureTimeError:
+            captured_at = None
+        self._tools.aiming.offer(self.camera, request.jpeg, captured_at)
 
     def _too_much(self) -> OverloadedError | None:
         """Why the camera's frame is one too many. A window that was shrunk is not held against frames on their way."""

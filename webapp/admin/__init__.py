@@ -2,6 +2,7 @@
 
 from webapp.admin import (
     accounts,
+    aiming,
     breaks,
     camera_health,
     cameras,
@@ -23,6 +24,7 @@ from webapp.admin.blueprint import blueprint
 
 __all__ = [
     "accounts",
+    "aiming",
     "blueprint",
     "breaks",
     "camera_health",

@@ -36,6 +36,8 @@ class Camera(Base):
     extra: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     # Where in its picture faces count, as `attendance.zones` writes it. None: anywhere.
     zones: Mapped[str | None] = mapped_column(sa.Text)
+    # Host and port at which the service that held its stream last serves the aiming view. None: at none.
+    aiming_address: Mapped[str | None] = mapped_column(sa.String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     room: Mapped[Room | None] = relationship()
