@@ -88,9 +88,14 @@ def fill(db: Session) -> None:
     session.cancelled_reason, session.note = "ill", "read chapter 3"
     db.add(Guest(session_id=session.id, student_id=student.id, first_seen=NINE, last_seen=NINE, confidence=1 / 3))
     camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
-    camera.aiming_address = "127.0.0.1:40001"
     camera.zones = dump(Zones(look=(((0, 0), (1, 0), (0.5, 1)),)))
-    db.add_all([camera, Camera(name="nowhere"), ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64)])
+    db.add_all(
+        [
+            camera,
+            Camera(name="nowhere", aiming_address="127.0.0.1:40001"),
+            ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64),
+        ]
+    )
     db.flush()
     watched = Observation(camera_id=camera.id, room_id=session.room_id, hour=NINE, counts=bytes(range(200)) * 3)
     watched.watched, watched.watched_live, watched.blind = 2**60 - 1, 1, 2**59
