@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from accuracy.evaluation.embedding_model import EmbeddingModel
 from accuracy.evaluation.photo_sets import LeftOut
 from attendance.face_engine.faces import find_faces
-from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
+from attendance.face_engine.photos import decode_photo
 from attendance.settings.families import BUILT_IN, DLIB, family_of
 from index_builder.photos.judging import make_thumbnail
 from index_builder.photos.sources import read_photo
@@ -152,7 +152,7 @@ class PhotoReader:
             return None, "", str(error)
         sha256 = hashlib.sha256(data).hexdigest()
         try:
-            image = decode_image(data, max_pixels=_MOST_PIXELS, upright=True, shrink_above=self._shrink_above)
+            image = decode_photo(data, max_pixels=_MOST_PIXELS, shrink_above=self._shrink_above)
         except ImageError as error:
             return None, sha256, str(error)
         return image, sha256, ""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from attendance.face_engine.faces import find_faces
-from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
+from attendance.face_engine.photos import decode_photo
 from attendance.gallery.gallery import Gallery
 from attendance.settings.families import FamilyNumbers
 from index_builder.photos.comparing import (
@@ -76,7 +76,7 @@ def judge_and_encode(
     Args:
         engine: finds and encodes the faces.
         student: index number.
-        photos: name and bytes of each file, JPEG or PNG.
+        photos: name and bytes of each file, of a format that `decode_photo` takes.
         gallery: the students enrolled so far, against whom a photo is held; None: nobody. The student's own encodings
             in it are passed over.
         own: the encodings that the student has and keeps, shape (k, encoding_size); None: none.
@@ -113,9 +113,7 @@ def look_at(
     """
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        image = decode_image(
-            data, max_pixels=_MOST_PIXELS, upright=True, shrink_above=min(max_pixels, _WORKED_ON_PIXELS)
-        )
+        image = decode_photo(data, max_pixels=_MOST_PIXELS, shrink_above=min(max_pixels, _WORKED_ON_PIXELS))
         (found,) = find_faces(engine, [image])
     except ImageError as error:
         return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error), sha256=sha256)
