@@ -71,7 +71,8 @@ def merge_import(
     *,
     refused: Mapping[str, str],
     numbers: FamilyNumbers,
-    withdrawn: Callable[[Collection[str]], Mapping[str, str]] = lambda _: {},
+    admit: Callable[[Collection[str]], Mapping[str, str]] = lambda _: {},
+    dry_run: bool = False,
 ) -> Imported:
     """Put what was read into the store, in place of what it has of the same students.
 
@@ -80,7 +81,9 @@ def merge_import(
         incoming: what `read_import` gave.
         refused: for each student who may not be enrolled, why.
         numbers: of the models that made the encodings.
-        withdrawn: asked again when nobody else can write the store, who may not be enrolled any more, and why.
+        admit: asked when nobody else can write the store: records the consent of those who are about to be saved, and
+            says who may not be enrolled any more, and why.
+        dry_run: say what would become of them; nothing is written.
 
     Raises:
         StoreError: the store cannot be used or written, or was made with another model.
@@ -102,14 +105,14 @@ def merge_import(
 
     def merge(store: Store | None) -> Store:
         nonlocal gone
-        gone = withdrawn(list(new.encodings))
+        gone = admit(list(new.encodings))
         if store is None:
             store = Store({}, new.model, new.encoding_size)
         check_model(path, store, new.model)
         kept = new.without(gone.keys())
         return store.with_students(kept.encodings, {student: provenance[student] for student in kept.encodings})
 
-    if new.encodings:
+    if new.encodings and not dry_run:
         update_store(path, merge, encoding_size=new.encoding_size)
     saved = {
         student: sum(not origin.set_aside for origin in origins)

@@ -1,8 +1,8 @@
 """Where photos come from: folders named by index number, or a table that names photos."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -48,6 +48,12 @@ class Photos:
     def count(self) -> int:
         """How many photos there are."""
         return sum(len(paths) for paths in self.by_student.values())
+
+    def without(self, students: Collection[str], why: str) -> "Photos":
+        """These photos without those of some students, who are named as left out."""
+        kept = {student: paths for student, paths in self.by_student.items() if student not in students}
+        gone = [PhotoVerdict(one, PhotoOutcome.MISPLACED, why) for one in self.by_student if one in students]
+        return replace(self, by_student=kept, misplaced=[*self.misplaced, *gone], left_out=self.left_out + len(gone))
 
     def shown(self, path: Path) -> str:
         """A photo's path for the report."""

@@ -66,7 +66,7 @@ def test_a_pickle_comes_in_with_consent_and_provenance(
     with database() as db:
         assert db.scalars(sa.select(Student)).one().gallery_encodings == 2
 
-    done = run("index", "import", foreign, "--consent", "signed form")
+    done = run("index", "import", foreign, "--consent", "signed form", "--new", "add")
     assert done.exit_code == 1, "two names cannot be index numbers"
     assert list(read_store(store_path).encodings) == ["1001", "1002", "früh"]
     with database() as db:
@@ -154,7 +154,7 @@ def test_an_exported_pickle_of_another_family_says_so_and_cannot_come_back_as_dl
     assert run("index", "export-pickle", file, "--store", store).exit_code == 0
     assert read_store(file).model == SFACE_MODEL
     write_store(data / "gallery" / "encodings.pickle", Store({"2001": np.full((1, 128), 0.1)}))
-    done = run("index", "import", file, "--consent", "form")
+    done = run("index", "import", file, "--consent", "form", "--new", "add")
     assert done.exit_code == 1
     assert "out.pickle holds encodings of family opencv" in done.output
 
