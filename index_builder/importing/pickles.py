@@ -5,8 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from attendance.gallery.foreign import read_foreign
+from attendance.gallery.layouts import LayoutError
 from attendance.gallery.provenance import Provenance
-from attendance.gallery.store import Store, StoreError, read_store, update_store
+from attendance.gallery.store import (
+    DEFAULT_MODEL,
+    ENCODING_SIZE,
+    MOST_BYTES,
+    Store,
+    StoreError,
+    read_store,
+    update_store,
+)
+from attendance.gallery.unpickling import UnpicklingError
 from attendance.settings.families import FamilyNumbers
 from attendance.tables.fields import INDEX_NUMBER, TextRule, compose
 from index_builder.enrolment import check_model
@@ -38,15 +49,14 @@ def read_import(path: Path, *, now: datetime, rule: TextRule = INDEX_NUMBER) -> 
     """Read a pickle of encodings, running no code of it.
 
     Args:
-        path: the file; any layout that `read_store` takes.
+        path: the file; any layout that `read_foreign` takes.
         now: when it is enrolled, where the file does not say.
         rule: what may be an index number here.
 
     Raises:
-        StoreError: it cannot be used, or two of its names are one index number.
+        StoreError: it cannot be used at all.
     """
-    foreign = read_store(path)
-    unusable: dict[str, str] = {}
+    foreign, unusable = _read(path)
     encodings, provenance = {}, {}
     origin = Provenance(source=f"import:{path.name}"[:300], enrolled_at=now.replace(microsecond=0), model=foreign.model)
     for name, rows in foreign.encodings.items():
@@ -56,13 +66,34 @@ def read_import(path: Path, *, now: datetime, rule: TextRule = INDEX_NUMBER) -> 
             unusable[name] = problem
             continue
         if student in encodings:
-            raise StoreError(f"{path} spells the index number {student!r} in two ways: make them one")
+            unusable[name] = f"the file spells the index number {student!r} in two ways; the first counts"
+            continue
         encodings[student] = rows
         provenance[student] = [
             replace(origin, photo_sha256=known.photo_sha256, quality=known.quality, set_aside=known.set_aside)
             for known in foreign.provenance[name]
         ]
     return Incoming(Store(encodings, foreign.model, foreign.encoding_size, provenance), unusable)
+
+
+def _read(path: Path) -> tuple[Store, dict[str, str]]:
+    """A store of ours, or a pickle of any layout; and for each of its entries that cannot be used, why."""
+    try:
+        return read_store(path), {}
+    except StoreError:
+        data = path.read_bytes() if path.is_file() and path.stat().st_size <= MOST_BYTES else None
+        if data is None:
+            raise
+    try:
+        read = read_foreign(data, encoding_size=ENCODING_SIZE)
+    except UnpicklingError as error:
+        raise StoreError(f"{path} cannot be used: it holds {error}") from error
+    except LayoutError as error:
+        raise StoreError(f"{path} cannot be used: {error}") from error
+    unusable: dict[str, str] = {}
+    for name, why in read.left_out:
+        unusable[name] = f"{unusable[name]}; {why}" if name in unusable else why
+    return Store(read.encodings, read.model or DEFAULT_MODEL), unusable
 
 
 def merge_import(
