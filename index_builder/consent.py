@@ -72,9 +72,25 @@ class ClaimedConsents:
     nobody a student, and leaves no consent behind.
     """
 
-    def __init__(self, sessions: sessionmaker[Session], claims: Mapping[str, Claim], *, means: str | None) -> None:
-        """Nothing is read yet; the arguments are those of `record_consents`."""
-        self._sessions, self._claims, self._means = sessions, claims, means
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        claims: Mapping[str, Claim],
+        *,
+        means: str | None,
+        now: datetime | None = None,
+    ) -> None:
+        """Prepare; nothing is read yet.
+
+        Consent that is recorded already stays as it is. After a withdrawal only a claim with a later date counts.
+
+        Args:
+            sessions: makes sessions of the database.
+            claims: for each student what a table says of consent; nothing for those of folders.
+            means: by which everybody gave consent; None: nobody said so.
+            now: the time to record where a claim has none; None: that of saving.
+        """
+        self._sessions, self._claims, self._means, self._now = sessions, claims, means, now
         self._before: dict[str, _Standing | None] = {}
         self._refused: dict[str, str] = {}
         self._admitted: set[str] = set()
@@ -120,7 +136,7 @@ class ClaimedConsents:
                 known = {student.index_number: student for student in _students(db, students)}
                 refused = {number: why for number in students if (why := self._change(number, known.get(number)))}
                 rest = {number: self._claim(number) for number in students if number not in refused}
-                refused |= _record(db, rest, known, means=self._means, now=datetime.now(UTC))
+                refused |= _record(db, rest, known, means=self._means, now=self._now or datetime.now(UTC))
         except sa.exc.SQLAlchemyError as error:
             raise ConsentUnknownError(f"the database went away during the work ({type(error).__name__})") from error
         self._admitted.update(number for number in students if number not in refused)
@@ -146,32 +162,6 @@ class _Standing(NamedTuple):
     """What the database said of a student before the work."""
 
     withdrawn_at: datetime | None
-
-
-def record_consents(
-    sessions: sessionmaker[Session], claims: Mapping[str, Claim], *, means: str | None, now: datetime
-) -> Mapping[str, str]:
-    """Record the consent that is claimed for students, and say who may not be enrolled.
-
-    A student whom the database does not know is added where consent is claimed. Consent that is recorded already stays
-    as it is. After a withdrawal only a claim with a later date counts.
-
-    Args:
-        sessions: makes sessions of the database.
-        claims: for each student what the table of photos says; an empty claim for those of folders.
-        means: by which everybody gave consent; None: nobody said so.
-        now: the time to record where a claim has none.
-
-    Returns:
-        For each student who may not be enrolled, why.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
-    """
-    with sessions.begin() as db:
-        begin_writing(db)
-        known = {student.index_number: student for student in _students(db, claims)}
-        return _record(db, claims, known, means=means, now=now)
 
 
 _ERASING = "the student is being erased: enrol again when that is done"

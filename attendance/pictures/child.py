@@ -74,8 +74,9 @@ def _heic(data: bytes, reduction: Callable[[tuple[int, int]], int], as_stored: b
     import pillow_heif  # noqa: PLC0415 - an installation may leave it out
 
     options = pillow_heif.options
-    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
-    options.DECODE_THREADS = 1
+    for extra in ("THUMBNAILS", "DEPTH_IMAGES", "AUX_IMAGES"):
+        setattr(options, extra, False)
+    setattr(options, "DECODE_THREADS", 1)  # noqa: B010 - a module's option, which nothing here reads
     file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True, remove_stride=False)
     pixels, (width, height), mode, stride = memoryview(file.data), file.size, file.mode, file.stride
     by = reduction((width, height))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError
 from attendance.database.models import Student
-from index_builder.consent import ClaimedConsents, note_gallery, open_register, record_consents, without_consent
+from index_builder.consent import ClaimedConsents, note_gallery, open_register, without_consent
 from index_builder.photos.sources import Claim
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -23,7 +23,8 @@ def student(database: Sessions, index_number: str) -> Student:
 
 
 def record(database: Sessions, index_number: str, claim: Claim = Claim(), means: str | None = None) -> str | None:  # noqa: B008
-    return record_consents(database, {index_number: claim}, means=means, now=NOW).get(index_number)
+    consents = ClaimedConsents(database, {index_number: claim}, means=means, now=NOW)
+    return consents.look_at([index_number]).get(index_number) or consents.admit([index_number]).get(index_number)
 
 
 def test_nobody_without_consent(database: Sessions) -> None:
@@ -97,7 +98,7 @@ def test_consent_is_recorded_for_those_who_are_enrolled(database: Sessions, cons
 
 def test_case_and_accents_tell_students_apart_and_many_are_asked_at_once(database: Sessions) -> None:
     many = {f"s{number}": Claim() for number in range(1_200)}
-    assert record_consents(database, many, means="form", now=NOW) == {}
+    assert ClaimedConsents(database, many, means="form").admit(list(many)) == {}
     assert without_consent(database, [*many, "S1"]) == {"S1"}
 
 
