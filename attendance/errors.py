@@ -33,6 +33,8 @@ and is not drawn::
         EmbeddingError  a plugged-in model is unusable
         ImageError  an image that is none
           ImageTooLargeError  an image with too many pixels
+      PhotoFileError  a photo's file is damaged, or of a format that is not read here
+        CostlyPhotoError  a photo with too many pixels, or that takes too much memory
       GalleryError  an index is missing, damaged or another model's
         IndexRefusedError  an index from another machine is not taken
       SourceAwayError  the machine from which the index comes does not give it
