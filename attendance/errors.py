@@ -41,6 +41,7 @@ and is not drawn::
       ProvenanceError  what a store says of its photos is not what we write
       UnpicklingError  a pickle holds more than data
       SourceError  a camera's source gives no frames
+        InterlacedError  a source's pictures are interlaced, and cannot be read as they are
       PictureError  a picture cannot be sent
       ConnectError  the service cannot be called with these settings
       StreamError  a call ended before its time
