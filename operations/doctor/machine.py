@@ -2,9 +2,7 @@
 
 import ctypes
 import os
-import re
 import shutil
-import socket
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -13,8 +11,8 @@ from pathlib import Path
 from cryptography import x509
 
 from attendance.settings import Settings
-from attendance.settings.load import FILE_VARIABLE
 from operations.doctor.findings import Finding, ok, problem, warning
+from operations.listening import Program, programs_here
 from recognition_service.access.certificates import server_credentials
 from recognition_service.listening import ServerSetupError
 
@@ -127,28 +125,11 @@ def _outbox(path: Path) -> list[Finding]:
 
 def examine_programs(settings: Settings) -> list[Finding]:
     """Whether somebody listens where the service and the dashboard should."""
-    services = _service_addresses() or [settings.service.listen]
-    return [
-        *(_listens("service", address, "attendance serve") for address in services),
-        _listens("dashboard", settings.web.listen, "attendance web"),
-    ]
+    return [_program(program) for program in programs_here(settings)]
 
 
-def _service_addresses() -> list[str]:
-    """Where several services of one machine listen: each has a file of its own beside the settings."""
-    config = os.environ.get(FILE_VARIABLE)
-    if not config:
-        return []
-    text = "\n".join(file.read_text() for file in sorted(Path(config).parent.glob("serve-*.env")))
-    return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)
-
-
-def _listens(name: str, address: str, command: str) -> Finding:
-    host, _, port = address.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - what is listened on
-    try:
-        socket.create_connection((host, int(port)), timeout=3).close()
-    except (OSError, ValueError):
-        remedy = f"Start it (`{command}`), or see why it ended in its log."
-        return warning(name, f"nobody listens at {address}", remedy)
-    return ok(name, f"listens at {address}")
+def _program(program: Program) -> Finding:
+    if program.listens:
+        return ok(program.name, f"listens at {program.address}")
+    remedy = f"Start it (`{program.command}`), or see why it ended in its log."
+    return warning(program.name, f"nobody listens at {program.address}", remedy)

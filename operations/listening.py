@@ -1,0 +1,56 @@
+"""The programs of this machine, by the addresses at which they should listen."""
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from attendance.settings import Settings
+from attendance.settings.load import FILE_VARIABLE
+
+_TIMEOUT_S = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One of them.
+
+    Attributes:
+        name: for people.
+        address: host and port.
+        command: starts it.
+    """
+
+    name: str
+    address: str
+    command: str
+
+    @property
+    def listens(self) -> bool:
+        """Whether somebody takes connections at its address."""
+        host, _, port = self.address.rpartition(":")
+        host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - what is listened on
+        try:
+            socket.create_connection((host, int(port)), timeout=_TIMEOUT_S).close()
+        except (OSError, ValueError):
+            return False
+        return True
+
+
+def programs_here(settings: Settings) -> list[Program]:
+    """The recognition services and the dashboard that this machine should run."""
+    services = _service_addresses() or [settings.service.listen]
+    return [
+        *(Program("service", address, "attendance serve") for address in services),
+        Program("dashboard", settings.web.listen, "attendance web"),
+    ]
+
+
+def _service_addresses() -> list[str]:
+    """Where several services of one machine listen: each has a file of its own beside the settings."""
+    config = os.environ.get(FILE_VARIABLE)
+    if not config:
+        return []
+    text = "\n".join(file.read_text() for file in sorted(Path(config).parent.glob("serve-*.env")))
+    return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)
