@@ -178,7 +178,11 @@ class RecognitionService:
         self._parts.push_async_callback(self._worker.close)
         batcher = self._start_batcher()
         readiness = Readiness(
-            self._health, outbox, lookups, engine_ready=lambda: self._worker.ready, gallery=lambda: self.gallery
+            self._health,
+            outbox,
+            self._executor(1, "readiness"),  # look-ups wait for a database that is frozen
+            engine_ready=lambda: self._worker.ready,
+            gallery=lambda: self.gallery,
         )
         await readiness.begin()
 

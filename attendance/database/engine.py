@@ -35,25 +35,26 @@ class LossyDowngradeError(DatabaseError):
     """The way back to an older schema would lose rows; the message says which."""
 
 
-def create_database_engine(url: str, *, pool_size: int = 5) -> sa.Engine:
-    """Connect to SQLite, MySQL or MariaDB; nothing is opened yet.
+def create_database_engine(url: str, *, pool_size: int = 5, patience_s: float | None = None) -> sa.Engine:
+    """Connect to SQLite, MySQL or MariaDB; nothing is opened or made yet.
 
     Args:
         url: SQLAlchemy's form, e.g. "sqlite:///attendance.db", "mysql+pymysql://user:password@host/name".
         pool_size: connections kept open (MySQL and MariaDB).
+        patience_s: longest wait for a connection, and for each answer; none is kept open then. None: as long as work
+            may take.
 
     Raises:
-        DatabaseError: the address is not one, or names another kind of database, or the folder of an SQLite file
-            cannot be made.
+        DatabaseError: the address is not one, or names another kind of database.
     """
     try:
         address = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise DatabaseError("ATTENDANCE_DATABASE_URL is no database address") from None
     if address.drivername in ("sqlite", "sqlite+pysqlite"):
-        return _sqlite(address)
+        return _sqlite(address, patience_s)
     if address.drivername in ("mysql+pymysql", "mariadb+pymysql"):
-        return _mysql(address, pool_size)
+        return _mysql(address, pool_size, patience_s)
     raise DatabaseError(
         f"ATTENDANCE_DATABASE_URL begins with {address.drivername}://; use sqlite:/// or mysql+pymysql://"
     )
@@ -95,15 +96,20 @@ def sqlite_file(engine: sa.Engine) -> Path | None:
 
 
 def make_database_file(engine: sa.Engine) -> None:
-    """Make the empty file of an SQLite database unless it is there, for this account only.
+    """Make the empty file of an SQLite database, and its folder, unless they are there, for this account only.
 
     Raises:
         DatabaseError: the disk refuses.
     """
     file = sqlite_file(engine)
+    if file is None or file.exists():
+        return
     try:
-        if file is not None and not file.exists():
-            make_private_file(file)
+        make_private_folder(file.parent)
+    except OSError as error:
+        raise DatabaseError(f"cannot make the folder {file.parent} of the database: {error.strerror}") from None
+    try:
+        make_private_file(file)
     except OSError as error:
         raise DatabaseError(f"cannot make the database {file}: {error.strerror}") from None
 
@@ -206,14 +212,9 @@ def require_current_schema(engine: sa.Engine) -> None:
         )
 
 
-def _sqlite(address: sa.URL) -> sa.Engine:
-    if address.database and address.database != ":memory:":
-        folder = Path(address.database).parent
-        try:
-            make_private_folder(folder)
-        except OSError as error:
-            raise DatabaseError(f"cannot make the folder {folder} of the database: {error.strerror}") from None
-    engine = sa.create_engine(address, connect_args={"timeout": 30})
+def _sqlite(address: sa.URL, patience_s: float | None) -> sa.Engine:
+    pool = {} if patience_s is None else {"poolclass": sa.NullPool}
+    engine = sa.create_engine(address, connect_args={"timeout": patience_s or 30}, **pool)
 
     @sa.event.listens_for(engine, "do_connect")
     def _open(_dialect: sa.Dialect, _entry: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]) -> None:
@@ -241,8 +242,11 @@ def _sqlite(address: sa.URL) -> sa.Engine:
     return engine
 
 
-def _mysql(address: sa.URL, pool_size: int) -> sa.Engine:
+def _mysql(address: sa.URL, pool_size: int, patience_s: float | None) -> sa.Engine:
     address = address.update_query_dict({"charset": "utf8mb4"})
+    if patience_s is not None:
+        timeouts = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), patience_s)
+        return sa.create_engine(address, poolclass=sa.NullPool, connect_args=timeouts)
     return sa.create_engine(
         address,
         pool_size=pool_size,
