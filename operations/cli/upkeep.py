@@ -29,12 +29,12 @@ def doctor() -> None:
     try:
         settings = load_settings()
     except SettingsError as error:
-        _tell(Finding("settings", Verdict.PROBLEM, str(error), "Correct them; `attendance config` lists all."))
+        tell(Finding("settings", Verdict.PROBLEM, str(error), "Correct them; `attendance config` lists all."))
         sys.exit(1)
     found = [ok("settings", "every value is right")]
-    _tell(found[0])
+    tell(found[0])
     for finding in examine(settings):
-        _tell(finding)
+        tell(finding)
         found.append(finding)
     problems = sum(finding.verdict is Verdict.PROBLEM for finding in found)
     warnings = sum(finding.verdict is Verdict.WARNING for finding in found)
@@ -42,7 +42,8 @@ def doctor() -> None:
     sys.exit(1 if problems else 0)
 
 
-def _tell(finding: Finding) -> None:
+def tell(finding: Finding) -> None:
+    """Print what an examination found, with what to do on a line of its own."""
     word, colour = _MARKS[finding.verdict]
     click.echo(f"{click.style(f'{word:<8}', fg=colour)} {finding.subject}: {finding.text}")
     if finding.remedy:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from attendance.face_engine.interface import EngineInfo
 from attendance.settings import Settings
 from operations.doctor.cameras import examine_cameras
+from operations.doctor.certificates import examine_certificates
 from operations.doctor.database import examine_database
 from operations.doctor.findings import Finding, problem
 from operations.doctor.gallery import (
@@ -15,7 +16,6 @@ from operations.doctor.gallery import (
     examine_recognisable,
 )
 from operations.doctor.machine import (
-    examine_certificates,
     examine_clock,
     examine_disk,
     examine_outbox,

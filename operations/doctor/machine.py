@@ -1,4 +1,4 @@
-"""The machine: certificates, disk, clock, the outbox, and whether the programs answer."""
+"""The machine: disk, clock, the outbox, and whether the programs answer."""
 
 import ctypes
 import os
@@ -8,56 +8,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-
 from attendance.settings import Settings
 from operations.doctor.findings import Finding, ok, problem, warning
 from operations.listening import Program, programs_here
-from recognition_service.access.certificates import server_credentials
-from recognition_service.listening import ServerSetupError
 
-_RENEW_BEFORE = timedelta(days=21)
 _DISK_WARNING, _DISK_PROBLEM = 5 * 1024**3, 512 * 1024**2
 _OUTBOX_LATE = timedelta(minutes=10)
 _TIME_ERROR = 5
 """adjtimex(2): the clock is not synchronised to a reliable source."""
-_PUBLIC = ("127.", "localhost", "[::1]", "::1")
-
-
-def examine_certificates(settings: Settings) -> list[Finding]:
-    """Whether the service's certificate and key fit, and for how long they are good."""
-    service = settings.service
-    try:
-        server_credentials(service)
-    except ServerSetupError as error:
-        return [problem("certificate", str(error), "Correct the ATTENDANCE_SERVICE_TLS_ settings or the files.")]
-    if service.tls_certificate is None:
-        if service.listen.startswith(_PUBLIC):
-            return [ok("certificate", "none needed: the service listens on this machine only")]
-        text = f"the service listens on {service.listen} without TLS: tokens and faces go unencrypted"
-        return [
-            warning("certificate", text, "Set ATTENDANCE_SERVICE_TLS_CERTIFICATE and _KEY, or listen on 127.0.0.1.")
-        ]
-    return [
-        _validity(path, name)
-        for path, name in ((service.tls_certificate, "certificate"), (service.tls_client_ca, "cameras' authority"))
-        if path is not None
-    ]
-
-
-def _validity(path: Path, name: str) -> Finding:
-    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
-    now, end = datetime.now(UTC), certificate.not_valid_after_utc
-    renew = "Put a new one in its place; the running service takes it at the next connection."
-    if certificate.not_valid_before_utc > now:
-        text = f"{path} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-        return problem(name, text, "Correct this machine's clock, or wait.")
-    if end <= now:
-        return problem(name, f"{path} expired on {end:%Y-%m-%d %H:%M} UTC: cameras are refused", renew)
-    days = (end - now).days
-    if end - now < _RENEW_BEFORE:
-        return warning(name, f"{path} expires in {days} days, on {end:%Y-%m-%d}", renew)
-    return ok(name, f"{path} is good for {days} more days")
 
 
 def examine_disk(settings: Settings) -> list[Finding]:

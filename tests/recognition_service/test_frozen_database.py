@@ -34,7 +34,7 @@ async def test_a_frozen_mariadb(
                 await asyncio.sleep(6)  # until the token would be looked up again
                 begun = time.monotonic()
                 async with grpc.aio.insecure_channel(service.address) as channel:
-                    stub_of_health: Any = health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
+                    stub_of_health: Any = health_pb2_grpc.HealthStub(channel)
                     answer = await stub_of_health.Check(health_pb2.HealthCheckRequest(), timeout=WITHIN_S)
                 assert answer.status == health_pb2.HealthCheckResponse.SERVING, "rooms that are known go on"
                 assert "attendance_ready 1.0" in await asyncio.to_thread(_metrics, service.metrics_port)
