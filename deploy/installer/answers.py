@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from deploy.installer.places import InstallError, Places
+from deploy.installer.zone import checked_zone
 
 FILE = "/etc/attendance/install.json"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -53,34 +54,66 @@ class Answers:
         return [address for address in self.all_services if _is_loopback(address)]
 
 
+_NAMES = tuple(field.name for field in fields(Answers))
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What counts for one run only."""
 
-    root: Path
-    institution: str
-    timezone: str
+    institution: str | None
+    timezone: str | None
+    web: str | None
     database_url: str | None
     certificate: Path | None
     key: Path | None
     admin: str | None
-    admin_name: str
+    admin_name: str | None
+    told: frozenset[str]
+    """Names of the options of this run."""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What people typed, by option."""
+        given = {"institution": self.institution, "timezone": self.timezone, "admin": self.admin}
+        return {name: text for name, text in (given | {"admin_name": self.admin_name}).items() if text is not None}
+
+    @property
+    def settings(self) -> dict[tuple[str, str], str]:
+        """What goes into the operator's file of settings, by section and key."""
+        zone = None if self.timezone is None else checked_zone(self.timezone)
+        values = {("institution", "name"): self.institution, ("institution", "timezone"): zone}
+        return {place: value for place, value in (values | {("web", "listen"): self.web}).items() if value is not None}
 
 
-def read_answers(places: Places, given: argparse.Namespace) -> Answers:
+def read_remembered(places: Places) -> Answers | None:
+    """What the last run was told; None: there was none."""
+    file = places.at(FILE)
+    if not file.exists():
+        return None
+    remembered = json.loads(file.read_text(encoding="utf-8"))
+    return Answers(**{name: value for name, value in remembered.items() if name in _NAMES})
+
+
+def read_answers(before: Answers | None, given: argparse.Namespace) -> Answers:
     """Join the command line with what the last run remembered.
 
     Raises:
         InstallError: something is missing or no such thing.
     """
-    names = [field.name for field in fields(Answers)]
-    file = places.at(FILE)
-    remembered = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    known = {name: value for name, value in remembered.items() if name in names}
-    told = {name: getattr(given, name) for name in names if getattr(given, name, None) is not None}
-    answers = Answers(**{**known, **told, **({"database": ""} if given.database_url else {})})
+    if given.database_url is not None and given.database is not None:
+        raise InstallError("--database-url is for a database elsewhere, --database for this machine's: give one")
+    known = {} if before is None else asdict(before)
+    said = {name: getattr(given, name) for name in told(given) if name in _NAMES}
+    answers = Answers(**{**known, **said, **({"database": ""} if given.database_url else {})})
     _check(answers)
     return answers
+
+
+def told(given: argparse.Namespace) -> frozenset[str]:
+    """Names of the options that a command line gives."""
+    unsaid = vars(parse([]))
+    return frozenset(name for name, value in vars(given).items() if value != unsaid[name])
 
 
 def remember(places: Places, answers: Answers) -> None:
@@ -97,10 +130,10 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--host", help="name by which browsers and cameras reach this machine (needed the first time)")
-    add("--institution", default="Class attendance", help="name on top of every page")
-    add("--timezone", default="UTC", help="time zone of the institution, e.g. Europe/Warsaw")
+    add("--institution", help="name on top of every page (at first: Class attendance)")
+    add("--timezone", help="zone of the institution, e.g. Europe/Warsaw (at first: asked for, or this machine's own)")
     add("--admin", metavar="EMAIL", help="add the first administrator, and print a password for them once")
-    add("--admin-name", default="Administrator", help="the administrator's name")
+    add("--admin-name", help="the administrator's name (Administrator)")
     add("--certificate", type=Path, help="PEM certificate chain for the host (else one for a trial is made)")
     add("--key", type=Path, help="PEM private key of the certificate")
     add("--services", help="addresses of recognition services, with commas; those of 127.0.0.1 are run here")
@@ -113,6 +146,8 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         add(f"--{name}-port", type=int)
     add("--venv", help="environment to use in place of one made from the lock file")
     add("--root", type=Path, default=Path("/"), help="install into this folder instead: no user, nothing is started")
+    add("--uninstall", action="store_true", help="stop and remove the system; data, settings and secrets stay")
+    add("--delete-data", metavar="HOST", help="with --uninstall: these too; HOST, the installation's, says you mean it")
     return parser.parse_args(words)
 
 
@@ -131,7 +166,15 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
     if url is not None and (not url or "\n" in url or '"' in url):
         raise InstallError(f"{given.database_url} should hold one line, the database's address")
     return Wishes(
-        given.root, given.institution, given.timezone, url, given.certificate, given.key, given.admin, given.admin_name
+        institution=given.institution,
+        timezone=given.timezone,
+        web=given.web,
+        database_url=url,
+        certificate=given.certificate,
+        key=given.key,
+        admin=given.admin,
+        admin_name=given.admin_name,
+        told=told(given),
     )
 
 
@@ -142,7 +185,7 @@ def _check(answers: Answers) -> None:
         raise InstallError(f"--database: {answers.database!r}: letters, digits and _ only, 32 at most")
     for address in [*answers.all_services, answers.web]:
         host, _, port = address.rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) <= _HIGHEST_PORT:
+        if not host or not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
             raise InstallError(f"{address!r} is no address and port, e.g. 127.0.0.1:50061")
     if not answers.all_services:
         raise InstallError("--services: none is given")
