@@ -24,6 +24,8 @@ class DatabaseHealth:
         self._lock = threading.Lock()
         self._answers = False
         self._answered = float("-inf")
+        self.waited = False
+        """Whether the last that had no answer waited for it: the database is there, and frozen or locked."""
 
     def answers(self) -> bool:
         """Whether it answers. Who comes while another asks gets the same answer: one frozen holds up nobody twice."""
@@ -40,6 +42,8 @@ class DatabaseHealth:
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql(question)
-        except sa.exc.SQLAlchemyError:
+        except sa.exc.SQLAlchemyError as error:
+            said = str(getattr(error, "orig", error))
+            self.waited = "timed out" in said or "locked" in said
             return False
         return True

@@ -23,8 +23,9 @@ _MARKS = {Verdict.OK: ("ok", "green"), Verdict.WARNING: ("WARNING", "yellow"), V
 def doctor() -> None:
     """Examine the installation and say what to do.
 
-    Looks at settings, database, model, index, certificates, disk, clock, outbox, cameras and mail. Run it as the
-    account that the service runs as. The exit status is 1 if there is a problem; warnings leave it 0.
+    Looks at settings, database, model, index, store, certificates, disk, clock, outbox, cameras, backups and mail, and
+    makes nothing. Run it as the account that the service runs as. The exit status is 1 if there is a problem; warnings
+    leave it 0.
     """
     try:
         settings = load_settings()

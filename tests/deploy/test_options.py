@@ -154,6 +154,24 @@ def test_a_value_that_is_written_in_a_way_of_its_own_is_left_to_a_person(tmp_pat
         changed_settings(Places(tmp_path), {("web", "listen"): "new"})
 
 
+def test_a_backup_with_one_flipped_byte_is_named_and_nothing_is_touched(installed: Machine) -> None:
+    people = installed.attendance("lecturer", "list")
+    folder = installed.at("/var/lib/attendance/backups")
+    installed.attendance("db", "backup", str(folder))
+    (backup,) = folder.glob("*.sql.gz")
+    data = bytearray(backup.read_bytes())
+    data[len(data) // 3] ^= 0x08
+    backup.write_bytes(data)
+    done = installed.try_attendance("db", "restore", str(backup), "--replace")
+    assert done.returncode == 1
+    assert f"the backup {backup} is damaged: its SHA-256 is" in done.stderr
+    assert "Traceback" not in done.stderr
+    data[len(data) // 3] ^= 0x08
+    backup.write_bytes(data)
+    assert "Everybody signs in again." in installed.attendance("db", "restore", str(backup), "--replace")
+    assert installed.attendance("lecturer", "list") == people
+
+
 def test_an_uninstall_keeps_the_data_unless_asked_and_names_what_is_left(installed: Machine) -> None:
     machine = installed  # of which nothing is left afterwards
     people = machine.attendance("lecturer", "list")

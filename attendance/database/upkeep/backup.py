@@ -13,7 +13,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +31,7 @@ from attendance.database.upkeep.digests import digest_file_of, has_its_digest, w
 from attendance.private_files import make_private_folder
 
 _PREFIX = "attendance-"
+_TIME = "%Y%m%dT%H%M%SZ"
 _SUFFIXES = {"sqlite": ".sqlite", "mysql": ".sql.gz", "mariadb": ".sql.gz"}
 _FINISHED = b"-- Dump completed"
 _REVISION = re.compile(rb"INSERT INTO `alembic_version`[^;]{0,80}?\('(\w{1,32})'\)")
@@ -53,7 +54,7 @@ def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
     """
     if current_revision(engine) is None:
         raise DatabaseError("the database has no tables yet: there is nothing to back up")
-    name = f"{_PREFIX}{now:%Y%m%dT%H%M%SZ}{_SUFFIXES[engine.dialect.name]}"
+    name = f"{_PREFIX}{now:{_TIME}}{_SUFFIXES[engine.dialect.name]}"
     try:
         make_private_folder(folder)
         with _appearing(folder / name) as unfinished:
@@ -71,6 +72,14 @@ def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
 def backups_in(folder: Path) -> list[Path]:
     """The backups that `backup` wrote into a folder, oldest first."""
     return sorted(path for path in folder.glob(f"{_PREFIX}*Z.*") if path.name.endswith(tuple(_SUFFIXES.values())))
+
+
+def written_at(backup: Path) -> datetime | None:
+    """When a backup was written, as its name says; aware. None: it says nothing."""
+    try:
+        return datetime.strptime(backup.name.partition(".")[0], f"{_PREFIX}{_TIME}").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def delete_older_backups(folder: Path, *, keep: int) -> list[Path]:
