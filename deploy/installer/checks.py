@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,8 @@ _UNREPLACED = re.compile(r"@[A-Z_]+@")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LONGEST_NAME = 120
 _HIGHEST_PORT = 65_535
+_MYSQL_PORT = 3306
+_TIMEOUT_S = 10
 
 
 def check(places: Places, answers: Answers, wishes: Wishes, before: Answers | None) -> None:
@@ -132,9 +135,17 @@ def _check_address(address: str) -> None:
         port = parts.port
     except ValueError:
         raise InstallError(f"{wrong}; the port is none, or a / in the password should be written %2F") from None
-    del port
     if not parts.path.strip("/"):
         raise InstallError(f"{wrong}; the name of the database is missing")
+    if "unix_socket=" not in parts.query:
+        _check_reached(parts.hostname or "localhost", port or _MYSQL_PORT)
+
+
+def _check_reached(host: str, port: int) -> None:
+    try:
+        socket.create_connection((host, port), timeout=_TIMEOUT_S).close()
+    except OSError as error:
+        raise InstallError(f"the database's server {host}:{port} cannot be reached from here: {error}") from None
 
 
 def _check_release(answers: Answers) -> None:

@@ -1,5 +1,6 @@
 """Options of a first and of a second run: applied or refused, all before anything is written; and the way out."""
 
+import socket
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -96,10 +97,11 @@ def test_a_zone_that_nobody_gave_is_the_machines_and_never_utc(tmp_path: Path) -
     root, url = tmp_path / "root", tmp_path / "url"
     etc = root / "etc"
     etc.mkdir(parents=True)
-    url.write_text("mysql+pymysql://u:p@database.example.edu/attendance\n")
     for zone in ("Etc/UTC", "UTC"):
         (etc / "timezone").write_text(f"{zone}\n")
-        done = run_installer("--root", root, "--host", "localhost", "--database-url", url)
+        with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+            url.write_text(f"mysql+pymysql://u:p@127.0.0.1:{elsewhere.getsockname()[1]}/attendance\n")
+            done = run_installer("--root", root, "--host", "localhost", "--database-url", url)
         assert done.returncode == 1
         assert f"--timezone is needed: this machine is set to {zone}, as it is when nobody sets it" in done.stderr
         assert list(tree(root)) == ["etc", "etc/timezone"], "nothing was written"
