@@ -36,6 +36,8 @@ def main(words: Sequence[str] | None = None) -> int:
             _install(places, answers, wishes)
     except (InstallError, PermissionError) as error:
         print(f"deploy/install: {error}", file=sys.stderr)  # noqa: T201
+        for line in places.notes:  # a password among them is shown once
+            print(line)  # noqa: T201
         return 1
     for line in [*(places.changes or ["Everything is in order already; nothing was changed."]), *places.notes]:
         print(line)  # noqa: T201

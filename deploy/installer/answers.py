@@ -141,9 +141,11 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     add("--database", help="name of the database, and of its user, in this machine's MariaDB")
     add("--database-port", type=int, help="port of MariaDB on 127.0.0.1 (else its socket)")
     add("--database-admin", metavar="FILE", help="option file of the database's administrator (else root's socket)")
-    add("--web", metavar="ADDRESS", help="address of gunicorn behind nginx")
-    for name in ("http", "https", "grpc", "metrics"):
-        add(f"--{name}-port", type=int)
+    add("--web", metavar="ADDRESS", help="address of gunicorn behind nginx (127.0.0.1:8000)")
+    add("--http-port", type=int, help="where browsers are sent to HTTPS (80)")
+    add("--https-port", type=int, help="of the dashboard (443)")
+    add("--grpc-port", type=int, help="of cameras and enrolment tools (50051)")
+    add("--metrics-port", type=int, help="of the first recognition service, the next has the next (9464); 0: free ones")
     add("--venv", help="environment to use in place of one made from the lock file")
     add("--root", type=Path, default=Path("/"), help="install into this folder instead: no user, nothing is started")
     add("--uninstall", action="store_true", help="stop and remove the system; data, settings and secrets stay")
@@ -159,9 +161,10 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
     """
     if (given.certificate is None) != (given.key is None):
         raise InstallError("--certificate and --key belong together")
-    for file in (given.certificate, given.key, given.database_url):
+    for name in ("certificate", "key", "database_url"):
+        file = getattr(given, name)
         if file is not None and not file.is_file():
-            raise InstallError(f"{file} is no file")
+            raise InstallError(f"--{name.replace('_', '-')}: {file} is no file")
     url = None if given.database_url is None else given.database_url.read_text(encoding="utf-8").strip()
     if url is not None and (not url or "\n" in url or '"' in url):
         raise InstallError(f"{given.database_url} should hold one line, the database's address")
@@ -179,6 +182,8 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
 
 
 def _check(answers: Answers) -> None:
+    if not answers.host:
+        raise InstallError("--host is needed the first time: the name by which browsers and cameras reach this machine")
     if not _HOST.fullmatch(answers.host):
         raise InstallError(f"--host: {answers.host!r} is no name of a machine, e.g. attendance.example.edu")
     if answers.database and not _DATABASE.fullmatch(answers.database):

@@ -50,7 +50,7 @@ def check(places: Places, answers: Answers, wishes: Wishes, before: Answers | No
         changed_settings(places, wishes.settings)
     _check_certificate(places, answers, wishes, before)
     if answers.database:
-        database.check_database(answers)
+        database.check_database(places, answers)
     if wishes.admin is not None:
         database.check_administrator(places, wishes.admin, wishes.admin_name)
 

@@ -73,13 +73,20 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
     _ask_mariadb(answers, sql)
 
 
-def check_database(answers: Answers) -> None:
-    """Check that MariaDB is there and lets its administrator in.
+def check_database(places: Places, answers: Answers) -> None:
+    """Check that MariaDB is there and lets its administrator in, and that a trial takes nobody's database.
 
     Raises:
-        InstallError: MariaDB cannot be reached or refuses.
+        InstallError: MariaDB cannot be reached or refuses, or a trial's database is another installation's.
     """
-    _ask_mariadb(answers, "SELECT 1;")
+    name = answers.database
+    there = _ask_mariadb(answers, f"SELECT COUNT(*) FROM mysql.user WHERE user = '{name}';").split()[-1] != "0"
+    own = urlsplit(read_secrets(places).get(URL, "")).username == name
+    if there and not own and not places.real:
+        raise InstallError(
+            f"--database: MariaDB has a user {name} already, perhaps this machine's own installation, and a trial "
+            "would give it another password: give --database NAME with another name"
+        )
 
 
 def drop_database(places: Places, answers: Answers) -> None:
@@ -90,7 +97,7 @@ def drop_database(places: Places, answers: Answers) -> None:
     places.changes.append(f"removed the database {name} and its user from MariaDB")
 
 
-def _ask_mariadb(answers: Answers, sql: str) -> None:
+def _ask_mariadb(answers: Answers, sql: str) -> str:
     words = ["mariadb"]
     if answers.database_admin:
         words.append(f"--defaults-extra-file={answers.database_admin}")
@@ -102,7 +109,8 @@ def _ask_mariadb(answers: Answers, sql: str) -> None:
     except FileNotFoundError:
         raise InstallError("MariaDB is missing: apt-get install mariadb-server") from None
     if done.returncode != 0:
-        raise InstallError(f"MariaDB: {done.stderr.strip()}")
+        raise InstallError(f"MariaDB: {done.stderr.strip()}; does it run (systemctl status mariadb)?")
+    return done.stdout
 
 
 def run_attendance(places: Places, release: Path, *words: str, as_user: bool = True, **more: str) -> str:
@@ -168,7 +176,7 @@ def add_administrator(places: Places, release: Path, email: str, name: str | Non
     words = ["lecturer", "add", "--admin", "--email", email, "--name", name or "Administrator", "--generate"]
     password = run_attendance(places, release, *words).strip()
     places.changes.append(f"added the administrator {email}")
-    print(f"Administrator {email}, password (shown this once): {password}", flush=True)  # noqa: T201
+    places.notes.append(f"Administrator {email}, password (shown this once): {password}")
 
 
 def _account(places: Places, release: Path, email: str) -> tuple[str, str] | None:

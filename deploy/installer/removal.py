@@ -28,7 +28,7 @@ def check_removal(places: Places, given: argparse.Namespace, before: Answers | N
         here = "none is installed here" if before is None else f"this one's is {before.host}"
         raise InstallError(f"--delete-data {given.delete_data}: it takes the host of the installation, and {here}")
     if before.database:
-        check_database(before)
+        check_database(places, before)
 
 
 def uninstall(places: Places, before: Answers | None, *, delete_data: bool) -> None:

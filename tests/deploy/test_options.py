@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from sqlalchemy import make_url
 
 from deploy.installer.places import InstallError, Places
 from deploy.installer.settings_file import changed_settings
@@ -172,6 +173,16 @@ def test_a_backup_with_one_flipped_byte_is_named_and_nothing_is_touched(installe
     backup.write_bytes(data)
     assert "Everybody signs in again." in installed.attendance("db", "restore", str(backup), "--replace")
     assert installed.attendance("lecturer", "list") == people
+
+
+def test_a_trial_takes_no_other_installations_database(installed: Machine, admin_file: Path, tmp_path: Path) -> None:
+    port = make_url(installed.unit("attendance-web").environ["ATTENDANCE_DATABASE_URL"]).port
+    words = ("--database-port", port, "--database-admin", admin_file, "--timezone", "Etc/UTC", "--host", "localhost")
+    done = run_installer("--root", tmp_path, *words, "--database", installed.database)
+    assert done.returncode == 1
+    assert f"MariaDB has a user {installed.database} already" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert "operator@example.edu" in installed.attendance("lecturer", "list"), "its password is as it was"
 
 
 def test_an_uninstall_keeps_the_data_unless_asked_and_names_what_is_left(installed: Machine) -> None:
