@@ -12,13 +12,13 @@ SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going 
           --builder html docs build/site
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy soak bench check docs format \
+.PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy check-pythons wheelhouse soak bench check docs format \
         protos translations reference lock debian-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-install: $(VENV)/installed  ## Install the system into .venv
+install: $(VENV)/installed $(if $(TRACING),$(VENV)/installed-tracing)  ## Install the system into .venv; TRACING=1: with OpenTelemetry
 	@$(BIN)/attendance models fetch || true
 install-dev: $(VENV)/installed-dev  ## Install the system and what tests and checks need into .venv
 
@@ -34,6 +34,10 @@ $(VENV)/installed: locks/build.txt locks/runtime.txt pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed locks/dev.txt
 	@echo "Installing what tests and checks need into $(VENV)"
 	@$(PINNED) --no-build-isolation -r locks/dev.txt
+	@touch $@
+
+$(VENV)/installed-tracing: $(VENV)/installed locks/tracing.txt
+	@$(PINNED) -r locks/tracing.txt
 	@touch $@
 
 demo: install  ## Run everything on a small class of real faces; ONCE=1: one class session, print the register, stop
@@ -52,11 +56,18 @@ test-exhaustive: install-dev debian-packages  ## Run every test, the faults in t
 	@$(PYTEST) --durations 25 --durations-min 1 --ignore tests/faults
 	@$(MAKE) --no-print-directory soak
 
+check-pythons: install-dev  ## Ask the package index whether every lock has wheels for each version of Python
+	@$(PYTEST) tests/house/test_pythons.py
+
 soak: install-dev debian-packages  ## Do every fault to the service, many times, and print what became of the register
 	@$(BIN)/python -m pytest --soak tests/faults
 
 test-deploy: install-dev debian-packages  ## Install into a scratch folder and run it: MariaDB, gunicorn, nginx with TLS, services, cameras
 	@$(BIN)/python -m pytest tests/deploy
+
+wheelhouse:  ## Download what an installation without internet needs, into FOLDER=build/wheelhouse
+	@echo "Downloading every package that the locks name (a few minutes, about 400 MB)"
+	@$(PYTHON) -B -m deploy.installer.wheelhouse $(or $(FOLDER),build/wheelhouse)
 
 bench: install  ## Measure the face engine beside face_recognition; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.engine
@@ -96,7 +107,7 @@ lock: install-dev  ## Renew the lock files (names, versions and hashes only)
 	@$(UV) locks/build.in -o locks/build.txt
 	@$(UV) --extra dev -o locks/dev.txt pyproject.toml
 	@$(UV) --extra all -c locks/dev.txt -o locks/runtime.txt pyproject.toml
-	@for part in camera service tracing web; do $(UV) --extra $$part -c locks/dev.txt -o locks/$$part.txt pyproject.toml; done
+	@for part in camera interlaced service tracing web; do $(UV) --extra $$part -c locks/dev.txt -o locks/$$part.txt pyproject.toml; done
 	@$(UV) --no-deps locks/gpu.in -o locks/gpu.txt
 	@$(UV) --no-deps operations/demo/pictures.in -o operations/demo/pictures.lock
 	@$(UV) --no-deps benchmarks/presentation/clips.in -o benchmarks/presentation/clips.lock

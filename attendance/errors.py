@@ -86,9 +86,10 @@ and is not drawn::
       DashboardError  the demo's dashboard did not answer
 """
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import ClassVar, NoReturn
 
 
@@ -117,7 +118,20 @@ def told_in_a_sentence() -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             raise
-        _end(f"cannot read or write {error.filename}: {error.strerror}", 1)
+        _end(f"cannot read or write {_refused(error)}", 1)
+
+
+def _refused(error: OSError) -> str:
+    """The path, whole, since one stands in some folder or other; and who was refused, which may be another account."""
+    name = error.filename
+    path = os.path.abspath(os.fsdecode(name)) if isinstance(name, str | bytes) else name  # noqa: PTH100 - may be bytes
+    who = ""
+    if isinstance(error, PermissionError) and sys.platform != "win32":
+        import pwd  # noqa: PLC0415 - there is none on Windows
+
+        with suppress(KeyError):  # a number without a name
+            who = f" (this runs as {pwd.getpwuid(os.geteuid()).pw_name})"
+    return f"{path}: {error.strerror}{who}"
 
 
 def _end(sentence: str, status: int) -> NoReturn:

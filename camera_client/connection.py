@@ -1,6 +1,5 @@
 """The way to the recognition service: address, encryption, token."""
 
-import ipaddress
 import re
 import stat
 from collections.abc import Callable
@@ -13,6 +12,8 @@ import structlog
 
 from attendance.errors import AttendanceError
 from attendance.settings.camera import RECORDING_METADATA
+from attendance.settings.listening import is_loopback
+from camera_client.addresses import show_address
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _HIGHEST_PORT = 65_535
@@ -112,10 +113,10 @@ class Connection:
         match = _ADDRESS.fullmatch(address)
         if match is None or not 0 < int(match[2]) <= _HIGHEST_PORT:
             raise ConnectError(
-                f"{address!r} (setting ATTENDANCE_CAMERA_SERVER) is no address of a service: host:port is expected, "
-                "e.g. recognition.example.edu:50051"
+                f"{show_address(address)!r} (setting ATTENDANCE_CAMERA_SERVER) is no address of a service: "
+                "host:port is expected, e.g. recognition.example.edu:50051"
             )
-        if tls_ca is None and not allow_plaintext and not _is_loopback(match[1]):
+        if tls_ca is None and not allow_plaintext and not is_loopback(match[1]):
             raise ConnectError(
                 f"will not send the camera's token and pictures of students to {address} unencrypted, because anybody "
                 "on the network between could read them: set ATTENDANCE_CAMERA_TLS_CA to the service's certificate "
@@ -184,15 +185,6 @@ class Connection:
     @property
     def _tokens(self) -> tuple[Token, ...]:
         return (self._token,) if self._recording is None else (self._token, self._recording)
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _certificates(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from attendance.errors import AttendanceError
+from camera_client.clock import MachineClock, Moment, Reading
 
 
 class SourceError(AttendanceError):
@@ -22,11 +23,14 @@ class CapturedFrame:
         captured_at: aware, UTC; decides which class session the frame belongs to.
         jpeg: the image.
         label: what a person would call the frame in its source: a file's name, a place in a video.
+        moment: the same as `captured_at` by a clock that nobody can set, so that its time can still be put right; None
+            where the time is no reading of this machine's clock.
     """
 
     captured_at: datetime
     jpeg: bytes
     label: str = ""
+    moment: Moment | None = None
 
 
 class FrameSource(Protocol):
@@ -75,7 +79,12 @@ class Playback:
     """Gives recorded frames their capture times and, when asked, plays them at the speed of the recording."""
 
     def __init__(
-        self, *, paced: bool, start: datetime | None = None, monotonic: Callable[[], float] = time.monotonic
+        self,
+        *,
+        paced: bool,
+        start: datetime | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        clock: MachineClock | None = None,
     ) -> None:
         """Prepare to play.
 
@@ -84,23 +93,25 @@ class Playback:
             start: aware capture time of the frame at position 0. By default the wall clock: at each frame when paced,
                 else at the first frame, from which the others are spaced by their positions.
             monotonic: a clock in seconds.
+            clock: this machine's unless given.
         """
         self._paced = paced
         self._start = start
         self._monotonic = monotonic
+        self._clock = MachineClock() if clock is None else clock
         self._played_from: float | None = None
         self._wall_start: datetime | None = None
 
-    def time_of(self, position_s: float, stop: threading.Event) -> datetime | None:
-        """The capture time (UTC) of the frame at a position, once it is due; None when stopped before."""
+    def time_of(self, position_s: float, stop: threading.Event) -> Reading | None:
+        """The capture time of the frame at a position, once it is due; None when stopped before."""
         if self._played_from is None:
             self._played_from = self._monotonic() - position_s
-            self._wall_start = datetime.now(UTC) - timedelta(seconds=position_s)
+            self._wall_start = self._clock.now() - timedelta(seconds=position_s)
         if self._paced:
             early = self._played_from + position_s - self._monotonic()
             if early > 0 and stop.wait(early):
                 return None
             if self._start is None:
-                return datetime.now(UTC)
+                return self._clock.read()
         start = self._start or self._wall_start
-        return None if start is None else start.astimezone(UTC) + timedelta(seconds=position_s)
+        return None if start is None else Reading(start.astimezone(UTC) + timedelta(seconds=position_s))

@@ -16,6 +16,8 @@ _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _APP1 = 0xE1
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# What may follow 0xFF behind the first scan: a stuffed zero, restarts, tables, scans, what applications say, fills.
+_IN_SCANS = frozenset({0x00, *range(0xD0, 0xD8), 0xC4, *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE, 0xFF})
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 
 # Exif 2.3, section 4.6: the orientation tag, an unsigned short; 1 is upright.
@@ -152,6 +154,8 @@ class JpegEncoder:
         header = read_jpeg_header(data)
         if header is not None and data.rfind(_END_OF_IMAGE, header.scan) < 0:
             raise PictureError("it is cut off before its end")
+        if header is not None and _is_damaged(data, header.scan):
+            raise PictureError("it is damaged")
         if header is not None and self._may_go_as_it_is(data, header):
             _decoded(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)  # cheap proof that it can be decoded
             return data
@@ -161,6 +165,16 @@ class JpegEncoder:
         narrow = self._max_width is None or header.width <= self._max_width
         plain = header.orientation == _UPRIGHT and header.components in _GREY_OR_COLOUR
         return narrow and plain and len(data) <= self._max_bytes
+
+
+def _is_damaged(data: bytes, scan: int) -> bool:
+    """Whether what cannot be stands between a JPEG's first scan and its end; decoders make grey of it and say nothing.
+
+    In coded pixels, 0xFF is followed by 0x00 or by a marker (T.81, B.1.1.5): of a restart, or of what may come between
+    two scans.
+    """
+    coded = np.frombuffer(data, np.uint8)[scan : data.find(_END_OF_IMAGE, scan)]  # phones put more pictures behind it
+    return not _IN_SCANS.issuperset(np.unique(coded[1:][coded[:-1] == 0xFF]).tolist())
 
 
 def _decoded(data: bytes, flags: int) -> NDArray[np.uint8]:

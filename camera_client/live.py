@@ -4,20 +4,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 import structlog
 
+from camera_client.addresses import ENCODING_ADVICE, may_need_encoding, show_address
 from camera_client.backoff import Backoff
+from camera_client.clock import MachineClock
+from camera_client.decoding.opencv import OpenCvReader
+from camera_client.decoding.opening import open_address
+from camera_client.decoding.reader import InterlacedError, VideoReader
+from camera_client.decoding.watching import PictureWatch
 from camera_client.frames import CapturedFrame, SampleGrid, SourceError
 from camera_client.jpeg import JpegEncoder, PictureError
-
-# OpenCV's own bounds are 30 s; a camera that is silent for this long is gone, and opening it again may help.
-_OPEN_TIMEOUT_MS = 10_000
-_READ_TIMEOUT_MS = 10_000
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -39,6 +39,7 @@ class LiveCamera:
         ends: bool = False,
         give_up_after_s: float | None = None,
         backoff: Backoff | None = None,
+        clock: MachineClock | None = None,
     ) -> None:
         """Name the camera; it is opened when frames are asked for.
 
@@ -50,6 +51,7 @@ class LiveCamera:
             ends: the end of the stream is the end of the source; otherwise it is opened again.
             give_up_after_s: a network camera that cannot be opened for this long is an error; None: never.
             backoff: the waits between attempts to open it.
+            clock: this machine's unless given.
         """
         self._address = address
         self._encoder = encoder
@@ -58,11 +60,12 @@ class LiveCamera:
         self._ends = ends
         self._give_up_after_s = give_up_after_s
         self._backoff = Backoff() if backoff is None else backoff
+        self._clock = MachineClock() if clock is None else clock
 
     @property
     def name(self) -> str:
-        """The webcam's number, or the address without its password and query, which may hold one too."""
-        return f"webcam {self._address}" if isinstance(self._address, int) else without_secrets(self._address)
+        """The webcam's number, or the address without what lets somebody in."""
+        return f"webcam {self._address}" if isinstance(self._address, int) else show_address(self._address)
 
     def frames(self, stop: threading.Event) -> Iterator[CapturedFrame]:
         """See `FrameSource.frames`.
@@ -72,25 +75,33 @@ class LiveCamera:
         """
         grid = SampleGrid(self._rate)
         opened_before = False
-        while (capture := self._open_patiently(stop, opened_before)) is not None:
+        while (reader := self._open_patiently(stop, opened_before)) is not None:
             opened_before = True
+            reason = None
             log.info("source_opened", source=self.name)
             try:
-                yield from self._read(capture, grid, stop)
+                yield from self._read(reader, grid, stop)
+            except InterlacedError as error:
+                if self._ends:
+                    raise
+                reason = str(error)
             finally:
-                capture.release()
+                reader.release()
             if stop.is_set() or self._ends:
                 return
             wait = self._backoff.next_wait()
-            log.warning("source_lost", source=self.name, retry_in_s=round(wait, 2))
+            if reason is None:
+                log.warning("source_lost", source=self.name, retry_in_s=round(wait, 2))
+            else:
+                log.error("source_interlaced", source=self.name, reason=reason, retry_in_s=round(wait, 2))
             stop.wait(wait)
 
-    def _open_patiently(self, stop: threading.Event, opened_before: bool) -> cv2.VideoCapture | None:
+    def _open_patiently(self, stop: threading.Event, opened_before: bool) -> VideoReader | None:
         failing_since = time.monotonic()
         while not stop.is_set():
-            capture = self._open()
-            if capture.isOpened():
-                return capture
+            reader = self._open()
+            if reader is not None:
+                return reader
             reason = self._why_closed()
             if isinstance(self._address, int) and not opened_before:
                 raise SourceError(reason)
@@ -102,49 +113,39 @@ class LiveCamera:
             stop.wait(wait)
         return None
 
-    def _open(self) -> cv2.VideoCapture:
+    def _open(self) -> VideoReader | None:
         if isinstance(self._address, str):
-            bounds = [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                _OPEN_TIMEOUT_MS,
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                _READ_TIMEOUT_MS,
-            ]
-            return cv2.VideoCapture(self._address, cv2.CAP_FFMPEG, bounds)
+            return open_address(self._address, self.name)
         capture = cv2.VideoCapture(self._address, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
         if self._webcam_size is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._webcam_size[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._webcam_size[1])
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        return capture
+        return OpenCvReader(capture, self.name) if capture.isOpened() else None
 
     def _why_closed(self) -> str:
         if isinstance(self._address, str):
-            return f"{self.name}: cannot be opened (is the camera on, and are address, user name and password right?)"
+            asked = "is the camera on, and are address, user name and password right?"
+            advice = f" {ENCODING_ADVICE[0].upper()}{ENCODING_ADVICE[1:]}" if may_need_encoding(self._address) else ""
+            return f"{self.name}: cannot be opened ({asked}{advice})"
         device = Path(f"/dev/video{self._address}")
         if sys.platform == "linux" and not device.exists():
             present = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*"))) or "none"
             return f"webcam {self._address}: there is no {device} (present: {present})"
         return f"webcam {self._address}: cannot be opened; another program may hold it, or this user may not use it"
 
-    def _read(self, capture: cv2.VideoCapture, grid: SampleGrid, stop: threading.Event) -> Iterator[CapturedFrame]:
-        while not stop.is_set() and capture.grab():
-            captured_at = datetime.now(UTC)
-            if not grid.takes(time.monotonic()):
+    def _read(self, reader: VideoReader, grid: SampleGrid, stop: threading.Event) -> Iterator[CapturedFrame]:
+        watch = PictureWatch(self.name)
+        while not stop.is_set() and reader.grab():
+            taken = self._clock.read()
+            if reader.broke or not grid.takes(time.monotonic()):
                 continue
-            whole, image = capture.retrieve()
-            if not whole:
+            image = reader.retrieve()
+            if image is None:
                 continue
             self._backoff.reset()
+            watch.see(image, time.monotonic())
             try:
-                yield CapturedFrame(captured_at, self._encoder.encode(image))  # type: ignore[arg-type]
+                yield CapturedFrame(taken.at, self._encoder.encode(image), moment=taken.moment)
             except PictureError as error:
                 log.warning("picture_skipped", file=self.name, reason=str(error))
-
-
-def without_secrets(address: str) -> str:
-    """An address as logs may show it: without password and query."""
-    parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}:***@" if parts.password is not None else f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}{'?***' if parts.query else ''}"

@@ -1,22 +1,21 @@
 """Sources that have an end: a video file and a folder of pictures."""
 
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import structlog
 
+from camera_client.decoding.opening import open_video
+from camera_client.decoding.places import Places
+from camera_client.decoding.watching import PictureWatch
 from camera_client.frames import CapturedFrame, Playback, SampleGrid, SourceError
 from camera_client.jpeg import JpegEncoder, PictureError
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 _LARGEST_FILE_BYTES = 200_000_000
-_USUAL_FPS = 25.0
-_HIGHEST_FPS = 1000.0
-# FFmpeg plays plain text as a film of a terminal; nobody means that.
-_TEXT_CODEC = int.from_bytes(b"ansi", "little")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -48,7 +47,11 @@ class VideoFile:
         return str(self._path)
 
     def frames(self, stop: threading.Event) -> Iterator[CapturedFrame]:
-        """See `FrameSource.frames`."""
+        """See `FrameSource.frames`.
+
+        Raises:
+            SourceError: no video; or, after all that could be read, that something was missing.
+        """
         begins_at = 0.0
         while not stop.is_set():
             begins_at += yield from self._play_once(begins_at, stop)
@@ -57,71 +60,53 @@ class VideoFile:
 
     def _play_once(self, begins_at: float, stop: threading.Event) -> Generator[CapturedFrame, None, float]:
         """Yield the sampled frames of one pass; the generator's value is the video's length in seconds."""
-        capture = _opened_video(self._path)
+        reader = open_video(self._path)
         try:
-            stamps = _Stamps(capture)
-            while not stop.is_set() and capture.grab():
-                position = begins_at + stamps.next()
-                if not self._grid.takes(position):
+            places = Places(reader)
+            watch = PictureWatch(self.name)
+            unsure: deque[tuple[float, CapturedFrame]] = deque()
+            while not stop.is_set() and reader.grab():
+                place = places.next()
+                if places.broke:
+                    unsure.clear()
+                while unsure and unsure[0][0] <= places.sure_before:
+                    yield unsure.popleft()[1]
+                if place is None or not self._grid.takes(begins_at + place):
                     continue
-                whole, image = capture.retrieve()
-                captured_at = self._playback.time_of(position, stop) if whole else None
-                if captured_at is None:
+                image = reader.retrieve()
+                taken = None if image is None else self._playback.time_of(begins_at + place, stop)
+                if image is None or taken is None:
                     continue
-                label = f"{position - begins_at:.2f} s"
+                watch.see(image, place)
+                label = f"{place:.2f} s"
                 try:
-                    yield CapturedFrame(captured_at, self._encoder.encode(image), label)  # type: ignore[arg-type]
+                    frame = CapturedFrame(taken.at, self._encoder.encode(image), label, taken.moment)
                 except PictureError as error:
                     log.warning("picture_skipped", file=label, reason=str(error))
-            if stamps.count == 0 and not stop.is_set():
-                raise SourceError(f"{self._path}: no frame can be read; the video is empty or damaged")
-            return stamps.length
+                else:
+                    unsure.append((place, frame))
+            if not stop.is_set():
+                yield from (frame for _, frame in unsure)
+                self._judge(places)
+            return places.length_s
         finally:
-            capture.release()
+            reader.release()
 
-
-class _Stamps:
-    """Positions of the frames of a video, seconds from its first frame: its own time stamps where they rise."""
-
-    def __init__(self, capture: cv2.VideoCapture) -> None:
-        self._capture = capture
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        self._interval = 1 / (fps if 0 < fps <= _HIGHEST_FPS else _USUAL_FPS)
-        self._first = 0.0
-        self._last = -self._interval
-        self.count = 0
-
-    def next(self) -> float:
-        """The position of the frame just grabbed."""
-        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if self.count == 0:
-            self._first = stamp
-        position = stamp - self._first
-        if position <= self._last:  # some containers keep no time stamps
-            position = self._last + self._interval
-        self._last = position
-        self.count += 1
-        return position
-
-    @property
-    def length(self) -> float:
-        """From the first frame to the end of the last, seconds."""
-        return self._last + self._interval
-
-
-def _opened_video(path: Path) -> cv2.VideoCapture:
-    if not path.exists():
-        raise SourceError(f"{path}: no such file or folder")
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    if empty or not capture.isOpened() or int(capture.get(cv2.CAP_PROP_FOURCC)) == _TEXT_CODEC:
-        capture.release()
-        raise SourceError(f"{path}: {'the file is empty' if empty else 'not a video that FFmpeg can read'}")
-    return capture
+    def _judge(self, places: Places) -> None:
+        """Say what is missing, once all that is there was given."""
+        if places.count == 0:
+            raise SourceError(f"{self._path}: no frame can be read; the video is empty or damaged")
+        missing = places.missing()
+        if not missing:
+            return
+        stretches = ", ".join(f"{begins:.1f} s to {ends:.1f} s" for begins, ends in missing)
+        log.warning("video_damaged", file=str(self._path), missing=stretches)
+        if not self._loop:
+            lost_s = sum(ends - begins for begins, ends in missing)
+            raise SourceError(
+                f"{self._path}: damaged: pictures are missing from {stretches} ({lost_s:.1f} s of "
+                f"{max(places.length_s, places.header_s):.1f} s); what came from the rest was sent"
+            )
 
 
 class PictureFolder:
@@ -165,10 +150,10 @@ class PictureFolder:
                 jpeg = self._read(file)
                 if jpeg is None:
                     continue
-                captured_at = self._playback.time_of(shown * self._interval, stop)
-                if captured_at is None:
+                taken = self._playback.time_of(shown * self._interval, stop)
+                if taken is None:
                     return
-                yield CapturedFrame(captured_at, jpeg, file.name)
+                yield CapturedFrame(taken.at, jpeg, file.name, taken.moment)
                 shown += 1
             if shown == before and not stop.is_set():
                 raise SourceError(f"{self._path}: none of its pictures can be read")

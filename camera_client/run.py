@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from camera_client.backoff import Backoff
+from camera_client.clock import CameraClock
 from camera_client.counts import Counts
-from camera_client.replay import Replay
+from camera_client.spool.replay import Replay
 from camera_client.waiting import WaitingFrame, WaitingFrames
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ class Run:
         backoff: waits after a frame that could not be dealt with.
         clean: a text of the service as it may be shown.
         replay: the frames of the spool; None without one.
+        clock: tells when frames were captured.
         recorded: whether the frames are those of a recording, so that their times tell nothing of this machine's clock.
         sequence: numbers of frames, rising over all calls.
         stopping: set by whoever wants the run to end soon.
@@ -62,6 +64,7 @@ class Run:
     backoff: Backoff = field(default_factory=Backoff)
     clean: Callable[[str], str] = str
     replay: Replay | None = None
+    clock: CameraClock = field(default_factory=CameraClock)
     recorded: bool = False
     sequence: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import cv2.utils
 
+from camera_client.addresses import ENCODING_ADVICE, cannot_be_meant, show_address
 from camera_client.backoff import Backoff
 from camera_client.frames import CapturedFrame, FrameSource, Playback, SampleGrid, SourceError
 from camera_client.jpeg import JpegEncoder
-from camera_client.live import LiveCamera, without_secrets
+from camera_client.live import LiveCamera
 from camera_client.recorded import PICTURE_SUFFIXES, PictureFolder, VideoFile
 
 __all__ = [
@@ -80,14 +81,23 @@ def kind_of(text: str) -> SourceKind:
     if separator:
         if scheme.lower() not in _SCHEMES:
             wanted = ", ".join(f"{name}://" for name in _SCHEMES)
-            raise SourceError(f"{without_secrets(text)}: unknown kind of address (known: {wanted})")
+            raise SourceError(f"{show_address(text)}: unknown kind of address (known: {wanted})")
+        if cannot_be_meant(text):
+            raise SourceError(f"{show_address(text)}: the address ends before its @; {ENCODING_ADVICE}")
         return SourceKind.STREAM
     path = Path(text)
-    if not path.exists():
-        raise SourceError(f"{text}: no such file or folder")
+    if not _exists(path):
+        raise SourceError(f"{show_address(text)}: no such file or folder")
     if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
         return SourceKind.PICTURES
     return SourceKind.VIDEO
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # longer than a path may be, or with a sign that none may have
+        return False
 
 
 def open_source(

@@ -3,26 +3,33 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import grpc
 import structlog
 
 from attendance.errors import AttendanceError
+from camera_client.clock import WORTH_A_WARNING_S
 from camera_client.counts import outcome_name
 from camera_client.frames import CapturedFrame
 from camera_client.run import Run
-from camera_client.spool import StoredFrame
+from camera_client.spool.stored import StoredFrame
 from camera_client.waiting import WaitingFrame
 from protos.attendance.v1 import attendance_pb2 as pb
 
 # Answers after which the same frame may fare better later.
 _WORTH_SENDING_AGAIN = frozenset({pb.FRAME_OUTCOME_OVERLOADED, pb.FRAME_OUTCOME_EXPIRED, pb.FRAME_OUTCOME_UNAVAILABLE})
-# The capture time decides the class session; grace periods are minutes, so this much is worth a warning.
-_CLOCK_WARNING_S = 30.0
 _WATCH_INTERVAL_S = 0.5
 _SHORTEST_PAUSE_S = 0.01
+
+_WRONG_CLOCK = (
+    "set this camera's clock (NTP); meanwhile its frames, and those that it kept, have the times of the service's clock"
+)
+_TWO_CLOCKS = (
+    "a time server keeps this camera's clock, and the service's is another: one of them is wrong. The service refuses "
+    "frames of other times, and kept frames wait until the clocks agree"
+)
 
 # Statuses by which the service says that it does not want this camera's frames; any other may be a fault on the way.
 REFUSALS = frozenset(
@@ -223,7 +230,7 @@ class FrameStream:
             replayed=replayed,
             recording=self._run.recorded and not isinstance(origin, StoredFrame),
         )
-        request.capture_time.FromDatetime(frame.captured_at)
+        request.capture_time.FromDatetime(self._run.clock.time_of(frame.captured_at, frame.moment))
         self._in_flight[sequence] = _InFlight(origin, self._loop.time())
         self._run.counts.sent += 1
         self._run.counts.resent += isinstance(origin, WaitingFrame) and origin.attempts > 0
@@ -251,15 +258,15 @@ class FrameStream:
         self._opened = True
         self._window = max(1, opened.window)
         self._run.counts.connections += 1
-        theirs = opened.service_time.ToDatetime(tzinfo=UTC) if opened.HasField("service_time") else datetime.now(UTC)
-        ahead = (datetime.now(UTC) - theirs).total_seconds()
+        clock = self._run.clock
+        ahead = clock.compare(opened.service_time.ToDatetime(tzinfo=UTC)) if opened.HasField("service_time") else 0.0
         self._run.counts.clock_ahead_s = round(ahead, 3)
         log.info("stream_opened", room=opened.room, window=opened.window, clock_ahead_s=round(ahead, 3))
-        if abs(ahead) > _CLOCK_WARNING_S:
+        if abs(ahead) > WORTH_A_WARNING_S:
             log.warning(
                 "clock_differs",
                 clock_ahead_s=round(ahead, 1),
-                advice="set this camera's clock (NTP): frames are counted for the class of their capture time",
+                advice=_TWO_CLOCKS if clock.disputed else _WRONG_CLOCK,
             )
 
     async def _take(self, result: pb.FrameResult) -> None:

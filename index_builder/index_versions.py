@@ -1,13 +1,12 @@
 """What the database knows of published indexes: which one was in use when, and who can be recognised by it."""
 
 from datetime import datetime
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audit.noting import by_command, note
-from attendance.database.engine import DatabaseError, require_current_schema, session_factory
+from attendance.database.engine import DatabaseError, address_file, require_current_schema, session_factory
 from attendance.database.models import AuditAction, IndexVersion
 from attendance.database.opening import open_engine
 from attendance.database.watching.recognisable import note_index
@@ -64,9 +63,6 @@ def require_database_file(database_url: str) -> None:
     Raises:
         DatabaseError: there is none.
     """
-    try:
-        address = sa.make_url(database_url)
-    except sa.exc.ArgumentError:
-        return  # create_database_engine says it better
-    if address.get_backend_name() == "sqlite" and address.database and not Path(address.database).exists():
+    file = address_file(database_url)
+    if file is not None and not file.exists():
         raise DatabaseError("there is no database yet")

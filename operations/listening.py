@@ -1,13 +1,11 @@
 """The programs of this machine, by the addresses at which they should listen."""
 
-import os
 import re
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 
 from attendance.settings import Settings
-from attendance.settings.load import FILE_VARIABLE
+from attendance.settings.files import settings_file
 
 _TIMEOUT_S = 3
 
@@ -49,8 +47,8 @@ def programs_here(settings: Settings) -> list[Program]:
 
 def _service_addresses() -> list[str]:
     """Where several services of one machine listen: each has a file of its own beside the settings."""
-    config = os.environ.get(FILE_VARIABLE)
-    if not config:
+    config = settings_file()
+    if config is None:
         return []
-    text = "\n".join(file.read_text() for file in sorted(Path(config).parent.glob("serve-*.env")))
+    text = "\n".join(file.read_text() for file in sorted(config.parent.glob("serve-*.env")))
     return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)

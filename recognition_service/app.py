@@ -162,7 +162,9 @@ class RecognitionService:
     async def _start(self) -> None:
         if self._opens_tracing:
             service = self._settings.service
-            self._tracing = open_tracing(service.tracing_endpoint, service.tracing_ratio)
+            endpoint = service.tracing_endpoint
+            address = None if endpoint is None else endpoint.get_secret_value()
+            self._tracing = open_tracing(address, service.tracing_ratio)
         self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
         settings = self._settings
         build, rules = await asyncio.to_thread(self._choose_models)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.engine import create_database_engine, session_factory, upgrade
 from attendance.face_engine.models.cache import default_cache_folder
 from attendance.face_engine.models.fetching import AddressSource, WheelSource, fetch
-from attendance.settings import Settings
+from attendance.settings import Settings, files
 from attendance.settings.attendance import AttendanceSettings
 from operations.demo.pictures import fetch_pictures
 from tests import databases
@@ -85,6 +85,8 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("ATTENDANCE_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
+    monkeypatch.setattr(files, "SYSTEM_FILE", Path("/nowhere/attendance.toml"))
 
 
 @pytest.fixture(scope="session")

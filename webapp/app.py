@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.secret_key = secret_key(configured.get_secret_value() if configured else None, settings.data.directory)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _YEAR_S
     app.config["ATTENDANCE"] = settings
+    app.url_map.merge_slashes = False  # it would lead to the name that the request bears, whatever that is
     init_languages(
         app,
         institution=settings.institution.language,

@@ -31,7 +31,8 @@ from attendance.database.opening import open_session
 from attendance.gallery.store import Store, read_store
 from attendance.settings import load_settings
 from attendance.settings.families import OPENCV, Family, FamilyError
-from attendance.settings.load import DEFAULT_FILE, FILE_VARIABLE, PREFIX
+from attendance.settings.files import FILE_NAME, settings_file
+from attendance.settings.load import PREFIX
 from attendance.settings.matching import MatchingSettings
 from attendance.settings.model import Settings
 
@@ -170,7 +171,7 @@ def _write(found: Calibration) -> None:
     if not measured:
         click.echo("\nNothing was written: no threshold was measured.")
         return
-    path = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE)
+    path = settings_file() or Path(FILE_NAME).absolute()
     section = write_thresholds(path, found.family, measured)
     click.echo(f"\nWritten to {path}: {', '.join(f'{section}.{key} = {value:g}' for key, value in measured.items())}")
     names = [f"MATCHING_{found.family}_{key}" for key in measured]

@@ -8,16 +8,15 @@ Demographic Effects", 2019).
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from accuracy.calibration.pairs import EDGES, Comparisons, compare, edge_at
 from accuracy.statistics.rates import Interval
+from attendance.database.engine import address_file
 from attendance.database.models import Student
 from attendance.database.opening import open_session
 from attendance.errors import AttendanceError
@@ -82,8 +81,8 @@ def read_groups(db: Session, column: str) -> dict[str, str]:
 
 def has_database(url: str) -> bool:
     """Whether there may be a database: with SQLite the file may not be made yet."""
-    parts = make_url(url)
-    return parts.get_backend_name() != "sqlite" or Path(parts.database or "").exists()
+    file = address_file(url)
+    return file is None or file.exists()
 
 
 def groups_of(url: str, column: str | None, people: Collection[str]) -> dict[str, str] | None:

@@ -21,6 +21,15 @@ from attendance.errors import AttendanceError
 from attendance.private_files import close_to_others, make_private_file, make_private_folder
 from attendance.settings.attendance import AttendanceSettings
 
+_SETTING = "ATTENDANCE_DATABASE_URL"
+_SQLITE = ("sqlite", "sqlite+pysqlite")
+_SERVERS = ("mysql+pymysql", "mariadb+pymysql")
+_ESCAPING = (
+    "In the user's name and the password of an address, % is written %25, @ is %40, : is %3A, / is %2F, ? is %3F and "
+    "# is %23"
+)
+_ACCESS_DENIED = 1045
+"""https://mariadb.com/kb/en/mariadb-error-code-reference/, ER_ACCESS_DENIED_ERROR"""
 _RULES = "rules of attendance"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 BEGIN_MODE = "sqlite_begin"
@@ -35,29 +44,63 @@ class LossyDowngradeError(DatabaseError):
     """The way back to an older schema would lose rows; the message says which."""
 
 
-def create_database_engine(url: str, *, pool_size: int = 5, patience_s: float | None = None) -> sa.Engine:
+def create_database_engine(
+    url: str, *, pool_size: int = 5, name: str = _SETTING, patience_s: float | None = None
+) -> sa.Engine:
     """Connect to SQLite, MySQL or MariaDB; nothing is opened or made yet.
 
     Args:
         url: SQLAlchemy's form, e.g. "sqlite:///attendance.db", "mysql+pymysql://user:password@host/name".
         pool_size: connections kept open (MySQL and MariaDB).
+        name: where the address was given, for messages.
         patience_s: longest wait for a connection, and for each answer; none is kept open then. None: as long as work
             may take.
 
     Raises:
         DatabaseError: the address is not one, or names another kind of database.
     """
+    address = parse_address(url, name=name)
+    if address.get_backend_name() == "sqlite":
+        return _sqlite(address, patience_s)
+    return _mysql(address, pool_size, patience_s)
+
+
+def parse_address(url: str, *, name: str = _SETTING) -> sa.URL:
+    """Take a database's address apart.
+
+    Args:
+        url: as for `create_database_engine`.
+        name: where it was given, for messages.
+
+    Raises:
+        DatabaseError: it is none, or names another kind of database. The message shows no part of it that may be one of
+            the password.
+    """
+    kind, _, rest = url.partition("://")
+    if kind in _SERVERS and rest.count("@") > 1:  # SQLAlchemy takes the first: the rest of the password is a host
+        raise DatabaseError(f"{name} holds more than one @. {_ESCAPING}")
     try:
         address = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
-        raise DatabaseError("ATTENDANCE_DATABASE_URL is no database address") from None
-    if address.drivername in ("sqlite", "sqlite+pysqlite"):
-        return _sqlite(address, patience_s)
-    if address.drivername in ("mysql+pymysql", "mariadb+pymysql"):
-        return _mysql(address, pool_size, patience_s)
-    raise DatabaseError(
-        f"ATTENDANCE_DATABASE_URL begins with {address.drivername}://; use sqlite:/// or mysql+pymysql://"
-    )
+        raise DatabaseError(f"{name} is no database address, e.g. mysql+pymysql://user:password@host/name") from None
+    if address.drivername not in (*_SQLITE, *_SERVERS):
+        raise DatabaseError(f"{name} begins with {address.drivername}://; use sqlite:/// or mysql+pymysql://")
+    return address
+
+
+def shown(engine: sa.Engine) -> str:
+    """The address of a database for a person: without its password, and without options, which may hold others."""
+    return engine.url.set(query={}).render_as_string(hide_password=True)
+
+
+def address_file(url: str) -> Path | None:
+    """The file of an SQLite database's address; None for any other.
+
+    Raises:
+        DatabaseError: as for `parse_address`.
+    """
+    address = parse_address(url)
+    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
 
 
 def session_factory(engine: sa.Engine, rules: AttendanceSettings | None = None) -> sessionmaker[Session]:
@@ -201,14 +244,16 @@ def require_current_schema(engine: sa.Engine) -> None:
     """
     current, newest = current_revision(engine), newest_revision()
     if current is None:
-        raise DatabaseError("the database has no tables yet: run `attendance db upgrade`")
+        raise DatabaseError(f"the database {shown(engine)} has no tables yet: run `attendance db upgrade`")
     if current not in {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}:
         raise DatabaseError(
-            f"the database's schema is {current}, which this version does not know: install the version that made it"
+            f"the schema of the database {shown(engine)} is {current}, which this version does not know: install the "
+            "version that made it"
         )
     if current != newest:
         raise DatabaseError(
-            f"the database's schema is {current}, this version needs {newest}: run `attendance db upgrade`"
+            f"the schema of the database {shown(engine)} is {current}, this version needs {newest}: run "
+            "`attendance db upgrade`"
         )
 
 
@@ -294,5 +339,6 @@ def _foreign_keys_off(connection: sa.Connection) -> Iterator[None]:
 
 
 def _unreachable(engine: sa.Engine, error: sa.exc.DBAPIError) -> str:
-    where = engine.url.render_as_string(hide_password=True)
-    return f"the database {where} cannot be used: {error.orig}"
+    refused = error.orig is not None and error.orig.args[:1] == (_ACCESS_DENIED,)
+    advice = f". {_ESCAPING}" if refused and engine.url.password else ""
+    return f"the database {shown(engine)} cannot be used: {error.orig}{advice}"

@@ -16,18 +16,19 @@ from attendance.database.engine import (
 
 
 @contextmanager
-def open_engine(url: str, *, pool_size: int = 5) -> Iterator[sa.Engine]:
+def open_engine(url: str, *, pool_size: int = 5, name: str = "ATTENDANCE_DATABASE_URL") -> Iterator[sa.Engine]:
     """The database at this address, for as long as the block lasts.
 
     Args:
         url: as for `create_database_engine`.
         pool_size: connections kept open (MySQL and MariaDB).
+        name: where the address was given, for messages.
 
     Raises:
         DatabaseError: the address is none, or the database is away or refuses what the block asks of it. The message
             holds the driver's words and neither a statement nor its values.
     """
-    engine = create_database_engine(url, pool_size=pool_size)
+    engine = create_database_engine(url, pool_size=pool_size, name=name)
     try:
         yield engine
     except sa.exc.IntegrityError as error:

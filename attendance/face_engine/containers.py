@@ -5,25 +5,23 @@ outside, so they can neither confuse it nor cost memory; and what a cut-off file
 decoder would have forgiven. Read after ITU-T T.81 annex B (JPEG), W3C PNG (third edition) and TIFF 6.0 (EXIF).
 """
 
-import re
 import struct
 import zlib
 from dataclasses import dataclass
 
 from attendance.face_engine.interface import ImageError
+from attendance.pictures import MARKER_AFTER_SCAN, MOST_SCANS
 
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
-# In entropy-coded data a marker is 0xFF and neither a stuffed zero, a restart (D0 to D7) nor another 0xFF.
-_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL, _ARITHMETIC = frozenset({0xC0, 0xC1}), frozenset(range(0xC9, 0xD0)) - {0xCC}
-_EOI, _SOS, _TEM, _APP1, _APP14, _COM = 0xD9, 0xDA, 0x01, 0xE1, 0xEE, 0xFE
+_EOI, _SOS, _TEM, _APP1, _COM = 0xD9, 0xDA, 0x01, 0xE1, 0xFE
+_OF_COLOURS = frozenset({0xE0, 0xEE})
+"""APP0 (JFIF) and APP14 (Adobe)."""
 _RESTARTS_AND_SOI = range(0xD0, 0xD9)
 _APPLICATION = range(0xE0, 0xF0)
-# A progressive picture has about ten scans; thousands of them keep a decoder busy for minutes.
-_MOST_SCANS = 100
 _ORIENTATION_TAG, _SHORT = 0x0112, 3
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Numbers of a pixel by colour type (PNG, table 11.1)."""
@@ -121,15 +119,16 @@ class _Jpeg:
             self.orientation = _exif_orientation(content)
         elif marker == _SOS:
             self.scans += 1
-            if self.scans > _MOST_SCANS:
-                raise ImageError(f"a JPEG of more than {_MOST_SCANS} scans")
-            found = _MARKER_AFTER_SCAN.search(data, end)
+            if self.scans > MOST_SCANS:
+                raise ImageError(f"a JPEG of more than {MOST_SCANS} scans")
+            found = MARKER_AFTER_SCAN.search(data, end)
             if found is None:
                 return False
             self.coded_bytes += found.start() - end
             end = found.start()
-        # APP14 says how colours are coded; the other application segments and comments carry no pixels.
-        if (marker not in _APPLICATION or marker == _APP14) and marker != _COM:
+        # APP0 and APP14 say how colours are coded (libjpeg asks for both); the other application segments and comments
+        # carry no pixels.
+        if (marker not in _APPLICATION or marker in _OF_COLOURS) and marker != _COM:
             self.kept.append(b"\xff" + bytes([marker]) + data[start:end])
         self.position = end
         return True

@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 from attendance.face_engine.containers import read_container
 from attendance.face_engine.interface import Image, ImageError, ImageTooLargeError
-from attendance.pictures import MOST_BYTES, decoding_bytes, reduction_for
+from attendance.pictures import MOST_BYTES, decoding_bytes, reduction_for, rgb_as_stored
 
 # EXIF 2.3, tag 0x0112: what turns the stored rows and columns into the picture as it was seen.
 _UPRIGHT = {
@@ -20,7 +20,6 @@ _UPRIGHT = {
     7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_90,
 }
-_PLAIN_MODES = frozenset({"RGB", "L", "1", "CMYK", "LA", "RGBA"})
 
 
 def decode_image(
@@ -75,7 +74,7 @@ def decode_image(
             if reduce > 1:
                 file.draft(None, (max(1, container.width // reduce), max(1, container.height // reduce)))
             file.load()
-            picture = _to_rgb(file)
+            picture = rgb_as_stored(file)
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
         # Pillow's readers raise all of these on damaged files (UnidentifiedImageError is an OSError).
         raise ImageError(f"damaged {container.format}: it cannot be decoded") from error
@@ -118,15 +117,3 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
             f"the image declares {width} x {height} pixels, {width * height:,} in all; at most {limit:,} are accepted",
             pixels=width * height,
         )
-
-
-def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
-    if picture.mode == "P":
-        # Straight to RGB, Pillow warns where a palette has transparency.
-        picture = picture.convert("RGBA")
-    if picture.mode.startswith("I;16"):
-        # Pillow's own conversion clips at 255; the high byte is the picture.
-        picture = Pillow.fromarray((np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8))
-    if picture.mode not in _PLAIN_MODES:
-        raise ImageError(f"an image of colour mode {picture.mode}, which is not supported")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")

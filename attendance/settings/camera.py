@@ -1,13 +1,18 @@
 """Settings of the camera client."""
 
+import re
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from attendance.settings.section import Section
+from attendance.settings.section import PathInside, Section
 
 RECORDING_METADATA = "attendance-recording-token"
 """The metadata in which a camera's call carries the token of the operator who plays recordings."""
+
+_FILE_OR_FOLDER = re.compile(r"(?!\d+$|[A-Za-z][A-Za-z0-9+.-]*://)(?P<path>.+)", re.DOTALL)
+"""No webcam's number, and no address."""
 
 
 class CameraSettings(Section):
@@ -33,7 +38,7 @@ class CameraSettings(Section):
     allow_plaintext: bool = Field(
         False, description="Send the token and faces unencrypted to a service on another machine."
     )
-    source: SecretStr | None = Field(
+    source: Annotated[SecretStr | None, PathInside(_FILE_OR_FOLDER)] = Field(
         None,
         description="Webcam number, rtsp:// or http:// address, video file or folder of images. "
         "A secret, because an address may hold the password of a network camera.",

@@ -1,14 +1,17 @@
 """Settings of the installation: who runs it, where its files are, how long they are kept, what is logged."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
 
 from attendance.patterns import LONGEST_PATTERN, Pattern
-from attendance.settings.section import Section
+from attendance.settings.section import PathInside, Section
+
+_SQLITE_FILE = re.compile(r"sqlite(?:\+pysqlite)?:///(?!:memory:|file:)(?P<path>[^?]+)(?:\?.*)?")
 
 
 class LogFormat(StrEnum):
@@ -78,7 +81,7 @@ class DataSettings(Section):
 class DatabaseSettings(Section):
     """The shared database."""
 
-    url: SecretStr | None = Field(
+    url: Annotated[SecretStr | None, PathInside(_SQLITE_FILE)] = Field(
         None,
         description="SQLAlchemy address, e.g. mysql+pymysql://user:password@host/name. Default: SQLite in data.",
     )

@@ -1,21 +1,24 @@
 """Reading settings: which file, which variables, and one plain sentence for each thing that is wrong."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 
 from attendance.errors import AttendanceError
+from attendance.settings.files import FILE_VARIABLE, settings_file
 from attendance.settings.model import Settings
-from attendance.settings.section import Section, is_section
+from attendance.settings.relative import take_from, two_folders
+from attendance.settings.section import fields_of, is_section
 
 PREFIX = "ATTENDANCE_"
-FILE_VARIABLE = "ATTENDANCE_CONFIG"
-DEFAULT_FILE = Path("attendance.toml")
+_DATA = "ATTENDANCE_DATA_DIRECTORY"
+_CREDENTIALS = re.compile(r"//[^\s]*@")
+"""Those of an address, which have no business in one that is no secret."""
 
 
 class SettingsError(AttendanceError):
@@ -31,13 +34,18 @@ class SettingsError(AttendanceError):
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: environment variables win over the file, the file over the defaults.
 
-    The file is the one that `ATTENDANCE_CONFIG` names, or `attendance.toml` of the working folder when there is one.
+    Relative paths of the file are relative to it, those of the environment to the current folder.
+
+    Args:
+        environ: the environment, which also says where the file is (`settings_file`); the process's own unless given.
 
     Raises:
         SettingsError: the file cannot be read, or a setting is unknown or wrong; names every one of them.
     """
     environ = os.environ if environ is None else environ
-    values = _from_file(environ)
+    file = settings_file(environ)
+    values = {} if file is None else _read(file)
+    data = None if file is None else take_from(values, file)
     for variable, text in environ.items():
         if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
             continue
@@ -50,59 +58,53 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             raise SettingsError(f"{variable}: unknown setting (see `attendance config`)")
         table[key] = text
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(item) for item in error.errors())) from None
+        raise SettingsError("\n".join(_sentence(item, environ, file) for item in error.errors())) from None
+    wrong = two_folders(data, file) if data is not None and file is not None and _DATA not in environ else None
+    if wrong is not None:
+        raise SettingsError(f"{_DATA}: {wrong}")
+    return settings
 
 
-def _from_file(environ: Mapping[str, str]) -> dict[str, Any]:
-    named = environ.get(FILE_VARIABLE)
-    path = Path(named) if named else DEFAULT_FILE
-    if not named and not path.exists():
-        return {}
+def _read(file: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        with file.open("rb") as opened:
+            return tomllib.load(opened)
     except OSError as error:
-        raise SettingsError(f"{FILE_VARIABLE}: cannot read {path}: {error.strerror}") from None
+        raise SettingsError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{path}: not TOML: the file is not UTF-8") from None
+        raise SettingsError(f"{file}: not TOML: the file is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path}: not TOML: {error}") from None
+        raise SettingsError(f"{file}: not TOML: {error}") from None
 
 
 def _parts(section: str) -> list[str]:
     """The keys of a section that are sections themselves: `[matching.dlib]`, in variables `MATCHING_DLIB_...`."""
-    field = Settings.model_fields.get(section)
-    return [key for key, inner in _fields(field).items() if is_section(inner)]
+    return [key for key, inner in fields_of(Settings.model_fields.get(section)).items() if is_section(inner)]
 
 
-def _fields(field: FieldInfo | None) -> dict[str, FieldInfo]:
-    """The fields of a section; none of anything else."""
-    section = field.annotation if field is not None else None
-    return section.model_fields if isinstance(section, type) and issubclass(section, Section) else {}
-
-
-def _sentence(item: Any) -> str:
+def _sentence(item: Any, environ: Mapping[str, str], file: Path | None) -> str:
     location = [str(part) for part in item["loc"]]
     if not location:  # of several sections together; the sentence names them
         return str(item["msg"]).removeprefix("Value error, ")
     depth = 3 if len(location) > 1 and location[1] in _parts(location[0]) else 2
     name = PREFIX + "_".join(location[:depth]).upper()
+    where = f" in {file}" if file is not None and name not in environ else ""
     if item["type"] == "extra_forbidden":
-        return f"{name}: unknown setting (see `attendance config`)"
-    return f"{name}: {item['msg'].removeprefix('Value error, ')}{_shown(location, item['input'])}"
+        return f"{name}: unknown setting{where} (see `attendance config`)"
+    return f"{name}: {item['msg'].removeprefix('Value error, ')}{_shown(location, item['input'])}{where}"
 
 
 def _shown(location: list[str], value: object) -> str:
     """The wrong value, unless it may be or hold a secret: one of a secret setting, or what stands for a section."""
     field = Settings.model_fields.get(location[0])
-    if not _fields(field) or len(location) == 1:
+    if not fields_of(field) or len(location) == 1:
         return ""
     for key in location[1:]:
-        inner = _fields(field)
+        inner = fields_of(field)
         if not inner:
             break
         field = inner.get(key)
     secret = field is None or SecretStr in (field.annotation, *get_args(field.annotation))
-    return "" if secret or _fields(field) else f" (got {value!r})"
+    return "" if secret or fields_of(field) else f" (got {_CREDENTIALS.sub('//***@', repr(value))})"

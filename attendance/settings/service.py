@@ -3,7 +3,7 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from attendance.settings.section import Section
 
@@ -105,11 +105,10 @@ class ServiceSettings(Section):
         description="A frame that shows what the camera's last examined frame showed is skipped, for at most so many "
         "seconds; 0 examines every frame. See docs/performance.md for what it costs and saves.",
     )
-    tracing_endpoint: str | None = Field(
+    tracing_endpoint: SecretStr | None = Field(
         None,
-        pattern=r"^https?://",
         description="URL of an OpenTelemetry collector (OTLP over HTTP) that is sent a trace of each frame. Needs the "
-        "package's extra tracing. Default: nothing is traced.",
+        "package's extra tracing. A secret, because it may hold a password. Default: nothing is traced.",
     )
     tracing_ratio: float = Field(0.01, ge=0, le=1, description="Share of the frames traced.")
     outbox: Path | None = Field(
@@ -124,3 +123,10 @@ class ServiceSettings(Section):
     drain_s: float = Field(
         20, ge=0, le=600, description="Longest wait for frames in flight when the service is stopped, in seconds."
     )
+
+    @field_validator("tracing_endpoint")
+    @classmethod
+    def _over_http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value

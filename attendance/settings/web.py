@@ -45,7 +45,7 @@ class WebSettings(Section):
     address: str = Field(
         "",
         max_length=200,
-        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+        pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$",
         description="Where people open the dashboard, e.g. https://attendance.example.edu; stands in links that are "
         "given to people. Default: as the browser of whoever makes a link has it.",
     )

@@ -9,6 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from attendance.patterns import Pattern
 from attendance.tables.index_numbers import damage_or_danger
+from attendance.tables.look_alikes import mixed_scripts
 from attendance.texts import english
 
 # Zero-width joiner and non-joiner belong to the spelling of Persian and Indic names.
@@ -113,9 +114,13 @@ def _no_address(text: str) -> str | None:
     # Whether a domain takes mail, and whether anybody reads it there, is not for this machine to ask.
     try:
         validate_email(text, check_deliverability=False, test_environment=True)
+        if unicodedata.normalize("NFKC", text) != text:  # full-width letters and the like: mail goes to the plain ones
+            raise EmailNotValidError
     except EmailNotValidError:
         return english("%(text)s is no e-mail address, like name@university.edu", text=repr(text))
-    return None
+    # People have addresses in their script at a host in another.
+    mixed = (mixed_scripts(part) for part in re.split("[@.]", text))
+    return next(filter(None, mixed), None)
 
 
 # The language of RFC 5646, with a script or a region if need be: fr, pt-br, zh-hant.

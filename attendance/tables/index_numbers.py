@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from attendance.tables.look_alikes import latin_look, mixed_scripts
 from attendance.texts import english
 
 # What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection"), full-width forms included.
@@ -54,7 +55,7 @@ def damage_or_danger(text: str) -> str | None:
             foreign=foreign,
             plain=plain,
         )
-    return None
+    return mixed_scripts(text)
 
 
 def likeness_key(index_number: str) -> str:
@@ -69,8 +70,8 @@ def likeness_key(index_number: str) -> str:
 
 
 def _folded(index_number: str) -> str:
-    """Without capitals, and with full-width letters as plain ones (Unicode's form NFKC)."""
-    return unicodedata.normalize("NFKC", index_number).casefold()
+    """Without capitals, and with full-width letters, and those that look like Latin ones, as plain ones."""
+    return latin_look(unicodedata.normalize("NFKC", index_number).casefold())
 
 
 def _without_marks(folded: str) -> str:

@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 import structlog
@@ -16,15 +15,17 @@ import structlog
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.cli.report import Reporter, tell_end
+from camera_client.cli.start_time import parse_start
 from camera_client.client import CameraClient, CaptureThread, RefusedError
+from camera_client.clock import CameraClock
 from camera_client.connection import ConnectError, Connection, Token
 from camera_client.counts import Counts
 from camera_client.frames import FrameSource
 from camera_client.jpeg import JpegEncoder
-from camera_client.replay import Replay
 from camera_client.run import Run, StreamLimits
 from camera_client.sources import SourceOptions, kind_of, open_source
-from camera_client.spool import Spool, SpoolError, SpoolLimits, folder_of
+from camera_client.spool.folder import Spool, SpoolError, SpoolLimits, folder_of
+from camera_client.spool.replay import Replay
 from camera_client.stream import GaveUpError
 from camera_client.waiting import WaitingFrames
 
@@ -68,8 +69,8 @@ class _Choices:
 @click.option(
     "--start-time",
     metavar="ISO",
-    help="Capture time of a recording's first frame, e.g. 2026-03-02T08:00 (in the institution's time zone) "
-    "or 2026-03-02T07:00Z. Default: now.",
+    help="Capture time of a recording's first frame, e.g. 2026-03-02T08:00+01:00 or 2026-03-02T07:00Z. Without an "
+    "offset it is in the institution's time zone, which must be set (institution.timezone). Default: now.",
 )
 @click.option(
     "--give-up-after",
@@ -121,7 +122,7 @@ def run(
         one_shot=stop_at_end or frames is not None or not (live or loop),
         loop=loop,
         keep_all=as_fast_as_possible,
-        start=None if start_time is None else _parsed_time(start_time, settings.institution.timezone),
+        start=None if start_time is None else parse_start(start_time, settings.institution),
         frames=frames,
         give_up_after_s=give_up_after,
     )
@@ -147,17 +148,6 @@ def _check_combination(live: bool, *, loop: bool, fast: bool, start: str | None,
                 raise click.UsageError(f"{option} is for a video file or a folder of images, not for a live source")
     if loop and stop_at_end:
         raise click.UsageError("--loop never ends, so it cannot be combined with --stop-at-end")
-
-
-def _parsed_time(text: str, zone: str) -> datetime:
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no ISO 8601 date and time, e.g. 2026-03-02T08:00 or 2026-03-02T07:00Z",
-            param_hint="--start-time",
-        ) from None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=ZoneInfo(zone))
 
 
 def _connection(settings: Settings) -> Connection:
@@ -218,8 +208,9 @@ class _Ending:
 
 async def _stream(settings: Settings, choices: _Choices, connection: Connection, source: FrameSource) -> _Ending:
     camera = settings.camera
-    spool = None if choices.one_shot or choices.keep_all else _spool(settings)
-    run_state = _run(settings, choices, connection, spool)
+    clock = CameraClock()
+    spool = None if choices.one_shot or choices.keep_all else _spool(settings, clock)
+    run_state = _run(settings, choices, connection, spool, clock)
     client = CameraClient(connection, run_state, patient=not choices.one_shot)
     capture = CaptureThread(source, run_state, most_frames=choices.frames)
     _stop_on_signals(client, capture)
@@ -248,7 +239,7 @@ async def _stream(settings: Settings, choices: _Choices, connection: Connection,
     return _Ending(problem, capture.is_alive())
 
 
-def _run(settings: Settings, choices: _Choices, connection: Connection, spool: Spool | None) -> Run:
+def _run(settings: Settings, choices: _Choices, connection: Connection, spool: Spool | None, clock: CameraClock) -> Run:
     camera = settings.camera
     return Run(
         camera=camera.name or "",
@@ -263,11 +254,12 @@ def _run(settings: Settings, choices: _Choices, connection: Connection, spool: S
         ),
         clean=connection.without_token,
         replay=None if spool is None else Replay(spool, camera.spool_rate),
+        clock=clock,
         recorded=choices.keep_all or choices.start is not None,
     )
 
 
-def _spool(settings: Settings) -> Spool | None:
+def _spool(settings: Settings, clock: CameraClock) -> Spool | None:
     """The camera's spool; None, with a warning, when it cannot be had: a camera that can see goes on."""
     camera = settings.camera
     if not camera.spool:
@@ -276,7 +268,7 @@ def _spool(settings: Settings) -> Spool | None:
         total_bytes=camera.spool_bytes, free_bytes=camera.spool_free_bytes, age_s=3600 * camera.spool_age_h
     )
     try:
-        spool = Spool(folder_of(_spools_folder(settings), camera.name or ""), limits)
+        spool = Spool(folder_of(_spools_folder(settings), camera.name or ""), limits, clock=clock)
     except SpoolError as error:
         log.warning(
             "no_spool", reason=str(error), advice="set ATTENDANCE_CAMERA_SPOOL_DIRECTORY; until then outages are lost"

@@ -88,15 +88,14 @@ def install_service(program: Path, config: Path, *, root: Path | None = None) ->
 
 
 def _install_unit(program: Path, config: Path, root: Path) -> list[str]:
+    settings, authority = _read(config)
     (root / _FOLDER).mkdir(parents=True, exist_ok=True)
     (root / _FOLDER).chmod(0o700)
-    settings = config.read_text(encoding="utf-8")
     settings_file = root / _FOLDER / "camera.toml"
-    authority = tomllib.loads(settings).get("camera", {}).get("tls_ca")
     if authority:
         # The service's account sees no home folder; a certificate is no secret.
         kept = Path("etc/ssl/certs/attendance-camera-ca.pem")
-        _copy(Path(authority), root / kept, 0o644)
+        _copy(config.parent / authority, root / kept, 0o644)
         settings = settings.replace(f'tls_ca = "{authority}"', f'tls_ca = "/{kept}"')
     if not (settings_file.exists() and settings_file.samefile(config)):
         settings_file.touch(mode=0o600)
@@ -106,6 +105,19 @@ def _install_unit(program: Path, config: Path, root: Path) -> list[str]:
     (root / _UNIT).parent.mkdir(parents=True, exist_ok=True)
     (root / _UNIT).write_text(UNIT_TEXT, encoding="utf-8")
     return [f"Installed /{_PROGRAM}", f"Installed /{_FOLDER}/camera.toml", f"Installed /{_UNIT}"]
+
+
+def _read(config: Path) -> tuple[str, str]:
+    """The file of settings, and the certificate authority that it names, if any."""
+    try:
+        text = config.read_text(encoding="utf-8")
+        camera = tomllib.loads(text).get("camera")
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ServiceInstallError(
+            f"{config} is damaged: {error}. Run the camera with --setup to write it anew"
+        ) from None
+    authority = camera.get("tls_ca") if isinstance(camera, dict) else None
+    return text, authority if isinstance(authority, str) else ""
 
 
 def _copy(source: Path, target: Path, mode: int) -> None:

@@ -13,7 +13,7 @@ import click
 
 from attendance.errors import told_in_a_sentence
 from attendance.private_files import keep_private
-from attendance.settings.load import FILE_VARIABLE
+from attendance.settings.files import FILE_VARIABLE
 from camera_client.cli.running import run
 from camera_client.cli.service import install_service
 from camera_client.cli.setup_file import SetupError, ask, default_file, write_setup

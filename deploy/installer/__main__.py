@@ -7,6 +7,7 @@ from dataclasses import replace
 from deploy.installer import database, running, site
 from deploy.installer.answers import Answers, Wishes, parse, read_answers, read_remembered, read_wishes, remember
 from deploy.installer.checks import check, check_root
+from deploy.installer.packages import choose_packages
 from deploy.installer.places import InstallError, Places
 from deploy.installer.release import fetch_models, prepare_release, use_release
 from deploy.installer.removal import check_removal, uninstall
@@ -45,16 +46,18 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
+    environment = places.at("/opt/attendance/current/venv")
+    packages = choose_packages(environment, tracing=answers.tracing, wheelhouse=wishes.wheelhouse)
     running.make_users(places)
     site.make_folders(places)
-    release = prepare_release(places, answers.venv)
+    release = prepare_release(places, answers.venv, packages)
     remember(places, answers)
     site.write_settings(places, answers, wishes)
     password = database.make_secrets(places, answers, wishes.database_url)
     if answers.database:
         database.make_database(places, answers, password)
     database.upgrade_tables(places, release)
-    fetch_models(places, release)
+    fetch_models(places, release, packages.wheelhouse)
     site.place_certificates(places, answers, wishes, release)
     site.write_units(places)
     site.write_egress(places, answers)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from deploy.installer import remembered
+from deploy.installer.addresses import checked_address
 from deploy.installer.places import InstallError, Places
 from deploy.installer.zone import checked_zone
 
@@ -29,6 +31,7 @@ class Answers:
         database_port: of MariaDB on 127.0.0.1; 0: its socket.
         database_admin: option file with which the database's administrator signs in; empty: as root, by the socket.
         venv: an environment that has everything installed, in place of one made from the lock file.
+        tracing: whether OpenTelemetry is installed; None: as the release in use has it.
     """
 
     host: str = ""
@@ -42,6 +45,7 @@ class Answers:
     database_port: int = 0
     database_admin: str = ""
     venv: str = ""
+    tracing: bool | None = None
 
     @property
     def all_services(self) -> list[str]:
@@ -69,6 +73,7 @@ class Wishes:
     key: Path | None
     admin: str | None
     admin_name: str | None
+    wheelhouse: Path | None
     told: frozenset[str]
     """Names of the options of this run."""
 
@@ -87,12 +92,15 @@ class Wishes:
 
 
 def read_remembered(places: Places) -> Answers | None:
-    """What the last run was told; None: there was none."""
+    """What the last run was told; None: there was none.
+
+    Raises:
+        InstallError: the file that remembers it is damaged.
+    """
     file = places.at(FILE)
     if not file.exists():
         return None
-    remembered = json.loads(file.read_text(encoding="utf-8"))
-    return Answers(**{name: value for name, value in remembered.items() if name in _NAMES})
+    return Answers(**remembered.read(file, asdict(Answers())))
 
 
 def read_answers(before: Answers | None, given: argparse.Namespace) -> Answers:
@@ -146,6 +154,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     add("--https-port", type=int, help="of the dashboard (443)")
     add("--grpc-port", type=int, help="of cameras and enrolment tools (50051)")
     add("--metrics-port", type=int, help="of the first recognition service, the next has the next (9464); 0: free ones")
+    tracing = "install OpenTelemetry too, for traces (else as the release in use has it)"
+    add("--tracing", action=argparse.BooleanOptionalAction, help=tracing)
+    add("--wheelhouse", metavar="FOLDER", type=Path, help="packages that `make wheelhouse` took along: no internet")
     add("--venv", help="environment to use in place of one made from the lock file")
     add("--root", type=Path, default=Path("/"), help="install into this folder instead: no user, nothing is started")
     add("--uninstall", action="store_true", help="stop and remove the system; data, settings and secrets stay")
@@ -166,8 +177,8 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
         if file is not None and not file.is_file():
             raise InstallError(f"--{name.replace('_', '-')}: {file} is no file")
     url = None if given.database_url is None else given.database_url.read_text(encoding="utf-8").strip()
-    if url is not None and (not url or "\n" in url or '"' in url):
-        raise InstallError(f"{given.database_url} should hold one line, the database's address")
+    if url is not None:
+        url = checked_address(url, str(given.database_url))
     return Wishes(
         institution=given.institution,
         timezone=given.timezone,
@@ -177,6 +188,7 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
         key=given.key,
         admin=given.admin,
         admin_name=given.admin_name,
+        wheelhouse=given.wheelhouse,
         told=told(given),
     )
 

@@ -5,8 +5,9 @@ import re
 import secrets
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
+from deploy.installer.addresses import password_of
 from deploy.installer.answers import Answers
 from deploy.installer.places import USER, InstallError, Places
 
@@ -32,12 +33,10 @@ def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
     known = read_secrets(places)
     password = ""
     if answers.database:
-        before = urlsplit(known.get(URL, ""))
-        password = before.password if before.username == answers.database and before.password else ""
-        password = password or secrets.token_urlsafe(24)
+        password = password_of(known.get(URL, ""), answers.database) or secrets.token_urlsafe(24)
         place = f"127.0.0.1:{answers.database_port}" if answers.database_port else "localhost"
         socket = "" if answers.database_port else f"?unix_socket={_SOCKET}"
-        url = f"mysql+pymysql://{answers.database}:{password}@{place}/{answers.database}{socket}"
+        url = f"mysql+pymysql://{answers.database}:{quote(password, safe='')}@{place}/{answers.database}{socket}"
     head = "# Written by deploy/install. Back this file up; show it to nobody."
     key = known.get(_KEY) or secrets.token_urlsafe(48)
     # The dashboard's first: until now both stood in one file.
@@ -50,9 +49,16 @@ def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
 def read_secrets(places: Places) -> dict[str, str]:
     """The secrets that are there."""
     files = [file for file in (places.at(SECRETS), places.at(WEB_SECRETS)) if file.exists()]
-    texts = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    texts = (line for file in files for line in _text(file).splitlines())
     lines = (line for line in texts if line and not line.startswith("#"))
     return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InstallError(f"{file} is damaged: it is no text. Put back the one from a backup") from None
 
 
 def make_database(places: Places, answers: Answers, password: str) -> None:
@@ -64,10 +70,11 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
     name = answers.database
     user = f"'{name}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
     pattern = name.replace("_", r"\_")  # GRANT takes a pattern, in which _ is any character
+    text = password.replace("\\", "\\\\").replace("'", "\\'")
     sql = f"""
         CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4;
-        CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}';
-        ALTER USER {user} IDENTIFIED BY '{password}';
+        CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{text}';
+        ALTER USER {user} IDENTIFIED BY '{text}';
         GRANT ALL ON `{pattern}`.* TO {user};
     """
     _ask_mariadb(answers, sql)
@@ -80,8 +87,9 @@ def check_database(places: Places, answers: Answers) -> None:
         InstallError: MariaDB cannot be reached or refuses, or a trial's database is another installation's.
     """
     name = answers.database
-    there = _ask_mariadb(answers, f"SELECT COUNT(*) FROM mysql.user WHERE user = '{name}';").split()[-1] != "0"
-    own = urlsplit(read_secrets(places).get(URL, "")).username == name
+    sql = f"SELECT COUNT(*) FROM mysql.user WHERE user = '{name}';"  # noqa: S608 - letters, digits and _ only
+    there = _ask_mariadb(answers, sql).split()[-1] != "0"
+    own = password_of(read_secrets(places).get(URL, ""), name)
     if there and not own and not places.real:
         raise InstallError(
             f"--database: MariaDB has a user {name} already, perhaps this machine's own installation, and a trial "

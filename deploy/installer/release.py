@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploy.installer.database import run_attendance
+from deploy.installer.packages import Packages
 from deploy.installer.places import SOURCE, USER, InstallError, Places
 
 _RELEASES = "/opt/attendance/releases"
@@ -19,12 +20,13 @@ _NOT_INSTALLED = {"tests", "benchmarks", "deploy", "build"}
 OLDEST_PYTHON = (3, 11)
 
 
-def prepare_release(places: Places, venv: str) -> Path:
+def prepare_release(places: Places, venv: str, packages: Packages) -> Path:
     """Make the release of this checkout, unless it is there.
 
     Args:
         places: where to.
         venv: an environment to use as it is; empty: one is made.
+        packages: of the one that is made.
 
     Returns:
         Its folder, with `venv` and `static` in it.
@@ -36,10 +38,10 @@ def prepare_release(places: Places, venv: str) -> Path:
         name, environment = "given", Path(venv).absolute()
         places.link(f"{_RELEASES}/{name}/venv", environment)
     else:
-        name = _name()
+        name = _name() + ("-tracing" if packages.tracing else "")
         environment = places.at(_RELEASES) / name / "venv"
         if not (environment.parent / _DONE).exists():
-            _build(environment)
+            _build(environment, packages)
             (environment.parent / _DONE).touch()
             places.changes.append(f"installed release {name}")
     places.link(f"{_RELEASES}/{name}/static", _static(environment))
@@ -61,10 +63,12 @@ def use_release(places: Places, release: Path) -> bool:
     return True
 
 
-def fetch_models(places: Places, release: Path) -> None:
+def fetch_models(places: Places, release: Path, wheelhouse: Path | None) -> None:
     """Fetch the face models that are missing; an installation never fails by it, for there are others to run with."""
+    words = ["models", "fetch"] if wheelhouse is None else ["models", "fetch", "--from", str(wheelhouse)]
     try:
-        said = run_attendance(places, release, "models", "fetch").splitlines()
+        # As root from a folder of the operator's, which the account may not be able to read.
+        said = run_attendance(places, release, *words, as_user=wheelhouse is None).splitlines()
     except InstallError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return
@@ -73,10 +77,12 @@ def fetch_models(places: Places, release: Path) -> None:
             places.changes.append(line)
         else:
             print(line, flush=True)  # noqa: T201
+    if wheelhouse is not None:
+        places.give("/var/cache/attendance", USER)
     cache = "/var/cache/attendance-serve"
-    words = ("models", "fetch", "--from", str(places.at("/var/cache/attendance/models")))
+    again = ("models", "fetch", "--from", str(places.at("/var/cache/attendance/models")))
     with suppress(InstallError):  # what is missing was said above
-        run_attendance(places, release, *words, as_user=False, ATTENDANCE_ENGINE_CACHE=f"{places.at(cache)}/models")
+        run_attendance(places, release, *again, as_user=False, ATTENDANCE_ENGINE_CACHE=f"{places.at(cache)}/models")
     places.give(cache, f"{USER}-serve")
 
 
@@ -91,22 +97,22 @@ def _name() -> str:
 
 def _files() -> Iterator[Path]:
     packages = [path.parent for path in SOURCE.glob("*/__init__.py") if path.parent.name not in _NOT_INSTALLED]
-    roots = sorted([*packages, SOURCE / "locks" / "build.txt", SOURCE / "locks" / "runtime.txt"])
+    roots = sorted([*packages, *Packages(tracing=True).locks])
     for root in [*roots, SOURCE / "pyproject.toml", SOURCE / "README.md"]:
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
 
 
-def _build(environment: Path) -> None:
+def _build(environment: Path, packages: Packages) -> None:
     print("Installing the system (a minute or two)", flush=True)  # noqa: T201
     shutil.rmtree(environment.parent, ignore_errors=True)
     environment.parent.mkdir(parents=True)
     _run([sys.executable, "-m", "venv", str(environment)], "apt-get install python3-venv")
     pip = [str(environment / "bin" / "pip"), "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
-    locks = SOURCE / "locks"
-    _run([*pip, "--require-hashes", "-r", str(locks / "build.txt")])
-    _run([*pip, "--require-hashes", "--no-build-isolation", "-r", str(locks / "runtime.txt")])
+    pip += packages.source
+    for lock in packages.locks:
+        _run([*pip, "--require-hashes", "--no-build-isolation", "-r", str(lock)], packages.advice)
     with tempfile.TemporaryDirectory() as folder:
         # Building leaves files beside the sources, which should not be in the checkout.
         for path in _files():

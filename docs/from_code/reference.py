@@ -33,8 +33,11 @@ Made from the code, so it is complete. The programs say the same themselves: `at
 
 A setting comes from an environment variable or from the settings file: `ATTENDANCE_WEB_LISTEN` is `listen` under
 `[web]`, and `ATTENDANCE_MATCHING_OPENCV_THRESHOLD` is `threshold` under `[matching.opencv]`. The variable wins. The
-file is the one that `ATTENDANCE_CONFIG` names, else `attendance.toml` in the working folder. A wrong value or an
-unknown name is refused at start.
+file is the one that `ATTENDANCE_CONFIG` names, else the first `attendance.toml` that is there: in the current folder,
+in `~/.config/attendance` (or `$XDG_CONFIG_HOME/attendance`), in `/etc/attendance`. `attendance config` and
+`attendance doctor` say which one counts. Relative paths in it are relative to its folder, and the data is beside it
+unless it says where; those of variables and on the command line are relative to the current folder. A wrong value or
+an unknown name is refused at start.
 
 {settings}
 

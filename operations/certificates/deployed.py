@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from attendance.settings.load import FILE_VARIABLE
+from attendance.settings.files import settings_file
 from operations.certificates.trial import CertificateError
 
 _TIMEOUT_S = 5
@@ -46,8 +46,8 @@ def deployed_here() -> Deployed | None:
     Raises:
         CertificateError: one of its files is damaged.
     """
-    config = os.environ.get(FILE_VARIABLE)
-    folder = Path(config).parent if config else None
+    config = settings_file()
+    folder = None if config is None else config.parent
     if folder is None or not (folder / "install.json").exists() or not (folder / "nginx-tls.conf").exists():
         return None
     try:

@@ -4,10 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 
 from attendance.database.access.sign_ins import end_what_a_backup_brought_back
-from attendance.database.engine import DatabaseError, current_revision, upgrade
+from attendance.database.engine import DatabaseError, current_revision, shown, upgrade
 from attendance.database.opening import open_engine
 from attendance.database.upkeep.backup import backup, delete_older_backups, restore
 from attendance.database.upkeep.copying import copy_database
@@ -78,9 +77,9 @@ def copy_command(target: str) -> None:
     """
     if target == "-":
         target = click.prompt("Address of the target", hide_input=True)
-    with open_engine(load_settings().database_url) as source, open_engine(target) as empty:
+    with open_engine(load_settings().database_url) as source, open_engine(target, name="TARGET") as empty:
         copied = copy_database(source, empty)
-        note_run(source, {"to": sa.make_url(target).render_as_string(hide_password=True)})
+        note_run(source, {"to": shown(empty)})
     for table, rows in copied.items():
         click.echo(f"{table:<20} {rows:>10,}")
     click.echo(f"Copied and compared {sum(copied.values()):,} rows. Next: set ATTENDANCE_DATABASE_URL to the target.")

@@ -1,10 +1,13 @@
 """`attendance camera`: running one belongs to the camera client, registering one to the database."""
 
+from collections.abc import Mapping
+
 import click
 
+from attendance.parts import Part
 from operations.cli.main import LazyGroup
 
-_COMMANDS = {
+_COMMANDS: Mapping[str, tuple[str, str, str, Part]] = {
     "add": ("operations.cli.cameras", "add", "Register a camera and print its token once.", "database"),
     "list": (
         "operations.cli.cameras",

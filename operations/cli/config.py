@@ -7,6 +7,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from attendance.settings.families import BUILT_IN, Family, FamilyError
+from attendance.settings.files import where_from
 from attendance.settings.load import PREFIX, load_settings
 from attendance.settings.matching import DistanceSettings
 from attendance.settings.model import Settings
@@ -16,6 +17,7 @@ from attendance.settings.model import Settings
 def config() -> None:
     """List every setting as its environment variable, with its value and meaning; secrets are not shown."""
     settings = load_settings()
+    click.echo(f"# {where_from()}; data in {settings.data.directory.absolute()}\n")
     for section_name in type(settings).model_fields:
         section: BaseModel = getattr(settings, section_name)
         click.echo(f"# {type(section).__doc__}")

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from attendance.errors import told_in_a_sentence
+from attendance.parts import Part, how_to_install
 from attendance.private_files import keep_private
 
-# Command: (module, attribute, one line of help, the extra that brings its packages). The help stands here so that
+# Command: (module, attribute, one line of help, the part that it belongs to). The help stands here so that
 # `attendance --help` imports no room.
-COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
+COMMANDS: Mapping[str, tuple[str, str, str, Part]] = {
     "calibrate": ("accuracy.calibration.cli", "calibrate", "Choose the matching thresholds from the data.", "accuracy"),
-    "camera": ("operations.cli.camera", "camera", "Run a camera, or register and revoke cameras.", ""),
-    "config": ("operations.cli.config", "config", "List every setting, its value and its meaning.", ""),
+    "camera": ("operations.cli.camera", "camera", "Run a camera, or register and revoke cameras.", "all"),
+    "config": ("operations.cli.config", "config", "List every setting, its value and its meaning.", "all"),
     "db": ("operations.cli.database", "db", "Create, upgrade, back up and move the database.", "database"),
     "demo": ("operations.cli.demo", "demo", "Run the whole system on a small class of real faces.", "all"),
     "doctor": ("operations.cli.upkeep", "doctor", "Examine the installation and say what to do.", "service"),
@@ -64,9 +66,9 @@ COMMANDS: Mapping[str, tuple[str, str, str, str]] = {
 class LazyGroup(click.Group):
     """A group that imports the module of a sub-command when the sub-command is asked for."""
 
-    commands_at: Mapping[str, tuple[str, str, str, str]]
+    commands_at: Mapping[str, tuple[str, str, str, Part]]
 
-    def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str, str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str, str, Part]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.commands_at = commands_at
 
@@ -84,11 +86,19 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             if error.name is None or error.name.split(".")[0] == module.split(".")[0]:
                 raise
+            if ctx.resilient_parsing:  # somebody has a shell complete the line
+                return None
             raise click.ClickException(
-                f"`attendance {cmd_name}` needs the package {error.name}, which is not installed here: "
-                f"pip install 'class-attendance[{extra or 'all'}]'"
+                f"`{ctx.command_path} {cmd_name}` needs the package {error.name}: {how_to_install(extra)}"
             ) from None
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The sub-commands and options that begin so, without importing any: a key press must not take a second."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [CompletionItem(name, help=self.commands_at[name][2]) for name in names] + click.Command.shell_complete(
+            self, ctx, incomplete
+        )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the sub-commands without importing them."""

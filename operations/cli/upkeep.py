@@ -10,6 +10,7 @@ from attendance.database.opening import open_engine
 from attendance.database.upkeep.retention import Retention
 from attendance.database.upkeep.retention import purge as delete_old
 from attendance.settings import SettingsError, load_settings
+from attendance.settings.files import where_from
 from operations.cli.noting import note_run
 from operations.doctor.examination import examine
 from operations.doctor.findings import Finding, Verdict, ok
@@ -32,7 +33,7 @@ def doctor() -> None:
     except SettingsError as error:
         tell(Finding("settings", Verdict.PROBLEM, str(error), "Correct them; `attendance config` lists all."))
         sys.exit(1)
-    found = [ok("settings", "every value is right")]
+    found = [ok("settings", f"every value is right; {where_from()}; data in {settings.data.directory.absolute()}")]
     tell(found[0])
     for finding in examine(settings):
         tell(finding)

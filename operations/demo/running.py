@@ -17,6 +17,7 @@ from attendance.database.engine import create_database_engine, session_factory, 
 from attendance.errors import AttendanceError
 from attendance.models_in_use import models_in_use
 from attendance.settings import load_settings
+from attendance.settings.files import FILE_NAME
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.dashboard import Dashboard
 from operations.demo.held_photo import hold_up_photo
@@ -213,9 +214,12 @@ Stop with Ctrl-C.""")
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         (self._folder / _MARK).touch()
+        (self._folder / FILE_NAME).touch()
 
     def _settings_of_programs(self) -> dict[str, str]:
         own = {
+            # A file of settings elsewhere, of this machine's installation, say, is not the demo's business.
+            "CONFIG": str(self._folder / FILE_NAME),
             "DATA_DIRECTORY": str(self._folder / "data"),
             "INSTITUTION_NAME": "Demo University",
             "INSTITUTION_TIMEZONE": _zone_of_this_machine(),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from attendance.settings import Settings
+from attendance.settings.listening import listens_on_this_machine_only
 from operations.certificates.deployed import Deployed, deployed_here, is_known, key_fault, shown_at
 from operations.certificates.facts import Facts, facts_of_bytes, facts_of_file
 from operations.certificates.trial import RENEW_WITHIN, CertificateError, is_trial
@@ -13,7 +14,6 @@ from recognition_service.access.certificates import server_credentials
 from recognition_service.listening import ServerSetupError
 
 _RENEW_BEFORE = timedelta(days=21)
-_PUBLIC = ("127.", "localhost", "[::1]", "::1")
 _TAKES_IT = "Put a new one in its place; the running service takes it at the next connection."
 _OWN = "Run deploy/install --certificate FILE --key FILE with a new one (docs/operations.md, A certificate)."
 _TRIAL = "Run deploy/install: it renews a trial's certificate in its last week. Cameras need the new ca.pem then."
@@ -82,7 +82,7 @@ def _of_the_service(settings: Settings) -> list[Finding]:
     except ServerSetupError as error:
         return [problem("certificate", str(error), "Correct the ATTENDANCE_SERVICE_TLS_ settings or the files.")]
     if service.tls_certificate is None:
-        if service.listen.startswith(_PUBLIC):
+        if listens_on_this_machine_only(service.listen):
             return [ok("certificate", "none needed: the service listens on this machine only")]
         text = f"the service listens on {service.listen} without TLS: tokens and faces go unencrypted"
         return [

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from attendance.database.access.roles import administers
 from attendance.database.audit.protection import is_protected
-from attendance.database.engine import DatabaseError, current_revision, newest_revision
+from attendance.database.engine import DatabaseError, current_revision, newest_revision, shown
 from attendance.database.health import DatabaseHealth
 from attendance.database.models import Account, Student
 from attendance.database.opening import open_engine
@@ -36,9 +36,9 @@ def examine_database(settings: Settings) -> list[Finding]:
         with open_engine(settings.database_url) as engine:
             revision = current_revision(engine)
             if revision != newest_revision():
-                return [_schema(revision)]
+                return [_schema(shown(engine), revision)]
             return [
-                ok("database", f"{engine.url.render_as_string(hide_password=True)}, schema {revision}"),
+                ok("database", f"{shown(engine)}, schema {revision}"),
                 _administrators(engine),
                 *_index_numbers(engine, settings.institution.index_pattern),
                 *_clock(engine),
@@ -49,15 +49,15 @@ def examine_database(settings: Settings) -> list[Finding]:
         return [problem("database", str(error), remedy)]
 
 
-def _schema(revision: str | None) -> Finding:
+def _schema(where: str, revision: str | None) -> Finding:
     newest = newest_revision()
     if revision is None:
-        return problem("database", "it has no tables yet", "Run `attendance db upgrade`.")
+        return problem("database", f"{where} has no tables yet", "Run `attendance db upgrade`.")
     if revision > newest:
-        text = f"its schema is {revision}, newer than this version's {newest}"
+        text = f"the schema of {where} is {revision}, newer than this version's {newest}"
         return problem("database", text, "Install the version that made it.")
     remedy = "Make a backup (`attendance db backup`), then run `attendance db upgrade`."
-    return problem("database", f"its schema is {revision}, this version needs {newest}", remedy)
+    return problem("database", f"the schema of {where} is {revision}, this version needs {newest}", remedy)
 
 
 def _administrators(engine: sa.Engine) -> Finding:

@@ -6,6 +6,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
+from attendance.settings.listening import warn_of_plain_text
 from attendance.settings.model import ServiceSettings
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.access.auth import SERVICE, AuthInterceptor
@@ -45,6 +46,13 @@ def build_server(
             f"ATTENDANCE_SERVICE_LISTEN: cannot listen on {settings.listen}: another program may use the port, or the "
             "address is none of this machine's"
         ) from None
+    if credentials is None:
+        warn_of_plain_text(
+            settings.listen,
+            setting="ATTENDANCE_SERVICE_LISTEN",
+            shows="tokens and frames",
+            advice="set ATTENDANCE_SERVICE_TLS_CERTIFICATE and _KEY, or let only a proxy that speaks TLS reach it",
+        )
     return server, port
 
 

@@ -9,6 +9,7 @@ Only faces that were named and are not clear yet are looked at: somebody who sit
 first seconds. What `python -m benchmarks.presentation` measures is all that is promised.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ _OFTEN, _SELDOM_S = 40, 2.0
 """After so many frames a face that is not clear yet is looked at once in so many seconds."""
 _EACH_BORDER, _FOURTH = 4, 4
 """Borders are looked for in the first frames, and then in one of four."""
+_MOST_PICTURES = 32
+"""Of one face; who sends more in turn sends a video."""
 _MOST = 1024
 """Faces remembered; the one seen longest ago is forgotten first."""
 
@@ -80,8 +83,10 @@ class _Seen:
     times: list[float] = field(default_factory=list)
     first: FaceView | None = None
     last: FaceView | None = None
-    last_encoding: NDArray[np.float32] | None = None
+    pictures_seen: OrderedDict[bytes, NDArray[np.float32]] = field(default_factory=OrderedDict)
+    """The encoding of each picture that frames showed, by the digest of its pixels; the oldest is forgotten first."""
     again: int = 0
+    """Frames that showed one of these pictures again, whichever."""
     copies: int = 0
     searched: int = 0
     """Frames in which a border was looked for."""
@@ -164,13 +169,11 @@ class PresentationCheck:
         if not appearance.shows_something:
             return
         before, seen.last = seen.last, view
-        encoding_before, seen.last_encoding = seen.last_encoding, encoding
         seen.first = seen.first or view
         if not self._is_alive(seen):  # one that is and is suspect would be compared with ever more looks
             self._count_look(seen, appearance)
-        if before is not None and encoding_before is not None:
-            unmoved = float(np.linalg.norm(encoding - encoding_before)) < self._rules.same_encoding
-            seen.again += unmoved and np.array_equal(before.patch, view.patch)
+        seen.again += self._was_shown(seen, view, encoding)
+        if before is not None:
             self._compare(seen, view)
         if seen.frames <= _EACH_BORDER or seen.frames % _FOURTH == 0:
             seen.searched += 1
@@ -178,6 +181,15 @@ class PresentationCheck:
         if self._model is not None and view.crop is not None:
             seen.asked += 1
             seen.pictures += self._model.live(view.crop) < _UNSURE
+
+    def _was_shown(self, seen: _Seen, view: FaceView, encoding: NDArray[np.float32]) -> bool:
+        """Whether a frame showed the same picture before: the last one, or one of several that are sent in turn."""
+        digest = hashlib.blake2b(view.patch.tobytes(), digest_size=16).digest()
+        known = seen.pictures_seen.pop(digest, None)
+        seen.pictures_seen[digest] = encoding
+        while len(seen.pictures_seen) > _MOST_PICTURES:
+            seen.pictures_seen.popitem(last=False)
+        return known is not None and float(np.linalg.norm(encoding - known)) < self._rules.same_encoding
 
     @staticmethod
     def _count_look(seen: _Seen, appearance: Appearance) -> None:
@@ -207,7 +219,8 @@ class PresentationCheck:
         if self._is_alive(seen) and not against:
             seen.clear = True
             seen.looks.clear()
-            seen.first = seen.last = seen.last_encoding = None
+            seen.pictures_seen.clear()
+            seen.first = seen.last = None
             return CLEAR
         reasons = against or (HeldReason.NO_VARIANCE,)
         waited = time - seen.since >= LONGEST_WAIT_S and len(seen.looks) == 1

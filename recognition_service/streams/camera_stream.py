@@ -314,7 +314,8 @@ class CameraStream:
         """Measure the camera's clock, and tell whether the frame is a live one.
 
         Raises:
-            CaptureTimeError: the frame is from the future, or a live one from the past.
+            CaptureTimeError: the frame is from the future, a live one from the past, or kept by a camera whose live
+                frames are.
         """
         now = datetime.now(UTC)
         if not request.replayed:
@@ -330,6 +331,9 @@ class CameraStream:
                 f"the frame was captured {-ahead:,.0f} s ago, and does not say that it was kept on a disk: set the "
                 f"camera's clock (at most {self._tools.max_clock_behind_s:g} s are accepted)"
             )
+        behind_s, ahead_s = self._tools.max_clock_behind_s, self._tools.max_clock_ahead_s
+        if request.replayed and not request.recording and not self._skew.may_be_within(behind_s, ahead_s):
+            raise CaptureTimeError("the frame was kept by a camera whose clock is wrong: set the camera's clock")
         return not request.replayed and -ahead <= self._tools.replay_age_s
 
     async def _observe(self) -> None:

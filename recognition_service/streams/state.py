@@ -25,6 +25,10 @@ class ClockSkew:
         # A copy: metrics are read by another thread.
         return max(tuple(self._differences), default=None)
 
+    def may_be_within(self, behind_s: float, ahead_s: float) -> bool:
+        """Whether one of the last live frames had a time that is accepted, or none came yet."""
+        return not self._differences or any(-behind_s <= each <= ahead_s for each in self._differences)
+
 
 class Window:
     """How many frames a camera may have in flight: additive increase, multiplicative decrease.

@@ -5,6 +5,7 @@ from types import TracebackType
 import structlog
 from prometheus_client import start_http_server
 
+from attendance.settings.listening import warn_of_plain_text
 from recognition_service.listening import ServerSetupError, checked_address
 from recognition_service.telemetry.metrics import Metrics
 
@@ -45,6 +46,12 @@ class MetricsServer:
                 f"another port, or {OFF}"
             ) from None
         self.port = self._server.server_port
+        warn_of_plain_text(
+            self._listen,
+            setting="ATTENDANCE_SERVICE_METRICS_LISTEN",
+            shows="names of cameras, and how many people they saw",
+            advice="let a firewall allow only the machine that collects metrics, or listen on 127.0.0.1",
+        )
         log.info("metrics_listening", address=f"{host}:{self.port}")
         return self
 

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 from attendance.errors import AttendanceError
+from attendance.parts import how_to_install
 
 _SERVICE_NAME = "attendance-recognition"
 _TRACEPARENT = "traceparent"
@@ -137,8 +138,7 @@ def open_tracing(endpoint: str | None, ratio: float) -> Tracing:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
     except ImportError:
         raise TracingError(
-            "ATTENDANCE_SERVICE_TRACING_ENDPOINT is set, but OpenTelemetry is not installed: "
-            "pip install 'class-attendance[tracing]', or remove the setting"
+            f"ATTENDANCE_SERVICE_TRACING_ENDPOINT is set, but {how_to_install('tracing')}; or remove the setting"
         ) from None
     return OpenTelemetryTracing(OTLPSpanExporter(endpoint=endpoint), ratio)
 

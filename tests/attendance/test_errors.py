@@ -1,5 +1,7 @@
 """One root for the product's errors, its tree, and the one way in which commands tell them."""
 
+import os
+import pwd
 import re
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from operations.cli.main import attendance
 from tests.house.product import classes
 
 OUTSIDE = {"deploy.installer.places.InstallError": "the installer runs before any package of the product is there"}
+WHO = f" (this runs as {pwd.getpwuid(os.geteuid()).pw_name})\n"
 _LINE = re.compile(r"^(?P<indent> *)(?P<name>\w+) {2,}(?P<meaning>\S.*)$")
 
 
@@ -57,7 +60,8 @@ def test_the_drawing_is_the_tree() -> None:
     [
         (DatabaseError("there is no database yet"), 1, "Error: there is no database yet\n"),
         (SettingsError("ATTENDANCE_X: unknown"), 2, "Error: wrong settings\nATTENDANCE_X: unknown\n"),
-        (PermissionError(13, "Permission denied", "/x"), 1, "Error: cannot read or write /x: Permission denied\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "Error: cannot read or write /x: Permission denied" + WHO),
+        (FileNotFoundError(2, "Missing", "x"), 1, f"Error: cannot read or write {Path('x').absolute()}: Missing\n"),
     ],
 )
 def test_a_command_ends_with_a_sentence(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from attendance.pictures import MOST_BYTES, decoding_bytes, reduction_for
+from attendance.pictures import MOST_BYTES, MOST_SCANS, decoding_bytes, has_too_many_scans, reduction_for
 
 MB = 1_000_000
 
@@ -123,3 +123,26 @@ def test_how_much_a_picture_is_reduced(
             assert decoding_bytes(picture, reduction) <= MOST_BYTES
             assert reduction == 1 or decoding_bytes(picture, reduction // 2) > MOST_BYTES
         assert reduction_for(picture, most_bytes=1_000) is None
+
+
+def of_scans(more: int, between: bytes = b"", size: int = 64) -> bytes:
+    """A progressive JPEG whose last scan comes so many times more."""
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((size, size)).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    return data[:-2] + (between + data[data.rindex(b"\xff\xda") : -2]) * more + data[-2:]
+
+
+@pytest.mark.parametrize("between", [b"", b"junk", b"\xff\xff", b"\xff\xfe\x00\x04ab"], ids=repr)
+def test_a_jpeg_that_keeps_a_decoder_busy_is_known_by_its_scans(between: bytes) -> None:
+    assert has_too_many_scans(of_scans(MOST_SCANS, between))
+    Image.open(io.BytesIO(of_scans(MOST_SCANS, between))).load()  # libjpeg would take it
+
+
+def test_what_follows_a_picture_is_none_of_its_scans() -> None:
+    whole = of_scans(0)
+    assert not has_too_many_scans(of_scans(MOST_SCANS - 20))
+    assert not has_too_many_scans(whole + b"\xff\xda\x00\x02" * 2 * MOST_SCANS)
+    assert not has_too_many_scans(whole[:40])
+    in_a_comment = b"\xff\xfe\x02\x02" + b"\xff\xda" * 256
+    assert not has_too_many_scans(whole[:2] + in_a_comment + whole[2:])

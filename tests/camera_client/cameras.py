@@ -10,12 +10,13 @@ from typing import Any
 
 from camera_client.backoff import Backoff
 from camera_client.client import CameraClient, CaptureThread
+from camera_client.clock import CameraClock
 from camera_client.connection import Connection, Token
 from camera_client.counts import Counts
-from camera_client.frames import CapturedFrame, SourceError
-from camera_client.replay import Replay
+from camera_client.frames import CapturedFrame, FrameSource, SourceError
 from camera_client.run import Run, StreamLimits
-from camera_client.spool import Spool
+from camera_client.spool.folder import Spool
+from camera_client.spool.replay import Replay
 from camera_client.waiting import WaitingFrames
 from protos.attendance.v1 import attendance_pb2 as pb
 
@@ -62,7 +63,7 @@ class Camera:
 
 def camera(
     port: int,
-    source: ListedFrames,
+    source: FrameSource,
     *,
     keep_all: bool = True,
     patient: bool = True,
@@ -84,6 +85,7 @@ def camera(
         backoff=Backoff(0.05, 0.2),
         clean=connection.without_token,
         replay=None if spool is None else Replay(spool, spool_rate, backoff=Backoff(0.05, 0.2)),
+        clock=CameraClock() if spool is None else spool.clock,
     )
     client = CameraClient(connection, run, patient=patient, refused_wait_s=0.1)
     return Camera(run, client, CaptureThread(source, run))

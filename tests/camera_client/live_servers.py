@@ -74,14 +74,13 @@ class HttpCamera:
 class RtspCamera:
     """A camera at rtsp://user:password@127.0.0.1:port/, RTP over the same TCP connection."""
 
-    def __init__(self) -> None:
-        user, password = "admin", "hunter2"
+    def __init__(self, account: str = "admin:hunter2") -> None:
         self.visits = 0
         self.stop = threading.Event()
-        self._wanted = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._wanted = base64.b64encode(account.encode()).decode()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
-        self.address = f"rtsp://{user}:{password}@127.0.0.1:{self.port}/live"
+        self.address = f"rtsp://{account}@127.0.0.1:{self.port}/live"
         self._lines: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()

@@ -22,16 +22,19 @@ def test_unpaced_playback_spaces_frames_from_the_start_time() -> None:
     start = datetime(2026, 3, 2, 8, tzinfo=timezone(timedelta(hours=1)))
     playback = Playback(paced=False, start=start)
     stop = threading.Event()
-    times = [playback.time_of(position, stop) for position in (0.0, 0.5, 3600.0)]
+    readings = [playback.time_of(position, stop) for position in (0.0, 0.5, 3600.0)]
+    times = [reading.at for reading in readings]
     assert times == [start, start + timedelta(seconds=0.5), start + timedelta(hours=1)]
-    assert all(time is not None and time.tzinfo is UTC for time in times)
+    assert all(time.tzinfo is UTC for time in times)
+    assert all(reading.moment is None for reading in readings)  # no setting of this machine's clock moves them
 
 
 def test_unpaced_playback_starts_now_by_default() -> None:
     before = datetime.now(UTC)
     first = Playback(paced=False).time_of(0.0, threading.Event())
     assert first is not None
-    assert before <= first <= datetime.now(UTC)
+    assert before <= first.at <= datetime.now(UTC)
+    assert first.moment is None
 
 
 def test_paced_playback_gives_the_wall_clock() -> None:
@@ -40,8 +43,9 @@ def test_paced_playback_gives_the_wall_clock() -> None:
     first, second = playback.time_of(0.0, stop), playback.time_of(0.2, stop)
     assert first is not None
     assert second is not None
-    assert second - first >= timedelta(seconds=0.19)
-    assert second <= datetime.now(UTC)
+    assert second.at - first.at >= timedelta(seconds=0.19)
+    assert second.at <= datetime.now(UTC)
+    assert second.moment.uptime_us - first.moment.uptime_us >= 190_000
 
 
 def test_paced_playback_stops_while_it_waits() -> None:

@@ -137,3 +137,17 @@ def test_random_bytes_never_raise_anything_else() -> None:
             JpegEncoder().accept(bytes(data[: rng.integers(1, len(data))]))
         except PictureError:
             continue
+
+
+@pytest.mark.parametrize("flags", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 4]])
+def test_a_jpeg_that_is_damaged_in_its_middle_is_refused_though_it_decodes(flags: list[int]) -> None:
+    """Decoders say yes to it, and give a picture whose rest is grey or out of place."""
+    rng = np.random.default_rng(3)
+    image = cv2.resize(rng.integers(0, 255, (60, 80, 3), np.uint8), (640, 480))
+    whole = cv2.imencode(".jpg", image, flags)[1].tobytes()
+    assert JpegEncoder().accept(whole) == whole
+    middle = len(whole) // 2
+    for seed in range(5):
+        noise = np.random.default_rng(seed).integers(0, 256, 3000, np.uint8).tobytes()
+        with pytest.raises(PictureError, match="it is damaged"):
+            JpegEncoder().accept(whole[:middle] + noise + whole[middle + len(noise) :])

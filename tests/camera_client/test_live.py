@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from camera_client.backoff import Backoff
 from camera_client.frames import SourceError
 from camera_client.jpeg import JpegEncoder
-from camera_client.live import LiveCamera, without_secrets
+from camera_client.live import LiveCamera
 from tests.camera_client.live_servers import HttpCamera, RtspCamera
 from tests.camera_client.moving_pictures import NUMBERS, number_of
 
@@ -118,17 +118,3 @@ def test_a_camera_that_is_off_is_waited_for_until_stopped() -> None:
 def test_a_missing_webcam_is_one_sentence() -> None:
     with pytest.raises(SourceError, match=r"webcam 63: there is no /dev/video63 \(present: "):
         next(live(63).frames(threading.Event()))
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("rtsp://10.0.0.7/live", "rtsp://10.0.0.7/live"),
-        ("rtsp://admin:pw@10.0.0.7:554/live", "rtsp://admin:***@10.0.0.7:554/live"),
-        ("http://cam/video?user=a&pw=b", "http://cam/video?***"),
-        ("rtsp://admin@cam/live", "rtsp://admin@cam/live"),
-        ("rtsp://admin:p@ss:word@cam/live", "rtsp://admin:***@cam/live"),
-    ],
-)
-def test_addresses_are_shown_without_secrets(address: str, shown: str) -> None:
-    assert without_secrets(address) == shown

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from camera_client.frames import CapturedFrame
-from camera_client.spool import Spool, SpoolLimits
+from camera_client.spool.folder import Spool, SpoolLimits
 from protos.attendance.v1 import attendance_pb2 as pb
 from tests.camera_client.cameras import START, Camera, ListedFrames, camera, numbers
+from tests.camera_client.clocks import OtherClock, camera_clock
 from tests.camera_client.scripted_service import Behaviour, ScriptedService
 
 ENDLESS = 1_000_000
@@ -285,12 +286,12 @@ async def test_a_full_disk_changes_nothing_for_the_live_camera(
 async def test_old_pictures_are_deleted_while_nothing_else_happens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = [datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()]
-    spool = Spool(tmp_path / "spool", SpoolLimits(10**8, 0, 3600), now=lambda: now[0])
+    machine = OtherClock()
+    spool = Spool(tmp_path / "spool", SpoolLimits(10**8, 0, 3600), clock=camera_clock(machine))
     await leave_behind(spool, 3)
     it = live(9, spool)
-    now[0] += 3601
-    monkeypatch.setattr("camera_client.replay._TIDY_INTERVAL_S", 0.01)
+    machine.passes(3601)
+    monkeypatch.setattr("camera_client.spool.replay._TIDY_INTERVAL_S", 0.01)
     assert it.run.replay is not None
     tidying = asyncio.create_task(it.run.replay.tidy())
     await until(lambda: not pictures(tmp_path / "spool"))

@@ -60,11 +60,11 @@ def tree(root: Path) -> dict[str, tuple[str, str, int]]:
     return found
 
 
-def run_installer(*words: object) -> "subprocess.CompletedProcess[str]":
+def run_installer(*words: object, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """The installer with these options alone; nobody can be asked."""
     command = [str(SOURCE / "deploy" / "install"), *map(str, words)]
     return subprocess.run(
-        command, env=clean_environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, env=environ or clean_environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
 
 
@@ -95,7 +95,7 @@ class Machine:
         """The certificate authority of cameras and browsers."""
         return self.at("/etc/attendance/tls/ca.pem")
 
-    def install(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def install(self, *words: str, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
         """Run the installer as an operator does, with the environment of this test run instead of a new one."""
         ports = [f"--{name}-port={getattr(self, f'{name}_port')}" for name in ("http", "https", "grpc")]
         services = ",".join(f"127.0.0.1:{port}" for port in self.service_ports)
@@ -103,7 +103,7 @@ class Machine:
         return run_installer(
             "--root", self.root, "--host", "localhost", "--venv", sys.prefix, *ports, *zone,
             "--web", f"127.0.0.1:{self.web_port}", "--services", services, "--metrics-port", "0",
-            "--database", self.database, *words,
+            "--database", self.database, *words, environ=environ,
         )  # fmt: skip
 
     def try_attendance(self, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -1,12 +1,11 @@
 """The table of features beside Moodle Attendance: each line names tests, and they exist."""
 
-import ast
 import re
-from functools import cache
 
 import pytest
 
 from docs.from_code.__main__ import ROOT
+from tests.documents.named_tests import require_tests
 
 TEXT = (ROOT / "docs" / "comparison.md").read_text("utf-8")
 SHOWN, MISSING = (
@@ -21,23 +20,11 @@ LINES = SHOWN[1:]
 """What it is, how here, how there, tests; without the heading."""
 
 
-@cache
-def names_in(path: str) -> set[str]:
-    """Names of the tests of a file under tests/."""
-    module = ast.parse((ROOT / "tests" / path).read_text("utf-8"))
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return {node.name for node in module.body if isinstance(node, functions) and node.name.startswith("test_")}
-
-
 @pytest.mark.parametrize("line", LINES, ids=[line[0] for line in LINES])
 def test_what_is_said_to_be_here_names_tests_that_exist(line: list[str]) -> None:
     feature, here, there, tests = line
     assert "" not in (here, there)
-    named = re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
-    assert named, feature
-    assert re.sub(r"`[^`]+`(, )?", "", tests) == "", "nothing but tests stands there"
-    for path, name in named:
-        assert name in names_in(path), f"{path}::{name}"
+    require_tests(tests, of=feature)
 
 
 def test_what_is_not_here_is_said_too() -> None:

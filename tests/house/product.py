@@ -8,8 +8,18 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-_PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+ROOT = Path(__file__).parents[2]
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def project() -> dict[str, Any]:
+    """The section `project` of pyproject.toml."""
+    section: dict[str, Any] = _PROJECT["project"]
+    return section
+
+
 INSTALLED = tuple(pattern.rstrip("*") for pattern in _PROJECT["tool"]["setuptools"]["packages"]["find"]["include"])
 """What a machine gets that installs the product."""
 PACKAGES = (*INSTALLED, "deploy")

@@ -192,6 +192,31 @@ async def test_frames_of_a_wrong_clock_are_refused_and_kept_ones_are_not(
     assert (await call.result()).outcome == pb.FRAME_OUTCOME_NO_SESSION  # of that time, and there was none
 
 
+async def test_kept_frames_of_a_camera_whose_clock_is_wrong_are_refused_like_its_live_ones(
+    campus: Campus, start: Start, open_stream: OpenStream
+) -> None:
+    call = await open_stream(await start(max_clock_ahead_s=60, max_clock_behind_s=300))
+    now = datetime.now(UTC)
+
+    async def kept(sequence: int, *, recording: bool) -> pb.FrameResult:
+        request = pb.StreamFramesRequest(camera="front", sequence=sequence, jpeg=encoded(face_of("red")), replayed=True)
+        request.recording = recording
+        request.capture_time.FromDatetime(now - timedelta(hours=2))
+        await call.call.write(request)
+        result: pb.FrameResult = await call.result()
+        return result
+
+    wrong = await call.ask(face_of("red"), at=now - timedelta(hours=2))
+    assert wrong.outcome == pb.FRAME_OUTCOME_INVALID_CAPTURE_TIME
+    refused = await kept(98, recording=False)
+    assert refused.outcome == pb.FRAME_OUTCOME_INVALID_CAPTURE_TIME
+    assert "kept by a camera whose clock is wrong" in refused.detail
+    # The times of a recording are none of this clock's; and once the clock is right, kept frames are taken.
+    assert (await kept(99, recording=True)).outcome == pb.FRAME_OUTCOME_NO_SESSION
+    assert (await call.ask(face_of("red"), at=now)).outcome == pb.FRAME_OUTCOME_RECOGNIZED
+    assert (await kept(100, recording=False)).outcome == pb.FRAME_OUTCOME_NO_SESSION
+
+
 async def test_live_frames_go_before_those_kept_on_a_cameras_disk(
     campus: Campus, start: Start, open_stream: OpenStream
 ) -> None:

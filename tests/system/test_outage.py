@@ -10,7 +10,7 @@ from attendance.database.held.answers import answer_held
 from attendance.database.held.waiting import waiting_sightings
 from attendance.database.models import Account
 from camera_client.frames import CapturedFrame
-from camera_client.spool import Spool, SpoolLimits, folder_of
+from camera_client.spool.folder import Spool, SpoolLimits, folder_of
 from operations.demo.university import CAMERA_NAME, LECTURER_EMAIL
 from tests.system.conftest import RATE, System
 from tests.system.test_sessions import RIGHT, complete

@@ -24,6 +24,7 @@ from attendance.database.access.sign_ins import (
     counts,
     end_sign_ins,
     goes_on,
+    locked_sign_in_of,
     note_use,
     sign_in_of,
 )
@@ -113,6 +114,22 @@ def current_account() -> Account:
     if lecturer is None:
         abort(401)
     return lecturer
+
+
+def begin_own_change() -> Session:
+    """What `storage.begin_change` begins, for what lets people in: a password, an address, a second factor.
+
+    Whoever's sign-in has ended since the request began is refused (401): a request that was on its way while its owner
+    took the account back must not take it away again.
+    """
+    token = str(session.get(_TOKEN))
+    db = begin_change()
+    found = locked_sign_in_of(db, token)
+    if found is None or not counts(found, utc_now()):
+        db.rollback()
+        abort(401)
+    g.sign_in = token, found
+    return db
 
 
 def sign_in_goes_on() -> Callable[[Session], bool]:

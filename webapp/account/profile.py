@@ -15,7 +15,7 @@ from attendance.database.access.passwords import hash_password
 from attendance.database.models import Account, AuditAction
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.ask_password import ask_password
-from webapp.account.identity import current_account, sign_in, this_sign_in
+from webapp.account.identity import begin_own_change, current_account, sign_in, this_sign_in
 from webapp.account.new_password import NewPasswordForm
 from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
@@ -102,7 +102,7 @@ def save_details() -> ResponseReturnValue:
             return too_many(wait, page) if wait else (page, 422)
     taken = db.scalar(sa.select(Account.id).where(Account.email == form.email.data, Account.id != lecturer.id))
     if taken is None:
-        begin_change()
+        begin_own_change()
         fields = [name for name in ("name", "email") if getattr(lecturer, name) != form[name].data]
         details = {"fields": ", ".join(fields), "before": lecturer.email if "email" in fields else ""}
         noted(AuditAction.ACCOUNT_CHANGED, subject=form.email.data, details=details)
@@ -159,7 +159,7 @@ def change_password() -> ResponseReturnValue:
         page = _page(password=form)
         return too_many(wait, page) if wait else (page, 422)
     new_hash = hash_password(form.new_password.data or "")  # slow on purpose, so not while others wait to write
-    db = begin_change()
+    db = begin_own_change()
     set_password(db, lecturer, new_hash)
     noted(AuditAction.PASSWORD_CHANGED, subject=lecturer.email)
     db.commit()

@@ -5,6 +5,7 @@ long. What is typed only finds the student; the link goes to the address on reco
 """
 
 import time
+from datetime import UTC, datetime
 
 from flask import Flask, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -14,7 +15,7 @@ from wtforms import HiddenField, StringField
 from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.sign_ins import end_sign_ins
-from attendance.database.access.student_links import student_called, student_of_link, use_student_link
+from attendance.database.access.student_links import is_newer, student_called, student_of_link, use_student_link
 from attendance.database.access.tokens import hash_token
 from attendance.database.audit.noting import THE_STUDENT, note
 from attendance.database.models import AuditAction, SignIn, Student, utc_now
@@ -31,7 +32,7 @@ _THROTTLE = "attendance_student_throttle"
 _ASKING = Limits(pair=5, account=10, address=900)
 _SHORTEST_S = 0.3
 """An answer to who asks for a link takes as long as this, which is longer than looking and writing takes."""
-_ASKED = "asked_as"
+_ASKED = "asked"
 _LONGEST = 254
 
 
@@ -80,11 +81,12 @@ def ask_for_link() -> ResponseReturnValue:
     attempt = _begin(f"for {who}")
     if attempt.wait_s:
         return too_many(attempt, _ask_page(form, wait=attempt))
+    asked_at = utc_now().timestamp()
     student = student_called(database(), who)
     if student is not None:
         mail_link(student)
     _throttle().fail(attempt)
-    session[_ASKED] = who  # so that a link that is opened here needs no second proof
+    session[_ASKED] = who, asked_at  # so that the link that this leads to needs no second proof here
     database().commit()
     time.sleep(max(0.0, ends_at - time.monotonic()))
     return redirect(url_for("me.asked"))
@@ -117,7 +119,7 @@ def open_link() -> ResponseReturnValue:
     student, refusal = _whose(token)
     if student is None:
         return refusal
-    if not (_asked_here(student) or _names(form, student)):
+    if not (_asked_here(student, token) or _names(form, student)):
         form.index_number.errors = [gettext("This link belongs to another index number.")]
         _throttle().fail(_begin(_key_of(token)))
         _note_refused(student)
@@ -181,11 +183,17 @@ def _refusal() -> ResponseReturnValue:
     return render_template("me/link.html", minutes=current_app.config["ATTENDANCE"].students.link_minutes), 404
 
 
-def _asked_here(student: Student) -> bool:
-    """Whether this browser asked for a link of this student."""
-    asked_as = session.get(_ASKED)
-    found = student_called(database(), asked_as) if isinstance(asked_as, str) else None
-    return found is not None and found.id == student.id
+def _asked_here(student: Student, token: str) -> bool:
+    """Whether this browser asked for a link of this student before the link was made.
+
+    Whoever got hold of one could else ask for another with the e-mail address, and open the first.
+    """
+    match session.get(_ASKED):
+        case [str(who), float(asked_at)]:
+            found = student_called(database(), who)
+            made_since = is_newer(database(), token, datetime.fromtimestamp(asked_at, UTC))
+            return found is not None and found.id == student.id and made_since
+    return False
 
 
 def _names(form: OpenForm, student: Student) -> bool:
@@ -193,7 +201,7 @@ def _names(form: OpenForm, student: Student) -> bool:
 
 
 def _open_page(form: OpenForm, student: Student) -> str:
-    return render_template("me/link.html", form=form, asked_here=_asked_here(student))
+    return render_template("me/link.html", form=form, asked_here=_asked_here(student, form.link.data or ""))
 
 
 def _ask_page(form: AskForm, *, ended: bool = False, wait: Attempt | None = None) -> str:

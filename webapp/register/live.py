@@ -15,6 +15,7 @@ told `stale` only when that is not what there is. A stream ends by itself after 
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,21 +43,31 @@ _DUTY = 0.2
 
 @dataclass
 class LiveStreams:
-    """How many registers this process may stream at once (each holds a thread), and the signal to end them."""
+    """How many registers this process may stream at once (each holds a thread), and the signal to end them.
+
+    One person has at most half of the places: who opens as many as they can does not take everybody's.
+    """
 
     limit: int
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self._free = threading.BoundedSemaphore(self.limit)
+        self._lock = threading.Lock()
+        self._taken: Counter[int] = Counter()
 
-    def enter(self) -> bool:
-        """Take a place; False when all are taken."""
-        return self._free.acquire(blocking=False)
+    def enter(self, account_id: int) -> bool:
+        """Take a place for somebody; False when all are taken, or theirs are."""
+        with self._lock:
+            if self._taken.total() >= self.limit or self._taken[account_id] >= max(1, self.limit // 2):
+                return False
+            self._taken[account_id] += 1
+            return True
 
-    def leave(self) -> None:
+    def leave(self, account_id: int) -> None:
         """Give the place back."""
-        self._free.release()
+        with self._lock:
+            self._taken[account_id] -= 1
+            self._taken += Counter()  # forgets who has none
 
 
 @dataclass(frozen=True)

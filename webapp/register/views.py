@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, abort, current_app, render_template, request, stream_with_context, url_for
@@ -14,7 +15,7 @@ from attendance.database.conclusions import basis_of
 from attendance.database.guests import guests_of
 from attendance.database.models import ClassSession, utc_now
 from attendance.settings import Settings
-from webapp.account.identity import sign_in_goes_on
+from webapp.account.identity import current_account, sign_in_goes_on
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, courses_seen, reach_session
 from webapp.exports.answers import Form, answer, file_stem
@@ -124,8 +125,8 @@ def live(session_id: int) -> ResponseReturnValue:
     register = read_register(database(), session, utc_now(), courses_seen(session))
     if not register.live and register.revision == since:
         return "", 204  # tells the browser to stop asking
-    streams, courses = streams_of(current_app), courses_seen(session)
-    if streams.stopping.is_set() or not streams.enter():
+    streams, courses, account_id = streams_of(current_app), courses_seen(session), current_account().id
+    if streams.stopping.is_set() or not streams.enter(account_id):
         abort(503, gettext("Too many registers are watched live just now."))
     release_database()
     watch = Watch(
@@ -140,7 +141,7 @@ def live(session_id: int) -> ResponseReturnValue:
         allowed=sign_in_goes_on(),
     )
     response = Response(stream_with_context(watch_register(watch)), mimetype="text/event-stream")
-    response.call_on_close(streams.leave)
+    response.call_on_close(partial(streams.leave, account_id))
     response.headers["X-Accel-Buffering"] = "no"  # nginx would collect events before passing them on
     return response
 

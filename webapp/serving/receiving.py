@@ -1,15 +1,19 @@
 """Requests are received whole before a thread is given to them, so that slow clients hold connections and no threads.
 
-gunicorn's threads would read a request themselves, and wait for whoever sends a byte a minute. A reverse proxy in front
-does the same as this; who has none is not helpless then.
+gunicorn's threads would read a request themselves, and wait for whoever sends a byte a minute. So they would for who
+takes an answer slowly: the operating system holds ordinary answers for a connection, and its next request waits until
+they are taken. A reverse proxy in front does the same as this; who has none is not helpless then.
 """
 
+import array
 import errno
+import fcntl
+import termios
 import time
 from collections.abc import Callable
 from functools import partial
 from selectors import EVENT_READ
-from socket import socket
+from socket import SO_SNDBUF, SOL_SOCKET, socket
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -33,6 +37,11 @@ _SILENT_S = 5.0
 """How long a new connection may say nothing."""
 _LONGEST_SEND_S = 30.0
 """How long a client may take nothing of an answer; until then it holds a thread."""
+_HELD_BYTES = 1_000_000
+"""Of answers that a client has not taken yet, held by the operating system: more than an ordinary page or file has.
+Linux may give less (net.core.wmem_max), and counts its own overhead."""
+_MOST_UNTAKEN = 64_000
+"""Bytes; with more a connection's next request waits."""
 _HEAD_ENDS = b"\r\n\r\n"
 _NEEDS_LENGTH = "411 Length Required"
 _LAST_WORDS = ("Connection: close", "Content-Length: 0")
@@ -71,8 +80,9 @@ class Inbox:
         """Take bytes; whether the request is complete, or is not going to be."""
         self.size += len(data)
         if self._missing is None:
+            looked_at = max(0, len(self._head) - len(_HEAD_ENDS) + 1)
             self._head += data
-            ends = self._head.find(_HEAD_ENDS)
+            ends = self._head.find(_HEAD_ENDS, looked_at)
             if ends < 0:
                 if len(self._head) > _LONGEST_HEAD:
                     return self._finish(bytes(self._head))
@@ -160,6 +170,8 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._receiving: dict[ClientConnection, None] = {}  # oldest first
+        self._untaken: dict[ClientConnection, float] = {}
+        """Connections with a request to answer whose client has not taken the answer before, and since when."""
 
     def accept(self, listener: socket) -> None:
         """Accept a connection and receive its first request."""
@@ -170,6 +182,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
                 raise
             return
         self.nr_conns += 1
+        sock.setsockopt(SOL_SOCKET, SO_SNDBUF, _HELD_BYTES)
         self._receive(ClientConnection(self.cfg, sock, client, listener.getsockname()), known=False)
 
     def on_client_socket_readable(self, conn: ClientConnection, client: socket) -> None:
@@ -190,6 +203,11 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
         now = time.monotonic()
         for conn in [conn for conn in self._receiving if conn.inbox.overdue(now, stopping=not self.alive)]:
             self._drop(conn, _TOO_SLOW if conn.inbox.size else "")
+        for conn, since in list(self._untaken.items()):
+            taken = _untaken_bytes(conn.sock) <= _MOST_UNTAKEN
+            if taken or not self.alive or now > since + _LONGEST_SEND_S:
+                del self._untaken[conn]
+                self._go_on(conn, taken=taken)
 
     def handle_request(self, req: Any, conn: ClientConnection) -> bool:
         """Answer; a client that does not take the answer is gone, and no fault of ours."""
@@ -235,8 +253,18 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
             self.nr_conns -= 1
             _send(conn, conn.inbox.refusal, *_LAST_WORDS)
             conn.close()
+        elif _untaken_bytes(conn.sock) > _MOST_UNTAKEN:
+            self._untaken[conn] = time.monotonic()
         else:
             self.enqueue_req(conn)
+
+    def _go_on(self, conn: ClientConnection, *, taken: bool) -> None:
+        """Answer a request that waited, or let its client go."""
+        if taken:
+            self.enqueue_req(conn)
+        else:
+            self.nr_conns -= 1
+            conn.close()
 
     def _drop_oldest(self, which: Callable[[ClientConnection], bool]) -> None:
         """Make room: whoever has been sending for longest is slowest."""
@@ -254,6 +282,16 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
     def _forget(self, conn: ClientConnection) -> None:
         del self._receiving[conn]
         self.poller.unregister(conn.sock)
+
+
+def _untaken_bytes(sock: socket) -> int:
+    """What was sent and not received by the other side yet (Linux: SIOCOUTQ, tcp(7)); 0 for a socket that is gone."""
+    waiting = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock, termios.TIOCOUTQ, waiting)
+    except (OSError, ValueError):
+        return 0
+    return waiting[0]
 
 
 def _send(conn: ClientConnection, status: str, *headers: str) -> None:

@@ -12,6 +12,7 @@ from gunicorn.glogging import Logger
 from attendance.database.closer import Closer
 from attendance.errors import AttendanceError
 from attendance.settings import Settings
+from attendance.settings.listening import warn_of_plain_text
 from webapp.register.views import streams_of
 from webapp.serving.receiving import ReceivingWorker
 from webapp.tools.storage import sessions_of
@@ -37,6 +38,13 @@ def serve(settings: Settings, build: Callable[[Settings], Flask], on_ready: Call
         ListenError: the address is taken or is none of this machine's.
     """
     check_address(settings.web.listen)
+    if not settings.web.secure_cookies:  # set where a proxy with TLS is in front
+        warn_of_plain_text(
+            settings.web.listen,
+            setting="ATTENDANCE_WEB_LISTEN",
+            shows="passwords, cookies and registers",
+            advice="put a web server with TLS in front, and set ATTENDANCE_WEB_SECURE_COOKIES; or listen on 127.0.0.1",
+        )
     _Dashboard(settings, build, on_ready).run()
 
 

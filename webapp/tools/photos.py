@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from werkzeug.datastructures import FileStorage
 
 from attendance.errors import AttendanceError
-from attendance.pictures import reduction_for
+from attendance.pictures import has_too_many_scans, reduction_for
 from attendance.texts import english
 from webapp.tools.decoding import decode_small
 from webapp.tools.languages import say_error
@@ -72,7 +72,7 @@ def check_photo(data: bytes) -> None:
                     raise PhotoError(_COSTLY)
                 if picture.format == "PNG":
                     picture.verify()  # reads the check sums
-                elif _JPEG_ENDS not in data:
+                elif _JPEG_ENDS not in data or has_too_many_scans(data):
                     raise PhotoError(_DAMAGED)
     except UnidentifiedImageError:
         raise PhotoError(english("is no JPEG or PNG picture.")) from None
@@ -108,7 +108,8 @@ def small_copy(data: bytes) -> bytes:
         PhotoError: it takes too much memory, or cannot be decoded.
     """
     try:
-        upright = decode_small(data, formats=_FORMATS, side=_SIDE, most_pixels=MAX_PIXELS)
+        # Who decides on a photo sees what the engine will see of it.
+        upright = decode_small(data, formats=_FORMATS, side=_SIDE, most_pixels=MAX_PIXELS, as_stored=True)
     except _DAMAGES:
         raise PhotoError(_DAMAGED) from None
     if upright is None:

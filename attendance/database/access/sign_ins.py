@@ -91,6 +91,10 @@ def begin_sign_in(
 
 def sign_in_of(db: Session, token: str) -> SignIn | None:
     """The sign-in with this token, whether it counts or not, with its person; one statement. None: there is none."""
+    return _read(db, token, anew=False)
+
+
+def _read(db: Session, token: str, *, anew: bool) -> SignIn | None:
     with_account = joinedload(SignIn.account)
     query = sa.select(SignIn).where(SignIn.token_hash == hash_token(token))
     query = query.options(
@@ -98,7 +102,14 @@ def sign_in_of(db: Session, token: str) -> SignIn | None:
         with_account.joinedload(Account.second_factor),
         joinedload(SignIn.student),
     )
-    return db.scalars(query).unique().one_or_none()
+    return db.scalars(query.execution_options(populate_existing=anew)).unique().one_or_none()
+
+
+def locked_sign_in_of(db: Session, token: str) -> SignIn | None:
+    """The same as it is now, whose account nobody else changes until the caller's transaction ends."""
+    found = db.scalar(sa.select(SignIn.account_id).where(SignIn.token_hash == hash_token(token)))
+    db.execute(sa.select(Account.id).where(Account.id == found).with_for_update())
+    return _read(db, token, anew=True)
 
 
 def counts(sign_in: SignIn, now: datetime) -> bool:

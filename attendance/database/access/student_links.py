@@ -68,6 +68,12 @@ def student_of_link(db: Session, token: str, *, now: datetime) -> Student | None
     )
 
 
+def is_newer(db: Session, token: str, moment: datetime) -> bool:
+    """Whether a link was made at that moment or later; False for one that is unknown or used."""
+    made = db.scalar(sa.select(StudentLink.created_at).where(StudentLink.token_hash == hash_token(token)))
+    return made is not None and made >= moment
+
+
 def use_student_link(db: Session, token: str, *, now: datetime) -> Student | None:
     """Spend a link with all others of its student, in the caller's transaction; of two uses at once, one is refused.
 

@@ -73,6 +73,12 @@ def _sqlite_triggers() -> Mapping[str, str]:
             f"CREATE TRIGGER audit_entry_not_deleted BEFORE DELETE ON audit_entry WHEN OLD.happened_at > {before}"
             f" BEGIN SELECT RAISE(ABORT, '{_DELETED}'); END"
         ),
+        # REPLACE deletes the row before and asks neither of these: https://www.sqlite.org/lang_conflict.html.
+        "audit_entry_not_replaced": (
+            "CREATE TRIGGER audit_entry_not_replaced BEFORE INSERT ON audit_entry"  # noqa: S608 - our own words
+            " WHEN EXISTS (SELECT 1 FROM audit_entry WHERE id = NEW.id)"
+            f" BEGIN SELECT RAISE(ABORT, '{_CHANGED}'); END"
+        ),
     }
 
 

@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 from attendance.face_engine.interface import ModelError, ModelFile
+from attendance.parts import how_to_install
 
 CNN_DETECTOR = "mmod_human_face_detector.dat"
 LANDMARKS = "shape_predictor_5_face_landmarks.dat"
@@ -31,8 +32,7 @@ def weights_file(name: str) -> Path:
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not places:
         raise ModelError(
-            "the package face_recognition_models, which carries the face models, is not installed: "
-            "pip install 'class-attendance[service]'"
+            f"there is no package face_recognition_models, which carries the face models: {how_to_install('service')}"
         )
     path = Path(places[0]) / "models" / name
     if not path.is_file():

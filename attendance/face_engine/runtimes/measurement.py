@@ -106,13 +106,13 @@ def _read(path: Path, named: list[str]) -> tuple[Timing, ...] | None:
     """What is kept, if it is whole and of this key."""
     try:
         kept: Any = json.loads(path.read_bytes())
-        timings = tuple(Timing(**one) for one in kept["timings"])
+        key, timings = kept["key"], tuple(Timing(**one) for one in kept["timings"])
         milliseconds = [one.milliseconds for one in timings]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     numbers = all(isinstance(one, float | int) and 0 < one < float("inf") for one in milliseconds)
     known = all(f"{one.part} {one.runtime} {one.precision}" in named for one in timings)
-    return timings if kept["key"] == named and timings and numbers and known else None
+    return timings if key == named and timings and numbers and known else None
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.interface import EngineChoiceError, ModelError
+from attendance.parts import how_to_install
 
 RUNTIMES = ("auto", "openvino", "onnxruntime", "cuda", "tensorrt")
 """`openvino` and `onnxruntime` compute on the CPU, `cuda` and `tensorrt` through ONNX Runtime on an NVIDIA GPU."""
@@ -140,4 +141,4 @@ def _runtime(module: str, constructor: str, **options: Any) -> Runtime:
 
 def _require(package: str) -> None:
     if importlib.util.find_spec(package) is None:
-        raise ModelError(f"the runtime {package} is not installed: pip install 'class-attendance[service]'")
+        raise ModelError(f"there is no runtime {package}: {how_to_install('service')}")

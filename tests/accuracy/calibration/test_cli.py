@@ -121,7 +121,7 @@ def test_what_is_measured_for_opencv_is_written_there(data: Path) -> None:
     Path("attendance.toml").write_text("[matching]\nthreshold = 0.5\n")
     save(data, faces(600, 2, apart=1.35), model="sface-2021dec")
     output = run(*EASY, "--write").output
-    assert "Written to attendance.toml: matching.opencv.threshold = " in output
+    assert f"Written to {Path('attendance.toml').absolute()}: matching.opencv.threshold = " in output
     written = tomllib.loads(Path("attendance.toml").read_text())["matching"]
     assert written["threshold"] == 0.5, "dlib's, by its former name"
     assert written["opencv"]["threshold"] > 0.6
@@ -132,7 +132,7 @@ def test_distances_by_their_former_names_are_replaced_where_they_stand(data: Pat
     save(data, faces(600, 2))
     output = run(*EASY, "--write").output
     written = tomllib.loads(Path("attendance.toml").read_text())["matching"]
-    assert f"Written to attendance.toml: matching.threshold = {written['threshold']:g}" in output
+    assert f"Written to {Path('attendance.toml').absolute()}: matching.threshold = {written['threshold']:g}" in output
     assert written["threshold"] != 0.5
     assert "dlib" not in written
 

@@ -20,6 +20,7 @@ from attendance.database.engine import (
     newest_revision,
     require_current_schema,
     session_factory,
+    shown,
     upgrade,
 )
 from attendance.database.entries import (
@@ -52,6 +53,7 @@ from attendance.database.models import (
 )
 from attendance.database.register import Sighting, record_sighting
 from tests.factories import NINE, enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
+from tests.mariadb import MariaDb
 
 
 def test_migrations_make_the_tables_of_the_models(engine: sa.Engine) -> None:
@@ -352,6 +354,11 @@ def _register(db: Session) -> list[tuple[str, str | None]]:
         ("postgresql://u:secret@h/d", r"postgresql://; use sqlite:/// or mysql\+pymysql://"),
         ("no address", "no database address"),
         ("mysql+pymysql://u:secret@h:port/d", "no database address"),
+        ("mysql+pymysql://u:pa@secret@h/d", "more than one @. .* @ is %40"),
+        ("mysql+pymysql://u@example.edu:secret@h/d", "more than one @"),
+        ("mysql+pymysql://u:p@s:secret@h/d", "more than one @"),
+        ("mysql+pymysql://u:p@s?secret@h/d", "more than one @"),
+        ("mysql+pymysql://u:p@s/secret@h/d", "more than one @"),
         ("sqlite:////dev/null/secret-free/attendance.db", "cannot make the folder /dev/null/secret-free"),
     ],
 )
@@ -359,6 +366,22 @@ def test_a_wrong_address_is_refused_without_its_password(url: str, says: str) ->
     with pytest.raises(DatabaseError, match=says) as caught:
         upgrade(create_database_engine(url))
     assert "secret@" not in str(caught.value)
+    assert "pa@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["pa:ss", "pa/ss", "pa#ss", "pa?ss", "pa%zz", "pa[ss"])
+def test_signs_that_an_address_takes_as_they_are(password: str) -> None:
+    engine = create_database_engine(f"mysql+pymysql://u:{password}@h/d?passwd=other")
+    assert (engine.url.password, engine.url.host, engine.url.database) == (password, "h", "d")
+    assert shown(engine) == "mysql+pymysql://u:***@h/d"
+
+
+def test_a_refused_password_may_have_signs_that_must_be_written_otherwise(mariadb_server: MariaDb) -> None:
+    address = sa.make_url(mariadb_server.url("mysql")).set(password="per%cent")
+    engine = create_database_engine(address.render_as_string(hide_password=False))
+    with pytest.raises(DatabaseError, match=r"Access denied .* % is written %25, @ is %40") as caught:
+        current_revision(engine)
+    assert "per%cent" not in str(caught.value)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

@@ -214,6 +214,40 @@ def test_an_address_is_kept_in_lower_case():
     assert EMAIL.problem("ada") == "'ada' is no e-mail address, like name@university.edu"
 
 
+@pytest.mark.parametrize(
+    ("rule", "text", "scripts"),
+    [
+        (EMAIL, "\u0430dmin@example.edu", "Latin, Cyrillic"),
+        (EMAIL, "admin@ex\u0430mple.edu", "Latin, Cyrillic"),
+        (EMAIL, "\u03b1da@example.edu", "Latin, Greek"),
+        (INDEX_NUMBER, "\u0421S240101", "Latin, Cyrillic"),
+    ],
+)
+def test_letters_that_look_alike_are_not_mixed(rule, text, scripts):
+    problem = str(rule.problem(rule.clean(text)))
+    assert f"mixes letters that look alike ({scripts}); type it anew on one keyboard" in problem
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0438\u0432\u0430\u043d@example.edu", "zo\u00eb@example.edu", "\u738b@example.edu", "a1-b_c@example.edu"]
+)
+def test_an_address_may_be_in_any_script(text):
+    assert EMAIL.problem(text) is None
+
+
+@pytest.mark.parametrize("text", ["ada@\uff45xample.edu", "\uff41da@example.edu", "ada\u00aa@example.edu"])
+def test_an_address_has_plain_letters(text):
+    """Mail to it goes to the address with plain ones, whose owner is another row."""
+    assert "is no e-mail address" in str(EMAIL.problem(EMAIL.clean(text)))
+
+
+def test_an_index_number_that_looks_like_another_in_another_script_is_asked_about():
+    latin, cyrillic, greek = "C240101", "\u0421240101", "\u039d1"
+    assert INDEX_NUMBER.problem(cyrillic) is None, "an institution may write its numbers so"
+    assert alike([cyrillic, greek], [latin, "N1"]) == [(cyrillic, latin), (greek, "N1")]
+    assert "but for the form of its letters" in likeness(cyrillic, latin)
+
+
 def test_index_numbers_that_are_hardly_told_apart():
     assert likeness_key("007123") == likeness_key("7123") == likeness_key("7123.0")
     assert likeness_key("7123") == likeness_key("7123,0") == likeness_key("7,123") == likeness_key("'007123")

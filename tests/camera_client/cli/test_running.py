@@ -51,6 +51,20 @@ async def test_a_folder_through_a_service_that_fails_twice(start: Start, start_s
     assert program.event("service_unreachable")["attempt"] == 1
 
 
+async def test_a_damaged_video_is_sent_as_far_as_it_goes_and_is_no_success(
+    start: Start, start_service: Any, video: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cut.avi").write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    service = ScriptedService()
+    port = await start_service(service)
+    program = await start(port, "--source", "cut.avi", "--rate", "5", "--as-fast-as-possible")
+    assert await program.end() == 1
+    assert "Error: cut.avi: damaged: pictures are missing from 1." in program.err
+    assert 5 <= len(service.frames) <= 8
+    assert f"(recognized {len(service.frames)})" in program.out
+    assert "to 3.0 s" in program.event("video_damaged")["missing"]
+
+
 async def test_capture_times_of_a_played_video_are_the_wall_clock(
     start: Start, start_service: Any, video: Path
 ) -> None:
@@ -199,6 +213,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
         (["--source", "rtsp://c/x", "--start-time", "2026-03-02T08:00"], {}, "--start-time is for a video file"),
         (["--source", ".", "--loop", "--once"], {}, "--loop never ends"),
         (["--source", ".", "--start-time", "yesterday"], {}, "'yesterday' is no ISO 8601 date and time"),
+        (["--source", ".", "--start-time", "2026-03-02T08:00"], {}, "is not set on this machine: write the offset"),
+        (["--source", "rtsp://a:p/w@cam/live"], {}, "rtsp://a:***@cam/live: the address ends before its @"),
         (["--source", ".", "--rate", "0"], {}, "0.0 is not in the range 0<x<=60"),
         (["--source", ".", "--quality", "10"], {}, "10 is not in the range"),
     ],

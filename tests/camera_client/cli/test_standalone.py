@@ -132,6 +132,22 @@ def test_the_service_is_installed_into_another_systems_root_twice_alike(home: Pa
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == first
 
 
+@pytest.mark.parametrize("damaged", [b'[camera]\ntoken = "hunter2', b"\xff\xfe", b""])
+def test_a_service_of_a_damaged_file_is_refused_and_nothing_is_installed(
+    home: Path, tmp_path: Path, damaged: bytes
+) -> None:
+    home.mkdir()
+    (home / "camera.toml").write_bytes(damaged)
+    root = tmp_path / "root"
+    done = run(home, "--config", str(home / "camera.toml"), "--install-service", "--service-root", str(root))
+    assert "Traceback" not in done.stderr
+    assert "hunter2" not in done.stderr
+    if damaged:
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Error: {home / 'camera.toml'} is damaged: ")
+        assert not root.exists()
+
+
 def test_a_service_without_settings_is_refused(home: Path, tmp_path: Path) -> None:
     done = run(home, "--install-service", "--service-root", str(tmp_path / "root"))
     assert done.returncode == 1

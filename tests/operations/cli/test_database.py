@@ -81,7 +81,8 @@ def test_a_restored_backup_brings_no_sign_in_and_no_link_back(
 def test_a_database_without_tables_is_one_sentence(type_: Type, words: tuple[str, ...]) -> None:
     done = type_(*words)
     assert done.exit_code == 1
-    assert done.stderr == "Error: the database has no tables yet: run `attendance db upgrade`\n"
+    assert done.stderr.startswith("Error: the database ")
+    assert done.stderr.endswith(" has no tables yet: run `attendance db upgrade`\n")
 
 
 def test_a_camera_gets_a_token_that_is_kept_as_a_hash(type_: Type, engine: sa.Engine, db: Session) -> None:

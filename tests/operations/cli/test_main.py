@@ -39,7 +39,9 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "flask", None)
     done = CliRunner().invoke(attendance, ["web"])
     assert done.exit_code == 1
-    assert "class-attendance[web]" in done.output
+    assert "`attendance web` needs the package flask: the dashboard (extra web) is not installed" in done.output
+    assert "`make install`" in done.output
+    assert "pip install" not in done.output
 
 
 def test_a_wrong_setting_is_a_sentence_and_status_2() -> None:

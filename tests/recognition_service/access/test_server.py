@@ -10,6 +10,7 @@ import grpc
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from structlog.testing import capture_logs
 
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.app import RecognitionService, StartError
@@ -51,6 +52,21 @@ async def start_error(campus: Campus, build: Callable[[], ColourEngine] = Colour
     finally:
         await service.stop()
     return str(caught.value)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_what_everybody_in_the_network_can_read_is_said_in_the_log(
+    campus: Campus, pair: Pair, encrypted: bool
+) -> None:
+    changes: dict[str, Any] = {"listen": "0.0.0.0:0", "metrics_listen": "0.0.0.0:0"}
+    if encrypted:
+        changes |= {"tls_certificate": pair.certificate, "tls_key": pair.key}
+    settings = campus.settings.service.model_copy(update=changes)
+    with capture_logs() as events:
+        async with running(campus.settings.model_copy(update={"service": settings})):
+            pass
+    said = [event["setting"] for event in events if event["event"] == "listening_without_tls"]
+    assert sorted(said) == [*([] if encrypted else ["ATTENDANCE_SERVICE_LISTEN"]), "ATTENDANCE_SERVICE_METRICS_LISTEN"]
 
 
 async def test_with_certificate_and_key_it_speaks_tls_only(campus: Campus, pair: Pair) -> None:

@@ -69,6 +69,18 @@ def test_a_frame_sent_again_says_so() -> None:
     assert verdicts[-1] == FaceVerdict(State.SUSPECT, (HeldReason.SAME_PICTURE,))
 
 
+@pytest.mark.parametrize("turns", ["ABABAB", "AABBAABB", "AAABBB", "ABBABA"])
+def test_photos_sent_in_turn_say_so(turns: str) -> None:
+    check = PresentationCheck(RULES)
+    photos = {"A": living_view(0), "B": living_view(0.5)}
+    verdicts = [
+        check.see("anna", number / 2, photos[turn], encoding(ord(turn) / 200), lambda: ENROLLED)
+        for number, turn in enumerate(turns)
+    ]
+    assert State.CLEAR not in {verdict.state for verdict in verdicts}
+    assert verdicts[-1] == FaceVerdict(State.SUSPECT, (HeldReason.SAME_PICTURE,))
+
+
 def test_a_face_on_its_enrolment_photo_says_so_and_is_never_clear() -> None:
     living = [living_view(number / 2) for number in range(8)]
     verdicts = see(PresentationCheck(RULES), living, distance=RULES.same_picture / 2)

@@ -119,5 +119,5 @@ def test_without_an_endpoint_nothing_is_traced() -> None:
 
 def test_without_the_packages_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(TracingError, match=r"class-attendance\[tracing\]"):
+    with pytest.raises(TracingError, match="`sudo deploy/install --tracing` on a server; or remove the setting"):
         open_tracing("http://127.0.0.1:1", 1.0)

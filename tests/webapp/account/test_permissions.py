@@ -151,6 +151,47 @@ def test_nobody_opens_what_wants_a_sign_in(site: Site, campus: Campus) -> None:
         assert got is wanted, address
 
 
+CHANGED_BY_LOOKING = frozenset({"sign_in.used_at", "sign_in_attempt", "audit_entry"})
+"""When a sign-in was used last; that a link was tried; and of files that leave the dashboard, that they did."""
+
+
+def test_looking_changes_nothing(site: Site, campus: Campus, site_settings: Settings) -> None:
+    """So a link or a picture in somebody's mail, which browsers follow with the cookie, does nothing in their name."""
+    administrator = site.visitor(campus.people[Role.ADMIN])
+    administrator.get("/")
+    with sqlite3.connect(site_settings.data.directory / "attendance.db") as database:
+        before, version = _rows(database), _version(database)
+        looked = [address for address in addresses(site, campus.here) if address.method == "GET"]
+        for address in looked:
+            answer = administrator.client.get(address.path)
+            assert answer.status_code < 500, address
+            answer.close()
+            if (now := _version(database)) != version:
+                version = now
+                assert _rows(database) == before, address
+    database.close()
+    assert len(looked) > 80
+
+
+def _version(database: sqlite3.Connection) -> int:
+    """Another one after each change that somebody else makes."""
+    return int(database.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _rows(database: sqlite3.Connection) -> dict[str, list[Any]]:
+    """Everything in the database but what looking changes."""
+    names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    kept = {name for name in names if name not in CHANGED_BY_LOOKING and not name.startswith("sqlite_")}
+    columns = {
+        name: [column for _, column, *_ in database.execute(f"PRAGMA table_info({name})")] for name in sorted(kept)
+    }
+    found = {}
+    for name, of in columns.items():
+        chosen = ", ".join(column for column in of if f"{name}.{column}" not in CHANGED_BY_LOOKING)
+        found[name] = database.execute(f"SELECT {chosen} FROM {name}").fetchall()  # noqa: S608 - names of our own
+    return found
+
+
 def test_each_role_may_what_the_table_says() -> None:
     """The table itself: no head, lecturer or assistant administers, and each may less than the one before."""
     assert PERMISSIONS[Role.ADMIN] == frozenset(Permission)

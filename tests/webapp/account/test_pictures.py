@@ -3,11 +3,14 @@
 import hashlib
 import io
 import struct
+import time
 import zlib
 
 import pytest
 from PIL import Image
 
+from attendance.pictures import MOST_SCANS
+from tests.attendance.test_pictures import of_scans
 from webapp.account.pictures import MAX_BYTES, SIDE, ProfilePictureError, prepare_picture
 
 
@@ -75,3 +78,11 @@ def declared(width, height):
 def test_what_is_no_usable_picture_is_refused(data, message):
     with pytest.raises(ProfilePictureError, match=message):
         prepare_picture(data)
+
+
+def test_one_that_keeps_a_decoder_busy_is_refused_at_once():
+    began = time.monotonic()
+    with pytest.raises(ProfilePictureError, match="damaged"):
+        prepare_picture(of_scans(400, size=1_500))
+    assert time.monotonic() - began < 5
+    prepare_picture(of_scans(MOST_SCANS - 20))

@@ -3,11 +3,14 @@
 import io
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 
-from attendance.database.models import Account
+from attendance.database.engine import begin_writing
+from attendance.database.models import Account, SecondFactor
 from tests.factories import PASSWORD, make_lecturer
 from webapp.account.throttle import PAIR_LIMIT
+from webapp.tools.storage import begin_change
 
 NEW = "a quite different phrase"
 
@@ -193,6 +196,34 @@ def test_a_password_change_that_cannot_be_is_named(site, visitor, lecturer, form
     assert NEW not in answer.text
     assert stored(site, lecturer).password_hash == lecturer.password_hash
     assert visitor.get("/profile").status_code == 200, "still signed in"
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("/profile", {"name": "Ada", "email": "mallory@example.edu", "your_password": PASSWORD}),
+        ("/profile/password", {"current_password": PASSWORD, "new_password": NEW, "repeat": NEW}),
+        ("/profile/second-step", {"your_password": PASSWORD}),
+    ],
+)
+def test_what_was_on_its_way_when_the_owner_took_the_account_back_changes_nothing(  # noqa: PLR0917
+    site, visitor, lecturer, address, form, monkeypatch
+):
+    """Somebody else knows the password; the owner gets a new one between its check and the writing."""
+
+    def begin_late():
+        with site.sessions.begin() as db:
+            begin_writing(db)
+            db.get_one(Account, lecturer.id).password_hash = "the owner's new one"
+        return begin_change()
+
+    token = visitor.token()
+    monkeypatch.setattr("webapp.account.identity.begin_change", begin_late)
+    assert visitor.client.post(address, data={"csrf_token": token, **form}).status_code == 401
+    with site.sessions() as db:
+        kept = db.get_one(Account, lecturer.id)
+        assert (kept.password_hash, kept.email) == ("the owner's new one", "ada@example.edu")
+        assert db.scalars(sa.select(SecondFactor)).all() == []
 
 
 def test_guessing_the_current_password_is_slowed_down_too(visitor):

@@ -135,6 +135,16 @@ def test_the_browser_that_asked_needs_no_second_proof(site, site_db, ann, who, i
     assert answer.status_code == (422 if index_number_asked else 302)
 
 
+def test_asking_for_another_link_is_no_proof_for_one_that_was_there_before(site, site_db, ann):
+    """Whoever finds a link in somebody's mail reads the address beside it, and asks with that."""
+    found = link_of(site_db, ann)
+    thief, answer = ask(site, "ann@example.edu")
+    assert answer.status_code == 302
+    assert "Your index number" in thief.text(found)
+    assert thief.post("/me/link", {"link": found.partition("=")[2]}).status_code == 422
+    assert thief.post("/me/link", {"link": link_of(site_db, ann).partition("=")[2]}).status_code == 302
+
+
 def test_it_ends_by_signing_out_everywhere_by_time_and_with_a_new_address(site, site_db, ann, monkeypatch):
     here, there = enter(site, site_db, ann), enter(site, site_db, ann)
     answer = here.post("/me/signout")

@@ -208,9 +208,12 @@ def test_no_connection_is_held_between_two_looks(site, site_db, lesson):
     assert pool.checkedout() == 0
 
 
-def test_places_are_counted():
-    streams = LiveStreams(1)
-    assert streams.enter()
-    assert not streams.enter()
-    streams.leave()
-    assert streams.enter()
+def test_places_are_counted_and_nobody_has_more_than_half():
+    streams = LiveStreams(4)
+    assert [streams.enter(1) for _ in range(3)] == [True, True, False]
+    assert [streams.enter(2) for _ in range(2)] == [True, True]
+    assert not streams.enter(3)
+    streams.leave(1)
+    assert streams.enter(3)
+    assert not streams.enter(1)
+    assert LiveStreams(1).enter(1)

@@ -199,15 +199,15 @@ def test_a_correction_needs_the_token(lesson, visitor):
 def test_streams_are_bounded(site, lesson, visitor):
     streams = streams_of(site.app)
     address = f"/sessions/{lesson.session.id}/live"
-    for _ in range(streams.limit):
-        assert streams.enter()
+    for person in range(streams.limit):
+        assert streams.enter(person)
     assert visitor.get(address, headers={"Accept": "text/event-stream"}).status_code == 503
-    streams.leave()
+    streams.leave(0)
     with visitor.get(address, headers={"Accept": "text/event-stream"}, buffered=False) as answer:
         assert answer.status_code == 200
         assert answer.mimetype == "text/event-stream"
         assert answer.headers["X-Accel-Buffering"] == "no"
-    assert streams.enter()  # given back when the visitor left
+    assert streams.enter(0)  # given back when the visitor left
 
 
 def test_a_register_that_will_not_change_ends_the_asking(site, site_db):

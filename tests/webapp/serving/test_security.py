@@ -16,6 +16,14 @@ def lecturer(site_db):
     return made
 
 
+@pytest.mark.parametrize("path", ["/", "/courses//1", "//evil.example/signin", "/signin/", "/admin/accounts"])
+def test_no_answer_is_made_of_the_name_that_a_request_bears(site, path):
+    named = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
+    answer = site.visitor().get(path, headers=named)
+    assert "evil.example" not in answer.headers.get("Location", "")
+    assert b"http://evil.example" not in answer.data
+
+
 @pytest.mark.parametrize("path", ["/signin", "/", "/nothing-here", "/records.csv", "/healthz"])
 def test_every_answer_keeps_to_itself(site, lecturer, path):
     headers = site.visitor(lecturer).get(path).headers

@@ -31,7 +31,7 @@ def test_serves_closes_sessions_and_stops_when_asked(site_settings, tmp_path):
     sessions = session_factory(engine)
     with sessions() as db:
         lesson = make_lesson(db, starts_at=LONG_AGO)
-    environ = environ_for(site_settings, ATTENDANCE_WEB_WORKERS="2")
+    environ = environ_for(site_settings, ATTENDANCE_WEB_WORKERS="2", ATTENDANCE_WEB_LISTEN="0.0.0.0:0")
     with running_dashboard(environ, tmp_path / "log") as address:
         with urllib.request.urlopen(f"{address}/healthz", timeout=30) as answer:  # noqa: S310 - our own address
             assert answer.read() == b"ok\n"
@@ -45,6 +45,7 @@ def test_serves_closes_sessions_and_stops_when_asked(site_settings, tmp_path):
     assert closed_at is not None
     log = (tmp_path / "log").read_text()
     assert "session_closed" in log
+    assert log.count("listening_without_tls") == 1
     assert "Traceback" not in log
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=5)  # noqa: S310
@@ -71,7 +72,8 @@ def test_a_register_that_is_watched_does_not_hold_up_the_stop(site_settings, tmp
 def test_a_database_without_tables_is_one_sentence(tmp_path):
     done = run({"ATTENDANCE_DATA_DIRECTORY": str(tmp_path), "ATTENDANCE_WEB_LISTEN": "127.0.0.1:0"})
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["Error: the database has no tables yet: run `attendance db upgrade`"]
+    where = f"sqlite:///{tmp_path}/attendance.db"
+    assert done.stderr.splitlines() == [f"Error: the database {where} has no tables yet: run `attendance db upgrade`"]
 
 
 def test_a_taken_port_is_one_sentence(site_settings):

@@ -4,10 +4,14 @@ import io
 import struct
 import zlib
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from webapp.tools.photos import MAX_BYTES, PhotoError, check_photo, name_of_photo
+from attendance.face_engine.images import decode_image
+from attendance.pictures import MOST_SCANS
+from tests.attendance.test_pictures import of_scans
+from webapp.tools.photos import MAX_BYTES, MAX_PIXELS, PhotoError, check_photo, name_of_photo, small_copy
 
 
 def encoded(image, kind="JPEG", **more):
@@ -58,6 +62,7 @@ def test_takes_a_phone_s_picture_of_several_pictures():
         (PHOTO[:4000], "damaged"),
         (PNG[:4000], "damaged"),
         (PNG[:4000] + b"x" + PNG[4001:], "damaged"),
+        (of_scans(2 * MOST_SCANS), "damaged"),
         (declared(60_000, 60_000), "more than 80 million pixels"),
         (declared(9_000, 9_000), "more than 80 million pixels"),
         (bytes(MAX_BYTES + 1), "larger than 10 MB"),
@@ -86,3 +91,82 @@ def test_what_cannot_be_enrolled_is_refused(data, message):
 )
 def test_a_name_is_shown_as_it_is_and_told_from_others(given, taken, name):
     assert name_of_photo(given, taken) == name
+
+
+def two_faced():
+    """A PNG that looks like one picture on white, and holds another one where transparency is dropped."""
+    across = np.tile(np.linspace(128, 255, 300), (300, 1))
+    down = np.tile(np.linspace(0, 127, 300), (300, 1)).T
+    alpha = (255 - across) * 255 / (255 - down)
+    layers = [Image.fromarray(layer.round().clip(0, 255).astype(np.uint8)) for layer in (down, alpha)]
+    assert np.abs(np.asarray(laid_on_white(Image.merge("LA", layers)), float)[..., 0] - across).max() < 2
+    return encoded(Image.merge("LA", layers), "PNG")
+
+
+def laid_on_white(picture):
+    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+
+
+def see_through(mode):
+    picture = Image.radial_gradient("L").convert("RGB")
+    picture.putalpha(Image.linear_gradient("L"))
+    return encoded(picture.convert(mode), "PNG")
+
+
+def with_one_colour_see_through(mode):
+    colour = 200 if mode == "L" else (200, 200, 200)
+    return encoded(Image.radial_gradient("L").convert(mode), "PNG", transparency=colour)
+
+
+def of_sixteen_bits():
+    rows = np.arange(256, dtype=np.uint16)[:, np.newaxis] * 256
+    return encoded(Image.fromarray(np.ascontiguousarray(np.broadcast_to(rows, (256, 256)))), "PNG")
+
+
+def called_red_green_blue(*, jfif):
+    """A JPEG whose components are named R, G and B: what its colours are, libjpeg tells by the segment JFIF."""
+    picture = Image.merge("RGB", [Image.linear_gradient("L"), Image.radial_gradient("L"), Image.new("L", (256, 256))])
+    data = bytearray(encoded(picture, quality=95))
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    for number, name in enumerate(b"RGB"):
+        data[frame + 10 + 3 * number] = name
+        data[scan + 5 + 2 * number] = name
+    return bytes(data if jfif else data[:2] + data[20:])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        two_faced(),
+        see_through("RGBA"),
+        see_through("LA"),
+        see_through("P"),
+        with_one_colour_see_through("L"),
+        with_one_colour_see_through("RGB"),
+        of_sixteen_bits(),
+        called_red_green_blue(jfif=True),
+        called_red_green_blue(jfif=False),
+        encoded(Image.radial_gradient("L").convert("RGB").convert("CMYK")),
+        encoded(Image.radial_gradient("L").convert("1"), "PNG"),
+    ],
+    ids=[
+        "two faces",
+        "RGBA",
+        "LA",
+        "P",
+        "L and a colour",
+        "RGB and a colour",
+        "16 bits",
+        "JFIF",
+        "no JFIF",
+        "CMYK",
+        "1",
+    ],
+)
+def test_who_decides_on_a_photo_sees_what_the_engine_sees(data):
+    check_photo(data)
+    seen = np.asarray(Image.open(io.BytesIO(small_copy(data))).convert("RGB"), float)
+    encoded_from = decode_image(data, max_pixels=MAX_PIXELS, upright=True).astype(float)
+    assert seen.shape == encoded_from.shape
+    assert np.abs(seen - encoded_from).mean() < 3  # the copy is a JPEG

@@ -17,7 +17,7 @@ from attendance.database.access.second_factors import (
 )
 from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.ask_password import ask_password
-from webapp.account.identity import current_account, sign_in
+from webapp.account.identity import begin_own_change, current_account, sign_in
 from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.account.second_factor.checking import CodeForm, check_code
@@ -25,7 +25,7 @@ from webapp.account.second_factor.codes import in_fours, new_secret, picture_of,
 from webapp.account.second_factor.required import is_required_of
 from webapp.account.sign_in import too_many
 from webapp.account.throttle import Attempt
-from webapp.tools.storage import begin_change, database
+from webapp.tools.storage import database
 
 blueprint = needs(Access.SIGNED_IN)(Blueprint("second_factor", __name__, url_prefix="/profile/second-step"))
 
@@ -58,7 +58,7 @@ def begin() -> ResponseReturnValue:
         if form.your_password.errors:
             answer = _page(begin=form)
             return too_many(wait, answer) if wait else (answer, 422)
-    db = begin_change()
+    db = begin_own_change()
     begin_set_up(db, account, new_secret(), now=utc_now())
     db.commit()
     return redirect(url_for("second_factor.page"))
@@ -78,7 +78,7 @@ def confirm_app() -> ResponseReturnValue:
     if step is None:
         form.code.errors = [gettext("This is not the code of now. Is the clock of the phone right?")]
         return _page(code=form), 422
-    db = begin_change()
+    db = begin_own_change()
     codes = confirm(db, account, secret, step, now=now)
     if codes is not None:
         noted(AuditAction.SECOND_FACTOR_ADDED, subject=account.email)
@@ -96,7 +96,7 @@ def make_codes() -> ResponseReturnValue:
     _form, refusal = _checked(account)
     if refusal is not None:
         return refusal
-    db = begin_change()
+    db = begin_own_change()
     codes = new_recovery_codes(db, account.id)
     noted(AuditAction.SECOND_FACTOR_RENEWED, subject=account.email)
     db.commit()
@@ -113,7 +113,7 @@ def remove() -> ResponseReturnValue:
     _form, refusal = _checked(account)
     if refusal is not None:
         return refusal
-    db = begin_change()
+    db = begin_own_change()
     noted(AuditAction.SECOND_FACTOR_REMOVED, subject=account.email)
     lift(db, account)
     db.commit()

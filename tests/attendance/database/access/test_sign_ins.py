@@ -12,10 +12,12 @@ from attendance.database.access.sign_ins import (
     begin_sign_in,
     counts,
     end_sign_ins,
+    locked_sign_in_of,
     note_use,
     sign_in_of,
     sign_ins_of,
 )
+from attendance.database.engine import begin_writing
 from attendance.database.models import Account, AccountRole, Course, Role, SignIn, Student, utc_now
 from tests.factories import is_signed_in, make_course, make_lecturer, make_sign_in, make_student
 
@@ -121,3 +123,36 @@ def test_it_ends_at_its_time(db, ada):
     assert counts(found, found.expires_at - timedelta(seconds=1))
     assert not counts(found, found.expires_at)
     assert sign_in_of(db, token + "x") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda db, ada: set_password(db, ada, "new hash"),
+        lambda db, ada: end_sign_ins(db, SignIn.account_id == ada.id),
+        lambda db, ada: give_role(db, ada.id, Role.ADMIN),
+    ],
+)
+def test_before_writing_it_is_read_as_it_is_now_whatever_was_read_before(db, sessions, ada, change):
+    token = make_sign_in(db, ada)
+    db.commit()
+    with sessions() as other:
+        found = sign_in_of(other, token)
+        assert found is not None
+        assert counts(found, utc_now())
+        other.commit()
+        change(db, ada)
+        db.commit()
+        begin_writing(other)
+        now = locked_sign_in_of(other, token)
+        assert now is None or not counts(now, utc_now())
+
+
+def test_a_student_or_nobody_is_read_so_too(db):
+    token = make_sign_in(db, make_student(db))
+    db.commit()
+    begin_writing(db)
+    found = locked_sign_in_of(db, token)
+    assert found is not None
+    assert counts(found, utc_now())
+    assert locked_sign_in_of(db, "in_nobody") is None

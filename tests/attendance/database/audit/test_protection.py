@@ -38,6 +38,9 @@ def log(engine: sa.Engine, db: Session) -> Session:
         "UPDATE audit_entry SET details = NULL WHERE student = 's1'",
         "DELETE FROM audit_entry WHERE student = 's1'",
         "DELETE FROM audit_entry",
+        "REPLACE INTO audit_entry (id, happened_at, action, actor_kind)"
+        " SELECT id, happened_at, 'account.signed_in', actor_kind FROM audit_entry",
+        "REPLACE INTO audit_entry (id, happened_at, action, actor_kind) VALUES (1, '2020-01-01', 'x', 'nobody')",
     ],
 )
 def test_no_statement_changes_or_deletes_what_was_noted(log, change):

@@ -8,7 +8,8 @@ import structlog
 
 from camera_client.backoff import Backoff
 from camera_client.frames import CapturedFrame
-from camera_client.spool import Spool, StoredFrame
+from camera_client.spool.folder import Spool
+from camera_client.spool.stored import StoredFrame
 
 _TIDY_INTERVAL_S = 60.0
 # A frame that was on the way whenever connections broke may be what breaks them.
@@ -44,10 +45,20 @@ class Replay:
         self._paused_until = clock()
         self._breaks: tuple[StoredFrame | None, int] = (None, 0)
         self._active = False
+        self._disputed = False
 
     def due_in(self) -> float | None:
-        """Seconds until a frame may be sent, 0 or more; None when there is none."""
+        """Seconds until a frame may be sent, 0 or more; None when there is none.
+
+        None may be sent while nobody can say when it was captured: the service refuses live frames then, too.
+        """
         if not len(self.spool):
+            return None
+        disputed = self.spool.clock.disputed
+        if disputed and not self._disputed:
+            log.error("replay_waits", frames=len(self.spool), reason="this machine's clock and the service's differ")
+        self._disputed = disputed
+        if disputed:
             return None
         return max(0.0, max(self._next_at, self._paused_until) - self._clock())
 
@@ -57,7 +68,7 @@ class Replay:
         found = self.spool.read_oldest()
         if found is not None and not self._active:
             self._active = True
-            log.info("replay_starts", frames=len(self.spool), oldest=found[0].captured_at.isoformat())
+            log.info("replay_starts", frames=len(self.spool), oldest=found[1].captured_at.isoformat())
         return found
 
     def answered(self, stored: StoredFrame) -> None:

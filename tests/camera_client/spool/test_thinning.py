@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from camera_client.thinning import frames_to_drop
+from camera_client.spool.thinning import frames_to_drop
 
 
 def after_dropping(times: list[int], excess: int) -> list[int]:

@@ -1,12 +1,11 @@
-"""Frames on disk while the service is away: bounded in bytes and in time, and whole whenever the program is killed.
+"""The folder of a camera's spool: bounded in bytes and in time, and whole whenever the program is killed.
 
-One file a frame, `<capture time in microseconds since 1970>-<CRC-32>.jpg`, which appears under its name when it is
-complete. What a power cut leaves of a file is told by the sum in its name. Files are not synced one by one: that would
-wear out a memory card to save, after a power cut, the last half minute (Linux writes back what is 30 s old).
+One file a frame, whose name says when it was captured (`StoredFrame`), and which appears under it when it is complete.
+What a power cut leaves of a file is told by the sum in its name. Files are not synced one by one: that would wear out a
+memory card to save, after a power cut, the last half minute (Linux writes back what is 30 s old).
 """
 
 import bisect
-import contextlib
 import hashlib
 import os
 import re
@@ -14,25 +13,22 @@ import shutil
 import stat
 import sys
 import threading
-import time
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from attendance.errors import AttendanceError
+from camera_client.clock import CameraClock, Moment, microseconds, settled, time_at
 from camera_client.frames import CapturedFrame
-from camera_client.thinning import frames_to_drop
+from camera_client.spool.starts import Starts
+from camera_client.spool.stored import FoundName, StoredFrame, read_name, taken_bytes, write_whole
+from camera_client.spool.thinning import frames_to_drop
 
-_NAME = re.compile(r"(-?[0-9]{1,18})-([0-9a-f]{8})\.jpg")
 _PART = ".part"
 _LOCK = "lock"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BLOCK_BYTES = 4096
-"""What file systems usually hand out at a time; a smaller file takes as much."""
 _SPARE = 8
 """When there is no room, one part in so many is freed at once: to choose well costs more than to delete."""
 
@@ -50,39 +46,12 @@ class SpoolLimits:
     Attributes:
         total_bytes: most that the frames take.
         free_bytes: least that stays free on the disk, whoever fills it.
-        age_s: frames are deleted after so many seconds on disk.
+        age_s: frames are deleted after so many seconds, by a clock that nobody can set.
     """
 
     total_bytes: int
     free_bytes: int
     age_s: float
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class StoredFrame:
-    """A frame on disk.
-
-    Attributes:
-        captured_us: capture time, microseconds since 1970, UTC.
-        check: CRC-32 of the JPEG.
-        taken_bytes: what it takes on disk.
-        stored_at: when it was stored, seconds since 1970.
-    """
-
-    captured_us: int
-    check: int
-    taken_bytes: int
-    stored_at: float
-
-    @property
-    def name(self) -> str:
-        """The name of its file."""
-        return f"{self.captured_us}-{self.check:08x}.jpg"
-
-    @property
-    def captured_at(self) -> datetime:
-        """When it was captured, UTC."""
-        return _EPOCH + timedelta(microseconds=self.captured_us)
 
 
 def folder_of(parent: Path, camera: str) -> Path:
@@ -94,25 +63,27 @@ def folder_of(parent: Path, camera: str) -> Path:
 class Spool:
     """The frames in one folder. Safe to use from several threads; the folder belongs to one program at a time."""
 
-    def __init__(self, folder: Path, limits: SpoolLimits, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, folder: Path, limits: SpoolLimits, *, clock: CameraClock | None = None) -> None:
         """Take the folder over, with the frames that an earlier run left in it.
 
         Args:
             folder: made if it does not exist; only this user may read it from now on.
             limits: what it is bounded by.
-            now: the clock, seconds since 1970.
+            clock: says when frames were captured, and how old they are; this machine's unless given.
 
         Raises:
             SpoolError: the folder cannot be used, or another program uses it.
         """
         self._folder = folder
         self._limits = limits
-        self._now = now
+        self.clock = CameraClock() if clock is None else clock
+        self._opened_offset_us = self.clock.offset_us
         self._guard = threading.Lock()
         self._frames: list[StoredFrame] = []
         self._bytes = 0
         self._troubled = False
-        self._looked_at = self._next_old_at = 0.0
+        self._looked_by = (False, 0)
+        self._next_old_us = 0
         self.stored = 0
         """Frames stored by this program."""
         self.thinned = 0
@@ -121,10 +92,13 @@ class Spool:
         """Frames deleted because of their age."""
         self.damaged = 0
         """Frames that could not be read back."""
+        self.without_time = 0
+        """Frames of before the machine's start, when nobody knew what time it was."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
             self._lock = _locked(folder / _LOCK)
+            self._starts = Starts(folder, self.clock)
         except OSError as error:
             raise SpoolError(f"the folder {folder} cannot be used: {error.strerror}") from None
         try:
@@ -151,20 +125,18 @@ class Spool:
             "spool_thinned": self.thinned,
             "spool_expired": self.expired,
             "spool_damaged": self.damaged,
+            "spool_without_time": self.without_time,
         }
 
     def keep(self, frame: CapturedFrame) -> bool:
         """Store a frame, at the cost of old ones if need be; False when the disk does not take it."""
-        size = -(-len(frame.jpeg) // _BLOCK_BYTES) * _BLOCK_BYTES
-        captured_us = (frame.captured_at - _EPOCH) // timedelta(microseconds=1)
+        stored = self._to_store(frame)
         with self._guard:
-            now = self._now()
-            self._delete_old(now)
-            stored = StoredFrame(captured_us, zlib.crc32(frame.jpeg), size, now)
+            self._delete_old()
             try:
-                problem = self._make_room(size)
+                problem = self._make_room(stored.taken_bytes)
                 if problem is None:
-                    self._write(stored, frame.jpeg)
+                    write_whole(self._folder / stored.name, frame.jpeg)
             except OSError as error:
                 problem = error.strerror or type(error).__name__
             if problem is not None:
@@ -172,20 +144,20 @@ class Spool:
                 return False
             self._troubled = False
             self._add(stored)
+            self._starts.note()
             self.stored += 1
         return True
 
     def read_oldest(self) -> tuple[StoredFrame, CapturedFrame] | None:
         """The frame captured first, which stays on disk; frames that are damaged are deleted on the way to it."""
         with self._guard:
-            self._delete_old(self._now())
+            self._delete_old()
             while self._frames:
                 stored = self._frames[0]
                 jpeg = self._read(stored)
                 if jpeg is not None:
-                    return stored, CapturedFrame(
-                        stored.captured_at, jpeg, f"spooled {stored.captured_at:%d %b %H:%M:%S}"
-                    )
+                    captured_at = time_at(self._time_us(stored))
+                    return stored, CapturedFrame(captured_at, jpeg, f"spooled {captured_at:%d %b %H:%M:%S}")
                 self._delete_one(stored)
                 self.damaged += 1
         return None
@@ -198,29 +170,74 @@ class Spool:
     def delete_old(self) -> None:
         """Delete the frames that have been here too long."""
         with self._guard:
-            self._delete_old(self._now())
+            self._delete_old()
+            if self._frames:
+                self._starts.note()
 
     def close(self) -> None:
         """Let another program use the folder. The frames stay."""
         os.close(self._lock)
 
     def _take_over(self) -> None:
+        nameless = 0
         for entry in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
+            path = Path(entry.path)
             if entry.name.endswith(_PART):  # its writer was killed
-                Path(entry.path).unlink()
+                path.unlink()
                 continue
-            match = _NAME.fullmatch(entry.name)
-            if match is None or not entry.is_file(follow_symlinks=False):
+            found = read_name(entry.name)
+            if found is None or not entry.is_file(follow_symlinks=False):
                 continue
-            status = entry.stat(follow_symlinks=False)
-            size = -(-status.st_size // _BLOCK_BYTES) * _BLOCK_BYTES
-            self._add(StoredFrame(int(match[1]), int(match[2], 16), size, status.st_mtime))
-        self._delete_old(self._now())
+            stored = self._found(found, entry.stat(follow_symlinks=False))
+            if stored is None:
+                path.unlink()
+                nameless += 1
+                continue
+            if found.moment is None:
+                path = path.replace(self._folder / stored.name)  # its age counts from now on, at the latest
+            self._add(stored)
+        if nameless:
+            self.without_time += nameless
+            log.warning(
+                "spooled_frames_without_time",
+                deleted=nameless,
+                advice="the machine was started again before a time server or the service told what time it was: NTP",
+            )
+        self._delete_old()
+
+    def _found(self, name: FoundName, status: os.stat_result) -> StoredFrame | None:
+        """A frame of an earlier program; None if nobody knew the time when it was captured."""
+        moment = name.moment or self._of_earlier_version(status.st_mtime)
+        place_us = name.captured_us if name.fixed else self._starts.time_us(moment)
+        if place_us is None:
+            return None
+        return StoredFrame(name.captured_us, name.check, moment, name.fixed, taken_bytes(status.st_size), place_us)
+
+    def _of_earlier_version(self, stored_at: float) -> Moment:
+        """When a frame was stored that was kept without a moment; now, if the clock is not known to be right."""
+        age_us = self.clock.now_us() - int(1e6 * stored_at) if self.clock.known else 0
+        return Moment(self.clock.machine.start, self.clock.machine.uptime_us() - max(0, age_us))
+
+    def _to_store(self, frame: CapturedFrame) -> StoredFrame:
+        fixed = frame.moment is None
+        moment = frame.moment or Moment(self.clock.machine.start, self.clock.machine.uptime_us())
+        captured_us = microseconds(frame.captured_at)
+        place_us = captured_us if fixed else self._opened_offset_us + moment.uptime_us
+        size = taken_bytes(len(frame.jpeg))
+        return StoredFrame(captured_us, zlib.crc32(frame.jpeg), moment, fixed, size, place_us)
+
+    def _time_us(self, stored: StoredFrame) -> int:
+        """When a frame was captured, by what is known now."""
+        known = None if stored.fixed else self._starts.time_us(stored.moment)
+        return stored.captured_us if known is None else settled(stored.captured_us, known)
 
     def _add(self, stored: StoredFrame) -> None:
-        place = bisect.bisect_left(self._frames, _identity(stored), key=_identity)
-        if place < len(self._frames) and _identity(self._frames[place]) == _identity(stored):
-            self._bytes -= self._frames.pop(place).taken_bytes  # the same picture again: its file was replaced
+        place = bisect.bisect_left(self._frames, stored.identity, key=_identity)
+        if place < len(self._frames) and self._frames[place].identity == stored.identity:
+            same = self._frames.pop(place)  # the same picture again
+            self._bytes -= same.taken_bytes
+            if same.name != stored.name:
+                (self._folder / same.name).unlink(missing_ok=True)
         self._frames.insert(place, stored)
         self._bytes += stored.taken_bytes
 
@@ -240,34 +257,45 @@ class Spool:
 
     def _thin(self, excess: int) -> None:
         places = frames_to_drop(
-            [stored.captured_us for stored in self._frames], [stored.taken_bytes for stored in self._frames], excess
+            [stored.place_us for stored in self._frames], [stored.taken_bytes for stored in self._frames], excess
         )
         if places:
             self._delete([self._frames[place] for place in places])
             self.thinned += len(places)
             log.info("spool_thinned", deleted=len(places), frames=len(self._frames), bytes=self._bytes)
 
-    def _delete_old(self, now: float) -> None:
-        if self._looked_at <= now < self._next_old_at:
+    def _delete_old(self) -> None:
+        uptime_us = self.clock.machine.uptime_us()
+        by = self.clock.known, self.clock.offset_us
+        if by == self._looked_by and uptime_us < self._next_old_us:
             return
-        # A time in the future is that of a clock which was set back since; such a frame would never grow old.
-        old = [stored for stored in self._frames if abs(now - stored.stored_at) > self._limits.age_s]
+        most_us = int(1e6 * self._limits.age_s)
+        ages = [(self._age_us(stored), stored) for stored in self._frames]
+        old = [stored for age_us, stored in ages if age_us > most_us]
         if old:
             self._delete(old)
             self.expired += len(old)
             log.warning("spooled_frames_too_old", deleted=len(old), frames=len(self._frames))
-        first = min((stored.stored_at for stored in self._frames), default=now)
-        self._looked_at, self._next_old_at = now, first + self._limits.age_s
+        oldest_us = max((age_us for age_us, _ in ages if age_us <= most_us), default=0)
+        self._looked_by, self._next_old_us = by, uptime_us + most_us - oldest_us
+
+    def _age_us(self, stored: StoredFrame) -> int:
+        """How old a frame is: by the machine's uptime, and by a clock that is known to be right if it was off since."""
+        least = self._starts.least_age_us(stored.moment)
+        then_us = self._starts.time_us(stored.moment)
+        if stored.moment.start == self.clock.machine.start or then_us is None or not self.clock.known:
+            return least
+        return max(least, self.clock.now_us() - then_us)
 
     def _delete(self, those: Collection[StoredFrame]) -> None:
-        gone = {_identity(stored) for stored in those}
-        self._frames = [stored for stored in self._frames if _identity(stored) not in gone]
+        gone = {stored.identity for stored in those}
+        self._frames = [stored for stored in self._frames if stored.identity not in gone]
         for stored in those:
             self._forget(stored)
 
     def _delete_one(self, stored: StoredFrame) -> None:
-        place = bisect.bisect_left(self._frames, _identity(stored), key=_identity)
-        if place < len(self._frames) and _identity(self._frames[place]) == _identity(stored):
+        place = bisect.bisect_left(self._frames, stored.identity, key=_identity)
+        if place < len(self._frames) and self._frames[place].identity == stored.identity:
             self._forget(self._frames.pop(place))
 
     def _forget(self, stored: StoredFrame) -> None:
@@ -276,20 +304,8 @@ class Spool:
             (self._folder / stored.name).unlink(missing_ok=True)
         except OSError as error:
             log.error("spooled_frame_not_deleted", file=stored.name, reason=error.strerror)
-
-    def _write(self, stored: StoredFrame, jpeg: bytes) -> None:
-        path = self._folder / stored.name
-        part = path.with_suffix(_PART)
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
-                file.write(jpeg)
-            os.utime(part, (stored.stored_at, stored.stored_at))
-            part.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
+        if not self._frames:
+            self._starts.forget()
 
     def _read(self, stored: StoredFrame) -> bytes | None:
         try:
@@ -310,7 +326,7 @@ class Spool:
 
 
 def _identity(stored: StoredFrame) -> tuple[int, int]:
-    return stored.captured_us, stored.check
+    return stored.identity
 
 
 def _locked(path: Path) -> int:

@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from camera_client.backoff import Backoff
 from camera_client.frames import CapturedFrame
-from camera_client.replay import Replay
-from camera_client.spool import Spool, SpoolLimits
+from camera_client.spool.folder import Spool, SpoolLimits
+from camera_client.spool.replay import Replay
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 

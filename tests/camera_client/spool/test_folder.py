@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import os
 import stat
 import subprocess
@@ -11,19 +12,25 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from camera_client.clock import CameraClock, Moment
 from camera_client.frames import CapturedFrame
-from camera_client.spool import Spool, SpoolError, SpoolLimits, StoredFrame, folder_of
+from camera_client.spool.folder import Spool, SpoolError, SpoolLimits, folder_of
+from camera_client.spool.stored import FoundName, StoredFrame, read_name
+from tests.camera_client.clocks import OtherClock
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 BLOCK = 4096
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.time = START.timestamp()
+class Clock(CameraClock):
+    """Right, and kept by a time server."""
 
-    def __call__(self) -> float:
-        return self.time
+    def __init__(self) -> None:
+        self.it = OtherClock(server=True)
+        super().__init__(self.it)
+
+    def passes(self, seconds: float) -> None:
+        self.it.passes(seconds)
 
 
 @pytest.fixture
@@ -56,7 +63,7 @@ def seconds(frames: list[CapturedFrame]) -> list[int]:
 
 
 def test_frames_come_back_in_order_of_capture_with_their_times_and_leave_nothing(tmp_path: Path, clock: Clock) -> None:
-    spool = Spool(tmp_path / "a" / "b", limits(), now=clock)
+    spool = Spool(tmp_path / "a" / "b", limits(), clock=clock)
     for number in (3, 1, 2):
         assert spool.keep(frame(number))
     assert (len(spool), spool.taken_bytes) == (3, 3 * BLOCK)
@@ -80,29 +87,27 @@ def test_only_the_cameras_user_can_look(tmp_path: Path) -> None:
 
 
 def test_a_later_run_goes_on_with_what_is_there(tmp_path: Path, clock: Clock) -> None:
-    first = Spool(tmp_path, limits(), now=clock)
+    first = Spool(tmp_path, limits(), clock=clock)
     for number in range(3):
         first.keep(frame(number))
     first.close()
-    second = Spool(tmp_path, limits(), now=clock)
+    second = Spool(tmp_path, limits(), clock=clock)
     assert (len(second), second.taken_bytes) == (3, 3 * BLOCK)
     assert seconds(emptied(second)) == [0, 1, 2]
 
 
 def test_torn_and_strange_files_are_skipped_and_told(tmp_path: Path, clock: Clock) -> None:
-    first = Spool(tmp_path, limits(), now=clock)
+    first = Spool(tmp_path, limits(), clock=clock)
     for number in range(5):
         first.keep(frame(number))
     first.close()
     torn, empty, gone = files(tmp_path)[:3]
     torn.write_bytes(torn.read_bytes()[:50])
     empty.write_bytes(b"")
-    for path in (torn, empty):
-        os.utime(path, (clock.time, clock.time))
     (tmp_path / "1-00000000.part").write_bytes(b"\xff\xd8 half")
     (tmp_path / "holiday.jpg").write_bytes(b"mine")
     (tmp_path / "5-00000000.jpg").symlink_to("/etc/passwd")
-    second = Spool(tmp_path, limits(), now=clock)
+    second = Spool(tmp_path, limits(), clock=clock)
     assert not (tmp_path / "1-00000000.part").exists()
     gone.unlink()
     with capture_logs() as events:
@@ -117,9 +122,9 @@ def test_torn_and_strange_files_are_skipped_and_told(tmp_path: Path, clock: Cloc
 
 
 def test_old_frames_are_thinned_when_it_is_full(tmp_path: Path, clock: Clock) -> None:
-    spool = Spool(tmp_path, limits(8), now=clock)
+    spool = Spool(tmp_path, limits(8), clock=clock)
     for number in range(40):
-        clock.time += 1
+        clock.passes(1)
         assert spool.keep(frame(number))
         assert len(files(tmp_path)) == len(spool) <= 8
     kept = seconds(emptied(spool))
@@ -131,18 +136,18 @@ def test_old_frames_are_thinned_when_it_is_full(tmp_path: Path, clock: Clock) ->
 
 
 def test_the_bound_holds_for_frames_of_any_size_and_for_an_earlier_runs(tmp_path: Path, clock: Clock) -> None:
-    first = Spool(tmp_path, limits(100), now=clock)
+    first = Spool(tmp_path, limits(100), clock=clock)
     for number in range(60):
         first.keep(frame(number, 100 + 700 * (number % 10)))
     first.close()
-    second = Spool(tmp_path, limits(10), now=clock)
+    second = Spool(tmp_path, limits(10), clock=clock)
     assert second.keep(frame(99, 9000))
     assert second.taken_bytes <= 10 * BLOCK
     assert sum(-(-path.stat().st_size // BLOCK) * BLOCK for path in files(tmp_path)) == second.taken_bytes
 
 
 def test_a_frame_larger_than_the_spool_costs_no_other(tmp_path: Path, clock: Clock) -> None:
-    spool = Spool(tmp_path, limits(3), now=clock)
+    spool = Spool(tmp_path, limits(3), clock=clock)
     spool.keep(frame(1))
     with capture_logs() as events:
         assert not spool.keep(frame(2, 4 * BLOCK))
@@ -153,10 +158,10 @@ def test_a_frame_larger_than_the_spool_costs_no_other(tmp_path: Path, clock: Clo
 
 
 def test_the_disks_free_space_is_left_and_given_back(tmp_path: Path, clock: Clock) -> None:
-    first = Spool(tmp_path, limits(), now=clock)
+    first = Spool(tmp_path, limits(), clock=clock)
     first.keep(frame(1))
     first.close()
-    second = Spool(tmp_path, limits(free_bytes=10**18), now=clock)
+    second = Spool(tmp_path, limits(free_bytes=10**18), clock=clock)
     with capture_logs() as events:
         assert not second.keep(frame(2))
         assert not second.keep(frame(3))
@@ -166,25 +171,29 @@ def test_the_disks_free_space_is_left_and_given_back(tmp_path: Path, clock: Cloc
 
 
 def test_frames_grow_old_by_their_time_on_disk(tmp_path: Path, clock: Clock) -> None:
-    spool = Spool(tmp_path, limits(age_s=100), now=clock)
+    spool = Spool(tmp_path, limits(age_s=100), clock=clock)
     spool.keep(frame(-50_000))  # a recording's: captured long ago
-    clock.time += 60
+    clock.passes(60)
     spool.keep(frame(1))
-    clock.time += 60
+    clock.passes(60)
     with capture_logs() as events:
         spool.delete_old()
     assert [event["event"] for event in events] == ["spooled_frames_too_old"]
     assert len(files(tmp_path)) == 1
     spool.close()
-    clock.time += 60
-    assert len(Spool(tmp_path, limits(age_s=100), now=clock)) == 0
+    clock.passes(60)
+    assert len(Spool(tmp_path, limits(age_s=100), clock=clock)) == 0
     assert files(tmp_path) == []
 
 
-def test_a_clock_that_is_set_back_keeps_no_frame_for_ever(tmp_path: Path, clock: Clock) -> None:
-    spool = Spool(tmp_path, limits(age_s=100), now=clock)
+@pytest.mark.parametrize("step_s", [-3600, 3600, 3 * 86_400])
+def test_a_clock_that_is_set_makes_no_frame_older_or_younger(tmp_path: Path, clock: Clock, step_s: int) -> None:
+    spool = Spool(tmp_path, limits(age_s=100), clock=clock)
     spool.keep(frame(1))
-    clock.time -= 3600
+    clock.it.wrong_s += step_s
+    clock.passes(90)
+    assert spool.read_oldest() is not None
+    clock.passes(11)
     assert spool.read_oldest() is None
     assert (files(tmp_path), spool.expired) == ([], 1)
 
@@ -205,7 +214,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_disk_that_fails_is_told_once_until_it_works_again(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "spool"
-    spool = Spool(folder, limits(), now=clock)
+    spool = Spool(folder, limits(), clock=clock)
     folder.rename(tmp_path / "away")
     with capture_logs() as events:
         assert not spool.keep(frame(1))
@@ -232,7 +241,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_costs_old_frames_first_and_then_nothing_but_the_frame(small_disk: Path, clock: Clock) -> None:
-    spool = Spool(small_disk / "spool", limits(), now=clock)
+    spool = Spool(small_disk / "spool", limits(), clock=clock)
     with capture_logs() as events:
         for number in range(200):
             assert spool.keep(frame(number, 5000))
@@ -256,23 +265,23 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path, clock: Clock
     """A limit of the kernel on the size of files stands for the disk that turns out full while it is written."""
     program = f"""
 import resource, signal, sys
-from tests.camera_client.test_spool import Clock, Spool, files, frame, limits
+from tests.camera_client.spool.test_folder import Clock, Spool, files, frame, limits
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-spool = Spool(Path({str(tmp_path)!r}), limits(), now=Clock())
+spool = Spool(Path({str(tmp_path)!r}), limits(), clock=Clock())
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 print(spool.keep(frame(1, 50_000)), spool.keep(frame(2, 50_000)), spool.keep(frame(3, 10_000)))
 """
     result = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=Path(__file__).parents[3]
     )
     assert "False False True" in result.stdout
     assert (result.stdout + result.stderr).count("frames_not_spooled") == 1
-    assert [path.name for path in sorted(tmp_path.iterdir())][1:] == ["lock"]
+    assert [path.name for path in sorted(tmp_path.iterdir())][1:] == ["clock.json", "lock"]
 
 
 def test_several_threads_may_use_it(tmp_path: Path, clock: Clock) -> None:
-    spool = Spool(tmp_path, limits(20), now=clock)
+    spool = Spool(tmp_path, limits(20), clock=clock)
     threads = [
         threading.Thread(target=lambda part=part: [spool.keep(frame(4 * n + part)) for n in range(50)])
         for part in range(4)
@@ -288,7 +297,7 @@ def test_several_threads_may_use_it(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_the_same_picture_again_is_one_file(tmp_path: Path, clock: Clock) -> None:
-    spool = Spool(tmp_path, limits(), now=clock)
+    spool = Spool(tmp_path, limits(), clock=clock)
     spool.keep(frame(1))
     spool.keep(frame(1))
     assert (len(spool), spool.taken_bytes) == (1, BLOCK)
@@ -305,6 +314,10 @@ def test_cameras_of_any_name_have_folders_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_name_says_when_a_frame_was_captured() -> None:
-    stored = StoredFrame(1_772_438_400_000_001, 0xAB, BLOCK, 0.0)
-    assert stored.name == "1772438400000001-000000ab.jpg"
-    assert stored.captured_at == START + timedelta(microseconds=1)
+    stored = StoredFrame(1_772_438_400_000_001, 0xAB, Moment("5666e643173c", 12_345_678), False, BLOCK, 1)
+    assert stored.name == "1772438400000001-000000ab-5666e643173c-12345678.jpg"
+    assert read_name(stored.name) == FoundName(1_772_438_400_000_001, 0xAB, stored.moment, False)
+    fixed = dataclasses.replace(stored, fixed=True)
+    assert fixed.name == "1772438400000001-000000ab-5666e643173c-12345678r.jpg"
+    assert read_name(fixed.name) == FoundName(1_772_438_400_000_001, 0xAB, stored.moment, True)
+    assert read_name("1772438400000001-000000ab.jpg") == FoundName(1_772_438_400_000_001, 0xAB, None, True)

@@ -1,0 +1,62 @@
+"""Where the packages of a release come from, and which of the optional ones it has."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.installer.places import SOURCE, InstallError
+
+_TRACING = "lib/python*/site-packages/opentelemetry/exporter/otlp"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """What pip is told.
+
+    Attributes:
+        wheelhouse: a folder that `make wheelhouse` made; None: the package index.
+        tracing: whether OpenTelemetry is among them.
+    """
+
+    wheelhouse: Path | None = None
+    tracing: bool = False
+
+    @property
+    def source(self) -> list[str]:
+        """Pip's options: from where."""
+        if self.wheelhouse is None:
+            return []
+        return ["--no-index", "--find-links", str(self.wheelhouse)]
+
+    @property
+    def locks(self) -> list[Path]:
+        """The lock files, in their order; the first has what the others are built with."""
+        names = ["build", "runtime", *(["tracing"] if self.tracing else [])]
+        return [SOURCE / "locks" / f"{name}.txt" for name in names]
+
+    @property
+    def advice(self) -> str:
+        """What may help when pip fails."""
+        if self.wheelhouse is None:
+            return "a machine without internet takes packages from a folder: docs/operations.md, *Without internet*"
+        return (
+            f"{self.wheelhouse} may be of another version of the system, of Python or of the processor: make it again "
+            "(make wheelhouse) from this source, with this machine's version of Python"
+        )
+
+
+def choose_packages(current: Path, *, tracing: bool | None, wheelhouse: Path | None) -> Packages:
+    """Decide for this run.
+
+    Args:
+        current: the environment in use; need not be there.
+        tracing: whether OpenTelemetry is wanted; None: as the environment in use has it, however it came there.
+        wheelhouse: as the operator named it.
+
+    Raises:
+        InstallError: there is no such folder, or it holds no packages.
+    """
+    if wheelhouse is not None and not any(wheelhouse.glob("*.whl")):
+        raise InstallError(f"--wheelhouse: {wheelhouse} is no folder of packages; `make wheelhouse` makes one")
+    has = any(current.glob(_TRACING))
+    folder = None if wheelhouse is None else wheelhouse.absolute()
+    return Packages(wheelhouse=folder, tracing=has if tracing is None else tracing)
