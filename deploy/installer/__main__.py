@@ -7,7 +7,7 @@ from dataclasses import replace
 from deploy.installer import database, running, site
 from deploy.installer.answers import Answers, Wishes, parse, read_answers, read_remembered, read_wishes, remember
 from deploy.installer.checks import check, check_root
-from deploy.installer.packages import choose_packages
+from deploy.installer.packages import Packages, choose_packages
 from deploy.installer.places import InstallError, Places
 from deploy.installer.release import fetch_models, prepare_release, use_release
 from deploy.installer.removal import check_removal, uninstall
@@ -30,11 +30,14 @@ def main(words: Sequence[str] | None = None) -> int:
         if given.uninstall:
             uninstall(places, before, delete_data=given.delete_data is not None)
         else:
-            answers, wishes = read_answers(before, given), read_wishes(given)
+            wishes = read_wishes(given)
+            answers = read_answers(before, given)
+            environment = places.at("/opt/attendance/current/venv")
+            packages = choose_packages(environment, tracing=answers.tracing, wheelhouse=wishes.wheelhouse)
             check(places, answers, wishes, before)
             if wishes.timezone is None and read_settings(places) is None:
                 wishes = replace(wishes, timezone=choose_zone(places))
-            _install(places, answers, wishes)
+            _install(places, answers, wishes, packages)
     except (InstallError, PermissionError) as error:
         print(f"deploy/install: {error}", file=sys.stderr)  # noqa: T201
         for line in places.notes:  # a password among them is shown once
@@ -45,9 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
-    environment = places.at("/opt/attendance/current/venv")
-    packages = choose_packages(environment, tracing=answers.tracing, wheelhouse=wishes.wheelhouse)
+def _install(places: Places, answers: Answers, wishes: Wishes, packages: Packages) -> None:
     running.make_users(places)
     site.make_folders(places)
     release = prepare_release(places, answers.venv, packages)
