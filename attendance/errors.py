@@ -22,8 +22,10 @@ and is not drawn::
       EntryChangedError  an entry of a register was changed after the person who corrects had looked at it
       ExcuseError  an excuse lacks something or makes no sense
       DisputeError  an entry cannot be called wrong so, or not be answered so
+      ZonesError  zones of a camera's picture make no sense, or leave nothing to search
       HeldError  a sighting that is held cannot be answered so
       ProposalError  photos of a student cannot be proposed or decided so
+      TicketError  a ticket of the aiming view opens nothing, or not this
       EngineError  the face engine
         EngineChoiceError  no such engine, runtime, precision or detector
         ModelError  a model file or a runtime is missing or broken
@@ -32,6 +34,8 @@ and is not drawn::
         ImageError  an image that is none
           ImageTooLargeError  an image with too many pixels
       GalleryError  an index is missing, damaged or another model's
+        IndexRefusedError  an index from another machine is not taken
+      SourceAwayError  the machine from which the index comes does not give it
       StoreError  a store cannot be read, written or used
       LayoutError  what a store holds are not names and encodings
       ProvenanceError  what a store says of its photos is not what we write
@@ -48,6 +52,7 @@ and is not drawn::
       StartError  the recognition service cannot start
       ServerSetupError  a server's settings cannot be used
       TracingError  traces were asked for and cannot be had
+      AimingError  the aiming view has no picture to show
       OutboxError  the outbox cannot be opened, read or written
       TimetableUnavailable  the sessions of now are not known
       EngineDiedError  the engine's process ended
@@ -68,6 +73,7 @@ and is not drawn::
           InternalServiceError  something failed that should not
       SecretKeyError  the dashboard's key cannot be read or made
       ListenError  the dashboard's address cannot be listened on
+      NoPictureError  a recognition service shows no picture of a camera
       NoLongerWantedError  a mail that waits has nothing to say any more
       MailServerError  the mail server takes nothing now
       MailPutOffError  the mail server did not take a mail for now

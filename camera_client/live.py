@@ -14,6 +14,7 @@ from camera_client.backoff import Backoff
 from camera_client.clock import MachineClock
 from camera_client.decoding.opencv import OpenCvReader
 from camera_client.decoding.opening import open_address
+from camera_client.decoding.places import LONGEST_SPOILED_S
 from camera_client.decoding.reader import InterlacedError, VideoReader
 from camera_client.decoding.watching import PictureWatch
 from camera_client.frames import CapturedFrame, SampleGrid, SourceError
@@ -136,15 +137,21 @@ class LiveCamera:
 
     def _read(self, reader: VideoReader, grid: SampleGrid, stop: threading.Event) -> Iterator[CapturedFrame]:
         watch = PictureWatch(self.name)
+        spoiled_until = 0.0
         while not stop.is_set() and reader.grab():
             taken = self._clock.read()
-            if reader.broke or not grid.takes(time.monotonic()):
+            now = time.monotonic()
+            if reader.broke:
+                spoiled_until = now + LONGEST_SPOILED_S
+            elif reader.stands_alone:
+                spoiled_until = now
+            if now < spoiled_until or not grid.takes(now):
                 continue
             image = reader.retrieve()
             if image is None:
                 continue
             self._backoff.reset()
-            watch.see(image, time.monotonic())
+            watch.see(image, now)
             try:
                 yield CapturedFrame(taken.at, self._encoder.encode(image), moment=taken.moment)
             except PictureError as error:

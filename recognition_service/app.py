@@ -29,12 +29,15 @@ from attendance.settings.model import TimeoutAction
 from recognition_service.access.auth import AuthInterceptor, CameraIdentity, TokenDirectory
 from recognition_service.access.server import build_server
 from recognition_service.access.throttle import PeerThrottle
+from recognition_service.aiming.server import AimingServer
+from recognition_service.aiming.views import AimingViews
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.work import BuildEngine
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.erasing import ErasureWatch
 from recognition_service.evidence.flow import CameraFlow
+from recognition_service.evidence.frame_plan import frame_plan
 from recognition_service.evidence.gallery_watch import GalleryWatch
 from recognition_service.evidence.observing import Observers
 from recognition_service.evidence.recognisable import RecognisableWatch
@@ -44,9 +47,13 @@ from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.presentation.impossible import Whereabouts
 from recognition_service.presentation.judging import PresentationJudge
+from recognition_service.replication.fetching import replica_of
+from recognition_service.replication.giving import IndexGiver
+from recognition_service.replication.telling import state_of
 from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
 from recognition_service.streams.camera_stream import StreamTools
+from recognition_service.streams.health import HealthLog, watch_health
 from recognition_service.streams.hub import StreamHub
 from recognition_service.streams.watch import CameraWatch
 from recognition_service.telemetry.metrics import Metrics, StateCollector
@@ -57,6 +64,7 @@ from recognition_service.telemetry.transaction_times import time_transactions
 
 _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2
+_AIMING_THREADS = 2
 _BATCHES_END_S = 10.0
 _LARGE_S = 1.0
 """A batch that the engine needs so long for keeps memory while others have their turns."""
@@ -104,6 +112,8 @@ class RecognitionService:
         self._opens_tracing = tracing is None
         self._liveness: LivenessModel | None = None
         self._whereabouts = Whereabouts()
+        self._health_log = HealthLog()
+        self._replica = replica_of(settings, self._metrics.index_asked)
 
     @property
     def port(self) -> int:
@@ -167,6 +177,9 @@ class RecognitionService:
             self._tracing = open_tracing(address, service.tracing_ratio)
         self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
         settings = self._settings
+        if self._replica is not None:
+            self._parts.push_async_callback(self._replica.close)
+            await self._replica.begin()
         build, rules = await asyncio.to_thread(self._choose_models)
         self._liveness = await asyncio.to_thread(self._load_liveness)
         sessions = await self._open_database()
@@ -185,16 +198,24 @@ class RecognitionService:
             self._executor(1, "readiness"),  # look-ups wait for a database that is frozen
             engine_ready=lambda: self._worker.ready,
             gallery=lambda: self.gallery,
+            index_problem=lambda: (self._replica.problem or "it is being fetched") if self._replica else None,
         )
         await readiness.begin()
 
         tokens = TokenDirectory(sessions, lookups)
         tools = self._stream_tools(batcher, flows, timetable, outbox, rules)
-        hub = StreamHub(tools, most=settings.service.max_streams)
+        hub = self._hub = StreamHub(tools, most=settings.service.max_streams)
         servicer = RecognitionServicer(
-            hub=hub, tools=tools, batcher=batcher, engine=self._worker, gallery=self._gallery, outbox=outbox
+            hub=hub,
+            tools=tools,
+            batcher=batcher,
+            engine=self._worker,
+            gallery=self._gallery,
+            outbox=outbox,
+            giver=IndexGiver(settings),
         )
         self._serve_metrics(outbox, batcher, hub, readiness)
+        aiming = self._serve_aiming(tools.aiming, sessions)
         guard = AuthInterceptor(tokens, self._metrics.call_refused, PeerThrottle(settings.service.max_refusals))
         self._server, self._port = build_server(settings.service, servicer, guard, self._health)
         self._parts.push_async_callback(self._drain, self._server, hub, servicer)
@@ -206,6 +227,9 @@ class RecognitionService:
         await self._gallery.load(info)
         self._watch("readiness", readiness.watch())
         self._watch("gallery", self._gallery.watch())
+        if self._replica is not None:
+            self._replica.use_engine(info)
+            self._watch("replica", self._replica.watch())
         self._watch("recognisable", RecognisableWatch(lambda: self.gallery, sessions, lookups).watch())
         self._erasures = ErasureWatch(
             self.name,
@@ -216,9 +240,14 @@ class RecognitionService:
             whereabouts=self._whereabouts,
             gallery=lambda: self.gallery,
             forget=hub.forget,
+            state=lambda: state_of(self.address, self.gallery, self._replica, outbox),
+            replica=self._replica,
         )
         self._watch("erasures", self._erasures.watch())
-        self._watch("cameras", CameraWatch(hub, tokens, sessions, self._executor(1, "cameras")).watch())
+        writes = self._executor(1, "health")
+        self._watch("health", watch_health(self._health_log, hub.live_cameras, outbox, writes))
+        cameras = self._executor(1, "cameras")
+        self._watch("cameras", CameraWatch(hub, tokens, sessions, cameras, aiming_address=aiming.address).watch())
 
     def _choose_models(self) -> tuple[BuildEngine, MatchingRules]:
         """The engine, and what is decided by with its models."""
@@ -253,9 +282,19 @@ class RecognitionService:
             waiting=lambda: batcher.waiting,
             cameras=lambda: [stream.state for stream in tuple(hub.streams.values())],
             ready=lambda: not readiness.missing(),
+            replica=self._replica,
         )
         self._metrics.registry.register(StateCollector(sources))
         self._parts.enter_context(self._metrics_server)
+
+    def _serve_aiming(self, views: AimingViews, sessions: sessionmaker[Session]) -> AimingServer:
+        """Open the aiming view; it closes before what it reads from."""
+        service = self._settings.service
+        self._parts.push_async_callback(views.close)
+        aiming = AimingServer(service.aiming_listen, service.aiming_address, views, sessions)
+        aiming.start()
+        self._parts.push_async_callback(asyncio.to_thread, aiming.close)
+        return aiming
 
     def _stream_tools(
         self,
@@ -284,17 +323,27 @@ class RecognitionService:
                 judge=judge(camera.room_id),
             )
 
+        pipeline = Pipeline(
+            batcher,
+            self._executor(service.decode_threads, "decode"),
+            self._metrics,
+            max_bytes=service.max_message_bytes,
+            max_pixels=self._settings.engine.max_pixels,
+            expected_s=self._worker.expected_s,
+            smallest_face=service.smallest_face or rules.smallest_sought,
+            crops=self._liveness is not None,
+        )
+        aiming = AimingViews(
+            pipeline,
+            self._executor(_AIMING_THREADS, "aiming"),
+            rules,
+            session_counts=lambda room_id, moment: bool(frame_plan(timetable.plans(room_id, moment), moment)),
+            connected=lambda camera_id: camera_id in self._hub.streams,
+            max_pixels=self._settings.engine.max_pixels,
+        )
         return StreamTools(
-            pipeline=Pipeline(
-                batcher,
-                self._executor(service.decode_threads, "decode"),
-                self._metrics,
-                max_bytes=service.max_message_bytes,
-                max_pixels=self._settings.engine.max_pixels,
-                expected_s=self._worker.expected_s,
-                smallest_face=service.smallest_face or rules.smallest_sought,
-                crops=self._liveness is not None,
-            ),
+            pipeline=pipeline,
+            aiming=aiming,
             flow_of=flow_of,
             executor=flows,
             statistics=self._statistics,
@@ -307,6 +356,7 @@ class RecognitionService:
             max_rate=service.max_camera_rate,
             skip_unchanged_s=service.skip_unchanged_s,
             tracing=self._tracing,
+            health=self._health_log,
             keeps_views=rules.presentation is Presentation.HOLD,
         )
 
@@ -364,6 +414,7 @@ class RecognitionService:
         log.info("draining", streams=len(hub.streams))
         await self._health.enter_graceful_shutdown()
         hub.drain("the service is stopping")
+        servicer.stop_giving()
         stopping = asyncio.create_task(server.stop(self._settings.service.drain_s))
         idle = asyncio.create_task(servicer.wait_idle())
         await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,6 +1,8 @@
 """Addresses to listen on, how many connections may be open, and the error of a server that cannot be set up."""
 
+import ipaddress
 import resource
+import socket
 
 import structlog
 
@@ -31,6 +33,16 @@ def checked_address(listen: str, setting: str) -> tuple[str, int]:
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > _LARGEST_PORT:
         raise ServerSetupError(f"{setting}: {listen!r} is no address and port, e.g. 127.0.0.1:50051")
     return host, int(port)
+
+
+def address_for_others(address: str) -> str:
+    """At which others reach a server that listens on an address: on every address of the machine, by its name."""
+    host, _, port = address.rpartition(":")
+    try:
+        everywhere = ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        everywhere = False
+    return f"{socket.gethostname()}:{port}" if everywhere else address
 
 
 def allowed_connections(wanted: int) -> int:

@@ -14,12 +14,14 @@ from attendance.face_engine.interface import EngineInfo
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.access.auth import CameraIdentity, current_identity
+from recognition_service.access.guarding import CallRefusedError
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.pipeline import FoundFaces
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.errors import ServiceError, UnavailableError
 from recognition_service.evidence.gallery_watch import GalleryWatch
 from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.replication.giving import IndexGiver
 from recognition_service.replies import encoded_face, recognized_face
 from recognition_service.status import status_message
 from recognition_service.streams.camera_stream import Context, StreamRefusedError, StreamTools
@@ -44,6 +46,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         engine: EngineWorker,
         gallery: GalleryWatch,
         outbox: Outbox,
+        giver: IndexGiver,
     ) -> None:
         """Put the parts together.
 
@@ -54,6 +57,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
             engine: asked what it is.
             gallery: whose matcher names faces.
             outbox: asked for its depth.
+            giver: gives the index to other machines.
         """
         self._hub = hub
         self._tools = tools
@@ -61,9 +65,14 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._engine = engine
         self._gallery = gallery
         self._outbox = outbox
+        self._giver = giver
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    def stop_giving(self) -> None:
+        """End the calls that fetch the index: they go on where they were, at the service that comes after."""
+        self._giver.stop()
 
     async def wait_idle(self) -> None:
         """Wait until no call of this contract is open."""
@@ -105,6 +114,11 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
                 model=engine.model,
             )
 
+    async def GetIndex(self, request: pb.GetIndexRequest, context: AnyContext) -> None:  # noqa: N802
+        """See the contract."""
+        async with self._boundary(context):
+            await self._giver.give(request, context)
+
     async def GetStatus(self, request: pb.GetStatusRequest, context: AnyContext) -> pb.GetStatusResponse:  # noqa: N802
         """See the contract."""
         async with self._boundary(context):
@@ -126,7 +140,7 @@ class RecognitionServicer(pb_grpc.RecognitionServiceServicer):
         self._idle.clear()
         try:
             yield
-        except (ServiceError, StreamRefusedError) as error:
+        except (ServiceError, StreamRefusedError, CallRefusedError) as error:
             await _abort(context, error.status, str(error))
         except grpc.aio.InternalError:
             log.info("call_broken_off", peer=context.peer())

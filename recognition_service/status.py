@@ -107,6 +107,7 @@ class Readiness:
         *,
         engine_ready: Callable[[], bool],
         gallery: Callable[[], Gallery | None],
+        index_problem: Callable[[], str | None] = lambda: None,
         interval_s: float = 0.5,
         outbox_every: int = 4,
     ) -> None:
@@ -118,6 +119,7 @@ class Readiness:
             executor: where the outbox is looked at.
             engine_ready: whether the engine answers.
             gallery: the index in use.
+            index_problem: why no index comes from another machine; None: it comes, or is built here.
             interval_s: from one look to the next, seconds.
             outbox_every: see `outbox`.
         """
@@ -126,6 +128,7 @@ class Readiness:
         self._executor = executor
         self._engine_ready = engine_ready
         self._gallery = gallery
+        self._index_problem = index_problem
         self._interval_s = interval_s
         self._outbox_every = outbox_every
         self._outbox_problem: str | None = "the outbox was not looked at yet"
@@ -165,7 +168,7 @@ class Readiness:
         if not self._engine_ready():
             reasons.append("the engine is not ready")
         if self._gallery() is None:
-            reasons.append("no index is loaded: run `attendance index build`")
+            reasons.append(f"no index is loaded: {self._index_problem() or 'run `attendance index build`'}")
         if self._outbox_problem is not None:
             reasons.append(self._outbox_problem)
         return reasons

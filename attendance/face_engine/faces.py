@@ -3,14 +3,17 @@
 Whoever has both frames and tracks may decide in between which faces need no encoding.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.face_engine.detection.areas import areas_of, merged
 from attendance.face_engine.interface import EngineError, Face, FaceBoxes, FaceEngine, Image
 from attendance.face_engine.pieces import EngineInPieces, Search
+from attendance.zones import EVERYWHERE, Zones
 
 # ITU-R BT.601 luma.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -51,7 +54,12 @@ def find_faces(
 
 
 def find_in_pieces(
-    engine: FaceEngine, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+    engine: FaceEngine,
+    images: Sequence[Image],
+    *,
+    upsample: int | None = None,
+    smallest_face: int | None = None,
+    zones: Zones = EVERYWHERE,
 ) -> Iterator[PieceOfWork]:
     """Find and encode the faces of each image, in pieces between which others may use the engine.
 
@@ -63,6 +71,9 @@ def find_in_pieces(
         images: as for `find_faces`.
         upsample: as for `FaceEngine.detect`.
         smallest_face: the same.
+        zones: where faces count, in each of the images. What they leave out is not searched as far as that saves
+            anything, and a face whose centre lies there is neither encoded nor an answer. Boxes and landmarks are in
+            pixels of the image all the same.
 
     Yields:
         What each piece was for; each image's faces come once.
@@ -71,14 +82,18 @@ def find_in_pieces(
         ImageError: as for `FaceEngine.detect`.
         EngineError: the engine gave more or fewer answers than it was asked for.
     """
-    search = _search(engine, images, upsample, smallest_face)
+    work = (
+        _search_zones(engine, images, upsample, smallest_face, zones)
+        if zones
+        else _search(engine, images, upsample, smallest_face)
+    )
     while True:
         try:
-            places = next(search)
+            places = next(work)
         except StopIteration as over:
             found: list[FaceBoxes] = over.value
             break
-        yield PieceOfWork({place: 1 / len(places) for place in places})
+        yield PieceOfWork({place: parts / len(places) for place, parts in Counter(places).items()})
     _require_count("detection", len(found), len(images))
     faces: dict[int, list[Face]] = {place: [] for place in range(len(images))}
     for part in _encoding_parts([len(boxes.scores) for boxes in found]):
@@ -100,6 +115,26 @@ def _search(engine: FaceEngine, images: Sequence[Image], upsample: int | None, s
     if images:
         yield range(len(images))
     return found
+
+
+def _search_zones(
+    engine: FaceEngine, images: Sequence[Image], upsample: int | None, smallest_face: int | None, zones: Zones
+) -> Search:
+    """The faces that lie in zones; each area of an image is searched as an image of its own."""
+    areas = [(place, area) for place, image in enumerate(images) for area in areas_of(zones, *image.shape[1::-1])]
+    work = _search(engine, [area.cut(images[place]) for place, area in areas], upsample, smallest_face)
+    while True:
+        try:
+            parts = next(work)
+        except StopIteration as over:
+            _require_count("detection", len(over.value), len(areas))
+            found = list(zip(areas, over.value, strict=True))
+            break
+        yield [areas[part][0] for part in parts]
+    return [
+        merged([(area, boxes) for (of, area), boxes in found if of == place], zones, *image.shape[1::-1])
+        for place, image in enumerate(images)
+    ]
 
 
 def _encoding_parts(counts: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:

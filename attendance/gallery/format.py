@@ -1,11 +1,10 @@
 """Published indexes on disk: whole or not at all, and every bit of them checked when read.
 
-    <folder>/CURRENT                        "<version> <SHA-256 of its manifest.json>"
+    <folder>/CURRENT                        names the current version (`attendance.gallery.versions`)
     <folder>/versions/<version>/manifest.json
                                 labels.json     [student, number of encodings], in the order of the rows
                                 encodings.npy   float32, shape (encodings, encoding_size)
                                 search.faiss    the approximate index of a large gallery
-    <folder>/.lock                          held by the one builder that publishes
 
 A version is written beside the others, synced, renamed into place, and only then does CURRENT name it. CURRENT vouches
 for the manifest and the manifest for the files: whoever loads an index has checked every bit of it. The encodings stay
@@ -16,7 +15,6 @@ never written to; it is removed when old, and whoever has it mapped goes on with
 import hashlib
 import io
 import json
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,11 +27,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.gallery.digests import tree_digest, tree_digest_of
-from attendance.gallery.files import locked, replace_durably, sync_folder, write_durably
+from attendance.gallery.files import locked, write_durably
 from attendance.gallery.gallery import Gallery, GalleryError
 from attendance.gallery.manifest import Manifest, ModelTraits, read_labels
 from attendance.gallery.proposals import Proposals
-from attendance.private_files import PRIVATE_FILE, PRIVATE_FOLDER, group_may_read, make_private_folder
+from attendance.gallery.versions import (
+    LABELS,
+    LOCK,
+    MANIFEST,
+    UNFINISHED,
+    VERSIONS,
+    current_version,
+    delete_older_versions,
+    make_current,
+    number_of,
+    put_in_place,
+    read_pointer,
+    remove_unfinished,
+    versions_of,
+    versions_with,
+)
+from attendance.private_files import make_private_folder
 
 __all__ = [
     "EXACT_UP_TO",
@@ -55,11 +69,8 @@ EXACT_UP_TO = 200_000
 """Encodings up to which every one is compared. Beyond, an approximate index is faster for the faces of a frame:
 `python -m benchmarks.matching` measures where that begins."""
 
-_CURRENT, _LOCK, _VERSIONS, _UNFINISHED = "CURRENT", ".lock", "versions", ".unfinished"
-_ENCODINGS, _SEARCH, _LABELS, _MANIFEST = "encodings.npy", "search.faiss", "labels.json", "manifest.json"
+_ENCODINGS, _SEARCH = "encodings.npy", "search.faiss"
 _ENCODINGS_1 = "index.faiss"
-_POINTER = re.compile(r"(?P<version>(?P<number>\d{6,12})-\d{8}T\d{6}Z-[0-9a-f]{8}) (?P<sha256>[0-9a-f]{64})\n")
-_VERSION = re.compile(r"(?P<number>\d{6,12})-\d{8}T\d{6}Z-[0-9a-f]{8}")
 _SHORT_HASH = 8
 
 
@@ -94,13 +105,12 @@ def publish(
         proposals = gallery.build_proposals(usual_distance=traits.usual_distance)
     try:
         make_private_folder(folder)
-        make_private_folder(folder / _VERSIONS)
-        with locked(folder / _LOCK):
-            _remove_unfinished(folder)
+        make_private_folder(folder / VERSIONS)
+        with locked(folder / LOCK):
+            remove_unfinished(folder)
             manifest = _write_version(folder, gallery, proposals, traits.family)
             sha256 = hashlib.sha256(manifest.to_json()).hexdigest()
-            current = f"{manifest.version} {sha256}\n".encode()
-            replace_durably(folder / _CURRENT, current, mode=PRIVATE_FILE | group_may_read(folder))
+            make_current(folder, manifest.version, sha256)
             _remove_old(folder, current=manifest.version)
     except OSError as error:
         raise GalleryError(f"cannot publish an index in {folder}: {error.strerror}") from error
@@ -108,16 +118,16 @@ def publish(
 
 
 def _write_version(folder: Path, gallery: Gallery, proposals: Proposals | None, family: str) -> Manifest:
-    unfinished = folder / _UNFINISHED
+    unfinished = folder / UNFINISHED
     make_private_folder(unfinished)
     write_durably(unfinished / _ENCODINGS, _array_header(gallery.rows), gallery.rows.reshape(-1).view(np.uint8).data)
-    write_durably(unfinished / _LABELS, (json.dumps(gallery.labels) + "\n").encode())
+    write_durably(unfinished / LABELS, (json.dumps(gallery.labels) + "\n").encode())
     if proposals is not None:
         write_durably(unfinished / _SEARCH, proposals.serialize())
     digests = {path.name: tree_digest(path) for path in sorted(unfinished.iterdir())}
     now = datetime.now(UTC)
     # The number orders versions even when the clock was set back.
-    number = max((_number(path.name) for path in _versions(folder)), default=0) + 1
+    number = max((number_of(path.name) for path in versions_of(folder)), default=0) + 1
     manifest = Manifest(
         version=f"{number:06d}-{now:%Y%m%dT%H%M%SZ}-{digests[_ENCODINGS][:_SHORT_HASH]}",
         created_at=now.isoformat(timespec="milliseconds"),
@@ -129,22 +139,9 @@ def _write_version(folder: Path, gallery: Gallery, proposals: Proposals | None, 
         search={"kind": "exact"} if proposals is None else proposals.described,
         family=family,
     )
-    write_durably(unfinished / _MANIFEST, manifest.to_json())
-    _let_group_read(folder, unfinished)
-    sync_folder(unfinished)
-    unfinished.rename(folder / _VERSIONS / manifest.version)
-    sync_folder(folder / _VERSIONS)
+    write_durably(unfinished / MANIFEST, manifest.to_json())
+    put_in_place(folder, unfinished, manifest.version)
     return manifest
-
-
-def _let_group_read(folder: Path, unfinished: Path) -> None:
-    """Let the group of the index's folder read a version, too, where it may read the folder.
-
-    Nothing of ours lets it but the installer, for services that run by another account.
-    """
-    if group_may_read(folder):
-        for path in (folder / _VERSIONS, unfinished, *unfinished.rglob("*")):
-            path.chmod(PRIVATE_FOLDER | 0o050 if path.is_dir() else PRIVATE_FILE | 0o040)
 
 
 def _array_header(rows: NDArray[np.float32]) -> bytes:
@@ -153,107 +150,10 @@ def _array_header(rows: NDArray[np.float32]) -> bytes:
     return header.getvalue()
 
 
-def _versions(folder: Path) -> list[Path]:
-    return [path for path in (folder / _VERSIONS).iterdir() if _VERSION.fullmatch(path.name)]
-
-
-def _oldest_first(folder: Path) -> list[Path]:
-    return sorted(_versions(folder), key=lambda path: _number(path.name))
-
-
-def _number(version: str) -> int:
-    return int(version.partition("-")[0])
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """Clear away what a killed builder left half written."""
-    if (folder / _UNFINISHED).exists():
-        shutil.rmtree(folder / _UNFINISHED)
-
-
 def _remove_old(folder: Path, *, current: str) -> None:
-    for path in _oldest_first(folder)[:-KEPT_VERSIONS]:
+    for path in versions_of(folder)[:-KEPT_VERSIONS]:
         if path.name != current:
             shutil.rmtree(path)
-
-
-def delete_older_versions(folder: Path) -> list[str]:
-    """Remove every version but the current one, and what a killed builder left: an erased student is in them still.
-
-    A service that holds one of them in memory goes on with it until it takes up the current one.
-
-    Args:
-        folder: of the published indexes; nothing is done where none was ever published.
-
-    Returns:
-        The names of the versions removed, oldest first.
-
-    Raises:
-        GalleryError: CURRENT is damaged, so that it cannot be told which one to keep (nothing was removed then), or the
-            disk refuses.
-    """
-    if not (folder / _VERSIONS).is_dir():
-        return []
-    try:
-        with locked(folder / _LOCK):
-            current = current_version(folder)
-            _remove_unfinished(folder)
-            older = [path for path in _oldest_first(folder) if path.name != current]
-            for path in older:
-                shutil.rmtree(path)
-            sync_folder(folder / _VERSIONS)
-    except OSError as error:
-        raise GalleryError(f"cannot remove older indexes in {folder}: {error.strerror}") from error
-    return [path.name for path in older]
-
-
-def versions_with(folder: Path, student: str) -> list[str]:
-    """The versions that hold a student, oldest first, the current one too.
-
-    A version whose labels cannot be read counts as one that does, and so does what a killed builder left.
-
-    Raises:
-        GalleryError: the folder cannot be read.
-    """
-    try:
-        found = (
-            [path for path in _oldest_first(folder) if _holds(path, student)] if (folder / _VERSIONS).is_dir() else []
-        )
-    except OSError as error:
-        raise GalleryError(f"cannot read the indexes in {folder}: {error.strerror}") from error
-    return [path.name for path in found] + ([_UNFINISHED] if (folder / _UNFINISHED).exists() else [])
-
-
-def _holds(version: Path, student: str) -> bool:
-    try:
-        return any(label[0] == student for label in json.loads((version / _LABELS).read_bytes()))
-    except (OSError, ValueError, LookupError, TypeError):
-        return True
-
-
-def current_version(folder: Path) -> str | None:
-    """The name of the current version; None if nothing was published yet.
-
-    Raises:
-        GalleryError: the file that names it is damaged or cannot be read.
-    """
-    pointer = _read_pointer(folder)
-    return None if pointer is None else pointer[0]
-
-
-def _read_pointer(folder: Path) -> tuple[str, str] | None:
-    """The current version and the SHA-256 of its manifest."""
-    path = folder / _CURRENT
-    try:
-        text = path.read_bytes().decode("ascii", "replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise GalleryError(f"cannot read {path}: {error.strerror}") from None
-    found = _POINTER.fullmatch(text)
-    if found is None:
-        raise GalleryError(f"{path} is damaged: build the index again")
-    return found["version"], found["sha256"]
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -262,18 +162,18 @@ def read_manifest(folder: Path) -> Manifest | None:
     Raises:
         GalleryError: it is missing or damaged.
     """
-    pointer = _read_pointer(folder)
+    pointer = read_pointer(folder)
     return None if pointer is None else _read_manifest(folder, *pointer)
 
 
 def _read_manifest(folder: Path, version: str, sha256: str) -> Manifest:
-    data = _read_part(folder, version, _MANIFEST, sha256)
+    data = _read_part(folder, version, MANIFEST, sha256)
     try:
         manifest = Manifest.from_json(data)
     except ValueError as error:
-        raise GalleryError(f"index {version}: its {_MANIFEST} cannot be used: {error}") from None
+        raise GalleryError(f"index {version}: its {MANIFEST} cannot be used: {error}") from None
     if manifest.version != version:
-        raise GalleryError(f"index {version}: its {_MANIFEST} is that of {manifest.version}")
+        raise GalleryError(f"index {version}: its {MANIFEST} is that of {manifest.version}")
     return manifest
 
 
@@ -288,14 +188,14 @@ def load_gallery(folder: Path, *, model: str | None = None) -> Gallery:
         GalleryError: nothing was published yet, a file is missing or damaged, or the model is another.
     """
     while True:
-        pointer = _read_pointer(folder)
+        pointer = read_pointer(folder)
         if pointer is None:
             raise GalleryError(f"there is no index in {folder}: run `attendance index build`")
         try:
             return _load_version(folder, *pointer, model=model)
         except GalleryError:
             # Builders may have published, and removed this version, while it was being read.
-            if _read_pointer(folder) == pointer:
+            if read_pointer(folder) == pointer:
                 raise
 
 
@@ -310,7 +210,7 @@ def _load_version(folder: Path, version: str, sha256: str, *, model: str | None)
         )
     labels = _labels(folder, manifest)
     if len(labels) != manifest.identities or sum(count for _, count in labels) != manifest.encodings:
-        raise GalleryError(f"index {version}: {_LABELS} has other students or encodings than {_MANIFEST} counts")
+        raise GalleryError(f"index {version}: {LABELS} has other students or encodings than {MANIFEST} counts")
     return Gallery(
         version=version,
         model=manifest.model,
@@ -323,16 +223,16 @@ def _load_version(folder: Path, version: str, sha256: str, *, model: str | None)
 
 
 def _labels(folder: Path, manifest: Manifest) -> list[tuple[str, int]]:
-    version, digest = manifest.version, manifest.files.get(_LABELS, "")
-    data = _read_part(folder, version, _LABELS, digest, tree=manifest.format > 1)
+    version, digest = manifest.version, manifest.files.get(LABELS, "")
+    data = _read_part(folder, version, LABELS, digest, tree=manifest.format > 1)
     try:
         return read_labels(data)
     except ValueError as error:
-        raise GalleryError(f"index {version}: {_LABELS} cannot be used: {error}") from None
+        raise GalleryError(f"index {version}: {LABELS} cannot be used: {error}") from None
 
 
 def _mapped_rows(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
-    path = folder / _VERSIONS / manifest.version / _ENCODINGS
+    path = folder / VERSIONS / manifest.version / _ENCODINGS
     with _refusals(manifest.version, _ENCODINGS):
         if tree_digest(path) != manifest.files.get(_ENCODINGS):
             raise _damaged(manifest.version, _ENCODINGS)
@@ -373,7 +273,7 @@ def _faiss_index(version: str, name: str, data: bytes) -> Any:
 def _read_part(folder: Path, version: str, name: str, digest: str, *, tree: bool = False) -> bytes:
     """A file of a version, checked by its SHA-256 or, where `tree` is set, by its `tree_digest`."""
     with _refusals(version, name):
-        data = (folder / _VERSIONS / version / name).read_bytes()
+        data = (folder / VERSIONS / version / name).read_bytes()
     if (tree_digest_of(data) if tree else hashlib.sha256(data).hexdigest()) != digest:
         raise _damaged(version, name)
     return data

@@ -19,6 +19,12 @@ PREFIX = "ATTENDANCE_"
 _DATA = "ATTENDANCE_DATA_DIRECTORY"
 _CREDENTIALS = re.compile(r"//[^\s]*@")
 """Those of an address, which have no business in one that is no secret."""
+NO_SETTINGS = frozenset(
+    f"{PREFIX}{name}"
+    for name in ("HOST", "SERVICES", "WEB", "ETC", "SITE", "SOURCE", "HTTP_PORT", "HTTPS_PORT", "GRPC_PORT")
+)
+"""Variables that tell the containers' nginx its site (deploy/containers/nginx-site). They stand in shells in which
+commands are given, too, and mean nothing to these."""
 
 
 class SettingsError(AttendanceError):
@@ -47,7 +53,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values = {} if file is None else _read(file)
     data = None if file is None else take_from(values, file)
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE or variable in NO_SETTINGS:
             continue
         section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
         table = values.setdefault(section, {})
@@ -77,6 +83,8 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: not TOML: the file is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: not settings: it is nested too deep") from None
 
 
 def _parts(section: str) -> list[str]:

@@ -33,6 +33,7 @@ from attendance.settings.installation import (
 )
 from attendance.settings.mail import MailSecurity, MailSettings
 from attendance.settings.matching import DistanceSettings, MatchingRules, MatchingSettings
+from attendance.settings.replica import ReplicaSettings
 from attendance.settings.section import Section
 from attendance.settings.service import ServiceSettings, TimeoutAction
 from attendance.settings.students import StudentsSettings
@@ -63,6 +64,7 @@ __all__ = [
     "MatchingSettings",
     "ModelsName",
     "Precision",
+    "ReplicaSettings",
     "RetentionSettings",
     "SearchName",
     "ServiceSettings",
@@ -84,6 +86,7 @@ class Settings(Section):
     matching: MatchingSettings = MatchingSettings()
     attendance: AttendanceSettings = AttendanceSettings()
     service: ServiceSettings = ServiceSettings()
+    replica: ReplicaSettings = ReplicaSettings()
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()
     mail: MailSettings = MailSettings()
@@ -96,6 +99,15 @@ class Settings(Section):
         if self.mail.on and not self.web.address:
             raise ValueError(
                 "ATTENDANCE_WEB_ADDRESS: must be set where ATTENDANCE_MAIL_HOST is: mail holds links to the dashboard"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _copy_is_no_original(self) -> "Settings":
+        folder = self.replica.folder
+        if folder is not None and folder.absolute() == self.index_path.absolute():
+            raise ValueError(
+                "ATTENDANCE_REPLICA_FOLDER: is ATTENDANCE_GALLERY_INDEX, too: one is copied into the other"
             )
         return self
 

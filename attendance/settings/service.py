@@ -35,9 +35,27 @@ class ServiceSettings(Section):
     tls_client_ca: Path | None = Field(
         None, description="PEM certificate authority; set, only clients with a certificate that it signed may connect."
     )
+    index_behind_proxy: bool = Field(
+        False,
+        description="Give the index to replicas whose calls come unencrypted from another address, too: only where a "
+        "proxy takes TLS off in a network that nobody else is in, as in containers.",
+    )
     metrics_listen: str = Field(
         "127.0.0.1:9464",
         description="Address and port of the Prometheus metrics; port 0 takes a free one, off serves none.",
+    )
+    aiming_listen: str = Field(
+        "127.0.0.1:0",
+        description="Address and port of the aiming view, which the dashboard asks for pictures while a camera is "
+        "hung; port 0 takes a free one, off serves none. It speaks plain HTTP: use another address than this machine's "
+        "own only in a network that nobody else hears.",
+    )
+    aiming_address: str | None = Field(
+        None,
+        max_length=255,
+        pattern=r"^[^\s/@]+:[0-9]+$",
+        description="Host and port at which the dashboard reaches aiming_listen. Default: the same; where that is "
+        "every address of the machine, the machine's name and the port.",
     )
     max_batch: int = Field(8, ge=1, le=256, description="Most frames in one engine call.")
     max_delay_ms: int = Field(

@@ -1,5 +1,8 @@
 """Where the pictures of a video lie in its time, and which stretches of it have none."""
 
+import math
+from collections import deque
+
 from camera_client.decoding.reader import VideoReader
 
 _USUAL_FPS = 25.0
@@ -8,8 +11,9 @@ _HIGHEST_FPS = 1000.0
 _LENGTH_TOLERANCE_S = 1.0
 _LEAST_GAP_S = 0.25
 _LEAST_GAP_FRAMES = 3
-# Cameras that refresh pictures bit by bit never send one that stands alone.
-_LONGEST_SPOILED_S = 10.0
+_STEPS = 10
+LONGEST_SPOILED_S = 10.0
+"""Cameras that refresh pictures bit by bit never send one that stands alone: after so long, any is taken."""
 # A time stamp further beyond the header's end is a damaged one.
 _BEYOND_S = 60.0
 
@@ -29,6 +33,8 @@ class Places:
         self._first = 0.0
         self._last = -self._interval
         self._good_until = 0.0
+        self._steps: deque[float] = deque(maxlen=_STEPS)
+        self._least_gap_s = math.inf
         self._spoiled_at = 0.0
         self._alone_needed = 0
         self.broke = False
@@ -42,21 +48,29 @@ class Places:
         """The position of the picture just grabbed; None when it is spoiled."""
         before = self._last
         position = self._position()
-        jumped = position - before > max(_LEAST_GAP_S, _LEAST_GAP_FRAMES * self._interval)
+        if not self._alone_needed:
+            self._least_gap_s = self._usual_gap_s()
+        jumped = position - before > self._least_gap_s
+        self._steps.append(position - before)
         self.broke = self._reader.broke or jumped
         if self.broke:
             self._spoiled_at = position
             self._alone_needed = max(self._alone_needed, 2 if self._reader.broke else 1)
             self._after_damage = self._after_damage or self._reader.broke
         self._alone_needed -= self._alone_needed > 0 and self._reader.stands_alone
-        if self._alone_needed and position - self._spoiled_at < _LONGEST_SPOILED_S:
+        if self._alone_needed and position - self._spoiled_at < LONGEST_SPOILED_S:
             return None
         self._alone_needed = 0
-        if position - self._good_until > max(_LEAST_GAP_S, _LEAST_GAP_FRAMES * self._interval):
+        if position - self._good_until > (_LEAST_GAP_S if self._after_damage else self._least_gap_s):
             self._gaps.append((self._good_until, position, self._after_damage))
         self._after_damage = False
         self._good_until = position + self._interval
         return position
+
+    def _usual_gap_s(self) -> float:
+        """What is no usual step from one picture to the next; the rate in the header need not be the real one."""
+        usual = max(self._steps) if len(self._steps) == _STEPS else math.inf
+        return max(_LEAST_GAP_S, _LEAST_GAP_FRAMES * usual)
 
     def _position(self) -> float:
         stamp = self._reader.stamp_s

@@ -32,7 +32,7 @@ class PyAvReader:
         Args:
             address: a path, or an address that FFmpeg can read.
             name: what messages call it.
-            file: go on past what cannot be decoded; else the first failure is the end.
+            file: go on past what cannot be read; else that is the end.
 
         Raises:
             SourceError: it cannot be opened, or has no pictures.
@@ -65,17 +65,22 @@ class PyAvReader:
         """The frames, whole; `broke` is set before the first after something that could not be decoded."""
         packets = self._container.demux(self._stream)
         errors = 0
-        while errors < _MOST_ERRORS:
+        while errors < max(_MOST_ERRORS, self.frames):
             try:
                 packet = next(packets)
-                frames = packet.decode()
             except StopIteration:
                 break
             except self._error:
-                errors += 1
-                self.broke = True
-                if not self._file:
+                if not self._file:  # the camera is gone
                     return
+                self.broke = True
+                errors += 1
+                continue
+            try:
+                frames = packet.decode()
+            except self._error:
+                self.broke = True
+                errors += 1
                 continue
             for frame in frames:
                 self.broke = self.broke or frame.is_corrupt

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.installer import remembered
 from deploy.installer.addresses import checked_address
+from deploy.installer.packages import require_wheelhouse
 from deploy.installer.places import InstallError, Places
 from deploy.installer.zone import checked_zone
 
@@ -172,6 +173,8 @@ def read_wishes(given: argparse.Namespace) -> Wishes:
     """
     if (given.certificate is None) != (given.key is None):
         raise InstallError("--certificate and --key belong together")
+    if given.wheelhouse is not None:
+        require_wheelhouse(given.wheelhouse)
     for name in ("certificate", "key", "database_url"):
         file = getattr(given, name)
         if file is not None and not file.is_file():

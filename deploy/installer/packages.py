@@ -44,19 +44,24 @@ class Packages:
         )
 
 
+def require_wheelhouse(folder: Path) -> None:
+    """Check what an operator named.
+
+    Raises:
+        InstallError: there is no such folder, or it holds no packages.
+    """
+    if not any(folder.glob("*.whl")):
+        raise InstallError(f"--wheelhouse: {folder} is no folder of packages; `make wheelhouse` makes one")
+
+
 def choose_packages(current: Path, *, tracing: bool | None, wheelhouse: Path | None) -> Packages:
     """Decide for this run.
 
     Args:
         current: the environment in use; need not be there.
         tracing: whether OpenTelemetry is wanted; None: as the environment in use has it, however it came there.
-        wheelhouse: as the operator named it.
-
-    Raises:
-        InstallError: there is no such folder, or it holds no packages.
+        wheelhouse: as the operator named it; checked.
     """
-    if wheelhouse is not None and not any(wheelhouse.glob("*.whl")):
-        raise InstallError(f"--wheelhouse: {wheelhouse} is no folder of packages; `make wheelhouse` makes one")
     has = any(current.glob(_TRACING))
     folder = None if wheelhouse is None else wheelhouse.absolute()
     return Packages(wheelhouse=folder, tracing=has if tracing is None else tracing)

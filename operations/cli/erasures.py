@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from attendance.database.engine import require_current_schema
 from attendance.database.models import Service
 from attendance.database.opening import open_engine
-from attendance.database.upkeep.erasure_requests import is_gone
+from attendance.database.upkeep.services import is_gone
 from attendance.settings import Settings, load_settings
 from operations.erasure import ErasureReport, services_waited_for, what_remains
 

@@ -56,7 +56,7 @@ COMMANDS: Mapping[str, tuple[str, str, str, Part]] = {
     "token": (
         "operations.cli.tokens",
         "token",
-        "Issue and revoke tokens for enrolment tools and monitoring.",
+        "Issue and revoke tokens of programs that are no cameras.",
         "database",
     ),
     "web": ("webapp.cli", "web", "Run the dashboard.", "web"),

@@ -14,7 +14,7 @@ from operations.cli.noting import noted
 
 @click.group()
 def token() -> None:
-    """Issue and revoke tokens for enrolment tools, monitoring and playing recordings."""
+    """Issue and revoke tokens for enrolment tools, monitoring, playing recordings and services on other machines."""
 
 
 @token.command()
@@ -24,7 +24,8 @@ def token() -> None:
     required=True,
     type=click.Choice([role.value for role in TokenRole]),
     help="enrolment: Recognize, EncodeFaces, GetStatus; monitoring: GetStatus; "
-    "recording: playing recordings, beside the token of the camera that took them.",
+    "recording: playing recordings, beside the token of the camera that took them; "
+    "replica: GetIndex, for a recognition service on another machine.",
 )
 def add(name: str, role: str) -> None:
     """Issue a token under NAME and print it, once."""

@@ -25,6 +25,7 @@ from operations.doctor.machine import (
     examine_zone,
 )
 from operations.doctor.mail import examine_mail
+from operations.doctor.services import examine_services, examine_source
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -45,9 +46,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _safely("settings", lambda: examine_distances(settings))
     yield from _safely("model", engine)
     yield from _safely("index", lambda: examine_index(settings, facts))
+    yield from _safely("index source", lambda: examine_source(settings))
     yield from _safely("store", lambda: examine_store(settings))
     yield from _safely("outbox", lambda: examine_outbox(settings))
     if not frozen:
+        yield from _safely("services", lambda: examine_services(settings))
         yield from _safely("enrolment", lambda: examine_enrolment(settings))
         yield from _safely("recognisable", lambda: examine_recognisable(settings))
         yield from _safely("cameras", lambda: examine_cameras(settings))

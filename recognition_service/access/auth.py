@@ -41,12 +41,14 @@ class Caller(StrEnum):
     ENROLMENT = "an operator with the enrolment role"
     MONITORING = "an operator with the monitoring role"
     RECORDING = "an operator with the recording role"
+    REPLICA = "an operator with the replica role"
 
 
 RIGHTS: Mapping[str, frozenset[Caller]] = {
     f"/{SERVICE}/StreamFrames": frozenset({Caller.CAMERA}),
     f"/{SERVICE}/Recognize": frozenset({Caller.ENROLMENT}),
     f"/{SERVICE}/EncodeFaces": frozenset({Caller.ENROLMENT}),
+    f"/{SERVICE}/GetIndex": frozenset({Caller.REPLICA}),
     f"/{SERVICE}/GetStatus": frozenset(Caller),
 }
 """Who may make which call; calls that are not listed nobody may make."""
@@ -63,6 +65,8 @@ class CameraIdentity:
     upsample: int | None
     smallest_face: int | None
     token_hash: str | None = field(repr=False)
+    zones: str | None = None
+    """Where in its picture faces count, as `attendance.zones.parse` reads it."""
     recording_hash: str | None = field(default=None, repr=False, compare=False)
     """Of the operator's token that came with the call, if one did."""
 
@@ -95,6 +99,7 @@ _CALLERS = {
     TokenRole.ENROLMENT: Caller.ENROLMENT,
     TokenRole.MONITORING: Caller.MONITORING,
     TokenRole.RECORDING: Caller.RECORDING,
+    TokenRole.REPLICA: Caller.REPLICA,
 }
 
 Identity: TypeAlias = CameraIdentity | OperatorIdentity
@@ -111,7 +116,14 @@ def camera_identity(camera: Camera) -> CameraIdentity:
     """What the service needs to know of a camera, read within the session that loaded it."""
     room = camera.room.name if camera.room else None
     return CameraIdentity(
-        camera.id, camera.name, camera.room_id, room, camera.upsample, camera.smallest_face, camera.token_hash
+        camera.id,
+        camera.name,
+        camera.room_id,
+        room,
+        camera.upsample,
+        camera.smallest_face,
+        camera.token_hash,
+        camera.zones,
     )
 
 

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.database.watching.health import Picture
+
 _BLOCK = 8
 """Pixels of a side whose mean is one: a mean of 64 has an eighth of the noise, of which a covered lens has plenty."""
 _BLACK, _WHITE, _PLAIN = 20, 245, 6
@@ -42,6 +44,20 @@ def shows_nothing(picture: NDArray[np.uint8] | NDArray[np.int16]) -> bool:
     shares = np.cumsum(np.bincount(grey.ravel(), minlength=256)) / max(1, grey.size)
     low, high = int(np.searchsorted(shares, _ODD, side="right")), int(np.searchsorted(shares, 1 - _ODD))
     return high <= _BLACK or low >= _WHITE or high - low <= _PLAIN
+
+
+def measure(picture: NDArray[np.uint8]) -> Picture:
+    """How bright and how sharp a picture is.
+
+    Sharpness is the standard deviation of the Laplacian of its grey levels (Pech-Pacheco et al., ICPR 2000: its
+    variance), which has the unit of grey levels.
+
+    Args:
+        picture: RGB, shape (height, width, 3).
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    return Picture(float(cv2.mean(grey)[0]), float(deviation[0, 0]))
 
 
 def picture_digest(jpeg: bytes) -> bytes:

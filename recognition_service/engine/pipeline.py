@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from attendance.database.watching.health import Picture
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, Image, ImageError, ImageTooLargeError
+from attendance.zones import EVERYWHERE, Zones
 from recognition_service.engine.batcher import Batcher
-from recognition_service.engine.looks import shows_nothing
+from recognition_service.engine.looks import measure, shows_nothing
 from recognition_service.engine.similarity import Thumbnail, thumbnail
 from recognition_service.engine.work import Wanted
 from recognition_service.errors import (
@@ -47,6 +49,8 @@ class FoundFaces:
     """The picture shows nothing: it is black, white, or all of one shade."""
     views: Sequence[FaceView] = ()
     """The pixels of each face, where they were wanted."""
+    picture: Picture | None = None
+    """How bright and sharp it is, where that was wanted."""
 
 
 class Pipeline:
@@ -128,6 +132,8 @@ class Pipeline:
         smallest_face: int | None = None,
         most_pixels: int | None = None,
         views: bool = False,
+        zones: Zones = EVERYWHERE,
+        measured: bool = False,
         trace: FrameTrace = NOT_TRACED,
     ) -> FoundFaces:
         """Find the faces of one picture.
@@ -145,6 +151,8 @@ class Pipeline:
             smallest_face: that width, of a picture that is reducible; None: the pipeline's.
             most_pixels: what the sender may send, where that is less than the pipeline accepts.
             views: whether the pixels of the faces are wanted, too.
+            zones: where in the picture faces count; what they leave out is not searched.
+            measured: whether it is wanted how bright and sharp the picture is.
             trace: gets a span for decoding, and one for waiting for a batch and its work.
 
         Raises:
@@ -154,7 +162,7 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         smallest = (smallest_face or self._smallest_face) if reducible else None
         reduction = reduction_for(smallest)
-        wanted = Wanted(upsample, smallest_searched(smallest))
+        wanted = Wanted(upsample, smallest_searched(smallest), zones)
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
             with trace.stage("decode"):
@@ -166,9 +174,10 @@ class Pipeline:
                     deadline=deadline,
                     clock=loop.time,
                     most_pixels=self._most(most_pixels),
+                    measured=measured,
                 )
                 try:
-                    image, blank = await self._prepared(decode, lane, priority)
+                    image, blank, picture = await self._prepared(decode, lane, priority)
                 except (RequestError, GrownFrameError):
                     with suppress(ExpiredError, OverloadedError):
                         await place.wait_turn(deadline=deadline)
@@ -183,7 +192,7 @@ class Pipeline:
             seen = await self._prepared(cut, lane, priority)
         if reduction > 1:
             faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
-        return FoundFaces(faces, width * reduction, height * reduction, blank, seen)
+        return FoundFaces(faces, width * reduction, height * reduction, blank, seen, picture)
 
     async def _prepared(self, work: Callable[[], Prepared], lane: Hashable, priority: int) -> Prepared:
         """Do what comes before the engine, where frames are decoded, at the lane's expense.
@@ -221,14 +230,15 @@ class Pipeline:
         deadline: float,
         clock: Callable[[], float],
         most_pixels: int,
-    ) -> tuple[Image, bool]:
-        """The picture, and whether it shows nothing."""
+        measured: bool,
+    ) -> tuple[Image, bool, Picture | None]:
+        """The picture, whether it shows nothing, and how it looks where that is wanted."""
         began = clock()
         if began > deadline and not self._batcher.defers:
             raise ExpiredError("the frame waited longer than its deadline to be decoded")
         image = decode_image(data, max_pixels=most_pixels, formats=formats, reduce=reduction)
         self._metrics.stage("decode", clock() - began)
-        return image, shows_nothing(image)
+        return image, shows_nothing(image), measure(image) if measured else None
 
 
 def _timed(work: Callable[[], Prepared]) -> tuple[Prepared | Exception, float]:

@@ -6,13 +6,16 @@ still picture changes a few pixels much and the mean hardly. Light that changes 
 examined. The comparison is with the last frame examined, not with the last sent, so that slow changes add up.
 """
 
+import math
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.images import decode_image
+from attendance.zones import Zones
 
 Thumbnail = NDArray[np.int16]
 """Grey levels, shape (height / 8, width / 8)."""
@@ -36,6 +39,20 @@ def thumbnail(jpeg: bytes, *, max_pixels: int) -> Thumbnail:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.int16)
 
 
+def masked(frame: Thumbnail, zones: Zones) -> Thumbnail:
+    """A thumbnail that is black where no face counts, so that nothing that moves there makes a frame a new one."""
+    return frame * _looked_at(zones, *frame.shape) if zones else frame
+
+
+@lru_cache(maxsize=256)
+def _looked_at(zones: Zones, height: int, width: int) -> Thumbnail:
+    looked_at = np.zeros((height, width), np.int16)
+    for row in range(height):
+        for left, right in zones.spans((row + 0.5) / height):
+            looked_at[row, math.floor(left * width) : math.ceil(right * width)] = 1
+    return looked_at
+
+
 class LastExamined:
     """The last frame of one camera that was examined."""
 
@@ -49,6 +66,10 @@ class LastExamined:
         self._last: tuple[Thumbnail, datetime] | None = None
         self.blank = False
         """Whether it shows nothing."""
+
+    def forget(self) -> None:
+        """Begin again with none."""
+        self._last, self.blank = None, False
 
     def shows(self, frame: Thumbnail, captured: datetime) -> bool:
         """Whether a frame shows the same."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from attendance.face_engine.faces import find_in_pieces
 from attendance.face_engine.interface import EngineInfo, Face, FaceBoxes, FaceEngine, Image, ImageError
+from attendance.zones import EVERYWHERE, Zones
 
 BuildEngine: TypeAlias = Callable[[], FaceEngine]
 """Makes the engine; can be pickled, because it may be called in another process."""
@@ -52,6 +53,8 @@ class Wanted:
     """Times each is doubled before detection; None: the engine's setting, then what `smallest_face` asks for."""
     smallest_face: int | None = None
     """Width in pixels of the smallest face wanted; None: the engine's setting."""
+    zones: Zones = EVERYWHERE
+    """Where faces count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,9 @@ def find_each(engine: FaceEngine, images: Sequence[Image], wanted: Wanted) -> St
         wanted: how closely they are looked at.
     """
     left = dict(enumerate(images))
-    pieces = find_in_pieces(engine, images, upsample=wanted.upsample, smallest_face=wanted.smallest_face)
+    pieces = find_in_pieces(
+        engine, images, upsample=wanted.upsample, smallest_face=wanted.smallest_face, zones=wanted.zones
+    )
     while True:
         began = time.perf_counter()
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +19,8 @@ from recognition_service.errors import InternalServiceError, TooLargeError, Unav
 _CLOSE_WAIT_S = 5.0
 _FIRST_SECONDS_A_PIXEL = 1e-7
 """What is expected before the first frame; 0.2 s for one of 1920 x 1080."""
+_MOST_KEPT = 1024
+"""Ways of looking whose cost is remembered: a camera whose zones are drawn anew leaves one behind."""
 _LEARNED = 0.2
 """How much one batch changes what is expected of the next."""
 
@@ -56,7 +59,7 @@ class EngineWorker:
         self._supervisor: asyncio.Task[None] | None = None
         self._info: EngineInfo | None = None
         self._ready = False
-        self._seconds_a_pixel: dict[Wanted, float] = {}  # as many as cameras are looked at differently
+        self._seconds_a_pixel: OrderedDict[Wanted, float] = OrderedDict()
         self._usual_seconds = _FIRST_SECONDS_A_PIXEL
 
     @property
@@ -135,6 +138,9 @@ class EngineWorker:
         before = self._seconds_a_pixel.get(wanted, seconds)
         self._usual_seconds = before + _LEARNED * (seconds - before)
         self._seconds_a_pixel[wanted] = self._usual_seconds
+        self._seconds_a_pixel.move_to_end(wanted)
+        if len(self._seconds_a_pixel) > _MOST_KEPT:
+            self._seconds_a_pixel.popitem(last=False)
 
     async def close(self) -> None:
         """End the engine, its process and its thread. Calling it again does nothing."""

@@ -25,6 +25,7 @@ from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.guests import record_guest
 from attendance.database.register import Sighting, decide_closed
 from attendance.database.transactions import is_databases_fault
+from attendance.database.watching.health import HealthHour, record_health
 from attendance.database.watching.late_frames import is_held_evidence, take_in_observed, take_in_sighting
 from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
@@ -135,6 +136,9 @@ class Committer:
                 if not observed:
                     break
                 self._commit_observed(observed)
+                self._succeeded()
+            while not self._abandon.is_set() and (hours := self._outbox.pending_health(_BATCH)):
+                self._commit_health(hours)
                 self._succeeded()
         except (sa.exc.SQLAlchemyError, DatabaseError, OutboxError, OSError) as error:
             self._failures += 1
@@ -272,6 +276,26 @@ class Committer:
                 )
             else:
                 self._outbox.discard_observed([row_id])
+
+    def _commit_health(self, rows: Sequence[tuple[int, HealthHour]]) -> None:
+        """Commit what reached the service of cameras, all of it together, and take it out of the outbox.
+
+        What the database refuses is dropped: no register hangs on it, and what follows must not wait for it.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is away.
+        """
+        try:
+            with self._sessions.begin() as db:
+                begin_writing(db)
+                # In one order everywhere: services that commit the same cameras do not wait for each other in a ring.
+                for _, reported in sorted(rows, key=lambda row: (row[1].camera_id, row[1].hour)):
+                    record_health(db, reported)
+        except Exception as error:
+            if is_databases_fault(error):
+                raise
+            log.error("health_refused", hours=len(rows), error=_reason(error))
+        self._outbox.discard_health([row_id for row_id, _ in rows])
 
 
 def _key(one: Sighting | Evidence) -> tuple[int, str]:

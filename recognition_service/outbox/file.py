@@ -11,6 +11,7 @@ from recognition_service.outbox.rows import (
     ERASED_TABLE,
     EVIDENCE_INDEX,
     EVIDENCE_TABLE,
+    HEALTH_TABLE,
     OBSERVATION_TABLE,
     SIGHTING_INDEX,
     SIGHTING_TABLE,
@@ -83,6 +84,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(SIGHTING_INDEX)
     connection.execute(OBSERVATION_TABLE)
     bring_observation_up_to_date(connection)
+    connection.execute(HEALTH_TABLE)
     connection.execute(EVIDENCE_TABLE)
     connection.execute(EVIDENCE_INDEX)
     connection.execute(ERASED_TABLE)

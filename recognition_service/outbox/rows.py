@@ -11,6 +11,7 @@ from typing import Any
 from attendance.database.evidence import MOST_ROWS, Evidence, FrameEvidence
 from attendance.database.models import HeldReason, Origin
 from attendance.database.register import Sighting
+from attendance.database.watching.health import HealthHour
 from attendance.database.watching.observation import Observed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +53,16 @@ CREATE TABLE IF NOT EXISTS observation (
     UNIQUE (camera_id, room_id, hour)
 )
 """
+HEALTH_TABLE = """
+CREATE TABLE IF NOT EXISTS health (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    camera_id INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    minutes BLOB NOT NULL,
+    UNIQUE (camera_id, hour)
+)
+"""
+"""Versions before it leave it alone, so the file's version is the same."""
 EVIDENCE_TABLE = """
 CREATE TABLE IF NOT EXISTS evidence (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -87,6 +98,7 @@ _REFUSED_US = 2 * 60 * 1_000_000
 _REMEMBERED_US = 24 * 3600 * 1_000_000
 """So long what was seen before is refused: longer than a service remembers a class session."""
 SELECT = "SELECT id, session_id, index_number, first_seen, last_seen, confidence, camera_id, origin, held"
+SELECT_HEALTH = "SELECT id, camera_id, hour, minutes"
 SELECT_OBSERVED = "SELECT id, camera_id, room_id, hour, watched, watched_live, blind, counts, recorded"
 
 
@@ -156,6 +168,22 @@ def merge_observed(connection: sqlite3.Connection, observed: Observed) -> None:
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (*key, observed.watched, observed.watched_live, observed.blind, observed.counts, observed.recorded),
     )
+
+
+def merge_health(connection: sqlite3.Connection, reported: HealthHour) -> None:
+    """Enter what reached the service of a camera, joining it with what waits of the hour."""
+    key = (reported.camera_id, to_microseconds(reported.hour))
+    waiting = connection.execute(f"{SELECT_HEALTH} FROM health WHERE camera_id = ? AND hour = ?", key).fetchone()
+    if waiting is not None:
+        connection.execute("DELETE FROM health WHERE id = ?", (waiting[0],))
+        reported = to_health(waiting).merged(reported)
+    connection.execute("INSERT INTO health (camera_id, hour, minutes) VALUES (?, ?, ?)", (*key, reported.minutes))
+
+
+def to_health(row: tuple[int, int, int, bytes]) -> HealthHour:
+    """From a row of `SELECT_HEALTH`."""
+    _, camera_id, hour, minutes = row
+    return HealthHour(camera_id, from_microseconds(hour), minutes)
 
 
 def to_observed(row: tuple[int, int, int, int, int, int, int, bytes, int]) -> Observed:

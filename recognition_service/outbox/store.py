@@ -24,6 +24,7 @@ from pathlib import Path
 
 from attendance.database.evidence import Evidence
 from attendance.database.register import Sighting
+from attendance.database.watching.health import HealthHour
 from attendance.database.watching.observation import Observed
 from attendance.errors import AttendanceError
 from recognition_service.outbox.file import (
@@ -38,14 +39,17 @@ from recognition_service.outbox.file import (
 from recognition_service.outbox.rows import (
     INSERT_EVIDENCE,
     SELECT,
+    SELECT_HEALTH,
     SELECT_OBSERVED,
     erase,
     erased_of,
     evidence_row,
     from_microseconds,
     merge,
+    merge_health,
     merge_observed,
     to_evidence,
+    to_health,
     to_microseconds,
     to_observed,
     to_sighting,
@@ -160,6 +164,37 @@ class Outbox:
             return
         with self._transaction("cannot remove what was committed", writing=True) as connection:
             connection.executemany("DELETE FROM observation WHERE id = ?", [(row_id,) for row_id in ids])
+
+    def put_health(self, hours: Sequence[HealthHour]) -> None:
+        """Store what reached the service of cameras; as `put_observed`, but nobody is told: it is in no hurry.
+
+        Raises:
+            OutboxError: it could not be stored.
+        """
+        if hours:
+            with self._transaction("cannot store the health of cameras", writing=True) as connection:
+                for hour in hours:
+                    merge_health(connection, hour)
+
+    def pending_health(self, limit: int) -> list[tuple[int, HealthHour]]:
+        """What reached the service of cameras and has waited longest, with its ids.
+
+        Raises:
+            OutboxError: the file cannot be read.
+        """
+        with self._transaction("cannot be read") as connection:
+            rows = connection.execute(f"{SELECT_HEALTH} FROM health ORDER BY id LIMIT ?", (limit,))
+            return [(row[0], to_health(row)) for row in rows]
+
+    def discard_health(self, ids: Collection[int]) -> None:
+        """Remove what the database has of cameras' health; as `discard`.
+
+        Raises:
+            OutboxError: the file cannot be written.
+        """
+        if ids:
+            with self._transaction("cannot remove what was committed", writing=True) as connection:
+                connection.executemany("DELETE FROM health WHERE id = ?", [(row_id,) for row_id in ids])
 
     def pending(self, limit: int, *, excluding: Collection[int] = ()) -> list[tuple[int, Sighting]]:
         """The sightings that have waited longest, with their ids.

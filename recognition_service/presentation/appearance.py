@@ -13,6 +13,7 @@ than an eyelid: noise of sensors and of JPEG is, and the traces of scaling.
 """
 
 import math
+from copy import copy
 
 import cv2
 import numpy as np
@@ -53,6 +54,12 @@ class Appearance:
     def __init__(self, patch: NDArray[np.uint8]) -> None:
         """Make a patch of `FaceView` ready."""
         self.pixels = np.asarray(cv2.GaussianBlur(patch.astype(np.float32), (0, 0), _SMOOTH), np.float32)
+
+    def mirrored(self) -> "Appearance":
+        """The same view as a mirror shows it."""
+        other = copy(self)
+        other.pixels = np.ascontiguousarray(self.pixels[:, ::-1])
+        return other
 
     @property
     def contrast(self) -> float:

@@ -200,6 +200,9 @@ class PresentationCheck:
                 seen.seen_so[place] += 1
             if found < NO_PLANE or found == UNLIKE:
                 return
+        mirrored = appearance.mirrored()  # one photo and its mirror image in turn are no two looks
+        if any(difference(look, mirrored, enough=NO_PLANE) < NO_PLANE for look in seen.looks):
+            return
         seen.looks.append(appearance)
         seen.seen_so.append(1)
 

@@ -8,7 +8,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,12 +18,14 @@ import structlog
 from attendance.database.models import Origin
 from attendance.errors import AttendanceError
 from attendance.face_engine.interface import Face
+from attendance.zones import Zones, ZonesError, parse
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.access.throttle import TokenBucket
+from recognition_service.aiming.views import AimingViews
 from recognition_service.engine.looks import Look, picture_digest
 from recognition_service.engine.pipeline import Pipeline
-from recognition_service.engine.similarity import LastExamined
+from recognition_service.engine.similarity import LastExamined, masked
 from recognition_service.errors import (
     CaptureTimeError,
     GrownFrameError,
@@ -43,6 +45,7 @@ from recognition_service.outbox.store import OutboxError
 from recognition_service.presentation.views import FaceView
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
 from recognition_service.status import Statistics
+from recognition_service.streams.health import HealthLog
 from recognition_service.streams.requests import capture_time_of, origin_of, priority_of
 from recognition_service.streams.state import ClockSkew, Window
 from recognition_service.telemetry.metrics import Metrics
@@ -89,6 +92,8 @@ class StreamTools:
     skip_unchanged_s: float
     """How long frames that show the same are skipped, seconds; 0: not at all."""
     tracing: Tracing
+    health: HealthLog
+    aiming: AimingViews
     keeps_views: bool = True
     """Whether the pixels of faces are looked at, to tell persons from pictures."""
 
@@ -116,6 +121,11 @@ class CameraStream:
     """A camera's call while it is open."""
 
     def __init__(self, camera: CameraIdentity, context: Context, tools: StreamTools) -> None:
+        """Begin.
+
+        Raises:
+            StreamRefusedError: the camera's zones cannot be read.
+        """
         self.camera = camera
         self.frames = 0
         """Frames received."""
@@ -129,6 +139,8 @@ class CameraStream:
         self._most_pixels: int | None = None
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
+        self._zones = _zones_of(camera)
+        self._in_health = not camera.plays_recordings
         self._origin_of = functools.partial(origin_of, plays_recordings=camera.plays_recordings)
         self._traceparent = traceparent_of(context.invocation_metadata())
         self._tools = tools
@@ -190,6 +202,21 @@ class CameraStream:
         await asyncio.get_running_loop().run_in_executor(self._tools.executor, self._flow.forget, student)
         self._confirmed = {one for one in self._confirmed if one[1] != student}
 
+    def take_zones(self, text: str | None) -> None:
+        """Look where the camera's zones say from the next frame on; such as cannot be read change nothing.
+
+        Args:
+            text: as the camera's row has it.
+        """
+        self.camera = replace(self.camera, zones=text)
+        try:
+            self._zones = _zones_of(self.camera)
+        except StreamRefusedError as error:
+            log.error("zones_not_read", camera=self.camera.name, reason=str(error))
+            return
+        self._last_examined.forget()
+        log.info("zones_changed", camera=self.camera.name, share=round(self._zones.share(), 3))
+
     def close(self, reason: str, reconnect_after_s: float) -> None:
         """End the call soon: tell the camera, take no more frames, answer those in flight."""
         if not self._ended.done():
@@ -207,6 +234,8 @@ class CameraStream:
             self.heard = True
             self._last_frame = datetime.now(UTC)
             self._tools.metrics.frame_received()
+            if self._in_health:
+                self._tools.health.frame(self.camera.id, self._skew.seconds)
             arrived = asyncio.get_running_loop().time()
             if request.camera != self.camera.name:
                 raise StreamRefusedError(
@@ -216,6 +245,7 @@ class CameraStream:
             if (error := self._too_much()) is not None:
                 await self._answer(refused_frame(request.sequence, error), arrived, counted=False)
                 continue
+            self._show(request)
             self._in_flight += 1
             trace = self._tools.tracing.frame(self.camera.name, request.sequence, self._traceparent)
             work = group.create_task(self._prepare(request, arrived, trace))
@@ -223,6 +253,16 @@ class CameraStream:
         if self._ended.done():
             await self._replies.put((pb.StreamFramesResponse(closing=self._ended.result()), False))
         self._in_line.put_nowait(None)
+
+    def _show(self, request: pb.StreamFramesRequest) -> None:
+        """Hand a live frame to whoever hangs the camera."""
+        if request.replayed or request.recording or not self._tools.aiming.wants(self.camera.id):
+            return
+        try:
+            captured_at = capture_time_of(request)
+        except CaptureTimeError:
+            captured_at = None
+        self._tools.aiming.offer(self.camera, request.jpeg, captured_at)
 
     def _too_much(self) -> OverloadedError | None:
         """Why the camera's frame is one too many. A window that was shrunk is not held against frames on their way."""
@@ -280,13 +320,14 @@ class CameraStream:
             "priority": priority_of(plan, live=live),
             "deadline": arrived + self._tools.deadline_s,
         }
-        pipeline, thumbnail = self._tools.pipeline, None
+        pipeline, thumbnail, zones = self._tools.pipeline, None, self._zones
         if self._tools.skip_unchanged_s:
-            thumbnail = await pipeline.thumbnail(request.jpeg, most_pixels=self._most_pixels, **turn)
+            thumbnail = masked(await pipeline.thumbnail(request.jpeg, most_pixels=self._most_pixels, **turn), zones)
             if self._last_examined.shows(thumbnail, capture_time):
                 await pipeline.wait_turn(**turn)
                 look = Look(digest, self._last_examined.blank)
                 return _Prepared(plan, capture_time, None, self._origin_of(request), look)
+        measured = live and self._in_health and self._tools.health.wants_look(self.camera.id)
         found = await pipeline.find(
             request.jpeg,
             upsample=self.camera.upsample,
@@ -295,13 +336,19 @@ class CameraStream:
             reducible=True,
             most_pixels=self._most_pixels,
             views=self._tools.keeps_views,
+            zones=zones,
+            measured=measured,
             trace=trace,
             **turn,
         )
         if self._most_pixels is None:
             self._most_pixels = _GROWTH * found.width * found.height
-        if thumbnail is not None:
+        if thumbnail is not None and zones == self._zones:
             self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
+        if found.picture is not None:
+            self._tools.health.looked(self.camera.id, found.picture)
+        if live and self._in_health:
+            self._tools.health.faces(self.camera.id, [float(face.box[3] - face.box[1]) for face in found.faces])
         look = Look(digest, found.blank)
         return _Prepared(plan, capture_time, found.faces, self._origin_of(request), look, found.views)
 
@@ -409,3 +456,18 @@ class CameraStream:
     def _unknown_error(self, event: str, sequence: int) -> InternalServiceError:
         log.exception(event, camera=self.camera.name, sequence=sequence)
         return InternalServiceError("something failed on this frame; the service's log says why")
+
+
+def _zones_of(camera: CameraIdentity) -> Zones:
+    """Where in the camera's picture faces count.
+
+    Raises:
+        StreamRefusedError: what its row has cannot be read; without its masks nobody must be looked for.
+    """
+    try:
+        return parse(camera.zones)
+    except ZonesError as error:
+        raise StreamRefusedError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"the zones of the camera {camera.name} cannot be read; draw them anew on the dashboard: {error}",
+        ) from None

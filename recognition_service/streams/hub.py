@@ -40,6 +40,10 @@ class StreamHub:
         """The open streams by their camera's number in the database."""
         return self._streams
 
+    def live_cameras(self) -> list[int]:
+        """The numbers of the cameras whose streams are open, but for those that an operator plays recordings with."""
+        return [key for key, stream in self._streams.items() if not stream.camera.plays_recordings]
+
     async def serve(self, camera: CameraIdentity, context: Context) -> None:
         """Serve one call of a camera until it ends.
 

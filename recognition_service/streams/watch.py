@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc
@@ -31,6 +32,7 @@ class CameraWatch:
         sessions: sessionmaker[Session],
         executor: Executor,
         *,
+        aiming_address: str | None = None,
         interval_s: float = 1.0,
         seen_every_s: float = 30.0,
     ) -> None:
@@ -41,6 +43,7 @@ class CameraWatch:
             tokens: told to forget what has changed.
             sessions: of the shared database.
             executor: where it is asked.
+            aiming_address: at which the dashboard finds what these cameras see; None: nowhere.
             interval_s: from one look to the next, seconds.
             seen_every_s: how often a camera's `last_seen_at` is written at most, seconds.
         """
@@ -48,9 +51,11 @@ class CameraWatch:
         self._tokens = tokens
         self._sessions = sessions
         self._executor = executor
+        self._aiming_address = aiming_address
         self._interval_s = interval_s
         self._seen_every_s = seen_every_s
-        self._written: dict[int, float] = {}  # when last_seen_at was last written, for a while
+        # When last_seen_at was last written, and of which stream, for a while.
+        self._written: dict[int, tuple[float, CameraStream]] = {}
         self._blind: dict[int, datetime | None] = {}  # what was last written of cameras with open streams
         self._away = False
 
@@ -70,6 +75,7 @@ class CameraWatch:
         """End the streams of cameras that were revoked, moved or changed; write of the others when they were last seen.
 
         And since when they see nothing. Streams with an operator's token for recordings end when that one is revoked.
+        Zones that were drawn anew are taken in, and the stream goes on.
         """
         streams = dict(self._hub.streams)
         self._blind = {camera_id: since for camera_id, since in self._blind.items() if camera_id in streams}
@@ -92,13 +98,20 @@ class CameraWatch:
             self._away = False
 
     def _heard(self, streams: Mapping[int, CameraStream]) -> list[int]:
-        """The cameras heard of since their time was written, if that was long ago."""
+        """The cameras heard of since their time was written, if that was long ago or of an earlier stream.
+
+        Meanwhile it may have been at another service, which wrote its own address.
+        """
         now = time.monotonic()
-        self._written = {key: since for key, since in self._written.items() if now - since < self._seen_every_s}
+        self._written = {
+            key: (since, stream)
+            for key, (since, stream) in self._written.items()
+            if now - since < self._seen_every_s and streams.get(key) is stream
+        }
         heard = [key for key, stream in streams.items() if stream.heard and key not in self._written]
         for camera_id in heard:
             streams[camera_id].heard = False
-            self._written[camera_id] = now
+            self._written[camera_id] = now, streams[camera_id]
         return heard
 
     def _sights(self, streams: Mapping[int, CameraStream]) -> dict[int, datetime | None]:
@@ -125,8 +138,9 @@ class CameraWatch:
 
     def _write_seen(self, camera_ids: Collection[int]) -> None:
         if camera_ids:
+            seen = {"last_seen_at": datetime.now(UTC), "aiming_address": self._aiming_address}
             with self._sessions.begin() as db:
-                db.execute(sa.update(Camera).where(Camera.id.in_(camera_ids)).values(last_seen_at=datetime.now(UTC)))
+                db.execute(sa.update(Camera).where(Camera.id.in_(camera_ids)).values(**seen))
 
     def _write_blind(self, sights: Mapping[int, datetime | None]) -> None:
         for camera_id, since in sights.items():
@@ -147,6 +161,9 @@ class CameraWatch:
         if now == admitted:
             return
         self._tokens.forget(admitted.token_hash)
+        if now is not None and now == replace(admitted, zones=now.zones):
+            stream.take_zones(now.zones)
+            return
         if now is None or now.token_hash != admitted.token_hash:
             log.warning("stream_revoked", camera=admitted.name)
             stream.refuse(StreamRefusedError(grpc.StatusCode.UNAUTHENTICATED, "the camera's token has been revoked"))

@@ -53,6 +53,13 @@ class Metrics:
             "camera_minutes", "Minutes of cameras in which a class session counted: watched, or blind.", ["kind"], **own
         )
         self._refusals = Counter("refused_calls", "Calls that were refused, by reason.", ["reason"], **own)
+        self._index_asked = Counter(
+            "index_asked",
+            "Questions for a newer index to the machine that holds the store: unchanged, fetched, refused or failed.",
+            ["outcome"],
+            **own,
+        )
+        self._index_bytes = Counter("index_fetched_bytes", "Bytes of indexes that were fetched.", **own)
         # Series that exist from the start read as zero, not as missing.
         for outcome in pb.FrameOutcome.values()[1:]:
             self._answered.labels(outcome_name(outcome))
@@ -64,6 +71,8 @@ class Metrics:
             self._minutes.labels(minute.value)
         for reason in ("no_token", "wrong_token", "no_right", "too_many", "malformed"):
             self._refusals.labels(reason)
+        for asked in ("unchanged", "fetched", "refused", "failed"):
+            self._index_asked.labels(asked)
 
     def frame_received(self) -> None:
         """Count a frame that came."""
@@ -100,6 +109,11 @@ class Metrics:
     def call_refused(self, reason: str) -> None:
         """Count a call that was not let in: no_token, wrong_token, no_right, too_many or malformed."""
         self._refusals.labels(reason).inc()
+
+    def index_asked(self, outcome: str, received: int) -> None:
+        """Count a question for a newer index, and the bytes that came."""
+        self._index_asked.labels(outcome).inc()
+        self._index_bytes.inc(received)
 
 
 class StateCollector(Collector):
@@ -141,6 +155,10 @@ class StateCollector(Collector):
         yield InfoMetricFamily("attendance_index", "The index in use; no version: none.", value=index)
         yield _gauge("index_students", "Students in the index in use.", len(gallery.identities) if gallery else 0)
         yield _gauge("index_encodings", "Encodings in the index in use.", gallery.encodings if gallery else 0)
+        if self._sources.replica is not None:
+            meaning = "When the index was last that of the machine with the store, Unix time; 0: never since the start."
+            in_step = self._sources.replica.in_step_at
+            yield _gauge("index_in_step_timestamp_seconds", meaning, in_step.timestamp() if in_step else 0)
         if engine is not None:
             about = {"name": engine.name, "runtime": engine.runtime, "device": engine.device}
             yield InfoMetricFamily("attendance_engine", "The face engine.", value=about)

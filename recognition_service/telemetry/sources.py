@@ -7,6 +7,7 @@ from datetime import datetime
 from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.gallery import Gallery
 from recognition_service.outbox.store import Outbox
+from recognition_service.replication.fetching import IndexReplica
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,5 @@ class Sources:
     cameras: Callable[[], Sequence[CameraState]]
     """Those with an open stream."""
     ready: Callable[[], bool]
+    replica: IndexReplica | None = None
+    """Fetches the index from another machine; None: it is built here."""

@@ -1,5 +1,6 @@
 """Container files: linted, and their commands run on this machine, where there are no containers."""
 
+import functools
 import http.client
 import os
 import re
@@ -19,7 +20,10 @@ import yaml
 
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store
+from attendance.settings import Settings
 from attendance.settings.families import traits_of
+from attendance.settings.load import NO_SETTINGS
+from operations.cli.main import COMMANDS
 from operations.demo.programs import free_port
 from tests.deploy.dockerfile import read_stages, run_build
 from tests.stores import write_store
@@ -73,6 +77,8 @@ def _lint(compose: Path) -> None:
         [BIN / "compose-lint", "check", compose],
         ["sh", "-n", FOLDER / "nginx-site"],
         ["sh", "-n", FOLDER / "make-secrets"],
+        ["sh", "-n", FOLDER / "nightly"],
+        ["sh", "-n", FOLDER / "nginx-upstreams"],
     ]
     for words in commands:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -104,6 +110,41 @@ def test_the_dashboard_is_installed_by_the_images_own_commands_and_answers(tmp_p
     assert upgraded.returncode == 0, upgraded.stderr
     with running(STAGES["web"].command, given, tmp_path) as process:
         wait_until_healthy("web", process, given, port)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(1200)
+def test_every_command_runs_from_exactly_what_the_service_image_installs(tmp_path: Path) -> None:
+    run_build(STAGES, "build-service", source=SOURCE, root=tmp_path)
+    given = environ("service", tmp_path, MPLCONFIGDIR=str(tmp_path / "matplotlib"))
+    given["PATH"] = f"{tmp_path / 'opt' / 'attendance' / 'bin'}:/usr/bin:/bin"
+
+    def run(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["attendance", *words], env=given, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    # `demo` and `web` are of the dashboard's image.
+    for command in sorted(set(COMMANDS) - {"demo", "web"}):
+        assert (done := run(command, "--help")).returncode == 0, (command, done.stderr)
+    random = np.random.default_rng(1)
+    people = random.normal(0, 0.1, (40, 1, 128))
+    gallery = {f"s{number}": centre + random.normal(0, 0.01, (4, 128)) for number, centre in enumerate(people)}
+    write_store(tmp_path / "data" / "gallery" / "encodings.pickle", Store(gallery))
+    backups = tmp_path / "backups"
+    for words in (
+        ("db", "upgrade"),
+        ("index", "build"),
+        ("db", "backup", backups, "--keep", "14"),
+        ("purge",),
+        ("gallery", "work", "--once"),
+        ("calibrate", "--report", tmp_path / "report"),
+        ("gallery", "erasures"),
+        ("token", "add", "second", "--role", "replica"),
+    ):
+        assert (done := run(*words)).returncode == 0, (words, done.stdout + done.stderr)
+    assert list(backups.iterdir())
+    assert list((tmp_path / "report").rglob("*.html"))
 
 
 def test_the_service_becomes_healthy(tmp_path: Path) -> None:
@@ -184,6 +225,118 @@ def ask(port: int) -> http.client.HTTPResponse | None:
         connection.close()
 
 
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.exhaustive
+def test_every_night_a_backup_is_made_and_what_is_old_deleted(tmp_path: Path) -> None:
+    said, commands = tmp_path / "said", tmp_path / "bin"
+    commands.mkdir()
+    (commands / "attendance").write_text(
+        f'#!/bin/sh\necho "$@" >> {said}\n[ ! -e {tmp_path}/broken ] || exit 1\nexec {BIN}/attendance "$@"\n'
+    )
+    (commands / "attendance").chmod(0o755)
+    given = environ("service", tmp_path, NIGHTLY_BACKUPS=str(tmp_path / "backups"))
+    subprocess.run(["attendance", "db", "upgrade"], env=given, check=True, capture_output=True)
+    given |= {"NIGHTLY_AT": "00:00", "NIGHTLY_RETRY_S": "0.1", "NIGHTLY_LOOK_S": "0.1", "NIGHTLY_KEEP": "2"}
+    given["PATH"] = f"{commands}:{given['PATH']}"
+    done = tmp_path / "data" / "nightly"
+    (tmp_path / "broken").touch()
+    with running(["sh", str(FOLDER / "nightly")], given, tmp_path) as process:
+        wait_for(lambda: said.exists() and said.read_text().count("purge") >= 2)  # it fails, and is tried again
+        assert not done.exists()
+        (tmp_path / "broken").unlink()
+        wait_for(done.exists)
+        count = said.read_text().count("backup")
+        time.sleep(1)
+        assert said.read_text().count("backup") == count, "once a night"
+        process.terminate()
+        assert process.wait(10) == 0
+    assert len(list((tmp_path / "backups").iterdir())) == 1
+    assert said.read_text().splitlines()[-2:] == [f"db backup {tmp_path}/backups --keep 2", "purge"]
+
+
+def test_the_night_has_a_time_of_day(tmp_path: Path) -> None:
+    given = environ("service", tmp_path, NIGHTLY_AT="25:00")
+    done = subprocess.run(["sh", FOLDER / "nightly"], env=given, capture_output=True, text=True, check=False)
+    assert (done.returncode, "25:00 is no time of day" in done.stderr) == (2, True)
+
+
+def test_the_compose_file_makes_backups_on_a_volume_of_their_own() -> None:
+    services = yaml.safe_load((FOLDER / "compose.yaml").read_text())["services"]
+    assert services["nightly"]["entrypoint"] == ["attendance-nightly"]
+    assert "backups:/backups" in services["nightly"]["volumes"]
+    for title in ("service", "service-cuda"):
+        assert ("COPY", "--chmod=755 deploy/containers/nightly /usr/local/bin/attendance-nightly") in STAGES[
+            title
+        ].instructions
+
+
+def test_nginx_reads_its_site_again_when_a_container_has_another_address(
+    tmp_path: Path, require_program: Callable[[list[str], str], str]
+) -> None:
+    nginx, port = require_program(["nginx"], "nginx"), free_port(0)
+    addresses, commands = tmp_path / "addresses", tmp_path / "bin"
+    commands.mkdir()
+    # What the containers' name server says: a line for each name that it knows.
+    (commands / "getent").write_text(f'#!/bin/sh\nsed -n "s/^$2 //p" {addresses}\n')
+    (commands / "getent").chmod(0o755)
+    addresses.write_text("recognition-1 10.0.0.5\nrecognition-2 10.0.0.6\nweb 10.0.0.7\n")
+    configuration, log = tmp_path / "nginx.conf", tmp_path / "log"
+    folders = "".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi"))
+    configuration.write_text(
+        f"daemon off; error_log {log} notice; pid {tmp_path}/pid; events {{}} http {{ {folders} scgi_temp_path"
+        f" {tmp_path}/scgi; access_log off; server {{ listen 127.0.0.1:{port}; return 200; }} }}"
+    )
+    given = {"PATH": f"{commands}:/usr/sbin:/usr/bin:/bin", "ATTENDANCE_WEB": "web:8000", "NGINX_LOOK_UP_S": "0.1"}
+    given |= {"ATTENDANCE_SERVICES": "recognition-1:50051 recognition-2:50051"}
+    given |= {"NGINX_COMMAND": f"{nginx} -e {log} -c {configuration}"}
+
+    def readings() -> int:
+        return log.read_text().count(": reconfiguring") if log.exists() else 0
+
+    with running([nginx, "-e", str(log), "-c", str(configuration)], given, tmp_path):
+        wait_for(lambda: ask(port) is not None)
+        with running(["sh", str(FOLDER / "nginx-upstreams"), "watch"], given, tmp_path):
+            time.sleep(0.5)
+            addresses.write_text("recognition-1 10.0.0.5\nweb 10.0.0.7\n")  # one is down: nobody knows it
+            time.sleep(0.5)
+            assert readings() == 0
+            broken = configuration.read_text()
+            configuration.write_text("nonsense")
+            addresses.write_text("recognition-1 10.0.0.5\nrecognition-2 10.0.0.9\nweb 10.0.0.7\n")
+            wait_for(lambda: "unknown directive" in log.read_text() or "unexpected end" in log.read_text())
+            configuration.write_text(broken)
+            wait_for(readings)
+            time.sleep(0.5)
+            assert readings() == 1, log.read_text()
+            assert (answer := ask(port)) is not None
+            assert answer.status == 200
+
+
+def test_what_the_containers_files_export_keeps_no_command_from_running(tmp_path: Path) -> None:
+    """A shell in which compose was given its variables is one in which commands are given."""
+    texts = [path.read_text() for path in (*FOLDER.iterdir(), SOURCE / "docs" / "containers.md") if path.is_file()]
+    named = {name for text in texts for name in re.findall(r"\bATTENDANCE_[A-Z_]*[A-Z]\b", text)}
+    assert "ATTENDANCE_HOST" in named
+    known = {
+        f"ATTENDANCE_{section}_{key}".upper()
+        for section, field in Settings.model_fields.items()
+        for key in getattr(field.annotation, "model_fields", {})
+    }
+    assert named - known - {"ATTENDANCE_CONFIG"} == NO_SETTINGS
+    given = dict.fromkeys(NO_SETTINGS, "attendance.example.edu") | {"PATH": f"{BIN}:/usr/bin:/bin"}
+    ask_for_settings = functools.partial(
+        subprocess.run, ["attendance", "config"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done := ask_for_settings(env=given)).returncode == 0, done.stderr
+    assert "ATTENDANCE_HOSTS: unknown setting" in ask_for_settings(env=given | {"ATTENDANCE_HOSTS": "a"}).stderr
+
+
 def make_secrets(folder: Path) -> dict[str, str]:
     """Under a umask that hides nothing."""
     subprocess.run(["sh", FOLDER / "make-secrets", folder], check=True, capture_output=True, umask=0)
@@ -215,6 +368,15 @@ def test_secrets_of_a_version_before_are_kept_and_closed_to_others(tmp_path: Pat
         "web.env": "ATTENDANCE_WEB_SECRET_KEY=key\n",
     }
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777])
+def test_no_umask_opens_or_closes_the_secrets(tmp_path: Path, umask: int) -> None:
+    (tmp_path / "post.env").write_text("ATTENDANCE_MAIL_PASSWORD=s3cret\n")
+    (tmp_path / "post.env").chmod(0o644)
+    subprocess.run(["sh", FOLDER / "make-secrets", tmp_path], check=True, capture_output=True, umask=umask)
+    names = {"secrets.env", "web.env", "database.env", "post.env"}
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == dict.fromkeys(names, 0o600)
 
 
 def test_each_program_gets_its_own_secrets_only() -> None:

@@ -63,18 +63,25 @@ def test_the_published_schemas_take_every_manifest(manifests: list[Manifest], ve
         kubernetes_validate.validate(wrong, version, strict=True)
 
 
+NAME = "app.kubernetes.io/name"
+
+
 def test_pods_reach_names_and_the_database_only_and_post_a_mail_server(manifests: list[Manifest]) -> None:
     policies = [m["spec"] for m in manifests if m["kind"] == "NetworkPolicy"]
     everybody = [policy for policy in policies if policy["podSelector"] == {}]
     assert any(set(policy["policyTypes"]) == {"Ingress", "Egress"} and "egress" not in policy for policy in everybody)
     ports = {
-        str(policy["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name", "")): {
+        str(policy["podSelector"].get("matchLabels", {}).get(NAME, "")): {
             port["port"] for rule in policy["egress"] for port in rule["ports"]
         }
         for policy in policies
         if "egress" in policy
     }
-    assert ports == {"": {53, 3306}, "post": {25, 465, 587}}
+    assert ports == {"": {53, 3306}, "post": {25, 465, 587}, "web": {9474}}
+    (aiming,) = [policy for policy in policies if policy["podSelector"].get("matchLabels", {}).get(NAME) == "web"]
+    assert aiming["egress"][0]["to"] == [{"podSelector": {"matchLabels": {NAME: "recognition"}}}]
+    (entrance,) = [p for p in policies if {"port": "aiming"} in p.get("ingress", [{}])[0].get("ports", [])]
+    assert entrance["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {NAME: "web"}}}]
 
 
 def test_each_pod_gets_its_own_secrets_only(manifests: list[Manifest]) -> None:
@@ -138,7 +145,7 @@ def test_settings_are_ones_that_the_programs_know(monkeypatch: pytest.MonkeyPatc
     for manifests in (build(FOLDER / "base"), build(FOLDER / "gpu")):
         settings = next(m["data"] for m in manifests if m["kind"] == "ConfigMap")
         for container in containers(manifests):
-            own = {entry["name"]: entry["value"] for entry in container.get("env", ())}
+            own = {entry["name"]: entry["value"] for entry in container.get("env", ()) if "value" in entry}
             load_settings(settings | own)
 
 
@@ -146,3 +153,21 @@ def test_only_the_recognition_services_ask_for_gpus() -> None:
     asking = [c["name"] for c in containers(build(FOLDER / "gpu")) if "nvidia.com/gpu" in c["resources"]["limits"]]
     assert asking == ["recognition"]
     assert not any("nvidia.com/gpu" in c["resources"]["limits"] for c in containers(build(FOLDER / "base")))
+
+
+def test_services_of_the_cluster_are_no_settings_of_the_programs(manifests: list[Manifest]) -> None:
+    """Kubernetes would tell each pod of the others by variables such as WEB_SERVICE_HOST."""
+    assert all(pod["enableServiceLinks"] is False for pod in pods(manifests))
+
+
+def test_each_service_searches_a_copy_of_its_own(manifests: list[Manifest]) -> None:
+    (service,) = [container for container in containers(manifests) if container["name"] == "recognition"]
+    given = {variable["name"]: variable["value"] for variable in service["env"]}
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in service["volumeMounts"]}
+    assert mounts[str(Path(given["ATTENDANCE_REPLICA_FOLDER"]).parent)]
+    assert not mounts[str(Path(given["ATTENDANCE_GALLERY_INDEX"]).parent)]
+
+
+def test_old_things_are_deleted_and_backups_made_every_night(manifests: list[Manifest]) -> None:
+    jobs = {m["metadata"]["name"]: m["spec"] for m in manifests if m["kind"] == "CronJob"}
+    assert {name: job["schedule"] for name, job in jobs.items()} == {"purge": "30 3 * * *", "backup": "0 2 * * *"}

@@ -53,6 +53,7 @@ class Campus:
     enrolment: str
     monitoring: str
     recording: str
+    replica: str
 
     def status_of(self, student: str) -> str | None:
         """The student's status in the session that runs now."""
@@ -109,6 +110,7 @@ def found_campus(settings: Settings) -> Campus:
         enrolment=roles[TokenRole.ENROLMENT],
         monitoring=roles[TokenRole.MONITORING],
         recording=roles[TokenRole.RECORDING],
+        replica=roles[TokenRole.REPLICA],
     )
 
 

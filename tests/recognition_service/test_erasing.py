@@ -14,7 +14,7 @@ from attendance.database.engine import begin_writing
 from attendance.database.models import Erasure, ErasureAcknowledgement, Service, Student
 from attendance.database.register import Sighting
 from attendance.database.upkeep.erasure import delete_student, withdraw_and_erase
-from attendance.database.upkeep.erasure_requests import GONE_AFTER
+from attendance.database.upkeep.services import GONE_AFTER
 from attendance.gallery.store import Store
 from attendance.settings import Settings
 from operations.erasure import finish, services_waited_for

@@ -84,7 +84,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "label_id": label.id, "course_label_id": course_label.id,
         "dispute_id": dispute.id, "proposal_id": photo.id,
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
-        "sign_in_id": 1, "mail_id": mail.id, "mail_kind": "invitation",
+        "sign_in_id": 1, "shot_id": 1, "mail_id": mail.id, "mail_kind": "invitation",
     }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     TERM = "reports and exports over many sessions"
     DEPARTMENT = "reports that compare the courses of a department"
     AUDIT = "the audit log: who did what, when and from where"
+    AIM = "what a camera sees just now, while it is hung, and the areas in which faces count"
     ADMINISTER = "administration: people and roles, courses, rooms, cameras, timetable, imports"
 
 

@@ -2,7 +2,9 @@
 
 from webapp.admin import (
     accounts,
+    aiming,
     breaks,
+    camera_health,
     cameras,
     courses,
     departments,
@@ -13,6 +15,7 @@ from webapp.admin import (
     home,
     importing,
     rooms,
+    services,
     sessions,
     student_link,
     students,
@@ -21,8 +24,10 @@ from webapp.admin.blueprint import blueprint
 
 __all__ = [
     "accounts",
+    "aiming",
     "blueprint",
     "breaks",
+    "camera_health",
     "cameras",
     "courses",
     "departments",
@@ -33,6 +38,7 @@ __all__ = [
     "home",
     "importing",
     "rooms",
+    "services",
     "sessions",
     "student_link",
     "students",

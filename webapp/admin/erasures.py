@@ -10,7 +10,8 @@ from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.models import ConsentRecorder, Erasure, ErasureKind, Service, utc_now
-from attendance.database.upkeep.erasure_requests import is_gone, unfinished_erasures, waited_for
+from attendance.database.upkeep.erasure_requests import unfinished_erasures, waited_for
+from attendance.database.upkeep.services import is_gone
 from webapp.admin.blueprint import blueprint
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database

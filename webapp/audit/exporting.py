@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 from sqlalchemy.orm import Session
 
 from attendance.database.audit.noting import THE_STUDENT, Actor, note, words_of_session
-from attendance.database.models import AuditAction, ClassSession, Course, Department, Student
+from attendance.database.models import AuditAction, Camera, ClassSession, Course, Department, Student
 from attendance.database.transactions import transact
 from webapp.account.identity import signed_in_account, signed_in_student
 from webapp.audit.words import TYPED
@@ -72,4 +72,6 @@ def _subject(db: Session, values: dict[str, Any]) -> str | None:
         return db.scalar(sa.select(Course.code).where(Course.id == values["course_id"]))
     if "department_id" in values:
         return db.scalar(sa.select(Department.name).where(Department.id == values["department_id"]))
+    if "camera_id" in values:
+        return db.scalar(sa.select(Camera.name).where(Camera.id == values["camera_id"]))
     return None

@@ -101,6 +101,8 @@ ACTION_WORDS: Mapping[str, Any] = {
     AuditAction.CAMERA_ADDED: lazy_gettext("Camera added"),
     AuditAction.CAMERA_CHANGED: lazy_gettext("Camera changed"),
     AuditAction.CAMERA_DELETED: lazy_gettext("Camera deleted"),
+    AuditAction.CAMERA_VIEWED: lazy_gettext("Looked through a camera, faces pixelated"),
+    AuditAction.CAMERA_VIEWED_CLEAR: lazy_gettext("Looked through a camera, faces shown where no session counts"),
     AuditAction.SESSION_ADDED: lazy_gettext("Sessions added"),
     AuditAction.SESSION_CHANGED: lazy_gettext("Session changed"),
     AuditAction.SESSION_CANCELLED: lazy_gettext("Session cancelled"),

@@ -2,8 +2,8 @@
 
 from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry, StartedProgram
 from attendance.database.models.base import Base, utc_now
-from attendance.database.models.cameras import Camera, Observation, Origin
-from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind, Service
+from attendance.database.models.cameras import Camera, CameraHealth, Observation, Origin
+from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind
 from attendance.database.models.gallery import (
     JOB_ABANDONED,
     GalleryJob,
@@ -51,6 +51,7 @@ from attendance.database.models.register import (
     StatusLabel,
     Unrecorded,
 )
+from attendance.database.models.services import Service
 from attendance.database.models.teaching import (
     ClassSession,
     Closing,
@@ -83,6 +84,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Camera",
+    "CameraHealth",
     "ClassSession",
     "Closing",
     "ConsentChange",

@@ -77,6 +77,8 @@ class AuditAction(StrEnum):
     CAMERA_ADDED = "camera.added"
     CAMERA_CHANGED = "camera.changed"
     CAMERA_DELETED = "camera.deleted"
+    CAMERA_VIEWED = "camera.viewed"
+    CAMERA_VIEWED_CLEAR = "camera.viewed_clear"
     SESSION_ADDED = "session.added"
     SESSION_CHANGED = "session.changed"
     SESSION_CANCELLED = "session.cancelled"

@@ -34,6 +34,10 @@ class Camera(Base):
     blind_since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # its pictures show nothing; None: they do
     # An extra camera helps to see people; a room is watched without it.
     extra: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    # Where in its picture faces count, as `attendance.zones` writes it. None: anywhere.
+    zones: Mapped[str | None] = mapped_column(sa.Text)
+    # Host and port at which the service that held its stream last serves the aiming view. None: at none.
+    aiming_address: Mapped[str | None] = mapped_column(sa.String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     room: Mapped[Room | None] = relationship()
@@ -66,3 +70,18 @@ class Observation(Base):
     # For each minute the largest number in one frame of faces seen, named, too small, unknown, and not named for any
     # reason: five times sixty unsigned 16-bit numbers, little-endian.
     counts: Mapped[bytes] = mapped_column(sa.LargeBinary(600))
+
+
+class CameraHealth(Base):
+    """What reached the service of one camera in one hour, UTC, and how its pictures looked.
+
+    Rows are merged by `attendance.database.watching.health` only.
+    """
+
+    __tablename__ = "camera_health"
+    __table_args__ = (sa.UniqueConstraint("camera_id", "hour"), sa.Index("ix_camera_health_hour", "hour"), UTF8)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    camera_id: Mapped[int] = mapped_column(sa.ForeignKey("camera.id", ondelete="CASCADE"))
+    hour: Mapped[datetime] = mapped_column(UtcDateTime)  # its first moment
+    minutes: Mapped[bytes] = mapped_column(sa.LargeBinary(1560))  # sixty, of 26 bytes each

@@ -1,4 +1,4 @@
-"""Erasures: of whom something is to go, who asked, and who has carried it out; and the services that have to."""
+"""Erasures: of whom something is to go, who asked, and which services have carried it out."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -45,17 +45,6 @@ class Erasure(Base):
 
     requested_by: Mapped[Account | None] = relationship()
     acknowledgements: Mapped[list["ErasureAcknowledgement"]] = relationship(passive_deletes=True)
-
-
-class Service(Base):
-    """A recognition service, known since it first asked what is to be erased."""
-
-    __tablename__ = "service"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(identifier_type(190), unique=True)
-    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 
 class ErasureAcknowledgement(Base):

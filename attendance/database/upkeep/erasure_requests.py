@@ -32,10 +32,9 @@ from attendance.database.models import (
     Student,
 )
 from attendance.database.transactions import inserted
+from attendance.database.upkeep.services import is_gone
 from attendance.texts import english
 
-GONE_AFTER = timedelta(hours=1)
-"""A service that was not seen for so long is not waited for."""
 _ABANDONED = timedelta(minutes=15)
 """After so long an erasure that somebody began is begun by somebody else."""
 _AGAIN = timedelta(minutes=1)
@@ -164,17 +163,6 @@ def take_back(db: Session, erasure: Claimed) -> None:
     db.execute(sa.delete(Erasure).where(Erasure.id == erasure.id))
 
 
-def register_service(db: Session, name: str, now: datetime) -> int:
-    """Note that a service is there, in the caller's transaction; returns the id of its row."""
-    found = db.scalars(sa.select(Service).where(Service.name == name)).one_or_none()
-    if found is None:
-        found = Service(name=name, first_seen_at=now, last_seen_at=now)
-        if not inserted(db, found):
-            found = db.scalars(sa.select(Service).where(Service.name == name)).one()
-    found.last_seen_at = now
-    return found.id
-
-
 def erasures_for(db: Session, service_id: int) -> dict[int, str]:
     """The index numbers that a service has to erase and has not acknowledged, by the erasure's id."""
     acknowledged = sa.exists().where(
@@ -182,6 +170,12 @@ def erasures_for(db: Session, service_id: int) -> dict[int, str]:
     )
     query = sa.select(Erasure.id, Erasure.index_number).where(Erasure.finished_at.is_(None), ~acknowledged)
     return {erasure_id: number for erasure_id, number in db.execute(query.order_by(Erasure.id)) if number}
+
+
+def shared_ones(db: Session, erasure_ids: Collection[int]) -> frozenset[int]:
+    """Those of these erasures after which database and gallery hold nothing of the student any more."""
+    query = sa.select(Erasure.id).where(Erasure.id.in_(erasure_ids), Erasure.shared_at.is_not(None))
+    return frozenset(db.scalars(query))
 
 
 def acknowledge(db: Session, erasure_id: int, service_id: int, now: datetime) -> None:
@@ -219,11 +213,6 @@ def services_left(db: Session, index_number: str, now: datetime) -> int:
     mine = [erasure for erasure in unfinished_erasures(db) if erasure.index_number == index_number]
     waiting = waited_for(db, mine, now)
     return len({service.id for found in waiting.values() for service in found if not is_gone(service, now)})
-
-
-def is_gone(service: Service, now: datetime) -> bool:
-    """Whether a service was not seen for so long that nobody waits for it."""
-    return service.last_seen_at < now - GONE_AFTER
 
 
 def unfinished_erasures(db: Session) -> Sequence[Erasure]:

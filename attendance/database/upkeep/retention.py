@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 from attendance.database.models import (
     AttendanceEvidence,
     AuditEntry,
+    CameraHealth,
     ClassSession,
     Erasure,
     Excuse,
@@ -42,7 +43,8 @@ class Retention:
     """Reports of enrolments that the dashboard asked for, photos of enrolments that never ended, records of erasures
     that were carried out, and services that were not seen since."""
     sessions: datetime | None
-    """Class sessions that ended, with their attendance and its history; excuses; and what cameras watched."""
+    """Class sessions that ended, with their attendance and its history; excuses; what cameras watched,
+    and their health."""
     proposals: datetime | None = None
     """Photos that students proposed, and what was said of them."""
     passing: datetime | None = None
@@ -87,6 +89,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
             sessions, ClassSession.id, ClassSession.ends_at, retention.sessions
         ),
         "hours of what cameras watched": _delete(sessions, Observation.id, Observation.hour, retention.sessions),
+        "hours of cameras' health": _delete(sessions, CameraHealth.id, CameraHealth.hour, retention.sessions),
         "excuses": _delete(sessions, Excuse.id, Excuse.ends_at, retention.sessions),
         "files that were tried or imported": _delete(
             sessions, ImportedFile.id, ImportedFile.uploaded_at, retention.passing

@@ -201,6 +201,64 @@ class EncodedFace(_message.Message):
     sharpness: float
     def __init__(self, box: _Optional[_Union[BoundingBox, _Mapping]] = ..., score: _Optional[float] = ..., landmarks: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., encoding: _Optional[_Iterable[float]] = ..., sharpness: _Optional[float] = ...) -> None: ...
 
+class GetIndexRequest(_message.Message):
+    __slots__ = ("have_version", "partial_version", "received")
+    HAVE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    have_version: str
+    partial_version: str
+    received: _containers.RepeatedCompositeFieldContainer[ReceivedFile]
+    def __init__(self, have_version: _Optional[str] = ..., partial_version: _Optional[str] = ..., received: _Optional[_Iterable[_Union[ReceivedFile, _Mapping]]] = ...) -> None: ...
+
+class ReceivedFile(_message.Message):
+    __slots__ = ("name", "bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    bytes: int
+    def __init__(self, name: _Optional[str] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class GetIndexResponse(_message.Message):
+    __slots__ = ("offer", "chunk")
+    OFFER_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    offer: IndexOffer
+    chunk: IndexChunk
+    def __init__(self, offer: _Optional[_Union[IndexOffer, _Mapping]] = ..., chunk: _Optional[_Union[IndexChunk, _Mapping]] = ...) -> None: ...
+
+class IndexOffer(_message.Message):
+    __slots__ = ("version", "manifest", "manifest_sha256", "files")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_SHA256_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    manifest: bytes
+    manifest_sha256: str
+    files: _containers.RepeatedCompositeFieldContainer[IndexFile]
+    def __init__(self, version: _Optional[str] = ..., manifest: _Optional[bytes] = ..., manifest_sha256: _Optional[str] = ..., files: _Optional[_Iterable[_Union[IndexFile, _Mapping]]] = ...) -> None: ...
+
+class IndexFile(_message.Message):
+    __slots__ = ("name", "bytes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    bytes: int
+    def __init__(self, name: _Optional[str] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class IndexChunk(_message.Message):
+    __slots__ = ("file", "offset", "data", "sha256")
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    file: str
+    offset: int
+    data: bytes
+    sha256: bytes
+    def __init__(self, file: _Optional[str] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., sha256: _Optional[bytes] = ...) -> None: ...
+
 class GetStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -50,6 +50,11 @@ class RecognitionServiceStub:
                 request_serializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.EncodeFacesRequest.SerializeToString,
                 response_deserializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.EncodeFacesResponse.FromString,
                 _registered_method=True)
+        self.GetIndex = channel.unary_stream(
+                '/attendance.v1.RecognitionService/GetIndex',
+                request_serializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.GetIndexRequest.SerializeToString,
+                response_deserializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.GetIndexResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/attendance.v1.RecognitionService/GetStatus',
                 request_serializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.GetStatusRequest.SerializeToString,
@@ -89,6 +94,17 @@ class RecognitionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetIndex(self, request, context):
+        """The published index, for a recognition service on another machine. Takes an operator's token of the role replica.
+
+        First an offer; then, unless the caller has that version, its files in chunks, file after file. Ends with
+        PERMISSION_DENIED when the call is not encrypted, FAILED_PRECONDITION when the service holds a copy itself, NOT_FOUND when
+        nothing is published yet, and UNAVAILABLE when the index cannot be read or a newer one was published meanwhile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """What the service runs on and how it fares.
         """
@@ -113,6 +129,11 @@ def add_RecognitionServiceServicer_to_server(servicer, server):
                     servicer.EncodeFaces,
                     request_deserializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.EncodeFacesRequest.FromString,
                     response_serializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.EncodeFacesResponse.SerializeToString,
+            ),
+            'GetIndex': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetIndex,
+                    request_deserializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.GetIndexRequest.FromString,
+                    response_serializer=protos_dot_attendance_dot_v1_dot_attendance__pb2.GetIndexResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -202,6 +223,33 @@ class RecognitionService:
             '/attendance.v1.RecognitionService/EncodeFaces',
             protos_dot_attendance_dot_v1_dot_attendance__pb2.EncodeFacesRequest.SerializeToString,
             protos_dot_attendance_dot_v1_dot_attendance__pb2.EncodeFacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/attendance.v1.RecognitionService/GetIndex',
+            protos_dot_attendance_dot_v1_dot_attendance__pb2.GetIndexRequest.SerializeToString,
+            protos_dot_attendance_dot_v1_dot_attendance__pb2.GetIndexResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,6 +17,7 @@ from attendance.database.models import (
     AuditAction,
     Base,
     Camera,
+    CameraHealth,
     ClassSession,
     ConsentChange,
     ConsentKind,
@@ -64,6 +65,7 @@ from attendance.database.models import (
     TokenRole,
 )
 from attendance.database.register import Sighting, record_sighting
+from attendance.zones import Zones, dump
 from tests.factories import NINE, enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
 
 
@@ -86,11 +88,14 @@ def fill(db: Session) -> None:
     session.cancelled_reason, session.note = "ill", "read chapter 3"
     db.add(Guest(session_id=session.id, student_id=student.id, first_seen=NINE, last_seen=NINE, confidence=1 / 3))
     camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
+    camera.aiming_address = "127.0.0.1:40001"
+    camera.zones = dump(Zones(look=(((0, 0), (1, 0), (0.5, 1)),)))
     db.add_all([camera, Camera(name="nowhere"), ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64)])
     db.flush()
     watched = Observation(camera_id=camera.id, room_id=session.room_id, hour=NINE, counts=bytes(range(200)) * 3)
     watched.watched, watched.watched_live, watched.blind = 2**60 - 1, 1, 2**59
-    db.add(watched)
+    health = bytes(range(256)) * 6 + bytes(24)
+    db.add_all([watched, CameraHealth(camera_id=camera.id, hour=NINE, minutes=health)])
     db.add(IndexVersion(version="v1", model="m", identities=1, encodings=2, sha256="2" * 64))
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
@@ -185,6 +190,8 @@ def _fill_erasures(db: Session, lecturer: Account) -> None:
     erasure = Erasure(kind=ErasureKind.WITHDRAWAL, index_number="s1", requested_at=NINE, **asked)
     erasure.leased_until, erasure.shared_at = NINE.replace(microsecond=1), NINE.replace(microsecond=2)
     service = Service(name="hall-é:50051", first_seen_at=NINE, last_seen_at=NINE.replace(microsecond=3))
+    service.address, service.index_version = "10.20.0.5:50061", "000012-20260301T080000Z-5f3a9c01"
+    service.index_source, service.index_problem, service.outbox_depth = "main:50051", "café does not answer", 7
     db.add_all([erasure, service, Erasure(kind=ErasureKind.DELETION, recorder=ConsentRecorder.COMMAND)])
     db.flush()
     db.add(ErasureAcknowledgement(erasure_id=erasure.id, service_id=service.id, done_at=NINE.replace(microsecond=4)))

@@ -107,6 +107,9 @@ def test_a_wrong_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "attendance.toml").write_bytes("[institution]\nname = 'Łódź'\n".encode("utf-16"))
     with pytest.raises(SettingsError, match="not UTF-8"):
         load_settings({})
+    (tmp_path / "attendance.toml").write_text("a = " + "[" * 100_000)
+    with pytest.raises(SettingsError, match="nested too deep"):
+        load_settings({})
     (tmp_path / "attendance.toml").write_text("service = 3\n")
     with pytest.raises(SettingsError, match="ATTENDANCE_SERVICE"):
         load_settings({})

@@ -1,8 +1,10 @@
 """What decoders make of real videos that are interlaced or damaged: right pictures, or none, and a clear word."""
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,12 +19,14 @@ from camera_client.backoff import Backoff
 from camera_client.decoding import opencv, pyav
 from camera_client.decoding.interlacing import declares_interlaced
 from camera_client.decoding.opencv import OpenCvReader
+from camera_client.decoding.places import Places
 from camera_client.decoding.watching import PictureWatch
 from camera_client.frames import CapturedFrame, Playback, SourceError
 from camera_client.jpeg import JpegEncoder
 from camera_client.live import LiveCamera
 from camera_client.recorded import VideoFile
 from tests.camera_client.decoding.videos import FPS, cut, damaged, encode
+from tests.camera_client.live_servers import RtspCamera
 from tests.camera_client.moving_pictures import number_of
 
 pytest.importorskip("av")
@@ -128,6 +132,76 @@ def test_a_file_that_is_cut_off_says_so(tmp_path: Path, decoder: str, name: str,
     assert bool(frames) is ("nothing" not in words)
 
 
+@dataclass
+class Listed:
+    """A reader of pictures at given times, of which some are damaged, and every tenth stands alone."""
+
+    stamps: list[float]
+    broken: set[int] = field(default_factory=set)
+    fps: float = 25.0
+    frames: float = 0.0
+    broke: bool = False
+    at: int = -1
+
+    def grab(self) -> bool:
+        self.at += 1
+        self.broke = self.at in self.broken
+        return self.at < len(self.stamps)
+
+    def retrieve(self) -> None:
+        return None
+
+    @property
+    def stamp_s(self) -> float:
+        return self.stamps[self.at]
+
+    @property
+    def stands_alone(self) -> bool:
+        return self.at % 10 == 0
+
+    def release(self) -> None:
+        pass
+
+
+def places_of(reader: Listed) -> tuple[Places, list[float | None]]:
+    places, found = Places(reader), []
+    while reader.grab():
+        found.append(places.next())
+    return places, found
+
+
+def test_a_video_whose_pictures_come_when_something_moves_is_whole() -> None:
+    """Such recorders promise 25 pictures a second and write one now and then; each counts."""
+    stamps = [0.0, 1.0, 1.04, 1.5, 4.0, 4.04, 4.08, 6.0, 6.5, 9.0, 12.0, 12.5, 15.0, 15.04]
+    places, found = places_of(Listed(stamps, frames=14))
+    assert found == pytest.approx(stamps)
+    assert places.missing() == []
+
+
+def test_a_gap_is_missing_where_the_header_promises_more_pictures() -> None:
+    stamps = [number / 25 for number in range(250) if not 100 <= number < 150]
+    for frames, missing in ((250, 1), (200, 0)):
+        places, found = places_of(Listed(stamps, frames=frames))
+        assert None not in found  # the first after it stands alone
+        assert len(places.missing()) == missing
+    places, _ = places_of(Listed(stamps, frames=250))
+    assert places.missing() == [pytest.approx((4.0, 6.0))]
+
+
+def test_after_a_damage_two_pictures_that_stand_alone_are_waited_for() -> None:
+    places, found = places_of(Listed([number / 25 for number in range(250)], broken={101}))
+    assert [number for number, place in enumerate(found) if place is None] == list(range(101, 120))
+    assert places.missing() == [pytest.approx((101 / 25, 120 / 25))]
+
+
+def test_a_time_stamp_that_cannot_be_is_not_believed() -> None:
+    stamps = [number / 25 for number in range(100)]
+    stamps[50] = 90_000.0
+    places, found = places_of(Listed(stamps, frames=100))
+    assert found == pytest.approx([number / 25 for number in range(100)])
+    assert places.length_s == pytest.approx(4.0)
+
+
 def test_a_loop_goes_on_over_a_damage_and_says_it_each_time(tmp_path: Path) -> None:
     path = damaged(encode(tmp_path / "a.mp4", "libx264", 100))
     playback = Playback(paced=False, start=START)
@@ -212,6 +286,20 @@ def test_an_interlaced_network_camera_is_asked_again_since_it_may_be_set_right(
     told = [event for event in events if event["event"] == "source_interlaced"]
     assert told
     assert "hunter" not in str(events)
+
+
+def test_rtsp_is_read_with_a_password_of_any_signs(decoder: str) -> None:
+    camera = RtspCamera("admin:pa/s?s#7")
+    try:
+        address = f"rtsp://admin:pa%2Fs%3Fs%237@127.0.0.1:{camera.port}/live"
+        with capture_logs() as events:
+            source = LiveCamera(address, encoder=JpegEncoder(), rate=10, give_up_after_s=5)
+            frames = list(itertools.islice(source.frames(threading.Event()), 3))
+    finally:
+        camera.close()
+    numbers = [number_of(frame.jpeg) for frame in frames]
+    assert numbers == sorted(set(numbers))
+    assert "pa%2Fs" not in str(events)
 
 
 def test_errors_of_pyav_show_no_address(serve: Serve, tmp_path: Path) -> None:

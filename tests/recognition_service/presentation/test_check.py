@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from attendance.database.models import HeldReason
 from attendance.face_engine.liveness import LivenessModel
 from recognition_service.presentation.appearance import Appearance, difference
-from recognition_service.presentation.check import CLEAR_LOOKS, LONGEST_WAIT_S, FaceVerdict, PresentationCheck, State
+from recognition_service.presentation.check import (
+    CLEAR_LOOKS,
+    LONGEST_WAIT_S,
+    NO_PLANE,
+    FaceVerdict,
+    PresentationCheck,
+    State,
+)
 from recognition_service.presentation.views import FaceView
 from tests.attendance.face_engine.liveness_models import write_model
 from tests.recognition_service.living import living_view, picture_view
@@ -81,6 +88,15 @@ def test_photos_sent_in_turn_say_so(turns: str) -> None:
     assert verdicts[-1] == FaceVerdict(State.SUSPECT, (HeldReason.SAME_PICTURE,))
 
 
+def test_a_photo_and_its_mirror_image_in_turn_are_one() -> None:
+    photos = [picture_view(seed=number) for number in range(12)]
+    turned = [replace(photo, patch=np.ascontiguousarray(photo.patch[:, ::-1])) for photo in photos]
+    shown = [photo if number % 2 else other for number, (photo, other) in enumerate(zip(photos, turned, strict=True))]
+    assert difference(Appearance(photos[0].patch), Appearance(turned[0].patch)) > NO_PLANE, "not alike by itself"
+    verdicts = see(PresentationCheck(RULES), shown)
+    assert {verdict.state for verdict in verdicts} == {State.WAITING}
+
+
 def test_a_face_on_its_enrolment_photo_says_so_and_is_never_clear() -> None:
     living = [living_view(number / 2) for number in range(8)]
     verdicts = see(PresentationCheck(RULES), living, distance=RULES.same_picture / 2)
@@ -100,7 +116,7 @@ def test_a_video_that_is_suspect_is_compared_with_a_few_looks_however_long_it_ru
     video = [living_view(number / 2) for number in range(30)]
     verdicts = see(PresentationCheck(RULES), video, distance=0.0)
     assert verdicts[-1].state is State.SUSPECT
-    assert len(compared) <= CLEAR_LOOKS
+    assert len(compared) <= 2 * CLEAR_LOOKS  # as they are, and in a mirror
 
 
 def test_a_face_without_pixels_shows_no_sign_of_life() -> None:

@@ -36,6 +36,9 @@ class Stream:
     closings: list[str] = field(default_factory=list)
     refusals: list[StreamRefusedError] = field(default_factory=list)
 
+    def take_zones(self, text: str | None) -> None:
+        self.camera = replace(self.camera, zones=text)
+
     def close(self, reason: str, reconnect_after_s: float) -> None:
         self.closings.append(reason)
 
@@ -137,6 +140,18 @@ async def test_a_changed_camera_is_told_to_come_again(bench: Bench, change: dict
     assert "connect again" in reason
     changed = await bench.tokens.identity_of(TOKEN)
     assert changed not in (None, stream.camera)
+
+
+async def test_zones_drawn_anew_are_handed_to_the_stream_which_goes_on(bench: Bench) -> None:
+    stream = await bench.open()
+    bench.change(zones="anew")
+    await bench.watch.look()
+    assert (stream.closings, stream.refusals, stream.camera.zones) == ([], [], "anew")
+    again = await bench.tokens.identity_of(TOKEN)
+    assert again == stream.camera
+    bench.change(zones=None, upsample=2)
+    await bench.watch.look()
+    assert len(stream.closings) == 1
 
 
 @pytest.mark.parametrize("token_hash", [None, "0" * 64])

@@ -136,7 +136,12 @@ CHANGES: Mapping[str, Change] = {
     "admin.save_student": Change(
         (Action.STUDENT_RENUMBERED, Action.STUDENT_CHANGED), lambda _v: {"index_number": "77", "name": "Other"}
     ),
+    "admin.save_areas": Change(
+        (Action.CAMERA_CHANGED,),
+        lambda _v: {"known": "e3b0c44298fc1c14", "kinds-0": "skip", "points-0": "0 0\n50 0\n0 50"},
+    ),
     "admin.session": Change((Action.SESSION_CHANGED,), _session),
+    "admin.show_faces": Change((Action.CAMERA_VIEWED_CLEAR,), lambda _v: {"faces": "clear"}),
     "admin.student_link": Change((Action.OWN_PAGE_LINK_MADE,)),
     "admin.unenrol": Change((Action.ENROLMENT_REMOVED,)),
     "admin.upload_photos": Change(

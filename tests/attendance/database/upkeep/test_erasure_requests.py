@@ -22,18 +22,17 @@ from attendance.database.models import (
 )
 from attendance.database.upkeep.erasure import delete_student, withdraw_and_erase
 from attendance.database.upkeep.erasure_requests import (
-    GONE_AFTER,
     acknowledge,
     being_erased,
     claim,
     erasures_for,
     finish_erasures,
     note_shared,
-    register_service,
     request_erasure,
     unfinished_erasures,
     waited_for,
 )
+from attendance.database.upkeep.services import GONE_AFTER, register_service
 from tests.factories import NINE, make_lecturer, make_student
 
 LATER = NINE + timedelta(minutes=1)
