@@ -33,6 +33,8 @@ and is not drawn::
         EmbeddingError  a plugged-in model is unusable
         ImageError  an image that is none
           ImageTooLargeError  an image with too many pixels
+      PhotoFileError  a photo's file is damaged, or of a format that is not read here
+        CostlyPhotoError  a photo with too many pixels, or that takes too much memory
       GalleryError  an index is missing, damaged or another model's
         IndexRefusedError  an index from another machine is not taken
       SourceAwayError  the machine from which the index comes does not give it
@@ -41,6 +43,7 @@ and is not drawn::
       ProvenanceError  what a store says of its photos is not what we write
       UnpicklingError  a pickle holds more than data
       SourceError  a camera's source gives no frames
+        InterlacedError  a source's pictures are interlaced, and cannot be read as they are
       PictureError  a picture cannot be sent
       ConnectError  the service cannot be called with these settings
       StreamError  a call ended before its time

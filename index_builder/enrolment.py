@@ -84,8 +84,12 @@ class Enroller:
     numbers: FamilyNumbers
     """Of the engine's family of models."""
     allow: Allow
-    """Asked for all students before the work, and again before those reached are saved: consent may be withdrawn
-    meanwhile. Where it raises, nothing more is saved, and `result` tells what was."""
+    """Asked for all students before the work, and again before those who have a good photo are saved: consent may be
+    withdrawn meanwhile. Where it raises, nothing more is saved, and `result` tells what was."""
+    admit: Allow | None = None
+    """Asked in its place the second time, where consent is recorded then; never for who has no good photo."""
+    dry: bool = False
+    """Judge the photos and save nothing."""
     accept: Collection[PhotoOutcome] = ()
     """As for `judge_and_encode`."""
     tell: Tell = lambda _student, _verdict: None
@@ -227,6 +231,11 @@ class Enroller:
         saved = self.result.saved
         encodings, provenance = self._rows_to_save()
 
+        if self.dry:
+            saved.update({name: len(origins) for name, origins in provenance.items()})
+            self._unsaved.clear()
+            return
+
         def emptied() -> list[str]:
             return [student for student in self._unsaved if student not in encodings and student in saved]
 
@@ -247,7 +256,12 @@ class Enroller:
         self._unsaved.clear()
 
     def _leave_out_withdrawn(self) -> None:
-        for student, reason in self.allow(self._unsaved).items():
+        good = [
+            student
+            for student in self.photos.by_student
+            if student in self._unsaved and any(one.encoding is not None for one in self.result.verdicts[student])
+        ]
+        for student, reason in (self.admit or self.allow)(good).items():
             self.result.verdicts[student] = [
                 replace(verdict, outcome=PhotoOutcome.NO_CONSENT, detail=reason, encoding=None)
                 for verdict in self.result.verdicts[student]

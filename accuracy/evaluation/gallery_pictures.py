@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from accuracy.evaluation.searching import Sample
-from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import ImageError
+from attendance.face_engine.photos import decode_photo
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store
 from index_builder.photos.judging import make_thumbnail
@@ -50,7 +50,7 @@ def _thumbnail(origin: Provenance) -> bytes | None:
         data = read_photo(Path(origin.path))
         if hashlib.sha256(data).hexdigest() != origin.photo_sha256:
             return None
-        image = decode_image(data, max_pixels=_MOST_PIXELS, upright=True, shrink_above=_SHOWN_PIXELS)
+        image = decode_photo(data, max_pixels=_MOST_PIXELS, shrink_above=_SHOWN_PIXELS)
     except ImageError:
         return None
     return make_thumbnail(image, None)

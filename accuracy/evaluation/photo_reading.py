@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from accuracy.evaluation.embedding_model import EmbeddingModel
 from accuracy.evaluation.photo_sets import LeftOut
 from attendance.face_engine.faces import find_faces
-from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
+from attendance.face_engine.photos import decode_photo
 from attendance.settings.families import BUILT_IN, DLIB, family_of
 from index_builder.photos.judging import make_thumbnail
 from index_builder.photos.sources import read_photo
+from index_builder.photos.upright import find_upright
 
 _Decoded = tuple[Image | None, str, str]
 _Pending = tuple[Path, str, Future[_Decoded]]
@@ -152,7 +153,7 @@ class PhotoReader:
             return None, "", str(error)
         sha256 = hashlib.sha256(data).hexdigest()
         try:
-            image = decode_image(data, max_pixels=_MOST_PIXELS, upright=True, shrink_above=self._shrink_above)
+            image = decode_photo(data, max_pixels=_MOST_PIXELS, shrink_above=self._shrink_above)
         except ImageError as error:
             return None, sha256, str(error)
         return image, sha256, ""
@@ -164,10 +165,11 @@ class PhotoReader:
             if image is None:
                 yield path, SeenPhoto(shown, sha256=sha256, problem=problem)
                 continue
-            faces = next(found)
-            if isinstance(faces, str):
-                yield path, SeenPhoto(shown, sha256=sha256, problem=faces)
+            looked_at = next(found)
+            if isinstance(looked_at, str):
+                yield path, SeenPhoto(shown, sha256=sha256, problem=looked_at)
             else:
+                image, faces = looked_at  # noqa: PLW2901 - as it is upright
                 seen = [
                     PhotoFace(face.encoding, make_thumbnail(image, face), face.score >= self._photo_score)
                     for face in faces
@@ -177,8 +179,8 @@ class PhotoReader:
                     self._one_face(path, image, certain[0])
                 yield path, SeenPhoto(shown, seen, sha256)
 
-    def _find(self, images: Sequence[Image]) -> list[list[Face] | str]:
-        """The faces of each image, or what is wrong with it."""
+    def _find(self, images: Sequence[Image]) -> list[tuple[Image, list[Face]] | str]:
+        """Each image, turned upright, and its faces; or what is wrong with it."""
         if not images:
             return []
         try:
@@ -188,6 +190,12 @@ class PhotoReader:
                 return [str(error)]
         return [one for image in images for one in self._find([image])]
 
-    def _faces(self, images: Sequence[Image]) -> list[list[Face]]:
-        faces = find_faces(self._engine, images)
-        return faces if self._embedding is None else self._embedding.encode_faces(self._engine, images, faces)
+    def _faces(self, images: Sequence[Image]) -> list[tuple[Image, list[Face]]]:
+        upright, found = [], []
+        for image, faces in zip(images, find_faces(self._engine, images), strict=True):
+            photo = find_upright(self._engine, image, self._photo_score, faces=faces)
+            upright.append(photo.image)
+            found.append(list(photo.faces) if photo.turned else faces)
+        if self._embedding is not None:
+            found = self._embedding.encode_faces(self._engine, upright, found)
+        return list(zip(upright, found, strict=True))

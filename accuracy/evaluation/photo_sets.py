@@ -9,7 +9,7 @@ from attendance.errors import AttendanceError
 from attendance.tables.errors import TableError
 from attendance.tables.fields import compose
 from attendance.tables.reading import Column, read_table_file
-from index_builder.photos.sources import PHOTO_SUFFIXES, Photos, find_photos
+from index_builder.photos.sources import Photos, find_photos, no_picture
 
 HALVES = ("enrol", "probe")
 """The folders that are taken for what is enrolled and what is searched where nobody names others."""
@@ -149,11 +149,7 @@ def _find_probes(
 
 def _loose(folder: Path) -> list[Path]:
     """Photos that lie in no person's folder."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.suffix.lower() in PHOTO_SUFFIXES and not path.name.startswith(".")
-    ]
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and no_picture(path) is None]
 
 
 def _entries(

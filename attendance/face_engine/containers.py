@@ -2,7 +2,7 @@
 
 A decoder is handed only those parts. Thumbnails, colour profiles, comments and whatever follows the image's end stay
 outside, so they can neither confuse it nor cost memory; and what a cut-off file lacks is seen here, whatever the
-decoder would have forgiven. Read after ITU-T T.81 annex B (JPEG), W3C PNG (third edition) and TIFF 6.0 (EXIF).
+decoder would have forgiven. Read after ITU-T T.81 annex B (JPEG) and W3C PNG (third edition).
 """
 
 import struct
@@ -10,7 +10,8 @@ import zlib
 from dataclasses import dataclass
 
 from attendance.face_engine.interface import ImageError
-from attendance.pictures import MARKER_AFTER_SCAN, MOST_SCANS
+from attendance.pictures.memory import MARKER_AFTER_SCAN, MOST_SCANS
+from attendance.pictures.orientation import UPRIGHT, exif_orientation, png_orientation, xmp_orientation
 
 _JPEG_START = b"\xff\xd8"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -22,7 +23,8 @@ _OF_COLOURS = frozenset({0xE0, 0xEE})
 """APP0 (JFIF) and APP14 (Adobe)."""
 _RESTARTS_AND_SOI = range(0xD0, 0xD9)
 _APPLICATION = range(0xE0, 0xF0)
-_ORIENTATION_TAG, _SHORT = 0x0112, 3
+_EXIF_MARK, _XMP_MARK = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+"""With which an APP1 segment begins (EXIF 2.3, 4.7.2; XMP part 3, 1.1.3)."""
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Numbers of a pixel by colour type (PNG, table 11.1)."""
 _DEFLATE_MOST = 1032
@@ -38,7 +40,7 @@ class Container:
     width: int
     height: int
     orientation: int
-    """EXIF orientation, 1 (upright) to 8."""
+    """As `attendance.pictures.orientation` tells it, 1 (upright) to 8."""
     essence: bytes
     """A file with the same pixels; empty if the file stops before its end, as `complete` says."""
     complete: bool
@@ -69,7 +71,8 @@ class _Jpeg:
         self.position = len(_JPEG_START)
         self.kept = [_JPEG_START]
         self.size: tuple[int, int] | None = None
-        self.orientation = 1
+        self.exif: int | None = None
+        self.xmp: int | None = None
         self.scans = 0
         self.coded_bytes = 0
         self.least_bytes = 0
@@ -115,8 +118,8 @@ class _Jpeg:
             if marker in _ARITHMETIC:
                 raise ImageError("a JPEG with arithmetic coding, which is not supported")
             self._read_frame(content, least_bits=2 if marker in _SEQUENTIAL else 1)
-        elif marker == _APP1 and self.orientation == 1:
-            self.orientation = _exif_orientation(content)
+        elif marker == _APP1:
+            self._read_metadata(content)
         elif marker == _SOS:
             self.scans += 1
             if self.scans > MOST_SCANS:
@@ -132,6 +135,12 @@ class _Jpeg:
             self.kept.append(b"\xff" + bytes([marker]) + data[start:end])
         self.position = end
         return True
+
+    def _read_metadata(self, content: bytes) -> None:
+        if content.startswith(_XMP_MARK):
+            self.xmp = self.xmp or xmp_orientation(content)
+        elif content.startswith(_EXIF_MARK):
+            self.exif = self.exif or exif_orientation(content)
 
     def _read_frame(self, content: bytes, *, least_bits: int) -> None:
         """Note the size, and the least that it can be coded in.
@@ -170,25 +179,8 @@ def _read_jpeg(data: bytes) -> Container:
         raise ImageError("damaged JPEG: no frame header" if complete else "the JPEG is truncated")
     complete = complete and jpeg.scans > 0
     essence = b"".join(jpeg.kept) if complete else b""
-    return Container("JPEG", *jpeg.size, jpeg.orientation, essence, complete, jpeg.coded_bytes, jpeg.least_bytes)
-
-
-def _exif_orientation(content: bytes) -> int:
-    """The orientation that an APP1 segment tells, 1 if it tells none or tells it wrongly."""
-    tiff = content[6:] if content.startswith(b"Exif\0\0") else b""
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(order + "I", tiff, 4)
-        (count,) = struct.unpack_from(order + "H", tiff, start)
-        for entry in range(count):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, start + 2 + 12 * entry)
-            if tag == _ORIENTATION_TAG:
-                return value if kind == _SHORT and 1 <= value <= 8 else 1  # the eight orientations
-    except struct.error:
-        pass
-    return 1
+    orientation = jpeg.exif or jpeg.xmp or UPRIGHT
+    return Container("JPEG", *jpeg.size, orientation, essence, complete, jpeg.coded_bytes, jpeg.least_bytes)
 
 
 def _read_png(data: bytes) -> Container:
@@ -201,6 +193,7 @@ def _read_png(data: bytes) -> Container:
     bits = data[24] * _PNG_CHANNELS.get(data[25], 1)
     least = -(-height * (1 + -(-width * bits // 8)) // _DEFLATE_MOST)
     coded = 0
+    orientation: int | None = None
     kept = [_PNG_START]
     position = len(_PNG_START)
     while position + 12 <= len(data):
@@ -215,7 +208,8 @@ def _read_png(data: bytes) -> Container:
             kept.append(data[position:end])
         if kind == b"IDAT":
             coded += length
+        orientation = orientation or png_orientation(kind, data[position + 8 : end - 4])
         if kind == b"IEND":
-            return Container("PNG", width, height, 1, b"".join(kept), True, coded, least)
+            return Container("PNG", width, height, orientation or UPRIGHT, b"".join(kept), True, coded, least)
         position = end
-    return Container("PNG", width, height, 1, b"", False, coded, least)
+    return Container("PNG", width, height, UPRIGHT, b"", False, coded, least)

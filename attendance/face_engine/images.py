@@ -8,18 +8,8 @@ from PIL import Image as Pillow
 
 from attendance.face_engine.containers import read_container
 from attendance.face_engine.interface import Image, ImageError, ImageTooLargeError
-from attendance.pictures import MOST_BYTES, decoding_bytes, reduction_for, rgb_as_stored
-
-# EXIF 2.3, tag 0x0112: what turns the stored rows and columns into the picture as it was seen.
-_UPRIGHT = {
-    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
-    3: Pillow.Transpose.ROTATE_180,
-    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
-    5: Pillow.Transpose.TRANSPOSE,
-    6: Pillow.Transpose.ROTATE_270,
-    7: Pillow.Transpose.TRANSVERSE,
-    8: Pillow.Transpose.ROTATE_90,
-}
+from attendance.pictures.memory import MOST_BYTES, decoding_bytes, reduction_for, rgb_as_stored
+from attendance.pictures.orientation import turned_upright
 
 
 def decode_image(
@@ -42,10 +32,10 @@ def decode_image(
         max_pixels: the largest image accepted, judged from the header before anything is decoded. Pillow's own guard
             (`PIL.Image.MAX_IMAGE_PIXELS`, 89 million) holds beside it.
         formats: those accepted, of "JPEG" and "PNG".
-        upright: turn the picture as its EXIF orientation says; for photos that people took.
+        upright: turn the picture as its EXIF or XMP says; for photos that people took.
         shrink_above: shrink by the smallest whole number that leaves at most this many pixels; None: never. Decoding
-            takes at most `attendance.pictures.MOST_BYTES` then: a JPEG is reduced while it is decoded, where that is
-            needed, and what cannot be is refused.
+            takes at most `attendance.pictures.memory.MOST_BYTES` then: a JPEG is reduced while it is decoded, where
+            that is needed, and what cannot be is refused.
         reduce: decode a JPEG at 1/1, 1/2, 1/4 or 1/8 of its size, which its blocks of 8 x 8 pixels allow for less work
             than decoding it whole (ITU-T T.81: fewer coefficients of each). Sizes are rounded up. A PNG stays as it is.
 
@@ -59,7 +49,7 @@ def decode_image(
     container = read_container(data)
     if container.format not in formats:
         raise ImageError(f"a {container.format} image, where {' or '.join(formats)} is expected")
-    _check_size(container.width, container.height, max_pixels)
+    check_size(container.width, container.height, max_pixels)
     if not container.complete:
         raise ImageError(f"the {container.format} is truncated: it stops before the end of the image")
     if container.coded_bytes < container.least_bytes:
@@ -79,9 +69,9 @@ def decode_image(
         # Pillow's readers raise all of these on damaged files (UnidentifiedImageError is an OSError).
         raise ImageError(f"damaged {container.format}: it cannot be decoded") from error
     if shrink_above is not None:
-        picture = _shrunk(picture, container.width, container.height, shrink_above)
-    if upright and container.orientation in _UPRIGHT:
-        picture = picture.transpose(_UPRIGHT[container.orientation])
+        picture = shrunk(picture, container.width, container.height, shrink_above)
+    if upright:
+        picture = turned_upright(picture, container.orientation)
     return np.array(picture, dtype=np.uint8)
 
 
@@ -96,7 +86,7 @@ def _affordable(file: Pillow.Image) -> int:
     return reduction
 
 
-def _shrunk(picture: Pillow.Image, width: int, height: int, most_pixels: int) -> Pillow.Image:
+def shrunk(picture: Pillow.Image, width: int, height: int, most_pixels: int) -> Pillow.Image:
     """The picture, of that size before it was decoded, by the smallest whole number that leaves few enough pixels."""
     factor = 1
     while (width // factor) * (height // factor) > most_pixels:
@@ -108,7 +98,12 @@ def _shrunk(picture: Pillow.Image, width: int, height: int, most_pixels: int) ->
     return picture.resize((max(1, width // factor), max(1, height // factor)), Pillow.Resampling.BOX)
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Check the size that a header declares.
+
+    Raises:
+        ImageError: it has no pixels, or more than `max_pixels` or Pillow's own bound.
+    """
     if width == 0 or height == 0:
         raise ImageError(f"the image declares {width} x {height} pixels: it is empty")
     limit = min(max_pixels, Pillow.MAX_IMAGE_PIXELS or max_pixels)

@@ -74,7 +74,7 @@ def read_layout(content: Any, *, encoding_size: int, most: int) -> dict[str, NDA
         problem = name_problem(name)
         if problem is not None:
             raise LayoutError(f"{problem} (entry {place})")
-        row = _read_encoding(value, encoding_size, f"encoding {place} (of {_shown(name)})")
+        row = read_encoding(value, encoding_size, f"encoding {place} (of {_shown(name)})")
         if place >= most:
             raise LayoutError("it repeats the same encodings over and over")
         grouped.setdefault(name, []).append(row)
@@ -177,7 +177,17 @@ def _items(value: Any, what: str) -> Sequence[Any]:
     raise LayoutError(f"its {what} are {_kind(value)}, not a list")
 
 
-def _read_encoding(value: Any, encoding_size: int, what: str) -> NDArray[np.float64]:
+def read_encoding(value: Any, encoding_size: int, what: str) -> NDArray[np.float64]:
+    """One encoding, shape (encoding_size,).
+
+    Args:
+        value: what `unpickle` gave: a list or tuple of numbers, or an array of one dimension.
+        encoding_size: how many numbers it must have.
+        what: what to call it in the message.
+
+    Raises:
+        LayoutError: it is none; the message says why.
+    """
     if isinstance(value, (list, tuple)):
         length = len(value)
         if length == encoding_size and not all(_is_number(number) for number in value):

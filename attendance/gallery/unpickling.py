@@ -9,6 +9,7 @@ not hold. Its names of functions stand for fixed actions here, never for an impo
 What it builds stays in proportion to the file: the bytes that its actions make are counted, and so are the objects.
 """
 
+import io
 import pickletools
 import re
 import struct
@@ -24,6 +25,12 @@ from attendance.errors import AttendanceError
 
 class UnpicklingError(AttendanceError):
     """The pickle holds something else than data, or is damaged; the message says what."""
+
+
+class Python2Text(str):
+    """Text of a Python 2 string, byte for byte (Latin-1): it may be a name, or the bytes of an array."""
+
+    __slots__ = ()
 
 
 class PickledArray:
@@ -78,6 +85,8 @@ _MOST_COPIES = 2
 
 def _array_of(data: Any, dtype: Any, shape: Any, *, fortran: bool) -> NDArray[Any]:
     """The array that bytes spell out; they must be exactly as many as its shape needs."""
+    if isinstance(data, Python2Text):
+        data = data.encode("latin-1")
     if not isinstance(data, (bytes, bytearray)) or not isinstance(dtype, _PickledDtype):
         raise UnpicklingError("an array without its bytes or type")
     if not isinstance(shape, tuple) or not all(type(side) is int and 0 <= side < _LONGEST_SIDE for side in shape):
@@ -147,16 +156,44 @@ def _known_names() -> Mapping[tuple[str, str], Callable[[Any], Any] | None]:
 _NAMES = _known_names()
 
 
+def _make_mapping(arguments: Any) -> dict[Any, Any]:
+    """`OrderedDict()`, `OrderedDict([[key, value], ...])` of Python 2, or `defaultdict(list)`: a plain mapping."""
+    (pairs,) = arguments or ((),)
+    if not isinstance(pairs, (list, tuple)):
+        if isinstance(pairs, _Name) and pairs.action is None:
+            return {}  # what a defaultdict makes where a key is missing
+        raise UnpicklingError("a mapping made of something else than pairs")
+    mapping = {}
+    for pair in pairs:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or type(pair[0]) not in _FOREIGN_KEYS:
+            raise UnpicklingError("a mapping from something else than strings or whole numbers")
+        mapping[pair[0]] = pair[1]
+    return mapping
+
+
+_FOREIGN_KEYS = (str, Python2Text, int)
+_FOREIGN_NAMES: Mapping[tuple[str, str], Callable[[Any], Any] | None] = {
+    **_NAMES,
+    ("collections", "OrderedDict"): _make_mapping,
+    ("collections", "defaultdict"): _make_mapping,
+    **{(module, kind): None for module in ("builtins", "__builtin__") for kind in ("list", "dict")},
+}
+"""What pickles that others made may name beside: mappings that remember their order, and lists as what they hold."""
+
+
 class _Machine:
     """The stack machine. A method takes an opcode's argument; what pops from an empty stack raises IndexError."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, foreign: bool = False) -> None:
+        self.names = _FOREIGN_NAMES if foreign else _NAMES
+        self.keys: tuple[type, ...] = _FOREIGN_KEYS if foreign else (str,)
+        self.text: type[str] = Python2Text if foreign else str
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.bytes_left = 0
 
-    def run(self, data: bytes) -> Any:
-        self.bytes_left = _MOST_COPIES * len(data)
+    def run(self, data: io.BytesIO, size: int) -> Any:
+        self.bytes_left = _MOST_COPIES * size
         objects = 0
         for opcode, argument, position in pickletools.genops(data):
             name = opcode.name
@@ -205,7 +242,7 @@ class _Machine:
         if type(target) is not dict or len(items) % 2:
             raise UnpicklingError("an entry for something that is no dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if type(key) is not str:
+            if type(key) not in self.keys:
                 raise UnpicklingError("a mapping from something else than strings")
             target[key] = value
 
@@ -222,9 +259,9 @@ class _Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise UnpicklingError("a name that is no string")
         text = f"{module}.{name}"
-        if (module, name) not in _NAMES:
+        if (module, name) not in self.names:
             raise UnpicklingError(f"code: it wants to use {text[:80]!r}")
-        self.push(_Name(text, _NAMES[module, name]))
+        self.push(_Name(text, self.names[module, name]))
 
     def push_stacked_name(self) -> None:
         name, module = self.pop(), self.pop()
@@ -283,9 +320,6 @@ _PUSHED = [
     "LONG4",
     "FLOAT",
     "BINFLOAT",
-    "STRING",
-    "BINSTRING",
-    "SHORT_BINSTRING",
     "UNICODE",
     "SHORT_BINUNICODE",
     "BINUNICODE",
@@ -298,6 +332,9 @@ _PUSHED = [
 
 _ACTIONS: Mapping[str, Callable[[_Machine, Any], Any]] = {
     **dict.fromkeys(_PUSHED, lambda machine, value: machine.push(value)),
+    **dict.fromkeys(
+        ("STRING", "BINSTRING", "SHORT_BINSTRING"), lambda machine, value: machine.push(machine.text(value))
+    ),
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), lambda machine, place: machine.put(place)),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, place: machine.push(machine.memo[place])),
     "PROTO": _Machine.check_protocol,
@@ -375,7 +412,32 @@ def unpickle(data: bytes) -> Any:
         with warnings.catch_warnings():
             # genops warns of odd escapes in protocol 0's strings.
             warnings.simplefilter("ignore")
-            return _Machine().run(data)
+            file = io.BytesIO(data)
+            content = _Machine().run(file, len(data))
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error) as error:
         # genops raises ValueError for damage; popping from an empty stack is an IndexError, an unset memo a KeyError.
         raise UnpicklingError("a pickle that is damaged or cut short") from error
+    if file.tell() < len(data):
+        raise UnpicklingError("a pickle with more behind its end; `attendance index import` reads several in one file")
+    return content
+
+
+def unpickle_all(data: bytes) -> list[Any]:
+    """Read every pickle of a file, one after the other, as others than this product write them; none of it is run.
+
+    Beside what `unpickle` reads: mappings with whole numbers as keys, OrderedDict and defaultdict as plain mappings,
+    and what Python 2 wrote, whose strings come as `Python2Text`.
+
+    Raises:
+        UnpicklingError: one holds anything else, or is damaged.
+    """
+    file = io.BytesIO(data)
+    contents = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            while file.tell() < len(data):
+                contents.append(_Machine(foreign=True).run(file, len(data)))
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error) as error:
+        raise UnpicklingError("a pickle that is damaged or cut short") from error
+    return contents

@@ -21,6 +21,23 @@ _TEXT_MARK = "'"
 # What programs write for a value that is not there.
 _PLACEHOLDERS = frozenset(
     {"null", "nan", "none", "nil", "n/a", "n.a.", "nat", "undefined", "<na>", "(null)", "(blank)", "-nan", "inf"}
+    | {"unknown", "unnamed", "noname", "no name"}  # of faces, too: face_recognition's examples call strangers Unknown
+)
+# Folders that operating systems, archives and network drives make beside people's own, and what a folder is called
+# until somebody names it, in the languages of Windows and macOS most often seen.
+_FOLDERS_OF_PROGRAMS = frozenset(
+    {
+        "__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found", "@eadir", "#recycle",
+        "#snapshot", "found.000", "new folder", "untitled folder", "nowy folder", "folder bez nazwy", "neuer ordner",
+        "nouveau dossier", "dossier sans titre", "nueva carpeta", "nuova cartella", "nova pasta", "nieuwe map",
+        "ny mapp", "nov\u00e1 slo\u017eka", "\u65b0\u5efa\u6587\u4ef6\u5939",
+    }
+)  # fmt: skip
+# A second such folder has a number behind it: "New folder (2)", "untitled folder 2".
+_COUNTED = re.compile(r"\s*\(?\d+\)?$", re.ASCII)
+_FILE_NAME = re.compile(
+    r".+\.(?:jpe?g|jpe|jfif|png|webp|avif|hei[cf]|gif|bmp|tiff?|mp4|mov|pdf|zip|csv|xlsx?|docx?|pickle|pkl)",
+    re.IGNORECASE,
 )
 
 
@@ -34,12 +51,27 @@ def damage_or_danger(text: str) -> str | None:
     Returns:
         The rest of a sentence that starts with the field's name.
     """
-    if text.casefold() in _PLACEHOLDERS:
+    return _nobodys(text) or _dangerous(text) or _damaged(text)
+
+
+def _nobodys(text: str) -> str | None:
+    folded = text.casefold()
+    if folded in _PLACEHOLDERS:
         return english("%(text)s is what programs write where there is no value", text=repr(text))
+    if folded in _FOLDERS_OF_PROGRAMS or _COUNTED.sub("", folded) in _FOLDERS_OF_PROGRAMS:
+        return english("%(text)s is what programs call a folder of their own", text=repr(text))
+    return english("%(text)s is the name of a file", text=repr(text)) if _FILE_NAME.fullmatch(text) else None
+
+
+def _dangerous(text: str) -> str | None:
     if "\\" in text or any(not part or part.startswith(".") for part in text.split("/")):
         return english("%(text)s is a path", text=repr(text))
     if text.startswith(FORMULA_STARTS):
         return english("%(text)s would be a formula in a spreadsheet", text=repr(text))
+    return None
+
+
+def _damaged(text: str) -> str | None:
     if _ROUNDED.fullmatch(text):
         return english(
             "%(text)s is what is left after a spreadsheet rounded the index number; give the column the format "

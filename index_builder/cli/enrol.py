@@ -1,7 +1,6 @@
 """`attendance enrol`: photos into the store."""
 
 import sys
-from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,24 +22,25 @@ from attendance.settings import load_settings
 from attendance.settings.families import traits_of
 from attendance.settings.model import Settings
 from attendance.tables.fields import index_number_rule
+from index_builder.cli.newcomers import left_out_of, new_people_options
 from index_builder.consent import (
+    ClaimedConsents,
     ConsentUnknownError,
     doubtful,
     note_gallery,
     open_register,
-    record_consents,
-    without_consent,
 )
 from index_builder.enrolment import FORGIVABLE, Enroller, EnrolmentResult, check_model
 from index_builder.importing.photo_table import read_photo_table
 from index_builder.index_versions import record_version
-from index_builder.photos.sources import Claim, Photos, find_photos
+from index_builder.photos.sources import Photos, find_photos
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from index_builder.report import summary_table
 from index_builder.report_page import write_report
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OUTCOME_WIDTH = max(len(outcome) for outcome in PhotoOutcome)
+NOT_KNOWN = "the database does not know the student, who was left out"
 _INTERRUPTED = 130
 
 
@@ -61,6 +61,7 @@ _INTERRUPTED = 130
     help="Use photos with this fault all the same, because somebody looked at them. May be repeated.",
 )
 @click.option("--resume", is_flag=True, help="Pass over students whose photos are enrolled already.")
+@new_people_options
 @click.option("--publish", is_flag=True, help="Build the index afterwards, so that the service knows the students.")
 def enrol(  # noqa: PLR0917 - one parameter an option
     folder: Path | None,
@@ -69,17 +70,20 @@ def enrol(  # noqa: PLR0917 - one parameter an option
     consent: str | None,
     report: Path | None,
     accept: tuple[str, ...],
+    new: str,
     *,
     resume: bool,
+    dry_run: bool,
     publish: bool,
 ) -> None:
     """Encode students' photos and put them into the store.
 
-    FOLDER holds one folder for each student, named by index number, with one or more photos (.jpg, .png) of that
-    student alone. A table (--csv) has the columns index_number and photo, and perhaps name, consent_means and
-    consent_date. Students without recorded consent are turned away. A student who is in the store already gets the new
-    encodings in place of the old ones. The exit status is 1 if a student ended without any good photo, or a line of the
-    table, or a folder, names nobody; the others are saved nevertheless.
+    FOLDER holds one folder for each student, named by index number, with one or more photos (JPEG, PNG, WebP, AVIF,
+    HEIC) of that student alone. A table (--csv) has the columns index_number and photo, and perhaps name,
+    consent_means and consent_date. Students without recorded consent are turned away. People whom the database does
+    not know are listed and asked about; whoever has no good photo is not added, and no consent is recorded. A student
+    who is in the store already gets the new encodings in place of the old ones. The exit status is 1 if a student
+    ended without any good photo, or a line of the table, or a folder, names nobody; the others are saved nevertheless.
     """
     settings = load_settings()
     store = store or settings.store_path
@@ -88,13 +92,18 @@ def enrol(  # noqa: PLR0917 - one parameter an option
     with open_register(settings.database_url) as sessions:
         for question in doubtful(sessions, photos.by_student):
             click.echo(f"Please check: {question}", err=True)
-        enrolment = _enrol(photos, store, sessions, settings, consent=consent, accept=accept, resume=resume)
-        _note(sessions, enrolment)
-        note_command(sessions, "attendance enrol", {"students": len(enrolment.saved)})
+        consents = ClaimedConsents(sessions, photos.claims, means=consent)
+        photos = photos.without(left_out_of(consents.new(list(photos.by_student)), new, dry_run=dry_run), NOT_KNOWN)
+        enrolment = _enrol(photos, store, consents, settings, accept=accept, resume=resume, dry_run=dry_run)
+        if not dry_run:
+            _note(sessions, enrolment)
+            note_command(sessions, "attendance enrol", {"students": len(enrolment.saved)})
     if report is not None:
         write_report(report, enrolment, institution=settings.institution.name, zone=_zone(settings))
     _sum_up(enrolment, store, report)
-    if publish and enrolment.saved:
+    if dry_run:
+        click.echo("A dry run: nothing was written.")
+    elif publish and enrolment.saved:
         publish_index(store, settings)
     elif enrolment.saved:
         click.echo("Next: attendance index build")
@@ -130,47 +139,15 @@ def _check_report(report: Path | None) -> None:
         raise click.ClickException(f"there is no folder {report.parent} for the report")
 
 
-def consent_check(
-    sessions: sessionmaker[Session], claims: Mapping[str, Claim], means: str | None
-) -> Callable[[Collection[str]], Mapping[str, str]]:
-    """What an enroller asks: the first time it records the consent that is claimed, later it looks for withdrawals.
-
-    Args:
-        sessions: makes sessions of the database.
-        claims: for each student what a table says of consent.
-        means: as for `record_consents`.
-
-    Returns:
-        What raises `ConsentUnknownError` where the database went away after it had recorded the consent.
-    """
-    refused: dict[str, str] = {}
-    recorded = False
-
-    def allow(students: Collection[str]) -> Mapping[str, str]:
-        nonlocal recorded
-        if not recorded:
-            mine = {student: claims.get(student, Claim()) for student in students}
-            refused.update(record_consents(sessions, mine, means=means, now=datetime.now(UTC)))
-            recorded = True
-        asked = [student for student in students if student not in refused]
-        try:
-            gone = dict.fromkeys(without_consent(sessions, asked), "consent was withdrawn meanwhile")
-        except sa.exc.SQLAlchemyError as error:
-            raise ConsentUnknownError(f"the database went away during the work ({type(error).__name__})") from error
-        return {student: refused[student] for student in students if student in refused} | gone
-
-    return allow
-
-
 def _enrol(
     photos: Photos,
     store: Path,
-    sessions: sessionmaker[Session],
+    consents: ClaimedConsents,
     settings: Settings,
     *,
-    consent: str | None,
     accept: tuple[str, ...],
     resume: bool,
+    dry_run: bool,
 ) -> EnrolmentResult:
     """Enrol all photos, with a line for each and, on a terminal, a bar below."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -193,7 +170,9 @@ def _enrol(
             store,
             photos,
             max_pixels=settings.engine.max_pixels,
-            allow=consent_check(sessions, photos.claims, consent),
+            allow=consents.look_at,
+            admit=consents.admit,
+            dry=dry_run,
             accept=[PhotoOutcome(outcome) for outcome in accept],
             numbers=settings.matching.numbers_of(engine.info.model),
             tell=lambda _, verdict: console.print(_line(verdict)),

@@ -16,8 +16,9 @@ from attendance.models_in_use import require_family
 from attendance.reports.names import printable
 from attendance.settings import load_settings
 from attendance.tables.fields import index_number_rule
-from index_builder.cli.enrol import consent_check, count_of
-from index_builder.consent import doubtful, note_gallery, open_register
+from index_builder.cli.enrol import NOT_KNOWN, count_of
+from index_builder.cli.newcomers import left_out_of, new_people_options
+from index_builder.consent import ClaimedConsents, doubtful, note_gallery, open_register
 from index_builder.importing.pickles import merge_import, read_import
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -29,12 +30,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--consent", metavar="MEANS", help='Record that every student in FILE consented, and how, e.g. "signed form 2026".'
 )
-def import_store(file: Path, store: Path | None, consent: str | None) -> None:
+@new_people_options
+def import_store(file: Path, store: Path | None, consent: str | None, new: str, *, dry_run: bool) -> None:
     """Put the encodings of FILE, a pickle of face_recognition encodings, into the store.
 
     FILE is read without running any code of it. Its names must be index numbers. Students who are in the store already
-    get the encodings of FILE in place of their own. Students without recorded consent are left out. The exit status is
-    1 if any was.
+    get the encodings of FILE in place of their own. Students without recorded consent are left out. People whom the
+    database does not know are listed and asked about. The exit status is 1 if anybody was left out.
     """
     settings = load_settings()
     store = store or settings.store_path
@@ -44,13 +46,17 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
     with open_register(settings.database_url) as sessions:
         for question in doubtful(sessions, incoming.store.encodings):
             click.echo(f"Please check: {question}", err=True)
-        allow = consent_check(sessions, {}, consent)
-        refused = allow(list(incoming.store.encodings))
-        imported = merge_import(store, incoming, refused=refused, withdrawn=allow, numbers=numbers)
-        note_gallery(sessions, imported.saved, now=datetime.now(UTC))
-        # Not the file's name, which a person gave it and which may be a student's.
-        counts = {"students": len(imported.saved), "encodings": sum(imported.saved.values())}
-        note_command(sessions, "attendance index import", counts)
+        consents = ClaimedConsents(sessions, {}, means=consent)
+        unknown = left_out_of(consents.new(list(incoming.store.encodings)), new, dry_run=dry_run)
+        refused = {**consents.look_at(list(incoming.store.encodings)), **dict.fromkeys(unknown, NOT_KNOWN)}
+        imported = merge_import(
+            store, incoming, refused=refused, admit=consents.admit, numbers=numbers, dry_run=dry_run
+        )
+        if not dry_run:
+            note_gallery(sessions, imported.saved, now=datetime.now(UTC))
+            # Not the file's name, which a person gave it and which may be a student's.
+            counts = {"students": len(imported.saved), "encodings": sum(imported.saved.values())}
+            note_command(sessions, "attendance index import", counts)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     left_out = {**incoming.unusable, **imported.refused}
     for name, why in left_out.items():
@@ -62,7 +68,9 @@ def import_store(file: Path, store: Path | None, consent: str | None) -> None:
         f"{count_of(sum(imported.saved.values()), 'encoding')}, {count_of(len(left_out), 'student')} left out. "
         f"Store: {store}"
     )
-    if imported.saved:
+    if dry_run:
+        click.echo("A dry run: nothing was written.")
+    elif imported.saved:
         click.echo("Next: attendance index build")
     if left_out:
         raise SystemExit(1)

@@ -10,7 +10,7 @@ from attendance.tables.dates import parse_date
 from attendance.tables.errors import LineError
 from attendance.tables.fields import INDEX_NUMBER, TextRule
 from attendance.tables.reading import Column, Line, read_table_file
-from index_builder.photos.sources import PHOTO_SUFFIXES, Claim, Photos
+from index_builder.photos.sources import Claim, Photos, no_picture
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 _PHOTO = Column("photo", "The photo's file, named relative to the table's folder.", verbatim=True)
@@ -70,8 +70,6 @@ def _photo(text: str, folder: Path) -> Path:
         raise LineError("no photo is named")
     if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]) or not text.isprintable():
         raise LineError(f"the photo {text!r} must be named relative to the table's folder and lie in it")
-    if name.suffix.lower() not in PHOTO_SUFFIXES:
-        raise LineError(f"{text} is no .jpg or .png file")
     path = folder / name
     try:
         inside = path.resolve().is_relative_to(folder)
@@ -79,6 +77,10 @@ def _photo(text: str, folder: Path) -> Path:
         inside = False
     if not inside:
         raise LineError(f"the photo {text!r} is a link that leads out of the table's folder")
+    if path.exists():
+        why = no_picture(path)
+        if why is not None:
+            raise LineError(f"{text} cannot be a photo: {why}")
     return path
 
 

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from attendance.face_engine.faces import find_faces
-from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
+from attendance.face_engine.photos import decode_photo
 from attendance.gallery.gallery import Gallery
 from attendance.settings.families import FamilyNumbers
 from index_builder.photos.comparing import (
@@ -23,6 +22,7 @@ from index_builder.photos.comparing import (
     nearest_of,
 )
 from index_builder.photos.quality import judge_quality, measure_face
+from index_builder.photos.upright import UNSTEADY, find_upright
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 # What phones take today; more is refused.
@@ -76,7 +76,7 @@ def judge_and_encode(
     Args:
         engine: finds and encodes the faces.
         student: index number.
-        photos: name and bytes of each file, JPEG or PNG.
+        photos: name and bytes of each file, of a format that `decode_photo` takes.
         gallery: the students enrolled so far, against whom a photo is held; None: nobody. The student's own encodings
             in it are passed over.
         own: the encodings that the student has and keeps, shape (k, encoding_size); None: none.
@@ -113,13 +113,11 @@ def look_at(
     """
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        image = decode_image(
-            data, max_pixels=_MOST_PIXELS, upright=True, shrink_above=min(max_pixels, _WORKED_ON_PIXELS)
-        )
-        (found,) = find_faces(engine, [image])
+        image = decode_photo(data, max_pixels=_MOST_PIXELS, shrink_above=min(max_pixels, _WORKED_ON_PIXELS))
+        upright = find_upright(engine, image, numbers.photo_score)
     except ImageError as error:
         return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error), sha256=sha256)
-    faces = [face for face in found if face.score >= numbers.photo_score]
+    image, faces = upright.image, upright.faces
     thumbnail = make_thumbnail(image, faces[0] if len(faces) == 1 else None)
     if len(faces) != 1:
         outcome, detail = PhotoOutcome.NO_FACE, "a face must be upright and in full view"
@@ -127,8 +125,11 @@ def look_at(
             outcome, detail = PhotoOutcome.SEVERAL_FACES, f"{len(faces)} faces; the student must be alone"
         return PhotoVerdict(name, outcome, detail, thumbnail=thumbnail, sha256=sha256)
     outcome, detail, quality = judge_quality(measure_face(image, faces[0]), numbers)
+    if upright.unsteadiness >= UNSTEADY and outcome.gives_encoding:
+        outcome, detail, quality = PhotoOutcome.NOT_UPRIGHT, "eyes and nose cannot be told: turn it, show the face", 0.0
     if outcome in accept and outcome in FORGIVABLE:
         outcome, detail = PhotoOutcome.DOUBTFUL, f"{outcome}, but accepted: {detail}"
+    detail = "; ".join(part for part in (detail, upright.how_it_lay) if part)
     encoding = faces[0].encoding.astype(np.float64) if outcome.gives_encoding else None
     return PhotoVerdict(name, outcome, detail, encoding, quality, thumbnail, sha256)
 

@@ -1,17 +1,16 @@
 """Where photos come from: folders named by index number, or a table that names photos."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from attendance.face_engine.interface import ImageError
 from attendance.gallery.provenance import Provenance
+from attendance.pictures.formats import HEAD_BYTES, PHOTO_FORMATS, PICTURE_SUFFIXES, format_of
 from attendance.tables.fields import INDEX_NUMBER, TextRule, compose
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
-
-PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))
 
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -50,6 +49,12 @@ class Photos:
         """How many photos there are."""
         return sum(len(paths) for paths in self.by_student.values())
 
+    def without(self, students: Collection[str], why: str) -> "Photos":
+        """These photos without those of some students, who are named as left out."""
+        kept = {student: paths for student, paths in self.by_student.items() if student not in students}
+        gone = [PhotoVerdict(one, PhotoOutcome.MISPLACED, why) for one in self.by_student if one in students]
+        return replace(self, by_student=kept, misplaced=[*self.misplaced, *gone], left_out=self.left_out + len(gone))
+
     def shown(self, path: Path) -> str:
         """A photo's path for the report."""
         return str(path.relative_to(self.folder))
@@ -86,11 +91,31 @@ def find_photos(folder: Path, *, rule: TextRule = INDEX_NUMBER) -> Photos:
             continue
         photos = by_student.setdefault(student, [])
         for file in _visible(path):
-            if file.suffix.lower() in PHOTO_SUFFIXES and not file.is_dir():
+            why = no_picture(file)
+            if why is None:
                 photos.append(file)
             else:
-                leave(file, "it is no .jpg or .png file")
+                leave(file, why)
     return Photos(folder, by_student, misplaced, left_out=left_out)
+
+
+def no_picture(path: Path) -> str | None:
+    """Why a file is not looked at as a photo, a clause; None: it is, or says by its name that it is one.
+
+    The contents decide. What only its name calls a picture is looked at too, so that its owner is told what it is.
+    """
+    if not path.is_file():
+        return "it is a folder" if path.is_dir() else "it is no file"
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return None
+    try:
+        with path.open("rb") as file:
+            kind = format_of(file.read(HEAD_BYTES))
+    except OSError as error:
+        return error.strerror or "it cannot be read"
+    if kind in PHOTO_FORMATS:
+        return None
+    return f"it is no picture, but a {kind} file" if kind else "it is no picture"
 
 
 def _visible(folder: Path) -> Iterator[Path]:

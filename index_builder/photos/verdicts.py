@@ -16,6 +16,7 @@ class PhotoOutcome(StrEnum):
     SET_ASIDE = "set aside"
     """An outlier among five or more of the student's own: kept and shown, but not searched."""
     NO_FACE = "no face"
+    NOT_UPRIGHT = "not upright"
     SEVERAL_FACES = "several faces"
     UNREADABLE = "unreadable"
     TOO_SMALL = "too small"

@@ -99,7 +99,7 @@ def test_a_films_class_is_seen_on_the_dashboard(
     people = ("lin_manuel_miranda", "alex_lacamoire", "rose_leslie")
     for person in people:
         shutil.copytree(shared_faces / "enrol" / person, tmp_path / person)
-    machine.attendance("enrol", str(tmp_path), "--consent", "test", "--publish")
+    machine.attendance("enrol", str(tmp_path), "--consent", "test", "--new", "add", "--publish")
     with university.sessions.begin() as db:
         course = Course(code="FILM", name="A film")
         db.add(course)

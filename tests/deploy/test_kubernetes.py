@@ -162,7 +162,7 @@ def test_services_of_the_cluster_are_no_settings_of_the_programs(manifests: list
 
 def test_each_service_searches_a_copy_of_its_own(manifests: list[Manifest]) -> None:
     (service,) = [container for container in containers(manifests) if container["name"] == "recognition"]
-    given = {variable["name"]: variable["value"] for variable in service["env"]}
+    given = {variable["name"]: variable.get("value") for variable in service["env"]}
     mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in service["volumeMounts"]}
     assert mounts[str(Path(given["ATTENDANCE_REPLICA_FOLDER"]).parent)]
     assert not mounts[str(Path(given["ATTENDANCE_GALLERY_INDEX"]).parent)]

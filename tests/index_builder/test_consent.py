@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.engine import DatabaseError
 from attendance.database.models import Student
-from index_builder.consent import note_gallery, open_register, record_consents, without_consent
+from index_builder.consent import ClaimedConsents, note_gallery, open_register, without_consent
 from index_builder.photos.sources import Claim
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -23,7 +23,8 @@ def student(database: Sessions, index_number: str) -> Student:
 
 
 def record(database: Sessions, index_number: str, claim: Claim = Claim(), means: str | None = None) -> str | None:  # noqa: B008
-    return record_consents(database, {index_number: claim}, means=means, now=NOW).get(index_number)
+    consents = ClaimedConsents(database, {index_number: claim}, means=means, now=NOW)
+    return consents.look_at([index_number]).get(index_number) or consents.admit([index_number]).get(index_number)
 
 
 def test_nobody_without_consent(database: Sessions) -> None:
@@ -67,9 +68,37 @@ def test_a_withdrawal_outweighs_all_but_a_later_consent(database: Sessions, cons
     assert (again.consent_given_at, again.consent_means, again.consent_withdrawn_at) == (NOW, "new form", None)
 
 
+def test_consent_is_recorded_for_those_who_are_enrolled(database: Sessions, consenting: Callable[..., None]) -> None:
+    consenting("1001", "1004")
+    with database.begin() as db:
+        db.add(Student(index_number="1002", name="Bo"))
+    consents = ClaimedConsents(database, {"1003": Claim("Zoë", "portal", YESTERDAY)}, means="form")
+    everybody = ["1001", "1002", "1003", "1004", "1005"]
+    assert consents.new(everybody) == ["1003", "1005"]
+    assert consents.look_at(everybody) == {}
+    with database() as db:
+        assert set(db.scalars(sa.select(Student.index_number))) == {"1001", "1002", "1004"}
+        assert student(database, "1002").consent_given_at is None
+    with database.begin() as db:
+        db.execute(sa.update(Student).where(Student.index_number == "1001").values(consent_withdrawn_at=NOW))
+        db.execute(sa.delete(Student).where(Student.index_number == "1004"))
+    assert consents.admit(["1001", "1003", "1004"]) == {
+        "1001": "consent was withdrawn meanwhile",
+        "1004": "the student was deleted meanwhile",
+    }
+    assert (student(database, "1003").name, student(database, "1003").consent_means) == ("Zoë", "portal")
+    assert student(database, "1002").consent_given_at is None
+    with database() as db:
+        assert set(db.scalars(sa.select(Student.index_number))) == {"1001", "1002", "1003"}
+    # Saved again later: whoever withdrew since is not, and nobody is made anew.
+    with database.begin() as db:
+        db.execute(sa.update(Student).where(Student.index_number == "1003").values(consent_withdrawn_at=NOW))
+    assert consents.admit(["1003"]) == {"1003": "consent was withdrawn meanwhile"}
+
+
 def test_case_and_accents_tell_students_apart_and_many_are_asked_at_once(database: Sessions) -> None:
     many = {f"s{number}": Claim() for number in range(1_200)}
-    assert record_consents(database, many, means="form", now=NOW) == {}
+    assert ClaimedConsents(database, many, means="form").admit(list(many)) == {}
     assert without_consent(database, [*many, "S1"]) == {"S1"}
 
 

@@ -69,7 +69,7 @@ def test_every_photo_is_judged_by_itself(photos: Path, face_engine: ReferenceEng
     details = {verdict.name: verdict.detail for _, verdict in told}
     assert details["1002/2 three people.jpg"] == "3 faces; the student must be alone"
     assert details["1002/4 cut.jpg"] == "the JPEG is truncated: it stops before the end of the image"
-    assert details["1002/5 text.png"] == "not a JPEG or PNG image"
+    assert details["1002/5 text.png"] == "no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"
     assert details["1002/6 small.png"].endswith("pixels wide; 60 are needed")
     assert enrolment.without == ["1004"]
     assert enrolment.saved == {"1001": 2, "1002": 1, "1003": 1}

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from attendance.errors import AttendanceError
+from attendance.pictures.headers import PhotoFileError
 from attendance.texts import english
 from webapp.tools.decoding import decode_small
 
 MAX_BYTES = 5_000_000
 MAX_PIXELS = 50_000_000
 SIDE = 256
-_FORMATS = ("JPEG", "PNG", "WEBP")
 _QUALITY = 88
 _TOO_MANY = english("The picture has too many pixels. Choose a smaller one, or save it as JPEG.")
 
@@ -34,7 +34,7 @@ def prepare_picture(data: bytes) -> Picture:
     """Make a profile picture: upright, cut to its middle square, without the original's metadata.
 
     Args:
-        data: a JPEG, PNG or WebP file.
+        data: a file of one of `attendance.pictures.formats.PHOTO_FORMATS`.
 
     Raises:
         ProfilePictureError: the file is too large, is no such picture, is damaged, or has too many pixels (judged from
@@ -47,10 +47,10 @@ def prepare_picture(data: bytes) -> Picture:
             )
         )
     try:
-        picture = decode_small(data, formats=_FORMATS, side=2 * SIDE, most_pixels=MAX_PIXELS)
+        picture = decode_small(data, side=2 * SIDE, most_pixels=MAX_PIXELS)
     except UnidentifiedImageError:
-        raise ProfilePictureError(english("The file is no JPEG, PNG or WebP picture.")) from None
-    except (OSError, SyntaxError, ValueError):
+        raise ProfilePictureError(english("The file is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC.")) from None
+    except (PhotoFileError, OSError, SyntaxError, ValueError):
         raise ProfilePictureError(english("The picture is damaged and cannot be read.")) from None
     if picture is None:
         raise ProfilePictureError(_TOO_MANY)

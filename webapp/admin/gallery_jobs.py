@@ -22,6 +22,7 @@ _VERDICTS = {
     "doubtful": (lazy_gettext("Used, but doubtful"), "warn"),
     "set aside": (lazy_gettext("Set aside: kept, not searched"), "warn"),
     "no face": (lazy_gettext("No face was found"), "bad"),
+    "not upright": (lazy_gettext("The face is not upright"), "bad"),
     "several faces": (lazy_gettext("Several faces"), "bad"),
     "unreadable": (lazy_gettext("Cannot be read"), "bad"),
     "too small": (lazy_gettext("The face is too small"), "bad"),

@@ -12,11 +12,14 @@ from datetime import timedelta
 from pathlib import PurePosixPath, PureWindowsPath
 
 from flask import Response, abort, current_app
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from werkzeug.datastructures import FileStorage
 
 from attendance.errors import AttendanceError
-from attendance.pictures import has_too_many_scans, reduction_for
+from attendance.pictures.apart import readable
+from attendance.pictures.formats import JPEG, PHOTO_FORMATS, PNG, format_of
+from attendance.pictures.headers import MOST_PIXELS, CostlyPhotoError, PhotoFileError, read_header
+from attendance.pictures.memory import has_too_many_scans, reduction_for
 from attendance.texts import english
 from webapp.tools.decoding import decode_small
 from webapp.tools.languages import say_error
@@ -26,13 +29,10 @@ MAX_BYTES = 10_000_000
 MAX_PIXELS = 80_000_000
 """What the gallery's worker takes at most."""
 
-_FORMATS = ("JPEG", "PNG")
 _LONGEST_NAME = 255
 # What Pillow's readers raise on damaged files; UnidentifiedImageError is an OSError.
-_DAMAGES = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+_DAMAGES = (PhotoFileError, OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
 _JPEG_ENDS = b"\xff\xd9"
-# ISO/IEC 23008-12: the brands of the file type box with which a phone's HEIC pictures begin.
-_HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
 _DAMAGED = english("is damaged, or was cut off on its way.")
 _COSTLY = english("takes too much memory to open. Save it as a JPEG that is not progressive.")
 # Of a name that a message carries in a cookie.
@@ -54,28 +54,48 @@ def check_photo(data: bytes) -> None:
         data: the file, up to one byte more than `MAX_BYTES`.
 
     Raises:
-        PhotoError: it is empty, too large, neither JPEG nor PNG, has too many pixels, or is cut off.
+        PhotoError: it is empty, too large, of no format that is taken, has too many pixels, or is cut off.
     """
     if not data:
         raise PhotoError(english("is empty."))
     if len(data) > MAX_BYTES:
         raise PhotoError(english("is larger than %(megabytes)s MB.", megabytes=MAX_BYTES // 1000000))
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
-        raise PhotoError(english("is a HEIC picture. Save it as JPEG."))
+    kind = format_of(data)
+    if kind is None:
+        raise PhotoError(english("is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC."))
+    if kind not in PHOTO_FORMATS or not readable(kind):
+        raise PhotoError(english("is a file of the format %(format)s. Save it as JPEG.", format=kind))
+    if kind in (JPEG, PNG):
+        _check_old_format(data, kind)
+        return
+    try:
+        read_header(data, kind)
+    except CostlyPhotoError:
+        most = f"{MOST_PIXELS[kind] / 1_000_000:.3g}"
+        raise PhotoError(
+            english(
+                "has more than %(most)s million pixels, too many for a %(format)s picture. Save it as JPEG.",
+                most=most,
+                format=kind,
+            )
+        ) from None
+    except PhotoFileError:
+        raise PhotoError(_DAMAGED) from None
+
+
+def _check_old_format(data: bytes, kind: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the check below is the stricter one
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise PhotoError(english("has more than %(most)s million pixels.", most=MAX_PIXELS // 1000000))
                 if reduction_for(picture) is None:
                     raise PhotoError(_COSTLY)
-                if picture.format == "PNG":
+                if kind == PNG:
                     picture.verify()  # reads the check sums
                 elif _JPEG_ENDS not in data or has_too_many_scans(data):
                     raise PhotoError(_DAMAGED)
-    except UnidentifiedImageError:
-        raise PhotoError(english("is no JPEG or PNG picture.")) from None
     except Image.DecompressionBombError:
         raise PhotoError(english("has more than %(most)s million pixels.", most=MAX_PIXELS // 1000000)) from None
     except _DAMAGES:
@@ -109,7 +129,7 @@ def small_copy(data: bytes) -> bytes:
     """
     try:
         # Who decides on a photo sees what the engine will see of it.
-        upright = decode_small(data, formats=_FORMATS, side=_SIDE, most_pixels=MAX_PIXELS, as_stored=True)
+        upright = decode_small(data, side=_SIDE, most_pixels=MAX_PIXELS, as_stored=True)
     except _DAMAGES:
         raise PhotoError(_DAMAGED) from None
     if upright is None:

@@ -106,7 +106,7 @@ def test_the_gallery_that_is_there_is_searched(faces: Path, tmp_path: Path, data
     enrolling = tmp_path / "enrolling" / "1001"
     enrolling.mkdir(parents=True)
     (enrolling / "1.jpg").write_bytes((faces / "1001" / "1.jpg").read_bytes())
-    arguments = [str(enrolling.parent), "--consent", "form", "--publish"]
+    arguments = [str(enrolling.parent), "--consent", "form", "--publish", "--new", "add"]
     enrolled = CliRunner().invoke(attendance, ["enrol", *arguments], catch_exceptions=False)
     assert enrolled.exit_code == 0, enrolled.output
     for gallery in (data / "gallery" / "encodings.pickle", data / "gallery" / "index"):
@@ -128,7 +128,10 @@ def test_a_misidentified_photo_stands_beside_the_one_in_the_store(faces: Path, t
     enrolling = tmp_path / "enrolling" / "9999"
     enrolling.mkdir(parents=True)
     Image.open(faces / "1004" / "2.jpg").save(enrolling / "1.png")
-    assert CliRunner().invoke(attendance, ["enrol", str(enrolling.parent), "--consent", "form"]).exit_code == 0
+    assert (
+        CliRunner().invoke(attendance, ["enrol", str(enrolling.parent), "--consent", "form", "--new", "add"]).exit_code
+        == 0
+    )
     store = data / "gallery" / "encodings.pickle"
     for shown in (2, 1):
         done = run(faces, "--gallery", store, "--output", tmp_path / "report", "--bootstrap", 100)

@@ -87,15 +87,8 @@ def fill(db: Session) -> None:
     session.series_id, session.planned_at, session.changed_by_id = series.id, NINE, lecturer.id
     session.cancelled_reason, session.note = "ill", "read chapter 3"
     db.add(Guest(session_id=session.id, student_id=student.id, first_seen=NINE, last_seen=NINE, confidence=1 / 3))
-    camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
-    camera.aiming_address = "127.0.0.1:40001"
-    camera.zones = dump(Zones(look=(((0, 0), (1, 0), (0.5, 1)),)))
-    db.add_all([camera, Camera(name="nowhere"), ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64)])
-    db.flush()
-    watched = Observation(camera_id=camera.id, room_id=session.room_id, hour=NINE, counts=bytes(range(200)) * 3)
-    watched.watched, watched.watched_live, watched.blind = 2**60 - 1, 1, 2**59
-    health = bytes(range(256)) * 6 + bytes(24)
-    db.add_all([watched, CameraHealth(camera_id=camera.id, hour=NINE, minutes=health)])
+    camera = _fill_cameras(db, session)
+    db.add(ApiToken(name="t", role=TokenRole.MONITORING, token_hash="1" * 64))
     db.add(IndexVersion(version="v1", model="m", identities=1, encodings=2, sha256="2" * 64))
     job = GalleryJob(kind=GalleryJobKind.ENROL, index_number="s1", report=[{"photo": "a.jpg", "outcome": "ok"}])
     job.photos.append(GalleryJobPhoto(file_name="a.jpg", content=b"\x00\xff'\\"))
@@ -133,6 +126,19 @@ def fill(db: Session) -> None:
     )
     _fill_held(db, student, session, camera, lecturer)
     db.commit()
+
+
+def _fill_cameras(db: Session, session: ClassSession) -> Camera:
+    camera = Camera(name="hall", room_id=session.room_id, token_hash="0" * 64, last_seen_at=NINE.replace(microsecond=7))
+    camera.aiming_address = "127.0.0.1:40001"
+    camera.zones = dump(Zones(look=(((0, 0), (1, 0), (0.5, 1)),)))
+    db.add_all([camera, Camera(name="nowhere")])
+    db.flush()
+    watched = Observation(camera_id=camera.id, room_id=session.room_id, hour=NINE, counts=bytes(range(200)) * 3)
+    watched.watched, watched.watched_live, watched.blind = 2**60 - 1, 1, 2**59
+    health = bytes(range(256)) * 6 + bytes(24)
+    db.add_all([watched, CameraHealth(camera_id=camera.id, hour=NINE, minutes=health)])
+    return camera
 
 
 def _fill_held(db: Session, student: Student, session: ClassSession, camera: Camera, lecturer: Account) -> None:

@@ -44,7 +44,7 @@ def table(photos: Path) -> Path:
 
 def test_from_a_table_to_the_service(data: Path, table: Path, database: sessionmaker[Session], tmp_path: Path) -> None:
     report = tmp_path / "report.html"
-    done = run("enrol", "--csv", table, "--report", report, "--publish")
+    done = run("enrol", "--csv", table, "--report", report, "--publish", "--new", "add")
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
     assert any(line.startswith("not used") and "line 5: the photo '../secret.jpg' must be" in line for line in lines)
@@ -73,7 +73,7 @@ def test_consent_by_option_and_going_on(
         (photos / bad).rename(tmp_path / bad)
     assert "Without a good photo: 1001, 1003" in run("enrol", photos).stderr
     assert not (data / "gallery").exists()
-    done = run("enrol", photos, "--consent", "signed form 2026")
+    done = run("enrol", photos, "--consent", "signed form 2026", "--new", "add")
     assert done.exit_code == 0
     with database() as db:
         students = db.scalars(sa.select(Student)).all()
@@ -116,7 +116,7 @@ def test_a_line_that_names_nobody_is_told_by_the_status(  # noqa: PLR0917 - a fi
     monkeypatch.setenv("ATTENDANCE_INSTITUTION_INDEX_PATTERN", "[0-9]{4}")
     table = photos / "photos.csv"
     table.write_text(f"index_number;photo\n1001;1001/front.jpg\n{line}\n", encoding="utf-8")
-    done = run("enrol", "--csv", table, "--consent", "form")
+    done = run("enrol", "--csv", table, "--consent", "form", "--new", "add")
     assert "1 student enrolled with 1 encoding" in done.stdout
     assert done.exit_code == status
 
@@ -127,13 +127,13 @@ def test_a_folder_that_names_nobody_is_told_by_the_status(
     for bad in ("1002", "1004"):
         (photos / bad).rename(tmp_path / bad)
     (photos / "1003").rename(photos / "=1+1")
-    done = run("enrol", photos, "--consent", "form")
+    done = run("enrol", photos, "--consent", "form", "--new", "add")
     assert "it cannot be an index number: '=1+1' would be a formula" in done.stdout
     assert done.exit_code == 1
 
 
 def test_without_a_database_nobody_is_enrolled(data: Path, photos: Path) -> None:
-    done = run("enrol", photos, "--consent", "form")
+    done = run("enrol", photos, "--consent", "form", "--new", "add")
     assert done.exit_code == 1
     assert done.output == (
         "Error: whether students consented cannot be seen, so nobody is enrolled: there is no database yet\n"
@@ -239,13 +239,13 @@ def test_photos_for_a_gallery_of_another_family(
     """Said before consent is recorded."""
     path = data / "gallery" / "encodings.pickle"
     write_store(path, Store({"2001": np.full((1, 128), 0.09)}, SFACE_MODEL))
-    done = run("enrol", photos, "--consent", "form")
+    done = run("enrol", photos, "--consent", "form", "--new", "add")
     assert done.exit_code == 1
     assert "the reference engine has dlib's models only, but family opencv is in use: the store" in done.output
     monkeypatch.delenv("ATTENDANCE_ENGINE_NAME")
     monkeypatch.delenv("ATTENDANCE_ENGINE_DETECTOR")
     monkeypatch.setenv("ATTENDANCE_ENGINE_MODELS", "dlib")
-    done = run("enrol", photos, "--consent", "form")
+    done = run("enrol", photos, "--consent", "form", "--new", "add")
     assert done.exit_code == 1
     assert "engine.models is dlib, but the store" in done.output
     assert list(read_store(path).encodings) == ["2001"]

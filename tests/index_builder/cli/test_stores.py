@@ -66,7 +66,7 @@ def test_a_pickle_comes_in_with_consent_and_provenance(
     with database() as db:
         assert db.scalars(sa.select(Student)).one().gallery_encodings == 2
 
-    done = run("index", "import", foreign, "--consent", "signed form")
+    done = run("index", "import", foreign, "--consent", "signed form", "--new", "add")
     assert done.exit_code == 1, "two names cannot be index numbers"
     assert list(read_store(store_path).encodings) == ["1001", "1002", "früh"]
     with database() as db:
@@ -90,9 +90,30 @@ def test_what_cannot_come_in_is_one_sentence(data: Path, tmp_path: Path, foreign
     assert not (data / "gallery").exists()
     (tmp_path / "bad.pickle").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     assert "it holds code" in run("index", "import", tmp_path / "bad.pickle").output
-    twice = {"encodings": [*face(2)], "names": ["fru\u0308h", "früh"]}
-    (tmp_path / "twice.pickle").write_bytes(pickle.dumps(twice))
-    assert "in two ways" in run("index", "import", tmp_path / "twice.pickle").output
+
+
+def test_one_bad_entry_is_left_out_and_named_never_the_whole(
+    data: Path, tmp_path: Path, database: sessionmaker[Session]
+) -> None:
+    one, other = face(2), face()
+    short = one[0][:100]
+    path = tmp_path / "faces.pickle"
+    first = {"encodings": [*one, short, *other], "names": ["1001", "1001", "1003", "fru\u0308h"]}
+    second = {"früh": other[0], 1002: other, "1004": []}
+    path.write_bytes(pickle.dumps(first) + pickle.dumps(second))
+    dry = run("index", "import", path, "--consent", "form", "--dry-run")
+    assert "A dry run: nothing was written." in dry.stdout
+    assert not (data / "gallery").exists()
+    with database() as db:
+        assert db.scalars(sa.select(Student)).all() == []
+    done = run("index", "import", path, "--consent", "form", "--new", "add")
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert "left out  1003: its encoding has 100 numbers, not 128" in lines
+    assert "left out  1004: it has no encodings" in lines
+    assert "left out  früh: the file spells the index number 'früh' in two ways; the first counts" in lines
+    assert any(line.startswith("3 students imported with 4 encodings, 3 students left out.") for line in lines)
+    assert set(read_store(data / "gallery" / "encodings.pickle").encodings) == {"1001", "1002", "früh"}
 
 
 def test_encodings_of_two_people_and_outliers_are_told(tmp_path: Path) -> None:
@@ -154,7 +175,7 @@ def test_an_exported_pickle_of_another_family_says_so_and_cannot_come_back_as_dl
     assert run("index", "export-pickle", file, "--store", store).exit_code == 0
     assert read_store(file).model == SFACE_MODEL
     write_store(data / "gallery" / "encodings.pickle", Store({"2001": np.full((1, 128), 0.1)}))
-    done = run("index", "import", file, "--consent", "form")
+    done = run("index", "import", file, "--consent", "form", "--new", "add")
     assert done.exit_code == 1
     assert "out.pickle holds encodings of family opencv" in done.output
 

@@ -70,9 +70,9 @@ def test_several_lines_of_a_student(table: Path) -> None:
         ("1001,C:\\photos\\x.jpg", "must be named relative"),
         ("1001,..\\x.jpg", "must be named relative"),
         ("1001,out/x.jpg", "a link that leads out"),
-        ("1001,a.gif", "no .jpg or .png file"),
-        ("1001,.", ". is no .jpg or .png file"),
-        ("1001,./", "./ is no .jpg or .png file"),
+        ("1001,notes.txt", "notes.txt cannot be a photo: it is no picture"),
+        ("1001,.", ". cannot be a photo: it is a folder"),
+        ("1001,./", "./ cannot be a photo: it is a folder"),
         ("1001,a.jpg,,,2026-09-30", "a consent_date without consent_means"),
         ("1001,a.jpg,,form,2026-11-25", "in the future"),
         ("1001,a.jpg,,form,9/30/26", "is no date. Write it like 2026-10-05"),
@@ -84,6 +84,7 @@ def test_several_lines_of_a_student(table: Path) -> None:
 )
 def test_a_bad_line_is_named_and_the_others_are_read(table: Path, line: str, words: str) -> None:
     (table.parent.parent / "elsewhere").mkdir()
+    (table.parent / "notes.txt").write_text("taken in March")
     (table.parent / "out").symlink_to(table.parent.parent / "elsewhere")
     header = "index_number,photo,name,consent_means,consent_date\n"
     photos = read(table, f"{header}1001,good.jpg\n{line}\n1002,good too.jpg\n")

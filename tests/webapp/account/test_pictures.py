@@ -9,8 +9,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from attendance.pictures import MOST_SCANS
-from tests.attendance.test_pictures import of_scans
+from attendance.pictures.memory import MOST_SCANS
+from tests.attendance.pictures.test_memory import of_scans
 from webapp.account.pictures import MAX_BYTES, SIDE, ProfilePictureError, prepare_picture
 
 
@@ -64,11 +64,11 @@ def declared(width, height):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no JPEG, PNG or WebP"),
-        (b"hello", "no JPEG, PNG or WebP"),
-        (b"GIF89a" + bytes(100), "no JPEG, PNG or WebP"),
-        (encoded(Image.new("RGB", (9, 9)), "GIF"), "no JPEG, PNG or WebP"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no JPEG, PNG or WebP"),
+        (b"", "no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (b"hello", "no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (b"GIF89a" + bytes(100), "no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (encoded(Image.new("RGB", (9, 9)), "GIF"), "no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"),
         (encoded(Image.effect_noise((500, 500), 50))[:9000], "damaged"),
         (declared(60_000, 60_000), "too many pixels"),
         (declared(8_000, 8_000), "too many pixels"),

@@ -117,8 +117,8 @@ def test_good_photos_are_taken_and_bad_ones_named(admin, student, site_db):
     text = page(admin, student)
     assert "1 photo waits to be looked at." in text
     for sentence in (
-        "notes.txt is no JPEG or PNG picture.",
-        "moving.gif is no JPEG or PNG picture.",
+        "notes.txt is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC.",
+        "moving.gif is a file of the format GIF. Save it as JPEG.",
         "bomb.png has more than 80 million pixels.",
         "xxx\u2026 is empty.",
     ):
@@ -130,7 +130,7 @@ def test_good_photos_are_taken_and_bad_ones_named(admin, student, site_db):
     ("named", "sentence"),
     [
         ([], "Choose a photo first, or take one."),
-        ([("notes.txt", b"no picture")], "notes.txt is no JPEG or PNG picture."),
+        ([("notes.txt", b"no picture")], "notes.txt is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC."),
         ([(f"{n}.jpg", PHOTO) for n in range(11)], "These are 11 photos; at most 10 are taken at once."),
     ],
 )

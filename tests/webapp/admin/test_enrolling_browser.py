@@ -193,7 +193,9 @@ def test_without_javascript_photos_are_sent_as_files(visit, student, assert_fine
     expect(page.get_by_text("With JavaScript, photos can be taken here")).to_be_visible()
     page.get_by_label("Photos", exact=True).set_input_files({"name": "a.txt", "mimeType": "", "buffer": b"no picture"})
     page.get_by_role("button", name="Send the photos").click()
-    expect(page.get_by_role("link", name="a.txt is no JPEG or PNG picture.")).to_be_visible()
+    expect(
+        page.get_by_role("link", name="a.txt is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC.")
+    ).to_be_visible()
     page.get_by_label("Photos", exact=True).set_input_files({"name": "a.jpg", "mimeType": "", "buffer": PHOTO})
     page.get_by_role("button", name="Send the photos").click()
     expect(page.get_by_text("1 photo waits to be looked at.")).to_be_visible()

@@ -133,7 +133,7 @@ def test_what_is_no_photo_is_named_and_too_many_are_refused(site, site_db, peopl
     assert answer.status_code == 302
     text = visitor.text("/me/consent")
     assert "1 photo waits until somebody has looked at it." in text
-    assert "a.txt is no JPEG or PNG picture." in text
+    assert "a.txt is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC." in text
     assert "cut.png is damaged" in text
     assert "large.png takes too much memory to open. Save it as a JPEG" in text
     assert send(visitor).status_code == 422

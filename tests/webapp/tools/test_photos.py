@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from attendance.face_engine.images import decode_image
-from attendance.pictures import MOST_SCANS
-from tests.attendance.test_pictures import of_scans
+from attendance.pictures.memory import MOST_SCANS
+from tests.attendance.pictures.test_memory import of_scans
 from webapp.tools.photos import MAX_BYTES, MAX_PIXELS, PhotoError, check_photo, name_of_photo, small_copy
 
 
@@ -54,11 +54,12 @@ def test_takes_a_phone_s_picture_of_several_pictures():
     ("data", "message"),
     [
         (b"", "is empty"),
-        (b"hello", "is no JPEG or PNG picture"),
-        (encoded(Image.new("RGB", (9, 9)), "GIF"), "is no JPEG or PNG picture"),
-        (encoded(Image.new("RGB", (9, 9)), "WEBP"), "is no JPEG or PNG picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no JPEG or PNG picture"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC picture. Save it as JPEG"),
+        (b"hello", "is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (encoded(Image.new("RGB", (9, 9)), "GIF"), "is a file of the format GIF. Save it as JPEG"),
+        (encoded(Image.new("RGB", (9, 9)), "WEBP")[:-2], "damaged"),
+        (encoded(Image.new("RGB", (9, 9)), "AVIF")[:-2], "damaged"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no picture: neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "damaged"),
         (PHOTO[:4000], "damaged"),
         (PNG[:4000], "damaged"),
         (PNG[:4000] + b"x" + PNG[4001:], "damaged"),

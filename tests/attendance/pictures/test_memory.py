@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from attendance.pictures import MOST_BYTES, MOST_SCANS, decoding_bytes, has_too_many_scans, reduction_for
+from attendance.pictures.memory import MOST_BYTES, MOST_SCANS, decoding_bytes, has_too_many_scans, reduction_for
 
 MB = 1_000_000
 
@@ -37,9 +37,9 @@ PROFILE = """
 from webapp.account.pictures import ProfilePictureError as Refused, prepare_picture as take
 """
 ENROLLED = """
-from attendance.face_engine.images import decode_image
+from attendance.face_engine.photos import decode_photo
 from attendance.face_engine.interface import ImageError as Refused
-take = lambda data: decode_image(data, max_pixels=80_000_000, upright=True, shrink_above=2_500_000)
+take = lambda data: decode_photo(data, max_pixels=80_000_000, shrink_above=2_500_000)
 """
 MEASURE = """
 import re, sys, threading
@@ -76,7 +76,7 @@ def grown_mb(program: str, together: int, paths: list[Path]) -> tuple[int, list[
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     grown, *tried = done.stdout.split()
     return int(grown), tried
