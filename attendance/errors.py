@@ -88,7 +88,7 @@ and is not drawn::
       NoThresholdError  a threshold can neither be measured nor is there a default
       SettingsFileError  thresholds cannot be written into the settings file
       SetError  a folder of photos cannot be evaluated so
-      CertificateError  certificates for a trial cannot be made
+      CertificateError  certificates cannot be made or used
       DemoError  the demo cannot run
       PicturesError  the demo's pictures cannot be had
       ProgramError  a program of the demo ended

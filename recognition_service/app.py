@@ -195,7 +195,7 @@ class RecognitionService:
         readiness = Readiness(
             self._health,
             outbox,
-            lookups,
+            self._executor(1, "readiness"),  # look-ups wait for a database that is frozen
             engine_ready=lambda: self._worker.ready,
             gallery=lambda: self.gallery,
             index_problem=lambda: (self._replica.problem or "it is being fetched") if self._replica else None,

@@ -44,20 +44,25 @@ class LossyDowngradeError(DatabaseError):
     """The way back to an older schema would lose rows; the message says which."""
 
 
-def create_database_engine(url: str, *, pool_size: int = 5, name: str = _SETTING) -> sa.Engine:
-    """Connect to SQLite, MySQL or MariaDB; nothing is opened yet.
+def create_database_engine(
+    url: str, *, pool_size: int = 5, name: str = _SETTING, patience_s: float | None = None
+) -> sa.Engine:
+    """Connect to SQLite, MySQL or MariaDB; nothing is opened or made yet.
 
     Args:
         url: SQLAlchemy's form, e.g. "sqlite:///attendance.db", "mysql+pymysql://user:password@host/name".
         pool_size: connections kept open (MySQL and MariaDB).
         name: where the address was given, for messages.
+        patience_s: longest wait for a connection, and for each answer; none is kept open then. None: as long as work
+            may take.
 
     Raises:
-        DatabaseError: the address is not one, or names another kind of database, or the folder of an SQLite file
-            cannot be made.
+        DatabaseError: the address is not one, or names another kind of database.
     """
     address = parse_address(url, name=name)
-    return _sqlite(address) if address.get_backend_name() == "sqlite" else _mysql(address, pool_size)
+    if address.get_backend_name() == "sqlite":
+        return _sqlite(address, patience_s)
+    return _mysql(address, pool_size, patience_s)
 
 
 def parse_address(url: str, *, name: str = _SETTING) -> sa.URL:
@@ -134,15 +139,20 @@ def sqlite_file(engine: sa.Engine) -> Path | None:
 
 
 def make_database_file(engine: sa.Engine) -> None:
-    """Make the empty file of an SQLite database unless it is there, for this account only.
+    """Make the empty file of an SQLite database, and its folder, unless they are there, for this account only.
 
     Raises:
         DatabaseError: the disk refuses.
     """
     file = sqlite_file(engine)
+    if file is None or file.exists():
+        return
     try:
-        if file is not None and not file.exists():
-            make_private_file(file)
+        make_private_folder(file.parent)
+    except OSError as error:
+        raise DatabaseError(f"cannot make the folder {file.parent} of the database: {error.strerror}") from None
+    try:
+        make_private_file(file)
     except OSError as error:
         raise DatabaseError(f"cannot make the database {file}: {error.strerror}") from None
 
@@ -247,14 +257,9 @@ def require_current_schema(engine: sa.Engine) -> None:
         )
 
 
-def _sqlite(address: sa.URL) -> sa.Engine:
-    if address.database and address.database != ":memory:":
-        folder = Path(address.database).parent
-        try:
-            make_private_folder(folder)
-        except OSError as error:
-            raise DatabaseError(f"cannot make the folder {folder} of the database: {error.strerror}") from None
-    engine = sa.create_engine(address, connect_args={"timeout": 30})
+def _sqlite(address: sa.URL, patience_s: float | None) -> sa.Engine:
+    pool = {} if patience_s is None else {"poolclass": sa.NullPool}
+    engine = sa.create_engine(address, connect_args={"timeout": patience_s or 30}, **pool)
 
     @sa.event.listens_for(engine, "do_connect")
     def _open(_dialect: sa.Dialect, _entry: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]) -> None:
@@ -282,8 +287,11 @@ def _sqlite(address: sa.URL) -> sa.Engine:
     return engine
 
 
-def _mysql(address: sa.URL, pool_size: int) -> sa.Engine:
+def _mysql(address: sa.URL, pool_size: int, patience_s: float | None) -> sa.Engine:
     address = address.update_query_dict({"charset": "utf8mb4"})
+    if patience_s is not None:
+        timeouts = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), patience_s)
+        return sa.create_engine(address, poolclass=sa.NullPool, connect_args=timeouts)
     return sa.create_engine(
         address,
         pool_size=pool_size,

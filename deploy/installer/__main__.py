@@ -1,18 +1,22 @@
 """`deploy/install`: every step in its order; each leaves alone what is in order already."""
 
-import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from deploy.installer import database, running, site
-from deploy.installer.answers import Answers, Wishes, parse, read_answers, read_wishes, remember
-from deploy.installer.packages import choose_packages
+from deploy.installer.answers import Answers, Wishes, parse, read_answers, read_remembered, read_wishes, remember
+from deploy.installer.checks import check, check_root
+from deploy.installer.packages import Packages, choose_packages
 from deploy.installer.places import InstallError, Places
 from deploy.installer.release import fetch_models, prepare_release, use_release
+from deploy.installer.removal import check_removal, uninstall
+from deploy.installer.settings_file import read_settings
+from deploy.installer.zone import choose_zone
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Install, and say what was changed.
+    """Install or uninstall, and say what was changed.
 
     Returns:
         The exit status.
@@ -20,28 +24,31 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parse(words)
     places = Places(given.root.absolute())
     try:
-        answers, wishes = read_answers(places, given), read_wishes(given)
-        _check(places, answers)
-        _install(places, answers, wishes)
+        check_root(places)
+        before = read_remembered(places)
+        check_removal(places, given, before)
+        if given.uninstall:
+            uninstall(places, before, delete_data=given.delete_data is not None)
+        else:
+            wishes = read_wishes(given)
+            answers = read_answers(before, given)
+            environment = places.at("/opt/attendance/current/venv")
+            packages = choose_packages(environment, tracing=answers.tracing, wheelhouse=wishes.wheelhouse)
+            check(places, answers, wishes, before)
+            if wishes.timezone is None and read_settings(places) is None:
+                wishes = replace(wishes, timezone=choose_zone(places))
+            _install(places, answers, wishes, packages)
     except (InstallError, PermissionError) as error:
         print(f"deploy/install: {error}", file=sys.stderr)  # noqa: T201
+        for line in places.notes:  # a password among them is shown once
+            print(line)  # noqa: T201
         return 1
-    for line in places.changes or ["Everything is in order already; nothing was changed."]:
+    for line in [*(places.changes or ["Everything is in order already; nothing was changed."]), *places.notes]:
         print(line)  # noqa: T201
     return 0
 
 
-def _check(places: Places, answers: Answers) -> None:
-    if places.real and os.geteuid() != 0:
-        raise InstallError("only root can install; use sudo, or --root FOLDER for a trial")
-    missing = site.missing_programs(answers)
-    if missing:
-        raise InstallError(f"missing here: apt-get install {' '.join(missing)}")
-
-
-def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
-    environment = places.at("/opt/attendance/current/venv")
-    packages = choose_packages(environment, tracing=answers.tracing, wheelhouse=wishes.wheelhouse)
+def _install(places: Places, answers: Answers, wishes: Wishes, packages: Packages) -> None:
     running.make_users(places)
     site.make_folders(places)
     release = prepare_release(places, answers.venv, packages)
@@ -69,6 +76,7 @@ def _install(places: Places, answers: Answers, wishes: Wishes) -> None:
     for path in superfluous:
         path.unlink()
         places.changes.append(f"removed {path}")
+    site.examine_certificates(places, release)
 
 
 if __name__ == "__main__":

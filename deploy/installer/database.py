@@ -1,6 +1,7 @@
 """The secrets of an installation, its database in MariaDB, and its tables."""
 
 import os
+import re
 import secrets
 import subprocess
 from pathlib import Path
@@ -13,7 +14,8 @@ from deploy.installer.places import USER, InstallError, Places
 SECRETS = "/etc/attendance/secrets.env"
 WEB_SECRETS = "/etc/attendance/web.env"
 CONFIG = "/etc/attendance/attendance.toml"
-_URL, _KEY = "ATTENDANCE_DATABASE_URL", "ATTENDANCE_WEB_SECRET_KEY"
+URL, _KEY = "ATTENDANCE_DATABASE_URL", "ATTENDANCE_WEB_SECRET_KEY"
+_LISTED = re.compile(r"(?P<email>\S+)\s+(?P<roles>no role yet|[a-z]+(?:, [a-z]+)*)\s+(?P<name>.+)")
 _SOCKET = "/run/mysqld/mysqld.sock"
 
 
@@ -31,23 +33,16 @@ def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
     known = read_secrets(places)
     password = ""
     if answers.database:
-        password = password_of(known.get(_URL, ""), answers.database) or secrets.token_urlsafe(24)
+        password = password_of(known.get(URL, ""), answers.database) or secrets.token_urlsafe(24)
         place = f"127.0.0.1:{answers.database_port}" if answers.database_port else "localhost"
         socket = "" if answers.database_port else f"?unix_socket={_SOCKET}"
         url = f"mysql+pymysql://{answers.database}:{quote(password, safe='')}@{place}/{answers.database}{socket}"
-    if not url and _URL not in known:
-        raise InstallError(f"{places.at(SECRETS)} has lost the database's address: give --database-url FILE")
-    if places.real and (url or known[_URL]).startswith("sqlite"):
-        raise InstallError(
-            "the units run by accounts of their own, and the file of an SQLite database is one account's: leave "
-            "--database-url away for a database in this machine's MariaDB; `attendance db copy` takes the rows there"
-        )
     head = "# Written by deploy/install. Back this file up; show it to nobody."
     key = known.get(_KEY) or secrets.token_urlsafe(48)
     # The dashboard's first: until now both stood in one file.
     places.write(WEB_SECRETS, f'{head}\n# The key that signs sign-ins.\n{_KEY}="{key}"\n', mode=0o600)
-    address = url or known[_URL]
-    places.write(SECRETS, f'{head}\n# The database, with its password.\n{_URL}="{address}"\n', mode=0o600)
+    address = url or known[URL]
+    places.write(SECRETS, f'{head}\n# The database, with its password.\n{URL}="{address}"\n', mode=0o600)
     return password
 
 
@@ -82,6 +77,35 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
         ALTER USER {user} IDENTIFIED BY '{text}';
         GRANT ALL ON `{pattern}`.* TO {user};
     """
+    _ask_mariadb(answers, sql)
+
+
+def check_database(places: Places, answers: Answers) -> None:
+    """Check that MariaDB is there and lets its administrator in, and that a trial takes nobody's database.
+
+    Raises:
+        InstallError: MariaDB cannot be reached or refuses, or a trial's database is another installation's.
+    """
+    name = answers.database
+    sql = f"SELECT COUNT(*) FROM mysql.user WHERE user = '{name}';"  # noqa: S608 - letters, digits and _ only
+    there = _ask_mariadb(answers, sql).split()[-1] != "0"
+    own = password_of(read_secrets(places).get(URL, ""), name)
+    if there and not own and not places.real:
+        raise InstallError(
+            f"--database: MariaDB has a user {name} already, perhaps this machine's own installation, and a trial "
+            "would give it another password: give --database NAME with another name"
+        )
+
+
+def drop_database(places: Places, answers: Answers) -> None:
+    """Remove the database from MariaDB, with its user."""
+    name = answers.database
+    user = f"'{name}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
+    _ask_mariadb(answers, f"DROP DATABASE IF EXISTS `{name}`; DROP USER IF EXISTS {user};")
+    places.changes.append(f"removed the database {name} and its user from MariaDB")
+
+
+def _ask_mariadb(answers: Answers, sql: str) -> str:
     words = ["mariadb"]
     if answers.database_admin:
         words.append(f"--defaults-extra-file={answers.database_admin}")
@@ -93,7 +117,8 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
     except FileNotFoundError:
         raise InstallError("MariaDB is missing: apt-get install mariadb-server") from None
     if done.returncode != 0:
-        raise InstallError(f"MariaDB: {done.stderr.strip()}")
+        raise InstallError(f"MariaDB: {done.stderr.strip()}; does it run (systemctl status mariadb)?")
+    return done.stdout
 
 
 def run_attendance(places: Places, release: Path, *words: str, as_user: bool = True, **more: str) -> str:
@@ -130,12 +155,54 @@ def upgrade_tables(places: Places, release: Path) -> None:
         places.changes.append(said)
 
 
-def add_administrator(places: Places, release: Path, email: str, name: str) -> None:
-    """Add the first administrator, and print their password; nothing happens when the address is there."""
-    people = run_attendance(places, release, "lecturer", "list").splitlines()
-    if any(line.split()[:1] == [email.lower()] for line in people):
+def check_administrator(places: Places, email: str, name: str | None) -> None:
+    """Check that an address that has an account already is an administrator's, by the name that is given.
+
+    Raises:
+        InstallError: it is somebody else's, or has another name.
+    """
+    release = places.at("/opt/attendance/current")
+    if not places.at(CONFIG).exists() or not (release / "venv" / "bin" / "attendance").exists():
         return
-    words = ["lecturer", "add", "--admin", "--email", email, "--name", name, "--generate"]
+    try:
+        found = _account(places, release, email)
+    except InstallError:
+        return  # tables of before an upgrade; who is there is asked again after it
+    _require_administrator(email, name, found)
+
+
+def add_administrator(places: Places, release: Path, email: str, name: str | None) -> None:
+    """Add an administrator, and print their password; nothing happens when the address is an administrator's.
+
+    Raises:
+        InstallError: the address has an account that is none, or another name.
+    """
+    found = _account(places, release, email)
+    if found is not None:
+        _require_administrator(email, name, found)
+        return
+    words = ["lecturer", "add", "--admin", "--email", email, "--name", name or "Administrator", "--generate"]
     password = run_attendance(places, release, *words).strip()
     places.changes.append(f"added the administrator {email}")
-    print(f"Administrator {email}, password (shown this once): {password}", flush=True)  # noqa: T201
+    places.notes.append(f"Administrator {email}, password (shown this once): {password}")
+
+
+def _account(places: Places, release: Path, email: str) -> tuple[str, str] | None:
+    """What `attendance lecturer list` says of an address: its roles, and the name with what is behind it."""
+    for line in run_attendance(places, release, "lecturer", "list").splitlines():
+        found = _LISTED.fullmatch(line)
+        if found and found["email"] == email.lower():
+            return found["roles"], found["name"]
+    return None
+
+
+def _require_administrator(email: str, name: str | None, found: tuple[str, str] | None) -> None:
+    if found is None:
+        return
+    roles, called = found
+    if "administrator" not in roles.split(", "):
+        raise InstallError(f"--admin: {email} has an account that is no administrator's (`attendance lecturer role`)")
+    if called.endswith("(may not sign in)"):
+        raise InstallError(f"--admin: {email} may not sign in; an administrator changes that on the dashboard")
+    if name is not None and name != called:
+        raise InstallError(f"--admin-name: {email} is called {called!r}; names are changed on the dashboard")

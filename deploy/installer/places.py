@@ -4,6 +4,7 @@ import grp
 import os
 import pwd
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,10 +44,12 @@ class Places:
         root: `/`, or the folder of a trial, which then stands for it: files name paths under it, no user is made and
             nothing is started.
         changes: one line for each file that was written or removed.
+        notes: what the operator should know, whether something was changed or not.
     """
 
     root: Path
     changes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def real(self) -> bool:
@@ -106,6 +109,17 @@ class Places:
         draft.replace(target)
         self.changes.append(f"linked {target} to {to}")
         return True
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link, or a folder with all in it; nothing happens when it is not there."""
+        target = self.at(path)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        elif target.exists() or target.is_symlink():
+            target.unlink()
+        else:
+            return
+        self.changes.append(f"removed {target}")
 
     def folder(self, path: str, mode: int = 0o755, *, owner: str | None = None) -> None:
         """Make a folder; one of an account of the system's gets its mode, and itself and all in it their owner.

@@ -66,6 +66,34 @@ def start_everything(places: Places, answers: Answers, superfluous: list[Path]) 
     _do("systemctl", "reload-or-restart", "nginx")
 
 
+def stop_everything(places: Places) -> None:
+    """Stop every unit and let none start again; what does not run is no fault."""
+    if not has_systemd():
+        return
+    files = sorted(places.at("/etc/attendance").glob("serve-*.env"))
+    services = [f"attendance-serve@{file.stem.removeprefix('serve-')}" for file in files]
+    for unit in ("attendance.target", *_TIMERS, *services, *_UNITS, "attendance-backup", "attendance-purge"):
+        if _succeeds("systemctl", "is-active", "--quiet", unit):
+            _do("systemctl", "stop", unit)
+            places.changes.append(f"stopped {unit}")
+        _succeeds("systemctl", "disable", "--quiet", unit)
+
+
+def forget_units() -> None:
+    """Let systemd and nginx read what is there now."""
+    if has_systemd():
+        _do("systemctl", "daemon-reload")
+        _succeeds("systemctl", "reload", "nginx")
+
+
+def remove_users(places: Places) -> None:
+    """Remove the accounts and groups of the system."""
+    for user in (*UNIT_USERS, USER):
+        if _succeeds("id", "-u", user):
+            _do("userdel", user)
+            places.changes.append(f"removed the user {user}")
+
+
 def _wait_until_ready(places: Places, service: str, port: int) -> None:
     """Wait until a recognition service recognises; before the first index is built, until it answers."""
     has_index = places.at("/var/lib/attendance/gallery/index/CURRENT").exists()

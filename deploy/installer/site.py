@@ -6,10 +6,13 @@ import socket
 from pathlib import Path
 
 from deploy.installer.answers import Answers, Wishes
+from deploy.installer.certificates import is_signed_by
 from deploy.installer.database import run_attendance
-from deploy.installer.places import SOURCE, USER, Places
+from deploy.installer.places import SOURCE, USER, InstallError, Places
+from deploy.installer.settings_file import SETTINGS, changed_settings, read_settings
+from deploy.installer.zone import checked_zone, choose_zone
 
-_TLS = "/etc/attendance/tls"
+TLS = "/etc/attendance/tls"
 _UNITS = "/etc/systemd/system"
 _DEFAULTS = "/etc/nginx/sites-enabled/default"
 
@@ -17,7 +20,7 @@ _DEFAULTS = "/etc/nginx/sites-enabled/default"
 def make_folders(places: Places) -> None:
     """Make the folders that everything else lies in."""
     places.folder("/opt/attendance/releases")
-    for path in ("/etc/attendance", "/etc/attendance/nginx.d", "/etc/attendance/nginx-cameras.d", _TLS):
+    for path in ("/etc/attendance", "/etc/attendance/nginx.d", "/etc/attendance/nginx-cameras.d", TLS):
         places.folder(path)
     # Every account passes through the first to its own. Programs write what they make for their account alone; but
     # published indexes get their folder's group, to which recognition services belong.
@@ -58,11 +61,18 @@ def write_egress(places: Places, answers: Answers) -> None:
 
 
 def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
-    """Write the operator's file of settings once, and each own recognition service's addresses."""
-    if not places.at("/etc/attendance/attendance.toml").exists():
-        quoted = {"INSTITUTION": wishes.institution, "TIMEZONE": wishes.timezone, "WEB": answers.web}
+    """Write the operator's file of settings once, later only what options change; and each service's addresses."""
+    there = read_settings(places)
+    if there is None:
+        name, zone = wishes.institution or "Class attendance", checked_zone(wishes.timezone or choose_zone(places))
+        quoted = {"INSTITUTION": name, "TIMEZONE": zone, "WEB": answers.web}
         values = {name: json.dumps(value, ensure_ascii=False) for name, value in quoted.items()}
-        places.write("/etc/attendance/attendance.toml", places.fill("attendance.toml", **values))
+        places.write(SETTINGS, places.fill("attendance.toml", **values))
+    else:
+        places.write(
+            SETTINGS, changed_settings(places, wishes.settings), mode=places.at(SETTINGS).stat().st_mode & 0o777
+        )
+        _note_settings(places, answers)
     for number, address in enumerate(answers.own_services, start=1):
         port = answers.metrics_port + number - 1 if answers.metrics_port else 0
         places.write(
@@ -72,22 +82,63 @@ def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
         )
 
 
+def _note_settings(places: Places, answers: Answers) -> None:
+    """What the operator's file says and the installer does not think of otherwise."""
+    there = read_settings(places) or {}
+    if there.get("institution", {}).get("timezone", "UTC") == "UTC":
+        places.notes.append(
+            f"{places.at(SETTINGS)} has the time zone UTC, as when nobody sets it: --timezone Europe/Warsaw, "
+            "for example, sets it; --timezone Etc/UTC, if clocks there show UTC."
+        )
+    listen = there.get("web", {}).get("listen", answers.web)
+    if listen != answers.web:
+        places.notes.append(
+            f"{places.at(SETTINGS)} lets the dashboard listen on {listen}, and nginx asks {answers.web}: run this with "
+            "--web and the one you mean."
+        )
+
+
 def superfluous_services(places: Places, answers: Answers) -> list[Path]:
     """Files of recognition services of an earlier run that this machine should not run any more."""
     wanted = {f"serve-{number}.env" for number in range(1, len(answers.own_services) + 1)}
     return [path for path in sorted(places.at("/etc/attendance").glob("serve-*.env")) if path.name not in wanted]
 
 
+def trial_folder(places: Places) -> Path | None:
+    """The folder of a trial's certificates, with their authority's key; None: those there are of one's own."""
+    folder = places.at(TLS)
+    return folder if is_signed_by(folder / "service.pem", folder / "service.key", folder / "ca.pem") else None
+
+
 def place_certificates(places: Places, answers: Answers, wishes: Wishes, release: Path) -> None:
-    """Copy the given certificate, or make one for a trial if there is none."""
+    """Copy the given certificate; without one make one for a trial, or renew the trial's in its last week."""
+    folder = places.at(TLS)
     if wishes.certificate is not None and wishes.key is not None:
-        places.write(f"{_TLS}/service.pem", wishes.certificate.read_text(encoding="ascii"))
-        places.write(f"{_TLS}/service.key", wishes.key.read_text(encoding="ascii"), mode=0o600)
-    elif not places.at(f"{_TLS}/service.pem").exists():
-        folder = str(places.at(_TLS))
-        run_attendance(places, release, "tls", "make-test-ca", folder, "--host", answers.host, as_user=False)
-        places.at(f"{_TLS}/ca.pem").chmod(0o644)
+        places.write(f"{TLS}/service.pem", wishes.certificate.read_text(encoding="ascii"))
+        places.write(f"{TLS}/service.key", wishes.key.read_text(encoding="ascii"), mode=0o600)
+    elif not (folder / "service.pem").exists():
+        run_attendance(places, release, "tls", "make-test-ca", str(folder), "--host", answers.host, as_user=False)
+        (folder / "ca.pem").chmod(0o644)
         places.changes.append(f"made certificates for a trial, good for 30 days, in {folder}")
+    elif trial_folder(places) is not None:
+        words = ("tls", "renew-trial", str(folder), "--host", answers.host)
+        said = run_attendance(places, release, *words, as_user=False).strip()
+        if said != "Nothing to renew.":
+            places.changes.append(said)
+
+
+def examine_certificates(places: Places, release: Path) -> None:
+    """Note what is wrong with the certificate that is deployed, or soon will be; and with the one in use."""
+    words = ["tls", "examine", *([] if places.real else ["--on-disk"])]
+    try:
+        said = run_attendance(places, release, *words, as_user=False)
+    except InstallError as error:  # there is a problem, or it cannot be examined
+        said = str(error).partition("tls examine")[2].partition(": ")[2]
+    lines = said.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith(("WARNING", "PROBLEM")):
+            remedy = lines[number + 1].strip() if lines[number + 1 :] else ""
+            places.notes.append(f"{' '.join(line.split())} {remedy}".strip())
 
 
 def write_units(places: Places) -> None:

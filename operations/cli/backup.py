@@ -6,12 +6,15 @@ from pathlib import Path
 import click
 
 from attendance.database.access.sign_ins import end_what_a_backup_brought_back
-from attendance.database.engine import current_revision, shown, upgrade
+from attendance.database.engine import DatabaseError, current_revision, shown, upgrade
 from attendance.database.opening import open_engine
 from attendance.database.upkeep.backup import backup, delete_older_backups, restore
 from attendance.database.upkeep.copying import copy_database
+from attendance.database.upkeep.digests import digest_file_of
+from attendance.database.upkeep.others import require_alone
 from attendance.settings import load_settings
 from operations.cli.noting import note_run
+from operations.listening import programs_here
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -23,7 +26,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def backup_command(folder: Path | None, keep: int | None) -> None:
     """Write a backup of the database into FOLDER (default: backups in the data folder), while the system runs.
 
-    It holds names, passwords' hashes and attendance, and no encodings: those are in the store, a file to copy.
+    It holds names, passwords' hashes and attendance, and no encodings: those are in the store, a file to copy. Its
+    digest is in a file beside it; keep both together.
     """
     settings = load_settings()
     folder = folder or settings.data.directory / "backups"
@@ -42,11 +46,21 @@ def backup_command(folder: Path | None, keep: int | None) -> None:
 def restore_command(file: Path, replace: bool) -> None:
     """Put the backup FILE in the place of the database, and bring its schema up to date.
 
-    Stop the recognition service and the dashboard first. Everybody signs in again, and links that were sent before
-    must be made anew.
+    FILE is held against its digest (FILE.sha256) first, and nothing is done while the recognition service or the
+    dashboard runs. Everybody signs in again, and links that were sent before must be made anew.
     """
-    with open_engine(load_settings().database_url) as engine:
-        restore(engine, file, replace=replace)
+    settings = load_settings()
+    running = [f"{program.name} at {program.address}" for program in programs_here(settings) if program.listens]
+    if running:
+        raise DatabaseError(f"the system is running ({', '.join(running)}): stop it first; nothing was changed")
+    with open_engine(settings.database_url) as engine:
+        require_alone(engine)
+        if not restore(engine, file, replace=replace):
+            click.echo(
+                f"{file.name} has no digest beside it ({digest_file_of(file).name}): whether each byte is as it was "
+                "written is not known. Backups of versions before this have none.",
+                err=True,
+            )
         upgrade(engine)
         end_what_a_backup_brought_back(engine)
         note_run(engine, {"file": file.name})

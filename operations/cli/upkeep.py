@@ -24,18 +24,19 @@ _MARKS = {Verdict.OK: ("ok", "green"), Verdict.WARNING: ("WARNING", "yellow"), V
 def doctor() -> None:
     """Examine the installation and say what to do.
 
-    Looks at settings, database, model, index, certificates, disk, clock, outbox, cameras and mail. Run it as the
-    account that the service runs as. The exit status is 1 if there is a problem; warnings leave it 0.
+    Looks at settings, database, model, index, store, certificates, disk, clock, outbox, cameras, backups and mail, and
+    makes nothing. Run it as the account that the service runs as. The exit status is 1 if there is a problem; warnings
+    leave it 0.
     """
     try:
         settings = load_settings()
     except SettingsError as error:
-        _tell(Finding("settings", Verdict.PROBLEM, str(error), "Correct them; `attendance config` lists all."))
+        tell(Finding("settings", Verdict.PROBLEM, str(error), "Correct them; `attendance config` lists all."))
         sys.exit(1)
     found = [ok("settings", f"every value is right; {where_from()}; data in {settings.data.directory.absolute()}")]
-    _tell(found[0])
+    tell(found[0])
     for finding in examine(settings):
-        _tell(finding)
+        tell(finding)
         found.append(finding)
     problems = sum(finding.verdict is Verdict.PROBLEM for finding in found)
     warnings = sum(finding.verdict is Verdict.WARNING for finding in found)
@@ -43,7 +44,8 @@ def doctor() -> None:
     sys.exit(1 if problems else 0)
 
 
-def _tell(finding: Finding) -> None:
+def tell(finding: Finding) -> None:
+    """Print what an examination found, with what to do on a line of its own."""
     word, colour = _MARKS[finding.verdict]
     click.echo(f"{click.style(f'{word:<8}', fg=colour)} {finding.subject}: {finding.text}")
     if finding.remedy:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from attendance.database.access.roles import administers
 from attendance.database.audit.protection import is_protected
 from attendance.database.engine import DatabaseError, current_revision, newest_revision, shown
+from attendance.database.health import DatabaseHealth
 from attendance.database.models import Account, Student
 from attendance.database.opening import open_engine
 from attendance.settings import Settings
@@ -17,6 +18,16 @@ _SHOWN = 3
 """Index numbers."""
 _CLOCK_WARNING_S, _CLOCK_PROBLEM_S = 2.0, 30.0
 """Sessions begin and end by the clocks of cameras, service and database; grace periods are minutes."""
+
+
+def examine_answer(settings: Settings) -> list[Finding]:
+    """A problem where the database takes connections and says nothing; others would wait for it for a minute each."""
+    health = DatabaseHealth(settings.database_url)
+    if health.answers() or not health.waited:
+        return []
+    text = "it takes connections and does not answer within two seconds: it is frozen, locked or overloaded"
+    remedy = "Look at its server (`systemctl status mariadb`, free disk and memory) or at who holds its file."
+    return [problem("database", f"{text}; what depends on it was not examined", remedy)]
 
 
 def examine_database(settings: Settings) -> list[Finding]:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 
 from attendance.face_engine.interface import EngineInfo
 from attendance.settings import Settings
+from operations.doctor.backups import examine_backups
 from operations.doctor.cameras import examine_cameras
-from operations.doctor.database import examine_database
+from operations.doctor.certificates import examine_certificates
+from operations.doctor.database import examine_answer, examine_database
 from operations.doctor.findings import Finding, problem
 from operations.doctor.gallery import (
     examine_distances,
@@ -13,9 +15,9 @@ from operations.doctor.gallery import (
     examine_enrolment,
     examine_index,
     examine_recognisable,
+    examine_store,
 )
 from operations.doctor.machine import (
-    examine_certificates,
     examine_clock,
     examine_disk,
     examine_outbox,
@@ -31,7 +33,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _safely("disk", lambda: examine_disk(settings))
     yield from _safely("clock", lambda: examine_clock(settings))
     yield from _safely("certificate", lambda: examine_certificates(settings))
-    yield from _safely("database", lambda: examine_database(settings))
+    frozen = _safely("database", lambda: examine_answer(settings))
+    yield from frozen or _safely("database", lambda: examine_database(settings))
     facts: EngineInfo | None = None
 
     def engine() -> list[Finding]:
@@ -44,12 +47,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _safely("model", engine)
     yield from _safely("index", lambda: examine_index(settings, facts))
     yield from _safely("index source", lambda: examine_source(settings))
-    yield from _safely("services", lambda: examine_services(settings))
-    yield from _safely("enrolment", lambda: examine_enrolment(settings))
-    yield from _safely("recognisable", lambda: examine_recognisable(settings))
+    yield from _safely("store", lambda: examine_store(settings))
     yield from _safely("outbox", lambda: examine_outbox(settings))
-    yield from _safely("cameras", lambda: examine_cameras(settings))
-    yield from _safely("mail", lambda: examine_mail(settings))
+    if not frozen:
+        yield from _safely("services", lambda: examine_services(settings))
+        yield from _safely("enrolment", lambda: examine_enrolment(settings))
+        yield from _safely("recognisable", lambda: examine_recognisable(settings))
+        yield from _safely("cameras", lambda: examine_cameras(settings))
+        yield from _safely("backup", lambda: examine_backups(settings))
+        yield from _safely("mail", lambda: examine_mail(settings))
     yield from _safely("programs", lambda: examine_programs(settings))
 
 

@@ -1,7 +1,10 @@
 """The face engine, the store of encodings and the index that the service searches."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,11 +14,13 @@ from attendance.database.models import Student
 from attendance.database.opening import open_engine
 from attendance.database.watching.recognisable import differences
 from attendance.face_engine.interface import EngineError, EngineInfo
+from attendance.face_engine.models.cache import default_cache_folder
 from attendance.gallery.conversion import stores_beside
 from attendance.gallery.format import GalleryError, current_version, load_gallery, read_manifest
 from attendance.gallery.store import StoreError, read_store
 from attendance.models_in_use import models_in_use
 from attendance.settings import Settings
+from attendance.settings.engine import EngineSettings
 from attendance.settings.families import Family, FamilyError, family_of
 from attendance.settings.load import PREFIX
 from operations.doctor.findings import Finding, ok, problem, warning
@@ -34,18 +39,25 @@ def examine_engine(settings: Settings) -> tuple[list[Finding], EngineInfo | None
     except FamilyError as error:
         return [problem("models", str(error), "See `attendance config` for what is set.")], None
     try:
-        engine = models.create_engine(settings.engine)
+        with _made_for_looking(settings.engine) as looked, closing(models.create_engine(looked)) as engine:
+            facts = engine.info
     except EngineError as error:
         remedy = "Correct the ATTENDANCE_ENGINE_ settings, or install what is missing; see `attendance engine info`."
         return [problem("model", str(error), remedy)], None
-    try:
-        facts = engine.info
-    finally:
-        engine.close()
     found = [ok("model", f"family {models.family} ({models.why}): {facts.model} on {facts.runtime} ({facts.device})")]
     if models.note:
         found.append(warning("models", models.note, "Run `attendance models fetch` before the first enrolment."))
     return found, facts
+
+
+@contextmanager
+def _made_for_looking(engine: EngineSettings) -> Iterator[EngineSettings]:
+    """The settings, where models are converted into a folder that goes again if theirs is not there yet."""
+    if (engine.cache or default_cache_folder()).is_dir():
+        yield engine
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield engine.model_copy(update={"cache": Path(folder)})
 
 
 def examine_distances(settings: Settings) -> list[Finding]:
@@ -86,7 +98,6 @@ def examine_index(settings: Settings, facts: EngineInfo | None) -> list[Finding]
     except OSError:
         text = f"the store {settings.store_path} is missing: the index cannot be built again"
         return [*found, warning("store", text, "Restore it from a backup, or enrol the students again.")]
-    found += _examine_families(settings, family)
     if manifest is not None and written - datetime.fromisoformat(manifest.created_at) > _STALE:
         found.append(warning("index", "the store was changed after the index was built", again))
     return found
@@ -120,20 +131,32 @@ def _some_of(db: Session, students: Sequence[int]) -> str:
     return ", ".join([*some, *(["..."] if len(students) > _NAMED else [])])
 
 
-def _examine_families(settings: Settings, index: Family) -> list[Finding]:
-    """Whether the store, of which the next index is built, is of the index's family; and unfinished conversions."""
-    found = []
-    try:
-        store = family_of(read_store(settings.store_path).model)
-    except StoreError as error:
-        return [problem("store", str(error), "Restore it from a backup, or enrol the students again.")]
-    if store is not index:
-        text = f"the store {settings.store_path} is of family {store}, but the index in use of family {index}"
-        found.append(problem("store", text, "Run `attendance gallery convert`; see docs/enrolment.md."))
-    for path in stores_beside(settings.store_path):
-        text = f"{path} holds encodings of a conversion that is not complete"
+def examine_store(settings: Settings) -> list[Finding]:
+    """The store, of which the next index is built: whether it can be read, and is of the family of the index in use."""
+    path, found = settings.store_path, []
+    if path.exists():
+        try:
+            store = family_of(read_store(path).model)
+        except StoreError as error:
+            return [problem("store", f"damaged: {error}", "Restore it from a backup, or enrol the students again.")]
+        index = _family_in_use(settings)
+        if index is not None and store is not index:
+            text = f"the store {path} is of family {store}, but the index in use of family {index}"
+            found.append(problem("store", text, "Run `attendance gallery convert`; see docs/enrolment.md."))
+    for unfinished in stores_beside(path):
+        text = f"{unfinished} holds encodings of a conversion that is not complete"
         found.append(warning("store", text, "Run `attendance gallery convert` again, or delete the file."))
     return found
+
+
+def _family_in_use(settings: Settings) -> Family | None:
+    """That of the index; None where there is none that can be read."""
+    if current_version(settings.index_path) is None:
+        return None
+    try:
+        return family_of(load_gallery(settings.index_path).model)
+    except GalleryError:
+        return None
 
 
 def examine_enrolment(settings: Settings) -> list[Finding]:

@@ -1,65 +1,21 @@
-"""The machine: certificates, disk, clock, the outbox, and whether the programs answer."""
+"""The machine: disk, clock, the outbox, and whether the programs answer."""
 
 import ctypes
 import os
-import re
 import shutil
-import socket
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-
 from attendance.settings import Settings
-from attendance.settings.files import settings_file
-from attendance.settings.listening import listens_on_this_machine_only
 from operations.doctor.findings import Finding, ok, problem, warning
-from recognition_service.access.certificates import server_credentials
-from recognition_service.listening import ServerSetupError
+from operations.listening import Program, programs_here
 
-_RENEW_BEFORE = timedelta(days=21)
 _DISK_WARNING, _DISK_PROBLEM = 5 * 1024**3, 512 * 1024**2
 _OUTBOX_LATE = timedelta(minutes=10)
 _TIME_ERROR = 5
 """adjtimex(2): the clock is not synchronised to a reliable source."""
-
-
-def examine_certificates(settings: Settings) -> list[Finding]:
-    """Whether the service's certificate and key fit, and for how long they are good."""
-    service = settings.service
-    try:
-        server_credentials(service)
-    except ServerSetupError as error:
-        return [problem("certificate", str(error), "Correct the ATTENDANCE_SERVICE_TLS_ settings or the files.")]
-    if service.tls_certificate is None:
-        if listens_on_this_machine_only(service.listen):
-            return [ok("certificate", "none needed: the service listens on this machine only")]
-        text = f"the service listens on {service.listen} without TLS: tokens and faces go unencrypted"
-        return [
-            warning("certificate", text, "Set ATTENDANCE_SERVICE_TLS_CERTIFICATE and _KEY, or listen on 127.0.0.1.")
-        ]
-    return [
-        _validity(path, name)
-        for path, name in ((service.tls_certificate, "certificate"), (service.tls_client_ca, "cameras' authority"))
-        if path is not None
-    ]
-
-
-def _validity(path: Path, name: str) -> Finding:
-    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
-    now, end = datetime.now(UTC), certificate.not_valid_after_utc
-    renew = "Put a new one in its place; the running service takes it at the next connection."
-    if certificate.not_valid_before_utc > now:
-        text = f"{path} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-        return problem(name, text, "Correct this machine's clock, or wait.")
-    if end <= now:
-        return problem(name, f"{path} expired on {end:%Y-%m-%d %H:%M} UTC: cameras are refused", renew)
-    days = (end - now).days
-    if end - now < _RENEW_BEFORE:
-        return warning(name, f"{path} expires in {days} days, on {end:%Y-%m-%d}", renew)
-    return ok(name, f"{path} is good for {days} more days")
 
 
 def examine_disk(settings: Settings) -> list[Finding]:
@@ -127,28 +83,11 @@ def _outbox(path: Path) -> list[Finding]:
 
 def examine_programs(settings: Settings) -> list[Finding]:
     """Whether somebody listens where the service and the dashboard should."""
-    services = _service_addresses() or [settings.service.listen]
-    return [
-        *(_listens("service", address, "attendance serve") for address in services),
-        _listens("dashboard", settings.web.listen, "attendance web"),
-    ]
+    return [_program(program) for program in programs_here(settings)]
 
 
-def _service_addresses() -> list[str]:
-    """Where several services of one machine listen: each has a file of its own beside the settings."""
-    config = settings_file()
-    if config is None:
-        return []
-    text = "\n".join(file.read_text() for file in sorted(config.parent.glob("serve-*.env")))
-    return re.findall(r"^ATTENDANCE_SERVICE_LISTEN=(\S+)$", text, re.MULTILINE)
-
-
-def _listens(name: str, address: str, command: str) -> Finding:
-    host, _, port = address.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - what is listened on
-    try:
-        socket.create_connection((host, int(port)), timeout=3).close()
-    except (OSError, ValueError):
-        remedy = f"Start it (`{command}`), or see why it ended in its log."
-        return warning(name, f"nobody listens at {address}", remedy)
-    return ok(name, f"listens at {address}")
+def _program(program: Program) -> Finding:
+    if program.listens:
+        return ok(program.name, f"listens at {program.address}")
+    remedy = f"Start it (`{program.command}`), or see why it ended in its log."
+    return warning(program.name, f"nobody listens at {program.address}", remedy)

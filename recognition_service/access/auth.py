@@ -27,6 +27,8 @@ OPEN_TO_ALL = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflec
 
 _LONGEST_TOKEN = 512
 _MOST_LOOKUPS = 64
+_PATIENCE_S = 1.0
+"""How long who is known waits for the database before the last answer counts: one that is frozen answers nobody."""
 _DATABASE_AWAY = "the database cannot be reached to check the token; try again shortly"
 
 log = structlog.get_logger()
@@ -161,8 +163,8 @@ class TokenDirectory:
             self._answers.move_to_end(key)
             return known
         try:
-            return await self._look_up(key, token)
-        except UnavailableError:
+            return await asyncio.wait_for(self._look_up(key, token), None if known is None else _PATIENCE_S)
+        except (TimeoutError, UnavailableError):
             if known is None:
                 raise
             return known

@@ -1,5 +1,6 @@
 """A machine without systemd: an installation under a scratch root, and its units' programs on loopback."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import secrets
 import shutil
 import signal
 import ssl
+import stat
 import subprocess
 import sys
 import time
@@ -46,6 +48,26 @@ def clean_environ() -> dict[str, str]:
     return {"PATH": _PATH, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}
 
 
+def tree(root: Path) -> dict[str, tuple[str, str, int]]:
+    """What is under a folder: for each path its mode, what it holds, and when it was written."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        status = path.lstat()
+        content = str(path.readlink()) if path.is_symlink() else ""
+        if path.is_file() and not path.is_symlink():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found[str(path.relative_to(root))] = (stat.filemode(status.st_mode), content, status.st_mtime_ns)
+    return found
+
+
+def run_installer(*words: object, environ: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """The installer with these options alone; nobody can be asked."""
+    command = [str(SOURCE / "deploy" / "install"), *map(str, words)]
+    return subprocess.run(
+        command, env=environ or clean_environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
 @dataclass
 class Machine:
     """One installation.
@@ -77,17 +99,21 @@ class Machine:
         """Run the installer as an operator does, with the environment of this test run instead of a new one."""
         ports = [f"--{name}-port={getattr(self, f'{name}_port')}" for name in ("http", "https", "grpc")]
         services = ",".join(f"127.0.0.1:{port}" for port in self.service_ports)
-        return subprocess.run(
-            [SOURCE / "deploy" / "install", "--root", self.root, "--host", "localhost", "--venv", sys.prefix, *ports,
-             "--web", f"127.0.0.1:{self.web_port}", "--services", services, "--metrics-port", "0",
-             "--database", self.database, *words],
-            env=environ or clean_environ(), capture_output=True, text=True, check=False,
+        zone = () if "--timezone" in words else ("--timezone", "Etc/UTC")
+        return run_installer(
+            "--root", self.root, "--host", "localhost", "--venv", sys.prefix, *ports, *zone,
+            "--web", f"127.0.0.1:{self.web_port}", "--services", services, "--metrics-port", "0",
+            "--database", self.database, *words, environ=environ,
         )  # fmt: skip
+
+    def try_attendance(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run the operator's command, however it ends."""
+        command = [str(self.at("/usr/local/bin/attendance")), *words]
+        return subprocess.run(command, env=clean_environ(), capture_output=True, text=True, check=False)
 
     def attendance(self, *words: str) -> str:
         """Run the operator's command."""
-        command = [str(self.at("/usr/local/bin/attendance")), *words]
-        done = subprocess.run(command, env=clean_environ(), capture_output=True, text=True, check=False)
+        done = self.try_attendance(*words)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 

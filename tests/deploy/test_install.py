@@ -1,6 +1,5 @@
 """The installer: what it makes, that a second run changes nothing, and what it says when it cannot go on."""
 
-import hashlib
 import os
 import shutil
 import stat
@@ -15,24 +14,12 @@ from sqlalchemy import make_url
 from deploy.installer.places import InstallError, Places, give_tree
 from deploy.installer.release import use_release
 from operations.demo.programs import free_port
-from tests.deploy.machine import SOURCE, Machine, clean_environ
+from tests.deploy.machine import SOURCE, Machine, clean_environ, run_installer, tree
 
 
 @pytest.fixture(scope="module")
 def installed(make_machine: Callable[..., Machine]) -> Machine:
     return make_machine(services=1)
-
-
-def tree(root: Path) -> dict[str, tuple[str, str, int]]:
-    """What is under a folder: for each path its mode, what it holds, and when it was written."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        status = path.lstat()
-        content = str(path.readlink()) if path.is_symlink() else ""
-        if path.is_file() and not path.is_symlink():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-        found[str(path.relative_to(root))] = (stat.filemode(status.st_mode), content, status.st_mtime_ns)
-    return found
 
 
 def test_a_second_run_changes_nothing(installed: Machine) -> None:
@@ -179,6 +166,19 @@ def test_the_release_before_stays_and_older_ones_go(tmp_path: Path) -> None:
         (["--certificate", "/nowhere.pem"], "--certificate and --key belong together"),
         (["--certificate", "/nowhere.pem", "--key", "/nowhere.key"], "/nowhere.pem is no file"),
         (["--venv", "/nowhere"], "/nowhere has no attendance installed"),
+        (["--host", "@HOST@"], "'@HOST@' is no name"),
+        (["--institution", "@INSTITUTION@"], "--institution: @INSTITUTION@ was not replaced"),
+        (["--institution", "x" * 121], "--institution: 1 to 120 letters"),
+        (["--timezone", "Europe/Atlantis"], "--timezone: 'Europe/Atlantis' is no IANA time zone"),
+        (["--timezone", "Europe"], "--timezone: 'Europe' is no IANA time zone"),
+        (["--admin", "operator"], "--admin: 'operator' is no e-mail address"),
+        (["--admin-name", "Ada"], "--admin-name belongs to --admin"),
+        (["--https-port", "99999"], "--https-port: 99999 is no port"),
+        (["--https-port", "7443", "--grpc-port", "7443"], "--grpc-port: the port 7443 is that of --https-port already"),
+        (["--metrics-port", "1"], "--metrics-port (service 1): the port 1 is that of --services 127.0.0.1:1 already"),
+        (["--database-admin", "/nowhere.cnf"], "--database-admin: /nowhere.cnf is no file"),
+        (["--delete-data", "localhost"], "--delete-data belongs to --uninstall"),
+        (["--uninstall"], "would be ignored"),
     ],
 )
 def test_a_wrong_answer_is_named_and_nothing_is_written(tmp_path: Path, words: list[str], says: str) -> None:
@@ -186,7 +186,7 @@ def test_a_wrong_answer_is_named_and_nothing_is_written(tmp_path: Path, words: l
     assert done.returncode == 1
     assert says in done.stderr
     assert "Traceback" not in done.stderr
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
@@ -194,6 +194,28 @@ def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "MariaDB" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir()), "all is checked before anything is written"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("postgresql://h/d", "should hold an address such as mysql+pymysql://user:password@host/name"),
+        ("mysql+pymysql://u:p@ss@h/d", "has signs that must be written otherwise"),
+        ("mysql+pymysql://u:p@127.0.0.1:1/d", "the database's server 127.0.0.1:1 cannot be reached from here"),
+        ("mysql+pymysql://u:p@h", "lacks the name of the database"),
+        ("", "should hold one line"),
+    ],
+)
+def test_a_wrong_address_of_a_database_is_told_without_its_password(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "url"
+    file.write_text(text)
+    root = tmp_path / "root"
+    done = run_installer("--root", root, "--host", "localhost", "--timezone", "Etc/UTC", "--database-url", file)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "p@ss" not in done.stderr
+    assert not root.exists()
 
 
 @pytest.mark.skipif(shutil.which("dash") is None, reason="Debian's sh checks the scripts")

@@ -117,3 +117,19 @@ def test_a_call_while_no_service_runs_is_unavailable_so_that_cameras_wait(
             call()
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert refused.value.details() == "no recognition service answers"
+
+
+def test_a_certificate_that_nginx_has_not_read_yet_is_told(machine: Machine) -> None:
+    def examined() -> str:
+        return machine.try_attendance("tls", "examine").stdout
+
+    file = machine.at("/etc/attendance/tls/service.pem")
+    before = file.read_text()
+    assert examined().count("certificate in use: the same at 127.0.0.1:") == 2, "pages and cameras"
+    machine.attendance("tls", "renew-trial", str(file.parent), "--host", "localhost", "--host", "other.example.edu")
+    assert examined().count("WARNING  certificate in use: nginx shows another at 127.0.0.1:") == 2
+    machine.reload_nginx()
+    machine.wait_until(lambda: examined().count("in use: the same") == 2, "nginx has not read its certificate again")
+    file.write_text(before)
+    machine.reload_nginx()
+    machine.wait_until(lambda: examined().count("in use: the same") == 2, "nginx has not read its certificate again")

@@ -6,10 +6,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.audit.noting import ADDRESS, tell_of_entries
 from attendance.database.engine import begin_writing, create_database_engine, session_factory
+from attendance.database.health import DatabaseHealth
 from attendance.settings import AttendanceSettings
 from webapp.tools.names import teach_sqlite
 
 _EXTENSION = "attendance_sessions"
+_HEALTH = "attendance_database_health"
 
 
 def init_storage(app: Flask, url: str, *, pool_size: int, rules: AttendanceSettings) -> None:
@@ -17,6 +19,7 @@ def init_storage(app: Flask, url: str, *, pool_size: int, rules: AttendanceSetti
     engine = create_database_engine(url, pool_size=pool_size)
     teach_sqlite(engine)
     app.extensions[_EXTENSION] = session_factory(engine, rules)
+    app.extensions[_HEALTH] = DatabaseHealth(url)
     tell_of_entries(app.extensions[_EXTENSION])
     app.teardown_appcontext(_close_session)
 
@@ -31,6 +34,12 @@ def engine_of(app: Flask) -> Engine:
     """The application's engine, for transactions of their own."""
     engine: Engine = sessions_of(app).kw["bind"]
     return engine
+
+
+def database_answers() -> bool:
+    """Whether the database answers now, found out within two seconds."""
+    health: DatabaseHealth = current_app.extensions[_HEALTH]
+    return health.answers()
 
 
 def database() -> Session:

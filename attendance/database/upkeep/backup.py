@@ -1,14 +1,19 @@
-"""Backups of the database: SQLite's online backup, or the dump that MariaDB's and MySQL's own program writes."""
+"""Backups of the database: SQLite's online backup, or the dump that MariaDB's and MySQL's own program writes.
+
+Beside each lies its digest (`digests`), so that a restore knows that every byte is as it was written.
+"""
 
 import gzip
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,18 +27,22 @@ from attendance.database.engine import (
     sqlite_file,
 )
 from attendance.database.models import Base
+from attendance.database.upkeep.digests import digest_file_of, has_its_digest, write_digest
 from attendance.private_files import make_private_folder
 
 _PREFIX = "attendance-"
+_TIME = "%Y%m%dT%H%M%SZ"
 _SUFFIXES = {"sqlite": ".sqlite", "mysql": ".sql.gz", "mariadb": ".sql.gz"}
 _FINISHED = b"-- Dump completed"
+_REVISION = re.compile(rb"INSERT INTO `alembic_version`[^;]{0,80}?\('(\w{1,32})'\)")
+"""The dump's own line that says of which schema it is."""
 _GZIP_LEVEL = 6
 
 
 def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
     """Write a backup of the whole database into a folder, while others read and write.
 
-    It appears whole or not at all, readable by this account only.
+    It appears whole or not at all, with its digest beside it, readable by this account only.
 
     Args:
         engine: the database.
@@ -45,7 +54,7 @@ def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
     """
     if current_revision(engine) is None:
         raise DatabaseError("the database has no tables yet: there is nothing to back up")
-    name = f"{_PREFIX}{now:%Y%m%dT%H%M%SZ}{_SUFFIXES[engine.dialect.name]}"
+    name = f"{_PREFIX}{now:{_TIME}}{_SUFFIXES[engine.dialect.name]}"
     try:
         make_private_folder(folder)
         with _appearing(folder / name) as unfinished:
@@ -54,6 +63,7 @@ def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
                 _leave_one_file(unfinished)
             else:
                 _dump(engine.url, unfinished)
+            write_digest(unfinished, folder / name)
     except OSError as error:
         raise DatabaseError(f"cannot write the backup {folder / name}: {error.strerror or error}") from None
     return folder / name
@@ -62,6 +72,14 @@ def backup(engine: sa.Engine, folder: Path, now: datetime) -> Path:
 def backups_in(folder: Path) -> list[Path]:
     """The backups that `backup` wrote into a folder, oldest first."""
     return sorted(path for path in folder.glob(f"{_PREFIX}*Z.*") if path.name.endswith(tuple(_SUFFIXES.values())))
+
+
+def written_at(backup: Path) -> datetime | None:
+    """When a backup was written, as its name says; aware. None: it says nothing."""
+    try:
+        return datetime.strptime(backup.name.partition(".")[0], f"{_PREFIX}{_TIME}").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def delete_older_backups(folder: Path, *, keep: int) -> list[Path]:
@@ -77,11 +95,38 @@ def delete_older_backups(folder: Path, *, keep: int) -> list[Path]:
     older = backups_in(folder)[: -max(keep, 1)]
     for path in older:
         path.unlink(missing_ok=True)
+        digest_file_of(path).unlink(missing_ok=True)
     return older
 
 
-def restore(engine: sa.Engine, file: Path, *, replace: bool = False) -> None:
-    """Put a backup in the place of the database's contents.
+def require_whole(file: Path, kind: str) -> bool:
+    """Check a backup, every byte of it; nothing else is touched.
+
+    Args:
+        file: as `backup` wrote it.
+        kind: of the database that it shall be restored into: sqlite, mysql or mariadb.
+
+    Returns:
+        Whether its bytes were held against its digest; backups of versions before this have none.
+
+    Raises:
+        DatabaseError: the file is no backup of this kind of database, is damaged or cut short, or was made by a newer
+            version.
+    """
+    if not file.name.endswith(_SUFFIXES[kind]):
+        raise DatabaseError(f"{file} is no backup of this kind of database: its name ends in {_SUFFIXES[kind]}")
+    try:
+        told = has_its_digest(file)
+        _require_readable(file, kind)
+    except zlib.error as error:
+        raise DatabaseError(f"the backup {file} is damaged: {error}") from None
+    except (OSError, EOFError) as error:  # EOFError: gzip's word for a file cut short
+        raise DatabaseError(f"cannot read the backup {file}: {getattr(error, 'strerror', None) or error}") from None
+    return told
+
+
+def restore(engine: sa.Engine, file: Path, *, replace: bool = False) -> bool:
+    """Put a backup in the place of the database's contents; it is checked first, and nothing is done if it is damaged.
 
     Stop the programs first, or what they write in between is lost. The schema is the backup's: upgrade it afterwards.
 
@@ -90,17 +135,15 @@ def restore(engine: sa.Engine, file: Path, *, replace: bool = False) -> None:
         file: as `backup` wrote it.
         replace: whether rows that are there may go.
 
+    Returns:
+        Whether the backup had a digest to be held against, as `require_whole` does.
+
     Raises:
         DatabaseError: the file is no whole backup of this kind of database, or was made by a newer version, or the
             database holds rows and `replace` is not given, or it cannot be written.
     """
     kind = engine.dialect.name
-    if not file.name.endswith(_SUFFIXES[kind]):
-        raise DatabaseError(f"{file} is no backup of this kind of database: its name ends in {_SUFFIXES[kind]}")
-    try:
-        _require_whole(file, kind)
-    except (OSError, EOFError) as error:  # EOFError: gzip's word for a file cut short
-        raise DatabaseError(f"cannot read the backup {file}: {getattr(error, 'strerror', None) or error}") from None
+    told = require_whole(file, kind)
     make_database_file(engine)
     if not replace:
         _require_no_rows(engine)
@@ -112,6 +155,7 @@ def restore(engine: sa.Engine, file: Path, *, replace: bool = False) -> None:
         _load(engine, file)
     if current_revision(engine) is None:
         raise DatabaseError(f"the backup {file} holds no schema of this system")
+    return told
 
 
 @contextmanager
@@ -156,31 +200,44 @@ def _leave_one_file(database: Path) -> None:
         connection.execute("PRAGMA journal_mode=DELETE")
 
 
-def _require_whole(file: Path, kind: str) -> None:
-    if kind == "sqlite":
-        _require_whole_sqlite(file)
-        return
+def _require_readable(file: Path, kind: str) -> None:
+    """Read it to its end, whatever its digest says: it may be one of before there were digests."""
+    if not file.is_file():
+        raise DatabaseError(f"there is no backup {file}")
+    _require_known_schema(file, _revision_in_file(file) if kind == "sqlite" else _revision_in_dump(file))
+
+
+def _require_known_schema(file: Path, revision: str | None) -> None:
+    if revision is None:
+        raise DatabaseError(f"the backup {file} holds no schema of this system")
+    if revision > newest_revision():
+        raise DatabaseError(f"the backup {file} was made by a newer version: install that one")
+
+
+def _revision_in_dump(file: Path) -> str | None:
+    """The schema of a dump, which is read to its end."""
+    revision, end = None, b""
     with gzip.open(file, "rb") as dump:
-        end = b""
         while part := dump.read(1 << 20):
+            if found := _REVISION.search(end + part):
+                revision = found[1].decode("ascii")
             end = (end + part)[-200:]
     if _FINISHED not in end:
         raise DatabaseError(f"the backup {file} is cut short: its last line is missing")
+    return revision
 
 
-def _require_whole_sqlite(file: Path) -> None:
-    if not file.is_file():
-        raise DatabaseError(f"there is no backup {file}")
+def _revision_in_file(file: Path) -> str | None:
+    """The schema of a database's file, of which every page is looked at."""
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             (found,) = connection.execute("PRAGMA integrity_check").fetchone()
+            if found != "ok":
+                raise DatabaseError(f"the backup {file} is damaged: {found}")
             revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DatabaseError(f"the backup {file} cannot be used: {error}") from None
-    if found != "ok":
-        raise DatabaseError(f"the backup {file} is damaged: {found}")
-    if revision is None or revision[0] > newest_revision():
-        raise DatabaseError(f"the backup {file} was made by a newer version: install that one")
+    return None if revision is None else str(revision[0])
 
 
 def _require_no_rows(engine: sa.Engine) -> None:
@@ -208,7 +265,7 @@ def _dump(url: sa.URL, file: Path) -> None:
             said = stderr.read().decode(errors="replace").strip()
         if process.returncode != 0:
             raise DatabaseError(f"{Path(program).name} failed: {said}")
-    _require_whole(file, "mysql")
+    _revision_in_dump(file)
 
 
 def _load(engine: sa.Engine, file: Path) -> None:

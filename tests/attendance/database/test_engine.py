@@ -364,7 +364,7 @@ def _register(db: Session) -> list[tuple[str, str | None]]:
 )
 def test_a_wrong_address_is_refused_without_its_password(url: str, says: str) -> None:
     with pytest.raises(DatabaseError, match=says) as caught:
-        create_database_engine(url)
+        upgrade(create_database_engine(url))
     assert "secret@" not in str(caught.value)
     assert "pa@" not in str(caught.value)
 

@@ -60,6 +60,7 @@ def test_a_restored_backup_brings_no_sign_in_and_no_link_back(
     db.execute(sa.delete(SignIn))
     db.commit()
     db.close()
+    engine.dispose()
     done = type_("db", "restore", made, "--replace")
     assert "Everybody signs in again." in done.stdout
     with engine.connect() as connection:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import socket
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from sqlalchemy.orm import Session
 from attendance.database.engine import create_database_engine, downgrade
 from attendance.database.models import Camera, ClassSession, Course, Role, Room, Student
 from attendance.database.register import Sighting
+from attendance.database.upkeep.backup import backups_in
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store
 from attendance.settings.families import traits_of
@@ -155,6 +158,73 @@ def test_a_family_that_is_set_and_is_not_the_gallerys(doctor: Doctor, monkeypatc
     done = doctor()
     assert problems(done) == ["models"]
     assert "engine.models is opencv, but the index" in done.stdout
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_a_damaged_store_is_called_damaged(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: bool
+) -> None:
+    store = tmp_path / "data" / "gallery" / "encodings.pickle"
+    store.write_bytes(store.read_bytes()[:-30])
+    if not index:
+        monkeypatch.setenv("ATTENDANCE_GALLERY_INDEX", str(tmp_path / "none"))
+    done = doctor()
+    assert problems(done) == [*([] if index else ["index"]), "store"]
+    assert (
+        f"PROBLEM  store: damaged: the store {store} cannot be used: it holds a pickle that is damaged" in done.stdout
+    )
+
+
+def test_the_age_of_the_newest_backup(doctor: Doctor, tmp_path: Path, db: Session) -> None:
+    assert "WARNING  backup: the database has none" in doctor().stdout
+    made = CliRunner().invoke(attendance, ["db", "backup"])
+    assert made.exit_code == 0, made.output
+    folder = tmp_path / "data" / "backups"
+    (backup,) = backups_in(folder)
+    data = bytearray(backup.read_bytes())
+    data[-1] ^= 1
+    backup.write_bytes(data)
+    done = doctor()
+    assert problems(done) == ["backup"]
+    assert f"the backup {backup} is damaged: its SHA-256 is" in done.stdout
+    # Of another account's folder the audit log tells.
+    folder.rename(tmp_path / "elsewhere")
+    assert "ok       backup: the newest of the database is of " in doctor().stdout
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(1, "ok"), (3, "WARNING"), (8, "PROBLEM")])
+def test_an_old_backup(doctor: Doctor, tmp_path: Path, days: int, verdict: str) -> None:
+    folder = tmp_path / "data" / "backups"
+    folder.mkdir()
+    (folder / f"attendance-{NOW - timedelta(days=days):%Y%m%dT%H%M%SZ}.sqlite").touch()
+    (line,) = [line for line in doctor().stdout.splitlines() if " backup: " in line]
+    assert line.startswith(verdict)
+
+
+def test_looking_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(tmp_path / "nowhere" / "data"))
+    monkeypatch.setenv("ATTENDANCE_ENGINE_CACHE", str(tmp_path / "nowhere" / "cache"))
+    done = CliRunner().invoke(attendance, ["doctor"])
+    assert problems(done) == ["disk", "database", "index"], done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("database_url", ["mariadb"], indirect=True)
+def test_a_frozen_database_is_told_soon(
+    doctor: Doctor, engine: sa.Engine, database_url: str, mariadb_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.dispose()
+    monkeypatch.setenv("ATTENDANCE_DATABASE_URL", database_url)
+    mariadb_server.process.send_signal(signal.SIGSTOP)
+    begun = time.monotonic()
+    try:
+        done = doctor()
+    finally:
+        mariadb_server.process.send_signal(signal.SIGCONT)
+    assert time.monotonic() - begun < 30, "each examination would wait for a minute"
+    assert problems(done) == ["database"], done.stdout
+    assert "it is frozen, locked or overloaded" in done.stdout
+    assert "ok       index" in done.stdout
 
 
 def test_a_conversion_that_is_not_complete(doctor: Doctor, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.recognition_service.campus import STRANGER, CameraCall, Campus, beare
 from tests.recognition_service.engines import encoded, picture
 
 DASHBOARD = Path(__file__).parents[3] / "deploy" / "grafana" / "attendance.json"
+ALERTS = Path(__file__).parents[3] / "deploy" / "prometheus" / "attendance.rules.yml"
 
 
 async def scraped(service: RecognitionService) -> dict[str, Metric]:
@@ -130,6 +131,10 @@ async def test_the_dashboard_names_metrics_that_exist(campus: Campus) -> None:
     named = {name for query in queries for name in re.findall(r"\b(?:attendance|process)_\w+", query)}
     assert named
     assert named - samples == set()
+    rules = {name for line in ALERTS.read_text().splitlines() if "summary" not in line and "action" not in line
+             for name in re.findall(r"\b(?:attendance|process)_\w+", line)}  # fmt: skip
+    assert rules
+    assert rules - samples == set(), "and so do the rules of alerts"
     # And what is measured is shown.
     families = {re.sub(r"_(total|bucket|sum|count|created)$", "", name) for name in samples if "attendance" in name}
     assert families - {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in named} == set()
