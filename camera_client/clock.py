@@ -48,7 +48,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """What the clocks show.
 
     Attributes:
@@ -91,9 +91,9 @@ class MachineClock:
             return False
         return 0 <= int(state) < _TIME_ERROR
 
-    def read(self) -> Reading:
+    def read(self) -> ClockReading:
         """What both show now."""
-        return Reading(self.now(), Moment(self.start, self.uptime_us()))
+        return ClockReading(self.now(), Moment(self.start, self.uptime_us()))
 
 
 class CameraClock:

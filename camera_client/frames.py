@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from attendance.errors import AttendanceError
-from camera_client.clock import MachineClock, Moment, Reading
+from camera_client.clock import ClockReading, MachineClock, Moment
 
 
 class SourceError(AttendanceError):
@@ -102,7 +102,7 @@ class Playback:
         self._played_from: float | None = None
         self._wall_start: datetime | None = None
 
-    def time_of(self, position_s: float, stop: threading.Event) -> Reading | None:
+    def time_of(self, position_s: float, stop: threading.Event) -> ClockReading | None:
         """The capture time of the frame at a position, once it is due; None when stopped before."""
         if self._played_from is None:
             self._played_from = self._monotonic() - position_s
@@ -114,4 +114,4 @@ class Playback:
             if self._start is None:
                 return self._clock.read()
         start = self._start or self._wall_start
-        return None if start is None else Reading(start.astimezone(UTC) + timedelta(seconds=position_s))
+        return None if start is None else ClockReading(start.astimezone(UTC) + timedelta(seconds=position_s))

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from camera_client.decoding.opening import open_video
-from camera_client.decoding.places import Places
+from camera_client.decoding.places import VideoPlaces
 from camera_client.decoding.watching import PictureWatch
 from camera_client.frames import CapturedFrame, Playback, SampleGrid, SourceError
 from camera_client.jpeg import JpegEncoder, PictureError
@@ -62,7 +62,7 @@ class VideoFile:
         """Yield the sampled frames of one pass; the generator's value is the video's length in seconds."""
         reader = open_video(self._path)
         try:
-            places = Places(reader)
+            places = VideoPlaces(reader)
             watch = PictureWatch(self.name)
             unsure: deque[tuple[float, CapturedFrame]] = deque()
             while not stop.is_set() and reader.grab():
@@ -92,7 +92,7 @@ class VideoFile:
         finally:
             reader.release()
 
-    def _judge(self, places: Places) -> None:
+    def _judge(self, places: VideoPlaces) -> None:
         """Say what is missing, once all that is there was given."""
         if places.count == 0:
             raise SourceError(f"{self._path}: no frame can be read; the video is empty or damaged")

@@ -18,7 +18,7 @@ LONGEST_SPOILED_S = 10.0
 _BEYOND_S = 60.0
 
 
-class Places:
+class VideoPlaces:
     """Positions of a video's pictures, seconds from its first: its own time stamps where they rise.
 
     After something that could not be decoded, pictures are spoiled until two have come that stand alone: the first may

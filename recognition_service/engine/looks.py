@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.database.watching.health import Picture
+from attendance.database.watching.health import PictureQuality
 
 _BLOCK = 8
 """Pixels of a side whose mean is one: a mean of 64 has an eighth of the noise, of which a covered lens has plenty."""
@@ -46,7 +46,7 @@ def shows_nothing(picture: NDArray[np.uint8] | NDArray[np.int16]) -> bool:
     return high <= _BLACK or low >= _WHITE or high - low <= _PLAIN
 
 
-def measure(picture: NDArray[np.uint8]) -> Picture:
+def measure(picture: NDArray[np.uint8]) -> PictureQuality:
     """How bright and how sharp a picture is.
 
     Sharpness is the standard deviation of the Laplacian of its grey levels (Pech-Pacheco et al., ICPR 2000: its
@@ -57,7 +57,7 @@ def measure(picture: NDArray[np.uint8]) -> Picture:
     """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     _, deviation = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-    return Picture(float(cv2.mean(grey)[0]), float(deviation[0, 0]))
+    return PictureQuality(float(cv2.mean(grey)[0]), float(deviation[0, 0]))
 
 
 def picture_digest(jpeg: bytes) -> bytes:

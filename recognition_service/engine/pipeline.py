@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from attendance.database.watching.health import Picture
+from attendance.database.watching.health import PictureQuality
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, Image, ImageError, ImageTooLargeError
 from attendance.zones import EVERYWHERE, Zones
@@ -49,7 +49,7 @@ class FoundFaces:
     """The picture shows nothing: it is black, white, or all of one shade."""
     views: Sequence[FaceView] = ()
     """The pixels of each face, where they were wanted."""
-    picture: Picture | None = None
+    picture: PictureQuality | None = None
     """How bright and sharp it is, where that was wanted."""
 
 
@@ -231,7 +231,7 @@ class Pipeline:
         clock: Callable[[], float],
         most_pixels: int,
         measured: bool,
-    ) -> tuple[Image, bool, Picture | None]:
+    ) -> tuple[Image, bool, PictureQuality | None]:
         """The picture, whether it shows nothing, and how it looks where that is wanted."""
         began = clock()
         if began > deadline and not self._batcher.defers:

@@ -17,7 +17,7 @@ from attendance.database.watching.health import (
     HEIGHTS,
     HealthHour,
     MinuteOfHealth,
-    Picture,
+    PictureQuality,
     health_hours,
     height_class,
 )
@@ -45,7 +45,7 @@ class _Minute:
 
     def report(self, at: datetime) -> MinuteOfHealth:
         offset = None if self.clock_offset_s is None else round(1000 * self.clock_offset_s)
-        picture = Picture(self.brightness / self.looks, self.sharpness / self.looks) if self.looks else None
+        picture = PictureQuality(self.brightness / self.looks, self.sharpness / self.looks) if self.looks else None
         return MinuteOfHealth(at, self.frames, True, offset, picture, tuple(self.heights))
 
 
@@ -86,7 +86,7 @@ class HealthLog:
         """Whether the camera's next picture is to be measured."""
         return self._clock() - self._looked.get(camera_id, datetime.min.replace(tzinfo=UTC)) >= LOOK_EVERY
 
-    def looked(self, camera_id: int, picture: Picture) -> None:
+    def looked(self, camera_id: int, picture: PictureQuality) -> None:
         """Note how a picture looked."""
         with self._lock:
             minute = self._minute(camera_id)

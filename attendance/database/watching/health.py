@@ -36,7 +36,7 @@ _NOTHING = bytes(_LAYOUT.size)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PictureQuality:
     """How pictures looked."""
 
     brightness: float
@@ -54,7 +54,7 @@ class MinuteOfHealth(NamedTuple):
     connected: bool = True
     clock_offset_ms: int | None = None
     """By how much the camera's clock is ahead; None: not known."""
-    picture: Picture | None = None
+    picture: PictureQuality | None = None
     """The mean of what was looked at; None: nothing was."""
     heights: tuple[int, ...] = (0,) * (len(HEIGHTS) + 1)
     """How many faces were found in the frames, by `height_class`."""

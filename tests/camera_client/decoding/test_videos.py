@@ -19,7 +19,7 @@ from camera_client.backoff import Backoff
 from camera_client.decoding import opencv, pyav
 from camera_client.decoding.interlacing import declares_interlaced
 from camera_client.decoding.opencv import OpenCvReader
-from camera_client.decoding.places import Places
+from camera_client.decoding.places import VideoPlaces
 from camera_client.decoding.watching import PictureWatch
 from camera_client.frames import CapturedFrame, Playback, SourceError
 from camera_client.jpeg import JpegEncoder
@@ -163,8 +163,8 @@ class Listed:
         pass
 
 
-def places_of(reader: Listed) -> tuple[Places, list[float | None]]:
-    places, found = Places(reader), []
+def places_of(reader: Listed) -> tuple[VideoPlaces, list[float | None]]:
+    places, found = VideoPlaces(reader), []
     while reader.grab():
         found.append(places.next())
     return places, found

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attendance.database.watching.health import MinuteOfHealth, Picture
+from attendance.database.watching.health import MinuteOfHealth, PictureQuality
 from recognition_service.engine.looks import measure
 from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.streams.health import HealthLog
@@ -37,11 +37,11 @@ def test_minutes_add_up_and_each_is_stored_as_it_grows(tmp_path: Path) -> None:
     health.connected([1, 2])
     health.frame(1, None)
     health.frame(1, -1.5)
-    health.looked(1, Picture(100, 10))
+    health.looked(1, PictureQuality(100, 10))
     health.put(outbox)
     clock.forward(30)
     health.frame(1, -1.75)
-    health.looked(1, Picture(110, 20))
+    health.looked(1, PictureQuality(110, 20))
     health.faces(1, [12, 40, 41, 500])
     health.put(outbox)
     clock.forward(30)
@@ -49,7 +49,7 @@ def test_minutes_add_up_and_each_is_stored_as_it_grows(tmp_path: Path) -> None:
     health.put(outbox)
     assert stored(outbox) == {
         1: [
-            MinuteOfHealth(NINE, 3, True, -1750, Picture(105, 15), (1, 0, 0, 2, 0, 0, 0, 1)),
+            MinuteOfHealth(NINE, 3, True, -1750, PictureQuality(105, 15), (1, 0, 0, 2, 0, 0, 0, 1)),
             MinuteOfHealth(NINE + timedelta(minutes=1), 1),
         ],
         2: [MinuteOfHealth(NINE, 0)],
@@ -77,7 +77,7 @@ def test_a_picture_is_measured_once_in_a_while() -> None:
     clock = Clock()
     health = HealthLog(clock=clock)
     assert health.wants_look(1)
-    health.looked(1, Picture(1, 1))
+    health.looked(1, PictureQuality(1, 1))
     assert not health.wants_look(1)
     assert health.wants_look(2)
     clock.forward(20)
@@ -89,4 +89,4 @@ def test_brightness_and_sharpness() -> None:
     sharp = generator.integers(60, 140, (120, 160, 3), dtype=np.uint8)
     soft = np.asarray(sharp // 8 + 90, np.uint8)
     assert measure(sharp).sharpness > 4 * measure(soft).sharpness > 0
-    assert measure(np.full((90, 90, 3), 77, np.uint8)) == Picture(77, 0)
+    assert measure(np.full((90, 90, 3), 77, np.uint8)) == PictureQuality(77, 0)

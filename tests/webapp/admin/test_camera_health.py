@@ -10,11 +10,11 @@ from datetime import timedelta
 import pytest
 
 from attendance.database.models import AuditAction, AuditEntry, CameraHealth, Role, utc_now
-from attendance.database.watching.health import MinuteOfHealth, Picture, health_hours
+from attendance.database.watching.health import MinuteOfHealth, PictureQuality, health_hours
 from attendance.database.watching.observation import hour_of
 from tests.factories import make_camera, make_lecturer, make_room
 from tests.webapp.visiting import plain
-from webapp.admin.camera_health.history import Span, Step, read_history
+from webapp.admin.camera_health.history import HistoryStep, Span, read_history
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -55,7 +55,7 @@ def term_of_a_camera(now, *, days=126, seed=15):
                 if at >= now or (generator.random() < 0.02 and ago % 5 == 0):
                     continue
                 lesson = hour % 3 != 0 and day.weekday() < 5
-                picture = Picture(
+                picture = PictureQuality(
                     90 + 40 * (hour - 7) / 12 + generator.gauss(0, 6), (6 if ago < 20 else 14) + generator.gauss(0, 0.8)
                 )
                 heights = tuple(generator.randrange(weight) for weight in (2, 6, 30, 40, 20, 10, 4, 2))
@@ -88,8 +88,8 @@ def test_minutes_fall_into_their_steps_and_are_summed(site, site_db, camera):
         site_db,
         camera,
         [
-            MinuteOfHealth(hour_of(now), 100, True, 200, Picture(80, 10), (0, 0, 4, 0, 0, 0, 0, 0)),
-            MinuteOfHealth(hour_of(now) + 10 * MINUTE, 20, True, -900, Picture(100, 14)),
+            MinuteOfHealth(hour_of(now), 100, True, 200, PictureQuality(80, 10), (0, 0, 4, 0, 0, 0, 0, 0)),
+            MinuteOfHealth(hour_of(now) + 10 * MINUTE, 20, True, -900, PictureQuality(100, 14)),
             MinuteOfHealth(hour_of(now) + 20 * MINUTE, 0),
             MinuteOfHealth(hour_of(now) - 2 * HOUR, 7, True, 100),
             MinuteOfHealth(hour_of(now) - 25 * HOUR, 9),
@@ -108,9 +108,9 @@ def test_minutes_fall_into_their_steps_and_are_summed(site, site_db, camera):
 
 
 def test_heights_by_share():
-    step = Step(utc_now(), utc_now() + HOUR, heights=[0, 10, 0, 0, 0, 0, 0, 10])
+    step = HistoryStep(utc_now(), utc_now() + HOUR, heights=[0, 10, 0, 0, 0, 0, 0, 10])
     assert [step.height(share) for share in (0, 0.25, 0.5, 0.75, 1)] == [16, 20, 24, 240, 320]
-    assert Step(utc_now(), utc_now() + HOUR).height(0.5) is None
+    assert HistoryStep(utc_now(), utc_now() + HOUR).height(0.5) is None
 
 
 def test_the_page_draws_charts_that_the_policy_allows_and_a_table(admin, site_db, camera):
@@ -142,7 +142,7 @@ def test_the_file_holds_the_same_and_is_noted(admin, site_db, camera):
     keep(
         site_db,
         camera,
-        [MinuteOfHealth(hour_of(now), 100, True, -1500, Picture(80.4, 10.26), (0, 0, 4, 0, 0, 0, 0, 0))],
+        [MinuteOfHealth(hour_of(now), 100, True, -1500, PictureQuality(80.4, 10.26), (0, 0, 4, 0, 0, 0, 0, 0))],
     )
     answer = admin.get(f"/admin/cameras/{camera.id}/health.csv")
     assert "camera-health_hall-front_day_" in answer.headers["Content-Disposition"]

@@ -34,7 +34,7 @@ class Span(StrEnum):
 
 
 @dataclass(slots=True)
-class Step:
+class HistoryStep:
     """What a camera did in a part of the time."""
 
     begins: datetime
@@ -105,7 +105,7 @@ class Step:
         return None
 
 
-def read_history(db: Session, camera_id: int, span: Span, now: datetime) -> list[Step]:
+def read_history(db: Session, camera_id: int, span: Span, now: datetime) -> list[HistoryStep]:
     """The steps of a time that ends now, the oldest first.
 
     Args:
@@ -129,7 +129,7 @@ def read_history(db: Session, camera_id: int, span: Span, now: datetime) -> list
     return steps
 
 
-def _fill(steps: Sequence[Step], hour: datetime, minutes: bytes) -> None:
+def _fill(steps: Sequence[HistoryStep], hour: datetime, minutes: bytes) -> None:
     """Put an hour's minutes into the steps in which they lie; of zones that are half an hour off, there are several."""
     for step in steps:
         if step.begins >= hour + _HOUR:
@@ -138,7 +138,7 @@ def _fill(steps: Sequence[Step], hour: datetime, minutes: bytes) -> None:
         step.add(columns_of(minutes, *(-(-(moment - hour) // _MINUTE) for moment in (begins, ends))))
 
 
-def _steps(span: Span, now: datetime) -> list[Step]:
+def _steps(span: Span, now: datetime) -> list[HistoryStep]:
     """Without anything in them; the last one ends now."""
     if span is Span.DAY:
         last = hour_of(now)
@@ -149,4 +149,4 @@ def _steps(span: Span, now: datetime) -> list[Step]:
         parts = PARTS_OF_A_DAY if span is Span.WEEK else 1
         edges = [begins + part * (ends - begins) / parts for begins, ends in days for part in range(parts)]
     edges = [edge for edge in edges if edge < now]
-    return [Step(begins, ends) for begins, ends in zip(edges, [*edges[1:], now], strict=True)]
+    return [HistoryStep(begins, ends) for begins, ends in zip(edges, [*edges[1:], now], strict=True)]

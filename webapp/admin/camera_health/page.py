@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from attendance.database.models import Camera, utc_now
 from webapp.admin.blueprint import blueprint
-from webapp.admin.camera_health.history import PARTS_OF_A_DAY, Span, Step, read_history
+from webapp.admin.camera_health.history import PARTS_OF_A_DAY, HistoryStep, Span, read_history
 from webapp.admin.lookup import fetch
 from webapp.exports.answers import Form, answer, file_stem
 from webapp.exports.sheets import CellKind, Sheet, SheetColumn
@@ -60,7 +60,7 @@ def export_camera_health(camera_id: int, form: Form) -> ResponseReturnValue:
     return answer([sheet], file_name=file_stem(["camera-health", camera.name, span, today().isoformat()]), form=form)
 
 
-def health_sheet(camera: Camera, steps: Sequence[Step]) -> Sheet:
+def health_sheet(camera: Camera, steps: Sequence[HistoryStep]) -> Sheet:
     """The steps as a sheet."""
     columns = (
         SheetColumn(_("From"), CellKind.MOMENT),
@@ -105,7 +105,7 @@ def _asked_span() -> Span:
         abort(404)
 
 
-def _label(step: Step, span: Span, *, long: bool = False) -> str:
+def _label(step: HistoryStep, span: Span, *, long: bool = False) -> str:
     if span is Span.DAY:
         return clock_text(step.begins)
     day, clock = short_day_text(step.begins), clock_text(step.begins)
@@ -121,14 +121,14 @@ def _seconds(value: float | None) -> str:
     return _("%(num)s s", num=f"{sign}{number(abs(value))}")
 
 
-def _charts(camera: Camera, steps: Sequence[Step], span: Span) -> list[Chart]:
+def _charts(camera: Camera, steps: Sequence[HistoryStep], span: Span) -> list[Chart]:
     labels = [_label(step, span) for step in steps]
     every = PARTS_OF_A_DAY if span is Span.WEEK else None
 
-    def drawn(of: Callable[[Step], Measure], spoken: Callable[[float], str], **bounds: float | None) -> Markup:
+    def drawn(of: Callable[[HistoryStep], Measure], spoken: Callable[[float], str], **bounds: float | None) -> Markup:
         return measure_chart(labels, [of(step) for step in steps], spoken=spoken, every=every, **bounds)
 
-    def share(step: Step) -> float | None:
+    def share(step: HistoryStep) -> float | None:
         return step.share if step.connected or step.ends > camera.created_at else None
 
     def pixels(value: float) -> str:

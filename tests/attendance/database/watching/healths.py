@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from attendance.database.watching.health import MinuteOfHealth, Picture, columns_of
+from attendance.database.watching.health import MinuteOfHealth, PictureQuality, columns_of
 
 
 def minutes_of(hour: datetime, minutes: bytes) -> Iterator[MinuteOfHealth]:
@@ -21,6 +21,6 @@ def minutes_of(hour: datetime, minutes: bytes) -> Iterator[MinuteOfHealth]:
             int(frames or 0),
             columns.connected[place],
             None if offset is None else int(offset),
-            None if brightness is None or sharpness is None else Picture(brightness, sharpness),
+            None if brightness is None or sharpness is None else PictureQuality(brightness, sharpness),
             tuple(size[place] for size in columns.heights),
         )

@@ -16,7 +16,7 @@ from attendance.database.watching.health import (
     HEIGHTS,
     HealthHour,
     MinuteOfHealth,
-    Picture,
+    PictureQuality,
     health_hours,
     height_class,
     record_health,
@@ -38,21 +38,23 @@ def record(sessions: sessionmaker[Session], reported: HealthHour) -> bool:
 
 
 def test_what_is_packed_is_read_again() -> None:
-    full = minute(3, 120, clock_offset_ms=-86_400_000, picture=Picture(127.4, 12.344), heights=(1, 2, 3, 4, 5, 6, 7, 8))
+    full = minute(
+        3, 120, clock_offset_ms=-86_400_000, picture=PictureQuality(127.4, 12.344), heights=(1, 2, 3, 4, 5, 6, 7, 8)
+    )
     silent = minute(4, 0)
     (hour,) = health_hours(1, [full, silent])
     read = list(minutes_of(hour.hour, hour.minutes))
-    assert read == [full._replace(picture=Picture(127, 12.34)), silent]
+    assert read == [full._replace(picture=PictureQuality(127, 12.34)), silent]
     assert [len(part) for part in (read[0].heights, read[1].heights)] == [len(HEIGHTS) + 1] * 2
 
 
 def test_what_is_too_large_is_the_largest() -> None:
     (hour,) = health_hours(
-        1, [minute(0, 10**6, clock_offset_ms=10**12, picture=Picture(300, 10**6), heights=(10**6,) * 8)]
+        1, [minute(0, 10**6, clock_offset_ms=10**12, picture=PictureQuality(300, 10**6), heights=(10**6,) * 8)]
     )
     (read,) = minutes_of(hour.hour, hour.minutes)
     assert (read.frames, read.clock_offset_ms, read.heights) == (0xFFFF, 2**31 - 1, (0xFFFF,) * 8)
-    assert read.picture == Picture(255, 655.35)
+    assert read.picture == PictureQuality(255, 655.35)
 
 
 def test_minutes_go_to_their_hours() -> None:
