@@ -52,9 +52,9 @@ from recognition_service.replication.giving import IndexGiver
 from recognition_service.replication.telling import state_of
 from recognition_service.servicer import RecognitionServicer
 from recognition_service.status import Readiness, Statistics
-from recognition_service.streams.camera_stream import StreamTools
 from recognition_service.streams.health import HealthLog, watch_health
 from recognition_service.streams.hub import StreamHub
+from recognition_service.streams.tools import StreamTools
 from recognition_service.streams.watch import CameraWatch
 from recognition_service.telemetry.metrics import Metrics, StateCollector
 from recognition_service.telemetry.server import MetricsServer

@@ -24,8 +24,9 @@ from recognition_service.outbox.store import Outbox, OutboxError
 from recognition_service.replication.giving import IndexGiver
 from recognition_service.replies import encoded_face, recognized_face
 from recognition_service.status import status_message
-from recognition_service.streams.camera_stream import Context, StreamRefusedError, StreamTools
+from recognition_service.streams.camera_stream import Context
 from recognition_service.streams.hub import StreamHub
+from recognition_service.streams.tools import StreamRefusedError, StreamTools
 
 _FORMATS = ("JPEG", "PNG")
 

@@ -6,8 +6,7 @@ when it is full, and the time a client may take to read a result.
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,15 +15,12 @@ import grpc
 import structlog
 
 from attendance.database.models import Origin
-from attendance.errors import AttendanceError
 from attendance.face_engine.interface import Face
 from attendance.zones import Zones, ZonesError, parse
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.access.throttle import TokenBucket
-from recognition_service.aiming.views import AimingViews
 from recognition_service.engine.looks import Look, picture_digest
-from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.similarity import LastExamined, masked
 from recognition_service.errors import (
     CaptureTimeError,
@@ -36,7 +32,6 @@ from recognition_service.errors import (
     UnavailableError,
     UnchangedError,
 )
-from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.evidence.observing import Sight
 from recognition_service.evidence.seen import SeenFace
@@ -44,13 +39,11 @@ from recognition_service.evidence.timetable import TimetableUnavailable
 from recognition_service.outbox.store import OutboxError
 from recognition_service.presentation.views import FaceView
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
-from recognition_service.status import Statistics
-from recognition_service.streams.health import HealthLog
 from recognition_service.streams.requests import capture_time_of, origin_of, priority_of
 from recognition_service.streams.state import ClockSkew, Window
-from recognition_service.telemetry.metrics import Metrics
+from recognition_service.streams.tools import StreamRefusedError, StreamTools
 from recognition_service.telemetry.sources import CameraState
-from recognition_service.telemetry.tracing import FrameTrace, Tracing, traceparent_of
+from recognition_service.telemetry.tracing import FrameTrace, traceparent_of
 
 _LONGEST_WRITE_S = 30.0
 _BURST_S = 2.0
@@ -60,42 +53,6 @@ _GROWTH = 4
 log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[pb.StreamFramesRequest, pb.StreamFramesResponse]
-
-
-class StreamRefusedError(AttendanceError):
-    """The call ends with a status; the message is for people."""
-
-    def __init__(self, status: grpc.StatusCode, details: str) -> None:
-        super().__init__(details)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class StreamTools:
-    """What every stream works with."""
-
-    pipeline: Pipeline
-    flow_of: Callable[[CameraIdentity], CameraFlow]
-    """A fresh flow for a camera that stands in a room."""
-    executor: Executor
-    """Where flows are called, which block."""
-    statistics: Statistics
-    metrics: Metrics
-    window: int
-    deadline_s: float
-    replay_age_s: float
-    """Frames captured longer ago than this, seconds, are no live ones."""
-    max_clock_ahead_s: float
-    max_clock_behind_s: float
-    max_rate: float
-    """Frames a second accepted of one camera."""
-    skip_unchanged_s: float
-    """How long frames that show the same are skipped, seconds; 0: not at all."""
-    tracing: Tracing
-    health: HealthLog
-    aiming: AimingViews
-    keeps_views: bool = True
-    """Whether the pixels of faces are looked at, to tell persons from pictures."""
 
 
 @dataclass(frozen=True, slots=True)

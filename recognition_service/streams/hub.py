@@ -8,7 +8,8 @@ import grpc
 import structlog
 
 from recognition_service.access.auth import CameraIdentity
-from recognition_service.streams.camera_stream import CameraStream, Context, StreamRefusedError, StreamTools
+from recognition_service.streams.camera_stream import CameraStream, Context
+from recognition_service.streams.tools import StreamRefusedError, StreamTools
 
 _SUPERSEDED_S = 30.0
 """Two programs with one camera's token would else throw each other out without a pause."""

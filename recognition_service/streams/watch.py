@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session, joinedload, sessionmaker
 
 from attendance.database.models import ApiToken, Camera, TokenRole
 from recognition_service.access.auth import CameraIdentity, TokenDirectory, camera_identity
-from recognition_service.streams.camera_stream import CameraStream, StreamRefusedError
+from recognition_service.streams.camera_stream import CameraStream
 from recognition_service.streams.hub import StreamHub
+from recognition_service.streams.tools import StreamRefusedError
 
 log = structlog.get_logger()
 

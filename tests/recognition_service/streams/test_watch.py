@@ -20,7 +20,7 @@ from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import ApiToken, Camera, TokenRole
 from recognition_service.access.auth import Caller, CameraIdentity, TokenDirectory
 from recognition_service.evidence.observing import Sight
-from recognition_service.streams.camera_stream import StreamRefusedError
+from recognition_service.streams.tools import StreamRefusedError
 from recognition_service.streams.watch import CameraWatch
 from tests.databases import make_tables
 from tests.factories import make_camera, make_room
