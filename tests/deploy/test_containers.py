@@ -256,7 +256,7 @@ def test_every_night_a_backup_is_made_and_what_is_old_deleted(tmp_path: Path) ->
         assert said.read_text().count("backup") == count, "once a night"
         process.terminate()
         assert process.wait(10) == 0
-    assert len(list((tmp_path / "backups").iterdir())) == 1
+    assert len(list((tmp_path / "backups").glob("*.sqlite"))) == 1
     assert said.read_text().splitlines()[-2:] == [f"db backup {tmp_path}/backups --keep 2", "purge"]
 
 
