@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.routing import Rule
 
 from attendance.database.engine import create_database_engine, session_factory
-from attendance.database.models import Account
+from attendance.database.models import Account, Role
 from attendance.settings import Settings
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_lecturer
 from tests.webapp.running import environ_for, running_dashboard
 from tests.webapp.screens import CHROMIUM_OPTIONS, WIDE, wait_until_drawn
-from tests.webapp.visiting import Site, make_settings
+from tests.webapp.visiting import Site, Visitor, make_settings
 from webapp.app import create_app
 from webapp.tools.storage import sessions_of
 
@@ -78,6 +78,14 @@ def site_db(site: Site) -> Iterator[Session]:
     """One session of the site's database."""
     with site.sessions() as db:
         yield db
+
+
+@pytest.fixture
+def admin(site: Site, site_db: Session) -> Visitor:
+    """An administrator's visit."""
+    account = make_lecturer(site_db, role=Role.ADMIN)
+    site_db.commit()
+    return site.visitor(account)
 
 
 # A real server and a real browser. They live for one module: Playwright keeps an event loop running while it is open.

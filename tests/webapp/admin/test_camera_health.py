@@ -9,21 +9,14 @@ from datetime import timedelta
 
 import pytest
 
-from attendance.database.models import AuditAction, AuditEntry, CameraHealth, Role, utc_now
+from attendance.database.models import AuditAction, AuditEntry, CameraHealth, utc_now
 from attendance.database.watching.health import MinuteOfHealth, PictureQuality, health_hours
 from attendance.database.watching.observation import hour_of
-from tests.factories import make_camera, make_lecturer, make_room
+from tests.factories import make_camera, make_room
 from tests.webapp.visiting import plain
 from webapp.admin.camera_health.history import HistoryStep, Span, read_history
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 @pytest.fixture

@@ -3,16 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import ClassSession, CourseGroup, CourseGroupMember, Role, TeachingBreak
-from tests.factories import enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
+from attendance.database.models import ClassSession, CourseGroup, CourseGroupMember, TeachingBreak
+from tests.factories import enrol, make_course, make_group, make_room, make_session, make_student
 from tests.webapp.visiting import plain
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 @pytest.fixture

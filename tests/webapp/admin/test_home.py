@@ -2,17 +2,8 @@
 
 from datetime import timedelta
 
-import pytest
-
-from attendance.database.models import Attendance, Role, Status, utc_now
+from attendance.database.models import Attendance, Status, utc_now
 from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 def test_an_empty_system_says_where_to_begin(admin):

@@ -30,13 +30,6 @@ from webapp.imports.kinds import KINDS
 from webapp.tools.storage import sessions_of
 
 
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
-
-
 def upload(visitor, kind, content, name="file.csv"):
     data = content if isinstance(content, bytes) else content.encode()
     return visitor.post(f"/admin/import/{kind}", {"file": (io.BytesIO(data), name)})

@@ -9,18 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.access.tokens import camera_of
-from attendance.database.models import Camera, Role, Room, utc_now
-from tests.factories import make_camera, make_course, make_lecturer, make_room, make_session
+from attendance.database.models import Camera, Room, utc_now
+from tests.factories import make_camera, make_course, make_room, make_session
 from tests.webapp.visiting import plain
 from webapp.admin.home import ago
 from webapp.admin.writing import begin_change
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 def shown(answer, name):

@@ -12,7 +12,6 @@ from attendance.database.models import (
     Enrolment,
     Erasure,
     ErasureKind,
-    Role,
     Status,
     Student,
     StudentLink,
@@ -22,19 +21,11 @@ from tests.factories import (
     enrol,
     is_signed_in,
     make_course,
-    make_lecturer,
     make_session,
     make_sign_in,
     make_student,
 )
 from tests.webapp.visiting import plain
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 def test_an_address_is_one_students_and_a_new_one_ends_links_and_sign_ins(admin, site_db):

@@ -6,20 +6,13 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import Attendance, AttendanceChange, ClassSession, Course, Role, Source, Status, utc_now
-from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
+from attendance.database.models import Attendance, AttendanceChange, ClassSession, Course, Source, Status, utc_now
+from tests.factories import enrol, make_camera, make_course, make_room, make_session, make_student
 from tests.webapp.visiting import plain
 from webapp.admin.writing import begin_change
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 DASH = "\u2013"
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 @pytest.fixture

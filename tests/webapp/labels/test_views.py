@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.labels import LabelValues, add_label, remove_label
-from attendance.database.models import Attendance, LabelColour, Role, Status, StatusLabel
+from attendance.database.models import Attendance, LabelColour, Status, StatusLabel
 from tests.factories import make_course, make_lecturer
 from tests.webapp.lessons import make_lesson, see
 
@@ -21,14 +21,6 @@ def lesson(site_db):
     made = make_lesson(site_db, "Ada Byron", "Kurt Gödel", "Łukasz Żak", code="CS101")
     see(site_db, made, made.students[0])
     return made
-
-
-@pytest.fixture
-def admin(site, site_db):
-    """An administrator's visit."""
-    account = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(account)
 
 
 def make_label(db, kind=Status.PRESENT, name="Online", letter="O", *, weight=0.5, course_id=None):

@@ -5,19 +5,12 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import AuditEntry, Camera, Role
+from attendance.database.models import AuditEntry, Camera
 from attendance.zones import Zones, dump, parse
-from tests.factories import make_camera, make_lecturer, make_room
+from tests.factories import make_camera, make_room
 from tests.webapp.visiting import plain
 
 SQUARE = "10 10\n50 10\n50 50\n10 50"
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 @pytest.fixture

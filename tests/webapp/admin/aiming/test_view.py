@@ -22,13 +22,6 @@ LARGE, FAIR, SMALL = (80, 60, 160, 150), (300, 100, 340, 145), (500, 80, 518, 10
 
 
 @pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
-
-
-@pytest.fixture
 def camera(site_db):
     camera = make_camera(site_db, name="hall-front", room=make_room(site_db, "Aula"))
     site_db.commit()
