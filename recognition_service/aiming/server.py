@@ -35,7 +35,7 @@ SCHEME = "Aiming"
 
 _WAIT_S = 10.0
 """How long a request waits for the camera's next frame."""
-_MARGIN_S = 5.0
+_OVERHEAD_S = 5.0
 _MOST_AT_ONCE = 16
 _SILENT_S = 10.0
 _DIGITS = 18
@@ -192,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
             return check_ticket(db, text, camera_id=camera_id, now=datetime.now(UTC))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.server.loop).result(_WAIT_S + _MARGIN_S)
+        return asyncio.run_coroutine_threadsafe(work, self.server.loop).result(_WAIT_S + _OVERHEAD_S)
 
     def _refuse(self, problem: AimingProblem) -> None:
         self._answer(STATUS_OF[problem], "application/json", AimingAnswer(problem=problem).model_dump_json().encode())

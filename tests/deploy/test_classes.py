@@ -78,6 +78,7 @@ def test_three_services_share_the_cameras_and_take_over_from_one_that_is_killed(
     assert_consistent(machine, set(classes), dead=machine.service_ports[victim - 1])
 
 
+@pytest.mark.exhaustive
 def test_the_cameras_one_file_streams_on_a_machine_without_python(
     university: University, camera_binary: Path, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_certificate_that_nginx_could_not_use_is_refused_before_anything_is_wr
         assert not (tmp_path / "root").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_second_run_applies_other_options_or_refuses_them(installed: Machine, tmp_path: Path) -> None:
     settings = installed.at("/etc/attendance/attendance.toml")
     before = tree(installed.root)
@@ -80,6 +81,7 @@ def test_a_second_run_applies_other_options_or_refuses_them(installed: Machine, 
     assert settings.read_text() == text
 
 
+@pytest.mark.exhaustive
 def test_a_certificate_that_is_over_or_soon_will_be(installed: Machine, tmp_path: Path) -> None:
     tls = installed.at("/etc/attendance/tls")
     trial = {file.name: file.read_text() for file in tls.iterdir()}

@@ -264,6 +264,7 @@ class OneFace:
 
     def __init__(self, engine: ReferenceEngine, image: np.ndarray) -> None:
         self.info = engine.info
+        self._shape = image.shape
         (self._boxes,) = engine.detect([image])
         (self._cut,) = engine.align([image], [self._boxes])
         (self._none,) = engine.detect([np.zeros((80, 80, 3), np.uint8)])
@@ -276,7 +277,14 @@ class OneFace:
         return [self._boxes if len(image) > 16 else self._none for image in images]
 
     def align(self, images: Sequence[np.ndarray], faces: object) -> list[AlignedFaces]:
-        return [self._cut if len(image) > 16 else self._nothing for image in images]
+        return [self._cut_of(image) if len(image) > 16 else self._nothing for image in images]
+
+    def _cut_of(self, image: np.ndarray) -> AlignedFaces:
+        if image.shape == self._shape:
+            return self._cut
+        # A view that is turned around the face's middle, where all landmarks are: they stay, the face is upright.
+        middle = np.full_like(self._cut.landmarks, image.shape[0] / 2)
+        return AlignedFaces(chips=self._cut.chips, landmarks=middle)
 
     def encode(self, chips: np.ndarray) -> np.ndarray:
         row = self._random.normal(size=(len(chips), 128))

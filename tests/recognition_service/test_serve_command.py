@@ -1,6 +1,7 @@
 """`attendance serve` as a program of its own, with the reference engine and real faces."""
 
 import asyncio
+import io
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ import grpc
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
 from attendance.database.models import Student
 from attendance.gallery.format import publish
@@ -25,6 +27,7 @@ from attendance.settings.families import traits_of
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from tests.recognition_service.campus import PATIENCE_S, CameraCall, Campus, bearer, until
+from tests.recognition_service.engines import encoded
 
 LISTENS = re.compile(
     r"The recognition service listens on (\S+) with engine reference \(hog, dlib \S+, CPU\) and (.+)\."
@@ -80,6 +83,13 @@ def read_ready_line(program: Program) -> None:
     program.address, program.index = found[1], found[2]
 
 
+def as_of(photo: bytes, moment: int) -> bytes:
+    """The photo as a camera sees it at a moment: no two pictures of a camera are the same to the bit."""
+    image = np.asarray(Image.open(io.BytesIO(photo)).convert("RGB")).astype(np.int16)
+    image += np.random.default_rng(moment).integers(-3, 4, image.shape, dtype=np.int16)
+    return encoded(np.clip(image, 0, 255).astype(np.uint8))
+
+
 @asynccontextmanager
 async def stub_of(program: Program) -> AsyncIterator[pb_grpc.RecognitionServiceStub]:
     async with grpc.aio.insecure_channel(program.address) as channel:
@@ -116,7 +126,10 @@ async def test_from_enrolment_to_the_register_with_real_faces(campus: Campus, tm
 
             call = CameraCall(stub, campus.front, "front", campus.now)
             assert (await call.opened()).room == "Hall"
-            results = [await call.ask((pictures / f"obama{number}.jpg").read_bytes()) for number in (3, 2) * 3]
+            results = [
+                await call.ask(as_of((pictures / f"obama{number}.jpg").read_bytes(), moment))
+                for moment, number in enumerate((3, 2) * 3)
+            ]
             assert results[-1].faces[0].student == "obama"
             assert results[-1].faces[0].confirmed
             assert (await call.ask((pictures / "biden.jpg").read_bytes())).faces[0].match == pb.MATCH_UNKNOWN
@@ -174,8 +187,8 @@ async def test_what_a_killed_service_had_acknowledged_is_committed_by_the_next(
                 # The face varies from when the index is in use: which of two views comes first makes a difference.
                 while (await call.ask(one)).faces[0].match != pb.MATCH_STUDENT:
                     pass
-                for view in itertools.cycle((other, one)):
-                    if (await call.ask(view)).faces[0].confirmed:
+                for moment, view in enumerate(itertools.cycle((other, one))):
+                    if (await call.ask(as_of(view, moment))).faces[0].confirmed:
                         break
         program.process.kill()
         await asyncio.to_thread(program.wait)

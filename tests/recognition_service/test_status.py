@@ -125,7 +125,7 @@ async def test_reflection_describes_the_contract_without_a_token(campus: Campus)
     async with running(campus.settings) as service:
         described = await asyncio.to_thread(_reflect, service.address)
     assert described["services"] == {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-    assert described["methods"] == ["StreamFrames", "Recognize", "EncodeFaces", "GetStatus"]
+    assert described["methods"] == ["StreamFrames", "Recognize", "EncodeFaces", "GetIndex", "GetStatus"]
     assert "jpeg" in described["frame"]
 
 

@@ -128,7 +128,7 @@ def class_index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("gallery")
     write_photos(pictures, folder / "photos")
     environ = clean_environ() | {"ATTENDANCE_DATA_DIRECTORY": str(folder)}
-    enrolled = ["enrol", str(folder / "photos"), "--consent", "demo", "--publish"]
+    enrolled = ["enrol", str(folder / "photos"), "--consent", "demo", "--new", "add", "--publish"]
     for words in (["db", "upgrade"], enrolled):
         subprocess.run([sys.executable, "-m", "operations.cli", *words], check=True, env=environ, capture_output=True)
     return folder / "gallery" / "index"

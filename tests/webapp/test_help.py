@@ -13,10 +13,10 @@ from tests.webapp.me.students import enter
 
 TEMPLATES = Path(webapp.__file__).parent / "templates"
 EVIDENT = {
-    "choice", "code", "current_password", "day", "email", "end", "first_day", "name", "password", "repeat", "start",
+    "choice", "code", "current_password", "day", "email", "end", "first_day", "kind", "name", "password", "repeat", "start",
     "your_password",
 }  # fmt: skip
-"""Fields whose label says it all. `choice` is one of several under a hint of their own."""
+"""Fields whose label says it all. `choice` and `kind` are among several under a hint of their own."""
 
 
 def test_each_field_says_what_it_means_unless_its_label_does():

@@ -126,6 +126,7 @@ ACTION_WORDS: Mapping[str, Any] = {
 }
 
 _DETAIL_WORDS: Mapping[str, Any] = {
+    "room": lazy_gettext("room"),
     "accepted": lazy_gettext("accepted"),
     "added": lazy_gettext("added"),
     "before": lazy_gettext("before"),

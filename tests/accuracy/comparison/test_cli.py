@@ -125,7 +125,7 @@ def enrolled(both_families: Path, faces: Path) -> Path:
     for spare in ("1003/3 copy.png", "1003/4 three.png", "1004/3 wall.png", "1004/4 cut.png"):
         (faces / spare).unlink()
     environ = {"ATTENDANCE_ENGINE_MODELS": "dlib"}
-    done = CliRunner(env=environ).invoke(attendance, ["enrol", str(faces), "--consent", "form"])
+    done = CliRunner(env=environ).invoke(attendance, ["enrol", str(faces), "--consent", "form", "--new", "add"])
     assert done.exit_code == 0, done.output
     return both_families
 

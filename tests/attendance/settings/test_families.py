@@ -56,6 +56,7 @@ OTHER_VALUES = {
     ("index_builder/photos/judging.py", 0.45): "room around a thumbnail, a share of the box",
     ("index_builder/photos/quality.py", 0.45): "tilt of a head, a share of the eyes' distance",
     ("index_builder/photos/quality.py", 0.55): "shape of dlib's mean face",
+    ("recognition_service/aiming/shots.py", 0.45): "size of letters",
 }
 """Numbers of the product that are such a value and no distance, and why."""
 

@@ -23,7 +23,7 @@ def test_missing_models_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = CliRunner().invoke(attendance, ["engine", "info"])
     assert done.exit_code == 1
-    assert done.output.startswith("Error: the package face_recognition_models, which carries the face models")
+    assert done.output.startswith("Error: there is no package face_recognition_models, which carries the face models")
 
 
 def test_the_default_engine_names_runtime_precision_device_and_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,9 @@ UNNOTED = {
     "models fetch": "files of models, which everybody may have",
     "models list": "shows",
     "student show": "shows",
+    "tls examine": "shows",
     "tls make-test-ca": "files for a trial",
+    "tls renew-trial": "files for a trial",
     "token list": "shows",
 }
 

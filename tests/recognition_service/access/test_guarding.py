@@ -18,6 +18,7 @@ RIGHT = {
     f"/{SERVICE}/StreamFrames": "front",
     f"/{SERVICE}/Recognize": "enrolment",
     f"/{SERVICE}/EncodeFaces": "enrolment",
+    f"/{SERVICE}/GetIndex": "replica",
     f"/{SERVICE}/GetStatus": "monitoring",
 }
 """Whose token opens a call."""

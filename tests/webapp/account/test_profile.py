@@ -152,9 +152,12 @@ def test_a_picture_is_replaced_and_removed(site, visitor, lecturer):
     [
         (lambda: {}, "Choose a picture first."),
         (lambda: {"picture": (io.BytesIO(b""), "")}, "Choose a picture first."),
-        (lambda: {"picture": (io.BytesIO(b"GIF89a"), "me.gif")}, "no JPEG, PNG or WebP"),
-        (lambda: picture("GIF"), "no JPEG, PNG or WebP"),
-        (lambda: {"picture": (io.BytesIO(b"\xff\xd8\xff" + bytes(99)), "me.jpg")}, "no JPEG, PNG or WebP"),
+        (lambda: {"picture": (io.BytesIO(b"GIF89a"), "me.gif")}, "neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (lambda: picture("GIF"), "neither JPEG, PNG, WebP, AVIF nor HEIC"),
+        (
+            lambda: {"picture": (io.BytesIO(b"\xff\xd8\xff" + bytes(99)), "me.jpg")},
+            "neither JPEG, PNG, WebP, AVIF nor HEIC",
+        ),
     ],
 )
 def test_no_picture_is_refused_with_a_sentence(site, visitor, lecturer, form, message):

@@ -52,7 +52,8 @@ def test_an_administrator_opens_each(site, site_db, furnished):
     visitor = site.visitor(admin)
     for method, address in admin_addresses(site, furnished):
         if method == "GET":
-            expected = 404 if "/runs/" in address else 200
+            # A run of the gallery that is none, and a picture of a camera that no service sees.
+            expected = 404 if "/runs/" in address or address.endswith(".jpg") else 200
             assert visitor.get(address).status_code == expected, address
     for kind in KINDS:
         assert visitor.get(f"/admin/import/{kind}").status_code == 200
