@@ -13,8 +13,8 @@ from tests.webapp.me.students import enter
 
 TEMPLATES = Path(webapp.__file__).parent / "templates"
 EVIDENT = {
-    "choice", "code", "current_password", "day", "email", "end", "first_day", "kind", "name", "password", "repeat", "start",
-    "your_password",
+    "choice", "code", "current_password", "day", "email", "end", "first_day", "kind", "name", "password", "repeat",
+    "start", "your_password",
 }  # fmt: skip
 """Fields whose label says it all. `choice` and `kind` are among several under a hint of their own."""
 
