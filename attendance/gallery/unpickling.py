@@ -182,27 +182,31 @@ _FOREIGN_NAMES: Mapping[tuple[str, str], Callable[[Any], Any] | None] = {
 
 
 class _Machine:
-    """The stack machine. A method takes an opcode's argument; what pops from an empty stack raises IndexError."""
+    """The stack machine. A method takes an opcode's argument; what pops from an empty stack raises IndexError.
 
-    def __init__(self, *, foreign: bool = False) -> None:
+    Pickles that stand in one file are read by one machine: what it may make is in proportion to the file.
+    """
+
+    def __init__(self, file_bytes: int, *, foreign: bool = False) -> None:
         self.names = _FOREIGN_NAMES if foreign else _NAMES
         self.keys: tuple[type, ...] = _FOREIGN_KEYS if foreign else (str,)
         self.text: type[str] = Python2Text if foreign else str
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.bytes_left = 0
+        self.bytes_left = _MOST_COPIES * file_bytes
+        self.objects = 0
 
-    def run(self, data: io.BytesIO, size: int) -> Any:
-        self.bytes_left = _MOST_COPIES * size
-        objects = 0
+    def run(self, data: io.BytesIO) -> Any:
+        self.stack.clear()
+        self.memo.clear()
         for opcode, argument, position in pickletools.genops(data):
             name = opcode.name
             action = _ACTIONS.get(name)
             if action is None:
                 raise UnpicklingError(f"{_FORBIDDEN.get(name, 'something else than data')} (byte {position})")
             if name in _MAKING:
-                objects += 1
-                if objects > _MOST_OBJECTS:
+                self.objects += 1
+                if self.objects > _MOST_OBJECTS:
                     raise UnpicklingError(f"more than {_MOST_OBJECTS:,} objects")
             action(self, argument)
         result = self.pop()
@@ -408,15 +412,8 @@ def unpickle(data: bytes) -> Any:
     Raises:
         UnpicklingError: it holds anything else, or is damaged.
     """
-    try:
-        with warnings.catch_warnings():
-            # genops warns of odd escapes in protocol 0's strings.
-            warnings.simplefilter("ignore")
-            file = io.BytesIO(data)
-            content = _Machine().run(file, len(data))
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error) as error:
-        # genops raises ValueError for damage; popping from an empty stack is an IndexError, an unset memo a KeyError.
-        raise UnpicklingError("a pickle that is damaged or cut short") from error
+    file = io.BytesIO(data)
+    content = _next(_Machine(len(data)), file)
     if file.tell() < len(data):
         raise UnpicklingError("a pickle with more behind its end; `attendance index import` reads several in one file")
     return content
@@ -431,13 +428,20 @@ def unpickle_all(data: bytes) -> list[Any]:
     Raises:
         UnpicklingError: one holds anything else, or is damaged.
     """
-    file = io.BytesIO(data)
+    file, machine = io.BytesIO(data), _Machine(len(data), foreign=True)
     contents = []
+    while file.tell() < len(data):
+        contents.append(_next(machine, file))
+    return contents
+
+
+def _next(machine: _Machine, file: io.BytesIO) -> Any:
+    """What the next pickle of a file holds."""
     try:
         with warnings.catch_warnings():
+            # genops warns of odd escapes in protocol 0's strings.
             warnings.simplefilter("ignore")
-            while file.tell() < len(data):
-                contents.append(_Machine(foreign=True).run(file, len(data)))
+            return machine.run(file)
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError, struct.error) as error:
+        # genops raises ValueError for damage; popping from an empty stack is an IndexError, an unset memo a KeyError.
         raise UnpicklingError("a pickle that is damaged or cut short") from error
-    return contents

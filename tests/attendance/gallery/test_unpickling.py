@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from attendance.gallery.unpickling import PickledArray, UnpicklingError, unpickle
+from attendance.gallery.unpickling import PickledArray, UnpicklingError, unpickle, unpickle_all
 
 PROTOCOLS = range(6)
 
@@ -290,8 +290,8 @@ BOMBS = {
         b"(" + b"h\1h\0R" * 10_000 + b"e."
     ),
     "arrays from bytes, again and again": (
-        b"B" + struct.pack("<I", 80_000) + bytes(80_000) + DTYPE + b"(I10000\ntX\x01\0\0\0C(Ntq\0"
-        b"0cnumpy._core.numeric\n_frombuffer\nq\x01(" + b"h\1h\0R" * 10_000 + b"l."
+        b"(B" + struct.pack("<I", 80_000) + bytes(80_000) + DTYPE + b"(I10000\ntX\x01\0\0\0Ctq\0"
+        b"0cnumpy._core.numeric\n_frombuffer\nq\x010(" + b"h\1h\0R" * 10_000 + b"l."
     ),
     "huge shape": b"cnumpy._core.numeric\n_frombuffer\n(C\x08\0\0\0\0\0\0\0\0"
     + DTYPE
@@ -321,8 +321,25 @@ def test_bombs_do_not_go_off(data: bytes) -> None:
 
 def test_bytes_are_not_multiplied() -> None:
     for name in ("bytes from text, again and again", "arrays from bytes, again and again"):
-        with pytest.raises(UnpicklingError):
+        with pytest.raises(UnpicklingError, match="more bytes than the file holds"):
             unpickle(BOMBS[name])
+
+
+def test_what_one_file_may_make_is_not_made_by_each_of_its_pickles(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = (
+        b"(B" + struct.pack("<I", 8_000) + bytes(8_000) + DTYPE + b"(I1000\ntX\x01\0\0\0Ctq\0"
+        b"0cnumpy._core.numeric\n_frombuffer\nq\x010(" + b"h\1h\0R" * 20 + b"l."
+    )
+    tracemalloc.start()
+    with pytest.raises(UnpicklingError, match="more bytes than the file holds"):
+        unpickle_all(arrays * 20)
+    assert tracemalloc.get_traced_memory()[1] < 100_000 + 10 * len(arrays * 20)
+    tracemalloc.stop()
+    monkeypatch.setattr("attendance.gallery.unpickling._MOST_OBJECTS", 1000)
+    lists = b"(" + b"]" * 499 + b"l."
+    assert [len(content) for content in unpickle_all(lists * 2)] == [499, 499]
+    with pytest.raises(UnpicklingError, match="more than 1,000 objects"):
+        unpickle_all(lists * 3)
 
 
 def test_objects_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
