@@ -231,11 +231,6 @@ class Enroller:
         saved = self.result.saved
         encodings, provenance = self._rows_to_save()
 
-        if self.dry:
-            saved.update({name: len(origins) for name, origins in provenance.items()})
-            self._unsaved.clear()
-            return
-
         def emptied() -> list[str]:
             return [student for student in self._unsaved if student not in encodings and student in saved]
 
@@ -249,7 +244,7 @@ class Enroller:
             check_model(self.store_path, store, self.engine.info.model)
             return store.without(emptied()).with_students(encodings, provenance)
 
-        if encodings or emptied():
+        if (encodings or emptied()) and not self.dry:
             update_store(self.store_path, merge, encoding_size=self.engine.info.encoding_size)
         saved.update(dict.fromkeys(emptied(), 0))
         saved.update({name: sum(not origin.set_aside for origin in origins) for name, origins in provenance.items()})

@@ -210,6 +210,9 @@ def test_consent_that_is_withdrawn_during_the_work_counts(photos: Path, face_eng
 def test_one_photo_of_two_students_is_nobodys(photos: Path, face_engine: ReferenceEngine, tmp_path: Path) -> None:
     path = tmp_path / "store.pickle"
     (photos / "1004" / "mine.jpg").write_bytes((photos / "1003" / "me.jpeg").read_bytes())
+    dry = enrol(face_engine, only(photos, "1003", "1004"), path, save_every_s=0, dry=True)
+    assert dry.without == ["1003", "1004"], "a dry run says what a real one does"
+    assert not path.exists()
     told: list[tuple[str, PhotoVerdict]] = []
     enrolment = enrol(
         face_engine, only(photos, "1003", "1004"), path, save_every_s=0, tell=lambda *args: told.append(args)
