@@ -13,12 +13,11 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from attendance.aiming import AimingProblem
-from attendance.database.access.sign_ins import counts
-from attendance.database.models import Account, SignIn
+from attendance.database.access.sign_ins import counts, sign_in_numbered
+from attendance.database.models import SignIn
 from attendance.errors import AttendanceError
 
 TICKET_LASTS = timedelta(minutes=2)
@@ -92,7 +91,7 @@ def check_ticket(db: Session, text: str, *, camera_id: int, now: datetime) -> Ti
         TicketError: nothing; `problem` says why.
     """
     found = _FORM.fullmatch(text)
-    sign_in = None if found is None else _sign_in(db, int(found["sign_in"]))
+    sign_in = None if found is None else sign_in_numbered(db, int(found["sign_in"]))
     if found is None or sign_in is None:
         # Of a sign-in that has ended the key is gone, so nobody can tell any more who signed.
         raise TicketError(AimingProblem.FORGED if found is None else AimingProblem.ENDED)
@@ -108,13 +107,6 @@ def check_ticket(db: Session, text: str, *, camera_id: int, now: datetime) -> Ti
     if account is None or sign_in.awaits_code or not account.administers or not counts(sign_in, now):
         raise TicketError(AimingProblem.ENDED)
     return Ticket(sign_in.id, camera_id, found["faces"] == "clear", began, expires)
-
-
-def _sign_in(db: Session, sign_in_id: int) -> SignIn | None:
-    with_account = joinedload(SignIn.account)
-    query = sa.select(SignIn).where(SignIn.id == sign_in_id)
-    query = query.options(with_account.joinedload(Account.roles), with_account.joinedload(Account.second_factor))
-    return db.scalars(query).unique().one_or_none()
 
 
 def _signature(sign_in: SignIn, said: str) -> str:

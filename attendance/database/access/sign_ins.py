@@ -91,12 +91,17 @@ def begin_sign_in(
 
 def sign_in_of(db: Session, token: str) -> SignIn | None:
     """The sign-in with this token, whether it counts or not, with its person; one statement. None: there is none."""
-    return _read(db, token, anew=False)
+    return _read(db, SignIn.token_hash == hash_token(token))
 
 
-def _read(db: Session, token: str, *, anew: bool) -> SignIn | None:
+def sign_in_numbered(db: Session, sign_in_id: int) -> SignIn | None:
+    """The same of a row's number."""
+    return _read(db, SignIn.id == sign_in_id)
+
+
+def _read(db: Session, which: sa.ColumnElement[bool], *, anew: bool = False) -> SignIn | None:
     with_account = joinedload(SignIn.account)
-    query = sa.select(SignIn).where(SignIn.token_hash == hash_token(token))
+    query = sa.select(SignIn).where(which)
     query = query.options(
         with_account.joinedload(Account.roles),
         with_account.joinedload(Account.second_factor),
@@ -106,10 +111,11 @@ def _read(db: Session, token: str, *, anew: bool) -> SignIn | None:
 
 
 def locked_sign_in_of(db: Session, token: str) -> SignIn | None:
-    """The same as it is now, whose account nobody else changes until the caller's transaction ends."""
-    found = db.scalar(sa.select(SignIn.account_id).where(SignIn.token_hash == hash_token(token)))
+    """As `sign_in_of`, but as it is now; nobody else changes its account until the caller's transaction ends."""
+    this = SignIn.token_hash == hash_token(token)
+    found = db.scalar(sa.select(SignIn.account_id).where(this))
     db.execute(sa.select(Account.id).where(Account.id == found).with_for_update())
-    return _read(db, token, anew=True)
+    return _read(db, this, anew=True)
 
 
 def counts(sign_in: SignIn, now: datetime) -> bool:
