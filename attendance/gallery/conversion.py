@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from attendance.gallery.files import locked, sync_folder
+from attendance.gallery.files import locked, sync
 from attendance.gallery.store import Store, StoreError, lock_of, read_store
 
 
@@ -60,9 +60,9 @@ def change_stores(path: Path, second: Path, former: Path, *, unchanged: Callable
                 return False
             former.unlink(missing_ok=True)
             os.link(real, former)
-            sync_folder(real.parent)
+            sync(real.parent)
             second.replace(real)
-            sync_folder(real.parent)
+            sync(real.parent)
             return True
     except OSError as error:
         raise StoreError(f"cannot put {second} in the place of the store {path}: {error.strerror}") from error

@@ -49,7 +49,7 @@ def replace_durably(path: Path, data: bytes, *, mode: int = PRIVATE_FILE) -> Non
     except OSError:
         new.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def remove_unfinished(path: Path) -> None:
@@ -61,9 +61,9 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path) -> None:
+    """Wait until the disk has a file's contents, or the names in a folder."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from attendance.gallery.files import locked, sizes_of, write_durably
+from attendance.gallery.files import locked, sizes_of, sync, write_durably
 from attendance.gallery.format import load_gallery, read_manifest
 from attendance.gallery.gallery import GalleryError
 from attendance.gallery.manifest import Manifest
@@ -149,7 +149,7 @@ class IncomingIndex:
             self.discard()
             raise IndexRefusedError(f"what came from the other machine is not taken: {error}") from None
         for path in version.iterdir():
-            _sync(path)
+            sync(path)
         with locked(self._folder / LOCK):
             self._require_newer(offer)
             if (self._folder / VERSIONS / offer.version).exists():  # CURRENT was damaged
@@ -222,11 +222,3 @@ def _checked_manifest(offer: Offer) -> Manifest:
     if wrong or len(manifest.files) > _MOST_FILES or set(manifest.files) != set(offer.files):
         raise IndexRefusedError(f"index {offer.version}: the files offered are not those of its manifest")
     return manifest
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

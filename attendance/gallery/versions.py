@@ -3,7 +3,7 @@
     <folder>/CURRENT                        "<version> <SHA-256 of its manifest.json>"
     <folder>/versions/<version>/            whole or not there
     <folder>/.unfinished                    what a builder is writing
-    <folder>/.incoming                      what is being fetched from another machine (`attendance.gallery.copies`)
+    <folder>/.incoming                      what is being fetched from another machine (`attendance.gallery.incoming`)
     <folder>/.lock                          held by whoever changes the folder
 
 What a version holds is `attendance.gallery.format`.
@@ -14,7 +14,7 @@ import re
 import shutil
 from pathlib import Path
 
-from attendance.gallery.files import locked, replace_durably, sync_folder
+from attendance.gallery.files import locked, replace_durably, sync
 from attendance.gallery.gallery import GalleryError
 from attendance.private_files import PRIVATE_FILE, PRIVATE_FOLDER, group_may_read
 
@@ -93,9 +93,9 @@ def put_in_place(folder: Path, finished: Path, version: str) -> None:
         # Nothing of ours lets the group read but the installer, for services that run by another account.
         for path in (folder / VERSIONS, finished, *finished.rglob("*")):
             path.chmod(PRIVATE_FOLDER | 0o050 if path.is_dir() else PRIVATE_FILE | 0o040)
-    sync_folder(finished)
+    sync(finished)
     finished.rename(folder / VERSIONS / version)
-    sync_folder(folder / VERSIONS)
+    sync(folder / VERSIONS)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -129,7 +129,7 @@ def delete_older_versions(folder: Path) -> list[str]:
             older = [path for path in versions_of(folder) if path.name != current]
             for path in older:
                 shutil.rmtree(path)
-            sync_folder(folder / VERSIONS)
+            sync(folder / VERSIONS)
     except OSError as error:
         raise GalleryError(f"cannot remove older indexes in {folder}: {error.strerror}") from error
     return [path.name for path in older]
