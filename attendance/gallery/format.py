@@ -57,6 +57,7 @@ __all__ = [
     "current_version",
     "delete_older_versions",
     "load_gallery",
+    "manifest_of",
     "publish",
     "read_manifest",
     "versions_with",
@@ -163,10 +164,15 @@ def read_manifest(folder: Path) -> Manifest | None:
         GalleryError: it is missing or damaged.
     """
     pointer = read_pointer(folder)
-    return None if pointer is None else _read_manifest(folder, *pointer)
+    return None if pointer is None else manifest_of(folder, *pointer)[0]
 
 
-def _read_manifest(folder: Path, version: str, sha256: str) -> Manifest:
+def manifest_of(folder: Path, version: str, sha256: str) -> tuple[Manifest, bytes]:
+    """The manifest of a version, held against its SHA-256 and its name, and its bytes as they are written.
+
+    Raises:
+        GalleryError: it is missing or damaged.
+    """
     data = _read_part(folder, version, MANIFEST, sha256)
     try:
         manifest = Manifest.from_json(data)
@@ -174,7 +180,7 @@ def _read_manifest(folder: Path, version: str, sha256: str) -> Manifest:
         raise GalleryError(f"index {version}: its {MANIFEST} cannot be used: {error}") from None
     if manifest.version != version:
         raise GalleryError(f"index {version}: its {MANIFEST} is that of {manifest.version}")
-    return manifest
+    return manifest, data
 
 
 def load_gallery(folder: Path, *, model: str | None = None) -> Gallery:
@@ -200,7 +206,7 @@ def load_gallery(folder: Path, *, model: str | None = None) -> Gallery:
 
 
 def _load_version(folder: Path, version: str, sha256: str, *, model: str | None) -> Gallery:
-    manifest = _read_manifest(folder, version, sha256)
+    manifest, _ = manifest_of(folder, version, sha256)
     if model is not None and manifest.model != model:
         family = f" (this index is of family {manifest.family})" if manifest.family else ""
         raise GalleryError(

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attendance.gallery.files import sizes_of
+from attendance.gallery.format import manifest_of
 from attendance.gallery.gallery import GalleryError
-from attendance.gallery.manifest import Manifest
-from attendance.gallery.versions import MANIFEST, VERSIONS, is_version, read_pointer
+from attendance.gallery.versions import VERSIONS, is_version, read_pointer
 
 CHUNK_BYTES = 1_048_576
 
@@ -57,16 +57,11 @@ def offer_of(folder: Path) -> Offer | None:
     if pointer is None:
         return None
     version, sha256 = pointer
+    manifest, data = manifest_of(folder, version, sha256)
     try:
-        data = (folder / VERSIONS / version / MANIFEST).read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise GalleryError(f"index {version}: {MANIFEST} is damaged (wrong SHA-256): build the index again")
-        names = sorted(Manifest.from_json(data).files)
-        return Offer(version, data, sha256, sizes_of(folder / VERSIONS / version, names))
+        return Offer(version, data, sha256, sizes_of(folder / VERSIONS / version, sorted(manifest.files)))
     except OSError as error:
         raise GalleryError(f"index {version}: cannot read it: {error.strerror}") from None
-    except ValueError as error:
-        raise GalleryError(f"index {version}: its {MANIFEST} cannot be used: {error}") from None
 
 
 def chunks_of(
