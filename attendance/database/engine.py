@@ -94,13 +94,12 @@ def shown(engine: sa.Engine) -> str:
 
 
 def address_file(url: str) -> Path | None:
-    """The file of an SQLite database's address; None for any other.
+    """The same as `sqlite_file`, told by a database's address.
 
     Raises:
         DatabaseError: as for `parse_address`.
     """
-    address = parse_address(url)
-    return Path(address.database) if address.get_backend_name() == "sqlite" and address.database else None
+    return _file_of(parse_address(url))
 
 
 def session_factory(engine: sa.Engine, rules: AttendanceSettings | None = None) -> sessionmaker[Session]:
@@ -132,8 +131,12 @@ def begin_writing(db: Session) -> None:
 
 def sqlite_file(engine: sa.Engine) -> Path | None:
     """The file of an SQLite database; None for one in memory, one with an address of SQLite's own, or a server's."""
-    name = engine.url.database
-    if engine.dialect.name != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
+    return _file_of(engine.url)
+
+
+def _file_of(address: sa.URL) -> Path | None:
+    name = address.database
+    if address.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
         return None
     return Path(name)
 

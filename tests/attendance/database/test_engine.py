@@ -13,6 +13,7 @@ from attendance import database
 from attendance.database.engine import (
     DatabaseError,
     LossyDowngradeError,
+    address_file,
     create_database_engine,
     current_revision,
     downgrade,
@@ -21,6 +22,7 @@ from attendance.database.engine import (
     require_current_schema,
     session_factory,
     shown,
+    sqlite_file,
     upgrade,
 )
 from attendance.database.entries import (
@@ -382,6 +384,21 @@ def test_a_refused_password_may_have_signs_that_must_be_written_otherwise(mariad
     with pytest.raises(DatabaseError, match=r"Access denied .* % is written %25, @ is %40") as caught:
         current_revision(engine)
     assert "per%cent" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite:////var/one.db?timeout=5", Path("/var/one.db")),
+        ("sqlite+pysqlite:///one.db", Path("one.db")),
+        ("sqlite:///:memory:", None),
+        ("sqlite://", None),
+        ("sqlite:///file:/var/one.db?uri=true", None),
+        ("mysql+pymysql://u:p@h/d", None),
+    ],
+)
+def test_the_file_of_an_address_is_that_of_its_engine(url: str, file: Path | None) -> None:
+    assert address_file(url) == sqlite_file(create_database_engine(url)) == file
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
