@@ -15,6 +15,7 @@ from PIL import ImageFile
 
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Image, ImageError, ImageTooLargeError
+from tests.attendance.pictures.made import exif_of, stored_as
 
 MOST = 16_000_000
 SCENE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8).repeat(4, 0).repeat(4, 1)
@@ -207,20 +208,8 @@ def test_two_frame_headers_are_refused() -> None:
 
 
 def test_orientation_is_followed_where_asked_for() -> None:
-    # EXIF 2.3: how the stored picture lies for each orientation; undoing it gives the picture that was seen.
-    stored = {
-        1: SCENE,
-        2: SCENE[:, ::-1],
-        3: SCENE[::-1, ::-1],
-        4: SCENE[::-1],
-        5: SCENE.transpose(1, 0, 2),
-        6: np.rot90(SCENE),
-        7: SCENE[::-1, ::-1].transpose(1, 0, 2),
-        8: np.rot90(SCENE, -1),
-    }
-    for orientation, pixels in stored.items():
-        exif = Pillow.Exif()
-        exif[0x0112] = orientation
+    for orientation, pixels in stored_as(SCENE).items():
+        exif = exif_of(orientation)
         data = encode(np.ascontiguousarray(pixels), "JPEG", exif=exif, quality=95, subsampling=0)
         seen = decode_image(data, max_pixels=MOST, upright=True)
         assert seen.shape == SCENE.shape

@@ -13,7 +13,7 @@ from PIL import ImageFile, PngImagePlugin
 from attendance.face_engine.interface import ImageError, ImageTooLargeError
 from attendance.face_engine.photos import decode_photo
 from attendance.pictures.formats import AVIF, HEIC, JPEG, PHOTO_FORMATS, PNG, WEBP
-from tests.attendance.pictures.made import declaring, encoded, exif_of
+from tests.attendance.pictures.made import declaring, encoded, exif_of, stored_as
 from webapp.tools.decoding import decode_small
 
 pytestmark = pytest.mark.real  # AVIF and HEIC are decoded in a process of their own
@@ -21,17 +21,7 @@ MOST = 16_000_000
 # Four fields of one colour each: no two ways of turning it look alike.
 SCENE = np.zeros((96, 128, 3), np.uint8)
 SCENE[:48, :64], SCENE[:48, 64:], SCENE[48:, :64] = (220, 30, 30), (30, 220, 30), (30, 30, 220)
-# EXIF 2.3: how the stored picture lies for each orientation.
-STORED = {
-    1: SCENE,
-    2: SCENE[:, ::-1],
-    3: SCENE[::-1, ::-1],
-    4: SCENE[::-1],
-    5: SCENE.transpose(1, 0, 2),
-    6: np.rot90(SCENE),
-    7: SCENE[::-1, ::-1].transpose(1, 0, 2),
-    8: np.rot90(SCENE, -1),
-}
+STORED = stored_as(SCENE)
 
 
 @pytest.fixture(autouse=True, params=[False, True], ids=["strict Pillow", "forgiving Pillow"])

@@ -5,7 +5,9 @@ import re
 import struct
 from typing import Any
 
+import numpy as np
 import pillow_heif
+from numpy.typing import NDArray
 from PIL import Image
 
 from attendance.pictures.formats import AVIF, HEIC, JPEG, PNG, WEBP
@@ -33,6 +35,20 @@ def exif_of(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
+
+
+def stored_as(scene: NDArray[np.uint8]) -> dict[int, NDArray[np.uint8]]:
+    """How a picture lies for each orientation (EXIF 2.3); undoing it gives the picture that was seen."""
+    return {
+        1: scene,
+        2: scene[:, ::-1],
+        3: scene[::-1, ::-1],
+        4: scene[::-1],
+        5: scene.transpose(1, 0, 2),
+        6: np.rot90(scene),
+        7: scene[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(scene, -1),
+    }
 
 
 def declaring(data: bytes, width: int, height: int) -> bytes:
