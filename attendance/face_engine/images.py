@@ -11,6 +11,9 @@ from attendance.face_engine.interface import Image, ImageError, ImageTooLargeErr
 from attendance.pictures.memory import MOST_BYTES, decoding_bytes, reduction_for, rgb_as_stored
 from attendance.pictures.orientation import turned_upright
 
+DAMAGES = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError)
+"""What Pillow's readers raise on damaged files (UnidentifiedImageError is an OSError)."""
+
 
 def decode_image(
     data: bytes,
@@ -65,8 +68,7 @@ def decode_image(
                 file.draft(None, (max(1, container.width // reduce), max(1, container.height // reduce)))
             file.load()
             picture = rgb_as_stored(file)
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError) as error:
-        # Pillow's readers raise all of these on damaged files (UnidentifiedImageError is an OSError).
+    except DAMAGES as error:
         raise ImageError(f"damaged {container.format}: it cannot be decoded") from error
     if shrink_above is not None:
         picture = shrunk(picture, container.width, container.height, shrink_above)

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image as Pillow
 
-from attendance.face_engine.images import check_size, decode_image, shrunk
+from attendance.face_engine.images import DAMAGES, check_size, decode_image, shrunk
 from attendance.face_engine.interface import Image, ImageError, ImageTooLargeError
 from attendance.pictures.apart import decode_apart
 from attendance.pictures.formats import JPEG, PHOTO_FORMATS, PNG, WEBP, format_of, one_of
@@ -55,8 +55,9 @@ def decode_photo(data: bytes, *, max_pixels: int, shrink_above: int) -> Image:
 def _decode_webp(data: bytes, shrink_above: int) -> Pillow.Image:
     try:
         with Pillow.open(io.BytesIO(data), formats=["WEBP"]) as file:
+            file.load()
             orientation = orientation_of(file)
             picture = shrunk(rgb_as_stored(file), *file.size, shrink_above)
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError) as error:
+    except DAMAGES as error:
         raise PhotoFileError("damaged WebP: it cannot be decoded") from error
     return turned_upright(picture, orientation)

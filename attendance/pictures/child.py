@@ -8,6 +8,7 @@ import io
 import json
 import os
 import resource
+import struct
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from attendance.pictures.orientation import orientation_of, turned_upright
 
 _STRIP_ROWS = 256
 # What the decoders raise on damaged files.
-_DAMAGES = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, IndexError, KeyError, TypeError)
+_DAMAGES = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, IndexError, KeyError, TypeError, struct.error)
 
 
 def main() -> None:

@@ -88,11 +88,14 @@ def _raw_profile(text: bytes, *, compressed: bool) -> bytes:
 
 
 def orientation_of(picture: Image) -> int:
-    """The orientation of a picture that Pillow opened, as EXIF or XMP say it, 1 to 8.
+    """The orientation of a picture that Pillow opened, as EXIF or XMP say it, 1 to 8; damaged, they say nothing.
 
     A PNG may say it behind its pixels; to know it, Pillow decodes such a file.
     """
-    value = picture.getexif().get(_TAG)
+    try:
+        value = picture.getexif().get(_TAG)
+    except (SyntaxError, ValueError, struct.error):  # what Pillow raises on damaged EXIF
+        return UPRIGHT
     return value if isinstance(value, int) and value in _HOW else UPRIGHT
 
 

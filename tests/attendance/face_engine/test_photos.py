@@ -93,6 +93,23 @@ def test_a_damaged_orientation_is_none(chunk: bytes) -> None:
     assert photo(png_with(chunk)).shape == STORED[6].shape
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0II*\0", b"Exif\0\0II*\0\xff\xff"])
+def test_a_damaged_orientation_of_a_webp_is_none_either(exif: bytes) -> None:
+    data = encoded(stored(6), WEBP, exif=exif)
+    assert photo(data).shape == STORED[6].shape
+    shown = decode_small(data, side=720, most_pixels=MOST)
+    assert shown is not None
+    assert np.asarray(shown).shape == STORED[6].shape
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_webp_that_is_damaged_inside_is_refused(orientation: int) -> None:
+    data = encoded(stored(orientation), WEBP, exif=exif_of(orientation))
+    place = data.index(b"VP8L") + 13  # behind the size
+    with pytest.raises(ImageError, match="damaged WebP: it cannot be decoded"):
+        photo(data[:place] + b"\xff" * 8 + data[place + 8 :])
+
+
 @pytest.mark.parametrize("kind", [WEBP, AVIF, HEIC])
 def test_what_is_cut_off_is_refused_by_its_format(kind: str) -> None:
     noise = Pillow.effect_noise((300, 200), 60).convert("RGB")
