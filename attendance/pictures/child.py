@@ -43,8 +43,10 @@ def main() -> None:
 
 
 def _bound(most_bytes: int, most_seconds: int) -> None:
-    # With one processor the decoders start no threads, each of which would want a stack of eight megabytes.
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    # With one processor the decoders start no threads, each of which would want a stack of eight megabytes. It is not
+    # always the same one: pictures may be decoded side by side, and others work, too.
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {processors[os.getpid() % len(processors)]})
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (most_seconds, most_seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a picture's remains are nobody's
