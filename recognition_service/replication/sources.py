@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,14 +83,10 @@ class MountedFolder:
             if have == offer.version:
                 return
             chunks = chunks_of(self._folder, offer, partial[1] if partial[0] == offer.version else {})
-            while (chunk := await asyncio.to_thread(_next, chunks)) is not None:
+            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                 yield chunk
         except GalleryError as error:
             raise SourceAwayError(f"{self._folder}: {error}") from None
-
-
-def _next(chunks: Iterator[Chunk]) -> Chunk | None:
-    return next(chunks, None)
 
 
 class OtherService:
