@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+SCHEME = "Aiming"
+"""Of the header `Authorization` with which the page asks, before the ticket."""
+
 
 class AimingProblem(StrEnum):
     """Why there is no picture."""

@@ -5,8 +5,8 @@ encoded, whole and with the left half masked, in turns. Printed are the times, t
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 import cv2
@@ -29,7 +29,7 @@ _ROUNDS = 7
 def main() -> None:
     """Search in turns, print a table."""
     warnings.filterwarnings("ignore", module="face_recognition_models")
-    with _open(AcceleratedEngine(upsample=0)) as cutter:
+    with closing(AcceleratedEngine(upsample=0)) as cutter:
         hall = make_hall(cutter).frame
     frames = {"1920 x 1080": hall, "640 x 480": cv2.resize(hall, _SMALL, interpolation=cv2.INTER_AREA)}
     engines: dict[str, tuple[Callable[[], FaceEngine], int | None]] = {
@@ -38,7 +38,7 @@ def main() -> None:
     }
     rows = [["models", "frame", "whole, ms", "half masked, ms", "ratio", "faces"]]
     for family, (build, smallest) in engines.items():
-        with _open(build()) as engine:
+        with closing(build()) as engine:
             for name, frame in frames.items():
                 rows.append([family, name, *_measure(engine, frame, smallest)])
     print(markdown(rows))
@@ -54,14 +54,6 @@ def _measure(engine: FaceEngine, frame: Image, smallest_face: int | None) -> lis
     times = [1e3 * min(one[name] for one in measured) for name in works]
     ratio = median_ratio(measured, "half", "whole")
     return [*(f"{time:.1f}" for time in times), f"{ratio:.2f}", f"{len(find(EVERYWHERE))} and {len(find(HALF))}"]
-
-
-@contextmanager
-def _open(engine: FaceEngine) -> Iterator[FaceEngine]:
-    try:
-        yield engine
-    finally:
-        engine.close()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,11 +66,8 @@ class MachineClock:
     """The clocks of this machine."""
 
     def __init__(self) -> None:
-        """Find out which start of the machine this is; where the system does not tell, each program counts as one."""
-        try:
-            self.start = uuid.UUID(_BOOT_ID.read_text("ascii").strip()).hex[:_NAME_LENGTH]
-        except (OSError, ValueError):
-            self.start = uuid.uuid4().hex[:_NAME_LENGTH]
+        """Find out which start of the machine this is."""
+        self.start = _this_start()
 
     def uptime_us(self) -> int:
         """Microseconds since the machine's start."""
@@ -94,6 +92,18 @@ class MachineClock:
     def read(self) -> ClockReading:
         """What both show now."""
         return ClockReading(self.now(), Moment(self.start, self.uptime_us()))
+
+
+@cache
+def _this_start() -> str:
+    """Which start of the machine this is; where the system does not tell, each program counts as one.
+
+    Found out once: the frames of a source and the spool that keeps them have clocks of their own.
+    """
+    try:
+        return uuid.UUID(_BOOT_ID.read_text("ascii").strip()).hex[:_NAME_LENGTH]
+    except (OSError, ValueError):
+        return uuid.uuid4().hex[:_NAME_LENGTH]
 
 
 class CameraClock:

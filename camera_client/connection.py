@@ -1,6 +1,5 @@
 """The way to the recognition service: address, encryption, token."""
 
-import re
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,11 +11,8 @@ import structlog
 
 from attendance.errors import AttendanceError
 from attendance.settings.camera import RECORDING_METADATA
-from attendance.settings.listening import is_loopback
+from attendance.settings.listening import host_of, is_loopback
 from camera_client.addresses import show_address
-
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
-_HIGHEST_PORT = 65_535
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -110,13 +106,13 @@ class Connection:
         Raises:
             ConnectError: not an address, or unencrypted to another machine.
         """
-        match = _ADDRESS.fullmatch(address)
-        if match is None or not 0 < int(match[2]) <= _HIGHEST_PORT:
+        host = host_of(address)
+        if host is None:
             raise ConnectError(
                 f"{show_address(address)!r} (setting ATTENDANCE_CAMERA_SERVER) is no address of a service: "
                 "host:port is expected, e.g. recognition.example.edu:50051"
             )
-        if tls_ca is None and not allow_plaintext and not is_loopback(match[1]):
+        if tls_ca is None and not allow_plaintext and not is_loopback(host):
             raise ConnectError(
                 f"will not send the camera's token and pictures of students to {address} unencrypted, because anybody "
                 "on the network between could read them: set ATTENDANCE_CAMERA_TLS_CA to the service's certificate "

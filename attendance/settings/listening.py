@@ -1,10 +1,20 @@
-"""Who can reach an address that a program listens on, and a word in the log where everybody in the network can."""
+"""Addresses of services: what is one, who can reach it, and a word in the log where everybody in the network can."""
 
 import ipaddress
+import re
 
 import structlog
 
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_HIGHEST_PORT = 65_535
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+def host_of(address: str) -> str | None:
+    """The host of a service's address, host:port with an IPv6 address in brackets; None where it is no address."""
+    match = _ADDRESS.fullmatch(address)
+    return match[1] if match is not None and 0 < int(match[2]) <= _HIGHEST_PORT else None
 
 
 def is_loopback(host: str) -> bool:

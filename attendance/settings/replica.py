@@ -1,14 +1,11 @@
 """Settings of a recognition service whose index comes from the machine that holds the store."""
 
-import re
 from pathlib import Path
 
 from pydantic import Field, field_validator, model_validator
 
+from attendance.settings.listening import host_of
 from attendance.settings.section import Section
-
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
-_HIGHEST_PORT = 65_535
 
 
 class ReplicaSettings(Section):
@@ -41,10 +38,7 @@ class ReplicaSettings(Section):
     @field_validator("source")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        match = _ADDRESS.fullmatch(value)
-        if match is None or not 0 < int(match[2]) <= _HIGHEST_PORT:
+        if value is not None and host_of(value) is None:
             raise ValueError("is no address and port, e.g. attendance.example.edu:50051")
         return value
 

@@ -45,6 +45,7 @@ class PyAvReader:
         self.broke = False
         self._current: av.VideoFrame | None = None
         self._filter: av.filter.Graph | None = None
+        self._filter_shape: tuple[int, int, str] | None = None
         try:
             options = {} if file else {"rtsp_transport": "tcp"}
             timeout = None if file else (_TIMEOUT_S, _TIMEOUT_S)
@@ -89,11 +90,15 @@ class PyAvReader:
             yield from self._drained(None)
 
     def _made_whole(self, frame: "av.VideoFrame") -> Iterator["av.VideoFrame"]:
+        shape = frame.width, frame.height, frame.format.name
+        if self._filter is not None and shape != self._filter_shape:  # a filter takes pictures of one size and format
+            yield from self._drained(None)
+            self._filter = None
         if self._filter is None and not frame.interlaced_frame:
             yield frame
             return
         if self._filter is None:
-            self._filter = self._deinterlacer(frame)
+            self._filter, self._filter_shape = self._deinterlacer(frame), shape
         yield from self._drained(frame)
 
     def _drained(self, frame: "av.VideoFrame | None") -> Iterator["av.VideoFrame"]:

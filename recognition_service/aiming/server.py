@@ -20,7 +20,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.aiming import AimingAnswer, AimingProblem
+from attendance.aiming import SCHEME, AimingAnswer, AimingProblem
 from attendance.database.access.aiming_tickets import Ticket, TicketError, check_ticket
 from attendance.database.engine import DatabaseError
 from attendance.settings.listening import warn_of_plain_text
@@ -30,8 +30,6 @@ from recognition_service.aiming.views import AimingViews
 from recognition_service.listening import ServerSetupError, address_for_others, checked_address
 
 OFF = "off"
-SCHEME = "Aiming"
-"""Of the header `Authorization`, before the ticket."""
 
 _WAIT_S = 10.0
 """How long a request waits for the camera's next frame."""

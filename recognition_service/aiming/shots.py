@@ -43,24 +43,23 @@ def shot_of(
     arrived_at: datetime,
     session: bool,
     rules: MatchingRules,
-    max_pixels: int,
 ) -> Shot:
     """What a frame says of how the camera hangs.
 
     Args:
         number: of the shot.
         jpeg: the frame.
-        found: its faces.
+        found: its faces, and how bright it is.
         captured_at: by the camera's clock.
         arrived_at: by the service's.
         session: whether a class session counts in the room.
         rules: which faces are too small, and which count in full.
-        max_pixels: of a picture.
 
     Raises:
-        ImageError: the frame cannot be decoded.
+        ValueError: the frame was not measured.
     """
-    grey = cv2.cvtColor(_decoded(jpeg, max_pixels), cv2.COLOR_RGB2GRAY)
+    if found.picture is None:
+        raise ValueError("how bright the frame is was not measured")
     faces = sorted((_said(face) for face in found.faces), key=lambda face: (face.left, face.top))
     return Shot(
         jpeg,
@@ -72,7 +71,7 @@ def shot_of(
             height=found.height,
             session=session,
             clear=False,
-            brightness=round(float(np.mean(grey)), 1),
+            brightness=round(found.picture.brightness, 1),
             blank=found.blank,
             smallest_named=rules.smallest_named,
             clear_width=rules.clear_width,
@@ -98,7 +97,8 @@ def drawn(shot: Shot, *, clear: bool, max_pixels: int) -> bytes:
     Raises:
         ImageError: the frame cannot be decoded.
     """
-    picture, said = _decoded(shot.jpeg, max_pixels), told(shot, clear=clear)
+    picture = decode_image(shot.jpeg, max_pixels=max_pixels, formats=("JPEG",))
+    said = told(shot, clear=clear)
     height, width = picture.shape[:2]
     if not said.clear:
         for face in said.faces:
@@ -117,10 +117,6 @@ def drawn(shot: Shot, *, clear: bool, max_pixels: int) -> bytes:
 def _said(face: Face) -> AimedFace:
     left, top, right, bottom = (round(float(value), 1) for value in face.box)
     return AimedFace(left=left, top=top, right=right, bottom=bottom, sharpness=round(float(face.sharpness), 1))
-
-
-def _decoded(jpeg: bytes, max_pixels: int) -> Image:
-    return decode_image(jpeg, max_pixels=max_pixels, formats=("JPEG",))
 
 
 def _pixelate(picture: Image, face: AimedFace, across: float, down: float) -> None:

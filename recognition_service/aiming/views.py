@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 import structlog
 
 from attendance.aiming import AimingProblem
-from attendance.face_engine.interface import ImageError
 from attendance.settings.matching import MatchingRules
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.aiming.errors import AimingError
@@ -190,7 +189,7 @@ class AimingViews:
     ) -> None:
         try:
             shot = await self._shot(camera, jpeg, captured_at, arrived_at)
-        except (RequestError, ImageError):
+        except RequestError:
             watched.problem = AimingProblem.UNREADABLE
         except (ServiceError, TimetableUnavailable) as error:
             log.info("aiming_put_off", camera=camera.name, reason=str(error))
@@ -222,10 +221,10 @@ class AimingViews:
             smallest_face=min(camera.smallest_face or sought, sought),
             reducible=True,
             formats=("JPEG",),
+            measured=True,
         )
         self._number += 1
-        make = functools.partial(
-            shot_of,
+        return shot_of(
             self._number,
             jpeg,
             found,
@@ -233,9 +232,7 @@ class AimingViews:
             arrived_at=arrived_at,
             session=session,
             rules=self._rules,
-            max_pixels=self._max_pixels,
         )
-        return await loop.run_in_executor(self._executor, make)
 
     def _counts(self, room_id: int | None, moments: tuple[datetime, ...]) -> bool:
         """Whether a session counts by either clock: a camera's may be wrong."""

@@ -1,8 +1,6 @@
 """GetIndex: the published index, given to recognition services on other machines."""
 
 import asyncio
-import ipaddress
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -11,8 +9,9 @@ import grpc
 import structlog
 
 from attendance.gallery.gallery import GalleryError
-from attendance.gallery.offering import CHUNK_BYTES, Chunk, Offer, chunks_of, offer_of
+from attendance.gallery.offering import CHUNK_BYTES, Offer, chunks_of, offer_of
 from attendance.settings import Settings
+from attendance.settings.listening import is_loopback
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import current_identity
 from recognition_service.access.guarding import CallRefusedError
@@ -70,7 +69,7 @@ class IndexGiver:
         received = {file.name: file.bytes for file in request.received} if goes_on else {}
         chunks = chunks_of(self._folder, offer, received, chunk_bytes=self._chunk_bytes)
         sent = 0
-        while (chunk := await asyncio.to_thread(_next, chunks)) is not None:
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             if self._stopping:
                 raise CallRefusedError(grpc.StatusCode.UNAVAILABLE, "the service is stopping; ask again shortly")
             message = pb.IndexChunk(file=chunk.file, offset=chunk.offset, data=chunk.data, sha256=chunk.sha256)
@@ -93,10 +92,6 @@ class IndexGiver:
             )
 
 
-def _next(chunks: Iterator[Chunk]) -> Chunk | None:
-    return next(chunks, None)
-
-
 def _offer_message(offer: Offer) -> pb.IndexOffer:
     files = [pb.IndexFile(name=name, bytes=size) for name, size in offer.files.items()]
     return pb.IndexOffer(version=offer.version, manifest=offer.manifest, manifest_sha256=offer.sha256, files=files)
@@ -105,9 +100,4 @@ def _offer_message(offer: Offer) -> pb.IndexOffer:
 def _is_of_this_machine(peer: str) -> bool:
     """Whether a peer, as gRPC names it ("ipv4:127.0.0.1:4711", "ipv6:%5B::1%5D:4711"), is on loopback."""
     kind, _, address = unquote(peer).partition(":")
-    if kind == "unix":
-        return True
-    try:
-        return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_loopback
-    except ValueError:
-        return False
+    return kind == "unix" or is_loopback(address.rpartition(":")[0])

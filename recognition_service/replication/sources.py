@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,14 +83,10 @@ class MountedFolder:
             if have == offer.version:
                 return
             chunks = chunks_of(self._folder, offer, partial[1] if partial[0] == offer.version else {})
-            while (chunk := await asyncio.to_thread(_next, chunks)) is not None:
+            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
                 yield chunk
         except GalleryError as error:
             raise SourceAwayError(f"{self._folder}: {error}") from None
-
-
-def _next(chunks: Iterator[Chunk]) -> Chunk | None:
-    return next(chunks, None)
 
 
 class OtherService:
@@ -154,19 +150,22 @@ class OtherService:
 
     def _read_files(self) -> tuple[str, bytes]:
         try:
-            token = self._token_file.read_text("ascii").strip()
-            authority = self._tls_ca.read_bytes()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            where = (
-                self._tls_ca if isinstance(error, OSError) and error.filename == str(self._tls_ca) else self._token_file
-            )
-            raise SourceAwayError(f"cannot read {where}: {reason}") from None
+            token = _content(self._token_file).decode("ascii").strip()
+        except UnicodeDecodeError:
+            raise SourceAwayError(f"cannot read {self._token_file}: it is no text") from None
+        authority = _content(self._tls_ca)
         if not token or not token.isprintable() or " " in token or len(token) > _LONGEST_TOKEN:
             raise SourceAwayError(f"{self._token_file} holds no token: one word is expected")
         if b"-----BEGIN CERTIFICATE-----" not in authority:
             raise SourceAwayError(f"{self._tls_ca} holds no PEM certificate")
         return token, authority
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceAwayError(f"cannot read {path}: {error.strerror}") from None
 
 
 async def _answers(stub: Any, request: pb.GetIndexRequest, token: str) -> AsyncGenerator[Offer | Chunk]:

@@ -1,10 +1,14 @@
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from camera_client import clock as clocks
 from camera_client.clock import CameraClock, MachineClock
+from camera_client.frames import CapturedFrame
+from camera_client.spool.folder import Spool, SpoolLimits
 from tests.camera_client.clocks import OtherClock, camera_clock
 
 
@@ -25,6 +29,25 @@ def test_this_machines_clocks_go_on() -> None:
     boot = Path("/proc/sys/kernel/random/boot_id")
     if boot.exists():  # another program sees the same start of the machine
         assert first.moment.start == boot.read_text().replace("-", "")[:12] == MachineClock().start
+
+
+@pytest.fixture
+def no_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A system that does not tell which start of the machine this is, such as Windows."""
+    monkeypatch.setattr(clocks, "_BOOT_ID", tmp_path / "none")
+    clocks._this_start.cache_clear()
+    yield
+    clocks._this_start.cache_clear()
+
+
+@pytest.mark.usefixtures("no_boot_id")
+def test_where_no_system_tells_the_start_a_program_s_own_frames_are_of_its_own(tmp_path: Path) -> None:
+    taken = MachineClock().read()  # by a source, which has a clock of its own
+    for frames in (1, 2):
+        spool = Spool(tmp_path / "spool", SpoolLimits(total_bytes=1_000_000, free_bytes=0, age_s=60))
+        spool.keep(CapturedFrame(taken.at, b"picture %d" % frames, moment=taken.moment))
+        assert (len(spool), spool.expired, spool.without_time) == (frames, 0, 0)
+        spool.close()
 
 
 @pytest.mark.parametrize("step_s", [7200, -7200, 5])

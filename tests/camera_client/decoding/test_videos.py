@@ -25,6 +25,7 @@ from camera_client.frames import CapturedFrame, Playback, SourceError
 from camera_client.jpeg import JpegEncoder
 from camera_client.live import LiveCamera
 from camera_client.recorded import VideoFile
+from tests.camera_client.decoding import videos
 from tests.camera_client.decoding.videos import FPS, cut, damaged, encode
 from tests.camera_client.live_servers import RtspCamera
 from tests.camera_client.moving_pictures import number_of
@@ -250,7 +251,8 @@ def serve() -> Iterator[Serve]:
 
 def test_an_interlaced_network_camera_gives_right_pictures_or_none(tmp_path: Path, serve: Serve, decoder: str) -> None:
     address = serve(encode(tmp_path / "a.ts", "libx264", 60, interlaced=True))
-    source = LiveCamera(address, encoder=JpegEncoder(), rate=1000, ends=True, backoff=Backoff(0.01, 0.02))
+    every = 1_000_000  # at 1000 a second some are left out, and later ones, whose numbers begin again, count below
+    source = LiveCamera(address, encoder=JpegEncoder(), rate=every, ends=True, backoff=Backoff(0.01, 0.02))
     told = ""
     frames = []
     with capture_logs() as events:
@@ -300,6 +302,21 @@ def test_rtsp_is_read_with_a_password_of_any_signs(decoder: str) -> None:
     numbers = [number_of(frame.jpeg) for frame in frames]
     assert numbers == sorted(set(numbers))
     assert "pa%2Fs" not in str(events)
+
+
+def test_interlaced_pictures_go_on_when_their_size_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that somebody sets to another size while it films."""
+    path = encode(tmp_path / "a.ts", H264, 30, interlaced=True)
+    monkeypatch.setattr(videos, "SIZE", (640, 480))
+    later = encode(tmp_path / "b.ts", H264, 30, interlaced=True)
+    path.write_bytes(path.read_bytes() + later.read_bytes())
+    reader = pyav.PyAvReader(str(path), "", file=True)
+    widths = []
+    while reader.grab():
+        image = reader.retrieve()
+        widths.append(0 if image is None else image.shape[1])
+    reader.release()
+    assert widths == [320] * 30 + [640] * 30
 
 
 def test_errors_of_pyav_show_no_address(serve: Serve, tmp_path: Path) -> None:

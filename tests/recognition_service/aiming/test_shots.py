@@ -13,6 +13,7 @@ from attendance.face_engine.interface import Face, Image, ImageError
 from attendance.settings.families import Family
 from attendance.settings.model import MatchingSettings
 from recognition_service.aiming.shots import Shot, drawn, shot_of, told
+from recognition_service.engine.looks import measure
 from recognition_service.engine.pipeline import FoundFaces
 from tests.recognition_service.engines import encoded
 
@@ -35,7 +36,7 @@ def face(box: tuple[float, float, float, float], sharpness: float = 20.0) -> Fac
 def a_shot(picture: Image | None = None, *boxes: tuple[float, float, float, float], session: bool = True) -> Shot:
     picture = room() if picture is None else picture
     height, width = picture.shape[:2]
-    found = FoundFaces([face(box) for box in boxes], width, height)
+    found = FoundFaces([face(box) for box in boxes], width, height, picture=measure(picture))
     return shot_of(
         3,
         encoded(picture),
@@ -44,7 +45,6 @@ def a_shot(picture: Image | None = None, *boxes: tuple[float, float, float, floa
         arrived_at=NOW,
         session=session,
         rules=RULES,
-        max_pixels=MOST,
     )
 
 
@@ -122,21 +122,11 @@ def test_nothing_that_the_camera_wrote_beside_the_picture_goes_on(tmp_path: Path
     file = tmp_path / "frame.jpg"
     Pillow.fromarray(room()).save(file, exif=exif)
     jpeg = file.read_bytes()
-    found = FoundFaces([], 640, 360)
-    shot = shot_of(1, jpeg, found, captured_at=NOW, arrived_at=NOW, session=False, rules=RULES, max_pixels=MOST)
+    shot = Shot(jpeg, a_shot(session=False).said)
     assert b"4711" in jpeg
     assert b"4711" not in drawn(shot, clear=True, max_pixels=MOST)
 
 
 def test_a_damaged_frame_is_none() -> None:
     with pytest.raises(ImageError):
-        shot_of(
-            1,
-            encoded(room())[:900],
-            FoundFaces([], 640, 360),
-            captured_at=NOW,
-            arrived_at=NOW,
-            session=False,
-            rules=RULES,
-            max_pixels=MOST,
-        )
+        drawn(Shot(encoded(room())[:900], a_shot().said), clear=False, max_pixels=MOST)

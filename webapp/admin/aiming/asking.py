@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from attendance.aiming import AimedShot, AimingAnswer, AimingProblem
+from attendance.aiming import SCHEME, AimedShot, AimingAnswer, AimingProblem
 from attendance.errors import AttendanceError
 
 _SILENT_S = 20.0
@@ -63,7 +63,7 @@ def _fetch(address: str | None, path: str, ticket: str) -> bytes:
     host, _, port = address.rpartition(":")
     try:
         with closing(http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_SILENT_S)) as connection:
-            connection.request("GET", path, headers={"Authorization": f"Aiming {ticket}"})
+            connection.request("GET", path, headers={"Authorization": f"{SCHEME} {ticket}"})
             answer = connection.getresponse()
             body = answer.read(_LONGEST)
     except TimeoutError:

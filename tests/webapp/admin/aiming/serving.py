@@ -18,6 +18,7 @@ from attendance.settings.model import MatchingSettings
 from recognition_service.aiming.errors import AimingError
 from recognition_service.aiming.server import AimingServer
 from recognition_service.aiming.shots import Shot, drawn, shot_of
+from recognition_service.engine.looks import measure
 from recognition_service.engine.pipeline import FoundFaces
 from tests.recognition_service.engines import encoded
 
@@ -62,12 +63,11 @@ class FilmedRoom:
         self._shots[self.number] = shot_of(
             self.number,
             encoded(self.picture),
-            FoundFaces(faces, width, height),
+            FoundFaces(faces, width, height, picture=measure(self.picture)),
             captured_at=now + self.clock_off if self.clock_off else now,
             arrived_at=now,
             session=self.session,
             rules=RULES,
-            max_pixels=MOST,
         )
         return self._shots[self.number]
 
