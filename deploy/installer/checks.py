@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +11,6 @@ from deploy.installer import database
 from deploy.installer.answers import Answers, Wishes
 from deploy.installer.certificates import check_certificate
 from deploy.installer.places import InstallError, Places
-from deploy.installer.release import OLDEST_PYTHON
 from deploy.installer.settings_file import changed_settings, read_settings
 from deploy.installer.site import TLS, missing_programs, trial_folder
 from deploy.installer.zone import checked_zone
@@ -37,8 +35,6 @@ def check(places: Places, answers: Answers, wishes: Wishes, before: Answers | No
     Raises:
         InstallError: something is wrong; the message names the option, and what to do.
     """
-    if sys.version_info < OLDEST_PYTHON:
-        raise InstallError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     _check_words(answers, wishes)
     _check_ports(answers)
     _check_database(places, answers, wishes)

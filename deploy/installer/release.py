@@ -17,7 +17,6 @@ _RELEASES = "/opt/attendance/releases"
 _CURRENT, _PREVIOUS = "/opt/attendance/current", "/opt/attendance/previous"
 _DONE = "installed"
 _NOT_INSTALLED = {"tests", "benchmarks", "deploy", "build"}
-OLDEST_PYTHON = (3, 11)
 
 
 def prepare_release(places: Places, venv: str, packages: Packages) -> Path:
