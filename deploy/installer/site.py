@@ -10,7 +10,6 @@ from deploy.installer.certificates import is_signed_by
 from deploy.installer.database import run_attendance
 from deploy.installer.places import SOURCE, USER, InstallError, Places
 from deploy.installer.settings_file import SETTINGS, changed_settings, read_settings
-from deploy.installer.zone import checked_zone, choose_zone
 
 TLS = "/etc/attendance/tls"
 _UNITS = "/etc/systemd/system"
@@ -61,10 +60,13 @@ def write_egress(places: Places, answers: Answers) -> None:
 
 
 def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
-    """Write the operator's file of settings once, later only what options change; and each service's addresses."""
-    there = read_settings(places)
-    if there is None:
-        name, zone = wishes.institution or "Class attendance", checked_zone(wishes.timezone or choose_zone(places))
+    """Write the operator's file of settings once, later only what options change; and each service's addresses.
+
+    The first time the wishes name a time zone.
+    """
+    if read_settings(places) is None:
+        told = wishes.settings
+        name, zone = told.get(("institution", "name"), "Class attendance"), told["institution", "timezone"]
         quoted = {"INSTITUTION": name, "TIMEZONE": zone, "WEB": answers.web}
         values = {name: json.dumps(value, ensure_ascii=False) for name, value in quoted.items()}
         places.write(SETTINGS, places.fill("attendance.toml", **values))
