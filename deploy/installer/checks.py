@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.installer import database
-from deploy.installer.answers import Answers, Wishes
+from deploy.installer.answers import HIGHEST_PORT, Answers, Wishes
 from deploy.installer.certificates import check_certificate
 from deploy.installer.places import InstallError, Places
 from deploy.installer.settings_file import changed_settings, read_settings
@@ -18,7 +18,6 @@ from deploy.installer.zone import checked_zone
 _UNREPLACED = re.compile(r"@[A-Z_]+@")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LONGEST_NAME = 120
-_HIGHEST_PORT = 65_535
 _MYSQL_PORT = 3306
 _TIMEOUT_S = 10
 
@@ -74,10 +73,10 @@ def _check_words(answers: Answers, wishes: Wishes) -> None:
 def _check_ports(answers: Answers) -> None:
     ports = {"--http-port": answers.http_port, "--https-port": answers.https_port, "--grpc-port": answers.grpc_port}
     for option, port in ports.items():
-        if not 0 < port <= _HIGHEST_PORT:
+        if not 0 < port <= HIGHEST_PORT:
             raise InstallError(f"{option}: {port} is no port")
     for option, port in {"--metrics-port": answers.metrics_port, "--database-port": answers.database_port}.items():
-        if not 0 <= port <= _HIGHEST_PORT:
+        if not 0 <= port <= HIGHEST_PORT:
             raise InstallError(f"{option}: {port} is no port")
     ports |= {f"--services {address}": _port(address) for address in answers.own_services}
     if answers.web.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]"}:
