@@ -138,7 +138,7 @@ def examine_certificates(places: Places, release: Path) -> None:
         said = str(error).partition("tls examine")[2].partition(": ")[2]
     lines = said.splitlines()
     for number, line in enumerate(lines):
-        if line.startswith(("WARNING", "PROBLEM")):
+        if line.startswith(("WARNING", "PROBLEM", "Error")):
             remedy = lines[number + 1].strip() if lines[number + 1 :] else ""
             places.notes.append(f"{' '.join(line.split())} {remedy}".strip())
 

@@ -92,6 +92,9 @@ def test_a_certificate_that_is_over_or_soon_will_be(installed: Machine, tmp_path
     assert done.returncode == 0, "an upgrade is not held up by it"
     assert f"PROBLEM certificate: {tls}/service.pem expired on" in done.stdout
     assert f"{tls}/service.pem expired on" in installed.try_attendance("doctor").stdout
+    (tls / "service.pem").write_text("no certificate")
+    done = installed.install()
+    assert f"Error: {tls}/service.pem is damaged: it holds no PEM certificate" in done.stdout
     for name, text in trial.items():
         (tls / name).write_text(text)
 
