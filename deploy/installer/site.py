@@ -54,9 +54,8 @@ def write_egress(places: Places, answers: Answers) -> None:
         path = f"{_UNITS}/{unit}.service.d/elsewhere.conf"
         if not answers.database:
             places.write(path, places.fill("database-elsewhere.conf"))
-        elif places.at(path).exists():
-            places.at(path).unlink()
-            places.changes.append(f"removed {places.at(path)}")
+        else:
+            places.remove(path)
 
 
 def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
@@ -172,10 +171,8 @@ def write_site(places: Places, answers: Answers) -> None:
     tls = places.fill("nginx/nginx-tls.conf", ETC=str(places.at("/etc/attendance")))
     places.write("/etc/attendance/nginx-tls.conf", tls)
     places.write("/etc/logrotate.d/attendance", places.fill("logrotate/attendance"))
-    default = places.at(_DEFAULTS)
-    if default.is_symlink():  # Debian's welcome page, which would answer in place of the site
-        default.unlink()
-        places.changes.append(f"removed {default}")
+    if places.at(_DEFAULTS).is_symlink():  # Debian's welcome page, which would answer in place of the site
+        places.remove(_DEFAULTS)
 
 
 def missing_programs(answers: Answers) -> list[str]:
