@@ -12,7 +12,7 @@ from deploy.installer.answers import HIGHEST_PORT, Answers, Wishes
 from deploy.installer.certificates import check_certificate
 from deploy.installer.places import InstallError, Places
 from deploy.installer.settings_file import changed_settings, read_settings
-from deploy.installer.site import TLS, missing_programs, trial_folder
+from deploy.installer.site import TLS, has_trial_certificate, missing_programs
 from deploy.installer.zone import checked_zone
 
 _UNREPLACED = re.compile(r"@[A-Z_]+@")
@@ -143,7 +143,7 @@ def _check_release(answers: Answers) -> None:
 def _check_certificate(places: Places, answers: Answers, wishes: Wishes, before: Answers | None) -> None:
     if wishes.certificate is not None and wishes.key is not None:
         check_certificate(wishes.certificate, wishes.key, answers.host)
-    elif before is not None and before.host != answers.host and trial_folder(places) is None:
+    elif before is not None and before.host != answers.host and not has_trial_certificate(places):
         # What lies there is not a trial's, which is made anew for the host.
         certificate, key = places.at(f"{TLS}/service.pem"), places.at(f"{TLS}/service.key")
         if certificate.exists():

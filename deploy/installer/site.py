@@ -105,10 +105,10 @@ def superfluous_services(places: Places, answers: Answers) -> list[Path]:
     return [path for path in sorted(places.at("/etc/attendance").glob("serve-*.env")) if path.name not in wanted]
 
 
-def trial_folder(places: Places) -> Path | None:
-    """The folder of a trial's certificates, with their authority's key; None: those there are of one's own."""
+def has_trial_certificate(places: Places) -> bool:
+    """Whether the certificate in use is of a trial's authority, which lies beside it."""
     folder = places.at(TLS)
-    return folder if is_signed_by(folder / "service.pem", folder / "service.key", folder / "ca.pem") else None
+    return is_signed_by(folder / "service.pem", folder / "service.key", folder / "ca.pem")
 
 
 def place_certificates(places: Places, answers: Answers, wishes: Wishes, release: Path) -> None:
@@ -121,7 +121,7 @@ def place_certificates(places: Places, answers: Answers, wishes: Wishes, release
         run_attendance(places, release, "tls", "make-test-ca", str(folder), "--host", answers.host, as_user=False)
         (folder / "ca.pem").chmod(0o644)
         places.changes.append(f"made certificates for a trial, good for 30 days, in {folder}")
-    elif trial_folder(places) is not None:
+    elif has_trial_certificate(places):
         words = ("tls", "renew-trial", str(folder), "--host", answers.host)
         said = run_attendance(places, release, *words, as_user=False).strip()
         if said != "Nothing to renew.":
