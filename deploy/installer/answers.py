@@ -17,7 +17,7 @@ from deploy.installer.zone import checked_zone
 FILE = "/etc/attendance/install.json"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
-_HIGHEST_PORT = 65_535
+HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _check(answers: Answers) -> None:
         raise InstallError(f"--database: {answers.database!r}: letters, digits and _ only, 32 at most")
     for address in [*answers.all_services, answers.web]:
         host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
+        if not host or not port.isdecimal() or not 0 < int(port) <= HIGHEST_PORT:
             raise InstallError(f"{address!r} is no address and port, e.g. 127.0.0.1:50061")
     if not answers.all_services:
         raise InstallError("--services: none is given")

@@ -3,24 +3,21 @@
 import os
 import re
 import socket
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.installer import database
-from deploy.installer.answers import Answers, Wishes
+from deploy.installer.answers import HIGHEST_PORT, Answers, Wishes
 from deploy.installer.certificates import check_certificate
 from deploy.installer.places import InstallError, Places
-from deploy.installer.release import OLDEST_PYTHON
 from deploy.installer.settings_file import changed_settings, read_settings
-from deploy.installer.site import TLS, missing_programs, trial_folder
+from deploy.installer.site import TLS, has_trial_certificate, missing_programs
 from deploy.installer.zone import checked_zone
 
 _UNREPLACED = re.compile(r"@[A-Z_]+@")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LONGEST_NAME = 120
-_HIGHEST_PORT = 65_535
 _MYSQL_PORT = 3306
 _TIMEOUT_S = 10
 
@@ -37,8 +34,6 @@ def check(places: Places, answers: Answers, wishes: Wishes, before: Answers | No
     Raises:
         InstallError: something is wrong; the message names the option, and what to do.
     """
-    if sys.version_info < OLDEST_PYTHON:
-        raise InstallError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     _check_words(answers, wishes)
     _check_ports(answers)
     _check_database(places, answers, wishes)
@@ -78,10 +73,10 @@ def _check_words(answers: Answers, wishes: Wishes) -> None:
 def _check_ports(answers: Answers) -> None:
     ports = {"--http-port": answers.http_port, "--https-port": answers.https_port, "--grpc-port": answers.grpc_port}
     for option, port in ports.items():
-        if not 0 < port <= _HIGHEST_PORT:
+        if not 0 < port <= HIGHEST_PORT:
             raise InstallError(f"{option}: {port} is no port")
     for option, port in {"--metrics-port": answers.metrics_port, "--database-port": answers.database_port}.items():
-        if not 0 <= port <= _HIGHEST_PORT:
+        if not 0 <= port <= HIGHEST_PORT:
             raise InstallError(f"{option}: {port} is no port")
     ports |= {f"--services {address}": _port(address) for address in answers.own_services}
     if answers.web.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]"}:
@@ -148,7 +143,7 @@ def _check_release(answers: Answers) -> None:
 def _check_certificate(places: Places, answers: Answers, wishes: Wishes, before: Answers | None) -> None:
     if wishes.certificate is not None and wishes.key is not None:
         check_certificate(wishes.certificate, wishes.key, answers.host)
-    elif before is not None and before.host != answers.host and trial_folder(places) is None:
+    elif before is not None and before.host != answers.host and not has_trial_certificate(places):
         # What lies there is not a trial's, which is made anew for the host.
         certificate, key = places.at(f"{TLS}/service.pem"), places.at(f"{TLS}/service.key")
         if certificate.exists():

@@ -10,10 +10,10 @@ from urllib.parse import quote
 from deploy.installer.addresses import password_of
 from deploy.installer.answers import Answers
 from deploy.installer.places import USER, InstallError, Places
+from deploy.installer.settings_file import SETTINGS
 
 SECRETS = "/etc/attendance/secrets.env"
 WEB_SECRETS = "/etc/attendance/web.env"
-CONFIG = "/etc/attendance/attendance.toml"
 URL, _KEY = "ATTENDANCE_DATABASE_URL", "ATTENDANCE_WEB_SECRET_KEY"
 _LISTED = re.compile(r"(?P<email>\S+)\s+(?P<roles>no role yet|[a-z]+(?:, [a-z]+)*)\s+(?P<name>.+)")
 _SOCKET = "/run/mysqld/mysqld.sock"
@@ -68,7 +68,7 @@ def make_database(places: Places, answers: Answers, password: str) -> None:
         InstallError: MariaDB cannot be reached or refuses.
     """
     name = answers.database
-    user = f"'{name}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
+    user = _user(answers)
     pattern = name.replace("_", r"\_")  # GRANT takes a pattern, in which _ is any character
     text = password.replace("\\", "\\\\").replace("'", "\\'")
     sql = f"""
@@ -100,9 +100,13 @@ def check_database(places: Places, answers: Answers) -> None:
 def drop_database(places: Places, answers: Answers) -> None:
     """Remove the database from MariaDB, with its user."""
     name = answers.database
-    user = f"'{name}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
-    _ask_mariadb(answers, f"DROP DATABASE IF EXISTS `{name}`; DROP USER IF EXISTS {user};")
+    _ask_mariadb(answers, f"DROP DATABASE IF EXISTS `{name}`; DROP USER IF EXISTS {_user(answers)};")
     places.changes.append(f"removed the database {name} and its user from MariaDB")
+
+
+def _user(answers: Answers) -> str:
+    """The database's user, as statements name it."""
+    return f"'{answers.database}'@'{'127.0.0.1' if answers.database_port else 'localhost'}'"
 
 
 def _ask_mariadb(answers: Answers, sql: str) -> str:
@@ -136,7 +140,7 @@ def run_attendance(places: Places, release: Path, *words: str, as_user: bool = T
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
     environ |= {name: value for name, value in read_secrets(places).items() if name.startswith("ATTENDANCE_")}
-    environ |= {"ATTENDANCE_CONFIG": str(places.at(CONFIG)), "HOME": str(places.at("/var/lib/attendance"))} | more
+    environ |= {"ATTENDANCE_CONFIG": str(places.at(SETTINGS)), "HOME": str(places.at("/var/lib/attendance"))} | more
     user = USER if as_user and places.real else None
     done = subprocess.run(  # noqa: S603 - our own program
         [str(release / "venv" / "bin" / "attendance"), *words],
@@ -162,7 +166,7 @@ def check_administrator(places: Places, email: str, name: str | None) -> None:
         InstallError: it is somebody else's, or has another name.
     """
     release = places.at("/opt/attendance/current")
-    if not places.at(CONFIG).exists() or not (release / "venv" / "bin" / "attendance").exists():
+    if not places.at(SETTINGS).exists() or not (release / "venv" / "bin" / "attendance").exists():
         return
     try:
         found = _account(places, release, email)

@@ -1,5 +1,7 @@
 """Where the packages of a release come from, and which of the optional ones it has."""
 
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,3 +67,19 @@ def choose_packages(current: Path, *, tracing: bool | None, wheelhouse: Path | N
     has = any(current.glob(_TRACING))
     folder = None if wheelhouse is None else wheelhouse.absolute()
     return Packages(wheelhouse=folder, tracing=has if tracing is None else tracing)
+
+
+def run_tool(words: Sequence[str], advice: str = "") -> None:
+    """Run pip, or what makes an environment for it.
+
+    Args:
+        words: program and arguments.
+        advice: what may help when it fails.
+
+    Raises:
+        InstallError: it failed; the message ends with what it said, and the advice.
+    """
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()[-2000:]
+        raise InstallError(f"{' '.join(words[:6])}... failed: {said}" + (f"\nPerhaps: {advice}" if advice else ""))

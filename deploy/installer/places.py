@@ -111,15 +111,22 @@ class Places:
         return True
 
     def remove(self, path: str) -> None:
-        """Remove a file, a link, or a folder with all in it; nothing happens when it is not there."""
+        """Remove a file, a link, or a folder with all in it; nothing happens when it is not there.
+
+        Raises:
+            InstallError: something in the folder cannot be removed.
+        """
         target = self.at(path)
         if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
+            shutil.rmtree(target, ignore_errors=True)  # where a disk is mounted an empty folder stays
+            left = next((found for found in target.rglob("*") if found.is_symlink() or not found.is_dir()), None)
+            if left is not None:
+                raise InstallError(f"{left} cannot be removed: see what holds it, and run this again")
         elif target.exists() or target.is_symlink():
             target.unlink()
         else:
             return
-        self.changes.append(f"removed {target}")
+        self.changes.append(f"{'emptied' if target.exists() else 'removed'} {target}")
 
     def folder(self, path: str, mode: int = 0o755, *, owner: str | None = None) -> None:
         """Make a folder; one of an account of the system's gets its mode, and itself and all in it their owner.

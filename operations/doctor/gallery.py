@@ -151,12 +151,11 @@ def examine_store(settings: Settings) -> list[Finding]:
 
 def _family_in_use(settings: Settings) -> Family | None:
     """That of the index; None where there is none that can be read."""
-    if current_version(settings.index_path) is None:
-        return None
     try:
-        return family_of(load_gallery(settings.index_path).model)
+        manifest = read_manifest(settings.index_path)
     except GalleryError:
         return None
+    return None if manifest is None else family_of(manifest.model)
 
 
 def examine_enrolment(settings: Settings) -> list[Finding]:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +259,24 @@ def test_every_night_a_backup_is_made_and_what_is_old_deleted(tmp_path: Path) ->
         assert process.wait(10) == 0
     assert len(list((tmp_path / "backups").glob("*.sqlite"))) == 1
     assert said.read_text().splitlines()[-2:] == [f"db backup {tmp_path}/backups --keep 2", "purge"]
+
+
+def test_a_night_that_was_missed_is_made_up_before_the_next(tmp_path: Path) -> None:
+    said, commands = tmp_path / "said", tmp_path / "bin"
+    commands.mkdir()
+    (commands / "attendance").write_text(f'#!/bin/sh\necho "$@" >> {said}\n')
+    (commands / "attendance").chmod(0o755)
+    (tmp_path / "data").mkdir()
+    now = datetime.now(UTC)
+    later, yesterday = now + timedelta(hours=2), (now - timedelta(hours=22)).date()
+    given = environ("service", tmp_path, NIGHTLY_AT=f"{later:%H:%M}", NIGHTLY_LOOK_S="0.1")
+    given["PATH"] = f"{commands}:{given['PATH']}"
+    done = tmp_path / "data" / "nightly"
+    done.write_text(f"{yesterday - timedelta(days=1)}\n")
+    with running(["sh", str(FOLDER / "nightly")], given, tmp_path):
+        wait_for(lambda: done.read_text() == f"{yesterday}\n")
+        time.sleep(0.5)
+    assert said.read_text().splitlines() == ["db backup /backups --keep 14", "purge"], "once"
 
 
 def test_the_night_has_a_time_of_day(tmp_path: Path) -> None:

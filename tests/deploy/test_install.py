@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -187,6 +188,16 @@ def test_a_wrong_answer_is_named_and_nothing_is_written(tmp_path: Path, words: l
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_python_that_is_too_old_is_named(tmp_path: Path) -> None:
+    older = "import sys; sys.version_info, sys.version = (3, 10, 12), '3.10.12 (main)'; exec(sys.argv[2])"
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} -c "{older}" "$@"\n')
+    (tmp_path / "python3").chmod(0o755)
+    environ = clean_environ()
+    done = run_installer("--help", environ=environ | {"PATH": f"{tmp_path}:{environ['PATH']}"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Python 3.11 or newer is needed, this is 3.10.12\n"
 
 
 def test_a_database_that_is_away_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Options of a first and of a second run: applied or refused, all before anything is written; and the way out."""
 
+import shlex
 import socket
+import subprocess
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,7 +17,7 @@ from deploy.installer.settings_file import changed_settings
 from deploy.installer.zone import choose_zone, machine_zone
 from operations.certificates.facts import facts_of_file
 from operations.demo.programs import free_port
-from tests.deploy.machine import Machine, run_installer, tree
+from tests.deploy.machine import SOURCE, Machine, clean_environ, run_installer, tree
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,9 @@ def test_a_certificate_that_is_over_or_soon_will_be(installed: Machine, tmp_path
     assert done.returncode == 0, "an upgrade is not held up by it"
     assert f"PROBLEM certificate: {tls}/service.pem expired on" in done.stdout
     assert f"{tls}/service.pem expired on" in installed.try_attendance("doctor").stdout
+    (tls / "service.pem").write_text("no certificate")
+    done = installed.install()
+    assert f"Error: {tls}/service.pem is damaged: it holds no PEM certificate" in done.stdout
     for name, text in trial.items():
         (tls / name).write_text(text)
 
@@ -212,3 +217,27 @@ def test_an_uninstall_keeps_the_data_unless_asked_and_names_what_is_left(install
     assert f"removed the database {machine.database} and its user from MariaDB" in done.stdout
     assert "Left" not in done.stdout
     assert not [path for path in machine.root.rglob("*attendance*") if path.is_file()]
+
+
+def test_data_on_another_disk_is_deleted_where_it_is_mounted_and_named_where_a_link_leads(tmp_path: Path) -> None:
+    root, disk = tmp_path / "root", tmp_path / "disk"
+    places = Places(root)
+    backups = places.at("/var/lib/attendance/backups")
+    for folder in (backups, disk):
+        folder.mkdir(parents=True)
+    (disk / "encodings.pickle").touch()
+    places.at("/var/lib/attendance/gallery").symlink_to(disk)
+    places.write("/etc/attendance/install.json", '{"host": "localhost", "database": ""}')
+    uninstall = shlex.join([str(SOURCE / "deploy" / "install"), "--root", str(root), "--uninstall"])
+    script = f"""
+        mount -t tmpfs none {backups} && touch {backups}/a.sql.gz || exit 77
+        {uninstall} --delete-data localhost && find {root}/var/lib/attendance -mindepth 1
+    """
+    words = ["unshare", "--mount", "sh", "-c", script]
+    done = subprocess.run(words, env=clean_environ(), capture_output=True, text=True, check=False)
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("only root mounts a disk")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(backups), "empty"
+    assert f"Not removed, because only links led there: {disk}." in done.stdout
+    assert "Left" not in done.stdout
