@@ -50,9 +50,10 @@ class AreasForm(AdminForm):
                 kind.errors = [gettext("Choose what this area is for, or empty its points.")]
                 continue
             try:
-                found[kind.data].append(_polygon(text))
-                # By itself, so that its field gets what is wrong with it; the message names it by its number.
-                Zones(**{kind.data: tuple(found[kind.data])})
+                # One after the other, so that its own field gets what is wrong; the message names it by its number.
+                areas = [*found[kind.data], _polygon(text)]
+                Zones(**{kind.data: tuple(areas)})
+                found[kind.data] = areas
             except ZonesError as error:
                 points.errors = [say_error(error)]
             except ValueError as error:

@@ -80,6 +80,12 @@ def test_says_what_is_wrong_and_keeps_what_was_typed(admin, camera, site_db, are
     assert zones_of(site_db, camera) == parse(before)
 
 
+def test_what_is_wrong_stands_at_the_area_that_is_wrong(admin, camera):
+    text = plain(save(admin, camera, ("look", "1 1\n2 2"), ("look", SQUARE), ("look", "0 0\n1 1")).text)
+    assert text.count("Zone 1: it has 2 points") == 2, "above the form, and at the field"
+    assert text.count("it has 2 points") == 4
+
+
 def test_what_somebody_else_saved_meanwhile_is_not_overwritten_unseen(admin, camera, site_db):
     seen = known(admin, camera)
     save(admin, camera, ("skip", SQUARE))
