@@ -9,6 +9,7 @@ from attendance.database.models import AuditEntry, Camera
 from attendance.zones import Zones, dump, parse
 from tests.factories import make_camera, make_room
 from tests.webapp.visiting import plain
+from webapp.admin.writing import begin_change
 
 SQUARE = "10 10\n50 10\n50 50\n10 50"
 
@@ -94,3 +95,13 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten_unseen(admin, cam
     assert zones_of(site_db, camera).skip
     assert save(admin, camera, ("look", SQUARE)).status_code == 302
     assert zones_of(site_db, camera).look
+
+
+def test_a_camera_that_is_deleted_meanwhile_is_not_found(admin, camera, site, monkeypatch):
+    def begin_late():
+        with site.sessions.begin() as db:
+            db.execute(sa.delete(Camera))
+        return begin_change()
+
+    monkeypatch.setattr("webapp.admin.aiming.view.begin_change", begin_late)
+    assert save(admin, camera, ("skip", SQUARE)).status_code == 404
