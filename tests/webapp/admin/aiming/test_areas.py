@@ -62,7 +62,10 @@ def test_saves_shows_and_removes_areas(admin, camera, site_db):
         ([("look", SQUARE), ("skip", "1 1\n2")], "“2” is not two numbers with a space between"),
         ([("look", "10,20\n3 4\n5 6")], "“10,20” is not two numbers with a space between"),
         ([("look", "1 1\n2 2")], "Zone 1: it has 2 points, and must have from 3 to 20."),
-        ([("look", SQUARE), ("look", "0 0\n101 0\n0 50")], "Zone 2: its point 2 is not two numbers from 0 to 1."),
+        (
+            [("look", SQUARE), ("look", "0 0\n101 0\n0 50")],
+            "“101 0” lies outside of the picture: both numbers are from 0 to 100.",
+        ),
         ([("skip", "0 0\n50 50\n50 0\n0 50")], "Mask 1: its edges cross or touch."),
         ([("skip", "0 0\n100 0\n100 100\n0 100")], "leave nothing of the picture"),
         ([("", SQUARE)], "Choose what this area is for, or empty its points."),
