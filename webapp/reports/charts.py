@@ -55,6 +55,7 @@ def rate_chart(
     *,
     threshold: int | None = None,
     every: int | None = None,
+    width: int = _WIDTH,
 ) -> Markup:
     """Lines of shares over labels, in percent, each point with its range.
 
@@ -63,10 +64,12 @@ def rate_chart(
         lines: by the class that they are drawn with ("main", "second"), each as long as the labels.
         threshold: in percent, drawn as a line of its own ("limit").
         every: how many labels there are for one that is shown; None: as few as fit.
+        width: for a narrower place a smaller one, so that its words are not made too small to read.
     """
     chart = _line_chart(
         labels,
         every,
+        width=width,
         range=(0, 100),
         y_labels=[0, 25, 50, 75, 100],
         value_formatter=lambda value: percent_text(round(value)),
@@ -86,6 +89,7 @@ def measure_chart(
     least: float | None = None,
     most: float | None = None,
     every: int | None = None,
+    width: int = _WIDTH,
 ) -> Markup:
     """A line of measures over labels, each with its range.
 
@@ -96,6 +100,7 @@ def measure_chart(
         least: where the chart begins below; None: with the least measure.
         most: where it ends above; None: with the largest measure.
         every: as for `rate_chart`.
+        width: as for `rate_chart`.
     """
     known = [each for one in measures for each in (one.value, one.low, one.high) if each is not None]
     low = min([*known, 0.0]) if least is None else least
@@ -103,7 +108,8 @@ def measure_chart(
     marks = _marks(low, max(high, low + 1))
     if most is not None:
         marks = [mark for mark in marks if mark <= most]
-    chart = _line_chart(labels, every, range=(marks[0], max(marks[-1], high)), y_labels=marks, value_formatter=spoken)
+    bounds = marks[0], max(marks[-1], high)
+    chart = _line_chart(labels, every, width=width, range=bounds, y_labels=marks, value_formatter=spoken)
     chart.add("", [_measured(one) for one in measures], allow_interruptions=True)
     return _clean(chart.render(is_unicode=True), ["main"])
 
@@ -112,7 +118,6 @@ def _line_chart(labels: Sequence[str], every: int | None, **options: object) -> 
     chart = pygal.Line(
         js=[],
         classes=("chart-svg",),
-        width=_WIDTH,
         height=_HEIGHT,
         show_legend=False,
         show_x_guides=False,

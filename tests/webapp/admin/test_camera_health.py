@@ -152,3 +152,10 @@ def test_the_file_holds_the_same_and_is_noted(admin, site_db, camera):
         ("hall front", "csv"),
         ("hall front", "xlsx"),
     ]
+
+
+def test_a_clock_that_is_right_has_no_sign(admin, site_db, camera):
+    keep(site_db, camera, [MinuteOfHealth(hour_of(utc_now()), 100, True, -4)])
+    text = admin.text(f"/admin/cameras/{camera.id}/health")
+    assert " 0 s " in text
+    assert "\N{MINUS SIGN}0 s" not in text

@@ -2,29 +2,18 @@
 
 from datetime import timedelta
 
-import pytest
-
 from attendance.database.models import (
     ConsentRecorder,
     Erasure,
     ErasureAcknowledgement,
     ErasureKind,
     IndexVersion,
-    Role,
     Service,
     utc_now,
 )
-from tests.factories import make_lecturer
 from tests.webapp.visiting import plain
 
 OLD, NEW = "000011-20260228T080000Z-5f3a9c01", "000012-20260301T080000Z-5f3a9c01"
-
-
-@pytest.fixture
-def admin(site, site_db):
-    lecturer = make_lecturer(site_db, name="Barbara Liskov", role=Role.ADMIN)
-    site_db.commit()
-    return site.visitor(lecturer)
 
 
 def add(db, name, *, seen=timedelta(0), **values):

@@ -50,9 +50,10 @@ class AreasForm(AdminForm):
                 kind.errors = [gettext("Choose what this area is for, or empty its points.")]
                 continue
             try:
-                found[kind.data].append(_polygon(text))
-                # By itself, so that its field gets what is wrong with it; the message names it by its number.
-                Zones(**{kind.data: tuple(found[kind.data])})
+                # One after the other, so that its own field gets what is wrong; the message names it by its number.
+                areas = [*found[kind.data], _polygon(text)]
+                Zones(**{kind.data: tuple(areas)})
+                found[kind.data] = areas
             except ZonesError as error:
                 points.errors = [say_error(error)]
             except ValueError as error:
@@ -115,14 +116,14 @@ def _points(text: str) -> Iterator[Point]:
     for line in text.splitlines():
         if not line.strip():
             continue
+        shown = line.strip()[:_LONGEST_LINE]
         # "12.5, 40", "12,5 40" and "12.5; 40" are two numbers each.
         parts = [part.rstrip(",") for part in re.split(r"[\s;]+", line.strip())]
         if len(parts) != 2 or not all(_NUMBER.fullmatch(part) for part in parts):
+            raise ValueError(gettext("“%(line)s” is not two numbers with a space between, like 12.5 40.", line=shown))
+        x, y = (float(part.replace(",", ".")) for part in parts)
+        if max(x, y) > 100:
             raise ValueError(
-                gettext(
-                    "“%(line)s” is not two numbers with a space between, like 12.5 40.",
-                    line=line.strip()[:_LONGEST_LINE],
-                )
+                gettext("“%(line)s” lies outside of the picture: both numbers are from 0 to 100.", line=shown)
             )
-        x, y = (float(part.replace(",", ".")) / 100 for part in parts)
-        yield x, y
+        yield x / 100, y / 100

@@ -43,8 +43,8 @@ def aim(camera_id: int) -> ResponseReturnValue:
 @needs(Permission.AIM)
 def save_areas(camera_id: int) -> ResponseReturnValue:
     """Keep the areas in which faces count; services take them in within seconds."""
-    camera, form, db = _fetch_camera(camera_id), AreasForm(), begin_change()
-    db.refresh(camera)
+    db = begin_change()
+    camera, form = _fetch_camera(camera_id), AreasForm()
     zones = form.zones(camera)
     if zones is None:
         db.rollback()

@@ -15,7 +15,7 @@ from attendance.database.watching.observation import hour_of
 from webapp.tools.times import day_bounds, local
 
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
-_DAYS = {"day": 1, "week": 7, "term": 18 * 7}
+_DAYS = {"week": 7, "term": 18 * 7}
 PARTS_OF_A_DAY = 6
 """Steps of a day in the history of a week."""
 _TALLEST = 2 * HEIGHTS[-1]

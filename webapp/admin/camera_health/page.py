@@ -20,6 +20,9 @@ from webapp.tools.languages import number
 from webapp.tools.storage import database
 from webapp.tools.times import clock_text, short_day_text, today
 
+_WIDTH = 560
+"""Of a chart: there are two side by side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -117,8 +120,9 @@ def _seconds(value: float | None) -> str:
     """By how much a clock is ahead, with its sign."""
     if value is None:
         return "–"  # noqa: RUF001 - as tables have it
-    sign = "+" if value > 0 else "−" if value < 0 else ""  # noqa: RUF001 - as numbers are written
-    return _("%(num)s s", num=f"{sign}{number(abs(value))}")
+    shown = round(value, 2)  # as numbers are written, so that there is no sign before nothing
+    sign = "+" if shown > 0 else "−" if shown < 0 else ""  # noqa: RUF001 - as numbers are written
+    return _("%(num)s s", num=f"{sign}{number(abs(shown))}")
 
 
 def _charts(camera: Camera, steps: Sequence[HistoryStep], span: Span) -> list[Chart]:
@@ -126,7 +130,7 @@ def _charts(camera: Camera, steps: Sequence[HistoryStep], span: Span) -> list[Ch
     every = PARTS_OF_A_DAY if span is Span.WEEK else None
 
     def drawn(of: Callable[[HistoryStep], Measure], spoken: Callable[[float], str], **bounds: float | None) -> Markup:
-        return measure_chart(labels, [of(step) for step in steps], spoken=spoken, every=every, **bounds)
+        return measure_chart(labels, [of(step) for step in steps], spoken=spoken, every=every, width=_WIDTH, **bounds)
 
     def share(step: HistoryStep) -> float | None:
         return step.share if step.connected or step.ends > camera.created_at else None
@@ -137,7 +141,7 @@ def _charts(camera: Camera, steps: Sequence[HistoryStep], span: Span) -> list[Ch
     return [
         Chart(
             _("Connected"),
-            rate_chart(labels, {"main": [Point(share(step)) for step in steps]}, every=every),
+            rate_chart(labels, {"main": [Point(share(step)) for step in steps]}, every=every, width=_WIDTH),
             _("Share of the time in which it was connected"),
             _("A camera that stands there and is switched on is connected all the time."),
         ),

@@ -11,11 +11,5 @@ from webapp.tools.storage import database
 @blueprint.get("/services")
 def services() -> str:
     """Every service with how it fares, and the index that is published."""
-    db, now = database(), utc_now()
-    seen = seen_services(db, now)
-    return render_template(
-        "admin/services.html",
-        services=seen,
-        troubled=[service for service in seen if service.troubled],
-        newest=newest_index(db),
-    )
+    db = database()
+    return render_template("admin/services.html", services=seen_services(db, utc_now()), newest=newest_index(db))

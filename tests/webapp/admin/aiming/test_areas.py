@@ -9,6 +9,7 @@ from attendance.database.models import AuditEntry, Camera
 from attendance.zones import Zones, dump, parse
 from tests.factories import make_camera, make_room
 from tests.webapp.visiting import plain
+from webapp.admin.writing import begin_change
 
 SQUARE = "10 10\n50 10\n50 50\n10 50"
 
@@ -61,7 +62,10 @@ def test_saves_shows_and_removes_areas(admin, camera, site_db):
         ([("look", SQUARE), ("skip", "1 1\n2")], "“2” is not two numbers with a space between"),
         ([("look", "10,20\n3 4\n5 6")], "“10,20” is not two numbers with a space between"),
         ([("look", "1 1\n2 2")], "Zone 1: it has 2 points, and must have from 3 to 20."),
-        ([("look", SQUARE), ("look", "0 0\n101 0\n0 50")], "Zone 2: its point 2 is not two numbers from 0 to 1."),
+        (
+            [("look", SQUARE), ("look", "0 0\n101 0\n0 50")],
+            "“101 0” lies outside of the picture: both numbers are from 0 to 100.",
+        ),
         ([("skip", "0 0\n50 50\n50 0\n0 50")], "Mask 1: its edges cross or touch."),
         ([("skip", "0 0\n100 0\n100 100\n0 100")], "leave nothing of the picture"),
         ([("", SQUARE)], "Choose what this area is for, or empty its points."),
@@ -80,6 +84,12 @@ def test_says_what_is_wrong_and_keeps_what_was_typed(admin, camera, site_db, are
     assert zones_of(site_db, camera) == parse(before)
 
 
+def test_what_is_wrong_stands_at_the_area_that_is_wrong(admin, camera):
+    text = plain(save(admin, camera, ("look", "1 1\n2 2"), ("look", SQUARE), ("look", "0 0\n1 1")).text)
+    assert text.count("Zone 1: it has 2 points") == 2, "above the form, and at the field"
+    assert text.count("it has 2 points") == 4
+
+
 def test_what_somebody_else_saved_meanwhile_is_not_overwritten_unseen(admin, camera, site_db):
     seen = known(admin, camera)
     save(admin, camera, ("skip", SQUARE))
@@ -88,3 +98,13 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten_unseen(admin, cam
     assert zones_of(site_db, camera).skip
     assert save(admin, camera, ("look", SQUARE)).status_code == 302
     assert zones_of(site_db, camera).look
+
+
+def test_a_camera_that_is_deleted_meanwhile_is_not_found(admin, camera, site, monkeypatch):
+    def begin_late():
+        with site.sessions.begin() as db:
+            db.execute(sa.delete(Camera))
+        return begin_change()
+
+    monkeypatch.setattr("webapp.admin.aiming.view.begin_change", begin_late)
+    assert save(admin, camera, ("skip", SQUARE)).status_code == 404

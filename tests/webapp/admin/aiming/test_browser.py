@@ -22,6 +22,10 @@ from tests.webapp.conftest import Dashboard
 from tests.webapp.running import environ_for, running_dashboard
 
 PHONE = {"width": 390, "height": 800}
+NOTHING_OVER_THE_FORM = """
+    document.querySelector(".aiming-shown").getBoundingClientRect().bottom
+    <= document.querySelector(".aiming-form").getBoundingClientRect().top
+"""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ def test_a_camera_is_aimed_and_its_areas_are_drawn(
     draw_by_pointer(page)
     draw_by_keyboard(page)
     assert_accessible(page)
+    page.locator("text=Save the areas").scroll_into_view_if_needed()
+    assert page.evaluate(NOTHING_OVER_THE_FORM)
     page.click("text=Save the areas")
     expect(page.locator(".notice-success")).to_contain_text("are saved")
     zones = zones_of(filmed)
