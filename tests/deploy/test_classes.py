@@ -93,6 +93,7 @@ def test_the_cameras_one_file_streams_on_a_machine_without_python(
     machine.wait_until(lambda: statuses(browser, session_id) == RIGHT, "the register is not right")
 
 
+@pytest.mark.exhaustive
 def test_a_films_class_is_seen_on_the_dashboard(
     university: University, camera_binary: Path, shared_faces: Path, tmp_path: Path
 ) -> None:
