@@ -107,7 +107,7 @@ lock: install-dev  ## Renew the lock files (names, versions and hashes only)
 	@$(UV) locks/build.in -o locks/build.txt
 	@$(UV) --extra dev -o locks/dev.txt pyproject.toml
 	@$(UV) --extra all -c locks/dev.txt -o locks/runtime.txt pyproject.toml
-	@for part in accuracy camera interlaced service tracing web; do $(UV) --extra $$part -c locks/dev.txt -o locks/$$part.txt pyproject.toml; done
+	@for part in accuracy camera interlaced ray service tracing web; do $(UV) --extra $$part -c locks/dev.txt -o locks/$$part.txt pyproject.toml; done
 	@$(UV) --no-deps locks/gpu.in -o locks/gpu.txt
 	@$(UV) --no-deps operations/demo/pictures.in -o operations/demo/pictures.lock
 	@$(UV) --no-deps benchmarks/presentation/clips.in -o benchmarks/presentation/clips.lock
