@@ -11,6 +11,7 @@ from attendance.database.audit.settings_changes import note_settings
 from attendance.database.engine import require_current_schema
 from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
+from attendance.settings.listening import listens_on_this_machine_only
 from attendance.settings.logs import configure_logging
 from webapp.app import create_app
 from webapp.mail.worker import MailWorker
@@ -88,6 +89,12 @@ def check_before_serving(settings: Settings) -> None:
 
 
 def _run_debug_server(settings: Settings) -> None:
+    if not listens_on_this_machine_only(settings.web.listen):
+        # Its debugger runs whatever Python a visitor types.
+        raise click.ClickException(
+            f"--debug serves this machine only, but ATTENDANCE_WEB_LISTEN is {settings.web.listen}: "
+            "set it to 127.0.0.1:8000, or leave --debug out"
+        )
     app = create_app(settings)
     app.config["TEMPLATES_AUTO_RELOAD"] = True
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 0

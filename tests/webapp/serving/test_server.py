@@ -19,8 +19,8 @@ from tests.webapp.running import environ_for, running_dashboard
 from webapp.serving.server import ListenError, check_address
 
 
-def run(environ):
-    command = [sys.executable, "-m", "operations.cli", "web"]
+def run(environ, *options):
+    command = [sys.executable, "-m", "operations.cli", "web", *options]
     return subprocess.run(
         command, env={"PATH": "/usr/bin", **environ}, capture_output=True, text=True, timeout=60, check=False
     )
@@ -84,6 +84,12 @@ def test_a_taken_port_is_one_sentence(site_settings):
         done = run(environ_for(site_settings, ATTENDANCE_WEB_LISTEN=listen))
     assert done.returncode == 1
     assert done.stderr.strip() == f"Error: ATTENDANCE_WEB_LISTEN: cannot listen on {listen}: Address already in use"
+
+
+def test_the_debugger_is_not_for_the_network(site_settings):
+    done = run(environ_for(site_settings, ATTENDANCE_WEB_LISTEN="0.0.0.0:8000"), "--debug")
+    assert done.returncode == 1
+    assert "--debug serves this machine only, but ATTENDANCE_WEB_LISTEN is 0.0.0.0:8000" in done.stderr
 
 
 def test_a_damaged_key_is_one_sentence(site_settings):
