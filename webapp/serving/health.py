@@ -6,10 +6,12 @@ from flask.typing import ResponseReturnValue
 from webapp.account.identity import public
 from webapp.tools.storage import database_answers
 
+PATH = "/healthz"
+
 blueprint = Blueprint("health", __name__)
 
 
-@blueprint.get("/healthz")
+@blueprint.get(PATH)
 @public
 def check() -> ResponseReturnValue:
     """200 when the database answers, 503 when it does not, within two seconds; a word as plain text."""

@@ -11,6 +11,7 @@ import fcntl
 import termios
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from selectors import EVENT_READ
 from socket import SO_SNDBUF, SOL_SOCKET, socket
@@ -22,6 +23,8 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from webapp.serving.health import PATH as HEALTH
 
 _IN_MEMORY = 64_000
 """Bytes of a request; more goes to a file."""
@@ -42,6 +45,8 @@ _HELD_BYTES = 1_000_000
 Linux may give less (net.core.wmem_max), and counts its own overhead."""
 _MOST_UNTAKEN = 64_000
 """Bytes; with more a connection's next request waits."""
+_HEALTH_THREADS = 4
+"""Of their own: where pages wait for a frozen database in all the others, monitoring is still told so."""
 _HEAD_ENDS = b"\r\n\r\n"
 _NEEDS_LENGTH = "411 Length Required"
 _LAST_WORDS = ("Connection: close", "Content-Length: 0")
@@ -69,6 +74,8 @@ class Inbox:
         self.since = time.monotonic()
         self.refusal = ""
         """The status with which the request is refused without looking at it further."""
+        self.path = ""
+        """What is asked for, without the query; empty while the head is not complete or cannot be read."""
         self.expects_go_ahead = False
         """Whether the client waits for a word before it sends the body."""
         self.left_out = False
@@ -122,6 +129,7 @@ class Inbox:
         except Exception:  # gunicorn's own, of several kinds
             self.left_out = True
             return 0
+        self.path = str(request.path)
         if not isinstance(request.body.reader, LengthReader):
             self.refusal = _NEEDS_LENGTH
             return 0
@@ -172,6 +180,7 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
         self._receiving: dict[ClientConnection, None] = {}  # oldest first
         self._untaken: dict[ClientConnection, float] = {}
         """Connections with a request to answer whose client has not taken the answer before, and since when."""
+        self._health_threads = ThreadPoolExecutor(_HEALTH_THREADS, thread_name_prefix="health")
 
     def accept(self, listener: socket) -> None:
         """Accept a connection and receive its first request."""
@@ -190,6 +199,12 @@ class ReceivingWorker(ThreadWorker):  # type: ignore[misc]
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self._receive(conn, known=conn.inbox.begin())
+
+    def enqueue_req(self, conn: ClientConnection) -> None:
+        """Give a request that is complete to a thread; as gunicorn does, but for questions about our health."""
+        threads = self._health_threads if conn.inbox.path == HEALTH else self.tpool
+        answered = threads.submit(self.handle, conn)
+        answered.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def finish_request(self, conn: ClientConnection, fs: Any) -> None:
         """As gunicorn does; a request that came together with the last one makes the socket not readable again."""
