@@ -21,7 +21,7 @@ from tests import databases
 from tests.lending import Lender
 from tests.mariadb import MariaDb, find_program, start_server
 
-pytest_plugins = ["tests.scratch", "tests.statements", "tests.tiers"]
+pytest_plugins = ["tests.scratch", "tests.sharing", "tests.statements", "tests.tiers"]
 
 SHARED_FACES = Path(__file__).parents[2] / "shared" / "faces"
 
