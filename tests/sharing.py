@@ -6,7 +6,7 @@ last, and the other workers would wait for it.
 
 import gc
 import os
-from collections import Counter
+from collections import defaultdict
 
 import pytest
 
@@ -31,7 +31,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first; the tests of a file stay together and in their order."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for item in items:
         seconds[_file(item)] += expected_seconds(item)
     items.sort(key=lambda item: (-seconds[_file(item)], _file(item)))

@@ -25,9 +25,12 @@ def pytest_configure() -> None:
         if engine._compiled_cache is not None:
             engine._compiled_cache = shared
 
-    sa.Engine.__init__ = begin_with_it  # type: ignore[method-assign]
-    DefaultDialect.__eq__ = lambda own, other: _kind(own) == _kind(other)  # type: ignore[method-assign,assignment]
-    DefaultDialect.__hash__ = lambda own: hash(type(own))  # type: ignore[method-assign,assignment]
+    for owner, name, put in (
+        (sa.Engine, "__init__", begin_with_it),
+        (DefaultDialect, "__eq__", lambda own, other: _kind(own) == _kind(other)),
+        (DefaultDialect, "__hash__", lambda own: hash(type(own))),
+    ):
+        setattr(owner, name, put)
 
 
 def _kind(dialect: Any) -> tuple[Any, ...]:

@@ -111,7 +111,7 @@ class Dashboard:
     settings: Settings
     sessions: sessionmaker[Session]
 
-    def cookie_of(self, lecturer: Account) -> dict[str, str]:
+    def cookie_of(self, lecturer: Account) -> Any:
         """What a browser has of somebody who signed in, made here: typing a password and looking on takes a second."""
         app = create_app(self.settings)
         cookie = Visitor(app).enter_as(lecturer).client.get_cookie(app.config["SESSION_COOKIE_NAME"])
