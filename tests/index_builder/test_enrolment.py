@@ -297,7 +297,7 @@ class OneFace:
         pass
 
 
-@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("count", [1_200, pytest.param(10_000, marks=pytest.mark.exhaustive)])
 def test_many_photos_with_one_bad_in_the_middle(
     photos: Path, face_engine: ReferenceEngine, tmp_path: Path, count: int
 ) -> None:
