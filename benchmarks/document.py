@@ -1,4 +1,4 @@
-"""`python -m benchmarks.document`: put the tables of the benchmarks' results.json into docs/performance.md."""
+"""`python -m benchmarks.document`: put the tables of the benchmarks' results.json into the documents."""
 
 import json
 from collections.abc import Callable
@@ -9,17 +9,26 @@ from benchmarks.flood.table import tables as flood_tables
 from benchmarks.matching.table import tables as matching_tables
 from benchmarks.presentation.table import tables as presentation_tables
 from benchmarks.register.table import tables as register_tables
+from benchmarks.scaling.table import tables as scaling_tables
 from benchmarks.service.table import tables as service_tables
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "performance.md"
+_DOCUMENTS = Path(__file__).parents[1] / "docs"
+_ELSEWHERE = {"scaling": "scaling.md"}
+"""Documents of those whose tables are not in performance.md."""
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "flood": flood_tables,
     "matching": matching_tables,
     "presentation": presentation_tables,
     "register": register_tables,
+    "scaling": scaling_tables,
     "service": service_tables,
 }
 """What is made of each benchmark's results."""
+
+
+def document_of(name: str) -> Path:
+    """Where a benchmark's tables stand."""
+    return _DOCUMENTS / _ELSEWHERE.get(name, "performance.md")
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -50,14 +59,14 @@ def filled(text: str, name: str, results: dict[str, Any]) -> str:
 
 def main() -> None:
     """Replace what stands between the marks."""
-    text = DOCUMENT.read_text(encoding="utf-8")
     for name in TABLES:
+        document = document_of(name)
         try:
-            text = filled(text, name, results_of(name))
+            text = filled(document.read_text(encoding="utf-8"), name, results_of(name))
         except ValueError as error:
-            raise SystemExit(f"{DOCUMENT}: {error}") from None
-    DOCUMENT.write_text(text, encoding="utf-8")
-    print(f"Filled: {DOCUMENT.name}")
+            raise SystemExit(f"{document}: {error}") from None
+        document.write_text(text, encoding="utf-8")
+        print(f"Filled: {document.name}, {name}")
 
 
 if __name__ == "__main__":

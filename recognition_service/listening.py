@@ -1,8 +1,11 @@
-"""Addresses to listen on, how many connections may be open, and the error of a server that cannot be set up."""
+"""Addresses to listen on, how many connections may be open, and how a server begins and ends that is none of gRPC's."""
 
 import ipaddress
 import resource
 import socket
+import threading
+from contextlib import suppress
+from socketserver import TCPServer
 
 import structlog
 
@@ -66,3 +69,18 @@ def allowed_connections(wanted: int) -> int:
     allowed = max(1, soft - _OTHER_FILES)
     log.warning("fewer_connections", allowed=allowed, wanted=wanted, advice=f"allow {needed} open files (ulimit -n)")
     return allowed
+
+
+def end_server(server: TCPServer, thread: threading.Thread) -> None:
+    """End a server that serves in a thread, at once.
+
+    By itself it looks twice a second whether it is to end. On Linux a listening socket that is shut down wakes whoever
+    waits for calls at it.
+    """
+    ending = threading.Thread(target=server.shutdown, name="server-ends")
+    ending.start()
+    with suppress(OSError):
+        server.socket.shutdown(socket.SHUT_RDWR)
+    ending.join()
+    server.server_close()
+    thread.join()

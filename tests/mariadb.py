@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pymysql
 
@@ -50,12 +51,13 @@ class MariaDb:
         """The address of one of its databases, over TCP."""
         return f"mysql+pymysql://attendance:{self.password}@{self.host}:{self.port}/{database}"
 
+    def connect(self) -> "pymysql.Connection[Any]":
+        """A connection of its administrator; closed at the end of a `with`."""
+        return pymysql.connect(host=self.host, port=self.port, user="attendance", password=self.password)
+
     def execute(self, *statements: str) -> None:
         """Run statements as its administrator."""
-        with (
-            pymysql.connect(host=self.host, port=self.port, user="attendance", password=self.password) as connection,
-            connection.cursor() as cursor,
-        ):
+        with self.connect() as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
 

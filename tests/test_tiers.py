@@ -55,6 +55,11 @@ def test_what_the_product_starts_unseen_fails_in_a_quick_test(request: pytest.Fi
         free_port(0)
 
 
+def test_what_lies_beside_the_repository_is_extra(request: pytest.FixtureRequest) -> None:
+    extra = [item for item in request.session.items if "shared_faces" in getattr(item, "fixturenames", ())]
+    assert all(item.get_closest_marker("exhaustive") for item in extra)
+
+
 @pytest.mark.real
 def test_a_test_so_marked_is_not_quick(request: pytest.FixtureRequest) -> None:
     assert not request.node.get_closest_marker("quick")

@@ -37,6 +37,9 @@ _LONG_S = 20.0
 _FOLDERS = ("tests/deploy/", "tests/faults/", "tests/system/")
 """Here everything is real."""
 
+_BESIDE = "shared_faces"
+"""The fixture that gives further faces, or skips the test."""
+
 _watched: list[str] = []
 """The quick test that runs, if one does."""
 _over: dict[str, float] = {}
@@ -53,7 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark quick tests."""
+    """Mark quick tests, and those of what lies beside the repository: a fresh clone has nothing there."""
+    if _BESIDE in getattr(item, "fixturenames", ()):
+        item.add_marker("exhaustive")
     if isinstance(item, pytest.Function) and not is_real(item):
         item.add_marker("quick")
 

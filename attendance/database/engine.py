@@ -1,22 +1,17 @@
 """Connections to the database, and bringing its schema up to date."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.script.revision import RevisionError
-from alembic.util.exc import CommandError
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from attendance.database.audit.protection import protect_log
+from attendance.database.migrations.revisions import known_revisions
 from attendance.errors import AttendanceError
 from attendance.private_files import close_to_others, make_private_file, make_private_folder
 from attendance.settings.attendance import AttendanceSettings
@@ -32,6 +27,7 @@ _ACCESS_DENIED = 1045
 """https://mariadb.com/kb/en/mariadb-error-code-reference/, ER_ACCESS_DENIED_ERROR"""
 _RULES = "rules of attendance"
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 BEGIN_MODE = "sqlite_begin"
 """The execution option that says how SQLite begins a transaction: DEFERRED or IMMEDIATE."""
 
@@ -169,7 +165,7 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
         DatabaseError: the database cannot be reached, or it or this version does not know the revision.
     """
     make_database_file(engine)
-    _migrate(engine, lambda config: command.upgrade(config, revision))
+    _migrate(engine, "upgrade", revision)
     protect_log(engine)
 
 
@@ -188,7 +184,7 @@ def downgrade(engine: sa.Engine, revision: str, *, lossy: bool = False) -> None:
     losses = losses_of_downgrade(engine, revision)
     if losses and not lossy:
         raise LossyDowngradeError("the schema before has no place for: " + "; ".join(losses))
-    _migrate(engine, lambda config: command.downgrade(config, revision))
+    _migrate(engine, "downgrade", revision)
 
 
 def losses_of_downgrade(engine: sa.Engine, revision: str) -> list[str]:
@@ -200,6 +196,9 @@ def losses_of_downgrade(engine: sa.Engine, revision: str) -> list[str]:
     Raises:
         DatabaseError: the database cannot be reached, or it or this version does not know the revision.
     """
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - programs that migrate nothing start without it
+    from alembic.script.revision import RevisionError  # noqa: PLC0415
+
     current = current_revision(engine)
     if current is None:
         return []
@@ -226,17 +225,21 @@ def current_revision(engine: sa.Engine) -> str | None:
         return None
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            if not sa.inspect(connection).has_table(_VERSION.name):
+                return None
+            revision: str | None = connection.scalar(sa.select(_VERSION.c.version_num))
+            return revision
     except sa.exc.DBAPIError as error:
         raise DatabaseError(_unreachable(engine, error)) from None
 
 
 def newest_revision() -> str:
     """The revision that this version of the product needs."""
-    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    if head is None:
-        raise DatabaseError("this installation holds no migrations")
-    return head
+    known = known_revisions(_MIGRATIONS)
+    newest = known.keys() - known.values()
+    if len(newest) != 1:
+        raise DatabaseError(f"this installation's migrations have {len(newest)} ends: {', '.join(sorted(newest))}")
+    return newest.pop()
 
 
 def require_current_schema(engine: sa.Engine) -> None:
@@ -248,7 +251,7 @@ def require_current_schema(engine: sa.Engine) -> None:
     current, newest = current_revision(engine), newest_revision()
     if current is None:
         raise DatabaseError(f"the database {shown(engine)} has no tables yet: run `attendance db upgrade`")
-    if current not in {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}:
+    if current not in known_revisions(_MIGRATIONS):
         raise DatabaseError(
             f"the schema of the database {shown(engine)} is {current}, which this version does not know: install the "
             "version that made it"
@@ -307,13 +310,17 @@ def _mysql(address: sa.URL, pool_size: int, patience_s: float | None) -> sa.Engi
     )
 
 
-def _migrate(engine: sa.Engine, work: Callable[[Config], None]) -> None:
+def _migrate(engine: sa.Engine, way: str, revision: str) -> None:
+    from alembic import command  # noqa: PLC0415 - programs that migrate nothing start without it
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     try:
         with engine.connect() as connection, _foreign_keys_off(connection):
             config.attributes["connection"] = connection
-            work(config)
+            getattr(command, way)(config, revision)
     except sa.exc.DBAPIError as error:
         raise DatabaseError(_unreachable(engine, error)) from None
     except CommandError as error:

@@ -27,7 +27,7 @@ from attendance.settings.listening import warn_of_plain_text
 from recognition_service.aiming.errors import STATUS_OF, AimingError
 from recognition_service.aiming.shots import told
 from recognition_service.aiming.views import AimingViews
-from recognition_service.listening import ServerSetupError, address_for_others, checked_address
+from recognition_service.listening import ServerSetupError, address_for_others, checked_address, end_server
 
 OFF = "off"
 
@@ -84,7 +84,7 @@ class AimingServer:
             ) from None
         bound = self._server.server_port
         self.address = self._address or address_for_others(f"{host}:{bound}")
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="aiming", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="aiming", daemon=True)
         self._thread.start()
         warn_of_plain_text(
             self._listen,
@@ -99,9 +99,7 @@ class AimingServer:
         if self._server is None:
             return
         self.address = None
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        end_server(self._server, self._thread)
         self._server = None
 
 

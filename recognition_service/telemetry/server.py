@@ -6,7 +6,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from attendance.settings.listening import warn_of_plain_text
-from recognition_service.listening import ServerSetupError, checked_address
+from recognition_service.listening import ServerSetupError, checked_address, end_server
 from recognition_service.telemetry.metrics import Metrics
 
 OFF = "off"
@@ -61,6 +61,4 @@ class MetricsServer:
         if self.port is None:
             return
         self.port = None
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        end_server(self._server, self._thread)

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
 
 from accuracy.calibration.calibrating import calibrate
@@ -22,6 +21,7 @@ from index_builder.photos.judging import make_thumbnail
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from index_builder.report_page import write_report
 from tests.accuracy.evaluation.test_report import planted
+from tests.axe import WCAG, violations
 
 UTC = ZoneInfo("UTC")
 TOO_FEW = "There are too few people for a detection error trade-off"
@@ -66,14 +66,20 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_a_report_is_accessible(browser: Browser, pages: dict[str, Path], name: str, scheme: str) -> None:
     page = browser.new_page(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"file://{pages[name]}")
-    kinds = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": kinds}})
-    report = [f"{v['id']}: {[node['target'] for node in v['nodes']]}" for v in found.response["violations"]]
-    assert report == []
+    assert violations(page, *WCAG, "best-practice") == []
     assert page.locator("h1").count() == 1
     page.keyboard.press("Tab")
     if page.evaluate("document.activeElement !== document.body"):
         assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
+    page.close()
+
+
+def test_what_is_wrong_with_a_page_is_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content("<html lang='en'><title>A page</title><main><h1>A page</h1><img src='data:,'></main>")
+    (found,) = violations(page, *WCAG)
+    assert found.startswith("image-alt: ")
+    assert "img" in found
     page.close()
 
 

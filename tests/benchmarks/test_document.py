@@ -1,11 +1,11 @@
 import pytest
 
-from benchmarks.document import DOCUMENT, TABLES, filled, marks, results_of
+from benchmarks.document import TABLES, document_of, filled, marks, results_of
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_document_holds_what_was_measured_last(name: str) -> None:
-    text = DOCUMENT.read_text("utf-8")
+    text = document_of(name).read_text("utf-8")
     assert filled(text, name, results_of(name)) == text, "run `python -m benchmarks.document`"
     assert [text.count(mark) for mark in marks(name)] == [1, 1]
 

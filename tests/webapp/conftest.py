@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
+from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.routing import Rule
@@ -17,7 +16,8 @@ from werkzeug.routing import Rule
 from attendance.database.engine import create_database_engine, session_factory
 from attendance.database.models import Account, Role
 from attendance.settings import Settings
-from tests.factories import PASSWORD, make_lecturer
+from tests.axe import WCAG, violations
+from tests.factories import make_lecturer
 from tests.webapp.running import environ_for, running_dashboard
 from tests.webapp.screens import CHROMIUM_OPTIONS, WIDE, wait_until_drawn
 from tests.webapp.visiting import Site, Visitor, make_settings
@@ -28,12 +28,24 @@ _PATIENCE_MS = 30_000
 """For a page on a machine that is busy with other tests."""
 
 
+class _Compiled(BytecodeCache):
+    """Templates as they were compiled first."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._known.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key, bucket.checksum] = bucket.code
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _templates_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _templates_compiled_once() -> Iterator[None]:
     """Every test makes its dashboard anew; compiling the templates for each took more time than most tests."""
     with pytest.MonkeyPatch.context() as patch:
-        cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
-        patch.setattr(Flask, "jinja_options", {"bytecode_cache": cache})
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": _Compiled()})
         yield
 
 
@@ -99,6 +111,14 @@ class Dashboard:
     settings: Settings
     sessions: sessionmaker[Session]
 
+    def cookie_of(self, lecturer: Account) -> Any:
+        """What a browser has of somebody who signed in, made here: typing a password and looking on takes a second."""
+        app = create_app(self.settings)
+        cookie = Visitor(app).enter_as(lecturer).client.get_cookie(app.config["SESSION_COOKIE_NAME"])
+        sessions_of(app).kw["bind"].dispose()
+        assert cookie is not None
+        return {"name": cookie.key, "value": cookie.value, "url": self.address}
+
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Dashboard]:
@@ -131,16 +151,12 @@ def open_page(browser: Browser, dashboard: Dashboard) -> Iterator[Callable[..., 
     def open_(lecturer: Account | None, path: str = "/", *, size: Any = None, **context: Any) -> Page:
         made = browser.new_context(viewport=size or WIDE, base_url=dashboard.address, **context)
         contexts.append(made)
+        if lecturer is not None:
+            made.add_cookies([dashboard.cookie_of(lecturer)])
         page = made.new_page()
         page.set_default_timeout(_PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: _note(complaints, message))
-        if lecturer is not None:
-            page.goto("/signin")
-            page.fill("#email", lecturer.email)
-            page.fill("#password", PASSWORD)
-            page.click("main button[type=submit]")
-            page.wait_for_url("**/")
         page.goto(path)
         return page
 
@@ -164,12 +180,7 @@ def assert_accessible() -> Callable[[Page], None]:
         # Colours in the middle of a transition are no colours of the page.
         page.emulate_media(reduced_motion="reduce")
         wait_until_drawn(page)
-        options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
-        found = Axe().run(page, options=options)
-        report = [
-            f"{v['id']}: {v['help']}: {[node['target'] for node in v['nodes']]}" for v in found.response["violations"]
-        ]
-        assert report == [], page.url
+        assert violations(page, *WCAG) == [], page.url
         assert "<" not in page.title(), f"{page.url}: markup in the title {page.title()}"
         if page.evaluate("matchMedia('print').matches"):
             return  # paper has a width of its own, which other tests look at

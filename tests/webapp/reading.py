@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from html.parser import HTMLParser
 
 _UNSEEN = frozenset({"script", "style", "template"})
@@ -54,18 +54,22 @@ def untranslated(html: str, data: Collection[str]) -> list[str]:
     """
     reader = _Reader()
     reader.feed(html)
-    known = sorted((value for value in data if value), key=len, reverse=True)
-    pattern = re.compile("|".join(re.escape(value) for value in known)) if known else re.compile(r"(?!)")
     texts = ["".join(reader.pieces), *reader.spoken]
-    return [text for each in texts for text in _outside(pattern.sub(" ", each))]
+    return [text for each in texts for text in _outside(each, data)]
 
 
-def _outside(text: str) -> Iterator[str]:
-    """What stands outside the brackets and has a word of two letters or more."""
+def _without(text: str, data: Iterable[str]) -> str:
+    """The text without these values, the longer ones first; only those that are in it make the pattern."""
+    known = sorted((value for value in data if value and value in text), key=len, reverse=True)
+    return re.sub("|".join(re.escape(value) for value in known), " ", text) if known else text
+
+
+def _outside(text: str, data: Collection[str]) -> Iterator[str]:
+    """What stands outside the brackets, is no data, and has a word of two letters or more."""
     depth, kept = 0, []
-    for letter in text:
+    for letter in _without(text, (value for value in data if "[" in value or "]" in value)):
         depth += (letter == "[") - (letter == "]")
         kept.append("\n" if depth > 0 or letter == "]" else letter)
-    for part in re.split(r"\n+", _ADDRESS.sub(" ", "".join(kept))):
+    for part in re.split(r"\n+", _ADDRESS.sub(" ", _without("".join(kept), data))):
         if _LETTER.search(part):
             yield " ".join(part.split())

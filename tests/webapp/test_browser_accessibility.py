@@ -108,20 +108,15 @@ def campus(dashboard):
 @pytest.mark.parametrize(
     ("size", "scheme"), [(WIDE, "light"), (NARROW, "light"), (WIDE, "dark")], ids=["wide", "narrow", "dark"]
 )
-def test_every_page(campus, open_page, assert_accessible, size, scheme):
-    lesson, newcomer, pages = campus
+def test_the_sign_in_the_menu_and_a_correction(campus, open_page, assert_accessible, size, scheme):
+    lesson, newcomer, _ = campus
     page = open_page(None, "/signin", size=size, color_scheme=scheme)
     assert_accessible(page)
     page.get_by_label("E-mail address").fill(lesson.lecturer.email)
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     assert_accessible(page)
-    page = open_page(lesson.lecturer, size=size, color_scheme=scheme)
-    # What dark colours change is on every third page already.
-    for path in pages[:: 3 if scheme == "dark" else 1]:
-        page.goto(path)
-        assert_accessible(page)
-    page.goto(f"/sessions/{lesson.session.id}")
+    page = open_page(lesson.lecturer, f"/sessions/{lesson.session.id}", size=size, color_scheme=scheme)
     page.locator("[data-menu] summary").click()
     assert_accessible(page)
     page.locator("[data-menu] summary").click()
@@ -136,6 +131,25 @@ def test_every_page(campus, open_page, assert_accessible, size, scheme):
     assert_accessible(page)
     page = open_page(newcomer, size=size, color_scheme=scheme)
     for path in ("/", "/records"):
+        page.goto(path)
+        assert_accessible(page)
+
+
+def test_every_page(campus, open_page, assert_accessible):
+    lesson, _, pages = campus
+    page = open_page(lesson.lecturer)
+    for path in pages:
+        page.goto(path)
+        for size in (WIDE, NARROW):
+            page.set_viewport_size(size)
+            assert_accessible(page)
+
+
+def test_every_third_page_in_the_dark(campus, open_page, assert_accessible):
+    """What dark colours change is on every third page already."""
+    lesson, _, pages = campus
+    page = open_page(lesson.lecturer, color_scheme="dark")
+    for path in pages[::3]:
         page.goto(path)
         assert_accessible(page)
 

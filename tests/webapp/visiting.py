@@ -65,6 +65,29 @@ class Visitor:
         raise AssertionError("no form")
 
 
+@dataclass(frozen=True)
+class Entered:
+    """Somebody's browser as it was when they had come in: each request is made from there, whatever others did."""
+
+    app: Flask
+    session: str
+    token: str
+    """That its forms carry."""
+
+    @classmethod
+    def of(cls, visitor: Visitor) -> "Entered":
+        """As the visitor's is now."""
+        app, token = visitor.client.application, visitor.token()
+        cookie = visitor.client.get_cookie(app.config["SESSION_COOKIE_NAME"])
+        return cls(app, "" if cookie is None else cookie.value, token)
+
+    def client(self) -> FlaskClient:
+        """The browser."""
+        client = self.app.test_client()
+        client.set_cookie(self.app.config["SESSION_COOKIE_NAME"], self.session)
+        return client
+
+
 def plain(html: str) -> str:
     """What a page says, without markup."""
     html = re.sub(r"(?s)<(script|style|head)\b.*?</\1>", " ", html)

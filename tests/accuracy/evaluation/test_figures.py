@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from accuracy.evaluation import searching
 from accuracy.evaluation.decisions import Rule, SearchOutcome, decide, with_own
 from accuracy.evaluation.figures import Evaluation, evaluate
 from accuracy.evaluation.searching import Sample, search
@@ -212,10 +213,14 @@ def test_no_error_at_all_is_not_certainty() -> None:
     assert [wrong.low, wrong.high] == pytest.approx([0, 0.1684], abs=1e-4)
 
 
-def test_many_people_are_compared_in_part() -> None:
-    draw = np.random.default_rng(2)
-    people = {f"p{place}": draw.normal(size=(1, 3)).astype(np.float32) for place in range(1500)}
-    probes = [at(f"p{place}", *draw.normal(size=3)) for place in range(1000)]
+@pytest.mark.parametrize(
+    "most", [4_000, pytest.param(searching.MOST_COMPARISONS, marks=pytest.mark.exhaustive)], ids=["few", "as it is"]
+)
+def test_many_people_are_compared_in_part(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(searching, "MOST_COMPARISONS", most)
+    draw, times = np.random.default_rng(2), round((most / 4_000) ** 0.5)
+    people = {f"p{place}": draw.normal(size=(1, 3)).astype(np.float32) for place in range(150 * times)}
+    probes = [at(f"p{place}", *draw.normal(size=3)) for place in range(100 * times)]
     searches = search(gallery_of(people), probes)
-    assert 300_000 < len(searches.comparisons) <= 400_000
+    assert 0.75 * most < len(searches.comparisons) <= most
     assert len(searches.comparison_people) == len(searches.comparisons)

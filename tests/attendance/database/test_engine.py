@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 
 from attendance import database
@@ -33,6 +34,7 @@ from attendance.database.entries import (
     history_of,
     take_out_entries,
 )
+from attendance.database.migrations.revisions import known_revisions
 from attendance.database.models import (
     Attendance,
     AttendanceChange,
@@ -69,6 +71,21 @@ def test_down_and_up_again(engine: sa.Engine) -> None:
     assert set(sa.inspect(engine).get_table_names()) <= {"alembic_version"}
     upgrade(engine)
     require_current_schema(engine)
+
+
+def test_the_revisions_that_the_files_name_are_those_that_alembic_finds() -> None:
+    scripts = ScriptDirectory(str(Path(database.__file__).with_name("migrations")))
+    assert newest_revision() == scripts.get_current_head()
+    assert known_revisions(Path(scripts.dir)) == {one.revision: one.down_revision for one in scripts.walk_revisions()}
+
+
+def test_migrations_that_part_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add_migration(tmp_path, monkeypatch, batch="class_session")
+    later = tmp_path / "migrations" / "versions" / "later.py"
+    other = later.read_text().replace('revision = "later"', 'revision = "other"', 1)
+    later.with_name("other.py").write_text(other)
+    with pytest.raises(DatabaseError, match="have 2 ends: later, other"):
+        newest_revision()
 
 
 def test_upgrade_of_a_current_database_keeps_its_rows(db: Session, engine: sa.Engine) -> None:

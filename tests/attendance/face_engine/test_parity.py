@@ -22,8 +22,12 @@ DEMO = [
     "astronaut.png", "biden.jpg", "obama.jpg", "obama2.jpg", "obama3.jpg", "obama_partial_face.jpg",
     "obama_partial_face2.jpg", "t1.jpg", "Tom_Hanks_54745.png",
 ]  # fmt: skip
-EXTRA = sorted(str(path.relative_to(SHARED)) for path in SHARED.glob("*/**/*.*g"))
-CLIP_FRAMES = (0, 90, 120, 180, 240) if SHARED.is_dir() else ()
+CLIP_FRAMES = (0, 90, 120, 180, 240)
+BESIDE = [
+    *sorted(str(path.relative_to(SHARED)) for path in SHARED.glob("*/**/*.*g")),
+    *(f"frame{number}" for number in CLIP_FRAMES),
+]
+beside = pytest.mark.skipif(not SHARED.is_dir(), reason="no folder of further faces beside the repository")
 # dlib takes three microseconds a pixel, and four times that with upsampling: pictures are scaled to so many pixels.
 PIXELS = {0: 160_000, 1: 60_000}
 CROWD_PIXELS = {0: 1_200_000, 1: 300_000}
@@ -60,29 +64,36 @@ def dlib_engine() -> Iterator[ReferenceEngine]:
 
 
 @pytest.fixture(scope="session")
-def asked(dlib_engine: ReferenceEngine, pictures: Path) -> Callable[[int], dict[str, Case]]:
-    """dlib's answers by upsampling, asked for once: pytest makes a fixture of many parameters again and again."""
+def asked(dlib_engine: ReferenceEngine, pictures: Path) -> Callable[[str, int], Case]:
+    """dlib's answers, asked for once: pytest makes a fixture of many parameters again and again."""
 
     @cache
-    def ask(upsample: int) -> dict[str, Case]:
-        answers: dict[str, Case] = {}
-        seen: list[Image] = []
-        for name in [*DEMO, *EXTRA, *(f"frame{number}" for number in CLIP_FRAMES)]:
-            image = load(name, pictures, upsample)
-            if any(np.array_equal(image, other) for other in seen):
-                continue
-            seen.append(image)
-            answers[name] = Case(image, upsample, find_faces(dlib_engine, [image], upsample=upsample)[0])
-        assert sum(len(case.faces) for case in answers.values()) >= 6
-        return answers
+    def ask(name: str, upsample: int) -> Case:
+        image = load(name, pictures, upsample)
+        return Case(image, upsample, find_faces(dlib_engine, [image], upsample=upsample)[0])
 
     return ask
 
 
-@pytest.fixture(scope="session", params=[0, 1], ids=["upsample0", "upsample1"])
-def cases(request: pytest.FixtureRequest, asked: Callable[[int], dict[str, Case]]) -> dict[str, Case]:
-    """The pictures with dlib's answers, for every precision's test."""
-    return asked(request.param)
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param((DEMO, 0), id="upsample0"),
+        pytest.param((DEMO, 1), id="upsample1"),
+        pytest.param(([*DEMO, *BESIDE], 0), id="all-upsample0", marks=[pytest.mark.exhaustive, beside]),
+        pytest.param(([*DEMO, *BESIDE], 1), id="all-upsample1", marks=[pytest.mark.exhaustive, beside]),
+    ],
+)
+def cases(request: pytest.FixtureRequest, asked: Callable[[str, int], Case]) -> dict[str, Case]:
+    """The pictures with dlib's answers, for every precision's test; those beside the repository are many."""
+    names, upsample = request.param
+    answers: dict[str, Case] = {}
+    for name in names:
+        case = asked(name, upsample)
+        if not any(np.array_equal(case.image, other.image) for other in answers.values()):
+            answers[name] = case
+    assert sum(len(case.faces) for case in answers.values()) >= 6
+    return answers
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -146,8 +147,8 @@ def test_a_model_of_ones_own_needs_a_threshold() -> None:
 def test_no_distance_stands_outside_the_table() -> None:
     found = [
         f"{path}:{line}: {name} = {value}"
-        for path, tree in _sources()
-        for name, value, line in _named_numbers(tree)
+        for path, named, _ in _sources()
+        for name, value, line in named
         if any(part in name.lower() for part in SUSPICIOUS) and (path, name) not in NO_DISTANCES
     ]
     assert not found, "distances belong into attendance/settings/families.py:\n" + "\n".join(found)
@@ -155,11 +156,10 @@ def test_no_distance_stands_outside_the_table() -> None:
 
 def test_no_value_of_the_table_stands_anywhere_else() -> None:
     found = [
-        f"{path}:{node.lineno}: {node.value}"
-        for path, tree in _sources()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and type(node.value) is float and node.value in VALUES
-        if (path, node.value) not in OTHER_VALUES
+        f"{path}:{line}: {value}"
+        for path, _, constants in _sources()
+        for value, line in constants
+        if type(value) is float and value in VALUES and (path, value) not in OTHER_VALUES
     ]
     assert not found, "a distance, or a number to be explained in OTHER_VALUES:\n" + "\n".join(found)
 
@@ -183,10 +183,8 @@ def test_a_distance_outside_the_table_would_be_seen(line: str) -> None:
 
 
 def test_what_is_excused_is_still_there() -> None:
-    named = {(path, name) for path, tree in _sources() for name, _, _ in _named_numbers(tree)}
-    values = {
-        (path, node.value) for path, tree in _sources() for node in ast.walk(tree) if isinstance(node, ast.Constant)
-    }
+    named = {(path, name) for path, names, _ in _sources() for name, _, _ in names}
+    values = {(path, value) for path, _, constants in _sources() for value, _ in constants}
     assert named >= NO_DISTANCES.keys()
     assert values >= OTHER_VALUES.keys()
 
@@ -195,11 +193,20 @@ def test_every_built_in_family_is_one_row() -> None:
     assert {family: numbers.family for family, numbers in BUILT_IN.items()} == {family: family for family in BUILT_IN}
 
 
-def _sources() -> Iterator[tuple[str, ast.Module]]:
-    for room in PRODUCT:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            if path != TABLE:
-                yield str(path.relative_to(ROOT)), ast.parse(path.read_text("utf-8"))
+Named = tuple[tuple[str, float, int], ...]
+Constants = tuple[tuple[float, int], ...]
+
+
+@cache
+def _sources() -> tuple[tuple[str, Named, Constants], ...]:
+    """Of each file the numbers that have a name, and all numbers, with their lines."""
+    found = []
+    for path in (path for room in PRODUCT for path in sorted((ROOT / room).rglob("*.py")) if path != TABLE):
+        tree = ast.parse(path.read_text("utf-8"))
+        constants = ((node.value, node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        numbers = tuple((value, line) for value, line in constants if isinstance(value, int | float))
+        found.append((str(path.relative_to(ROOT)), tuple(_named_numbers(tree)), numbers))
+    return tuple(found)
 
 
 def _named_numbers(tree: ast.Module) -> Iterator[tuple[str, float, int]]:

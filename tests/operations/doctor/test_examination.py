@@ -23,6 +23,8 @@ from attendance.database.engine import create_database_engine, downgrade
 from attendance.database.models import Camera, ClassSession, Course, Role, Room, Student
 from attendance.database.register import Sighting
 from attendance.database.upkeep.backup import backups_in
+from attendance.face_engine.factory import create_engine
+from attendance.face_engine.interface import FaceEngine
 from attendance.gallery.publishing import build_index
 from attendance.gallery.store import Store
 from attendance.settings.families import traits_of
@@ -37,9 +39,28 @@ NOW = datetime.now(UTC)
 Doctor = Callable[[], Result]
 
 
+@pytest.fixture(scope="module")
+def load_once() -> Iterator[Callable[..., FaceEngine]]:
+    """`create_engine`, which loads an engine when it is first asked for and goes on with it; that takes a second."""
+    loaded: dict[str, FaceEngine] = {}
+    with pytest.MonkeyPatch.context() as patch:
+
+        def load(**arguments: Any) -> FaceEngine:
+            key = repr(sorted(arguments.items()))
+            if key not in loaded:
+                loaded[key] = create_engine(**arguments)
+                patch.setattr(loaded[key], "close", lambda: None)
+            return loaded[key]
+
+        yield load
+    for engine in loaded.values():
+        engine.close()
+
+
 @pytest.fixture
-def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_once: Callable[..., FaceEngine]) -> Iterator[Doctor]:
     """Examines a healthy installation in `tmp_path`, which a test breaks first."""
+    monkeypatch.setattr("attendance.models_in_use.create_engine", load_once)
     data = tmp_path / "data"
     monkeypatch.setenv("ATTENDANCE_DATA_DIRECTORY", str(data))
     engine = create_database_engine(f"sqlite:///{data / 'attendance.db'}")

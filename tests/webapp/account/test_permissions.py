@@ -14,7 +14,7 @@ from attendance.database.models import Account, Course, Role
 from attendance.settings import Settings
 from tests.factories import make_lecturer
 from tests.webapp.addresses import Address, addresses, furnish
-from tests.webapp.visiting import WITH_MAIL, Site, Visitor, make_settings
+from tests.webapp.visiting import WITH_MAIL, Entered, Site, make_settings
 from webapp.account.permissions import PERMISSIONS, Access, Permission
 
 
@@ -72,10 +72,10 @@ def expected(address: Address, role: Role | None, *, here: bool) -> Answer:
     return Answer.ALLOWED if need in held or need is Permission.READ else Answer.REFUSED
 
 
-def ask(visitor: Visitor, address: Address) -> Answer:
+def ask(entered: Entered, address: Address) -> Answer:
     """What the dashboard says; forms are sent with their token and nothing else."""
-    data = {"csrf_token": visitor.token()} if address.method == "POST" else None
-    answer = visitor.client.open(address.path, method=address.method, data=data)
+    data = {"csrf_token": entered.token} if address.method == "POST" else None
+    answer = entered.client().open(address.path, method=address.method, data=data)
     if answer.status_code == 302 and answer.headers["Location"].partition("?")[0] in ("/signin", "/me/signin"):
         return Answer.ALLOWED if "Clear-Site-Data" in answer.headers else Answer.SIGN_IN  # signing out leads there too
     assert answer.status_code < 500, (address, answer.status_code)
@@ -121,15 +121,16 @@ def as_it_was(site_settings: Any) -> Callable[[], None]:
 def test_every_view_says_what_it_needs_and_no_role_opens_more(
     site: Site, campus: Campus, as_it_was: Callable[[], None]
 ) -> None:
-    as_it_was()
     asked = 0
     for role, person in campus.people.items():
+        as_it_was()
+        browser = Entered.of(site.visitor(person))
         for here, values in ((True, campus.here), (False, campus.elsewhere)):
             for address in addresses(site, values):
                 if not (here or address.has_place) or (not here and address.need is Permission.ADMINISTER):
                     continue  # the same whichever course it is
                 wanted = expected(address, role, here=here)
-                got = ask(site.visitor(person), address)
+                got = ask(browser, address)
                 if wanted is Answer.ALLOWED and address.endpoint in NEVER_THERE:
                     assert got in (Answer.ALLOWED, Answer.MISSING), (role, address)
                 else:
@@ -137,13 +138,14 @@ def test_every_view_says_what_it_needs_and_no_role_opens_more(
                 asked += 1
                 if address.method == "POST" and wanted is Answer.ALLOWED:
                     as_it_was()
+                    browser = Entered.of(site.visitor(person))
     assert asked > 600
 
 
 def test_nobody_opens_what_wants_a_sign_in(site: Site, campus: Campus) -> None:
-    visitor = site.visitor()
+    stranger = Entered.of(site.visitor())
     for address in addresses(site, campus.here):
-        got, wanted = ask(visitor, address), Answer.SIGN_IN
+        got, wanted = ask(stranger, address), Answer.SIGN_IN
         if address.need is Access.ANYBODY:
             wanted = Answer.MISSING if address.endpoint in NEVER_THERE else Answer.ALLOWED
         if address.endpoint in AFTER_A_PASSWORD:

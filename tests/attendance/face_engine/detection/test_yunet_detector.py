@@ -79,18 +79,17 @@ def test_faces_near_the_limit_are_decided_in_float32(exact: Session, crowd: Imag
         assert (apart < 0.3 * (expected.boxes[:, 2] - expected.boxes[:, 0])).all()
 
 
-def test_bfloat16_finds_what_float32_finds(opencv_models: Path, exact: Session, pictures: Path) -> None:
+@pytest.mark.parametrize("scale", [0.3, *(pytest.param(scale, marks=pytest.mark.exhaustive) for scale in (0.7, 0.15))])
+def test_bfloat16_finds_what_float32_finds(opencv_models: Path, exact: Session, pictures: Path, scale: float) -> None:
     graph, _ = load_opencv_graph(opencv_models, "detector")
     runtime = start_runtime("openvino")
     coarse = runtime.load(graph, precision="bf16")
     for path in sorted(pictures.glob("*.*g")):
-        whole = decode_image(path.read_bytes(), max_pixels=16_000_000)
-        for scale in (0.7, 0.3, 0.15):
-            image = shrunk(whole, scale)
-            for limit in LIMITS:
-                (expected,) = YuNetDetector(exact, limit=limit).detect([image], 1.0)
-                (found,) = YuNetDetector(coarse, exact=exact, limit=limit).detect([image], 1.0)
-                assert len(found.scores) == len(expected.scores), (path.name, scale, limit)
+        image = shrunk(decode_image(path.read_bytes(), max_pixels=16_000_000), scale)
+        for limit in LIMITS:
+            (expected,) = YuNetDetector(exact, limit=limit).detect([image], 1.0)
+            (found,) = YuNetDetector(coarse, exact=exact, limit=limit).detect([image], 1.0)
+            assert len(found.scores) == len(expected.scores), (path.name, limit)
 
 
 def test_a_piece_of_a_frame_gives_the_scores_of_the_frame(exact: Session, crowd: Image) -> None:

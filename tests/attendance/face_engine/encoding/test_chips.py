@@ -1,6 +1,8 @@
 """Chips against dlib's `get_face_chip`."""
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import dlib
@@ -14,15 +16,26 @@ from attendance.face_engine.interface import Image
 from attendance.face_engine.models.weights import LANDMARKS, weights_file
 
 
+@cache
+def found_by_dlib(path: Path) -> tuple[Image, list[Any]]:
+    """A picture and its faces."""
+    image = decode_image(path.read_bytes(), max_pixels=16_000_000)
+    return image, list(dlib.get_frontal_face_detector()(image))
+
+
+@cache
+def landmarks_of_dlib() -> Any:
+    return dlib.shape_predictor(str(weights_file(LANDMARKS)))
+
+
 @pytest.mark.parametrize("name", ["t1.jpg", "obama2.jpg", "obama_partial_face.jpg"])
 @pytest.mark.parametrize("scale", [0.1, 0.4, 1.0, 2.3, 4.0])
 @pytest.mark.parametrize("side", [150, 96])
 def test_they_are_those_of_dlib(name: str, scale: float, side: int, pictures: Path) -> None:
-    image = decode_image((pictures / name).read_bytes(), max_pixels=16_000_000)
-    faces = dlib.get_frontal_face_detector()(image)
+    image, faces = found_by_dlib(pictures / name)
     assert faces
     image = np.ascontiguousarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-    predictor = dlib.shape_predictor(str(weights_file(LANDMARKS)))
+    predictor = landmarks_of_dlib()
     edges: list[tuple[float, ...]] = [(face.left(), face.top(), face.right(), face.bottom()) for face in faces]
     width = image.shape[1]
     # Beside the faces: over the picture's edges, outside it, and of a single pixel.

@@ -1,0 +1,102 @@
+"""Which stage of a machine ends first, as cameras are added."""
+
+import math
+from dataclasses import dataclass
+
+from benchmarks.scaling.measured import FrameCosts
+
+FREE = 1 / 3
+"""Share of every capacity that is left free: lectures begin on the hour."""
+GIGABIT = 1e9
+_TLS_CORES_A_GIGABIT = 2.0
+"""Of nginx, without hardware for it."""
+_STUDENTS = 60
+"""In a room."""
+_ENTER_S = 600.0
+"""They are confirmed within so many seconds, and each is a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraKind:
+    """A camera, and what it sees."""
+
+    name: str
+    size: str
+    """Of its frames, see `measured.SIZES`."""
+    rate: float
+    """Frames a second."""
+    faces: float
+    """Faces in a frame that are encoded."""
+    frame_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is bought."""
+
+    name: str
+    cores: int
+    gigabits: float
+    gpu: bool = False
+
+
+MACHINES = (
+    Machine("2 cores", 2, 1),
+    Machine("16 cores", 16, 10),
+    Machine("64 cores", 64, 10),
+    Machine("16 cores and a GPU", 16, 10, gpu=True),
+    Machine("64 cores and GPUs", 64, 25, gpu=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Cameras of one kind that each stage of a machine takes, a third left free."""
+
+    processor: float
+    """All stages together, on its cores; without the face engine where a GPU does its work."""
+    network: float
+    database: float
+    interpreter: float
+    """What Python does in one service process: more processes take more."""
+    largest_stage: str
+    """On the processor."""
+
+    @property
+    def cameras(self) -> int:
+        """That the machine takes."""
+        return math.floor(min(self.processor, self.network, self.database))
+
+    @property
+    def processes(self) -> int:
+        """Service processes that take so many."""
+        return max(1, math.ceil(self.cameras / self.interpreter))
+
+    @property
+    def ends_first(self) -> str:
+        """What a further camera would need more of."""
+        by = {"network": self.network, "database": self.database, f"processor: {self.largest_stage}": self.processor}
+        return min(by, key=lambda name: by[name])
+
+
+def limits(costs: FrameCosts, machine: Machine, kind: CameraKind, *, rows_a_second: float) -> Limits:
+    """What each stage takes.
+
+    Args:
+        costs: of a frame of that kind.
+        machine: on which everything but the database runs.
+        kind: of all cameras.
+        rows_a_second: that the database takes.
+    """
+    usable = (1 - FREE) * machine.cores
+    tls_s = kind.frame_bytes * 8 / GIGABIT * _TLS_CORES_A_GIGABIT
+    on_cores = {"decoding": costs.decode_s, "Python": costs.rest_s, "TLS": tls_s}
+    if not machine.gpu:
+        on_cores |= {"search": costs.search_s, "encoding": kind.faces * costs.face_s}
+    return Limits(
+        processor=usable / (sum(on_cores.values()) * kind.rate),
+        network=(1 - FREE) * machine.gigabits * GIGABIT / (8 * kind.frame_bytes * kind.rate),
+        database=(1 - FREE) * rows_a_second * _ENTER_S / _STUDENTS,
+        interpreter=(1 - FREE) / (costs.rest_s * kind.rate) if costs.rest_s else math.inf,
+        largest_stage=max(on_cores, key=lambda name: on_cores[name]),
+    )

@@ -1,0 +1,129 @@
+"""How many cameras a machine takes, as tables for docs/scaling.md and the terminal."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.scaling.measured import FAMILIES, FrameCosts, frame_costs, read_results, rows_a_second
+from benchmarks.scaling.stages import MACHINES, CameraKind, Limits, Machine, limits
+from benchmarks.tables import markdown, measured_on
+
+_SETTLED = 0.1
+"""Share of the faces that are encoded once everybody is confirmed, where only what can change a decision is."""
+_FACES = 20
+_SEATS = CameraKind("seats, at the hour", "1080p", 0.2, _FACES, 400_000)
+_DOOR = CameraKind("at a door", "720p", 4, 2, 180_000)
+_SIZES_OF_A_CAMPUS = (10, 100, 1_000, 10_000)
+_MACHINE = Machine("16 cores", 16, 10)
+_ROWS_A_ROOM = 60
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Everything, in Markdown.
+
+    Args:
+        results: of `python -m benchmarks.scaling`; the others' are read.
+    """
+    jpeg = results["jpeg"]
+    every = {
+        (family, size): frame_costs(
+            family, size, engine=read_results(), service=read_results("service"),
+            decode_s_a_pixel=jpeg["decode_s_a_pixel"],
+        )
+        for family in FAMILIES
+        for size in ("720p", "1080p")
+    }  # fmt: skip
+    database = rows_a_second(read_results("register"))
+    return "\n\n".join([
+        f"{measured_on(results)}; the other figures are those of [performance.md](performance.md).",
+        _costs(every),
+        _kinds(every, database),
+        _machines(every["opencv", "1080p"], database),
+        _campus(every["opencv", "1080p"], database),
+        _hours(results["hours"]),
+    ])  # fmt: skip
+
+
+def _costs(every: dict[tuple[str, str], FrameCosts]) -> str:
+    rows = [["models", "frame", "decoding", "search", "each face", "Python", f"whole frame, {_FACES} faces"]]
+    rows += [
+        [family, size, *map(_ms, (one.decode_s, one.search_s, one.face_s, one.rest_s, one.frame_s(_FACES)))]
+        for (family, size), one in every.items()
+    ]
+    return "**One frame**, not doubled, milliseconds of one core:\n\n" + markdown(rows)
+
+
+def _kinds(every: dict[tuple[str, str], FrameCosts], database: float) -> str:
+    rows = [["camera", "models", "frames/s", "frame", "faces encoded", "cameras for two cores"]]
+    for kind in (_DOOR, _SEATS, _settled(_SEATS)):
+        for family in FAMILIES:
+            found = limits(every[family, kind.size], MACHINES[0], kind, rows_a_second=database)
+            rows.append([kind.name, family, f"{kind.rate:g}", kind.size, f"{kind.faces:g}", _cameras(found.cameras)])
+    return "**What two cores take**, a third left free:\n\n" + markdown(rows)
+
+
+def _machines(of_frame: FrameCosts, database: float) -> str:
+    rows = [["machine", "everybody is new", "ends first", "everybody is settled", "ends first", "service processes"]]
+    for machine in MACHINES:
+        new = limits(of_frame, machine, _SEATS, rows_a_second=database)
+        settled = limits(of_frame, machine, _settled(_SEATS), rows_a_second=database)
+        rows.append([
+            machine.name, *_limit(new), *_limit(settled), str(settled.processes)
+        ])  # fmt: skip
+    with_gpu = limits(of_frame, MACHINES[3], _SEATS, rows_a_second=database)
+    return (
+        "**Which stage ends first**: cameras that look at seats, models opencv, a third left free:\n\n"
+        + markdown(rows)
+        + "\n\nWith a GPU the face engine is off the processor. It is not the limit if it does"
+        f" {math.ceil(with_gpu.cameras * _SEATS.rate / (2 / 3)):,} frames of 1080p a second with {_FACES} faces each."
+    )
+
+
+def _campus(of_frame: FrameCosts, database: float) -> str:
+    rows = [["cameras", "frames/s", "cores", "network in", "machines of 16 cores", "the same, settled", "rows an hour"]]
+    new, settled = (limits(of_frame, _MACHINE, kind, rows_a_second=database) for kind in (_SEATS, _settled(_SEATS)))
+    for count in _SIZES_OF_A_CAMPUS:
+        mbit = count * _SEATS.rate * _SEATS.frame_bytes * 8 / 1e6
+        rows.append([
+            f"{count:,}", f"{count * _SEATS.rate:,.0f}", f"{math.ceil(_MACHINE.cores * count / new.processor):,}",
+            f"{mbit:,.0f} Mbit/s", str(math.ceil(count / new.cameras)), str(math.ceil(count / settled.cameras)),
+            f"{count * _ROWS_A_ROOM:,}",
+        ])  # fmt: skip
+    return (
+        f"**From ten to ten thousand cameras** at seats, {_ROWS_A_ROOM} students a room, a third left free:\n\n"
+        + markdown(rows)
+    )
+
+
+def _hours(hours: list[dict[str, Any]]) -> str:
+    rows = [["cameras", "every face encoded", "frames/s", "of what was offered", "confirmed in time",
+             "half within", "95 % within", "camera with fewest frames"]]  # fmt: skip
+    rows += [
+        [
+            *(str(one["cameras"]), "yes" if one["every_face"] else "no"),
+            *(f"{one['frames_a_second']:.1f}", f"{one['of_offered']:.0%}", f"{one['in_time']:.1%}"),
+            *(_seconds(one["median_s"]), _seconds(one["p95_s"]), f"{one['slowest_camera']:.2f} of the mean"),
+        ]
+        for one in hours
+    ]
+    return "**The first ten minutes of the hour**, one service process with two cores, simulated:\n\n" + markdown(rows)
+
+
+def _settled(kind: CameraKind) -> CameraKind:
+    return replace(kind, name="seats, later", faces=_SETTLED * kind.faces)
+
+
+def _limit(found: Limits) -> list[str]:
+    return [_cameras(found.cameras), found.ends_first]
+
+
+def _cameras(count: int) -> str:
+    return f"{count:,}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f} s"
