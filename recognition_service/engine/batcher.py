@@ -227,7 +227,8 @@ class Batcher(Generic[Item, Result]):
 
     def _due(self, places: dict[Place[Item, Result], None]) -> float:
         """The time at which a batch of these places may wait no longer."""
-        return (next(iter(places)).in_line_since or 0.0) + self._max_delay_s
+        oldest = next(iter(places))
+        return (oldest.in_line_since or 0.0) + (0.0 if oldest.prompt else self._max_delay_s)
 
     async def _begin(
         self, bucket: Hashable, places: list[Place[Item, Result]], tags: dict[Place[Item, Result], float]

@@ -24,15 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.settings.matching import MatchingRules
+from recognition_service.evidence.boxes import overlaps_of, reachable
 
 _OVERLAP = 0.3
 """Least intersection over union of one face in two frames (Bewley et al., "Simple online and realtime tracking", ICIP
 2016, section 4)."""
-_SPEED, _REACH = 8.0, 5.0
-"""A face moves at most so many of its own widths a second (1.4 m/s, a walk, at 0.17 m, a face), and is looked for at
-most so many widths away."""
-_SIZE_RATIO = 2.0
-"""A face grows or shrinks at most by this between two sightings near each other."""
 _REMEMBERED = 10
 """Encodings that a track or a person is known by."""
 _MOST = 512
@@ -140,9 +136,9 @@ class Tracker:
             return {}
         looks = _distances(encodings, [(*track.looks.encodings, track.latest) for track in live])
         last_boxes = np.stack([track.box for track in live])
-        overlaps = _overlaps(boxes, last_boxes)
+        overlaps = overlaps_of(boxes, last_boxes)
         elapsed = np.array([abs(time - track.time) for track in live])
-        beside = (overlaps >= _OVERLAP) | _reachable(boxes, last_boxes, elapsed)
+        beside = (overlaps >= _OVERLAP) | reachable(boxes, last_boxes, elapsed)
         plausible = looks <= np.where(beside, self._rules.same_face, self._rules.rejoin_distance)
         costs = np.where(plausible, looks + _OVERLAP * (1.0 - overlaps), np.inf)
         joined: dict[int, _Track] = {}
@@ -211,27 +207,3 @@ def _distances(encodings: NDArray[np.float32], looks: Sequence[Iterable[NDArray[
     starts = np.cumsum([0] + [len(group) for group in groups[:-1]])
     nearest: NDArray[np.float64] = np.minimum.reduceat(np.sqrt(np.maximum(squares, 0.0)), starts, axis=1)
     return nearest
-
-
-def _overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of each of n boxes with each of m, shape (n, m)."""
-    low = np.maximum(boxes[:, np.newaxis, :2], others[np.newaxis, :, :2])
-    high = np.minimum(boxes[:, np.newaxis, 2:], others[np.newaxis, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.prod(others[:, 2:] - others[:, :2], axis=1)
-    together = areas[0][:, np.newaxis] + areas[1] - shared
-    overlaps: NDArray[np.float32] = np.divide(shared, together, out=np.zeros_like(shared), where=together > 0)
-    return overlaps
-
-
-def _reachable(
-    boxes: NDArray[np.float32], others: NDArray[np.float32], seconds: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Whether each of n faces can have come from each of m boxes in the seconds since those, shape (n, m)."""
-    widths = (boxes[:, 2] - boxes[:, 0])[:, np.newaxis], others[:, 2] - others[:, 0]
-    small, large = np.minimum(*widths), np.maximum(*widths)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2, (others[:, :2] + others[:, 2:]) / 2
-    apart = np.linalg.norm(centres[0][:, np.newaxis] - centres[1], axis=2)
-    within: NDArray[np.bool_] = apart <= np.minimum(1.0 + _SPEED * seconds, _REACH) * large
-    plausible: NDArray[np.bool_] = within & (small > 0) & (large <= _SIZE_RATIO * small)
-    return plausible

@@ -174,6 +174,25 @@ async def test_a_batch_that_does_not_fill_goes_after_its_delay(bench: Bench, wor
     assert work.sizes == [2]
 
 
+async def test_what_is_prompt_waits_for_nothing_while_the_engine_is_free(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=3, max_delay_s=LONG)
+    with batcher.reserve("a") as place:
+        assert await place.submit("now", bucket=1, prompt=True) == "NOW"
+    work.gate.clear()
+    blocker = asyncio.create_task(_prompt(batcher, "first"))
+    await settle()
+    others = [asyncio.create_task(_prompt(batcher, item)) for item in "xyz"]
+    await settle()
+    work.gate.set()
+    await asyncio.gather(blocker, *others)
+    assert work.sizes == [1, 1, 3], "those that come while it is at work share a batch"
+
+
+async def _prompt(batcher: Batcher[str, str], item: str) -> str:
+    with batcher.reserve("a") as place:
+        return await place.submit(item, bucket=1, prompt=True)
+
+
 async def test_no_batch_is_larger_than_the_maximum(bench: Bench, work: Work) -> None:
     batcher = bench(max_batch=4)
     await asyncio.gather(*(submit(batcher, str(n)) for n in range(10)))
