@@ -358,6 +358,7 @@ class RecognitionService:
             skip_unchanged_s=service.skip_unchanged_s,
             tracing=self._tracing,
             health=self._health_log,
+            follows=rules.encode_interval_s > 0,
             keeps_views=rules.presentation is Presentation.HOLD,
         )
 

@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
+import numpy as np
+
 from attendance.database.watching.health import PictureQuality
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import DetectedFace, Face, FaceBoxes, Image, ImageError, ImageTooLargeError
 from attendance.zones import EVERYWHERE, Zones
 from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.layouts import Layout, layouts_of
 from recognition_service.engine.looks import measure, shows_nothing
 from recognition_service.engine.places import Place
 from recognition_service.engine.similarity import Thumbnail, thumbnail
@@ -28,7 +31,6 @@ from recognition_service.errors import (
     TooLargeError,
     UnavailableError,
 )
-from recognition_service.following.layout import Layout, layouts_of
 from recognition_service.presentation.views import FaceView, views_of
 from recognition_service.telemetry.metrics import Metrics
 from recognition_service.telemetry.tracing import NOT_TRACED, FrameTrace
@@ -53,6 +55,8 @@ class FoundFaces:
     """The pixels of each face, where they were wanted."""
     picture: PictureQuality | None = None
     """How bright and sharp it is, where that was wanted."""
+    layouts: Sequence[Layout] = ()
+    """What is seen at the place of each face, where that was wanted."""
 
 
 @dataclass(slots=True, eq=False)
@@ -171,6 +175,7 @@ class Pipeline:
         smallest_face: int | None = None,
         most_pixels: int | None = None,
         views: bool = False,
+        layouts: bool = False,
         zones: Zones = EVERYWHERE,
         measured: bool = False,
         trace: FrameTrace = NOT_TRACED,
@@ -190,6 +195,7 @@ class Pipeline:
             smallest_face: that width, of a picture that is reducible; None: the pipeline's.
             most_pixels: what the sender may send, where that is less than the pipeline accepts.
             views: whether the pixels of the faces are wanted, too.
+            layouts: whether it is wanted what is seen at their places.
             zones: where in the picture faces count; what they leave out is not searched.
             measured: whether it is wanted how bright and sharp the picture is.
             trace: gets a span for decoding, and one for waiting for a batch and its work.
@@ -216,9 +222,13 @@ class Pipeline:
         if views and faces:
             cut = functools.partial(views_of, decoded.image, faces, crops=self._crops)
             seen = await self._prepared(cut, lane, priority)
+        laid_out: Sequence[Layout] = ()
+        if layouts and faces:
+            look = functools.partial(layouts_of, decoded.image, np.stack([face.box for face in faces]))
+            laid_out = await self._prepared(look, lane, priority)
         height, width = decoded.image.shape[:2]
         faces = [_enlarged(face, reduction) for face in faces]
-        return FoundFaces(faces, width * reduction, height * reduction, decoded.blank, seen, decoded.picture)
+        return FoundFaces(faces, width * reduction, height * reduction, decoded.blank, seen, decoded.picture, laid_out)
 
     @asynccontextmanager
     async def detect(

@@ -1,1 +1,0 @@
-"""Following: which faces of a frame must be encoded, and which go on where they were."""
