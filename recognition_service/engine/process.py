@@ -25,7 +25,15 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EngineDiedError(AttendanceError):
-    """The engine's process ended, or was ended because it did not answer in time."""
+    """The engine's process ended, or was ended because it did not answer in time.
+
+    Attributes:
+        at_work: whether it was at work on what it was asked for; else it had ended before.
+    """
+
+    def __init__(self, message: str, *, at_work: bool = True) -> None:
+        super().__init__(message)
+        self.at_work = at_work
 
 
 class EngineProcess:
@@ -53,7 +61,7 @@ class EngineProcess:
             EngineDiedError: it does not run.
         """
         if self._process is None:
-            raise EngineDiedError("the engine's process does not run")
+            raise EngineDiedError("the engine's process does not run", at_work=False)
         return self._process.sentinel
 
     def start(self) -> EngineInfo:
@@ -100,7 +108,7 @@ class EngineProcess:
             EngineDiedError: the process ended or took too long; it is gone now.
         """
         if self._pipe is None:
-            raise EngineDiedError("the engine's process does not run")
+            raise EngineDiedError("the engine's process does not run", at_work=False)
         try:
             _send(self._pipe, (list(jobs), task))
         except OSError:
@@ -132,7 +140,7 @@ class EngineProcess:
 
     def _receive(self, timeout_s: float) -> Any:
         if self._pipe is None:
-            raise EngineDiedError("the engine's process does not run")
+            raise EngineDiedError("the engine's process does not run", at_work=False)
         try:
             if not self._pipe.poll(timeout_s):
                 raise self._died(f"the engine did not answer within {timeout_s:g} s")

@@ -145,6 +145,8 @@ class EngineWorker:
                 if pauses is not None:
                     await pauses.after_piece(step.spent, known)
         except EngineDiedError as error:
+            if not error.at_work:
+                raise UnavailableError("the face engine is starting; try again shortly") from None
             self._ready = False
             self._died.set()
             log.error("engine_died", reason=str(error), frames=len(jobs))
