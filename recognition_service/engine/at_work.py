@@ -93,18 +93,15 @@ class BatchAtWork(Generic[Item, Result]):
         return min(self._tags[other] for other in own) + sum(other.spent or 0.0 for other in own)
 
     def begin_piece(self) -> None:
-        """The piece before it is done, and it is its turn."""
+        """Note that it is at work from now on: whoever does the work was handed its next piece, and has no other."""
         if self.working_since is None:
             self.working_since = self._clock.time()
 
-    async def do_next_piece(self, *, begins: bool = True) -> float:
-        """Let the task do a piece. When nobody waits for what is left, end it instead.
-
-        Args:
-            begins: whether it begins at once, and not when another piece is done (`begin_piece`).
+    async def do_next_piece(self) -> float:
+        """Let the task do a piece; when nobody waits for what is left, end it instead.
 
         Returns:
-            How long it took, seconds.
+            How long it took from `begin_piece` on, seconds.
         """
         if self.task is None:
             raise RuntimeError("a batch without work")
@@ -113,8 +110,6 @@ class BatchAtWork(Generic[Item, Result]):
         self._piece = asyncio.get_running_loop().create_future()
         self.task.add_done_callback(self._end_piece)
         before = self._worked_s
-        if begins:
-            self.begin_piece()
         self._begun = True
         self._may_go.set()
         try:

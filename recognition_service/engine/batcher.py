@@ -282,16 +282,17 @@ class Batcher(Generic[Item, Result]):
     def _go_on(self, batch: BatchAtWork[Item, Result]) -> None:
         """Hand a batch's next piece over."""
         self._in_hand.append(batch)
+        self._in_hand[0].begin_piece()
         piece = asyncio.create_task(self._do_piece(batch), name="piece")
         self._pieces.add(piece)
         piece.add_done_callback(self._pieces.discard)
 
     async def _do_piece(self, batch: BatchAtWork[Item, Result]) -> None:
         key = batch.piece_key
-        took = await batch.do_next_piece(begins=self._in_hand[0] is batch)
+        took = await batch.do_next_piece()
         self._in_hand.remove(batch)
-        for following in self._in_hand:
-            following.begin_piece()
+        if self._in_hand:
+            self._in_hand[0].begin_piece()
         self._learn(key, took)
         if batch.done:
             self._at_work.remove(batch)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Shown:
         return replace(self, face=replace(self.face, box=np.array([left, top, left + side, top + side], np.float32)))
 
 
+@lru_cache
 def layout_of(number: int) -> Layout:
     """What is seen of one person; of any two it is far apart."""
     return np.random.default_rng(number).uniform(40, 200, (GRID, GRID, 3)).astype(np.float32)
@@ -51,22 +53,22 @@ class Camera:
         self.encoded = 0
         self.last: list[int] = []
         """The places of the faces encoded in the last frame."""
+        self.plan: FramePlan | None = None
+        """Of its frames; asked for once."""
         self._follows = follows
 
-    def see(
-        self, seconds: float, *people: Shown, origin: Origin = Origin.LIVE, plan: FramePlan | None = None
-    ) -> list[SeenFace]:
+    def see(self, seconds: float, *people: Shown, origin: Origin = Origin.LIVE) -> list[SeenFace]:
         """Show the people at a time, in seconds from nine o'clock on."""
         time = NINE + timedelta(seconds=seconds)
-        plan = plan or self.flow.plan(time)
+        self.plan = plan = self.plan or self.flow.plan(time)
         assert plan is not None
         faces = [one.face for one in people]
-        views = [living_view(time.timestamp(), left=float(one.box[0])) for one in faces]
         layouts = [one.layout for one in people]
         self.faces += len(faces)
         if not (self._follows and self.flow.follows):
             self._count(list(range(len(faces))))
             known = layouts if self._follows else []
+            views = [_view(time, face) for face in faces]
             return self.flow.observe(plan, time, faces, views=views, origin=origin, layouts=known)
         found: list[Face | DetectedFace] = [DetectedFace(one.box, one.score) for one in faces]
         kept: list[FaceView | None] = [None] * len(faces)
@@ -75,7 +77,7 @@ class Camera:
         while places:
             encoded += places
             for place in places:
-                found[place], kept[place] = faces[place], views[place]
+                found[place], kept[place] = faces[place], _view(time, faces[place])
             places = self.flow.choose_more(choice, {place: faces[place] for place in places})
         self._count(encoded)
         return self.flow.observe(plan, time, found, views=kept, origin=origin, choice=choice)
@@ -89,6 +91,10 @@ class Camera:
     def _count(self, places: Sequence[int]) -> None:
         self.last = sorted(places)
         self.encoded += len(places)
+
+
+def _view(time: datetime, face: Face) -> FaceView:
+    return living_view(time.timestamp(), left=float(face.box[0]))
 
 
 def _detected(faces: Sequence[Face | DetectedFace]) -> list[DetectedFace]:

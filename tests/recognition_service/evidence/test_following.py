@@ -80,15 +80,15 @@ def test_they_are_encoded_again_in_time_and_not_all_at_once(scene: Scene) -> Non
     camera.settle(*seats)
     encoded_at: dict[int, list[float]] = {0: [2.0], 1: [2.0], 2: [2.0]}
     together = []
-    for frame in range(21, 480):
+    for frame in range(21, 300):
         camera.see(frame / 2, *seats)
         together.append(len(camera.last))
         for place in camera.last:
             encoded_at[place].append(frame / 2)
     for times in encoded_at.values():
-        steps = np.diff([*times, 239.5])
+        steps = np.diff([*times, 149.5])
         assert steps.max() <= EVERY_S
-        assert len(times) in (4, 5), "and not more often"
+        assert len(times) in (3, 4), "and not more often"
     assert max(together) == 1
 
 
@@ -100,7 +100,7 @@ def test_a_hall_of_settled_students_has_a_tenth_encoded_at_most(tmp_path: Path) 
     rows = {name: row[np.newaxis] for name, row in zip(names, people, strict=True)}
     scene.matcher = Matcher(Gallery.from_encodings(rows, model="test", encoding_size=128), RULES)
     scene.add(students=range(40))
-    camera, plan = Camera(scene.flow), scene.flow.plan(NINE)
+    camera, some_face = Camera(scene.flow), face(0)
     change = random.normal(size=(40, 128))
     usual = people + 0.3 * change / np.linalg.norm(change, axis=1, keepdims=True)
 
@@ -112,7 +112,7 @@ def test_a_hall_of_settled_students_has_a_tenth_encoded_at_most(tmp_path: Path) 
             noise = random.normal(size=128) / 12
             encoding = (usual[number] + 0.05 * noise).astype(np.float32)
             one = Shown(
-                replace(face(0), encoding=encoding),
+                replace(some_face, encoding=encoding),
                 layout_of(number) + random.normal(0, 2, (8, 8, 3)).astype(np.float32),
             )
             if whole or random.random() > 0.005:
@@ -122,12 +122,12 @@ def test_a_hall_of_settled_students_has_a_tenth_encoded_at_most(tmp_path: Path) 
         return shown_now
 
     for frame in range(12):
-        camera.see(frame / 2, *hall(whole=True), plan=plan)
+        camera.see(frame / 2, *hall(whole=True))
     camera.faces = camera.encoded = 0
-    for frame in range(12, 372):  # three minutes
-        seen = camera.see(frame / 2, *hall(), plan=plan)
+    for frame in range(12, 140):  # a minute
+        seen = camera.see(frame / 2, *hall())
         assert all(one.known for one in seen)
-    assert camera.faces > 14_000
+    assert camera.faces > 5_000
     assert camera.encoded <= 0.1 * camera.faces
     assert scene.present() == set(names)
     scene.close()
@@ -224,18 +224,18 @@ def test_a_face_that_looks_another_at_its_place_is_encoded(camera: Camera) -> No
 
 @pytest.mark.parametrize("change", ["session", "index", "origin", "roster"])
 def test_under_other_conditions_everybody_is_encoded(scene: Scene, camera: Camera, change: str) -> None:
-    plan, origin = None, Origin.LIVE
+    origin = Origin.LIVE
     if change == "session":
         scene.add(students=range(1, 3))
+        camera.plan = None
     elif change == "index":
         scene.matcher = Matcher(gallery(0, 1, 2), RULES)
     elif change == "origin":
         origin = Origin.KEPT
     else:
-        plan = camera.flow.plan(NINE)
-        assert plan is not None
-        plan = replace(plan, roster=plan.roster | {"dora"})
-    camera.see(10.5, ANNA, BEN, origin=origin, plan=plan)
+        assert camera.plan is not None
+        camera.plan = replace(camera.plan, roster=camera.plan.roster | {"dora"})
+    camera.see(10.5, ANNA, BEN, origin=origin)
     assert camera.last == [0, 1]
 
 
@@ -398,27 +398,28 @@ def test_who_left_one_room_is_confirmed_in_another_from_the_first_frame_on(scene
     here.settle(ANNA, until=30.0)
     for frame in range(61, 100):  # somebody who looks like nobody sits where she sat, dressed like her
         here.see(frame / 2, shown(5, looks_like=0))
-        there.see(frame / 2, ANNA)
-    there.flow.finish()
-    [sighting] = [seen for _, seen in scene.outbox.pending(9) if seen.camera_id == 2]
-    assert (sighting.held, sighting.first_seen) == ((), NINE + timedelta(seconds=30.5))
+        [seen] = there.see(frame / 2, ANNA)
+        assert (seen.confirmed or seen.known) == (frame > 83), "ten seconds after she was last thought to be there"
+    [state] = there.flow._sessions.values()
+    assert state.records["anna"].first_seen == NINE + timedelta(seconds=30.5)
+    assert state.held == {}
 
 
 # The register is the same.
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(2, 10))])
 def test_the_register_is_the_same_whether_faces_are_followed_or_not(tmp_path: Path, seed: int) -> None:
-    """Students and strangers come, go, turn away, are covered and change seats, at random, for four minutes."""
+    """Students and strangers come, go, turn away, are covered and change seats, at random, for some minutes."""
     registers, shares = [], []
     for follows in (True, False):
         folder = tmp_path / str(follows)
         folder.mkdir()
         scene = Scene(folder)
         scene.add(students=range(4))
-        camera, plan = Camera(scene.flow, follows=follows), scene.flow.plan(NINE)
+        camera = Camera(scene.flow, follows=follows)
         for number, people in enumerate(_lively_room(seed)):
-            camera.see(number / 2, *people, plan=plan)
+            camera.see(number / 2, *people)
         scene.flow.finish()
         registers.append({student: seen.first_seen for (_, student), seen in scene.stored().items()})
         shares.append(camera.encoded / camera.faces)
@@ -433,7 +434,7 @@ def _lively_room(seed: int) -> Iterator[list[Shown]]:
     seats: dict[int, int | None] = dict.fromkeys(range(6))  # by seat, who sits there
     hidden: dict[int, int] = {}  # for how many frames
     turned: dict[int, int] = {}
-    for _ in range(480):
+    for _ in range(300):
         seated = [seat for seat, person in seats.items() if person is not None]
         outside = [person for person in range(8) if person not in seats.values()]
         event = random.random()
