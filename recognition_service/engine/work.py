@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -151,7 +151,7 @@ def _in_pieces(engine: FaceEngine, jobs: Sequence[Job], task: Task) -> Iterator[
         work = encode_in_pieces(engine, [job.image for job in faces], [job.boxes for job in faces])
         return map(_shares_and_answers, work)
     images = [job for job in jobs if not isinstance(job, FacesOfImage)]
-    how = {"upsample": task.upsample, "smallest_face": task.smallest_face, "zones": task.zones}
+    how: dict[str, Any] = {"upsample": task.upsample, "smallest_face": task.smallest_face, "zones": task.zones}
     if task.encoded:
         return map(_shares_and_answers, find_in_pieces(engine, images, **how))
     return _searched(search_in_pieces(engine, images, **how))

@@ -147,8 +147,8 @@ class Tracker:
             return frozenset()
         plausible, _, _ = self._compare(time, boxes, encodings, known)
         persons = _distances(encodings, [self._persons[track.person].encodings for track in known])
-        claimed = (plausible | (persons <= self._rules.rejoin_distance)).any(axis=0)
-        return frozenset(track.number for track, one in zip(known, claimed, strict=True) if one)
+        claimed = np.any(plausible | (persons <= self._rules.rejoin_distance), axis=0)
+        return frozenset(known[column].number for column in np.flatnonzero(claimed).tolist())
 
     def forget(self) -> None:
         """Forget every face; numbers go on from where they were."""

@@ -457,7 +457,7 @@ def _lively_room(seed: int) -> Iterator[list[Shown]]:
                 frames[seat] = frames.get(seat, 0) - 1
             if person is None or hidden[seat] >= 0:
                 continue
-            one = shown(person, distance=0.57 if turned[seat] >= 0 else 0.3)
-            layout = one.layout + random.normal(0, 2, one.layout.shape).astype(np.float32)
-            people.append(replace(one, layout=layout).at(300.0 * seat + random.normal(0, 3), random.normal(0, 3)))
+            somebody = shown(person, distance=0.57 if turned[seat] >= 0 else 0.3)
+            layout = somebody.layout + random.normal(0, 2, somebody.layout.shape).astype(np.float32)
+            people.append(replace(somebody, layout=layout).at(300.0 * seat + random.normal(0, 3), random.normal(0, 3)))
         yield people
