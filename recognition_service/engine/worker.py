@@ -138,7 +138,11 @@ class EngineWorker:
         answers: dict[int, Found | Exception] = {}
         spent = 0.0
         try:
-            while (step := await loop.run_in_executor(self._thread, next, steps, None)) is not None:
+            # With the last answer the batch is done: to ask for one more step would cost a turn of thread and loop.
+            while len(answers) < len(jobs):
+                step = await loop.run_in_executor(self._thread, next, steps, None)
+                if step is None:
+                    break
                 known = {place: _result(answer) for place, answer in step.answers.items()}
                 answers |= known
                 spent += sum(step.spent.values())
