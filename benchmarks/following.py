@@ -43,8 +43,9 @@ from recognition_service.outbox.store import Outbox
 
 INTERVALS = (0.0, 60.0)
 _BEGINS = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-_SETTLED_AFTER, _FRAMES = 12, 120
-"""Frames that count for nothing, until everybody who is large enough is settled, and those that count: a minute."""
+_SETTLED_AFTER, _FRAMES = 40, 120
+"""Frames that count for nothing, until everybody who is large enough is settled, and those that count: a minute. The
+smallest faces take a dozen to be confirmed."""
 _RATE = 2.0
 _CUT = 100
 """Pixels of a face before it is scaled to its seat's."""
