@@ -54,12 +54,13 @@ def main() -> None:
         campus = make_campus(Path(folder), cameras=2 * len(settings), students=100)
         lively = campus.folder / "every-frame"
         tokens = iter(campus.tokens.items())
-        for name, clip in (("lively", lively), ("calm", _make_calm(lively, campus.folder / "calm"))):
+        for name, clip in (("lively", lively), ("calm", make_calm(lively, campus.folder / "calm"))):
             print(f"\nThe {name} clip")
             _print(settings, [_send_clip(campus, next(tokens), clip, longest_s) for longest_s in settings])
 
 
-def _make_calm(lively: Path, folder: Path) -> Path:
+def make_calm(lively: Path, folder: Path) -> Path:
+    """A clip in which each picture stands still for two seconds, but for noise; returns its folder."""
     folder.mkdir()
     noise = np.random.default_rng(20261123)
     paths = sorted(lively.iterdir())
@@ -87,9 +88,14 @@ def _send_clip(campus: Campus, own: tuple[str, str], clip: Path, longest_s: floa
     environ = campus.environ | {"ATTENDANCE_SERVICE_SKIP_UNCHANGED_S": str(longest_s)}
     with Service(environ, campus.folder / f"{camera}.log") as service:
         before = service.engine_s()
-        seen = asyncio.run(_stream(service.address, camera, token, clip))
+        seen = stream_clip(service.address, camera, token, clip)
         seen.engine_s = service.engine_s() - before
     return seen
+
+
+def stream_clip(address: str, camera: str, token: str, folder: Path) -> Seen:
+    """Send a clip as a camera does, one frame after the other."""
+    return asyncio.run(_stream(address, camera, token, folder))
 
 
 async def _stream(address: str, camera: str, token: str, folder: Path) -> Seen:

@@ -34,6 +34,7 @@ class Counts:
         faces: faces that the service found.
         recognized: of those, the ones matched with a student.
         too_small: of those, the ones smaller than what the service's models can tell apart.
+        followed: of those, the ones that stayed where a student had been confirmed, and were not compared again.
         confirmed: students that the service confirmed; numbers of students do not belong in logs.
         round_trips: latest times from sending to answer, seconds.
     """
@@ -51,6 +52,7 @@ class Counts:
     faces: int = 0
     recognized: int = 0
     too_small: int = 0
+    followed: int = 0
     confirmed: set[str] = field(default_factory=set)
     round_trips: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
@@ -81,6 +83,7 @@ class Counts:
         for face in result.faces:
             self.recognized += face.match == pb.MATCH_STUDENT
             self.too_small += face.match == pb.MATCH_TOO_SMALL
+            self.followed += face.match == pb.MATCH_FOLLOWED
             if face.confirmed and face.student:
                 self.confirmed.add(face.student)
 
@@ -97,6 +100,7 @@ class Counts:
             "faces": self.faces,
             "recognized": self.recognized,
             "too_small": self.too_small,
+            "followed": self.followed,
             "students_confirmed": len(self.confirmed),
             "latency_ms": self._latency_ms(),
             "clock_ahead_s": self.clock_ahead_s,
@@ -106,9 +110,10 @@ class Counts:
         """The counts in one line for a terminal."""
         median = self._latency_ms().get("p50")
         latency = "" if median is None else f", answered within {median} ms (median)"
+        known = f" and {self.followed} known by their place" if self.followed else ""
         return (
             f"{self.sent} frames sent, answers: {_listed(self.outcomes)}; "
-            f"{self.recognized} of {self.faces} faces matched, {len(self.confirmed)} students confirmed{latency}"
+            f"{self.recognized} of {self.faces} faces matched{known}, {len(self.confirmed)} students confirmed{latency}"
         )
 
     def summary(self, *, captured: int, dropped: int, left: int, seconds: float) -> str:
@@ -130,6 +135,7 @@ class Counts:
             f"Lost, never answered {self.lost + self.given_up + left}",
             f"Reconnects           {self.reconnects}",
             f"Faces                {self.faces}, of which {self.recognized} matched with a student"
+            + (f", {self.followed} stayed where a student was confirmed" if self.followed else "")
             + (f" and {self.too_small} were too small to be named" if self.too_small else ""),
             f"Students confirmed   {len(self.confirmed)}",
             f"Time to the answer   {shown}",

@@ -18,7 +18,7 @@ from attendance.database.closer import Closer
 from attendance.database.engine import DatabaseError, create_database_engine, require_current_schema, session_factory
 from attendance.errors import AttendanceError
 from attendance.face_engine.factory import create_engine
-from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image, ModelError
+from attendance.face_engine.interface import EngineError, EngineInfo, ModelError
 from attendance.face_engine.liveness import LivenessModel
 from attendance.gallery.gallery import Gallery
 from attendance.models_in_use import models_in_use, require_models
@@ -33,7 +33,7 @@ from recognition_service.aiming.server import AimingServer
 from recognition_service.aiming.views import AimingViews
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.pipeline import Pipeline
-from recognition_service.engine.work import BuildEngine
+from recognition_service.engine.work import BuildEngine, Found, Job
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.erasing import ErasureWatch
 from recognition_service.evidence.flow import CameraFlow
@@ -68,6 +68,9 @@ _AIMING_THREADS = 2
 _BATCHES_END_S = 10.0
 _LARGE_S = 1.0
 """A batch that the engine needs so long for keeps memory while others have their turns."""
+_HAND_OVER_S = 0.005
+"""What it takes at most until the loop has heard of the end of a batch's work and has begun the next: threads wait so
+long for each other (`sys.getswitchinterval`)."""
 _LAST_WORDS_S = 0.5
 _FLUSH_S = 10.0
 """Longest wait for the database at the end; what it does not take stays in the outbox for the next start."""
@@ -298,7 +301,7 @@ class RecognitionService:
 
     def _stream_tools(
         self,
-        batcher: Batcher[Image, list[Face]],
+        batcher: Batcher[Job, Found],
         flows: ThreadPoolExecutor,
         timetable: Timetable,
         outbox: Outbox,
@@ -330,6 +333,7 @@ class RecognitionService:
             max_bytes=service.max_message_bytes,
             max_pixels=self._settings.engine.max_pixels,
             expected_s=self._worker.expected_s,
+            expected_of_faces_s=self._worker.expected_of_faces_s,
             smallest_face=service.smallest_face or rules.smallest_sought,
             crops=self._liveness is not None,
         )
@@ -357,6 +361,7 @@ class RecognitionService:
             skip_unchanged_s=service.skip_unchanged_s,
             tracing=self._tracing,
             health=self._health_log,
+            follows=rules.encode_interval_s > 0,
             keeps_views=rules.presentation is Presentation.HOLD,
         )
 
@@ -388,11 +393,12 @@ class RecognitionService:
         self._parts.callback(timetable.close)
         return timetable
 
-    def _start_batcher(self) -> Batcher[Image, list[Face]]:
+    def _start_batcher(self) -> Batcher[Job, Found]:
         service = self._settings.service
         batcher = Batcher(
             self._worker.find,
             large=_LARGE_S,
+            hand_over_s=_HAND_OVER_S,
             max_batch=service.max_batch,
             max_delay_s=service.max_delay_ms / 1000,
             max_queue=service.max_queue,

@@ -7,7 +7,7 @@ import numpy as np
 from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
-from attendance.face_engine.interface import Face
+from attendance.face_engine.interface import DetectedFace, Face
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.errors import ServiceError
 from recognition_service.evidence.seen import FaceMatch, MatchKind, SeenFace
@@ -18,6 +18,7 @@ _MATCHES = {
     MatchKind.AMBIGUOUS: pb.MATCH_AMBIGUOUS,
     MatchKind.NOT_ON_ROSTER: pb.MATCH_NOT_ON_ROSTER,
     MatchKind.TOO_SMALL: pb.MATCH_TOO_SMALL,
+    MatchKind.FOLLOWED: pb.MATCH_FOLLOWED,
 }
 
 
@@ -40,7 +41,9 @@ def refused_frame(sequence: int, error: ServiceError, session_id: int = 0) -> pb
     return pb.FrameResult(sequence=sequence, outcome=error.outcome, detail=str(error), session_id=session_id)
 
 
-def recognized_face(face: Face, match: FaceMatch, *, track: int = 0, confirmed: bool = False) -> pb.RecognizedFace:
+def recognized_face(
+    face: Face | DetectedFace, match: FaceMatch, *, track: int = 0, confirmed: bool = False
+) -> pb.RecognizedFace:
     """One face and whom it was matched with."""
     return pb.RecognizedFace(
         box=bounding_box(face.box),

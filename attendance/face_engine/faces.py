@@ -1,4 +1,4 @@
-"""An engine over a batch, in two calls: detect the faces of frames, and encode those that are worth it.
+"""An engine over a batch, in two steps: detect the faces of frames, and encode those that are worth it.
 
 Whoever has both frames and tracks may decide in between which faces need no encoding.
 """
@@ -82,19 +82,56 @@ def find_in_pieces(
         ImageError: as for `FaceEngine.detect`.
         EngineError: the engine gave more or fewer answers than it was asked for.
     """
+    search = search_in_pieces(engine, images, upsample=upsample, smallest_face=smallest_face, zones=zones)
+    while True:
+        try:
+            places = next(search)
+        except StopIteration as over:
+            found: list[FaceBoxes] = over.value
+            break
+        yield PieceOfWork(shared_out(places))
+    yield from encode_in_pieces(engine, images, found)
+
+
+def search_in_pieces(
+    engine: FaceEngine,
+    images: Sequence[Image],
+    *,
+    upsample: int | None = None,
+    smallest_face: int | None = None,
+    zones: Zones = EVERYWHERE,
+) -> Search:
+    """Find the faces of each image without encoding them, in pieces; arguments and errors as for `find_in_pieces`."""
     work = (
         _search_zones(engine, images, upsample, smallest_face, zones)
         if zones
         else _search(engine, images, upsample, smallest_face)
     )
-    while True:
-        try:
-            places = next(work)
-        except StopIteration as over:
-            found: list[FaceBoxes] = over.value
-            break
-        yield PieceOfWork({place: parts / len(places) for place, parts in Counter(places).items()})
+    found = yield from work
     _require_count("detection", len(found), len(images))
+    return found
+
+
+def shared_out(places: Sequence[int]) -> dict[int, float]:
+    """Which part of a piece of a search was for which image, by its place: an even one for each part searched."""
+    return {place: parts / len(places) for place, parts in Counter(places).items()}
+
+
+def encode_in_pieces(engine: FaceEngine, images: Sequence[Image], found: Sequence[FaceBoxes]) -> Iterator[PieceOfWork]:
+    """Align and encode faces that were found, in pieces between which others may use the engine.
+
+    Args:
+        engine: any engine.
+        images: as for `find_faces`.
+        found: which faces of each image, in any number and order.
+
+    Yields:
+        What each piece was for; each image's faces come once, in the order of `found`.
+
+    Raises:
+        ImageError: as for `FaceEngine.align`.
+        EngineError: the engine gave more or fewer answers than it was asked for.
+    """
     faces: dict[int, list[Face]] = {place: [] for place in range(len(images))}
     for part in _encoding_parts([len(boxes.scores) for boxes in found]):
         chosen = [found[place].chosen(np.arange(start, end)) for place, start, end in part]

@@ -128,6 +128,15 @@ class Face:
     """Variance of the Laplacian of the grey chip; larger is sharper (Pech-Pacheco et al., ICPR 2000)."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectedFace:
+    """One face of an image that was found and not encoded."""
+
+    box: NDArray[np.float32]
+    """Shape (4,): left, top, right, bottom, pixels."""
+    score: float
+
+
 class FaceEngine(Protocol):
     """Detect, align and encode. Every method takes a batch and answers in its order.
 

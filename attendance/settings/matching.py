@@ -72,6 +72,14 @@ class MatchingSettings(Section):
         30, ge=0, le=3600, description="How often the last sighting of a present student is stored."
     )
 
+    encode_interval_s: float = Field(
+        60,
+        ge=0,
+        le=600,
+        description="How often, in seconds, the face of a confirmed student who stays in place is encoded and compared "
+        "again; in between it is told by its place alone, and nothing is recorded. 0: every face of every frame is.",
+    )
+
     presentation: Presentation = Field(
         Presentation.HOLD,
         description="hold: a face that may be that of a photo or a screen confirms nobody, and is shown for a person's "
@@ -135,6 +143,7 @@ class MatchingSettings(Section):
             confirm_share=self.confirm_share,
             track_gap_s=self.track_gap_s,
             last_seen_interval_s=self.last_seen_interval_s,
+            encode_interval_s=self.encode_interval_s,
             presentation=self.presentation,
         )
 
@@ -148,6 +157,7 @@ class MatchingRules(FamilyNumbers):
     confirm_share: float
     track_gap_s: float
     last_seen_interval_s: float
+    encode_interval_s: float
     presentation: Presentation
 
 

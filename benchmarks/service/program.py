@@ -69,13 +69,17 @@ class Service:
 
     def engine_s(self) -> float:
         """How long batches were in the engine until now, seconds."""
+        return self.total("attendance_stage_seconds_sum", stage="engine")
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of what the service's metrics say under a name now, with these labels."""
         with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
             text = answer.read().decode()
         return sum(
             sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
-            if sample.name == "attendance_stage_seconds_sum" and sample.labels.get("stage") == "engine"
+            if sample.name == name and labels.items() <= sample.labels.items()
         )
 
     def _pids(self) -> list[int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from recognition_service.engine.lanes import Lanes
@@ -29,6 +29,7 @@ class BatchAtWork(Generic[Item, Result]):
 
     def __init__(
         self,
+        bucket: Hashable,
         places: Sequence[Place[Item, Result]],
         tags: Mapping[Place[Item, Result], float],
         lanes: Lanes[Item, Result],
@@ -37,6 +38,7 @@ class BatchAtWork(Generic[Item, Result]):
         """Begin.
 
         Args:
+            bucket: of its items.
             places: of its items.
             tags: where each of them starts.
             lanes: are charged.
@@ -53,7 +55,10 @@ class BatchAtWork(Generic[Item, Result]):
         self._piece: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begun = False
         self._worked_s = 0.0
-        self._working_since: float | None = None
+        self.working_since: float | None = None
+        """Since when it has been at work on a piece; None: it is not."""
+        self._bucket = bucket
+        self._pieces = 0
 
     @property
     def done(self) -> bool:
@@ -68,7 +73,12 @@ class BatchAtWork(Generic[Item, Result]):
     @property
     def worked_s(self) -> float:
         """How long it has worked, without the pauses, seconds."""
-        return self._worked_s + (0 if self._working_since is None else self._clock.time() - self._working_since)
+        return self._worked_s + (0 if self.working_since is None else self._clock.time() - self.working_since)
+
+    @property
+    def piece_key(self) -> Hashable:
+        """What its next piece, or that at work, has in common with those of other batches that take about as long."""
+        return self._bucket, self._pieces, len(self.places)
 
     @property
     def turn(self) -> tuple[bool, int, float, float]:
@@ -82,21 +92,32 @@ class BatchAtWork(Generic[Item, Result]):
         own = [other for other in self.places if other.lane == place.lane]
         return min(self._tags[other] for other in own) + sum(other.spent or 0.0 for other in own)
 
-    async def do_next_piece(self) -> None:
-        """Let the task do a piece. When nobody waits for what is left, end it instead."""
+    def begin_piece(self) -> None:
+        """Note that it is at work from now on: whoever does the work was handed its next piece, and has no other."""
+        if self.working_since is None:
+            self.working_since = self._clock.time()
+
+    async def do_next_piece(self) -> float:
+        """Let the task do a piece; when nobody waits for what is left, end it instead.
+
+        Returns:
+            How long it took from `begin_piece` on, seconds.
+        """
         if self.task is None:
             raise RuntimeError("a batch without work")
         if self._begun and all(place.answered for place in self._left):
             self.task.cancel()
         self._piece = asyncio.get_running_loop().create_future()
         self.task.add_done_callback(self._end_piece)
-        self._working_since = self._clock.time()
+        before = self._worked_s
         self._begun = True
         self._may_go.set()
         try:
             await self._piece
         finally:
             self.task.remove_done_callback(self._end_piece)
+        self._pieces += 1
+        return self._worked_s - before
 
     def abandon(self) -> None:
         """End the work between two pieces."""
@@ -127,6 +148,6 @@ class BatchAtWork(Generic[Item, Result]):
             place.finish(answer)
 
     def _end_piece(self, _task: object = None) -> None:
-        self._worked_s, self._working_since = self.worked_s, None
+        self._worked_s, self.working_since = self.worked_s, None
         if not self._piece.done():
             self._piece.set_result(None)

@@ -5,6 +5,8 @@
   send, and however much each item costs (`lanes`).
 - A batch that is at work does so in pieces. Between two of them the turn may be another's, so that nobody waits for
   more than a piece because others have larger items (`at_work`).
+- Whoever does the work is handed the next batch's piece a moment before it is expected to be done with the last, and
+  never asks for one. A piece is expected to take what pieces of that place in batches of that bucket took before.
 - When the queue is full, a lane with fewer places takes one from the lane with most (McKenney, "Stochastic fairness
   queueing", INFOCOM 1990), so that a fast lane cannot keep slow ones out.
 - Priorities, the maximum queue size and the time-out action are those of Triton's dynamic batcher: a smaller number
@@ -15,6 +17,7 @@ Knows nothing of gRPC, pictures or engines.
 
 import asyncio
 import math
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeAlias
 
@@ -34,6 +37,11 @@ Observe: TypeAlias = Callable[[Sequence[float], float], None]
 _MOST_LARGE = 4
 """Large batches at work at once: each keeps its pictures, and what the engine has of one, in memory."""
 
+_MOST_EXPECTED = 4096
+"""Pieces, by bucket and place in the batch, of which it is known how long they take."""
+_LEARNED = 0.3
+"""How much one piece changes what is expected of the next."""
+
 log = structlog.get_logger()
 
 
@@ -49,6 +57,7 @@ class Batcher(Generic[Item, Result]):
         max_queue: int,
         defers: bool = False,
         large: float = math.inf,
+        hand_over_s: float = 0.0,
         observe: Observe | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -62,6 +71,8 @@ class Batcher(Generic[Item, Result]):
             defers: the time-out action: whether an item goes behind all others at its deadline, instead of being
                 refused (Triton's DELAY and REJECT).
             large: a batch that is expected to cost so much is large: at most four of them are at work at once.
+            hand_over_s: how long before a piece is expected to be done another batch's is handed over, seconds; 0: only
+                then. The work must then be done in the order in which it was asked for.
             observe: told of each batch.
             clock: of delays and deadlines; the running loop's if None.
         """
@@ -76,7 +87,11 @@ class Batcher(Generic[Item, Result]):
         """Whether items are deferred at their deadline."""
         self._large = large
         self._lanes: Lanes[Item, Result] = Lanes()
+        self._hand_over_s = hand_over_s
         self._at_work: list[BatchAtWork[Item, Result]] = []
+        self._in_hand: list[BatchAtWork[Item, Result]] = []  # of those, at work on a piece, or next
+        self._pieces: set[asyncio.Task[None]] = set()
+        self._piece_s: OrderedDict[Hashable, float] = OrderedDict()
         self._buckets: dict[Hashable, dict[Place[Item, Result], None]] = {}  # places in line, oldest first
         self._places = 0
         self._changed = asyncio.Event()
@@ -169,19 +184,32 @@ class Batcher(Generic[Item, Result]):
         try:
             while not (self._closing and self._places == 0 and not self._at_work):
                 self._changed.clear()
-                if not await self._do_next_piece(self.clock.time()):
-                    if self._places == 0:
+                now = self.clock.time()
+                if self._hands_over_at() > now or not self._hand_next_piece(now):
+                    if self._places == 0 and not self._at_work:
                         self._lanes.forget_idle(all_of_them=True)
-                    await self._wait_for_change()
+                    await self._wait_for_change(now)
         finally:
             for batch in self._at_work:
                 batch.abandon()
 
-    async def _wait_for_change(self) -> None:
-        """Wait until there is something new, or the next batch may wait no longer."""
+    def _hands_over_at(self) -> float:
+        """When the next piece may be handed over."""
+        if not self._in_hand:
+            return -math.inf
+        piece = self._in_hand[0]
+        expected = self._piece_s.get(piece.piece_key)
+        if len(self._in_hand) > 1 or not self._hand_over_s or expected is None or piece.working_since is None:
+            return math.inf
+        return piece.working_since + expected - self._hand_over_s
+
+    async def _wait_for_change(self, now: float) -> None:
+        """Wait until there is something new, or the next piece may be handed over, or a batch may wait no longer."""
         timer = None
-        if self._buckets:
-            due = min(self._due(places) for places in self._buckets.values())
+        due = self._hands_over_at()
+        if due <= now:
+            due = min((self._due(places) for places in self._buckets.values()), default=math.inf)
+        if due < math.inf:
             timer = self.clock.call_at(due, self._changed.set)
         try:
             await self._changed.wait()
@@ -189,15 +217,16 @@ class Batcher(Generic[Item, Result]):
             if timer is not None:
                 timer.cancel()
 
-    async def _do_next_piece(self, now: float) -> bool:
-        """Begin the batch, or go on with the one, whose turn it is; whether there is any."""
+    def _hand_next_piece(self, now: float) -> bool:
+        """Begin the batch, or go on with the one, whose turn it is, but for those at work; whether there is any."""
         tags = self._lanes.tags()
 
         def turn(place: Place[Item, Result]) -> tuple[bool, int, float, float]:
             # Of equal tags the one that came first goes first.
             return place.deferred, place.lane[0], tags[place], place.in_line_since or 0.0
 
-        begun = min(self._at_work, key=lambda batch: batch.turn, default=None)
+        resting = [batch for batch in self._at_work if batch not in self._in_hand]
+        begun = min(resting, key=lambda batch: batch.turn, default=None)
         first = None if begun is None else begun.turn
         chosen: tuple[Hashable, list[Place[Item, Result]]] | None = None
         for key, places in self._ready_buckets(now):
@@ -207,10 +236,10 @@ class Batcher(Generic[Item, Result]):
         if chosen is not None:
             # Not the tags of those who fill the batch: whoever wakes up then starts where the least far on is.
             self._lanes.serve(chosen[1][0].lane[0], tags[chosen[1][0]])
-            await self._begin(*chosen, tags)
+            self._begin(*chosen, tags)
         elif begun is not None:
             self._lanes.serve(*begun.turn[1:3])
-            await self._go_on(begun)
+            self._go_on(begun)
         return first is not None
 
     def _ready_buckets(self, now: float) -> list[tuple[Hashable, dict[Place[Item, Result], None]]]:
@@ -227,9 +256,10 @@ class Batcher(Generic[Item, Result]):
 
     def _due(self, places: dict[Place[Item, Result], None]) -> float:
         """The time at which a batch of these places may wait no longer."""
-        return (next(iter(places)).in_line_since or 0.0) + self._max_delay_s
+        oldest = next(iter(places))
+        return (oldest.in_line_since or 0.0) + (0.0 if oldest.prompt else self._max_delay_s)
 
-    async def _begin(
+    def _begin(
         self, bucket: Hashable, places: list[Place[Item, Result]], tags: dict[Place[Item, Result], float]
     ) -> None:
         if bucket is NO_WORK:
@@ -244,16 +274,38 @@ class Batcher(Generic[Item, Result]):
         waits = [began - (place.in_line_since or began) for place in places]
         items = [place.start() for place in places]
         self.batches += 1
-        batch = BatchAtWork(places, tags, self._lanes, self.clock)
+        batch = BatchAtWork(bucket, places, tags, self._lanes, self.clock)
         batch.task = asyncio.create_task(self._work(batch, bucket, items, waits), name="batch")
         self._at_work.append(batch)
-        await self._go_on(batch)
+        self._go_on(batch)
 
-    async def _go_on(self, batch: BatchAtWork[Item, Result]) -> None:
-        await batch.do_next_piece()
+    def _go_on(self, batch: BatchAtWork[Item, Result]) -> None:
+        """Hand a batch's next piece over."""
+        self._in_hand.append(batch)
+        self._in_hand[0].begin_piece()
+        piece = asyncio.create_task(self._do_piece(batch), name="piece")
+        self._pieces.add(piece)
+        piece.add_done_callback(self._pieces.discard)
+
+    async def _do_piece(self, batch: BatchAtWork[Item, Result]) -> None:
+        key = batch.piece_key
+        took = await batch.do_next_piece()
+        self._in_hand.remove(batch)
+        if self._in_hand:
+            self._in_hand[0].begin_piece()
+        self._learn(key, took)
         if batch.done:
             self._at_work.remove(batch)
             self._lanes.forget_idle()
+        self._changed.set()
+
+    def _learn(self, key: Hashable, took: float) -> None:
+        """Take in how long a piece took."""
+        before = self._piece_s.get(key, took)
+        self._piece_s[key] = before + _LEARNED * (took - before)
+        self._piece_s.move_to_end(key)
+        if len(self._piece_s) > _MOST_EXPECTED:
+            self._piece_s.popitem(last=False)
 
     async def _work(
         self, batch: BatchAtWork[Item, Result], bucket: Hashable, items: list[Item], waits: Sequence[float]

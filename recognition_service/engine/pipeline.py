@@ -3,20 +3,24 @@
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
+
+import numpy as np
 
 from attendance.database.watching.health import PictureQuality
 from attendance.face_engine.images import decode_image
-from attendance.face_engine.interface import Face, Image, ImageError, ImageTooLargeError
+from attendance.face_engine.interface import DetectedFace, Face, FaceBoxes, Image, ImageError, ImageTooLargeError
 from attendance.zones import EVERYWHERE, Zones
 from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.layouts import Layout, layouts_of
 from recognition_service.engine.looks import measure, shows_nothing
+from recognition_service.engine.places import Place
 from recognition_service.engine.similarity import Thumbnail, thumbnail
-from recognition_service.engine.work import Wanted
+from recognition_service.engine.work import Encoding, FacesOfImage, Found, Job, Wanted
 from recognition_service.errors import (
     ExpiredError,
     GrownFrameError,
@@ -51,6 +55,42 @@ class FoundFaces:
     """The pixels of each face, where they were wanted."""
     picture: PictureQuality | None = None
     """How bright and sharp it is, where that was wanted."""
+    layouts: Sequence[Layout] = ()
+    """What is seen at the place of each face, where that was wanted."""
+
+
+@dataclass(slots=True, eq=False)
+class DetectedFaces:
+    """The faces of one picture before they are encoded, and its pixels, which are kept for that; see `detect`."""
+
+    faces: list[DetectedFace]
+    """Best first, in pixels of the picture as it was sent."""
+    layouts: list[Layout]
+    """One a face."""
+    width: int
+    height: int
+    blank: bool
+    """As of `FoundFaces`."""
+    picture: PictureQuality | None
+    """As of `FoundFaces`."""
+    lane: Hashable
+    priority: int
+    image: Image
+    boxes: FaceBoxes
+    """The faces, in pixels of `image`."""
+    reduction: int
+    """By how much the image was reduced."""
+    place: Place[Job, Found] | None
+    """In the queue, for the first faces to be encoded; None: it was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    image: Image
+    blank: bool
+    """It shows nothing."""
+    picture: PictureQuality | None
+    """How it looks, where that is wanted."""
 
 
 class Pipeline:
@@ -58,31 +98,34 @@ class Pipeline:
 
     def __init__(
         self,
-        batcher: Batcher[Image, list[Face]],
+        batcher: Batcher[Job, Found],
         decoders: Executor,
         metrics: Metrics,
         *,
         max_bytes: int,
         max_pixels: int,
         expected_s: Callable[[int, int, Wanted], float],
+        expected_of_faces_s: Callable[[int], float] = lambda _: 0.0,
         smallest_face: int | None = None,
         crops: bool = False,
     ) -> None:
         """Prepare.
 
         Args:
-            batcher: whose buckets are (height, width, `Wanted`).
+            batcher: whose buckets are (height, width, `Wanted`) and (`Encoding`,).
             decoders: threads that decode.
             metrics: told how long decoding takes.
             max_bytes: the largest file accepted.
             max_pixels: the largest picture accepted.
             expected_s: how long the engine will need for a picture of that height and width, seconds.
+            expected_of_faces_s: how long for encoding so many faces by themselves; 0: not known beforehand.
             smallest_face: width in pixels of the smallest face wanted in pictures that may be reduced, when a call does
                 not say; None: the engine says, and none is reduced.
             crops: whether views hold what a liveness model looks at.
         """
         self._crops = crops
         self._expected_s = expected_s
+        self._expected_of_faces_s = expected_of_faces_s
         self._batcher = batcher
         self._decoders = decoders
         self._metrics = metrics
@@ -132,6 +175,7 @@ class Pipeline:
         smallest_face: int | None = None,
         most_pixels: int | None = None,
         views: bool = False,
+        layouts: bool = False,
         zones: Zones = EVERYWHERE,
         measured: bool = False,
         trace: FrameTrace = NOT_TRACED,
@@ -151,6 +195,7 @@ class Pipeline:
             smallest_face: that width, of a picture that is reducible; None: the pipeline's.
             most_pixels: what the sender may send, where that is less than the pipeline accepts.
             views: whether the pixels of the faces are wanted, too.
+            layouts: whether it is wanted what is seen at their places.
             zones: where in the picture faces count; what they leave out is not searched.
             measured: whether it is wanted how bright and sharp the picture is.
             trace: gets a span for decoding, and one for waiting for a batch and its work.
@@ -158,41 +203,161 @@ class Pipeline:
         Raises:
             ServiceError: it cannot be used, or not now; the branch and the message say why.
         """
-        self._check_bytes(data)
-        loop = asyncio.get_running_loop()
         smallest = (smallest_face or self._smallest_face) if reducible else None
         reduction = reduction_for(smallest)
         wanted = Wanted(upsample, smallest_searched(smallest), zones)
+        decode = functools.partial(
+            _decode,
+            data,
+            formats=formats,
+            reduction=reduction,
+            most_pixels=self._most(most_pixels),
+            measured=measured,
+        )
+        decoded, found = await self._looked_at(
+            data, decode=decode, wanted=wanted, lane=lane, priority=priority, deadline=deadline, trace=trace
+        )
+        faces = cast("list[Face]", found)
+        seen: Sequence[FaceView] = ()
+        if views and faces:
+            cut = functools.partial(views_of, decoded.image, faces, crops=self._crops)
+            seen = await self._prepared(cut, lane, priority)
+        laid_out: Sequence[Layout] = ()
+        if layouts and faces:
+            look = functools.partial(layouts_of, decoded.image, np.stack([face.box for face in faces]))
+            laid_out = await self._prepared(look, lane, priority)
+        height, width = decoded.image.shape[:2]
+        faces = [_enlarged(face, reduction) for face in faces]
+        return FoundFaces(faces, width * reduction, height * reduction, decoded.blank, seen, decoded.picture, laid_out)
+
+    @asynccontextmanager
+    async def detect(
+        self,
+        data: bytes,
+        *,
+        lane: Hashable,
+        upsample: int | None,
+        deadline: float,
+        formats: Sequence[str],
+        priority: int = 1,
+        smallest_face: int | None = None,
+        most_pixels: int | None = None,
+        zones: Zones = EVERYWHERE,
+        measured: bool = False,
+        trace: FrameTrace = NOT_TRACED,
+    ) -> AsyncIterator[DetectedFaces]:
+        """Find the faces of one picture, which may be reduced, without encoding them; arguments as for `find`.
+
+        Whatever `encode` needs is kept until the context is left. It takes a place in the queue, so that there are
+        never more decoded pictures than places.
+
+        Raises:
+            ServiceError: as for `find`.
+        """
+        smallest = smallest_face or self._smallest_face
+        reduction = reduction_for(smallest)
+        wanted = Wanted(upsample, smallest_searched(smallest), zones, encoded=False)
+        decode = functools.partial(
+            _decode,
+            data,
+            formats=formats,
+            reduction=reduction,
+            most_pixels=self._most(most_pixels),
+            measured=measured,
+        )
+        decoded, found = await self._looked_at(
+            data, decode=decode, wanted=wanted, lane=lane, priority=priority, deadline=deadline, trace=trace
+        )
+        boxes, image = cast("FaceBoxes", found), decoded.image
+        layouts: list[Layout] = []
+        with self._batcher.reserve(lane, priority) as place:
+            if len(boxes.scores):
+                layouts = await self._prepared(functools.partial(layouts_of, image, boxes.boxes), lane, priority)
+            height, width = image.shape[:2]
+            yield DetectedFaces(
+                [
+                    DetectedFace(box * reduction, float(score))
+                    for box, score in zip(boxes.boxes, boxes.scores, strict=True)
+                ],
+                layouts,
+                width * reduction,
+                height * reduction,
+                decoded.blank,
+                decoded.picture,
+                lane,
+                priority,
+                image,
+                boxes,
+                reduction,
+                place,
+            )
+
+    async def encode(
+        self,
+        detected: DetectedFaces,
+        places: Sequence[int],
+        *,
+        deadline: float,
+        views: bool = False,
+        trace: FrameTrace = NOT_TRACED,
+    ) -> tuple[list[Face], Sequence[FaceView]]:
+        """Encode some of the faces that were found in a picture.
+
+        Args:
+            detected: what `detect` gave, while its context is open.
+            places: of the faces, one at least.
+            deadline: as for `find`.
+            views: as for `find`.
+            trace: gets a span for waiting for a batch and its work.
+
+        Returns:
+            The faces, in the order of `places`, and their pixels where those were wanted.
+
+        Raises:
+            ServiceError: as for `find`.
+        """
+        lane, priority, image = detected.lane, detected.priority, detected.image
+        place, detected.place = detected.place, None
+        job = FacesOfImage(image, detected.boxes.chosen(places))
+        expected = self._expected_of_faces_s(len(places))
+        with trace.stage("wait and encode faces"), place or self._batcher.reserve(lane, priority) as held:
+            # It has waited for a batch before: faces that come while the engine is at work make one, others need none.
+            found = await held.submit(job, bucket=(Encoding(),), deadline=deadline, expected=expected, prompt=True)
+        faces = cast("list[Face]", found)
+        seen: Sequence[FaceView] = ()
+        if views:
+            seen = await self._prepared(functools.partial(views_of, image, faces, crops=self._crops), lane, priority)
+        return [_enlarged(face, detected.reduction) for face in faces], seen
+
+    async def _looked_at(
+        self,
+        data: bytes,
+        *,
+        decode: Callable[[], _Decoded],
+        wanted: Wanted,
+        lane: Hashable,
+        priority: int,
+        deadline: float,
+        trace: FrameTrace,
+    ) -> tuple[_Decoded, Found]:
+        """The picture, and what the engine finds in it."""
+        self._check_bytes(data)
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
             with trace.stage("decode"):
-                decode = functools.partial(
-                    self._decode,
-                    data,
-                    formats=formats,
-                    reduction=reduction,
-                    deadline=deadline,
-                    clock=loop.time,
-                    most_pixels=self._most(most_pixels),
-                    measured=measured,
-                )
                 try:
-                    image, blank, picture = await self._prepared(decode, lane, priority)
+                    in_time = functools.partial(self._in_time, decode, deadline, asyncio.get_running_loop().time)
+                    decoded = await self._prepared(in_time, lane, priority)
                 except (RequestError, GrownFrameError):
                     with suppress(ExpiredError, OverloadedError):
                         await place.wait_turn(deadline=deadline)
                     raise
-            height, width = image.shape[:2]
+            height, width = decoded.image.shape[:2]
             expected = self._expected_s(height, width, wanted)
             with trace.stage("wait and find faces"):
-                faces = await place.submit(image, bucket=(height, width, wanted), deadline=deadline, expected=expected)
-        seen: Sequence[FaceView] = ()
-        if views and faces:
-            cut = functools.partial(views_of, image, faces, crops=self._crops)
-            seen = await self._prepared(cut, lane, priority)
-        if reduction > 1:
-            faces = [replace(face, box=face.box * reduction, landmarks=face.landmarks * reduction) for face in faces]
-        return FoundFaces(faces, width * reduction, height * reduction, blank, seen, picture)
+                return decoded, await place.submit(
+                    decoded.image, bucket=(height, width, wanted), deadline=deadline, expected=expected
+                )
 
     async def _prepared(self, work: Callable[[], Prepared], lane: Hashable, priority: int) -> Prepared:
         """Do what comes before the engine, where frames are decoded, at the lane's expense.
@@ -221,24 +386,23 @@ class Pipeline:
         if len(data) > self._max_bytes:
             raise TooLargeError(f"the image has {len(data):,} bytes; at most {self._max_bytes:,} are accepted")
 
-    def _decode(
-        self,
-        data: bytes,
-        *,
-        formats: Sequence[str],
-        reduction: int,
-        deadline: float,
-        clock: Callable[[], float],
-        most_pixels: int,
-        measured: bool,
-    ) -> tuple[Image, bool, PictureQuality | None]:
-        """The picture, whether it shows nothing, and how it looks where that is wanted."""
+    def _in_time(self, decode: Callable[[], _Decoded], deadline: float, clock: Callable[[], float]) -> _Decoded:
         began = clock()
         if began > deadline and not self._batcher.defers:
             raise ExpiredError("the frame waited longer than its deadline to be decoded")
-        image = decode_image(data, max_pixels=most_pixels, formats=formats, reduce=reduction)
+        decoded = decode()
         self._metrics.stage("decode", clock() - began)
-        return image, shows_nothing(image), measure(image) if measured else None
+        return decoded
+
+
+def _decode(data: bytes, *, formats: Sequence[str], reduction: int, most_pixels: int, measured: bool) -> _Decoded:
+    image = decode_image(data, max_pixels=most_pixels, formats=formats, reduce=reduction)
+    return _Decoded(image, shows_nothing(image), measure(image) if measured else None)
+
+
+def _enlarged(face: Face, by: int) -> Face:
+    """A face of a reduced picture, in pixels of the picture itself."""
+    return face if by == 1 else replace(face, box=face.box * by, landmarks=face.landmarks * by)
 
 
 def _timed(work: Callable[[], Prepared]) -> tuple[Prepared | Exception, float]:

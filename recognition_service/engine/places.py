@@ -60,6 +60,8 @@ class Place(Generic[Item, Result]):
         """Whether its deadline has passed and it goes behind all others for that."""
         self.bucket: Hashable = None
         self.in_line_since: float | None = None
+        self.prompt = False
+        """Whether its batch does not wait to fill while the engine is free."""
         self.expected = 0.0
         """What its item is expected to cost."""
         self.spent: float | None = None
@@ -85,7 +87,13 @@ class Place(Generic[Item, Result]):
         return self._result.done()
 
     async def submit(
-        self, item: Item, *, bucket: Hashable, deadline: float = math.inf, expected: float = 1.0
+        self,
+        item: Item,
+        *,
+        bucket: Hashable,
+        deadline: float = math.inf,
+        expected: float = 1.0,
+        prompt: bool = False,
     ) -> Result:
         """Wait for a batch with the item and for its result.
 
@@ -94,6 +102,7 @@ class Place(Generic[Item, Result]):
             bucket: items of one bucket make a batch.
             deadline: the clock's time after which the item is dropped, or deferred, unless its batch has started.
             expected: what its work will cost, about; what it did cost counts as soon as it is known.
+            prompt: whether its batch does not wait to fill while the engine is free.
 
         Raises:
             ExpiredError: the deadline passed first, and the time-out action is to reject.
@@ -101,7 +110,7 @@ class Place(Generic[Item, Result]):
             Exception: whatever the work raised for this item or for its batch.
         """
         if not self._result.done():
-            self._item, self.expected = item, expected
+            self._item, self.expected, self.prompt = item, expected, prompt
             self._stand_in_line(bucket, deadline)
         return await self._result
 

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from attendance.errors import AttendanceError
-from attendance.face_engine.interface import EngineError, EngineInfo, Image
-from recognition_service.engine.work import Answer, BuildEngine, Step, Steps, Wanted, answers_of, find_each, warm_up
+from attendance.face_engine.interface import EngineError, EngineInfo
+from recognition_service.engine.work import Answer, BuildEngine, Job, Step, Steps, Task, answers_of, find_each, warm_up
 
 _END_WAIT_S = 5.0
 _LAST_WORDS_S = 0.2
@@ -25,7 +25,15 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EngineDiedError(AttendanceError):
-    """The engine's process ended, or was ended because it did not answer in time."""
+    """The engine's process ended, or was ended because it did not answer in time.
+
+    Attributes:
+        at_work: whether it was at work on what it was asked for; else it had ended before.
+    """
+
+    def __init__(self, message: str, *, at_work: bool = True) -> None:
+        super().__init__(message)
+        self.at_work = at_work
 
 
 class EngineProcess:
@@ -53,7 +61,7 @@ class EngineProcess:
             EngineDiedError: it does not run.
         """
         if self._process is None:
-            raise EngineDiedError("the engine's process does not run")
+            raise EngineDiedError("the engine's process does not run", at_work=False)
         return self._process.sentinel
 
     def start(self) -> EngineInfo:
@@ -82,27 +90,27 @@ class EngineProcess:
         self.close()
         raise EngineError(str(answer))
 
-    def steps(self, images: Sequence[Image], wanted: Wanted) -> Steps:
-        """As `find_each`, over there, with one image a piece: dlib searches an image in one call.
+    def steps(self, jobs: Sequence[Job], task: Task) -> Steps:
+        """As `find_each`, over there, with one job a piece: dlib searches an image in one call.
 
         Raises:
             EngineDiedError: the process ended or took too long; it is gone now.
         """
-        for place, image in enumerate(images):
+        for place, job in enumerate(jobs):
             began = time.perf_counter()
-            (answer,) = self.find([image], wanted)
+            (answer,) = self.find([job], task)
             yield Step({place: time.perf_counter() - began}, {place: answer})
 
-    def find(self, images: Sequence[Image], wanted: Wanted) -> list[Answer]:
+    def find(self, jobs: Sequence[Job], task: Task) -> list[Answer]:
         """The answers of `find_each`, over there.
 
         Raises:
             EngineDiedError: the process ended or took too long; it is gone now.
         """
         if self._pipe is None:
-            raise EngineDiedError("the engine's process does not run")
+            raise EngineDiedError("the engine's process does not run", at_work=False)
         try:
-            _send(self._pipe, (list(images), wanted))
+            _send(self._pipe, (list(jobs), task))
         except OSError:
             raise self._died("the engine's process ended") from None
         answers: list[Answer] = self._receive(self._call_timeout_s)
@@ -132,7 +140,7 @@ class EngineProcess:
 
     def _receive(self, timeout_s: float) -> Any:
         if self._pipe is None:
-            raise EngineDiedError("the engine's process does not run")
+            raise EngineDiedError("the engine's process does not run", at_work=False)
         try:
             if not self._pipe.poll(timeout_s):
                 raise self._died(f"the engine did not answer within {timeout_s:g} s")
@@ -169,9 +177,9 @@ def _serve(pipe: "Connection[Any, Any]", build: BuildEngine) -> None:
         try:
             _send(pipe, info)
             while True:
-                images, wanted = _receive(pipe)
-                _send(pipe, answers_of(find_each(engine, images, wanted)))
-                del images
+                jobs, task = _receive(pipe)
+                _send(pipe, answers_of(find_each(engine, jobs, task)))
+                del jobs
         finally:
             engine.close()
 

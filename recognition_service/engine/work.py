@@ -1,15 +1,25 @@
-"""What a worker does with an engine, in a thread or in a process: warm it up, and answer each image by itself."""
+"""What a worker does with an engine, in a thread or in a process: warm it up, and answer each job by itself.
+
+A job is an image in which faces are to be found, and encoded or not, or faces of an image that are to be encoded.
+"""
 
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from attendance.face_engine.faces import find_in_pieces
+from attendance.face_engine.faces import (
+    PieceOfWork,
+    encode_in_pieces,
+    find_in_pieces,
+    search_in_pieces,
+    shared_out,
+)
 from attendance.face_engine.interface import EngineInfo, Face, FaceBoxes, FaceEngine, Image, ImageError
+from attendance.face_engine.pieces import Search
 from attendance.zones import EVERYWHERE, Zones
 
 BuildEngine: TypeAlias = Callable[[], FaceEngine]
@@ -21,14 +31,26 @@ _FACE = (30.0, 30.0, 130.0, 130.0)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one image has no answer."""
+    """Why one job has no answer."""
 
     message: str
     """For people when it is the image's fault; a traceback for the log otherwise."""
     fault_of_image: bool
 
 
-Answer: TypeAlias = list[Face] | Failure
+@dataclass(frozen=True, slots=True, eq=False)
+class FacesOfImage:
+    """Faces that were found in an image, to be encoded."""
+
+    image: Image
+    boxes: FaceBoxes
+    """At least one, in pixels of the image."""
+
+
+Job: TypeAlias = Image | FacesOfImage
+Found: TypeAlias = list[Face] | FaceBoxes
+"""The faces of a job: encoded, or their boxes alone where that was wanted."""
+Answer: TypeAlias = Found | Failure
 
 
 def warm_up(engine: FaceEngine) -> EngineInfo:
@@ -55,6 +77,17 @@ class Wanted:
     """Width in pixels of the smallest face wanted; None: the engine's setting."""
     zones: Zones = EVERYWHERE
     """Where faces count."""
+    encoded: bool = True
+    """Whether the faces found are encoded too; else their boxes are the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """That faces found before are encoded: the jobs are `FacesOfImage`, whatever images they are of."""
+
+
+Task: TypeAlias = Wanted | Encoding
+"""What is done with the jobs of one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,56 +95,88 @@ class Step:
     """A piece of the work on a batch that is done."""
 
     spent: Mapping[int, float]
-    """Seconds of the engine, for images by their places."""
+    """Seconds of the engine, for jobs by their places."""
     answers: Mapping[int, Answer]
-    """Of the images that are finished by it."""
+    """Of the jobs that are finished by it."""
 
 
 Steps: TypeAlias = Generator[Step, None, None]
 """The work on a batch, piece by piece; closing it ends the work between two."""
 
+_Piece: TypeAlias = tuple[Mapping[int, float], Mapping[int, Found]]
+"""Which part of a piece was for which job, by its place, and the answers of those that it finished."""
 
-def find_each(engine: FaceEngine, images: Sequence[Image], wanted: Wanted) -> Steps:
-    """The faces of each image, piece by piece; when the batch fails, one at a time, so that a bad one fails alone.
 
-    What images cost is measured in seconds of the engine. It depends on their pixels and faces, but differently by
+def find_each(engine: FaceEngine, jobs: Sequence[Job], task: Task) -> Steps:
+    """The answer to each job, piece by piece; when the batch fails, one at a time, so that a bad one fails alone.
+
+    What jobs cost is measured in seconds of the engine. It depends on their pixels and faces, but differently by
     family, doubling and machine: to encode a face takes as long as to search 40,000 pixels on one processor, and
     300,000 on another. A piece that is of several images of one size is shared out evenly, one of several faces by
     their number.
 
     Args:
         engine: the engine, used by this thread only.
-        images: as for `find_faces`.
-        wanted: how closely they are looked at.
+        jobs: images as for `find_faces`, or faces that were found, as the task says.
+        task: what is done with all of them.
     """
-    left = dict(enumerate(images))
-    pieces = find_in_pieces(
-        engine, images, upsample=wanted.upsample, smallest_face=wanted.smallest_face, zones=wanted.zones
-    )
+    left = dict(enumerate(jobs))
+    pieces = _in_pieces(engine, jobs, task)
     while True:
         began = time.perf_counter()
         try:
             piece = next(pieces, None)
         except Exception as error:  # whatever a native library raises, one frame's trouble is not its neighbours'
             took = time.perf_counter() - began
-            if len(images) == 1:
+            if len(jobs) == 1:
                 yield Step({0: took}, {0: _failure(error)})
                 return
             yield Step(dict.fromkeys(left, took / len(left)), {})
             break
         if piece is None:
             return
+        shares, answers = piece
         took = time.perf_counter() - began
-        for place in piece.answers:
+        for place in answers:
             del left[place]
-        yield Step({place: share * took for place, share in piece.shares.items()}, piece.answers)
-    for place, image in left.items():
-        for step in find_each(engine, [image], wanted):
+        yield Step({place: share * took for place, share in shares.items()}, answers)
+    for place, job in left.items():
+        for step in find_each(engine, [job], task):
             yield Step({place: sum(step.spent.values())}, dict(zip([place], step.answers.values(), strict=False)))
 
 
+def _in_pieces(engine: FaceEngine, jobs: Sequence[Job], task: Task) -> Iterator[_Piece]:
+    if isinstance(task, Encoding):
+        faces = [job for job in jobs if isinstance(job, FacesOfImage)]
+        work = encode_in_pieces(engine, [job.image for job in faces], [job.boxes for job in faces])
+        return map(_shares_and_answers, work)
+    images = [job for job in jobs if not isinstance(job, FacesOfImage)]
+    how: dict[str, Any] = {"upsample": task.upsample, "smallest_face": task.smallest_face, "zones": task.zones}
+    if task.encoded:
+        return map(_shares_and_answers, find_in_pieces(engine, images, **how))
+    return _searched(search_in_pieces(engine, images, **how))
+
+
+def _shares_and_answers(piece: PieceOfWork) -> _Piece:
+    return piece.shares, dict(piece.answers)
+
+
+def _searched(search: Search) -> Iterator[_Piece]:
+    """A search whose boxes are the answer; what comes after its last call of a network is a piece of its own."""
+    shares: Mapping[int, float] = {}
+    while True:
+        try:
+            places = next(search)
+        except StopIteration as over:
+            found: list[FaceBoxes] = over.value
+            yield shares, dict(enumerate(found))
+            return
+        shares = shared_out(places)
+        yield shares, {}
+
+
 def answers_of(steps: Iterator[Step]) -> list[Answer]:
-    """What all steps answer, by the images' places."""
+    """What all steps answer, by the jobs' places."""
     answers: dict[int, Answer] = {}
     for step in steps:
         answers |= step.answers
@@ -138,9 +203,9 @@ class EngineThread:
         """
         return warm_up(self._engine)
 
-    def steps(self, images: Sequence[Image], wanted: Wanted) -> Steps:
+    def steps(self, jobs: Sequence[Job], task: Task) -> Steps:
         """As `find_each`."""
-        return find_each(self._engine, images, wanted)
+        return find_each(self._engine, jobs, task)
 
     def close(self) -> None:
         """Close the engine."""

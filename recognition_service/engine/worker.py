@@ -8,17 +8,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
 import structlog
 
-from attendance.face_engine.interface import EngineError, EngineInfo, Face, Image
+from attendance.face_engine.interface import EngineError, EngineInfo
 from recognition_service.engine.at_work import Pauses
 from recognition_service.engine.process import EngineDiedError, EngineProcess
-from recognition_service.engine.work import Answer, BuildEngine, EngineThread, Wanted
+from recognition_service.engine.work import (
+    Answer,
+    BuildEngine,
+    Encoding,
+    EngineThread,
+    FacesOfImage,
+    Failure,
+    Found,
+    Job,
+    Task,
+    Wanted,
+)
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
 
 _CLOSE_WAIT_S = 5.0
 _FIRST_SECONDS_A_PIXEL = 1e-7
 """What is expected before the first frame; 0.2 s for one of 1920 x 1080."""
+_FIRST_SECONDS_A_FACE = 0.005
+"""What is expected before the first faces are encoded by themselves."""
 _MOST_KEPT = 1024
 """Ways of looking whose cost is remembered: a camera whose zones are drawn anew leaves one behind."""
 _LEARNED = 0.2
@@ -41,7 +55,11 @@ class WorkerLimits:
 
 
 class EngineWorker:
-    """Runs batches on an engine. `find` is the work of a `Batcher` whose buckets are (height, width, `Wanted`)."""
+    """Runs batches on an engine.
+
+    `find` is the work of a `Batcher` whose buckets are (height, width, `Wanted`) for images, and (`Encoding`,) for
+    faces that were found before.
+    """
 
     def __init__(self, build: BuildEngine, limits: WorkerLimits | None = None) -> None:
         """Prepare; `start` begins.
@@ -61,6 +79,7 @@ class EngineWorker:
         self._ready = False
         self._seconds_a_pixel: OrderedDict[Wanted, float] = OrderedDict()
         self._usual_seconds = _FIRST_SECONDS_A_PIXEL
+        self._seconds_a_face = _FIRST_SECONDS_A_FACE
 
     @property
     def ready(self) -> bool:
@@ -93,14 +112,18 @@ class EngineWorker:
         """How long the engine will be at work on an image of that size, as far as images before it tell, seconds."""
         return height * width * self._seconds_a_pixel.get(wanted, self._usual_seconds)
 
+    def expected_of_faces_s(self, faces: int) -> float:
+        """How long it will be at work on encoding so many faces, seconds."""
+        return faces * self._seconds_a_face
+
     async def find(
-        self, bucket: Hashable, images: Sequence[Image], pauses: Pauses[list[Face]] | None = None
-    ) -> list[list[Face] | Exception]:
-        """The faces of each image of a batch, or the error that is its own.
+        self, bucket: Hashable, jobs: Sequence[Job], pauses: Pauses[Found] | None = None
+    ) -> list[Found | Exception]:
+        """The faces of each job of a batch, or the error that is its own.
 
         Args:
-            bucket: (height, width, `Wanted`); images of one bucket have one size.
-            images: RGB, uint8.
+            bucket: (height, width, `Wanted`), of images, RGB, uint8, of that size; or (`Encoding`,), of faces.
+            jobs: images, or `FacesOfImage`.
             pauses: asked between two pieces of the work; what they cost is in seconds.
 
         Raises:
@@ -109,36 +132,47 @@ class EngineWorker:
         """
         if not self._ready or self._backend is None:
             raise UnavailableError("the face engine is starting; try again shortly")
-        wanted = bucket[-1] if isinstance(bucket, tuple) else Wanted()
+        task: Task = bucket[-1] if isinstance(bucket, tuple) else Wanted()
         loop = asyncio.get_running_loop()
-        steps = self._backend.steps(images, wanted)
-        answers: dict[int, list[Face] | Exception] = {}
+        steps = self._backend.steps(jobs, task)
+        answers: dict[int, Found | Exception] = {}
         spent = 0.0
         try:
-            while (step := await loop.run_in_executor(self._thread, next, steps, None)) is not None:
+            # With the last answer the batch is done: to ask for one more step would cost a turn of thread and loop.
+            while len(answers) < len(jobs):
+                step = await loop.run_in_executor(self._thread, next, steps, None)
+                if step is None:
+                    break
                 known = {place: _result(answer) for place, answer in step.answers.items()}
                 answers |= known
                 spent += sum(step.spent.values())
                 if pauses is not None:
                     await pauses.after_piece(step.spent, known)
         except EngineDiedError as error:
+            if not error.at_work:
+                raise UnavailableError("the face engine is starting; try again shortly") from None
             self._ready = False
             self._died.set()
-            log.error("engine_died", reason=str(error), frames=len(images))
+            log.error("engine_died", reason=str(error), frames=len(jobs))
             raise InternalServiceError("the face engine ended while it worked on this frame") from None
         except asyncio.CancelledError:
             with suppress(RuntimeError):  # the thread has ended
                 self._thread.submit(steps.close)
             raise
-        self._learn(wanted, images, spent)
+        self._learn(task, jobs, spent)
         return [answers[place] for place in sorted(answers)]
 
-    def _learn(self, wanted: Wanted, images: Sequence[Image], spent: float) -> None:
-        seconds = spent / max(1, sum(image.shape[0] * image.shape[1] for image in images))
-        before = self._seconds_a_pixel.get(wanted, seconds)
+    def _learn(self, task: Task, jobs: Sequence[Job], spent: float) -> None:
+        if isinstance(task, Encoding):
+            faces = sum(len(job.boxes.scores) for job in jobs if isinstance(job, FacesOfImage))
+            self._seconds_a_face += _LEARNED * (spent / max(1, faces) - self._seconds_a_face)
+            return
+        pixels = sum(job.shape[0] * job.shape[1] for job in jobs if isinstance(job, np.ndarray))
+        seconds = spent / max(1, pixels)
+        before = self._seconds_a_pixel.get(task, seconds)
         self._usual_seconds = before + _LEARNED * (seconds - before)
-        self._seconds_a_pixel[wanted] = self._usual_seconds
-        self._seconds_a_pixel.move_to_end(wanted)
+        self._seconds_a_pixel[task] = self._usual_seconds
+        self._seconds_a_pixel.move_to_end(task)
         if len(self._seconds_a_pixel) > _MOST_KEPT:
             self._seconds_a_pixel.popitem(last=False)
 
@@ -213,8 +247,8 @@ class EngineWorker:
                 loop.remove_reader(sentinel)
 
 
-def _result(answer: Answer) -> list[Face] | Exception:
-    if isinstance(answer, list):
+def _result(answer: Answer) -> Found | Exception:
+    if not isinstance(answer, Failure):
         return answer
     if answer.fault_of_image:
         return TooLargeError(answer.message)

@@ -7,29 +7,36 @@ may be acknowledged when it has returned.
 
 import threading
 import time
-import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
-from attendance.database.evidence import Evidence
 from attendance.database.models import Origin
-from attendance.database.register import Sighting
-from attendance.database.timetable import SessionPlan
 from attendance.database.watching.observation import NOBODY
-from attendance.face_engine.interface import Face
+from attendance.face_engine.interface import DetectedFace, Face
 from attendance.settings.matching import MatchingRules
+from recognition_service.engine.layouts import Layout
 from recognition_service.engine.looks import Look
 from recognition_service.evidence.clearness import ClearFrom, View
-from recognition_service.evidence.confirmation import Confirmation, Confirmer, Proof
+from recognition_service.evidence.following import Choice, Conditions, Following
 from recognition_service.evidence.frame_plan import FramePlan, frame_plan
+from recognition_service.evidence.kept_sessions import KeptSessions
 from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
 from recognition_service.evidence.observing import Observer, Sight
-from recognition_service.evidence.records import KeptSession, SeenStudent, SessionKey
-from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, SeenFace, counts_of, width_of
+from recognition_service.evidence.seen import (
+    FOLLOWED,
+    STRANGER,
+    TOO_SMALL,
+    FaceMatch,
+    MatchKind,
+    SeenFace,
+    counts_of,
+    width_of,
+)
 from recognition_service.evidence.settled import SettledFaces
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.evidence.tracking import TrackedFace, Tracker
@@ -40,14 +47,10 @@ from recognition_service.presentation.views import FaceView
 
 log = structlog.get_logger(__name__)
 
-_MOST_SESSIONS = 4
-"""Sessions whose evidence a stream keeps: the running one, the next, and old ones that a camera sends later."""
 _IDLE_S = 5.0
 """After an ended session has had no frame for so long, its last sightings are stored."""
 _FORGET_S = 60.0
 """After no frame has counted for so long, what faces looked like is forgotten."""
-_MOST_PROOFS = 8
-"""Persons of one stream whose evidence is kept for one student in one session: mostly it is one, who looks alike."""
 _MOST_KNOWN = 2048
 """Persons remembered as confirmed."""
 
@@ -91,8 +94,9 @@ class CameraFlow:
         self._clear = ClearFrom(rules.clear_width, rules.clear_sharpness)
         self._lock = threading.Lock()
         self._tracker = Tracker(rules)
+        self._following = Following(rules, self._tracker)
         self._settled = SettledFaces(rules)
-        self._sessions: OrderedDict[SessionKey, KeptSession] = OrderedDict()
+        self._sessions = KeptSessions(camera_id, outbox, rules, erased=self._forget_erased, clock=clock)
         self._known: OrderedDict[int, None] = OrderedDict()  # persons who were confirmed as somebody
         self._observer = observer or Observer(camera_id, room_id, outbox, rules.confirm_frames, clock=clock)
         self._judge = judge or PresentationJudge(rules, room_id)
@@ -117,28 +121,75 @@ class CameraFlow:
         self._settle(capture_time)
         return frame_plan(self._timetable.plans(self._room_id, capture_time), capture_time)
 
+    @property
+    def follows(self) -> bool:
+        """Whether there is anybody whose face need not be encoded, as far as is known before a frame is looked at."""
+        return self._following.anybody
+
+    def choose(
+        self,
+        plan: FramePlan,
+        capture_time: datetime,
+        faces: Sequence[DetectedFace],
+        layouts: Sequence[Layout],
+        *,
+        origin: Origin = Origin.LIVE,
+    ) -> Choice:
+        """Say which faces of the next frame must be encoded, before it is observed.
+
+        Args:
+            plan: what `plan` gave for the capture time.
+            capture_time: aware.
+            faces: that were found in the frame.
+            layouts: what is seen at their places.
+            origin: how it came.
+        """
+        with self._lock:
+            conditions = Conditions.of(plan, origin, self._matcher_of())
+            choice = self._following.choose(conditions, capture_time.timestamp(), faces, layouts)
+            for track in list(choice.followed.values()):
+                if not self._judge.may_follow(self._following.student_of(track), origin, capture_time):
+                    self._following.release(choice, [track])
+            return choice
+
+    def choose_more(self, choice: Choice, encoded: Mapping[int, Face]) -> list[int]:
+        """The places of further faces that must be encoded, now that some of the frame are; ask until there are none.
+
+        Args:
+            choice: what `choose` gave for the frame.
+            encoded: the faces encoded for it lately, by their places.
+        """
+        with self._lock:
+            return self._following.more(choice, encoded)
+
     def observe(
         self,
         plan: FramePlan,
         capture_time: datetime,
-        faces: Sequence[Face],
+        faces: Sequence[Face | DetectedFace],
         *,
-        views: Sequence[FaceView] = (),
+        views: Sequence[FaceView | None] = (),
         origin: Origin = Origin.LIVE,
         look: Look = Look(),  # noqa: B008 - it does not change
+        choice: Choice | None = None,
+        layouts: Sequence[Layout] = (),
     ) -> list[SeenFace]:
         """Count the faces of one frame; what they confirm is on disk when this returns.
 
-        Faces too small to be named are part of the answer and of nothing else: no track, no vote for or against.
+        Faces too small to be named are part of the answer and of nothing else: no track, no vote for or against. Faces
+        that were not encoded are no more than that, either, but that the tracks that they are followed on go on.
         Frames may come late or twice: a frame counts for the sessions of its capture time, and one moment counts once.
 
         Args:
             plan: what `plan` gave for the capture time.
             capture_time: aware.
-            faces: of the frame.
+            faces: of the frame; not encoded are only those that `choice` says.
             views: their pixels, one a face; a face without pixels shows no sign of life.
             origin: how it came. Frames of one origin confirm nobody together with those of another.
             look: what it looks like.
+            choice: what `choose` gave for the frame; None: all its faces were encoded.
+            layouts: what is seen at the places of faces that were all encoded; without them, nobody becomes one whose
+                face need not be.
 
         Returns:
             One for each face, in order.
@@ -150,29 +201,36 @@ class CameraFlow:
         """
         with self._lock:
             small = [is_too_small(face, self._rules) for face in faces]
-            usable = [
-                place for place, face in enumerate(faces) if not small[place] and np.isfinite(face.encoding).all()
-            ]
+            usable = {
+                place: face
+                for place, face in enumerate(faces)
+                if isinstance(face, Face) and not small[place] and np.isfinite(face.encoding).all()
+            }
             matcher = self._matcher_of()
-            matches, tracked = self._identify(matcher, [faces[place] for place in usable], capture_time, plan)
+            if choice is None and layouts:
+                choice = self._following.all_encoded(
+                    Conditions.of(plan, origin, matcher), capture_time.timestamp(), faces, layouts
+                )
+            followed = {} if choice is None else choice.followed
+            places = {track: faces[place].box for place, track in followed.items()}
+            matches, tracked = self._identify(matcher, list(usable.values()), capture_time, plan, places)
             for session in plan.sessions:
-                self._keep(session, origin)
+                self._sessions.keep(session, origin)
             seen = [
-                SeenFace(face, TOO_SMALL if below else STRANGER, 0, False)
-                for face, below in zip(faces, small, strict=True)
+                self._not_compared(face, followed.get(place))
+                if isinstance(face, DetectedFace) and not below
+                else SeenFace(face, TOO_SMALL if below else STRANGER, 0, False)
+                for place, (face, below) in enumerate(zip(faces, small, strict=True))
             ]
-            for place, match, track in zip(usable, matches, tracked, strict=True):
-                face = faces[place]
+            for (place, face), match, track in zip(usable.items(), matches, tracked, strict=True):
                 view = views[place] if views else None
                 verdict = self._verdict(plan, capture_time, origin, face, view, match, track, matcher)
-                version = matcher.gallery.version
-                sessions = self._count(plan, capture_time, origin, face, match, track, verdict, version)
-                if match.student is not None and sessions == len(plan.sessions_of(match.student)) > 0:
-                    self._settled.confirmed(matcher, face.encoding, plan.roster, track.person, match)
-                if sessions:
-                    self._know(track.person)
-                seen[place] = SeenFace(face, match, track.track, sessions > 0, track.person in self._known)
-            self._store(plan.sessions, origin, lambda record: record.is_due(self._rules.last_seen_interval_s))
+                seen[place] = self._count(plan, capture_time, origin, face, match, track, verdict, matcher)
+                if choice is not None:
+                    self._settle_track(choice, place, seen[place], matcher)
+            if choice is not None:
+                self._following.saw(choice)
+            self._sessions.store(plan.sessions, origin)
             self._last_counts = counts_of(seen)
             self._observer.saw(capture_time, origin, look, self._last_counts)
             return seen
@@ -203,6 +261,7 @@ class CameraFlow:
                 self._known.pop(person, None)
             self._judge.forget(student)
             self._settled.forget()
+            self._following.forget()
 
     def finish(self) -> None:
         """Store the last sightings of everybody confirmed, and what was observed: the stream ends.
@@ -211,18 +270,33 @@ class CameraFlow:
             OutboxError: they could not be stored.
         """
         with self._lock:
-            self._store_all(list(self._sessions))
+            self._sessions.store_all(list(self._sessions))
             self._observer.put()
 
+    def _forget_erased(self, students: Collection[str]) -> None:
+        """Forget who was erased meanwhile, as storing their sightings has told."""
+        for student in students:
+            self._judge.forget(student)
+        self._settled.forget()
+        self._following.forget()
+        self._known.clear()
+
     def _identify(
-        self, matcher: Matcher, faces: Sequence[Face], capture_time: datetime, plan: FramePlan
+        self,
+        matcher: Matcher,
+        faces: Sequence[Face],
+        capture_time: datetime,
+        plan: FramePlan,
+        followed: Mapping[int, NDArray[np.float32]],
     ) -> tuple[list[FaceMatch], list[TrackedFace]]:
+        """Whom each encoded face is matched with, and where it belongs; those followed are where their boxes say."""
         if not faces:
             self._settled.use(matcher)
-            return [], self._tracker.update(capture_time, np.empty((0, 4), np.float32), np.empty((0, 0), np.float32))
+            none = np.empty((0, 4), np.float32)
+            return [], self._tracker.update(capture_time, none, np.empty((0, 0), np.float32), followed)
         encodings = np.stack([face.encoding for face in faces])
         matcher.require_size(encodings)
-        tracked = self._tracker.update(capture_time, np.stack([face.box for face in faces]), encodings)
+        tracked = self._tracker.update(capture_time, np.stack([face.box for face in faces]), encodings, followed)
         matches = self._settled.match(matcher, encodings, plan.roster, [face.person for face in tracked], plan.guests)
         return one_face_each(matches), tracked
 
@@ -249,23 +323,28 @@ class CameraFlow:
             lambda: matcher.gallery.rows_of(student or ""),
         )
 
+    def _not_compared(self, face: DetectedFace, track: int | None) -> SeenFace:
+        """A face that was not encoded; None: its track was forgotten meanwhile."""
+        person = None if track is None else self._tracker.person_of(track)
+        if track is None or person is None:
+            return SeenFace(face, FOLLOWED, 0, False)
+        return SeenFace(face, FOLLOWED, track, False, person in self._known)
+
+    def _settle_track(self, choice: Choice, place: int, seen: SeenFace, matcher: Matcher) -> None:
+        """Say whether an encoded face's track may be followed from now on."""
+        student = seen.match.student
+        if student is not None and seen.everywhere:
+            self._following.settle(choice, place, seen.track, student, matcher.gallery.rows_of(student))
+        elif seen.match.kind is MatchKind.UNKNOWN:
+            self._following.look_again(choice, place, seen.track)
+        else:
+            self._following.unsettle(seen.track)
+
     def _know(self, person: int) -> None:
         self._known[person] = None
         self._known.move_to_end(person)
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
-
-    def _keep(self, session: SessionPlan, origin: Origin) -> None:
-        key = session.session_id, origin
-        state = self._sessions.get(key)
-        if state is None:
-            state = KeptSession(session.ends_at, Confirmer(self._rules), self._clock())
-            self._sessions[key] = state
-        state.ends_at = session.ends_at  # the timetable may have been edited meanwhile
-        state.used = self._clock()
-        for student in (state.records.keys() | state.held.keys()) - session.roster - session.guests:
-            state.forget(student)  # left the course, or withdrew consent
-        self._sessions.move_to_end(key)
 
     def _count(  # noqa: PLR0917 - one face of one frame
         self,
@@ -276,9 +355,9 @@ class CameraFlow:
         match: FaceMatch,
         track: TrackedFace,
         verdict: FaceVerdict,
-        index_version: str,
-    ) -> int:
-        """One face's vote in every session of the plan; in how many its student is confirmed."""
+        matcher: Matcher,
+    ) -> SeenFace:
+        """One face's vote in every session of the plan."""
         confirmed = 0
         student = match.student
         view = View(width_of(face), face.sharpness, self._clear)
@@ -296,134 +375,17 @@ class CameraFlow:
             if student not in state.records:
                 judged = self._judge.of_confirmation(student, track.track, origin, capture_time, verdict)
             if judged.state is State.CLEAR:
-                self._enter(key, state, confirmation, index_version)
+                self._sessions.enter(key, confirmation, matcher.gallery.version)
                 self._judge.confirmed(student, origin, capture_time)
                 confirmed += 1
             elif student not in state.records:
-                self._hold(key, state, confirmation, judged, index_version)
-        return confirmed
-
-    def _enter(self, key: SessionKey, state: KeptSession, confirmation: Confirmation, index_version: str) -> None:
-        session_id, origin = key
-        student = confirmation.student
-        state.held.pop(student, None)
-        record = state.records.get(student)
-        if record is None:
-            record = state.records[student] = SeenStudent.of(confirmation)
-            log.info(
-                "student_confirmed",
-                camera=self._camera_id,
-                session=session_id,
-                origin=origin.value,
-                frames=confirmation.frames,
-                distance=round(confirmation.distance, 3),
-                gap=round(confirmation.gap, 3),
-            )
-        self._take_in(key, record, confirmation, index_version)
-
-    def _hold(
-        self, key: SessionKey, state: KeptSession, confirmation: Confirmation, verdict: FaceVerdict, index_version: str
-    ) -> None:
-        """Neither confirm a student nor forget that they were seen."""
-        student = confirmation.student
-        record = state.held.get(student)
-        if record is None:
-            record = state.held[student] = SeenStudent.of(confirmation)
-        record.waits = verdict.state is State.WAITING and record.stored is None
-        if not record.waits and record.stored is None:
-            session_id, origin = key
-            reasons = [reason.value for reason in verdict.reasons]
-            log.info(
-                "student_held",
-                camera=self._camera_id,
-                session=session_id,
-                origin=origin.value,
-                reasons=reasons,
-            )
-        record.reasons = verdict.reasons
-        self._take_in(key, record, confirmation, index_version)
-
-    def _take_in(self, key: SessionKey, record: SeenStudent, confirmation: Confirmation, index_version: str) -> None:
-        record.take_in(confirmation)
-        proof = confirmation.proof
-        if len(record.proofs) < _MOST_PROOFS and not any(proof is known for known in record.proofs):
-            record.proofs.append(proof)
-            evidence = self._evidence(key, confirmation.student, proof, index_version, held=bool(record.reasons))
-            record.new_evidence.append(evidence)
-
-    def _evidence(self, key: SessionKey, student: str, proof: Proof, index_version: str, *, held: bool) -> Evidence:
-        session_id, origin = key
-        return Evidence(
-            uid=str(uuid.uuid4()),
-            session_id=session_id,
-            index_number=student,
-            camera_id=self._camera_id,
-            index_version=index_version or None,
-            threshold=self._rules.threshold,
-            distance=proof.distance,
-            margin=proof.margin,
-            confidence=proof.confidence,
-            frames=proof.frames,
-            first_frame_at=proof.first_frame_at,
-            last_frame_at=proof.last_frame_at,
-            details=proof.kept,
-            origin=origin,
-            held=held,
-        )
-
-    def _store(self, sessions: Iterable[SessionPlan], origin: Origin, due: Callable[[SeenStudent], bool]) -> None:
-        """Put what is due of the given sessions into the outbox, and bound the sessions kept."""
-        keys = [(session.session_id, origin) for session in sessions]
-        self._put(
-            [
-                (key, student, record)
-                for key in keys
-                for student, record in self._sessions[key].everything()
-                if due(record)
-            ]
-        )
-        while len(self._sessions) > _MOST_SESSIONS:
-            oldest = next(iter(self._sessions))
-            self._store_all([oldest])
-            del self._sessions[oldest]
-
-    def _store_all(self, keys: Sequence[SessionKey]) -> None:
-        self._put(
-            [
-                (key, student, record)
-                for key in keys
-                for student, record in self._sessions[key].everything()
-                if record.stored != record.current or record.new_evidence
-            ]
-        )
-
-    def _put(self, due: Sequence[tuple[SessionKey, str, SeenStudent]]) -> None:
-        erased = self._outbox.put(
-            [
-                Sighting(
-                    session_id=session_id,
-                    index_number=student,
-                    first_seen=record.first_seen,
-                    last_seen=record.last_seen,
-                    confidence=record.confidence,
-                    camera_id=self._camera_id,
-                    origin=origin,
-                    held=record.reasons,
-                )
-                for (session_id, origin), student, record in due
-            ],
-            [evidence for _, _, record in due for evidence in record.new_evidence],
-        )
-        for _, _, record in due:
-            record.stored = record.current
-            record.new_evidence.clear()
-        for student in erased:
-            for state in self._sessions.values():
-                state.forget(student)
-            self._judge.forget(student)
-        if erased:
-            self._settled.forget()
-            self._known.clear()
+                self._sessions.hold(key, confirmation, judged, matcher.gallery.version)
+        if confirmed:
+            self._know(track.person)
+        everywhere = confirmed == len(theirs) > 0
+        if everywhere:
+            self._settled.confirmed(matcher, face.encoding, plan.roster, track.person, match)
+        return SeenFace(face, match, track.track, confirmed > 0, track.person in self._known, everywhere)
 
     def _settle(self, capture_time: datetime) -> None:
         """Store the last sightings of sessions that are over, and forget what nobody needs any more."""
@@ -436,7 +398,7 @@ class CameraFlow:
                 for key, state in self._sessions.items()
                 if state.ends_at <= capture_time and now - state.used >= _IDLE_S
             ]
-            self._store_all(over)
+            self._sessions.store_all(over)
             if over:
                 self._observer.put()
             if len(over) == len(self._sessions) and all(
@@ -445,6 +407,7 @@ class CameraFlow:
                 self._sessions.clear()
                 self._tracker.forget()
                 self._settled.forget()
+                self._following.forget()
                 self._judge.forget_faces()
                 self._known.clear()
         except OutboxError as error:  # what is kept here is tried again with the next frame

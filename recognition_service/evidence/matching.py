@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.interface import Face
+from attendance.face_engine.interface import DetectedFace, Face
 from attendance.gallery.gallery import Candidate, Gallery
 from attendance.settings.matching import MatchingRules
 from recognition_service.evidence.seen import STRANGER, TOO_SMALL, FaceMatch, MatchKind, width_of
@@ -134,7 +134,7 @@ class Matcher:
         return replace(match, others=others)
 
 
-def is_too_small(face: Face, rules: MatchingRules) -> bool:
+def is_too_small(face: Face | DetectedFace, rules: MatchingRules) -> bool:
     """Whether a face is smaller than those that the models in use can tell apart; also where its width is no number."""
     return not width_of(face) >= rules.smallest_named
 

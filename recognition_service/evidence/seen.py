@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from attendance.database.watching.observation import MinuteCounts
-from attendance.face_engine.interface import Face
+from attendance.face_engine.interface import DetectedFace, Face
 
 
 class MatchKind(StrEnum):
@@ -18,6 +18,8 @@ class MatchKind(StrEnum):
     NOT_ON_ROSTER = "not_on_roster"
     TOO_SMALL = "too_small"
     """Smaller than the smallest face that may be named: counted, and nothing else."""
+    FOLLOWED = "followed"
+    """Not encoded in this frame, as it stays where a student was confirmed: it was compared with nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ STRANGER = FaceMatch(MatchKind.UNKNOWN, None, math.inf, math.inf)
 """A face that is like nobody, or could not be compared."""
 TOO_SMALL = FaceMatch(MatchKind.TOO_SMALL, None, math.inf, math.inf)
 """A face that was compared with nobody, because of its size."""
+FOLLOWED = FaceMatch(MatchKind.FOLLOWED, None, math.inf, math.inf)
+"""A face that was compared with nobody, because of its place."""
 
 
-def width_of(face: Face) -> float:
+def width_of(face: Face | DetectedFace) -> float:
     """Of its box, pixels of the frame."""
     return float(face.box[2] - face.box[0])
 
@@ -54,7 +58,8 @@ def width_of(face: Face) -> float:
 class SeenFace:
     """One face of a frame, and what it was taken for."""
 
-    face: Face
+    face: Face | DetectedFace
+    """Encoded or not."""
     match: FaceMatch
     track: int
     """Number of the track in its stream; 0 for a face whose encoding is unusable."""
@@ -62,6 +67,8 @@ class SeenFace:
     """Whether the face's student is confirmed by this face's evidence, so that attendance is recorded."""
     known: bool = False
     """Whether this face's person was confirmed as a student at any time in the stream, whatever this frame says."""
+    everywhere: bool = False
+    """Whether its student is confirmed in every session that the student counts in at that moment."""
 
 
 _NOT_NAMED = frozenset({MatchKind.TOO_SMALL, MatchKind.UNKNOWN, MatchKind.AMBIGUOUS})
@@ -70,7 +77,8 @@ _NOT_NAMED = frozenset({MatchKind.TOO_SMALL, MatchKind.UNKNOWN, MatchKind.AMBIGU
 def counts_of(faces: Iterable[SeenFace]) -> MinuteCounts:
     """Count the faces of one frame.
 
-    Named are those matched with a student of the roster, and those of persons who were confirmed before and turn away.
+    Named are those matched with a student of the roster, and those of persons who were confirmed before and turn away,
+    or are not encoded because they stay where they are.
     An enrolled student of another class is neither: nobody of this class went unnamed there.
     """
     seen = named = too_small = unknown = unnamed = 0

@@ -11,12 +11,14 @@ A track ends when its face is out of sight for `track_gap_s`. A later track whos
 belongs to the same *person*; evidence is gathered per person, so that someone who is seen for a moment now and then is
 still confirmed, and so that what speaks against a name is not forgotten when the face turns away.
 
+A face that was not encoded goes on the track that `following` names: it moves the track's place, and nothing else.
+
 Times are capture times and may run backwards: a camera that lost its network sends old frames between new ones. A face
 joins tracks that are near in time, in either direction.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,15 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.settings.matching import MatchingRules
+from recognition_service.evidence.boxes import overlaps_of, reachable
 
 _OVERLAP = 0.3
 """Least intersection over union of one face in two frames (Bewley et al., "Simple online and realtime tracking", ICIP
 2016, section 4)."""
-_SPEED, _REACH = 8.0, 5.0
-"""A face moves at most so many of its own widths a second (1.4 m/s, a walk, at 0.17 m, a face), and is looked for at
-most so many widths away."""
-_SIZE_RATIO = 2.0
-"""A face grows or shrinks at most by this between two sightings near each other."""
 _REMEMBERED = 10
 """Encodings that a track or a person is known by."""
 _MOST = 512
@@ -63,7 +61,9 @@ class _Looks:
 
 
 @dataclass(slots=True)
-class _Track:
+class Track:
+    """Where a face was seen last, and what it looks like."""
+
     number: int
     person: int
     box: NDArray[np.float32]
@@ -77,7 +77,7 @@ class Tracker:
 
     def __init__(self, rules: MatchingRules) -> None:
         self._rules = rules
-        self._tracks: OrderedDict[int, _Track] = OrderedDict()
+        self._tracks: OrderedDict[int, Track] = OrderedDict()
         self._persons: OrderedDict[int, _Looks] = OrderedDict()
         self._tracks_issued = 0
         self._persons_issued = 0
@@ -85,7 +85,11 @@ class Tracker:
         self._interval = 0.0
 
     def update(
-        self, capture_time: datetime, boxes: NDArray[np.float32], encodings: NDArray[np.float32]
+        self,
+        capture_time: datetime,
+        boxes: NDArray[np.float32],
+        encodings: NDArray[np.float32],
+        followed: Mapping[int, NDArray[np.float32]] | None = None,
     ) -> list[TrackedFace]:
         """Take the faces of one frame in.
 
@@ -93,23 +97,58 @@ class Tracker:
             capture_time: when the frame was captured, aware.
             boxes: shape (n, 4): left, top, right, bottom, pixels.
             encodings: shape (n, d), finite.
+            followed: boxes, shape (4,), of further faces, which were not encoded, by the tracks that they go on; see
+                `following`. They say where those are, and not what they look like.
 
         Returns:
-            The track and the person of each face, in order. No two faces of a frame share a track or a person.
+            The track and the person of each encoded face, in order. No two faces of a frame share a track or a person.
         """
         time = capture_time.timestamp()
-        gap = self._gap(time)
+        gap = self._take_interval(time)
+        elsewhere = self._follow(time, followed or {})
         if not len(boxes):
             return []
-        tracks = self._join(time, gap, boxes, encodings)
+        tracks = self._join(time, gap, boxes, encodings, elsewhere)
         fresh = [place for place in range(len(boxes)) if place not in tracks]
-        persons = self._recognise(encodings[fresh], taken={track.person for track in tracks.values()})
+        persons = self._recognise(encodings[fresh], taken=elsewhere | {track.person for track in tracks.values()})
         for place, person in zip(fresh, persons, strict=True):
             tracks[place] = self._begin(time, gap, boxes[place], encodings[place], person)
         for place, track in tracks.items():
             self._see(track, time, boxes[place], encodings[place])
         self._forget()
         return [TrackedFace(tracks[place].number, tracks[place].person) for place in range(len(boxes))]
+
+    def live(self, time: float) -> list[Track]:
+        """The tracks that a face of a frame may go on.
+
+        Args:
+            time: of the frame's capture, seconds.
+        """
+        gap = self._gap()
+        return [track for track in self._tracks.values() if abs(time - track.time) <= gap]
+
+    def person_of(self, track: int) -> int | None:
+        """Whose track it is; None: it was forgotten."""
+        return self._tracks[track].person if track in self._tracks else None
+
+    def claimed(
+        self, time: float, boxes: NDArray[np.float32], encodings: NDArray[np.float32], tracks: Collection[int]
+    ) -> frozenset[int]:
+        """Which tracks, or persons of tracks, one of these faces could be by what it looks like.
+
+        Args:
+            time: of the frame's capture, seconds.
+            boxes: shape (n, 4).
+            encodings: of the same faces, shape (n, d), finite.
+            tracks: those in question.
+        """
+        known = [self._tracks[number] for number in tracks if number in self._tracks]
+        if not known or not len(boxes):
+            return frozenset()
+        plausible, _, _ = self._compare(time, boxes, encodings, known)
+        persons = _distances(encodings, [self._persons[track.person].encodings for track in known])
+        claimed = np.any(plausible | (persons <= self._rules.rejoin_distance), axis=0)
+        return frozenset(known[column].number for column in np.flatnonzero(claimed).tolist())
 
     def forget(self) -> None:
         """Forget every face; numbers go on from where they were."""
@@ -123,29 +162,58 @@ class Tracker:
         for person in persons:
             self._persons.pop(person, None)
 
-    def _gap(self, time: float) -> float:
-        """How long a face may be missing: the setting, or longer when the camera itself is slower than that."""
+    def _take_interval(self, time: float) -> float:
+        """Learn from a frame how often the camera samples; how long a face may be missing."""
         step = 0.0 if self._time is None else time - self._time
         if 0 < step <= _SLOWEST_S:  # others are a camera that paused, or a frame of another time
             self._interval = step
         self._time = time
+        return self._gap()
+
+    def _gap(self) -> float:
+        """How long a face may be missing: the setting, or longer when the camera itself is slower than that."""
         return max(self._rules.track_gap_s, _SLOW_FACTOR * self._interval)
 
+    def _follow(self, time: float, followed: Mapping[int, NDArray[np.float32]]) -> set[int]:
+        """Move tracks to where their faces are; returns whose they are."""
+        moved = [(self._tracks[number], box) for number, box in followed.items() if number in self._tracks]
+        for track, box in moved:
+            track.time, track.box = time, box
+            self._tracks.move_to_end(track.number)
+            self._persons.move_to_end(track.person)
+        return {track.person for track, _ in moved}
+
+    def _compare(
+        self, time: float, boxes: NDArray[np.float32], encodings: NDArray[np.float32], tracks: Sequence[Track]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float32]]:
+        """Of n faces and m tracks: whether they may be one, how far apart their looks are, and how they overlap."""
+        looks = _distances(encodings, [(*track.looks.encodings, track.latest) for track in tracks])
+        last_boxes = np.stack([track.box for track in tracks])
+        overlaps = overlaps_of(boxes, last_boxes)
+        elapsed = np.array([abs(time - track.time) for track in tracks])
+        beside = (overlaps >= _OVERLAP) | reachable(boxes, last_boxes, elapsed)
+        plausible: NDArray[np.bool_] = looks <= np.where(beside, self._rules.same_face, self._rules.rejoin_distance)
+        return plausible, looks, overlaps
+
     def _join(
-        self, time: float, gap: float, boxes: NDArray[np.float32], encodings: NDArray[np.float32]
-    ) -> dict[int, _Track]:
-        """Pair faces, by their places, with tracks near in time: cheapest pair first."""
+        self,
+        time: float,
+        gap: float,
+        boxes: NDArray[np.float32],
+        encodings: NDArray[np.float32],
+        elsewhere: Collection[int],
+    ) -> dict[int, Track]:
+        """Pair faces, by their places, with tracks near in time, but for those of persons seen elsewhere in the frame.
+
+        The cheapest pair comes first.
+        """
         live = [track for track in self._tracks.values() if abs(time - track.time) <= gap]
+        live = [track for track in live if track.person not in elsewhere]
         if not live:
             return {}
-        looks = _distances(encodings, [(*track.looks.encodings, track.latest) for track in live])
-        last_boxes = np.stack([track.box for track in live])
-        overlaps = _overlaps(boxes, last_boxes)
-        elapsed = np.array([abs(time - track.time) for track in live])
-        beside = (overlaps >= _OVERLAP) | _reachable(boxes, last_boxes, elapsed)
-        plausible = looks <= np.where(beside, self._rules.same_face, self._rules.rejoin_distance)
+        plausible, looks, overlaps = self._compare(time, boxes, encodings, live)
         costs = np.where(plausible, looks + _OVERLAP * (1.0 - overlaps), np.inf)
-        joined: dict[int, _Track] = {}
+        joined: dict[int, Track] = {}
         # By person: one who was seen at two times, both near enough to this one, has a track of each.
         used: set[int] = set()
         for flat in np.argsort(costs, axis=None, kind="stable")[: int(plausible.sum())]:
@@ -176,17 +244,17 @@ class Tracker:
 
     def _begin(
         self, time: float, gap: float, box: NDArray[np.float32], encoding: NDArray[np.float32], person: int
-    ) -> _Track:
+    ) -> Track:
         # Nobody is in two places: a track of the same person that could still go on now has ended here.
         for other in [track for track in self._tracks.values() if track.person == person]:
             if abs(time - other.time) <= gap:
                 del self._tracks[other.number]
         self._tracks_issued += 1
-        track = _Track(self._tracks_issued, person, box, time, encoding, _Looks(self._rules.new_look))
+        track = Track(self._tracks_issued, person, box, time, encoding, _Looks(self._rules.new_look))
         self._tracks[track.number] = track
         return track
 
-    def _see(self, track: _Track, time: float, box: NDArray[np.float32], encoding: NDArray[np.float32]) -> None:
+    def _see(self, track: Track, time: float, box: NDArray[np.float32], encoding: NDArray[np.float32]) -> None:
         if time >= track.time:
             track.time, track.box, track.latest = time, box, encoding
         track.looks.remember(encoding)
@@ -211,27 +279,3 @@ def _distances(encodings: NDArray[np.float32], looks: Sequence[Iterable[NDArray[
     starts = np.cumsum([0] + [len(group) for group in groups[:-1]])
     nearest: NDArray[np.float64] = np.minimum.reduceat(np.sqrt(np.maximum(squares, 0.0)), starts, axis=1)
     return nearest
-
-
-def _overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of each of n boxes with each of m, shape (n, m)."""
-    low = np.maximum(boxes[:, np.newaxis, :2], others[np.newaxis, :, :2])
-    high = np.minimum(boxes[:, np.newaxis, 2:], others[np.newaxis, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.prod(others[:, 2:] - others[:, :2], axis=1)
-    together = areas[0][:, np.newaxis] + areas[1] - shared
-    overlaps: NDArray[np.float32] = np.divide(shared, together, out=np.zeros_like(shared), where=together > 0)
-    return overlaps
-
-
-def _reachable(
-    boxes: NDArray[np.float32], others: NDArray[np.float32], seconds: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Whether each of n faces can have come from each of m boxes in the seconds since those, shape (n, m)."""
-    widths = (boxes[:, 2] - boxes[:, 0])[:, np.newaxis], others[:, 2] - others[:, 0]
-    small, large = np.minimum(*widths), np.maximum(*widths)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2, (others[:, :2] + others[:, 2:]) / 2
-    apart = np.linalg.norm(centres[0][:, np.newaxis] - centres[1], axis=2)
-    within: NDArray[np.bool_] = apart <= np.minimum(1.0 + _SPEED * seconds, _REACH) * large
-    plausible: NDArray[np.bool_] = within & (small > 0) & (large <= _SIZE_RATIO * small)
-    return plausible

@@ -6,9 +6,12 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Kept = TypeVar("Kept")
 
 _AT_ONCE = timedelta(seconds=10)
 """Nobody who was seen in one room is in another so soon: out of one picture, through two doors, into the other."""
@@ -31,6 +34,8 @@ class Whereabouts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, dict[int, datetime]] = OrderedDict()
+        self._followed: OrderedDict[str, dict[int, datetime]] = OrderedDict()
+        self._doubted: OrderedDict[str, int] = OrderedDict()  # and by which room
 
     def is_elsewhere(self, student: str, room: int, at: datetime) -> bool:
         """Whether a student was confirmed in another room at that time."""
@@ -38,20 +43,49 @@ class Whereabouts:
             rooms = self._seen.get(student, {})
             return any(other != room and abs(at - when) <= _AT_ONCE for other, when in rooms.items())
 
+    def may_be_elsewhere(self, student: str, room: int, at: datetime) -> bool:
+        """Whether a face is followed as a student's in another room, and not encoded; it will be, at its next frame."""
+        with self._lock:
+            rooms = self._followed.get(student, {})
+            followed = any(other != room and abs(at - when) <= _AT_ONCE for other, when in rooms.items())
+            if followed:
+                _keep(self._doubted, student, room)
+            return followed
+
     def seen(self, student: str, room: int, at: datetime) -> None:
         """Note that a confirmed student was seen in a room."""
         with self._lock:
-            rooms = self._seen.setdefault(student, {})
+            rooms = self._seen.get(student, {})
             rooms[room] = max(at, rooms.get(room, at))
-            self._seen.move_to_end(student)
-            while len(self._seen) > _MOST_STUDENTS:
-                self._seen.popitem(last=False)
+            _keep(self._seen, student, rooms)
+            self._followed.get(student, {}).pop(room, None)
+
+    def follow(self, student: str, room: int, at: datetime) -> bool:
+        """Whether a settled student's face in a room need not be encoded; if so it is noted that it is followed."""
+        with self._lock:
+            if self._doubted.get(student, room) != room:
+                del self._doubted[student]
+                return False
+            rooms = self._followed.get(student, {})
+            rooms[room] = max(at, rooms.get(room, at))
+            _keep(self._followed, student, rooms)
+            return True
 
     def forget(self, students: Sequence[str]) -> None:
         """Forget who was erased."""
         with self._lock:
             for student in students:
                 self._seen.pop(student, None)
+                self._followed.pop(student, None)
+                self._doubted.pop(student, None)
+
+
+def _keep(entries: OrderedDict[str, Kept], student: str, value: Kept) -> None:
+    """Note something of a student, and forget the one noted longest ago where there are too many."""
+    entries[student] = value
+    entries.move_to_end(student)
+    while len(entries) > _MOST_STUDENTS:
+        entries.popitem(last=False)
 
 
 @dataclass(slots=True)

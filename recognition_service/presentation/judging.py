@@ -77,6 +77,8 @@ class PresentationJudge:
         reasons = verdict.reasons
         if origin is Origin.LIVE and self._whereabouts.is_elsewhere(student, self._room_id, at):
             reasons += (HeldReason.TWO_ROOMS,)
+        elif not reasons and origin is Origin.LIVE and self._whereabouts.may_be_elsewhere(student, self._room_id, at):
+            return FaceVerdict(State.WAITING, (HeldReason.TWO_ROOMS,))
         if self._spots.is_crowded(track, student, at):
             reasons += (HeldReason.ONE_SPOT,)
         return FaceVerdict(State.SUSPECT, reasons) if reasons else verdict
@@ -85,6 +87,10 @@ class PresentationJudge:
         """Note that a student was seen in the room, beyond doubt."""
         if self._on and origin is Origin.LIVE:
             self._whereabouts.seen(student, self._room_id, at)
+
+    def may_follow(self, student: str, origin: Origin, at: datetime) -> bool:
+        """Whether a confirmed student's face need not be encoded in a frame: no other room doubts that it is they."""
+        return not self._on or origin is not Origin.LIVE or self._whereabouts.follow(student, self._room_id, at)
 
     def forget(self, student: str) -> None:
         """Forget a student who was erased, and every face, as one of them may be theirs."""

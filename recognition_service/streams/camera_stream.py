@@ -15,12 +15,14 @@ import grpc
 import structlog
 
 from attendance.database.models import Origin
-from attendance.face_engine.interface import Face
+from attendance.face_engine.interface import DetectedFace, Face
 from attendance.zones import Zones, ZonesError, parse
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.access.throttle import TokenBucket
+from recognition_service.engine.layouts import Layout
 from recognition_service.engine.looks import Look, picture_digest
+from recognition_service.engine.pipeline import DetectedFaces, FoundFaces
 from recognition_service.engine.similarity import LastExamined, masked
 from recognition_service.errors import (
     CaptureTimeError,
@@ -32,6 +34,7 @@ from recognition_service.errors import (
     UnavailableError,
     UnchangedError,
 )
+from recognition_service.evidence.following import Choice
 from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.evidence.observing import Sight
 from recognition_service.evidence.seen import SeenFace
@@ -39,6 +42,7 @@ from recognition_service.evidence.timetable import TimetableUnavailable
 from recognition_service.outbox.store import OutboxError
 from recognition_service.presentation.views import FaceView
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
+from recognition_service.streams.encoding import encode_chosen
 from recognition_service.streams.requests import capture_time_of, origin_of, priority_of
 from recognition_service.streams.state import ClockSkew, Window
 from recognition_service.streams.tools import StreamRefusedError, StreamTools
@@ -59,11 +63,14 @@ Context = grpc.aio.ServicerContext[pb.StreamFramesRequest, pb.StreamFramesRespon
 class _Prepared:
     plan: FramePlan
     capture_time: datetime
-    faces: list[Face] | None
+    faces: Sequence[Face | DetectedFace] | None
     """None: the frame shows what the last one examined showed, and was not examined."""
     origin: Origin
     look: Look
-    views: Sequence[FaceView] = ()
+    views: Sequence[FaceView | None] = ()
+    choice: Choice | None = None
+    """Which of the faces are encoded; None: all are."""
+    layouts: Sequence[Layout] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,8 @@ class _InLine:
     arrived: float
     trace: FrameTrace
     work: "asyncio.Task[_Prepared | ServiceError]"
+    counted: asyncio.Event
+    """Set when the frame's evidence has been counted, or it has none."""
 
 
 class CameraStream:
@@ -104,6 +113,8 @@ class CameraStream:
         self._flow = tools.flow_of(camera)
         self._in_flight = 0
         self._in_line: asyncio.Queue[_InLine | None] = asyncio.Queue()  # at most the window's frames
+        self._newest_counted = asyncio.Event()  # of the newest frame in line
+        self._newest_counted.set()
         # A reply, and whether it gives a place in the window back.
         self._replies: asyncio.Queue[tuple[pb.StreamFramesResponse, bool] | None] = asyncio.Queue(2 * tools.window)
         self._ended: asyncio.Future[pb.StreamClosing] = asyncio.get_running_loop().create_future()
@@ -205,8 +216,9 @@ class CameraStream:
             self._show(request)
             self._in_flight += 1
             trace = self._tools.tracing.frame(self.camera.name, request.sequence, self._traceparent)
-            work = group.create_task(self._prepare(request, arrived, trace))
-            self._in_line.put_nowait(_InLine(request.sequence, arrived, trace, work))
+            before, self._newest_counted = self._newest_counted, asyncio.Event()
+            work = group.create_task(self._prepare(request, arrived, trace, before))
+            self._in_line.put_nowait(_InLine(request.sequence, arrived, trace, work, self._newest_counted))
         if self._ended.done():
             await self._replies.put((pb.StreamFramesResponse(closing=self._ended.result()), False))
         self._in_line.put_nowait(None)
@@ -248,11 +260,11 @@ class CameraStream:
         return request if isinstance(request, pb.StreamFramesRequest) else None
 
     async def _prepare(
-        self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace
+        self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace, before: asyncio.Event
     ) -> _Prepared | ServiceError:
-        """All that may be done for a frame before its predecessors' evidence is counted."""
+        """All that is done for a frame before its evidence is counted; `before` is set when its predecessor's is."""
         try:
-            return await self._examine(request, arrived, trace)
+            return await self._examine(request, arrived, trace, before)
         except GrownFrameError as error:
             log.warning("frames_have_grown", camera=self.camera.name, reason=str(error))
             self.close(str(error), 0.0)
@@ -264,7 +276,9 @@ class CameraStream:
         except Exception:
             return self._unknown_error("frame_failed", request.sequence)
 
-    async def _examine(self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace) -> _Prepared:
+    async def _examine(
+        self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace, before: asyncio.Event
+    ) -> _Prepared:
         capture_time = capture_time_of(request)
         live = self._judge_clock(request, capture_time)
         plan, digest = await asyncio.get_running_loop().run_in_executor(
@@ -285,29 +299,51 @@ class CameraStream:
                 look = Look(digest, self._last_examined.blank)
                 return _Prepared(plan, capture_time, None, self._origin_of(request), look)
         measured = live and self._in_health and self._tools.health.wants_look(self.camera.id)
-        found = await pipeline.find(
-            request.jpeg,
-            upsample=self.camera.upsample,
-            smallest_face=self.camera.smallest_face,
-            formats=("JPEG",),
-            reducible=True,
-            most_pixels=self._most_pixels,
-            views=self._tools.keeps_views,
-            zones=zones,
-            measured=measured,
-            trace=trace,
-            **turn,
-        )
+        how: dict[str, Any] = {
+            "upsample": self.camera.upsample,
+            "smallest_face": self.camera.smallest_face,
+            "formats": ("JPEG",),
+            "most_pixels": self._most_pixels,
+            "zones": zones,
+            "measured": measured,
+            "trace": trace,
+        }
+        origin = self._origin_of(request)
+
+        def examined(picture: FoundFaces | DetectedFaces) -> Look:
+            if thumbnail is not None and zones == self._zones:
+                self._last_examined.examined(thumbnail, capture_time, blank=picture.blank)
+            self._take_in(picture, live=live)
+            return Look(digest, picture.blank)
+
+        if not self._flow.follows:
+            views, layouts = self._tools.keeps_views, self._tools.follows
+            found = await pipeline.find(request.jpeg, reducible=True, views=views, layouts=layouts, **how, **turn)
+            look = examined(found)
+            return _Prepared(plan, capture_time, found.faces, origin, look, found.views, layouts=found.layouts)
+        async with pipeline.detect(request.jpeg, **how, **turn) as detected:
+            await before.wait()
+            chosen = await encode_chosen(
+                detected,
+                self._flow,
+                self._tools,
+                plan=plan,
+                capture_time=capture_time,
+                origin=origin,
+                deadline=turn["deadline"],
+                trace=trace,
+            )
+            look = examined(detected)
+        return _Prepared(plan, capture_time, chosen.faces, origin, look, chosen.views, chosen.choice)
+
+    def _take_in(self, picture: FoundFaces | DetectedFaces, *, live: bool) -> None:
+        """Note what an examined picture says of the camera."""
         if self._most_pixels is None:
-            self._most_pixels = _GROWTH * found.width * found.height
-        if thumbnail is not None and zones == self._zones:
-            self._last_examined.examined(thumbnail, capture_time, blank=found.blank)
-        if found.picture is not None:
-            self._tools.health.looked(self.camera.id, found.picture)
+            self._most_pixels = _GROWTH * picture.width * picture.height
+        if picture.picture is not None:
+            self._tools.health.looked(self.camera.id, picture.picture)
         if live and self._in_health:
-            self._tools.health.faces(self.camera.id, [float(face.box[3] - face.box[1]) for face in found.faces])
-        look = Look(digest, found.blank)
-        return _Prepared(plan, capture_time, found.faces, self._origin_of(request), look, found.views)
+            self._tools.health.faces(self.camera.id, [float(face.box[3] - face.box[1]) for face in picture.faces])
 
     def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:
         """The sessions that count, and the digest of the picture where there are any."""
@@ -350,6 +386,7 @@ class CameraStream:
             else:
                 result = refused_frame(item.sequence, work)
             item.trace.end(outcome_name(result.outcome))
+            item.counted.set()
             await self._answer(result, item.arrived, counted=True)
         await self._replies.put(None)
 
@@ -370,6 +407,8 @@ class CameraStream:
                 views=work.views,
                 origin=work.origin,
                 look=work.look,
+                choice=work.choice,
+                layouts=work.layouts,
             )
             seen: list[SeenFace] = await loop.run_in_executor(self._tools.executor, observe)
         except OutboxError as error:

@@ -49,5 +49,7 @@ class StreamTools:
     tracing: Tracing
     health: HealthLog
     aiming: AimingViews
+    follows: bool = True
+    """Whether the faces of those who are confirmed and stay where they are need not be encoded in every frame."""
     keeps_views: bool = True
     """Whether the pixels of faces are looked at, to tell persons from pictures."""

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from attendance.face_engine.interface import Face
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.evidence.observing import MinuteKind
 from recognition_service.evidence.seen import MatchKind, SeenFace
@@ -40,13 +41,19 @@ class Metrics:
         )
         self._stages = Histogram(
             "stage_seconds",
-            "Time of one stage: decode, wait (in the queue) and match a frame; engine: a batch; commit: a transaction.",
+            "Time of one stage: decode, wait (in the queue) and match a frame; engine: a batch of frames, or of faces; "
+            "commit: a transaction.",
             ["stage"],
             buckets=_SECONDS,
             **own,
         )
         self._batches = Histogram("batch_frames", "Frames of a batch.", buckets=_SIZES, **own)
         self._faces = Counter("faces", "Faces found in cameras' frames.", **own)
+        self._encoded = Counter(
+            "faces_encoded",
+            "Of those, the ones encoded: not too small, and not of a student who stays in place.",
+            **own,
+        )
         self._matches = Counter("matches", "Faces of cameras' frames, by whom they were matched with.", ["kind"], **own)
         self._confirmations = Counter("confirmations", "Students confirmed, once for each stream and session.", **own)
         self._minutes = Counter(
@@ -98,6 +105,7 @@ class Metrics:
     def faces_seen(self, seen: Sequence[SeenFace], confirmations: int) -> None:
         """Count a frame's faces, and the students that it confirmed."""
         self._faces.inc(len(seen))
+        self._encoded.inc(sum(isinstance(face.face, Face) for face in seen))
         for face in seen:
             self._matches.labels(face.match.kind.value).inc()
         self._confirmations.inc(confirmations)

@@ -50,3 +50,16 @@ def test_faces_too_small_to_be_named_are_told() -> None:
     assert counts.as_event()["too_small"] == 2
     summary = counts.summary(captured=1, dropped=0, left=0, seconds=1)
     assert "3, of which 1 matched with a student and 2 were too small to be named" in summary
+
+
+def test_faces_that_stay_in_place_are_told() -> None:
+    counts = Counts()
+    assert "place" not in counts.line()
+    faces = [pb.RecognizedFace(match=match) for match in (pb.MATCH_FOLLOWED, pb.MATCH_STUDENT, pb.MATCH_TOO_SMALL)]
+    counts.answer(result(pb.FRAME_OUTCOME_RECOGNIZED, *faces), 0.1, "")
+    assert (counts.as_event()["followed"], counts.as_event()["recognized"]) == (1, 1)
+    assert "1 of 3 faces matched and 1 known by their place" in counts.line()
+    summary = counts.summary(captured=1, dropped=0, left=0, seconds=1)
+    assert (
+        "3, of which 1 matched with a student, 1 stayed where a student was confirmed and 1 were too small" in summary
+    )

@@ -33,6 +33,7 @@ class Match(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MATCH_AMBIGUOUS: _ClassVar[Match]
     MATCH_NOT_ON_ROSTER: _ClassVar[Match]
     MATCH_TOO_SMALL: _ClassVar[Match]
+    MATCH_FOLLOWED: _ClassVar[Match]
 FRAME_OUTCOME_UNSPECIFIED: FrameOutcome
 FRAME_OUTCOME_RECOGNIZED: FrameOutcome
 FRAME_OUTCOME_INVALID_IMAGE: FrameOutcome
@@ -50,6 +51,7 @@ MATCH_UNKNOWN: Match
 MATCH_AMBIGUOUS: Match
 MATCH_NOT_ON_ROSTER: Match
 MATCH_TOO_SMALL: Match
+MATCH_FOLLOWED: Match
 
 class StreamFramesRequest(_message.Message):
     __slots__ = ("camera", "sequence", "capture_time", "jpeg", "replayed", "recording")

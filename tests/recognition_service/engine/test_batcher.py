@@ -108,6 +108,7 @@ class Bench:
         max_delay_s: float = 0.0,
         max_queue: int = 64,
         defers: bool = False,
+        hand_over_s: float = 0.0,
         observe: Observe | None = None,
     ) -> Batcher[str, str]:
         batcher = Batcher(
@@ -116,6 +117,7 @@ class Bench:
             max_delay_s=max_delay_s,
             max_queue=max_queue,
             defers=defers,
+            hand_over_s=hand_over_s,
             observe=observe,
             clock=self.clock,
         )
@@ -172,6 +174,25 @@ async def test_a_batch_that_does_not_fill_goes_after_its_delay(bench: Bench, wor
     await clock.advance(0.002)  # the delay is the first item's
     assert await asyncio.gather(first, second) == ["X", "Y"]
     assert work.sizes == [2]
+
+
+async def test_what_is_prompt_waits_for_nothing_while_the_engine_is_free(bench: Bench, work: Work) -> None:
+    batcher = bench(max_batch=3, max_delay_s=LONG)
+    with batcher.reserve("a") as place:
+        assert await place.submit("now", bucket=1, prompt=True) == "NOW"
+    work.gate.clear()
+    blocker = asyncio.create_task(_prompt(batcher, "first"))
+    await settle()
+    others = [asyncio.create_task(_prompt(batcher, item)) for item in "xyz"]
+    await settle()
+    work.gate.set()
+    await asyncio.gather(blocker, *others)
+    assert work.sizes == [1, 1, 3], "those that come while it is at work share a batch"
+
+
+async def _prompt(batcher: Batcher[str, str], item: str) -> str:
+    with batcher.reserve("a") as place:
+        return await place.submit(item, bucket=1, prompt=True)
 
 
 async def test_no_batch_is_larger_than_the_maximum(bench: Bench, work: Work) -> None:
@@ -437,3 +458,59 @@ async def test_each_batch_is_told_with_its_waits_and_its_time(bench: Bench, work
     work.gate.set()
     await asyncio.gather(first, second)
     assert told == [(pytest.approx([0.03, 0]), pytest.approx(2))]
+
+
+class Timed:
+    """Does one batch after the other, each in a second of the manual clock, as an engine's thread does."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.asked: list[tuple[str, float]] = []
+        """First items of batches, and when each batch was handed over, seconds from the start."""
+        self._thread = asyncio.Lock()
+        self._began = clock.time()
+
+    async def __call__(self, bucket: Hashable, items: list[str], pauses: Pauses[str]) -> list[str | Exception]:
+        self.asked.append((items[0], round(self.clock.time() - self._began, 2)))
+        async with self._thread:
+            done = asyncio.Event()
+            self.clock.call_at(self.clock.time() + 1.0, done.set)
+            await done.wait()
+        return [item.upper() for item in items]
+
+
+async def test_the_next_batch_is_handed_over_before_the_last_is_done(clock: ManualClock) -> None:
+    work, spent = Timed(clock), []
+    batcher: Batcher[str, str] = Batcher(
+        work,
+        max_batch=1,
+        max_delay_s=0,
+        max_queue=16,
+        hand_over_s=0.15,
+        observe=lambda waits, seconds: spent.append((len(waits), round(seconds, 2))),
+        clock=clock,
+    )
+    batcher.start()
+    sent = [send(batcher, item) for item in "abcde"]
+    for _ in range(60):
+        await clock.advance(0.1)
+    assert await asyncio.gather(*sent) == list("ABCDE")
+    # How long the first takes is not known before; from then on each comes before the last is done, and only one.
+    assert work.asked == [("a", 0.0), ("b", 1.0), ("c", 1.9), ("d", 2.9), ("e", 3.9)]
+    assert spent == [(1, 1.0)] * 5, "waiting in hand is no work"
+    await batcher.close()
+
+
+async def test_who_comes_before_the_hand_over_has_the_turn_that_is_theirs(clock: ManualClock) -> None:
+    work = Timed(clock)
+    batcher: Batcher[str, str] = Batcher(work, max_batch=1, max_delay_s=0, max_queue=16, hand_over_s=0.15, clock=clock)
+    batcher.start()
+    sent = [send(batcher, item, lane="often") for item in "abc"]
+    for _ in range(17):
+        await clock.advance(0.1)
+    sent.append(send(batcher, "urgent", lane="seldom"))
+    for _ in range(40):
+        await clock.advance(0.1)
+    await asyncio.gather(*sent)
+    assert [item for item, _ in work.asked] == ["a", "b", "urgent", "c"]
+    await batcher.close()

@@ -13,11 +13,10 @@ import sqlalchemy as sa
 
 from attendance.database.models import Camera
 from attendance.face_engine.accelerated import AcceleratedEngine
-from attendance.face_engine.interface import Face, Image
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.pipeline import FoundFaces, Pipeline, reduction_for, smallest_searched
-from recognition_service.engine.work import Wanted
+from recognition_service.engine.work import Found, Job, Wanted
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.telemetry.metrics import Metrics
 from tests.recognition_service.campus import Campus, bearer, face_of
@@ -71,7 +70,7 @@ def crowd(pictures: Path) -> bytes:
 async def find(frame: bytes, smallest_face: int | None) -> FoundFaces:
     """What a real engine finds in a frame."""
     worker = EngineWorker(AcceleratedEngine)
-    batcher: Batcher[Image, list[Face]] = Batcher(worker.find, max_batch=1, max_delay_s=0, max_queue=4)
+    batcher: Batcher[Job, Found] = Batcher(worker.find, max_batch=1, max_delay_s=0, max_queue=4)
     with ThreadPoolExecutor(1) as decoders:
         pipeline = Pipeline(
             batcher,
@@ -115,14 +114,14 @@ class Asked:
     def __init__(self) -> None:
         self.buckets: list[Any] = []
 
-    async def find(self, bucket: Any, images: Sequence[Image], pauses: object) -> list[list[Face] | Exception]:
+    async def find(self, bucket: Any, images: Sequence[Job], pauses: object) -> list[Found | Exception]:
         self.buckets.append(bucket)
         return [[] for _ in images]
 
 
 async def test_a_camera_s_own_smallest_face_comes_before_the_service_s() -> None:
     asked = Asked()
-    batcher: Batcher[Image, list[Face]] = Batcher(asked.find, max_batch=1, max_delay_s=0, max_queue=4)
+    batcher: Batcher[Job, Found] = Batcher(asked.find, max_batch=1, max_delay_s=0, max_queue=4)
     frame = encoded(face_of("red"))
     with ThreadPoolExecutor(1) as decoders:
         pipeline = Pipeline(

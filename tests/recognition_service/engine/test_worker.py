@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attendance.face_engine.interface import EngineError, Face, FaceEngine
+from attendance.face_engine.interface import EngineError, FaceBoxes, FaceEngine
 from recognition_service.engine.process import EngineDiedError, EngineProcess
-from recognition_service.engine.work import Wanted
+from recognition_service.engine.work import Encoding, FacesOfImage, Found, Wanted
 from recognition_service.engine.worker import EngineWorker, WorkerLimits
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
 from tests.recognition_service import engines
@@ -50,10 +50,9 @@ def pid_of(worker: EngineWorker) -> int:
     return int(worker.info.runtime.rsplit(maxsplit=1)[1])
 
 
-def colours(answers: list[list[Face] | Exception]) -> list[object]:
+def colours(answers: list[Found | Exception]) -> list[object]:
     return [
-        answer if isinstance(answer, Exception) else [face.encoding[:3].tolist() for face in answer]
-        for answer in answers
+        [face.encoding[:3].tolist() for face in answer] if isinstance(answer, list) else answer for answer in answers
     ]
 
 
@@ -107,6 +106,43 @@ async def test_one_bad_image_does_not_fail_its_batch_mates(
     assert isinstance(too_large, TooLargeError)
     assert isinstance(good, list)
     assert also_good == []
+
+
+@pytest.mark.parametrize("build", [engines.build, engines.build_blocking])
+async def test_faces_are_found_first_and_encoded_when_that_is_wanted(
+    make_worker: MakeWorker, build: Callable[[], FaceEngine]
+) -> None:
+    worker = make_worker(build)
+    await worker.start()
+    images = [engines.picture(RED), engines.picture(), engines.picture(GREEN)]
+    red, empty, green = await worker.find((96, 128, Wanted(encoded=False)), images)
+    assert isinstance(red, FaceBoxes) and isinstance(empty, FaceBoxes) and isinstance(green, FaceBoxes)  # noqa: PT018
+    assert (red.boxes.tolist(), red.scores.tolist()) == ([[8, 8, 72, 72]], [1.5])
+    assert len(empty.scores) == 0
+    jobs = [FacesOfImage(images[0], red), FacesOfImage(images[2], green)]
+    whole, encoded = await worker.find(BUCKET, [images[0], images[2]]), await worker.find((Encoding(),), jobs)
+    assert colours(encoded) == colours(whole)
+    assert [face.box.tolist() for one in encoded if isinstance(one, list) for face in one] == [[8, 8, 72, 72]] * 2
+
+
+@pytest.mark.parametrize("build", [engines.build, engines.build_blocking])
+async def test_a_face_that_cannot_be_encoded_fails_alone(
+    make_worker: MakeWorker, build: Callable[[], FaceEngine]
+) -> None:
+    worker = make_worker(build)
+    await worker.start()
+    boxes = FaceBoxes(np.array([[8, 8, 72, 72]], np.float32), np.ones(1, np.float32))
+    flat = np.zeros((96, 128), np.uint8)
+    noted = Noted()
+    good, bad = await worker.find(
+        (Encoding(),), [FacesOfImage(engines.picture(RED), boxes), FacesOfImage(flat, boxes)], noted
+    )
+    assert colours([good]) == [[engines.encoding_of(RED)[:3].tolist()]]
+    assert isinstance(bad, InternalServiceError)
+    assert sorted(noted.answered) == [0, 1]
+    before = worker.expected_of_faces_s(2)
+    assert worker.expected_of_faces_s(4) == pytest.approx(2 * before)
+    assert before > 0
 
 
 async def test_before_it_is_ready_it_says_so(make_worker: MakeWorker) -> None:
@@ -232,7 +268,7 @@ class Noted:
         self.spent: dict[int, float] = {}
         self.answered: list[int] = []
 
-    async def after_piece(self, spent: Mapping[int, float], answers: Mapping[int, list[Face] | Exception]) -> None:
+    async def after_piece(self, spent: Mapping[int, float], answers: Mapping[int, Found | Exception]) -> None:
         for place, seconds in spent.items():
             self.spent[place] = self.spent.get(place, 0.0) + seconds
         self.answered += answers

@@ -25,8 +25,26 @@ def test_who_is_seen_in_one_room_is_not_in_another(room: int, seconds: float, el
 def test_who_is_erased_is_nowhere() -> None:
     whereabouts = Whereabouts()
     whereabouts.seen("anna", 1, NINE)
+    whereabouts.follow("anna", 1, NINE)
     whereabouts.forget(["anna", "nobody"])
     assert not whereabouts.is_elsewhere("anna", 2, NINE)
+    assert not whereabouts.may_be_elsewhere("anna", 2, NINE)
+
+
+def test_whom_another_room_doubts_is_followed_no_more_until_looked_at() -> None:
+    whereabouts = Whereabouts()
+    whereabouts.seen("anna", 1, NINE)
+    assert whereabouts.follow("anna", 1, NINE + after(30))
+    assert not whereabouts.is_elsewhere("anna", 2, NINE + after(31)), "nobody has seen her for long"
+    assert not whereabouts.may_be_elsewhere("anna", 1, NINE + after(31)), "here is not elsewhere"
+    assert not whereabouts.may_be_elsewhere("ben", 2, NINE + after(31))
+    assert not whereabouts.may_be_elsewhere("anna", 2, NINE + after(41)), "nor is she there now"
+    assert whereabouts.may_be_elsewhere("anna", 2, NINE + after(31))
+    assert not whereabouts.follow("anna", 1, NINE + after(31.5)), "and so she is encoded once"
+    whereabouts.seen("anna", 1, NINE + after(31.5))
+    assert whereabouts.is_elsewhere("anna", 2, NINE + after(32))
+    assert not whereabouts.may_be_elsewhere("anna", 2, NINE + after(32)), "it is known"
+    assert whereabouts.follow("anna", 1, NINE + after(32))
 
 
 def box(x: float, y: float = 0.0) -> NDArray[np.float32]:

@@ -1,0 +1,317 @@
+"""Following: which faces of a frame must be encoded, and which stay where a confirmed student was encoded a moment ago.
+
+A *settled* track is one whose last encoded faces, as many as confirm a student, named one who is confirmed in every
+session that the student counts in, clear of all doubts. Encoding it again would change nothing, so it is *followed*:
+its face is told by its place, for at most `encode_interval_s` after the last encoding. A followed face names nobody, is
+no vote, moves no `last_seen`, and no judgement of presentations sees it. So nobody is ever taken for somebody else by
+their place; what remains is that somebody new could be overlooked until the next encoding. Each way to that is closed:
+
+=================================  ==================================================================================
+somebody else comes                and is encoded at that frame, because
+=================================  ==================================================================================
+into a free place                  no track was there
+while the student is away          a track that was missing in a single frame is not followed
+while the camera was away          a step longer than the camera's own, or than ten seconds, follows nobody
+by shifting over, however slowly   the face must overlap both its last box and that of its last encoding by half
+by crossing, or covering the face  no other face, and no other live track, may touch the one or the other
+from a seat that is left empty     where a track has been gone for two frames, whoever it could have reached is encoded
+at once, in the same place         what is seen there changes: hair, clothes, what is behind them (`engine.layouts`)
+by changing places with another    whoever is encoded and may be a followed person has that one encoded too (`more`)
+before another camera as well      `presentation.impossible` asks for the face of whom it doubts
+in another session, or index       nobody is settled under other conditions; whose frames come another way, neither
+=================================  ==================================================================================
+
+A face that turned away and is nobody's at its next encoding stays settled, as its track is joined by what it looks
+like, and is encoded again after a twelfth of the interval.
+"""
+
+import statistics
+from collections import OrderedDict, deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attendance.database.models import Origin
+from attendance.face_engine.interface import DetectedFace, Face
+from attendance.settings.matching import MatchingRules
+from recognition_service.engine.layouts import Layout, apart
+from recognition_service.evidence.boxes import grown, overlaps_of, reachable
+from recognition_service.evidence.frame_plan import FramePlan
+from recognition_service.evidence.matching import Matcher, is_too_small
+from recognition_service.evidence.tracking import Track, Tracker
+
+_STAYS = 0.5
+"""Least intersection over union with where the face was: it has moved by a third of its width at most."""
+_BESIDE = 0.2
+"""Faces and tracks nearer than this share of a face's box touch it."""
+_SAME_LAYOUT = 6.0
+"""Grey levels by which layouts of somebody who stays may be apart. In a dark clip with a moving camera those of one
+person in two frames were 1 to 5 apart where the boxes overlapped by three quarters; those of two people 5.6 at least,
+under 7 in one pair of a hundred, and 27 in the middle."""
+_QUICK_S, _SLOWEST_S = 1.0, 10.0
+"""Nobody changes places within the one; whoever films less often than the other is followed by nothing."""
+_STEPS, _LONGER = 5, 1.5
+"""A step is longer than the camera's own when it is longer by this than the median of so many before."""
+_SOONER = 12.0
+"""What part of the interval a face that was encoded and named nobody is followed for."""
+_GOLDEN = 0.6180339887
+"""Its multiples, without whole numbers, are spread evenly: faces settled together are not all due together."""
+_MOST = 512
+"""Tracks remembered as settled, as many as a tracker has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which a student is settled: under others, the face is encoded."""
+
+    origin: Origin
+    matcher: Matcher
+    sessions: tuple[int, ...]
+    running: int
+    roster: frozenset[str]
+    guests: frozenset[str]
+
+    @classmethod
+    def of(cls, plan: FramePlan, origin: Origin, matcher: Matcher) -> "Conditions":
+        """Those of a frame."""
+        sessions = tuple(session.session_id for session in plan.sessions)
+        return cls(origin, matcher, sessions, plan.running, plan.roster, plan.guests)
+
+
+@dataclass(slots=True, eq=False)
+class Choice:
+    """What becomes of the faces of one frame, which are known by their places among those found."""
+
+    conditions: Conditions
+    at: float
+    """Of the frame's capture, seconds."""
+    boxes: NDArray[np.float32]
+    """Shape (n, 4)."""
+    layouts: Sequence[Layout]
+    small: frozenset[int] = frozenset()
+    """Those too small to be named, whatever they look like."""
+    followed: dict[int, int] = field(default_factory=dict)
+    """The track that each of those goes on that need not be encoded."""
+
+    @property
+    def to_encode(self) -> list[int]:
+        """Those that must be encoded."""
+        return [place for place in range(len(self.boxes)) if place not in self.small and place not in self.followed]
+
+
+@dataclass(slots=True)
+class _Settled:
+    """A track at its last encoding."""
+
+    conditions: Conditions
+    student: str
+    own: NDArray[np.float32]
+    """The student's encodings."""
+    box: NDArray[np.float32]
+    layout: Layout
+    due: float
+    """When it is encoded again, seconds of capture."""
+    named: int
+    """How many encoded faces in a row have named the student since the confirmation."""
+
+
+@dataclass(slots=True)
+class _Rhythm:
+    """How a camera samples, by its frames of one origin that were taken in."""
+
+    last: float | None = None
+    before: float | None = None
+    steps: deque[float] = field(default_factory=lambda: deque(maxlen=_STEPS))
+
+    def take(self, at: float) -> None:
+        """Take in a frame."""
+        if self.last is not None and 0 < at - self.last <= _SLOWEST_S:
+            self.steps.append(at - self.last)
+        self.before, self.last = self.last, at
+
+    def is_next(self, at: float) -> bool:
+        """Whether a frame is the next one, with none missing in between."""
+        if self.last is None or not self.steps:
+            return False
+        return 0 < at - self.last <= min(max(_LONGER * statistics.median(self.steps), _QUICK_S), _SLOWEST_S)
+
+
+class Following:
+    """The settled tracks of one stream. Used by one thread at a time."""
+
+    def __init__(self, rules: MatchingRules, tracker: Tracker) -> None:
+        """Begin with nobody settled."""
+        self._rules = rules
+        self._tracker = tracker
+        self._interval = rules.encode_interval_s
+        self.anybody = False
+        """Whether any track is settled; may be read from any thread."""
+        self._settled: OrderedDict[int, _Settled] = OrderedDict()  # and those about to be
+        self._rhythms: dict[Origin, _Rhythm] = {}
+        self._conditions: dict[Origin, Conditions] = {}
+
+    def choose(
+        self, conditions: Conditions, at: float, faces: Sequence[DetectedFace | Face], layouts: Sequence[Layout]
+    ) -> Choice:
+        """Say which faces of a frame are to be encoded.
+
+        Args:
+            conditions: of the frame.
+            at: when it was captured, seconds.
+            faces: that were found in it.
+            layouts: one a face.
+
+        Raises:
+            ValueError: there are not as many `layouts` as `faces`.
+        """
+        if len(faces) != len(layouts):
+            raise ValueError(f"{len(layouts)} layouts for {len(faces)} faces")
+        boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+        small = frozenset(place for place, face in enumerate(faces) if is_too_small(face, self._rules))
+        choice = Choice(self._canonical(conditions), at, boxes, layouts, small)
+        rhythm = self._rhythms.get(conditions.origin)
+        if self.anybody and len(faces) and rhythm is not None and rhythm.is_next(at):
+            choice.followed = self._followed(choice, rhythm, self._tracker.live(at))
+        return choice
+
+    def all_encoded(
+        self, conditions: Conditions, at: float, faces: Sequence[DetectedFace | Face], layouts: Sequence[Layout]
+    ) -> Choice:
+        """The choice for a frame whose faces have been encoded anyway."""
+        boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+        return Choice(self._canonical(conditions), at, boxes, layouts)
+
+    def more(self, choice: Choice, encoded: Mapping[int, Face]) -> list[int]:
+        """Whom else to encode, now that some faces of the frame are: whoever one of those may be, too.
+
+        Args:
+            choice: of the frame; those in question are followed no more.
+            encoded: faces, by their places.
+        """
+        usable = [place for place, face in encoded.items() if np.isfinite(face.encoding).all()]
+        if not usable or not choice.followed:
+            return []
+        encodings = np.stack([encoded[place].encoding for place in usable])
+        tracks = choice.followed.values()
+        claimed = self._tracker.claimed(choice.at, choice.boxes[usable], encodings, tracks)
+        return self.release(choice, claimed | {track for track in tracks if self._may_be_named(track, encodings)})
+
+    def release(self, choice: Choice, tracks: Collection[int]) -> list[int]:
+        """Follow these tracks no more in this frame; returns the places to be encoded for that."""
+        places = [place for place, track in choice.followed.items() if track in tracks]
+        for place in places:
+            del choice.followed[place]
+        return places
+
+    def student_of(self, track: int) -> str:
+        """Who is settled there."""
+        return self._settled[track].student
+
+    def saw(self, choice: Choice) -> None:
+        """Take in that the frame was counted."""
+        self._rhythms.setdefault(choice.conditions.origin, _Rhythm()).take(choice.at)
+        self.anybody = any(self._is_settled(track) for track in self._settled.values())
+
+    def settle(self, choice: Choice, place: int, track: int, student: str, own: NDArray[np.float32]) -> None:
+        """Take in an encoded face that named whom its track is confirmed as.
+
+        Args:
+            choice: of the frame.
+            place: of the face.
+            track: that it is on.
+            student: index number.
+            own: the student's encodings, shape (m, d).
+        """
+        before = self._settled.get(track)
+        named = 1 + (before.named if before is not None and before.student == student else 0)
+        spread = 1.0 if named > self._rules.confirm_frames else 0.5 + 0.5 * (_GOLDEN * track % 1.0)
+        due = choice.at + spread * self._interval
+        self._settled[track] = _Settled(
+            choice.conditions, student, own, choice.boxes[place], choice.layouts[place], due, named
+        )
+        self._settled.move_to_end(track)
+        while len(self._settled) > _MOST:
+            self._settled.popitem(last=False)
+
+    def look_again(self, choice: Choice, place: int, track: int) -> None:
+        """Take in an encoded face, on a settled track, that is like nobody: it is encoded again soon."""
+        settled = self._settled.get(track)
+        if settled is not None and settled.conditions is choice.conditions:
+            settled.box, settled.layout = choice.boxes[place], choice.layouts[place]
+            settled.due = choice.at + self._interval / _SOONER
+
+    def unsettle(self, track: int) -> None:
+        """Follow a track no more."""
+        self._settled.pop(track, None)
+
+    def forget(self) -> None:
+        """Forget everybody."""
+        self.anybody = False
+        self._settled.clear()
+        self._conditions.clear()
+
+    def _is_settled(self, track: _Settled) -> bool:
+        return track.named >= self._rules.confirm_frames
+
+    def _canonical(self, conditions: Conditions) -> Conditions:
+        """The same conditions as before, as the same object; under new ones nobody of their origin is settled."""
+        known = self._conditions.get(conditions.origin)
+        if known == conditions:
+            return known
+        self._conditions[conditions.origin] = conditions
+        for track in [track for track, settled in self._settled.items() if settled.conditions is known]:
+            del self._settled[track]
+        return conditions
+
+    def _followed(self, choice: Choice, rhythm: _Rhythm, live: Sequence[Track]) -> dict[int, int]:
+        if not live:
+            return {}
+        boxes, last = choice.boxes, np.stack([track.box for track in live])
+        wide, wide_last = grown(boxes, _BESIDE), grown(last, _BESIDE)
+        touching = overlaps_of(wide, wide_last) > 0
+        alone = (overlaps_of(wide, wide) > 0).sum(axis=1) == 1
+        stays = overlaps_of(boxes, last) >= _STAYS
+        gone = [live[column] for column in np.flatnonzero(~np.any(touching, axis=0)).tolist()]
+        left = _near_who_left(choice, [track for track in gone if track.time == rhythm.before])
+        followed = {}
+        for place in np.flatnonzero(alone & (touching.sum(axis=1) == 1) & ~left).tolist():
+            [column] = np.flatnonzero(touching[place]).tolist()
+            track = live[column]
+            only = touching[:, column].sum() == 1 and stays[place, column]
+            if (
+                only
+                and track.time == rhythm.last
+                and place not in choice.small
+                and self._is_as_encoded(choice, place, track)
+            ):
+                followed[place] = track.number
+        return followed
+
+    def _is_as_encoded(self, choice: Choice, place: int, track: Track) -> bool:
+        """Whether a face is where and as its settled track was at its last encoding."""
+        settled = self._settled.get(track.number)
+        if settled is None or not self._is_settled(settled):
+            return False
+        if settled.conditions is not choice.conditions or choice.at >= settled.due:
+            return False
+        stays = overlaps_of(choice.boxes[place][np.newaxis], settled.box[np.newaxis])[0, 0] >= _STAYS
+        return bool(stays) and apart(choice.layouts[place], settled.layout) <= _SAME_LAYOUT
+
+    def _may_be_named(self, track: int, encodings: NDArray[np.float32]) -> bool:
+        """Whether one of the encodings is near enough to be named whom the track is settled as."""
+        settled = self._settled.get(track)
+        if settled is None:
+            return True  # was forgotten meanwhile
+        nearest = np.linalg.norm(encodings[:, np.newaxis] - settled.own, axis=2).min(initial=np.inf)
+        return bool(nearest <= self._rules.threshold)
+
+
+def _near_who_left(choice: Choice, gone: Sequence[Track]) -> NDArray[np.bool_]:
+    """Whether each face is where one of those may be who are missing in this frame and the last."""
+    if not gone:
+        return np.zeros(len(choice.boxes), np.bool_)
+    elapsed = np.array([choice.at - track.time for track in gone])
+    near = reachable(choice.boxes, np.stack([track.box for track in gone]), elapsed)
+    return np.asarray(np.any(near, axis=1), np.bool_)
