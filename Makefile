@@ -13,7 +13,7 @@ SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev camera-binary demo test-quick test test-exhaustive test-deploy check-pythons wheelhouse soak bench check docs format \
-        protos translations reference lock debian-packages
+        protos translations reference lock debian-packages npm-packages
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -47,11 +47,11 @@ test-quick: install-dev  ## Run the tests that start nothing real: no server, br
 	@echo "Running the quick tests"
 	@$(PYTEST) -m quick $(TESTS)
 
-test: install-dev debian-packages  ## Run one real path of everything: SQLite and MariaDB, browser, cameras, an installation
+test: install-dev debian-packages npm-packages  ## Run one real path of everything: SQLite and MariaDB, browser, cameras, an installation
 	@echo "Running the tests; the exhaustive ones are left out"
 	@$(PYTEST) -m "not exhaustive" --durations 25 --durations-min 1 $(TESTS)
 
-test-exhaustive: install-dev debian-packages  ## Run every test, the faults in their long form
+test-exhaustive: install-dev debian-packages npm-packages  ## Run every test, the faults in their long form
 	@echo "Running every test"
 	@$(PYTEST) --durations 25 --durations-min 1 --ignore tests/faults
 	@$(MAKE) --no-print-directory soak
@@ -115,3 +115,6 @@ lock: install-dev  ## Renew the lock files (names, versions and hashes only)
 
 debian-packages:
 	@sh tests/install-debian-packages
+
+npm-packages: install-dev  ## Download the OpenID provider that the tests run, from npm
+	@$(BIN)/python -m tests.node

@@ -12,6 +12,10 @@ from webapp.account import forgotten, links, places, preferences, profile
 from webapp.account import sign_in as account
 from webapp.account.density import init_density
 from webapp.account.identity import init_identity, is_admin, may, signed_in_account, signed_in_student
+from webapp.account.oidc.room import init_provider
+from webapp.account.oidc.signing_in import blueprint as provider_blueprint
+from webapp.account.oidc.signing_in import init_answers
+from webapp.account.oidc.signing_out import exempt_from_csrf
 from webapp.account.permissions import Permission
 from webapp.account.reach import may_in
 from webapp.account.second_factor import signing_in as code
@@ -121,6 +125,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)
+    if settings.oidc.on:
+        init_provider(app, settings)
+        init_answers(app)
+        exempt_from_csrf(app)
+        app.register_blueprint(provider_blueprint)
     if settings.students.own_page:
         init_own_page(app)
         app.register_blueprint(own_page_blueprint)

@@ -33,6 +33,7 @@ from attendance.settings.installation import (
 )
 from attendance.settings.mail import MailSecurity, MailSettings
 from attendance.settings.matching import DistanceSettings, MatchingRules, MatchingSettings
+from attendance.settings.oidc import ClientAuth, OidcSettings, StudentField
 from attendance.settings.replica import ReplicaSettings
 from attendance.settings.section import Section
 from attendance.settings.service import ServiceSettings, TimeoutAction
@@ -42,6 +43,7 @@ from attendance.settings.web import WebSettings
 __all__ = [
     "AttendanceSettings",
     "CameraSettings",
+    "ClientAuth",
     "DataSettings",
     "DatabaseSettings",
     "DetectorName",
@@ -63,12 +65,14 @@ __all__ = [
     "MatchingRules",
     "MatchingSettings",
     "ModelsName",
+    "OidcSettings",
     "Precision",
     "ReplicaSettings",
     "RetentionSettings",
     "SearchName",
     "ServiceSettings",
     "Settings",
+    "StudentField",
     "StudentsSettings",
     "TimeoutAction",
     "WebSettings",
@@ -89,6 +93,7 @@ class Settings(Section):
     replica: ReplicaSettings = ReplicaSettings()
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()
+    oidc: OidcSettings = OidcSettings()
     mail: MailSettings = MailSettings()
     students: StudentsSettings = StudentsSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -99,6 +104,14 @@ class Settings(Section):
         if self.mail.on and not self.web.address:
             raise ValueError(
                 "ATTENDANCE_WEB_ADDRESS: must be set where ATTENDANCE_MAIL_HOST is: mail holds links to the dashboard"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _provider_leads_back(self) -> "Settings":
+        if self.oidc.on and not self.web.address:
+            raise ValueError(
+                "ATTENDANCE_WEB_ADDRESS: must be set where ATTENDANCE_OIDC_ISSUER is: the provider leads people back"
             )
         return self
 

@@ -113,7 +113,7 @@ def _built_in(section: str, key: str) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is None or isinstance(field.default, SecretStr):
+    if field.default in (None, ()) or isinstance(field.default, SecretStr):
         return ""
     value = field.default
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

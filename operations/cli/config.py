@@ -43,6 +43,8 @@ def _list(section: BaseModel, prefix: str) -> None:
 def _shown(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return "; ".join(map(str, value))
     return "(set, not shown)" if isinstance(value, SecretStr) else str(value)
 
 

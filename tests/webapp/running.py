@@ -1,6 +1,7 @@
 """A real `attendance web` for tests."""
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,13 @@ def environ_for(settings: Settings, **more: str) -> dict[str, str]:
         "ATTENDANCE_ATTENDANCE_SETTLE_MINUTES": "0",
         **more,
     }
+
+
+def free_port() -> int:
+    """A port of loopback that is free now: for a server that others must know before it is there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
 
 
 @contextmanager

@@ -21,7 +21,8 @@ blueprint = Blueprint("forgotten", __name__, url_prefix="/forgotten")
 
 
 def _only_with_mail() -> None:
-    if not current_app.config["ATTENDANCE"].mail.on:
+    settings = current_app.config["ATTENDANCE"]
+    if not settings.mail.on or (settings.oidc.on and not settings.oidc.passwords):
         abort(404)
 
 

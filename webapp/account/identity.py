@@ -19,6 +19,7 @@ from attendance.database.access.accounts import note_sign_in
 from attendance.database.access.sign_ins import (
     USE_NOTED,
     Browser,
+    ThroughProvider,
     begin_sign_in,
     clear_away,
     counts,
@@ -27,6 +28,7 @@ from attendance.database.access.sign_ins import (
     locked_sign_in_of,
     note_use,
     sign_in_of,
+    through_provider,
 )
 from attendance.database.models import Account, AccountRole, Course, Role, SignIn, Student, utc_now
 from webapp.account.browsers import browser_name
@@ -49,20 +51,31 @@ def init_identity(app: Flask) -> None:
     app.before_request(_require_permission)
 
 
-def sign_in(person: Account | Student) -> None:
-    """Sign somebody in at this browser; what it held before, another's sign-in too, ends."""
+def sign_in(person: Account | Student, *, through: ThroughProvider | None = None) -> None:
+    """Sign somebody in at this browser; what it held before, another's sign-in too, ends.
+
+    Args:
+        person: who.
+        through: the institution's provider; None: with a password or a link.
+    """
     settings = current_app.config["ATTENDANCE"]
     is_account = isinstance(person, Account)
     hours, minutes = settings.web.signin_hours, settings.students.signin_minutes
     lifetime = timedelta(hours=hours) if is_account else timedelta(minutes=minutes)
-    _begin(person, lifetime, awaits_code=False)
+    _begin(person, lifetime, awaits_code=False, through=through)
     if is_account:
         note_sign_in(database(), person.id, utc_now())
 
 
-def begin_half_sign_in(account: Account) -> None:
-    """Keep that the password was right, until the second factor is, too; nothing is open yet."""
-    _begin(account, _CODE_WITHIN, awaits_code=True)
+def sign_in_again(account: Account) -> None:
+    """Sign the same person in at the same browser, after a change that ended the sign-in, or with the second factor."""
+    found = this_sign_in()
+    sign_in(account, through=None if found is None else through_provider(database(), found))
+
+
+def begin_half_sign_in(account: Account, *, through: ThroughProvider | None = None) -> None:
+    """Keep that the password, or the provider's word, was right, until the second factor is; nothing is open yet."""
+    _begin(account, _CODE_WITHIN, awaits_code=True, through=through)
 
 
 def sign_out() -> None:
@@ -167,13 +180,15 @@ def _holds_in(role: AccountRole, course: Course) -> bool:
     return bool(role.everywhere) or of_department or role.course_id == course.id
 
 
-def _begin(person: Account | Student, lifetime: timedelta, *, awaits_code: bool) -> None:
+def _begin(
+    person: Account | Student, lifetime: timedelta, *, awaits_code: bool, through: ThroughProvider | None
+) -> None:
     address = network_of(request.remote_addr) if request.remote_addr else ""
     browser = Browser(address, browser_name(request.user_agent.string))
     sign_out()
     db = begin_change()
     session[_TOKEN] = begin_sign_in(
-        db, person, now=utc_now(), lifetime=lifetime, browser=browser, awaits_code=awaits_code
+        db, person, now=utc_now(), lifetime=lifetime, browser=browser, awaits_code=awaits_code, through=through
     )
     db.commit()
 

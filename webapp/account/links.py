@@ -12,6 +12,7 @@ from attendance.database.audit.noting import note
 from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.identity import public, sign_out
 from webapp.account.new_password import NewPasswordForm
+from webapp.account.oidc.room import takes_password
 from webapp.account.sign_in import begin_attempt, end_attempt, too_many, wait_text
 from webapp.tools.storage import begin_change, database
 
@@ -69,6 +70,8 @@ def _whose(token: str) -> tuple[Account | None, ResponseReturnValue]:
     if attempt.wait_s:
         return None, too_many(attempt, render_template("account/set_password.html", wait=wait_text(attempt)))
     lecturer = account_of_link(database(), token, now=utc_now()) if len(token) <= _LONGEST_TOKEN else None
+    if lecturer is not None and not takes_password(lecturer.email):
+        lecturer = None
     end_attempt(attempt, right=lecturer is not None)
     if lecturer is None and request.method == "POST":
         db = begin_change()

@@ -10,6 +10,7 @@ from attendance.database.access.sign_ins import end_sign_ins, sign_ins_of
 from attendance.database.models import AuditAction, SignIn, utc_now
 from webapp.account.identity import current_account, this_sign_in
 from webapp.account.noting import noted
+from webapp.account.oidc.leaving import address_there
 from webapp.account.permissions import Access, needs
 from webapp.account.sign_in import signed_out
 from webapp.tools.storage import begin_change, database
@@ -43,8 +44,8 @@ def end_one(sign_in_id: int) -> ResponseReturnValue:
 @blueprint.post("/end")
 def end_all() -> ResponseReturnValue:
     """Sign out everywhere, here too."""
-    account, db = current_account(), begin_change()
+    account, there, db = current_account(), address_there(), begin_change()
     noted(AuditAction.SIGNED_OUT_ELSEWHERE)
     end_sign_ins(db, SignIn.account_id == account.id)
     db.commit()
-    return signed_out(gettext("You are signed out everywhere."))
+    return signed_out(gettext("You are signed out everywhere."), there=there)

@@ -14,10 +14,11 @@ from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import hash_password
 from attendance.database.models import Account, AuditAction
 from attendance.tables.fields import EMAIL, PERSON_NAME
-from webapp.account.ask_password import ask_password
-from webapp.account.identity import begin_own_change, current_account, sign_in, this_sign_in
+from webapp.account.ask_password import ask_password, has_password
+from webapp.account.identity import begin_own_change, current_account, sign_in_again, this_sign_in
 from webapp.account.new_password import NewPasswordForm
 from webapp.account.noting import noted
+from webapp.account.oidc.room import oidc_settings, provider_name
 from webapp.account.permissions import Access, needs
 from webapp.account.pictures import MAX_BYTES, ProfilePictureError, prepare_picture
 from webapp.account.places import places
@@ -96,6 +97,11 @@ def save_details() -> ResponseReturnValue:
     if not form.validate():
         return _page(details=form), 422
     if form.changes_address(lecturer):
+        if oidc_settings().on:  # who takes the address of somebody who has not come yet would be them afterwards
+            form.email.errors = [
+                gettext("Your institution's sign-in goes by this address. An administrator changes it.")
+            ]
+            return _page(details=form), 422
         wait = ask_password(lecturer, form.your_password, gettext("Type your password to change the e-mail address."))
         if form.your_password.errors:
             page = _page(details=form)
@@ -152,6 +158,8 @@ def remove_picture() -> ResponseReturnValue:
 def change_password() -> ResponseReturnValue:
     """Change the password; every other sign-in of the account ends."""
     form, lecturer = PasswordForm(), current_account()
+    if not has_password(lecturer):
+        abort(404)
     if not form.validate():
         return _page(password=form), 422
     wait = ask_password(lecturer, form.current_password, gettext("Type your current password."))
@@ -163,7 +171,7 @@ def change_password() -> ResponseReturnValue:
     set_password(db, lecturer, new_hash)
     noted(AuditAction.PASSWORD_CHANGED, subject=lecturer.email)
     db.commit()
-    sign_in(lecturer)
+    sign_in_again(lecturer)
     flash(gettext("Your password is changed. Other devices have been signed out."), "success")
     return redirect(url_for("profile.page"))
 
@@ -191,4 +199,6 @@ def _page(
         password=password or PasswordForm(formdata=None),
         places=places(),
         here=this_sign_in(),
+        has_password=has_password(lecturer),
+        provider=provider_name() if oidc_settings().on else None,
     )

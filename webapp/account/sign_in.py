@@ -2,6 +2,7 @@
 
 import threading
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, Flask, current_app, flash, make_response, redirect, render_template, request, url_for
@@ -17,6 +18,8 @@ from attendance.database.models import Account, AuditAction
 from attendance.tables.fields import EMAIL
 from webapp.account.identity import begin_half_sign_in, public, sign_in, sign_out, signed_in_account
 from webapp.account.noting import noted
+from webapp.account.oidc.leaving import address_there, leaving_page
+from webapp.account.oidc.room import oidc_settings, provider_name, takes_password
 from webapp.account.permissions import Access, needs
 from webapp.account.throttle import Attempt, Throttle
 from webapp.tools.fields import cleaned
@@ -59,7 +62,7 @@ def sign_in_page() -> ResponseReturnValue:
     if signed_in_account() is not None:
         return redirect(target or url_for("courses.home"))
     form = SignInForm(formdata=None, data={"next": target})
-    return render_template("account/sign_in.html", form=form, ended=request.args.get("ended") == "1")
+    return _page(form, ended=request.args.get("ended") == "1")
 
 
 @blueprint.post("/signin")
@@ -68,23 +71,23 @@ def sign_in_now() -> ResponseReturnValue:
     """Check the password, and go on to where the person wanted to go."""
     form = SignInForm()
     if not form.validate():
-        return render_template("account/sign_in.html", form=form), 422
+        return _page(form), 422
     lecturer = database().scalar(sa.select(Account).where(Account.email == form.email.data))
     attempt = begin_attempt(form.email.data or "", lecturer.password_hash if lecturer else "")
     if attempt.wait_s:
-        return too_many(attempt, render_template("account/sign_in.html", form=form, wait=wait_text(attempt)))
+        return too_many(attempt, _page(form, wait=wait_text(attempt)))
     # An unknown address, and one without a password yet, cost the same work as a wrong password, so that timing tells
     # nobody who has an account.
     known = lecturer.password_hash if lecturer and lecturer.password_hash != NO_PASSWORD else _nobodys_hash()
     right = password_is_right(known, form.password.data or "")
-    may_enter = right and lecturer is not None and lecturer.active
+    may_enter = right and lecturer is not None and lecturer.active and takes_password(lecturer.email)
     end_attempt(attempt, right=may_enter)
     begin_change()
     if lecturer is None or not may_enter:
         # Not what was typed: people type passwords into the wrong field.
         noted(AuditAction.SIGN_IN_FAILED, subject=lecturer.email if lecturer else None)
         database().commit()
-        return render_template("account/sign_in.html", form=form, failed=_WRONG), 422
+        return _page(form, failed=_WRONG), 422
     target = safe_path(form.next.data)
     if lecturer.second_factor_since is not None:
         database().commit()
@@ -103,16 +106,32 @@ def sign_out_now() -> ResponseReturnValue:
     return signed_out()
 
 
-def signed_out(words: str = "") -> ResponseReturnValue:
-    """End this browser's sign-in, say so, and let the browser forget the pages."""
+def signed_out(words: str = "", *, there: str | None = None) -> ResponseReturnValue:
+    """End this browser's sign-in, say so, and let the browser forget the pages.
+
+    Args:
+        words: what is said; by default that somebody is signed out.
+        there: where to go on to, to sign out at the provider; by default as `address_there` says.
+    """
+    there = there or address_there()
     begin_change()
     noted(AuditAction.SIGNED_OUT)
     database().commit()
     sign_out()
+    if there is not None:
+        return leaving_page(there)
     flash(words or gettext("You are signed out."), "success")
     response = redirect(url_for("account.sign_in_page"))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
+
+
+def _page(form: SignInForm, **said: Any) -> str:
+    """The page; the form for passwords is shown at once unless the provider is where everybody signs in."""
+    settings = oidc_settings()
+    shown = settings.passwords or not settings.on or form.is_submitted() or request.args.get("password") == "1"
+    provider = provider_name() if settings.on else None
+    return render_template("account/sign_in.html", form=form, provider=provider, with_password=shown, **said)
 
 
 def begin_attempt(account: str, password_hash: str = "") -> Attempt:

@@ -10,10 +10,12 @@ from flask_wtf.file import MultipleFileField
 from wtforms import SelectField, ValidationError
 from wtforms.validators import Optional
 
+from attendance.database.access.identities import identities_of
 from attendance.database.consent import consent_history
 from attendance.database.models import Course, Enrolment, PhotoProposal, Student, utc_now
 from attendance.database.requests.proposals import students_with_proposals
 from attendance.tables.fields import CONSENT_MEANS, DECLARED_GROUP, EMAIL, PERSON_NAME
+from webapp.account.oidc.room import provider_name
 from webapp.admin.forms import (
     AdminForm,
     DayField,
@@ -133,6 +135,8 @@ def student_page(student: Student, wrong: AdminForm | None = None) -> ResponseRe
         most_photos=MOST_PHOTOS,
         most_bytes=MAX_BYTES,
         today=today(),
+        bound=identities_of(db, student),
+        provider=provider_name(),
         **gallery_of(student),
     )
     response = make_response(page, 422 if wrong else 200)

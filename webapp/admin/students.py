@@ -5,6 +5,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
 
+from attendance.database.access.identities import release_students
 from attendance.database.access.student_links import end_own_page_sign_ins
 from attendance.database.consent import by_account, give_consent
 from attendance.database.models import Attendance, AuditAction, Enrolment, ErasureKind, Student, utc_now
@@ -104,6 +105,8 @@ def save_student(student_id: int) -> ResponseReturnValue:
         student.gallery_encodings = 0
     if student.email != (form.email.data or None):
         end_own_page_sign_ins(db, [student.id])
+    if renumbered:  # whom the provider bound may have gone by the former number
+        release_students(db, [student.id])
     former = student.index_number
     changed = [name for name, value in _details(form).items() if getattr(student, name) != value]
     for name, value in _details(form).items():

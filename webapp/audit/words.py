@@ -46,6 +46,9 @@ ACTION_WORDS: Mapping[str, Any] = {
     AuditAction.SIGN_IN_FAILED: lazy_gettext("Sign-in failed"),
     AuditAction.SIGNED_OUT: lazy_gettext("Signed out"),
     AuditAction.SIGNED_OUT_ELSEWHERE: lazy_gettext("Signed out everywhere else"),
+    AuditAction.SIGNED_OUT_THERE: lazy_gettext("Signed out by the university's sign-in"),
+    AuditAction.IDENTITY_LINKED: lazy_gettext("Bound to a person of the university's sign-in"),
+    AuditAction.IDENTITY_UNLINKED: lazy_gettext("Released from a person of the university's sign-in"),
     AuditAction.PASSWORD_CHANGED: lazy_gettext("Password changed"),
     AuditAction.PASSWORD_RESET: lazy_gettext("Password set anew"),
     AuditAction.PASSWORD_LINK_ASKED: lazy_gettext("Link to set a password asked for"),
@@ -161,6 +164,7 @@ _DETAIL_WORDS: Mapping[str, Any] = {
     "to": lazy_gettext("to"),
     "unchanged": lazy_gettext("unchanged"),
     "updated": lazy_gettext("updated"),
+    "why": lazy_gettext("why"),
 }
 """Of the details that there are; others are shown as they are."""
 

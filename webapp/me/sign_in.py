@@ -20,6 +20,8 @@ from attendance.database.access.tokens import hash_token
 from attendance.database.audit.noting import THE_STUDENT, note
 from attendance.database.models import AuditAction, SignIn, Student, utc_now
 from webapp.account.identity import sign_in, sign_out, signed_in_student
+from webapp.account.oidc.leaving import address_there, leaving_page
+from webapp.account.oidc.room import provider_name, students_too
 from webapp.account.permissions import Access, needs
 from webapp.account.sign_in import too_many
 from webapp.account.throttle import Attempt, Limits, Throttle
@@ -139,13 +141,15 @@ def open_link() -> ResponseReturnValue:
 @needs(Access.ANYBODY)
 def sign_out_now() -> ResponseReturnValue:
     """End the sign-in: of this browser, and of every other that the student forgot."""
-    student = signed_in_student()
+    student, there = signed_in_student(), address_there()
     if student is not None:
         db = begin_change()
         end_sign_ins(db, SignIn.student_id == student.id)
         note(db, AuditAction.OWN_PAGE_LEFT, actor=THE_STUDENT, student=student.index_number)
         db.commit()
     sign_out()
+    if there is not None:
+        return leaving_page(there)
     flash(gettext("You are signed out."), "success")
     response = redirect(url_for("me.sign_in_page"))
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -206,7 +210,8 @@ def _open_page(form: OpenForm, student: Student) -> str:
 
 def _ask_page(form: AskForm, *, ended: bool = False, wait: Attempt | None = None) -> str:
     said = None if wait is None else _wait_text(wait)
-    return render_template("me/sign_in.html", form=form, ended=ended, wait=said, can_mail=can_mail())
+    provider = provider_name() if students_too() else None
+    return render_template("me/sign_in.html", form=form, ended=ended, wait=said, can_mail=can_mail(), provider=provider)
 
 
 def _wait_text(attempt: Attempt) -> str:

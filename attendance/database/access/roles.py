@@ -49,7 +49,9 @@ def lock_administrators(db: Session) -> frozenset[int]:
 
 
 def give_role(db: Session, account_id: int, role: Role, reach: Reach = EVERYWHERE) -> bool:
-    """Give an account a role, in the caller's transaction. In a course it takes the place of the one held there.
+    """Give an account a role by hand, in the caller's transaction. In a course it takes the place of the one there.
+
+    One that it has by a group stays one by the group.
 
     Args:
         db: begun with `begin_writing`.
@@ -79,7 +81,7 @@ def give_role(db: Session, account_id: int, role: Role, reach: Reach = EVERYWHER
     elif held.role is role:
         return False
     else:
-        held.role = role
+        held.role, held.from_provider = role, False
     db.flush()
     return True
 

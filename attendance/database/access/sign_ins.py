@@ -38,11 +38,27 @@ class Browser:
 UNKNOWN = Browser()
 
 
+@dataclass(frozen=True)
+class ThroughProvider:
+    """What a sign-in through the institution's provider keeps of it.
+
+    Attributes:
+        identity_id: of whom the provider said it is, see `identities`.
+        session: what the provider calls its own session (`sid`); None where it does not say.
+        id_token: with which it can be asked to end that session; None where that is not wanted.
+    """
+
+    identity_id: int
+    session: str | None = None
+    id_token: str | None = None
+
+
 def rests_on(person: Account | Student) -> str:
     """What a sign-in of this person rests on now, as SHA-256 in hexadecimal.
 
     Of an account: the password, the second factor, and the roles; whatever else administrators are, they may do
-    everything. Of a student: the address to which links go. A sign-in that was made with another has ended.
+    everything. Of a student: the address to which links go. A sign-in that was made with another has ended. One through
+    a provider rests on its identity, too, and is deleted with it.
     """
     if isinstance(person, Student):
         facts = ["student", person.email or ""]
@@ -62,6 +78,7 @@ def begin_sign_in(
     lifetime: timedelta,
     browser: Browser = UNKNOWN,
     awaits_code: bool = False,
+    through: ThroughProvider | None = None,
 ) -> str:
     """Sign somebody in, in the caller's transaction.
 
@@ -72,6 +89,7 @@ def begin_sign_in(
         lifetime: after which it ends by itself.
         browser: where.
         awaits_code: whether this is half a sign-in, which opens nothing: the second factor is missing.
+        through: the institution's provider; None: with a password or a link.
 
     Returns:
         The token, which is kept nowhere.
@@ -82,11 +100,21 @@ def begin_sign_in(
     row.account_id, row.student_id = (person.id, None) if isinstance(person, Account) else (None, person.id)
     row.made_at, row.used_at, row.expires_at = now, now, now + lifetime
     row.address, row.browser = browser.address, browser.name
+    if through is not None:
+        row.identity_id, row.provider_session, row.id_token = through.identity_id, through.session, through.id_token
     db.add(row)
     db.flush()
     newest = sa.select(SignIn.id).where(whose).order_by(SignIn.id.desc())
     end_sign_ins(db, SignIn.id.in_(db.scalars(newest.offset(_MOST).limit(1_000)).all()))
     return token
+
+
+def through_provider(db: Session, sign_in: SignIn) -> ThroughProvider | None:
+    """What a sign-in keeps of the institution's provider; None: it was made with a password or a link."""
+    if sign_in.identity_id is None:
+        return None
+    id_token = db.scalar(sa.select(SignIn.id_token).where(SignIn.id == sign_in.id))
+    return ThroughProvider(sign_in.identity_id, sign_in.provider_session, id_token)
 
 
 def sign_in_of(db: Session, token: str) -> SignIn | None:

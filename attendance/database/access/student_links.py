@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.identities import release_students
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.models import MailState, QueuedMail, SignIn, Student, StudentLink
@@ -96,8 +97,12 @@ def use_student_link(db: Session, token: str, *, now: datetime) -> Student | Non
 
 
 def end_own_page_sign_ins(db: Session, student_ids: Collection[int]) -> None:
-    """Before an address changes: end sign-ins, links and waiting mail of the old one, in the caller's transaction."""
+    """Before an address changes: end sign-ins, links and waiting mail of the old one, in the caller's transaction.
+
+    So does whom the institution's provider bound the student to: it may have gone by that address.
+    """
     if student_ids:
+        release_students(db, student_ids)
         end_sign_ins(db, SignIn.student_id.in_(student_ids))
         addresses = db.scalars(sa.select(Student.email).where(Student.id.in_(student_ids), Student.email.is_not(None)))
         waiting = (QueuedMail.recipient.in_(addresses.all()), QueuedMail.state == MailState.WAITING)

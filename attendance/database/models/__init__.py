@@ -12,6 +12,7 @@ from attendance.database.models.gallery import (
     IndexVersion,
     JobState,
 )
+from attendance.database.models.identities import IdentityKind, ProviderIdentity, SpentAnswer
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
 from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
 from attendance.database.models.own_page import (
@@ -109,6 +110,7 @@ __all__ = [
     "HeldObservation",
     "HeldReason",
     "HeldSighting",
+    "IdentityKind",
     "ImportedFile",
     "ImportedFilePart",
     "IndexVersion",
@@ -121,6 +123,7 @@ __all__ = [
     "PasswordLink",
     "PhotoProposal",
     "ProposalState",
+    "ProviderIdentity",
     "QueuedMail",
     "RecoveryCode",
     "Role",
@@ -135,6 +138,7 @@ __all__ = [
     "SignIn",
     "SignInAttempt",
     "Source",
+    "SpentAnswer",
     "StartedProgram",
     "Status",
     "StatusLabel",

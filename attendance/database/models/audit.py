@@ -18,6 +18,9 @@ class AuditAction(StrEnum):
     SIGN_IN_FAILED = "sign_in.failed"
     SIGNED_OUT = "sign_in.ended"
     SIGNED_OUT_ELSEWHERE = "sign_in.ended_elsewhere"
+    SIGNED_OUT_THERE = "sign_in.ended_by_provider"
+    IDENTITY_LINKED = "sign_in.linked"
+    IDENTITY_UNLINKED = "sign_in.unlinked"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - no password, but what is done to one
     PASSWORD_RESET = "password.reset"  # noqa: S105
     PASSWORD_LINK_ASKED = "password.link_asked"  # noqa: S105

@@ -11,6 +11,7 @@ from attendance.database.models.base import UTF8, Base, utc_now
 from attendance.database.types import UtcDateTime, enum_column_type, identifier_type, picture_type
 
 if TYPE_CHECKING:
+    from attendance.database.models.identities import ProviderIdentity
     from attendance.database.models.teaching import Course, Department
 
 
@@ -94,6 +95,8 @@ class AccountRole(Base):
     everywhere: Mapped[bool | None]  # true or empty
     department_id: Mapped[int | None] = mapped_column(sa.ForeignKey("department.id", ondelete="CASCADE"), index=True)
     course_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
+    # By a rule about what the provider says (`oidc.roles`): it goes with the group. Else given by hand.
+    from_provider: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     account: Mapped[Account] = relationship(back_populates="roles")
     department: Mapped["Department | None"] = relationship()
@@ -190,9 +193,16 @@ class SignIn(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     address: Mapped[str] = mapped_column(sa.String(60))  # of the network; "" where it is not known
     browser: Mapped[str] = mapped_column(sa.String(60))  # e.g. "Firefox, Linux"; "" where it is not known
+    # Of one through the provider: it ends when whom it was made for is not that person of the provider any more.
+    identity_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("provider_identity.id", ondelete="CASCADE"), index=True
+    )
+    provider_session: Mapped[str | None] = mapped_column(identifier_type(255))  # the claim `sid`
+    id_token: Mapped[str | None] = mapped_column(sa.Text, deferred=True)  # to sign out there without being asked
 
     account: Mapped[Account | None] = relationship()
     student: Mapped[Student | None] = relationship()
+    identity: Mapped["ProviderIdentity | None"] = relationship()
 
 
 class SecondFactor(Base):

@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.access.sign_ins import Browser, begin_sign_in
+from attendance.database.access.identities import Subject, bind, spend
+from attendance.database.access.sign_ins import Browser, ThroughProvider, begin_sign_in
 from attendance.database.audit.noting import note
 from attendance.database.corrections import correct_status
 from attendance.database.models import (
@@ -73,7 +74,7 @@ def fill(db: Session) -> None:
     """Add rows to every table, with what databases treat differently: scripts, microseconds, bytes, nothing."""
     lecturer, institute = make_lecturer(db, role=Role.ADMIN), Department(name="Институт \U0001f393")
     course = make_course(db, lecturers=(lecturer,), department=institute)
-    db.add(AccountRole(account_id=lecturer.id, role=Role.DEPARTMENT, department_id=institute.id))
+    db.add(AccountRole(account_id=lecturer.id, role=Role.DEPARTMENT, department_id=institute.id, from_provider=True))
     lecturer.last_sign_in_at = NINE.replace(microsecond=1)
     lecturer.picture = bytes(range(256)) * 400
     student = make_student(db, "s1", name="Zoë Łuczak 学生 🎓 \\ ' \"")
@@ -206,7 +207,12 @@ def _fill_erasures(db: Session, lecturer: Account) -> None:
 def _fill_sign_ins(db: Session, student: Student, lecturer: Account) -> None:
     now, lifetime = NINE.replace(microsecond=13), timedelta(hours=12)
     begin_sign_in(db, lecturer, now=now, lifetime=lifetime, browser=Browser("2001:db8:1:2::/64", "Firefox, Linux"))
-    begin_sign_in(db, student, now=now, lifetime=lifetime)
+    assert spend(db, "https://login.example.edu", "ü", now=now, expires_at=now + lifetime)
+    for person in (lecturer, student):
+        whom = Subject("https://login.example.edu/réalm", "248289761001")
+        identity = bind(db, whom, person, now=now, keep_password=True)
+        through = ThroughProvider(identity, session="ü-1", id_token="e30.e30.c2ln")
+        begin_sign_in(db, person, now=now, lifetime=lifetime, through=through)
     factor = SecondFactor(account_id=lecturer.id, secret="A" * 32, confirmed_at=now, last_step=2**31)
     factor.next_secret, factor.next_made_at = "B" * 32, now
     db.add_all([factor, RecoveryCode(account_id=lecturer.id, code_hash="5" * 64)])

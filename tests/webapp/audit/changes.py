@@ -124,6 +124,8 @@ CHANGES: Mapping[str, Change] = {
     "admin.record_consent": Change(
         (Action.CONSENT_GIVEN,), lambda _v: {"consent_given_on": "2026-01-07", "consent_means": "form"}
     ),
+    "admin.release_account": Change((Action.IDENTITY_UNLINKED,), before="an account that is bound"),
+    "admin.release_student": Change((Action.IDENTITY_UNLINKED,), before="a student who is bound"),
     "admin.remove_member": Change((Action.GROUP_LEFT,)),
     "admin.remove_role": Change((Action.ROLE_TAKEN,)),
     "admin.remove_teacher": Change((Action.ROLE_TAKEN,)),

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.identities import Subject, bind
 from attendance.database.access.links import make_links
 from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.access.second_factors import begin_set_up, confirm
@@ -217,6 +218,16 @@ def _somebody(_site: Site, db: Session, values: dict[str, Any], _admin: Account)
     db.get_one(Account, values["account_id"]).password_hash = NO_PASSWORD
 
 
+def _bound_account(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    whom = Subject("https://login.example.edu", "somebody")
+    bind(db, whom, db.get_one(Account, values["account_id"]), now=utc_now(), keep_password=True)
+
+
+def _bound_student(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    whom = Subject("https://login.example.edu", "somebody")
+    bind(db, whom, db.get_one(Student, values["student_id"]), now=utc_now(), keep_password=True)
+
+
 def _failed_mail(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
     mail = db.get_one(QueuedMail, values["mail_id"])
     mail.state, mail.ended_at = MailState.FAILED, utc_now()
@@ -285,6 +296,8 @@ _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "enrolled": _enrolled,
     "reachable": _reachable,
     "somebody without a password": _somebody,
+    "an account that is bound": _bound_account,
+    "a student who is bound": _bound_student,
     "a mail that failed": _failed_mail,
     "a link to set a password": _password_link,
     "a link to the own page": _student_link,

@@ -6,7 +6,8 @@ from werkzeug.wrappers import Response
 
 from attendance.database.models import Account
 from attendance.settings.web import SecondFactorRule
-from webapp.account.identity import needed, signed_in_account
+from webapp.account.identity import needed, signed_in_account, this_sign_in
+from webapp.account.oidc.room import oidc_settings
 from webapp.account.permissions import Access
 from webapp.tools.requests import wants_page
 
@@ -20,7 +21,7 @@ def init_requirement(app: Flask) -> None:
 
 
 def is_required_of(account: Account) -> bool:
-    """Whether somebody may not sign in with the password alone."""
+    """Whether somebody may not sign in with the password alone; through the provider: without a second step here."""
     rule: SecondFactorRule = current_app.config["ATTENDANCE"].web.second_factor
     return rule is SecondFactorRule.EVERYBODY or (rule is SecondFactorRule.ADMINISTRATORS and account.administers)
 
@@ -34,6 +35,9 @@ def _require_second_factor() -> Response | None:
     account = signed_in_account()
     if account is None or account.second_factor_since is not None or not is_required_of(account):
         return None
+    here = this_sign_in()
+    if here is not None and here.identity_id is not None and not oidc_settings().second_factor:
+        return None  # the provider asks for what it wants
     if wants_page():
         return redirect(url_for("second_factor.page"))
     abort(403, gettext("Your institution requires a second step at the sign-in. Set it up on your profile first."))

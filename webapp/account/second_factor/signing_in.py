@@ -8,7 +8,7 @@ from wtforms import HiddenField
 from attendance.database.access.second_factors import recovery_codes_left
 from attendance.database.audit.noting import note
 from attendance.database.models import AuditAction
-from webapp.account.identity import half_signed_in_account, public, sign_in
+from webapp.account.identity import half_signed_in_account, public, sign_in_again
 from webapp.account.second_factor.checking import CodeForm, check_code
 from webapp.account.sign_in import too_many
 from webapp.tools.requests import safe_path
@@ -58,7 +58,7 @@ def check() -> ResponseReturnValue:
     db.commit()
     if form.code.errors:
         return render_template("account/code.html", form=form), 422
-    sign_in(account)
+    sign_in_again(account)
     left = recovery_codes_left(database(), account.id)
     if left < before:
         _say_left(left)

@@ -17,7 +17,7 @@ from attendance.database.access.second_factors import (
 )
 from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.ask_password import ask_password
-from webapp.account.identity import begin_own_change, current_account, sign_in
+from webapp.account.identity import begin_own_change, current_account, sign_in_again
 from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.account.second_factor.checking import CodeForm, check_code
@@ -85,7 +85,7 @@ def confirm_app() -> ResponseReturnValue:
     db.commit()
     if codes is None:
         return redirect(url_for("second_factor.page"))
-    sign_in(account)
+    sign_in_again(account)
     return render_template("account/recovery_codes.html", codes=codes, new_app=True)
 
 
@@ -117,7 +117,7 @@ def remove() -> ResponseReturnValue:
     noted(AuditAction.SECOND_FACTOR_REMOVED, subject=account.email)
     lift(db, account)
     db.commit()
-    sign_in(account)
+    sign_in_again(account)
     flash(gettext("You sign in with your password alone again."), "success")
     return redirect(url_for("profile.page"))
 

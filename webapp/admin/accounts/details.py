@@ -10,15 +10,26 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from wtforms import BooleanField
 
 from attendance.database.access.accounts import set_password
+from attendance.database.access.identities import identities_of, release
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
 from attendance.database.access.second_factors import lift
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.mail import forget_recipient
-from attendance.database.models import Account, AccountRole, AttendanceChange, AuditAction, Course, Role, SignIn
+from attendance.database.models import (
+    Account,
+    AccountRole,
+    AttendanceChange,
+    AuditAction,
+    Course,
+    ProviderIdentity,
+    Role,
+    SignIn,
+)
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
 from webapp.account.noting import noted
+from webapp.account.oidc.room import oidc_settings, provider_name, takes_password
 from webapp.admin.accounts.role_form import RoleForm, role_words
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
@@ -77,8 +88,9 @@ def new_account() -> ResponseReturnValue:
     """Add an account; the answer shows its first password."""
     form = AccountForm()
     if form.validate_on_submit():
+        with_password = takes_password(form.email.data or "")
         password = generate_password()
-        hashed = hash_password(password)
+        hashed = hash_password(password) if with_password else NO_PASSWORD
         db = begin_change()
         if not taken(form.email, Account.email, _TAKEN, but=None):
             account = Account(name=form.name.data, email=form.email.data, password_hash=hashed)
@@ -89,6 +101,12 @@ def new_account() -> ResponseReturnValue:
             if form.administrator.data:
                 noted(AuditAction.ROLE_GIVEN, subject=account.email, details={"role": Role.ADMIN.value})
             if committed(db, form.email, _TAKEN):
+                if not with_password:
+                    words = gettext(
+                        "%(name)s is added, and signs in at %(provider)s.", name=account.name, provider=provider_name()
+                    )
+                    flash(words, "success")
+                    return redirect(url_for("admin.account", account_id=account.id))
                 return render_template("admin/password.html", account=account, password=password, new=True)
         db.rollback()
     return render_template("admin/account_form.html", form=form, account=None), 422 if form.errors else 200
@@ -121,6 +139,8 @@ def save_account(account_id: int) -> ResponseReturnValue:
         return account_page(account, form)
     administrator, active = bool(form.administrator.data), bool(form.active.data)
     _note_changes(account, form, _given_or_taken(db, account_id, administrator=administrator))
+    if form.email.data != account.email:  # whom the provider bound may have gone by the address from before
+        release(db, ProviderIdentity.account_id == account_id)
     account.name, account.email, account.active = form.name.data, form.email.data, active
     if not active:
         end_sign_ins(db, SignIn.account_id == account_id)
@@ -141,7 +161,7 @@ def reset_password(account_id: int) -> ResponseReturnValue:
             title=gettext("New password for %(account)s?", account=account.name),
             consequences=[gettext("The present password ends at once, and so does every sign-in made with it.")],
             button=gettext("Make a new password"),
-            refused=gettext("Change your own password on your profile page.") if itself else None,
+            refused=gettext("Change your own password on your profile page.") if itself else no_password_words(account),
         )
     )
     if answer is not None:
@@ -248,10 +268,22 @@ def account_page(
         account=account,
         itself=account.id == current_account().id,
         has_password=account.password_hash != NO_PASSWORD,
+        takes_password=takes_password(account.email),
+        provider=provider_name() if oidc_settings().on else None,
+        bound=identities_of(database(), account),
         held=sorted(((role_words([role])[0], role) for role in found), key=itemgetter(0)),
         codes=database().execute(sa.select(Course.code, Course.name).order_by(Course.code).limit(_OFFERED)).all(),
     )
     return page, 422 if form.errors or roles.errors else 200
+
+
+def no_password_words(account: Account) -> str | None:
+    """Why somebody can have no password, in a sentence; None: they can."""
+    if takes_password(account.email):
+        return None
+    return gettext(
+        "Passwords are switched off: %(name)s signs in at %(provider)s.", name=account.name, provider=provider_name()
+    )
 
 
 def _given_or_taken(db: Session, account_id: int, *, administrator: bool) -> AuditAction | None:

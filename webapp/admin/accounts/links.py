@@ -15,6 +15,8 @@ from attendance.database.mail import queue_mail
 from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.identity import current_account
 from webapp.account.noting import noted
+from webapp.account.oidc.room import takes_password
+from webapp.admin.accounts.details import no_password_words
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask
@@ -40,7 +42,8 @@ class GivenLink:
 @blueprint.route("/accounts/links", methods=["GET", "POST"])
 def account_links() -> ResponseReturnValue:
     """Links for all who have no password yet; as a page to print, or with `as=csv` as a file."""
-    lecturers, back = without_password(database()), url_for("admin.accounts")
+    lecturers = [one for one in without_password(database()) if takes_password(one.email)]
+    back = url_for("admin.accounts")
     question = Question(
         title=gettext("Make links to set a password?"),
         consequences=[
@@ -76,6 +79,8 @@ def account_link(account_id: int) -> ResponseReturnValue:
         refused = gettext("Change your own password on your profile page.")
     elif not lecturer.active:
         refused = gettext("This lecturer may not sign in, so no link would work. Allow it first.")
+    else:
+        refused = no_password_words(lecturer)
     answer = ask(
         Question(
             title=gettext("New link for %(lecturer)s?", lecturer=lecturer.name),

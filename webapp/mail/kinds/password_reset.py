@@ -10,6 +10,7 @@ from flask import current_app
 from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session
 
+from attendance.database.access.identities import bound_to
 from attendance.database.access.links import address_of, make_links
 from attendance.database.models import Account, QueuedMail, utc_now
 from attendance.texts import english
@@ -22,6 +23,10 @@ def _render(db: Session, mail: QueuedMail) -> Letter:
     account = db.scalar(sa.select(Account).where(Account.email == mail.recipient, Account.active))
     if account is None:
         raise NoLongerWantedError(english("Nobody who may sign in has this address."))
+    oidc = current_app.config["ATTENDANCE"].oidc
+    if not oidc.takes_password(account.email) or (oidc.on and bound_to(db, oidc.issuer, account) is not None):
+        # The university may have given the address to somebody else since.
+        raise NoLongerWantedError(english("Whoever has this address signs in at the university, not with a password."))
     now, lifetime = utc_now(), timedelta(hours=current_app.config["ATTENDANCE"].web.reset_hours)
     token = make_links(db, [account.id], now=now, lifetime=lifetime)[account.id]
     return _letter(account.name, address_of(site_address(), token), now + lifetime)

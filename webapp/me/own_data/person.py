@@ -14,6 +14,7 @@ from attendance.database.models import (
     Erasure,
     GalleryJob,
     PhotoProposal,
+    ProviderIdentity,
     QueuedMail,
     SignIn,
     Student,
@@ -112,6 +113,18 @@ def _sign_ins(db: Session, student_id: int) -> Iterator[Row]:
             "ends_at": moment_text(made.expires_at),
             "browser": made.browser,
             "address": made.address,
+            "through": "link" if made.identity_id is None else "provider",
+        }
+
+
+def _identities(db: Session, student_id: int) -> Iterator[Row]:
+    query = sa.select(ProviderIdentity).where(ProviderIdentity.student_id == student_id)
+    for identity in each(db, query.order_by(ProviderIdentity.id)):
+        yield {
+            "provider": identity.issuer,
+            "known_there_as": identity.subject,
+            "bound_at": moment_text(identity.linked_at),
+            "last_used_at": moment_text(identity.used_at),
         }
 
 
@@ -175,8 +188,14 @@ PERSON_TABLES = (
     OwnTable(
         "sign-ins",
         lazy_gettext("Where you are signed in to your page, and were until yesterday."),
-        ("signed_in_at", "last_used_at", "ends_at", "browser", "address"),
+        ("signed_in_at", "last_used_at", "ends_at", "browser", "address", "through"),
         _sign_ins,
+    ),
+    OwnTable(
+        "university-sign-in",
+        lazy_gettext("As whom your university's own sign-in knows you, since you first came from there."),
+        ("provider", "known_there_as", "bound_at", "last_used_at"),
+        _identities,
     ),
     OwnTable(
         "log",

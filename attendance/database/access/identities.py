@@ -1,0 +1,126 @@
+"""People of the institution's provider (OpenID Connect), bound to accounts and students here.
+
+At the first sign-in somebody is found by a claim, such as the e-mail address, and bound. From then on only issuer and
+subject count, which a provider gives to nobody else: who gets an address that another had before gets nothing of
+theirs. A binding ends with its account or student, when an administrator releases it, and when the address or the index
+number here changes, as somebody else may have been found by the one from before. Sign-ins made through it end with it.
+"""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from attendance.database.access.accounts import set_password
+from attendance.database.access.passwords import NO_PASSWORD
+from attendance.database.models import Account, IdentityKind, ProviderIdentity, SignIn, SpentAnswer, Student
+
+LONGEST = 255
+"""Characters of an issuer, and of a subject (OpenID Connect Core 1.0, section 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person, as a provider tells them from all others: the claims `iss` and `sub`."""
+
+    issuer: str
+    subject: str
+
+
+def identity_of(db: Session, whom: Subject, kind: IdentityKind) -> ProviderIdentity | None:
+    """Whom a person of a provider is bound to; None: nobody yet."""
+    which = (ProviderIdentity.issuer == whom.issuer, ProviderIdentity.subject == whom.subject)
+    return db.scalar(sa.select(ProviderIdentity).where(*which, ProviderIdentity.kind == kind))
+
+
+def bound_to(db: Session, issuer: str, person: Account | Student) -> ProviderIdentity | None:
+    """Which person of a provider an account or a student is bound to; None: none."""
+    return db.scalar(sa.select(ProviderIdentity).where(_of(person), ProviderIdentity.issuer == issuer))
+
+
+def identities_of(db: Session, person: Account | Student) -> list[ProviderIdentity]:
+    """All people of providers to whom an account or a student is bound; more than one after the provider changed."""
+    return list(db.scalars(sa.select(ProviderIdentity).where(_of(person)).order_by(ProviderIdentity.id)))
+
+
+def bind(db: Session, whom: Subject, person: Account | Student, *, now: datetime, keep_password: bool) -> int:
+    """Bind an account or a student to a person of a provider, in the caller's transaction.
+
+    The password of an account ends with it, unless it is to be kept: whoever had the account before the provider said
+    whose it is must not go on beside its owner.
+
+    Args:
+        db: begun with `begin_writing`.
+        whom: the person there.
+        person: who is bound to nobody of that issuer.
+        now: aware.
+        keep_password: whether an account's password stays.
+
+    Returns:
+        The identity's id.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: somebody was bound at the same moment.
+    """
+    row = ProviderIdentity(issuer=whom.issuer, subject=whom.subject, linked_at=now, used_at=now)
+    if isinstance(person, Account):
+        row.kind, row.account_id = IdentityKind.ACCOUNT, person.id
+    else:
+        row.kind, row.student_id = IdentityKind.STUDENT, person.id
+    db.add(row)
+    db.flush()
+    if isinstance(person, Account) and not keep_password:
+        set_password(db, person, NO_PASSWORD)
+    return row.id
+
+
+def release(db: Session, *which: sa.ColumnElement[bool]) -> int:
+    """End the bindings that these conditions name, and their sign-ins, in the caller's transaction; how many."""
+    return db.connection().execute(sa.delete(ProviderIdentity).where(*which)).rowcount
+
+
+def release_students(db: Session, student_ids: Collection[int]) -> None:
+    """Before what students are found by changes: end their bindings, in the caller's transaction."""
+    if student_ids:
+        release(db, ProviderIdentity.student_id.in_(student_ids))
+
+
+def sign_ins_through(subject: Subject | None, issuer: str, session: str | None) -> sa.ColumnElement[bool]:
+    """The condition of sign-ins through a provider: of one of its sessions, or of all of a person; both: of both."""
+    identities = sa.select(ProviderIdentity.id).where(ProviderIdentity.issuer == issuer)
+    if subject is not None:
+        identities = identities.where(ProviderIdentity.subject == subject.subject)
+    condition = SignIn.identity_id.in_(identities)
+    return condition if session is None else sa.and_(condition, SignIn.provider_session == session)
+
+
+def spend(db: Session, *unique: str, now: datetime, expires_at: datetime) -> bool:
+    """Use an answer of a provider for the one time that it counts, in the caller's transaction, as its first step.
+
+    Args:
+        db: begun with `begin_writing`. The transaction is rolled back where the answer was used before.
+        unique: what tells it from every other.
+        now: aware.
+        expires_at: until when the answer could be believed.
+
+    Returns:
+        False: it was used before.
+    """
+    db.execute(sa.delete(SpentAnswer).where(SpentAnswer.expires_at < now))
+    digest = hashlib.sha256("\0".join(unique).encode()).hexdigest()
+    try:
+        db.execute(sa.insert(SpentAnswer).values(digest=digest, expires_at=expires_at))
+    except IntegrityError:
+        db.rollback()
+        return False
+    return True
+
+
+def _of(person: Account | Student) -> sa.ColumnElement[bool]:
+    if isinstance(person, Account):
+        return ProviderIdentity.account_id == person.id
+    return ProviderIdentity.student_id == person.id
