@@ -150,6 +150,7 @@ _DETAIL_WORDS: Mapping[str, Any] = {
     "rejected": lazy_gettext("rejected"),
     "retired": lazy_gettext("retired"),
     "role": lazy_gettext("role"),
+    "scopes": lazy_gettext("scopes"),
     "sessions": lazy_gettext("sessions"),
     "settings": lazy_gettext("settings"),
     "sort": lazy_gettext("sort"),
@@ -159,6 +160,7 @@ _DETAIL_WORDS: Mapping[str, Any] = {
     "student": lazy_gettext("student"),
     "threshold": lazy_gettext("attendance asked for"),
     "to": lazy_gettext("to"),
+    "token": lazy_gettext("token"),
     "unchanged": lazy_gettext("unchanged"),
     "updated": lazy_gettext("updated"),
 }

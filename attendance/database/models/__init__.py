@@ -13,6 +13,7 @@ from attendance.database.models.gallery import (
     JobState,
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
+from attendance.database.models.interface import AccessToken, AccessTokenCourse, KeptAnswer
 from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
 from attendance.database.models.own_page import (
     ConsentChange,
@@ -73,6 +74,8 @@ from attendance.database.models.teaching import (
 __all__ = [
     "DELETED_STUDENT",
     "JOB_ABANDONED",
+    "AccessToken",
+    "AccessTokenCourse",
     "Account",
     "AccountRole",
     "ActorKind",
@@ -113,6 +116,7 @@ __all__ = [
     "ImportedFilePart",
     "IndexVersion",
     "JobState",
+    "KeptAnswer",
     "LabelColour",
     "LowAttendance",
     "MailState",

@@ -9,13 +9,23 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session, joinedload, selectinload
 from wtforms import BooleanField
 
+from attendance.database.access.access_tokens import end_access_tokens
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
 from attendance.database.access.second_factors import lift
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.mail import forget_recipient
-from attendance.database.models import Account, AccountRole, AttendanceChange, AuditAction, Course, Role, SignIn
+from attendance.database.models import (
+    AccessToken,
+    Account,
+    AccountRole,
+    AttendanceChange,
+    AuditAction,
+    Course,
+    Role,
+    SignIn,
+)
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
 from webapp.account.noting import noted
@@ -124,6 +134,7 @@ def save_account(account_id: int) -> ResponseReturnValue:
     account.name, account.email, account.active = form.name.data, form.email.data, active
     if not active:
         end_sign_ins(db, SignIn.account_id == account_id)
+        end_access_tokens(db, AccessToken.account_id == account_id)
     if not committed(db, form.email, _TAKEN):
         return account_page(account, form)
     flash(gettext("%(account)s is saved.", account=account.name), "success")

@@ -1,0 +1,58 @@
+"""Every address of the interface with a token of every role: it opens what the table of roles says, and no more."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy.orm import Session
+
+from tests.webapp.account.test_permissions import (
+    NEVER_THERE,
+    Answer,
+    Campus,
+    as_it_was,
+    campus,
+    expected,
+    site_settings,
+)
+from tests.webapp.addresses import Address, addresses
+from tests.webapp.api.programs import PREFIX, Program, make_program
+from tests.webapp.visiting import Site
+from webapp.account.permissions import Access
+
+__all__ = ["as_it_was", "campus", "site_settings"]
+
+
+def ask(program: Program, address: Address) -> Answer:
+    """What the interface says to a request without a body."""
+    answer = program.ask(address.method, address.path.removeprefix(PREFIX))
+    assert answer.status_code < 500, (address, answer.status_code)
+    return {401: Answer.SIGN_IN, 403: Answer.REFUSED, 404: Answer.MISSING}.get(answer.status_code, Answer.ALLOWED)
+
+
+@pytest.mark.long("every address with every role")
+def test_no_token_opens_more_than_its_account(
+    site: Site, campus: Campus, site_db: Session, as_it_was: Callable[[], None]
+) -> None:
+    programs = {role: make_program(site, site_db, person) for role, person in campus.people.items()}
+    as_it_was()
+    asked = 0
+    for role, program in programs.items():
+        for here, values in ((True, campus.here), (False, campus.elsewhere)):
+            for address in addresses(site, values, interface=True):
+                wanted, got = expected(address, role, here=here), ask(program, address)
+                if wanted is Answer.ALLOWED and "/imports/runs/" in address.path:
+                    assert got is Answer.MISSING, (role, address)  # the test made none
+                else:
+                    assert got is wanted, (role, "here" if here else "elsewhere", address)
+                asked += 1
+                if address.method != "GET" and got is Answer.ALLOWED:
+                    as_it_was()
+    assert asked > 200
+
+
+def test_nothing_opens_without_a_token(site: Site, campus: Campus) -> None:
+    program = Program(site.app.test_client(), "att_nobody")
+    for address in addresses(site, campus.here, interface=True):
+        wanted = Answer.ALLOWED if address.need is Access.ANYBODY else Answer.SIGN_IN
+        assert ask(program, address) is wanted, address
+    assert NEVER_THERE  # of pages
