@@ -121,7 +121,7 @@ def _scopes() -> Iterator[str]:
 def _addresses() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(Settings.model_validate({"data": {"directory": Path(folder)}}))
-        found = list(chapters(app.extensions[DESCRIPTION]))
+        found = list(chapters(app.extensions[DESCRIPTION]()))
     for chapter in found:
         yield f"### {chapter.name}\n\n{chapter.about}\n"
         yield "| address | does | scope |"

@@ -1,5 +1,6 @@
 """The interface, put together: its resources, its description in OpenAPI, and the errors that it answers with."""
 
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -97,15 +98,24 @@ def init_interface(app: Flask, csrf: CSRFProtect) -> None:
             "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "att_…"}}},
         },
     )
-    plugin = FlaskPlugin()
-    names = MarshmallowPlugin(schema_name_resolver=_name_of)
-    plugin.register_converter(IdConverter, lambda _converter: {"type": "integer", "minimum": 1, "maximum": LARGEST_ID})
-    description = _Description(app, spec_kwargs={"flask_plugin": plugin, "marshmallow_plugin": names})
     for resource in RESOURCES:
         csrf.exempt(resource)
-        description.register_blueprint(resource)
+        app.register_blueprint(resource)
     app.register_blueprint(page.blueprint)
-    app.extensions[page.DESCRIPTION] = _plain(description.spec.to_dict())
+    # Made when it is asked for, and then kept: it takes longer than the rest of a dashboard's start.
+    app.extensions[page.DESCRIPTION] = cache(partial(_describe, app))
+
+
+def _describe(app: Flask) -> dict[str, Any]:
+    """The interface in OpenAPI, as plain values."""
+    plugin = FlaskPlugin()
+    plugin.register_converter(IdConverter, lambda _converter: {"type": "integer", "minimum": 1, "maximum": LARGEST_ID})
+    names = MarshmallowPlugin(schema_name_resolver=_name_of)
+    made = _Description(app, spec_kwargs={"flask_plugin": plugin, "marshmallow_plugin": names})
+    for resource in RESOURCES:
+        resource.register_views_in_doc(made, app, made.spec, name=resource.name, parameters=None)
+        made.spec.tag({"name": resource.name, "description": resource.description})
+    return _plain(made.spec.to_dict())
 
 
 def _name_of(schema: Any) -> str:

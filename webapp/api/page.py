@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, json, render_template
 from webapp.account.permissions import Access, needs
 
 DESCRIPTION = "description of the interface"
+"""The extension of the application that gives it."""
 _METHODS = ("get", "post", "put", "delete")
 
 blueprint = needs(Access.ANYBODY)(Blueprint("interface", __name__))
@@ -75,7 +76,7 @@ def openapi() -> Response:
 
 def described() -> dict[str, Any]:
     """The description of the interface, as plain values."""
-    spec: dict[str, Any] = current_app.extensions[DESCRIPTION]
+    spec: dict[str, Any] = current_app.extensions[DESCRIPTION]()
     return spec
 
 
