@@ -36,7 +36,7 @@ RESOURCES: tuple[Resource, ...] = (
 
 ABOUT = """\
 What the dashboard shows and does, for programs. A program shows a token in the header `Authorization: Bearer …`. People
-make tokens on their profile, under *Access for programs*; a token acts for its account and may at most what that may,
+make tokens on their profile, under “Access for programs”; a token acts for its account and may at most what that may,
 narrowed by scopes and, if wanted, to some courses. Cookies are no credentials here.
 
 Times are UTC. Long lists come in parts: `next` holds the cursor of the next part, and so does the header `Link`. Errors
