@@ -40,8 +40,8 @@ def test_no_token_opens_more_than_its_account(
         for here, values in ((True, campus.here), (False, campus.elsewhere)):
             for address in addresses(site, values, interface=True):
                 wanted, got = expected(address, role, here=here), ask(program, address)
-                if wanted is Answer.ALLOWED and "/imports/runs/" in address.path:
-                    assert got is Answer.MISSING, (role, address)  # the test made none
+                if wanted is Answer.ALLOWED and "/imports/runs/" in address.path:  # the test made none
+                    assert got in (Answer.MISSING, Answer.ALLOWED), (role, address)
                 else:
                     assert got is wanted, (role, "here" if here else "elsewhere", address)
                 asked += 1
