@@ -69,8 +69,7 @@ class TokenForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     def complete(self) -> bool:
         """Whether everything is there, with a sentence for what is not."""
         valid = bool(self.validate())
-        offered = {choice.value for choice in self.scopes.choices}
-        if not self.scopes.data or not offered.issuperset(self.scopes.data):
+        if not self.scopes.data or not set(scopes_to_give()).issuperset(self.scopes.data):
             self.scopes.errors, valid = [_("Choose at least one.")], False
         return valid
 

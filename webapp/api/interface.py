@@ -120,7 +120,8 @@ def _describe(app: Flask) -> dict[str, Any]:
 
 def _name_of(schema: Any) -> str:
     """How the description calls what answers and requests hold: "Student" for `StudentFields`."""
-    return str(resolve_schema_cls(schema).__name__).replace("Fields", "")
+    found: Any = resolve_schema_cls(schema)
+    return str(found.__name__).replace("Fields", "")
 
 
 def _plain(spec: dict[str, Any]) -> dict[str, Any]:

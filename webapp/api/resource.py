@@ -1,7 +1,8 @@
 """What all resources of the interface have in common: how they are described, and what is refused at their door."""
 
+from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import marshmallow as ma
 from flask import Response, abort, request
@@ -15,6 +16,8 @@ from webapp.api.idempotency import KEY_PARAMETER, begin_once, keep_once
 from webapp.tools.problems import refuse
 from webapp.tools.requests import LARGEST_ID
 from webapp.tools.times import YEARS
+
+V = TypeVar("V", bound=Callable[..., Any])
 
 PREFIX = "/api/v1"
 _WRITES = frozenset({"POST", "PUT", "DELETE"})
@@ -64,6 +67,28 @@ class Resource(Blueprint):  # type: ignore[misc] # flask-smorest has no types
         self.before_request(begin_once)
         self.after_request(answer_conditionally)
         self.after_request(keep_once)
+
+    # flask-smorest's own, which have no types: each leaves a view what it is.
+    def route(self, rule: str, **options: Any) -> Callable[[V], V]:
+        """Answer an address with a view."""
+        decorate: Callable[[V], V] = super().route(rule, **options)
+        return decorate
+
+    def arguments(self, schema: type[ma.Schema], **options: Any) -> Callable[[V], V]:
+        """Hand a view what its schema reads from the request."""
+        decorate: Callable[[V], V] = super().arguments(schema, **options)
+        return decorate
+
+    def response(self, status: int, schema: type[ma.Schema] | None = None, **options: Any) -> Callable[[V], V]:
+        """Answer with what a view gives, as its schema writes it."""
+        decorate: Callable[[V], V] = super().response(status, schema, **options)
+        return decorate
+
+    @staticmethod
+    def doc(**told: Any) -> Callable[[V], V]:
+        """Describe what the other decorators do not."""
+        decorate: Callable[[V], V] = Blueprint.doc(**told)
+        return decorate
 
     def _store_endpoint_docs(self, endpoint: str, obj: Any, parameters: Any, tags: Any, **options: Any) -> None:
         super()._store_endpoint_docs(endpoint, obj, parameters, tags, **options)
