@@ -1,6 +1,6 @@
 """Mark one student in the latest session of a course, and list who is at risk in it.
 
-ATTENDANCE_ADDRESS=https://attendance.example.edu ATTENDANCE_TOKEN=att_... python mark_and_list.py MAT101 123456 late
+API_ADDRESS=https://attendance.example.edu API_TOKEN=att_... python mark_and_list.py MAT101 123456 late
 """
 
 import os
@@ -11,11 +11,11 @@ import requests
 
 code, index_number, status = sys.argv[1:]
 api = requests.Session()
-api.headers["Authorization"] = f"Bearer {os.environ['ATTENDANCE_TOKEN']}"
+api.headers["Authorization"] = f"Bearer {os.environ['API_TOKEN']}"
 
 
 def ask(method: str, path: str, **more: object) -> requests.Response:
-    answer = api.request(method, f"{os.environ['ATTENDANCE_ADDRESS']}/api/v1{path}", timeout=30, **more)
+    answer = api.request(method, f"{os.environ['API_ADDRESS']}/api/v1{path}", timeout=30, **more)
     answer.raise_for_status()
     return answer
 

@@ -15,7 +15,7 @@ from webapp.account.identity import current_account
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import courses_seen, reach_session, sees_students
 from webapp.api.conditional import asked_version, changed, version_tag
-from webapp.api.paging import Listing, Part, by_id, list_of, part_of_items
+from webapp.api.paging import Listing, ListPart, by_id, list_of, part_of_items
 from webapp.api.resource import Fields, Resource, identifier, moment
 from webapp.api.texts import text_field
 from webapp.register.correcting import reach_row
@@ -128,7 +128,7 @@ class BulkFields(Fields):
 
 @attendance.route("/sessions/<int:session_id>/statuses")
 @needs(Permission.READ)
-@attendance.arguments(Part, location="query")
+@attendance.arguments(ListPart, location="query")
 @attendance.response(200, list_of(LabelFields))
 def list_labels(asked: dict[str, Any], session_id: int) -> Listing:
     """The statuses of the institution's and the courses' own that entries of the session may be given."""
@@ -142,7 +142,7 @@ def list_labels(asked: dict[str, Any], session_id: int) -> Listing:
 
 @attendance.route("/sessions/<int:session_id>/attendance")
 @needs(Permission.READ)
-@attendance.arguments(Part, location="query")
+@attendance.arguments(ListPart, location="query")
 @attendance.response(200, list_of(EntryFields))
 def list_entries(asked: dict[str, Any], session_id: int) -> Listing:
     """The register: everybody on the roster, and whoever has an entry, by the students' ids."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from attendance.database.models import Camera, utc_now
 from attendance.database.watching.rooms import camera_now
 from webapp.account.permissions import Permission, needs
-from webapp.api.paging import Listing, Part, by_id, list_of, part_of_query
+from webapp.api.paging import Listing, ListPart, by_id, list_of, part_of_query
 from webapp.api.resource import Fields, Resource, asked_identifier, identifier, moment
 from webapp.tools.storage import database
 
@@ -29,7 +29,7 @@ class CameraFields(Fields):
     )
 
 
-class AskedCameras(Part):
+class AskedCameras(ListPart):
     """Which cameras."""
 
     room_id = asked_identifier("Those in a room.")

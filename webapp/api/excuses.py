@@ -11,7 +11,7 @@ from attendance.tables.fields import EXCUSE_REASON, EXCUSE_REFERENCE
 from webapp.account.identity import current_account, is_admin
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_student
-from webapp.api.paging import Listing, Part, by_id, list_of, part_of_items
+from webapp.api.paging import Listing, ListPart, by_id, list_of, part_of_items
 from webapp.api.resource import Fields, Resource, day, identifier, moment, no_content
 from webapp.api.texts import text_field
 from webapp.records.excuses import courses_to_excuse, excuses_of, may_take_back
@@ -62,7 +62,7 @@ class GivenExcuses(Fields):
 
 @excuses.route("/students/<int:student_id>/excuses")
 @needs(Permission.READ)
-@excuses.arguments(Part, location="query")
+@excuses.arguments(ListPart, location="query")
 @excuses.response(200, list_of(ExcuseFields))
 def list_excuses(asked: dict[str, Any], student_id: int) -> Listing:
     """A student's excuses, of every course and of those that the token reaches."""

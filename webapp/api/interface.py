@@ -49,11 +49,6 @@ are problems of RFC 9457; `errors` says what is wrong with which field. What is 
 class ProblemFields(Fields):
     """What went wrong (RFC 9457)."""
 
-    class Meta:
-        """How it is read."""
-
-        unknown = ma.INCLUDE
-
     type = ma.fields.String(required=True)
     title = ma.fields.String(required=True)
     status = ma.fields.Integer(required=True)

@@ -16,7 +16,7 @@ blueprint = needs(Access.ANYBODY)(Blueprint("interface", __name__))
 
 
 @dataclass(frozen=True)
-class Part:
+class DescribedPart:
     """A parameter, or a field of a body.
 
     Attributes:
@@ -42,7 +42,7 @@ class Operation:
     summary: str
     about: str
     scopes: Sequence[str]
-    parts: Sequence[Part]
+    parts: Sequence[DescribedPart]
     answers: Sequence[tuple[str, str]]
 
 
@@ -92,7 +92,7 @@ def chapters(spec: Mapping[str, Any]) -> Iterator[Chapter]:
         yield Chapter(tag["name"], tag["description"], operations)
 
 
-def schemas(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Part]]]:
+def schemas(spec: Mapping[str, Any]) -> Iterator[tuple[str, str, list[DescribedPart]]]:
     """What answers and requests hold: the name of each, what it is, and its fields."""
     for name, schema in sorted(spec["components"]["schemas"].items()):
         yield name, schema.get("description", ""), list(_fields(schema))
@@ -123,15 +123,15 @@ def _answer(held: Mapping[str, Any]) -> str:
     return next((_kind(content["schema"]) for content in held.get("content", {}).values()), "")
 
 
-def _fields(schema: Mapping[str, Any]) -> Iterator[Part]:
+def _fields(schema: Mapping[str, Any]) -> Iterator[DescribedPart]:
     required = schema.get("required", ())
     for name, of_field in schema.get("properties", {}).items():
         yield _part(name, "", of_field, name in required, of_field.get("description", ""))
 
 
-def _part(name: str, place: str, schema: Mapping[str, Any], required: bool, about: str) -> Part:
+def _part(name: str, place: str, schema: Mapping[str, Any], required: bool, about: str) -> DescribedPart:
     values = [str(value) for value in schema.get("enum", ()) if value is not None]
-    return Part(name, place, _kind(schema), required, about or schema.get("description", ""), values)
+    return DescribedPart(name, place, _kind(schema), required, about or schema.get("description", ""), values)
 
 
 def _kind(schema: Mapping[str, Any]) -> str:

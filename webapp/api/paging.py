@@ -29,7 +29,7 @@ Listing = tuple[Mapping[str, Any], int, Mapping[str, str]]
 """A part of a list, as a view answers it."""
 
 
-class Part(Fields):
+class ListPart(Fields):
     """Which part of a list is asked for."""
 
     limit = ma.fields.Integer(

@@ -10,7 +10,7 @@ from attendance.database.models import Student
 from webapp.account.bearer import access_token
 from webapp.account.permissions import Access, Permission, needs
 from webapp.account.reach import reach_student, reachable_student
-from webapp.api.paging import Listing, Part, by_id, list_of, part_of_query
+from webapp.api.paging import Listing, ListPart, by_id, list_of, part_of_query
 from webapp.api.resource import Fields, Resource, identifier, moment
 from webapp.tools.names import contains_text
 from webapp.tools.storage import database
@@ -42,12 +42,12 @@ class StudentFields(Fields):
     name = ma.fields.String(required=True)
 
 
-class AskedStudents(Part):
+class StudentFilter(ListPart):
     """Which students."""
 
     index_number = ma.fields.String(metadata={"description": "The student with this index number."})
     q = ma.fields.String(
-        validate=ma.validate.Length(max=120), metadata={"description": "Part of a name or an index number."}
+        validate=ma.validate.Length(max=120), metadata={"description": "ListPart of a name or an index number."}
     )
 
 
@@ -70,7 +70,7 @@ def get_token() -> dict[str, Any]:
 
 @students.route("/students")
 @needs(Permission.READ)
-@students.arguments(AskedStudents, location="query")
+@students.arguments(StudentFilter, location="query")
 @students.response(200, list_of(StudentFields))
 def list_students(asked: dict[str, Any]) -> Listing:
     """Students, by their ids."""

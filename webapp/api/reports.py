@@ -12,7 +12,7 @@ from attendance.database.models import Course, CourseGroup, Student, utc_now
 from attendance.database.thresholds import threshold_of
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_course, reachable
-from webapp.api.paging import Key, Listing, Part, by_id, list_of, part_of_items
+from webapp.api.paging import Key, Listing, ListPart, by_id, list_of, part_of_items
 from webapp.api.resource import Fields, Resource, asked_identifier, day, identifier, moment
 from webapp.records.tallies import Tally, tally_enrolled
 from webapp.reports.course_marks import students_of_course
@@ -69,7 +69,7 @@ class RiskFields(TallyFields):
     threshold = ma.fields.Integer(required=True, metadata={"description": "Percent that is asked for."})
 
 
-class Counted(Part):
+class Counted(ListPart):
     """Which sessions count, by the days of the institution on which they begin, and what is asked for."""
 
     first_day = day(metadata={"description": "Sessions from this day on."})

@@ -13,7 +13,7 @@ from attendance.database.models import ClassSession, Closing, SessionState, utc_
 from attendance.tables.fields import SESSION_NOTE
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_session, reachable
-from webapp.api.paging import Listing, Part, by_id, by_moment, list_of, part_of_query
+from webapp.api.paging import Listing, ListPart, by_id, by_moment, list_of, part_of_query
 from webapp.api.resource import Fields, Resource, asked_identifier, identifier, moment
 from webapp.api.texts import text_field
 from webapp.register.changing import cancel_now, restore_now
@@ -59,7 +59,7 @@ class SessionFields(Fields):
     audiences = ma.fields.List(ma.fields.Nested(AudienceFields), required=True)
 
 
-class AskedSessions(Part):
+class AskedSessions(ListPart):
     """Which sessions."""
 
     course_id = asked_identifier("Those of a course.")

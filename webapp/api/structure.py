@@ -24,7 +24,7 @@ from webapp.account.identity import current_account, is_admin
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import departments_of_courses, reach_course, reachable
 from webapp.admin.writing import begin_change
-from webapp.api.paging import Listing, Part, by_id, list_of, part_of_items, part_of_query
+from webapp.api.paging import Listing, ListPart, by_id, list_of, part_of_items, part_of_query
 from webapp.api.people import StudentFields, shown_student
 from webapp.api.resource import Fields, Resource, asked_identifier, identifier, no_content
 from webapp.tools.storage import database
@@ -78,14 +78,14 @@ class SeriesFields(Fields):
     group_id = identifier(required=True, allow_none=True)
 
 
-class AskedCourses(Part):
+class AskedCourses(ListPart):
     """Which courses."""
 
     code = ma.fields.String(metadata={"description": "The course with this code."})
     department_id = asked_identifier("Those of a department.")
 
 
-class AskedSeries(Part):
+class AskedSeries(ListPart):
     """Which series."""
 
     course_id = asked_identifier("Those of a course.")
@@ -93,7 +93,7 @@ class AskedSeries(Part):
 
 @departments.route("/departments")
 @needs(Permission.READ)
-@departments.arguments(Part, location="query")
+@departments.arguments(ListPart, location="query")
 @departments.response(200, list_of(DepartmentFields))
 def list_departments(asked: dict[str, Any]) -> Listing:
     """The departments of the courses that the token reaches; of an administrator all."""
@@ -126,7 +126,7 @@ def get_course(course_id: int) -> dict[str, Any]:
 
 @courses.route("/courses/<int:course_id>/groups")
 @needs(Permission.READ)
-@courses.arguments(Part, location="query")
+@courses.arguments(ListPart, location="query")
 @courses.response(200, list_of(GroupFields))
 def list_groups(asked: dict[str, Any], course_id: int) -> Listing:
     """The groups of a course."""
@@ -137,7 +137,7 @@ def list_groups(asked: dict[str, Any], course_id: int) -> Listing:
 
 @courses.route("/courses/<int:course_id>/groups/<int:group_id>/students")
 @needs(Permission.READ)
-@courses.arguments(Part, location="query")
+@courses.arguments(ListPart, location="query")
 @courses.response(200, list_of(StudentFields))
 def list_members(asked: dict[str, Any], course_id: int, group_id: int) -> Listing:
     """The students of a group, as far as they take the course."""
@@ -150,7 +150,7 @@ def list_members(asked: dict[str, Any], course_id: int, group_id: int) -> Listin
 
 @courses.route("/courses/<int:course_id>/students")
 @needs(Permission.READ)
-@courses.arguments(Part, location="query")
+@courses.arguments(ListPart, location="query")
 @courses.response(200, list_of(StudentFields))
 def list_enrolled(asked: dict[str, Any], course_id: int) -> Listing:
     """The enrolments of a course: the students who take it."""
@@ -186,7 +186,7 @@ def unenrol_student(course_id: int, student_id: int) -> Response:
 
 @rooms.route("/rooms")
 @needs(Permission.PLAN)
-@rooms.arguments(Part, location="query")
+@rooms.arguments(ListPart, location="query")
 @rooms.response(200, list_of(RoomFields))
 def list_rooms(asked: dict[str, Any]) -> Listing:
     """All rooms, as whoever moves a session chooses from them."""

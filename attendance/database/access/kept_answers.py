@@ -31,7 +31,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptReply:
     """What is known of a request with a key.
 
     Attributes:
@@ -66,7 +66,7 @@ class KeyedRequest:
     student_id: int | None = None
 
 
-def begin_answer(db: Session, asked: KeyedRequest, *, now: datetime) -> Kept:
+def begin_answer(db: Session, asked: KeyedRequest, *, now: datetime) -> KeptReply:
     """Take a request to be answered, or find what it was answered, in a transaction of its own.
 
     Args:
@@ -75,7 +75,7 @@ def begin_answer(db: Session, asked: KeyedRequest, *, now: datetime) -> Kept:
         now: aware.
     """
 
-    def work(db: Session) -> Kept:
+    def work(db: Session) -> KeptReply:
         db.execute(sa.delete(KeptAnswer).where(KeptAnswer.begun_at <= now - KEPT))
         found = db.scalar(
             sa.select(KeptAnswer)
@@ -92,15 +92,15 @@ def begin_answer(db: Session, asked: KeyedRequest, *, now: datetime) -> Kept:
             )
             db.add(row)
             db.flush()
-            return Kept(Fate.BEGUN, row.id)
+            return KeptReply(Fate.BEGUN, row.id)
         if found.request_hash != asked.digest:
-            return Kept(Fate.ANOTHER, found.id)
+            return KeptReply(Fate.ANOTHER, found.id)
         if found.status is not None:
-            return Kept(Fate.ANSWERED, found.id, found.status, found.headers or {}, found.body or b"")
+            return KeptReply(Fate.ANSWERED, found.id, found.status, found.headers or {}, found.body or b"")
         if found.begun_at > now - _LONGEST_WORK:
-            return Kept(Fate.IN_PROGRESS, found.id)
+            return KeptReply(Fate.IN_PROGRESS, found.id)
         found.begun_at = now
-        return Kept(Fate.BEGUN, found.id)
+        return KeptReply(Fate.BEGUN, found.id)
 
     return transact(db, work)
 

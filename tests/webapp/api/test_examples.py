@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 def run(dashboard, token, *arguments):
     return subprocess.run(
         [sys.executable, ROOT / "examples/mark_and_list.py", *arguments],
-        env={"ATTENDANCE_ADDRESS": dashboard.address, "ATTENDANCE_TOKEN": token},
+        env={"API_ADDRESS": dashboard.address, "API_TOKEN": token},
         capture_output=True,
         text=True,
         timeout=60,
