@@ -8,7 +8,7 @@ from flask import Flask, g
 from flask_wtf.csrf import CSRFProtect
 
 from attendance.settings import Settings, load_settings
-from webapp.account import forgotten, links, places, preferences, profile
+from webapp.account import forgotten, links, places, preferences, profile, tokens
 from webapp.account import sign_in as account
 from webapp.account.density import init_density
 from webapp.account.identity import init_identity, is_admin, may, signed_in_account, signed_in_student
@@ -23,6 +23,8 @@ from webapp.account.second_factor import views as second_factor
 from webapp.account.second_factor.checking import init_codes
 from webapp.account.second_factor.required import init_requirement
 from webapp.admin import blueprint as admin_blueprint
+from webapp.api.interface import init_interface
+from webapp.api.limits import init_limits
 from webapp.audit import views as audit
 from webapp.audit.exporting import init_exports
 from webapp.exam_office import views as exam_office
@@ -90,11 +92,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_storage(app, settings.database_url, pool_size=settings.database.pool_size, rules=settings.attendance)
     init_times(app, settings.institution.timezone)
     init_period(app)
+    init_limits(app)  # before the sign-in check, so that what it refuses counts too
     init_identity(app)
     init_requirement(app)
     init_student_identity(app)
     init_exports(app)
-    CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
+    csrf = CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)
     app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
@@ -139,6 +142,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
     app.register_blueprint(audit.blueprint)
     app.config["INSTITUTION_NAME"] = settings.institution.name
+    if settings.api.on:
+        app.register_blueprint(tokens.blueprint)
+        init_interface(app, csrf)
     return app
 
 

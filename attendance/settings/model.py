@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from attendance.settings.api import ApiSettings
 from attendance.settings.attendance import AttendanceSettings, LateFrames
 from attendance.settings.camera import CameraSettings
 from attendance.settings.engine import (
@@ -41,6 +42,7 @@ from attendance.settings.students import StudentsSettings
 from attendance.settings.web import WebSettings
 
 __all__ = [
+    "ApiSettings",
     "AttendanceSettings",
     "CameraSettings",
     "ClientAuth",
@@ -94,6 +96,7 @@ class Settings(Section):
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()
     oidc: OidcSettings = OidcSettings()
+    api: ApiSettings = ApiSettings()
     mail: MailSettings = MailSettings()
     students: StudentsSettings = StudentsSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from attendance.database.models import Base
+from docs.from_code.interface import interface_page
 from docs.from_code.reference import reference_page
 from docs.from_code.roles import roles_page
 from docs.from_code.rooms import draw_rooms, read_house
@@ -18,6 +19,7 @@ def files(root: Path = ROOT) -> Mapping[str, str]:
     """Each file's path below `root` and what should stand in it."""
     house = read_house(root)
     return {
+        "docs/api.md": interface_page(),
         "docs/pictures/rooms.svg": draw_rooms(house),
         "docs/pictures/tables.svg": draw_tables(Base.metadata),
         "docs/reference.md": reference_page(house, root),

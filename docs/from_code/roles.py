@@ -10,6 +10,7 @@ from attendance.database.models import Role
 from attendance.settings import Settings
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of
 from webapp.app import create_app
+from webapp.tools.requests import INTERFACE
 
 _PAGE = """\
 <!-- Made by `make reference` from the code; do not edit. -->
@@ -64,7 +65,8 @@ sign-in leads to setting it up again.
 
 ## What each address needs
 
-Of the addresses under `/admin` each needs *{administer}*. A new address that says nothing needs that too.
+Of the addresses under `/admin` each needs *{administer}*. A new address that says nothing needs that too. What those of
+the interface for programs need says [api.md](api.md).
 
 {addresses}
 """
@@ -107,7 +109,7 @@ def _addresses() -> Iterator[str]:
 def _needs(app: Flask) -> Iterator[tuple[str, str, Permission | Access]]:
     for rule in app.url_map.iter_rules():
         need = None if rule.endpoint == "static" else need_of(app, rule.endpoint)
-        if need is not None and not rule.rule.startswith("/admin"):
+        if need is not None and not rule.rule.startswith(("/admin", INTERFACE)):
             posts = (rule.methods or set()) & {"POST"}
             methods = "" if not posts else ", and sending its form" if "GET" in (rule.methods or ()) else ", sending"
             yield rule.rule, methods, need

@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 from sqlalchemy.orm import Session
 
+from attendance.database.access.access_tokens import NewToken, make_access_token
 from attendance.database.models import (
     Attendance,
     Dispute,
@@ -36,6 +37,7 @@ from tests.factories import (
 from tests.webapp.tools.test_photos import PHOTO
 from tests.webapp.visiting import Site
 from webapp.account.permissions import Access, Permission, need_of
+from webapp.tools.requests import INTERFACE
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     group = make_group(db, course, members=(student,))
     other = make_lecturer(db, role=Role.LECTURER, of=course)
     db.flush()
+    token, _ = make_access_token(
+        db, other, NewToken(f"Campus {number}", ("read",), None, timedelta(days=1)), now=utc_now()
+    )
     return {
         "account_id": other.id, "role_id": other.roles[0].id, "department_id": department.id, "course_id": course.id,
         "student_id": student.id, "room_id": room.id, "camera_id": make_camera(db, room=room).id,
@@ -85,15 +90,16 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "dispute_id": dispute.id, "proposal_id": photo.id,
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
         "sign_in_id": 1, "shot_id": 1, "mail_id": mail.id, "mail_kind": "invitation",
+        "token_id": token.id, "kind": "students", "import_id": "A" * 22,
     }  # fmt: skip
 
 
-def addresses(site: Site, values: dict[str, Any]) -> list[Address]:
-    """Every address of the dashboard, with every method."""
+def addresses(site: Site, values: dict[str, Any], *, interface: bool = False) -> list[Address]:
+    """Every address of the dashboard, with every method; or of the interface for programs."""
     found = []
     with site.app.test_request_context():
         for rule in site.app.url_map.iter_rules():
-            if rule.endpoint == "static":
+            if rule.endpoint == "static" or rule.rule.startswith(INTERFACE) is not interface:
                 continue
             known = values | dict(rule.defaults or {})
             unknown = rule.arguments - known.keys()

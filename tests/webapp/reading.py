@@ -32,6 +32,8 @@ class _Reader(HTMLParser):
         if tag not in _VOID:
             classes = given.get("class", "").split()
             hidden = tag in _UNSEEN or tag in _MACHINE or "avatar" in classes or "code" in classes
+            # What is English by nature, like the description of the interface, is said to be to whoever hears the page.
+            hidden = hidden or (given.get("lang") == "en" and tag != "html")
             self._open.append((tag, hidden))
 
     def handle_endtag(self, tag: str) -> None:

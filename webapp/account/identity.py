@@ -3,6 +3,9 @@
 The cookie holds a random token; the sign-in itself is a row (`attendance.database.access.sign_ins`), of an account or
 of a student, and one statement a request reads it.
 
+A program has no cookie but a token (`webapp.account.bearer`), and acts for the account that made it: what is said here
+of whoever is signed in holds for it too, narrowed by its scopes and courses.
+
 Every page wants a signed-in account unless its view is marked `@public`, and an administrator unless it says with
 `needs` what is enough: nothing is open by being forgotten.
 """
@@ -31,10 +34,11 @@ from attendance.database.access.sign_ins import (
     through_provider,
 )
 from attendance.database.models import Account, AccountRole, Course, Role, SignIn, Student, utc_now
+from webapp.account.bearer import access_token, has_scope, only_courses
 from webapp.account.browsers import browser_name
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of, needs
 from webapp.account.throttle import network_of
-from webapp.tools.requests import wants_page
+from webapp.tools.requests import of_interface, wants_page
 from webapp.tools.storage import begin_change, database, engine_of
 
 _TOKEN = "sign_in"  # noqa: S105 - of the cookie's part in which it stands
@@ -91,6 +95,8 @@ def sign_out() -> None:
 
 def this_sign_in() -> SignIn | None:
     """The sign-in of this browser that counts, whole or half; None for nobody, and when it has ended."""
+    if of_interface():
+        return None
     token = session.get(_TOKEN)
     if "sign_in" not in g or g.sign_in[0] != token:
         g.sign_in = token, _load(token)
@@ -99,7 +105,10 @@ def this_sign_in() -> SignIn | None:
 
 
 def signed_in_account() -> Account | None:
-    """The lecturer who is signed in, or None."""
+    """The lecturer who is signed in, or for whom a program asks; or None."""
+    if of_interface():
+        token = access_token()
+        return None if token is None else token.account
     found = this_sign_in()
     return None if found is None or found.awaits_code else found.account
 
@@ -152,15 +161,17 @@ def sign_in_goes_on() -> Callable[[Session], bool]:
 
 
 def is_admin() -> bool:
-    """Whether an administrator is signed in, who reaches everything."""
+    """Whether an administrator is signed in, who reaches everything; no program does that is for some courses only."""
     account = signed_in_account()
-    return account is not None and account.administers
+    return account is not None and account.administers and only_courses() is None
 
 
 def roles_with(permission: Permission) -> Sequence[AccountRole]:
-    """The roles of whoever is signed in that allow it; none where nobody is."""
+    """The roles of whoever is signed in that allow it; none where nobody is, or the program's scopes leave it out."""
     account = signed_in_account()
-    return [] if account is None else [role for role in account.roles if permission in PERMISSIONS[role.role]]
+    if account is None or not has_scope(permission):
+        return []
+    return [role for role in account.roles if permission in PERMISSIONS[role.role]]
 
 
 def may(permission: Permission, course: Course | None = None) -> bool:
@@ -176,6 +187,9 @@ def needed() -> Permission | Access:
 
 
 def _holds_in(role: AccountRole, course: Course) -> bool:
+    only = only_courses()
+    if only is not None and course.id not in only:
+        return False
     of_department = role.department_id is not None and role.department_id == course.department_id
     return bool(role.everywhere) or of_department or role.course_id == course.id
 
@@ -214,6 +228,8 @@ def _require_sign_in() -> Response | None:
     # A student's page asks for the student itself (`webapp.me.identity`).
     if needed() in (Access.ANYBODY, Access.STUDENT) or signed_in_account() is not None:
         return None
+    if of_interface():
+        abort(401, _("A token is needed, and this one is none that counts: see /api."))
     if this_sign_in() is None and forget_ended_sign_in():
         g.session_ended = True
         session.clear()
@@ -235,6 +251,8 @@ def _require_permission() -> None:
     if request.endpoint is None or request.endpoint == "static":
         return
     need = needed()
+    if isinstance(need, Permission) and not has_scope(need):
+        abort(403, _("The token lacks the scope “%(scope)s”.", scope=need.name.lower()))
     if isinstance(need, Access) or need is Permission.READ or may(need):
         return
     if need not in PERMISSIONS[Role.DEPARTMENT] | PERMISSIONS[Role.LECTURER] | PERMISSIONS[Role.ASSISTANT]:

@@ -40,6 +40,19 @@ class Access(StrEnum):
     STUDENT = "the student who came in by a link; no account, whatever its roles"
 
 
+SCOPES: Mapping[str, Permission] = {
+    permission.name.lower(): permission
+    for permission in (
+        Permission.READ,
+        Permission.CORRECT,
+        Permission.EXCUSE,
+        Permission.PLAN,
+        Permission.TERM,
+        Permission.ADMINISTER,
+    )
+}
+"""What a token of the interface for programs can be let do, of what its account may, by the name of each scope."""
+
 _OF_REGISTERS = frozenset({Permission.READ, Permission.CORRECT})
 _OF_COURSES = _OF_REGISTERS | {Permission.EXCUSE, Permission.PLAN, Permission.RECOGNISE, Permission.TERM}
 

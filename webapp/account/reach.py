@@ -13,6 +13,7 @@ from sqlalchemy.orm import aliased, selectinload
 
 from attendance.database.audiences import counts_for, counts_in, courses_of, parts
 from attendance.database.models import Attendance, ClassSession, Course, Department, Enrolment, Student
+from webapp.account.bearer import only_courses
 from webapp.account.identity import is_admin, may, needed, roles_with
 from webapp.account.permissions import Permission
 from webapp.tools.storage import database
@@ -27,19 +28,27 @@ def reachable_with(
     permission: Permission, course_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[Any]
 ) -> sa.ColumnElement[bool]:
     """The same for something else than the view of the request needs."""
-    if is_admin():
-        return sa.true()
+    only = only_courses()
+    within = sa.true() if only is None else course_id.in_(only)
     roles = roles_with(permission)
+    if any(role.everywhere for role in roles):
+        return within
     own = [role.course_id for role in roles if role.course_id is not None]
     departments = [role.department_id for role in roles if role.department_id is not None]
     if not departments:
-        return course_id.in_(own)
+        return sa.and_(within, course_id.in_(own))
     theirs = aliased(Course)  # the query may be of courses itself
-    return course_id.in_(sa.select(theirs.id).where(sa.or_(theirs.id.in_(own), theirs.department_id.in_(departments))))
+    of_roles = sa.select(theirs.id).where(sa.or_(theirs.id.in_(own), theirs.department_id.in_(departments)))
+    return sa.and_(within, course_id.in_(of_roles))
 
 
 def reachable_departments() -> Sequence[Department]:
-    """The departments that the signed-in roles are of, by name; for an administrator all."""
+    """The departments that the signed-in roles are of, by name; for an administrator all.
+
+    None for a program that is for some courses only: what is said of a department holds all of its courses.
+    """
+    if only_courses() is not None:
+        return ()
     query = sa.select(Department).order_by(Department.name)
     if not is_admin():
         query = query.where(Department.id.in_([role.department_id for role in roles_with(_permission())]))
@@ -109,8 +118,10 @@ def sees_students(session: ClassSession, student_ids: Collection[int]) -> bool:
     return database().scalar(others) is None
 
 
-def reach_student(student_id: int) -> Student:
-    """The student, who takes one of the courses or has attendance in one; else 404."""
+def reachable_student() -> sa.ColumnElement[bool]:
+    """The condition that a student of the query takes one of the courses that one reaches, or has attendance in one."""
+    if is_admin():
+        return sa.true()
     enrolled = sa.exists().where(Enrolment.student_id == Student.id, reachable(Enrolment.course_id))
     attended = (
         sa.select(sa.literal(1))
@@ -120,8 +131,12 @@ def reach_student(student_id: int) -> Student:
         .correlate(Student)
         .exists()
     )
-    reach = sa.true() if is_admin() else sa.or_(enrolled, attended)
-    student = database().scalar(sa.select(Student).where(Student.id == student_id, reach))
+    return sa.or_(enrolled, attended)
+
+
+def reach_student(student_id: int) -> Student:
+    """The student, who takes one of the courses or has attendance in one; else 404."""
+    student = database().scalar(sa.select(Student).where(Student.id == student_id, reachable_student()))
     if student is None:
         abort(404)
     return student

@@ -8,16 +8,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from attendance.database.audiences import among, sessions_of_courses
-from attendance.database.models import (
-    Attendance,
-    AuditAction,
-    Course,
-    CourseGroup,
-    CourseGroupMember,
-    Enrolment,
-    Student,
-)
-from webapp.account.noting import noted
+from attendance.database.models import Attendance, Course, Enrolment, Student
+from attendance.database.teaching.enrolments import enrol as put_on_roster
+from attendance.database.teaching.enrolments import unenrol as take_off_roster
+from webapp.account.identity import current_account
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.one_student import OneStudentForm
@@ -61,13 +55,11 @@ def enrol(course_id: int) -> ResponseReturnValue:
         return _roster_page(course, form)
     db = begin_change()
     student = form.find(db)
-    if student is not None and db.get(Enrolment, (course_id, student.id)) is not None:
+    if student is not None and not put_on_roster(db, course, student, account_id=current_account().id):
         form.refuse(gettext("%(student)s is enrolled already.", student=student.name))
     if student is None or form.errors:
         db.rollback()
         return _roster_page(course, form)
-    db.add(Enrolment(course_id=course_id, student_id=student.id))
-    noted(AuditAction.ENROLMENT_ADDED, student=student.index_number, subject=course.code)
     if not committed(db, form.index_number, gettext("%(student)s is enrolled already.", student=student.name)):
         return _roster_page(course, form)
     flash(gettext("%(student)s takes %(code)s.", student=student.name, code=course.code), "success")
@@ -107,14 +99,7 @@ def unenrol(course_id: int, student_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    db.execute(sa.delete(Enrolment).where(Enrolment.course_id == course_id, Enrolment.student_id == student_id))
-    groups = sa.select(CourseGroup.id).where(CourseGroup.course_id == course_id)
-    db.execute(
-        sa.delete(CourseGroupMember).where(
-            CourseGroupMember.group_id.in_(groups), CourseGroupMember.student_id == student_id
-        )
-    )
-    noted(AuditAction.ENROLMENT_REMOVED, student=student.index_number, subject=course.code)
+    take_off_roster(db, course, student, account_id=current_account().id)
     db.commit()
     flash(gettext("%(student)s does not take %(code)s any more.", student=student.name, code=course.code), "success")
     return redirect(back)

@@ -88,7 +88,7 @@ class ExcuseForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
 def new_excuse(student_id: int) -> ResponseReturnValue:
     """Excuse the student; `?course=` and `?day=` fill the form in."""
     student = reach_student(student_id)
-    courses = _courses_of(student)
+    courses = courses_to_excuse(student)
     if not courses and not is_admin():
         abort(404)  # who left the course is excused from none of its sessions
     form = ExcuseForm(data=_asked())
@@ -163,7 +163,8 @@ def _given(student: Student, courses: Sequence[Course], form: ExcuseForm) -> boo
     return True
 
 
-def _courses_of(student: Student) -> Sequence[Course]:
+def courses_to_excuse(student: Student) -> Sequence[Course]:
+    """The courses of the student's that one may excuse from, by code."""
     taken = sa.select(Enrolment.course_id).where(Enrolment.student_id == student.id)
     query = sa.select(Course).where(Course.id.in_(taken), reachable(Course.id)).order_by(Course.code)
     return database().scalars(query).all()

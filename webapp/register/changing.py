@@ -94,10 +94,7 @@ def cancel_session(session_id: int) -> ResponseReturnValue:
     """Let the session not take place."""
     session, form = reach_session(session_id), CancelForm()
     if form.validate_on_submit():
-        db = begin_change()
-        cancel(db, _locked(db, session), reason=form.reason.data or "", account_id=current_account().id)
-        noted(AuditAction.SESSION_CANCELLED, subject=words_of_session(session))
-        db.commit()
+        cancel_now(session, form.reason.data or "")
         flash(gettext("The session is cancelled. Imports of the timetable leave it so."), "success")
         return redirect(url_for("register.page", session_id=session_id))
     page = render_template("register/cancel.html", session=session, course=course_shown(session), form=form)
@@ -111,21 +108,37 @@ def restore_session(session_id: int) -> ResponseReturnValue:
     session, form = reach_session(session_id), CancelForm()
     series = Series()
     if form.validate_on_submit():
-        db = begin_change()
-        start, end = local(session.starts_at), local(session.ends_at)
-        times = Times([start.date()], start.time(), end.time())
-        series = plan_series(db, times, rooms_of(session), zone(), moving=session)
+        series = restore_now(session)
         if series.slots and not series.problems:
-            restore(db, _locked(db, session), account_id=current_account().id)
-            noted(AuditAction.SESSION_RESTORED, subject=words_of_session(session))
-            db.commit()
             flash(gettext("The session takes place."), "success")
             return redirect(url_for("register.page", session_id=session_id))
-        db.rollback()
     page = render_template(
         "register/restore.html", session=session, course=course_shown(session), form=form, series=series
     )
     return page, 422 if series.problems or form.errors else 200
+
+
+def cancel_now(session: ClassSession, reason: str) -> None:
+    """Let a session not take place; one that is cancelled already keeps its state."""
+    db = begin_change()
+    cancel(db, _locked(db, session), reason=reason, account_id=current_account().id)
+    noted(AuditAction.SESSION_CANCELLED, subject=words_of_session(session))
+    db.commit()
+
+
+def restore_now(session: ClassSession) -> Series:
+    """Let a cancelled session take place, if its rooms are still free; its slot, or why it cannot."""
+    db = begin_change()
+    start, end = local(session.starts_at), local(session.ends_at)
+    times = Times([start.date()], start.time(), end.time())
+    series = plan_series(db, times, rooms_of(session), zone(), moving=session)
+    if series.slots and not series.problems:
+        restore(db, _locked(db, session), account_id=current_account().id)
+        noted(AuditAction.SESSION_RESTORED, subject=words_of_session(session))
+        db.commit()
+    else:
+        db.rollback()
+    return series
 
 
 def _locked(db: Session, session: ClassSession) -> ClassSession:

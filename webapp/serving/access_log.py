@@ -37,13 +37,21 @@ def _log_request(response: Response) -> Response:
             status=response.status_code,
             ms=round((time.perf_counter() - started) * 1000),
             lecturer=_account_id(),
+            **_token(),
         )
     return response
 
 
+def _token() -> dict[str, int]:
+    """With which token a program asks."""
+    token = g.get("access_token")
+    key = None if token is None else sa.inspect(token).identity
+    return {} if key is None else {"token": int(key[0])}
+
+
 def _account_id() -> int | None:
     # A failed request must not ask the database again, nor fail while it is logged.
-    if g.get("bare_page") or "sign_in" not in g:
+    if g.get("bare_page") or ("sign_in" not in g and "access_token" not in g):
         return None
     account = signed_in_account()
     key = None if account is None else sa.inspect(account).identity  # known even when the row must be read again

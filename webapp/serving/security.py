@@ -1,9 +1,11 @@
 """Headers that keep a page to itself, upload limits, and who is believed about the client's address."""
 
-from flask import Flask, current_app, request
+from flask import Flask, Request, current_app, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response
 
+from webapp.tools.requests import INTERFACE
 from webapp.tools.uploads import apply_upload_limit
 
 _DEFAULT_UPLOAD_BYTES = 1_000_000  # plain forms
@@ -28,6 +30,23 @@ CAMERA_ALLOWED = "camera=(self), microphone=(), geolocation=()"
 """The Permissions-Policy of a page that may ask the browser for the camera."""
 
 
+class _NoSession(SecureCookieSession):
+    """What a program has: whatever cookie it sends, it holds nothing, and none is given or taken away."""
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Sessions in cookies, for pages only."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """What the cookie holds; nothing for the interface for programs."""
+        return _NoSession() if request.path.startswith(INTERFACE) else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SecureCookieSession, response: Response) -> None:  # type: ignore[override]
+        """Set the cookie, where something has changed."""
+        if not isinstance(session, _NoSession):
+            super().save_session(app, session, response)  # type: ignore[arg-type]
+
+
 def init_security(app: Flask, *, trusted_proxies: int, secure_cookies: bool) -> None:
     """Set cookie flags and headers, and believe `trusted_proxies` reverse proxies about address, host and scheme."""
     app.config.update(
@@ -39,6 +58,7 @@ def init_security(app: Flask, *, trusted_proxies: int, secure_cookies: bool) -> 
         WTF_CSRF_TIME_LIMIT=None,  # as long as the sign-in: a register is left open through a lecture
         WTF_CSRF_SSL_STRICT=True,
     )
+    app.session_interface = _Sessions()
     if trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=trusted_proxies

@@ -11,7 +11,8 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from webapp.tools.requests import wants_page
+from webapp.tools.problems import problem
+from webapp.tools.requests import of_interface, wants_page
 
 log = structlog.get_logger()
 
@@ -51,6 +52,15 @@ _SENTENCES = {
         lazy_gettext("The database does not answer just now. Nothing is lost; try again in a moment."),
     ),
 }
+_OF_INTERFACE = {
+    403: lazy_gettext("The account of this token may not do this."),
+    404: lazy_gettext("There is no such thing, or it belongs to a course that the token does not reach."),
+    405: lazy_gettext("This address cannot be used in that way. What each takes is described at /api."),
+    413: lazy_gettext("What was sent is larger than this address accepts."),
+    415: lazy_gettext("This address takes another kind of content. What each takes is described at /api."),
+}
+"""Where a program is told something else than a person."""
+_INVALID = lazy_gettext("The request has a value that it must not have, or lacks one: see “errors”.")
 _CSRF = lazy_gettext(
     "This form was open while your sign-in ended or changed. Go back, reload the page and send it again."
 )
@@ -66,8 +76,10 @@ def init_errors(app: Flask) -> None:
 
 
 def error_page(code: int, message: str | None = None, *, reference: str | None = None) -> ResponseReturnValue:
-    """The styled answer for a code; scripts get the same sentence as JSON."""
+    """The styled answer for a code; scripts get the same sentence as JSON, programs as a problem."""
     title, sentence = _SENTENCES.get(code, _SENTENCES[400 if code < 500 else 500])
+    if of_interface():
+        return problem(code, str(message or _OF_INTERFACE.get(code, sentence)), reference=reference), code
     if not wants_page():
         return jsonify(error=message or sentence), code
     page = render_template(
@@ -84,6 +96,9 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < 400:  # redirects
         return error.get_response()
     own_words = error.description if error.description != type(error).description else None
+    wrong = getattr(error, "data", {}).get("messages") if of_interface() else None
+    if wrong:  # what a request lacks, as its schema says it
+        return problem(error.code, str(_INVALID), errors=wrong)
     body, code = error_page(error.code, own_words), error.code
     response = error.get_response()
     extra = [(k, v) for k, v in response.headers if k.lower() in ("allow", "retry-after")]

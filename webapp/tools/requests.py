@@ -8,6 +8,15 @@ LARGEST_ID = 2**31 - 1
 """Of an INTEGER column; databases refuse larger numbers with an error of their own."""
 
 
+INTERFACE = "/api/"
+"""With which every address of the interface for programs begins; a name without the bar is a page."""
+
+
+def of_interface() -> bool:
+    """Whether a program asks: cookies are no credentials, and errors are answered as RFC 9457 has them."""
+    return request.path.startswith(INTERFACE)
+
+
 def read_id(text: str) -> int | None:
     """The id of a row that an address or a form holds; None for what cannot be one."""
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST_ID))):
@@ -42,5 +51,9 @@ def this_address(*left_out: str, **given: Any) -> str:
 
 
 def wants_page() -> bool:
-    """Whether the answer is for a person's browser window, not for a script or an event stream."""
-    return request.headers.get("X-Requested-With") != "fetch" and request.accept_mimetypes.best != "text/event-stream"
+    """Whether the answer is for a person's browser window, not for a script, an event stream or a program."""
+    return (
+        not of_interface()
+        and request.headers.get("X-Requested-With") != "fetch"
+        and request.accept_mimetypes.best != "text/event-stream"
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.access_tokens import end_tokens_without_roles
 from attendance.database.models import Account, AccountRole, Course, Department, Role
 
 
@@ -53,6 +54,8 @@ def give_role(db: Session, account_id: int, role: Role, reach: Reach = EVERYWHER
 
     One that it has by a group stays one by the group.
 
+    Tokens of programs that rest on a role which is lost end with it.
+
     Args:
         db: begun with `begin_writing`.
         account_id: of a row that is there.
@@ -82,6 +85,7 @@ def give_role(db: Session, account_id: int, role: Role, reach: Reach = EVERYWHER
         return False
     else:
         held.role, held.from_provider = role, False
+        end_tokens_without_roles(db, account_id)
     db.flush()
     return True
 
@@ -93,8 +97,12 @@ def role_in(db: Session, account_id: int, reach: Reach) -> Role | None:
 
 
 def take_role(db: Session, account_id: int, reach: Reach = EVERYWHERE) -> bool:
-    """Take away the role that an account has there, in the caller's transaction; False: it had none."""
+    """Take away the role that an account has there, in the caller's transaction; False: it had none.
+
+    Tokens of programs that rest on it end.
+    """
     taken = db.execute(sa.delete(AccountRole).where(AccountRole.account_id == account_id, *_there(reach)))
+    end_tokens_without_roles(db, account_id)
     return bool(taken.rowcount)  # type: ignore[attr-defined] # of a cursor's result, which Result does not promise
 
 

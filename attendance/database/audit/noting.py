@@ -15,6 +15,9 @@ from attendance.database.models import Account, ActorKind, AuditAction, AuditEnt
 ADDRESS = "address of who asks"
 """Under which a session's `info` has the network address that its work is asked for from."""
 
+THROUGH = "token of who asks"
+"""Under which a session's `info` has the name of the token with which a program asks for its work."""
+
 _TOLD = "entries to be told of"
 _WHO = "account of who asks"
 
@@ -88,7 +91,9 @@ def note(
     entry.actor = who.name[:_LONGEST] if who.name else None
     entry.address = (address or who.address or db.info.get(ADDRESS) or "")[:64] or None
     entry.student, entry.subject = student, subject[:_LONGEST] if subject else None
-    kept = {key: value[:_LONGEST_DETAIL] if isinstance(value, str) else value for key, value in details.items()}
+    through = {"token": db.info[THROUGH]} if db.info.get(THROUGH) else {}
+    told_of = {**through, **details}
+    kept = {key: value[:_LONGEST_DETAIL] if isinstance(value, str) else value for key, value in told_of.items()}
     entry.details = kept or None
     db.add(entry)
     told = {"by": who.account_id, "actor": who.kind.value}

@@ -14,6 +14,7 @@ from attendance.database.models.gallery import (
 )
 from attendance.database.models.identities import IdentityKind, ProviderIdentity, SpentAnswer
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
+from attendance.database.models.interface import AccessToken, AccessTokenCourse, KeptAnswer
 from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
 from attendance.database.models.own_page import (
     ConsentChange,
@@ -74,6 +75,8 @@ from attendance.database.models.teaching import (
 __all__ = [
     "DELETED_STUDENT",
     "JOB_ABANDONED",
+    "AccessToken",
+    "AccessTokenCourse",
     "Account",
     "AccountRole",
     "ActorKind",
@@ -115,6 +118,7 @@ __all__ = [
     "ImportedFilePart",
     "IndexVersion",
     "JobState",
+    "KeptAnswer",
     "LabelColour",
     "LowAttendance",
     "MailState",

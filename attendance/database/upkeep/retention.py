@@ -18,6 +18,7 @@ from attendance.database.models import (
     GalleryJobKind,
     ImportedFile,
     JobState,
+    KeptAnswer,
     Observation,
     PasswordLink,
     PhotoProposal,
@@ -48,7 +49,8 @@ class Retention:
     proposals: datetime | None = None
     """Photos that students proposed, and what was said of them."""
     passing: datetime | None = None
-    """What the dashboard needs for hours at most: files that were tried or imported, sign-ins, and attempts."""
+    """What the dashboard needs for hours at most: files that were tried or imported, sign-ins, attempts,
+    and answers to programs."""
     mail: datetime | None = None
     """Mail that was sent, failed, or was not needed any more."""
     audit: datetime | None = None
@@ -106,6 +108,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
         "links to set a password that expired": _delete(
             sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing
         ),
+        "answers kept for programs": _delete(sessions, KeptAnswer.id, KeptAnswer.begun_at, retention.passing),
         "sign-ins that expired": _delete(sessions, SignIn.id, SignIn.expires_at, retention.passing),
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.access_tokens import NewToken, make_access_token
 from attendance.database.access.identities import Subject, bind, spend
 from attendance.database.access.sign_ins import Browser, ThroughProvider, begin_sign_in
 from attendance.database.audit.noting import note
@@ -42,6 +43,7 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     IndexVersion,
+    KeptAnswer,
     LabelColour,
     LowAttendance,
     Observation,
@@ -97,6 +99,7 @@ def fill(db: Session) -> None:
     db.add(PasswordLink(account_id=lecturer.id, token_hash="3" * 64, expires_at=NINE.replace(microsecond=5)))
     _fill_own_page(db, student, session, lecturer)
     _fill_sign_ins(db, student, lecturer)
+    _fill_interface(db, student, course, lecturer)
     db.add(SignInAttempt(account="a" * 32, address="b" * 32, tried_at=NINE.replace(microsecond=9), failed=True))
     db.flush()
     file = ImportedFile(token="t", account_id=lecturer.id, kind="students", file_name="ü.csv", report={"lines": 1})
@@ -216,6 +219,14 @@ def _fill_sign_ins(db: Session, student: Student, lecturer: Account) -> None:
     factor = SecondFactor(account_id=lecturer.id, secret="A" * 32, confirmed_at=now, last_step=2**31)
     factor.next_secret, factor.next_made_at = "B" * 32, now
     db.add_all([factor, RecoveryCode(account_id=lecturer.id, code_hash="5" * 64)])
+
+
+def _fill_interface(db: Session, student: Student, course: Course, lecturer: Account) -> None:
+    new = NewToken("Système du campus", ("read", "correct"), [course], timedelta(days=1))
+    token, _ = make_access_token(db, lecturer, new, now=NINE.replace(microsecond=6))
+    token.last_used_at, token.last_address, token.minute = NINE, "2001:db8:1:2::/64", 2**40
+    asked = {"token_id": token.id, "idempotency_key": "k", "request_hash": "6" * 64, "student_id": student.id}
+    db.add(KeptAnswer(**asked, begun_at=NINE, status=200, headers={"ETag": '"é"'}, body=b"\x00\xff'"))
 
 
 def _fill_labels(db: Session, course: Course) -> StatusLabel:

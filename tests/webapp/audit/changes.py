@@ -131,6 +131,7 @@ CHANGES: Mapping[str, Change] = {
     "admin.remove_teacher": Change((Action.ROLE_TAKEN,)),
     "admin.rename_group": Change((Action.GROUP_CHANGED,), lambda _v: {"name": "Another"}),
     "admin.reset_password": Change((Action.PASSWORD_RESET,)),
+    "admin.revoke_access_token": Change((Action.TOKEN_ENDED,)),
     "admin.revoke_token": Change((Action.TOKEN_ENDED,)),
     "admin.room": Change((Action.ROOM_CHANGED,), lambda _v: {"name": "Another"}),
     "admin.rotate_token": Change((Action.TOKEN_MADE,)),
@@ -227,4 +228,8 @@ CHANGES: Mapping[str, Change] = {
     "register.cancel": Change((Action.SESSION_CANCELLED,), lambda _v: {"reason": "ill"}),
     "register.change": Change((Action.SESSION_CHANGED,), _session),
     "register.restore": Change((Action.SESSION_RESTORED,), after=("register.cancel",)),
+    "tokens.make": Change(
+        (Action.TOKEN_MADE,), lambda _v: {"name": "Script", "scopes": "read", "days": "7", "your_password": PASSWORD}
+    ),
+    "tokens.revoke": Change((Action.TOKEN_ENDED,), before="a token of one's own"),
 }  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.access_tokens import NewToken, make_access_token
 from attendance.database.access.identities import Subject, bind
 from attendance.database.access.links import make_links
 from attendance.database.access.passwords import NO_PASSWORD
@@ -285,6 +286,11 @@ def _elsewhere(site: Site, db: Session, values: dict[str, Any], admin: Account) 
     values["sign_in_id"] = db.scalars(sa.select(sa.func.max(SignIn.id))).one()
 
 
+def _own_token(_site: Site, db: Session, values: dict[str, Any], admin: Account) -> None:
+    new = NewToken("Mine", ("read",), None, DAY)
+    values["token_id"] = make_access_token(db, db.get_one(Account, admin.id), new, now=utc_now())[0].id
+
+
 _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "a file that was tried": _tried,
     "files that were tried": _tried_together,
@@ -301,4 +307,5 @@ _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "a mail that failed": _failed_mail,
     "a link to set a password": _password_link,
     "a link to the own page": _student_link,
+    "a token of one's own": _own_token,
 }

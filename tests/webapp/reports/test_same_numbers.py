@@ -19,6 +19,7 @@ from attendance.database.models import (
     Status,
 )
 from tests.factories import enrol, make_department, make_group, make_lecturer, make_session, make_student
+from tests.webapp.api.programs import make_program
 from tests.webapp.me.students import enter
 from tests.webapp.reports.terms import add_entry, make_term
 from webapp.mail.kinds.low_attendance import TO_STUDENT, below_threshold
@@ -104,6 +105,13 @@ def test_one_students_numbers_are_the_same_everywhere(site, site_db, term):
     risk = of_student(visitor.get(f"/departments/{department.id}/at-risk.csv"))
     assert [risk[name] for name in ("Attended", "Times absent", "Attended, all courses")] == ["25%", "4", "25%"]
     assert f"{course.code},Computing,25%,2,0,4,1,1" in visitor.get(f"/students/{ada.id}.csv").text
+    program = make_program(site, site_db, admin)
+    numbers = {"rate": 0.25, "present": 2, "late": 0, "absent": 4, "excused": 1, "unrecorded": 1}
+    numbers |= {"credited": 1.5, "expected": 6, "threshold": 75}
+    for path in (f"/courses/{course.id}/rates", f"/courses/{course.id}/rates?below=30", "/reports/at-risk"):
+        given = next(one for one in program.items(path) if one["name"] == "Ada")
+        wanted = numbers | ({"threshold": 30} if "below" in path else {})
+        assert {name: given[name] for name in wanted} == wanted, path
     of_course = "25% attended Below the threshold 2 present 0 late 4 absent 1 excused 1 not recorded"
     text = visitor.text(f"/students/{ada.id}")
     assert "Attended 1.5 of 6 (25%)" in text
@@ -142,6 +150,7 @@ def test_the_numbers_of_a_period_are_the_same_everywhere(site, site_db, term):
     admin = make_lecturer(site_db, role=Role.ADMIN)
     site_db.commit()
     visitor, course, ada, days = site.visitor(admin), term.course, term.students["Ada"], days_of(term)
+    program = make_program(site, site_db, admin)
     for asked, rate, columns in (
         (f"to={days[2]}", "33%", ("1", "0", "2", "0", "0")),
         (f"from={days[0]}&to={days[2]}", "33%", ("1", "0", "2", "0", "0")),
@@ -156,6 +165,13 @@ def test_the_numbers_of_a_period_are_the_same_everywhere(site, site_db, term):
         assert matrix["Rate"] == rate
         risk = of_student(visitor.get(f"/departments/{department.id}/at-risk.csv?{asked}"))
         assert [risk[name] for name in ("Attended", "Times absent")] == [rate, columns[2]]
+        days_asked = asked.replace("from=", "first_day=").replace("to=", "last_day=")
+        for path in (f"/courses/{course.id}/rates", f"/reports/at-risk?department_id={department.id}"):
+            items = program.items(f"{path}{'&' if '?' in path else '?'}{days_asked}")
+            given = next(one for one in items if one["name"] == "Ada")
+            assert f"{int(given['rate'] * 100)}%" == rate
+            counted = ("present", "late", "absent", "excused", "unrecorded")
+            assert tuple(str(given[name]) for name in counted) == columns
         line = f"{course.code},Computing,{rate},{','.join(columns)}"
         assert line in visitor.get(f"/students/{ada.id}.csv?{asked}").text
         assert line in visitor.get(f"/students/{ada.id}.csv?course={course.id}&{asked}").text

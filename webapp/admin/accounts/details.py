@@ -9,6 +9,7 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session, joinedload, selectinload
 from wtforms import BooleanField
 
+from attendance.database.access.access_tokens import end_access_tokens
 from attendance.database.access.accounts import set_password
 from attendance.database.access.identities import identities_of, release
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
@@ -17,6 +18,7 @@ from attendance.database.access.second_factors import lift
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.mail import forget_recipient
 from attendance.database.models import (
+    AccessToken,
     Account,
     AccountRole,
     AttendanceChange,
@@ -144,6 +146,7 @@ def save_account(account_id: int) -> ResponseReturnValue:
     account.name, account.email, account.active = form.name.data, form.email.data, active
     if not active:
         end_sign_ins(db, SignIn.account_id == account_id)
+        end_access_tokens(db, AccessToken.account_id == account_id)
     if not committed(db, form.email, _TAKEN):
         return account_page(account, form)
     flash(gettext("%(account)s is saved.", account=account.name), "success")

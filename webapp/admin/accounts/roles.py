@@ -5,6 +5,7 @@ from flask import abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from attendance.database.access.access_tokens import end_tokens_without_roles
 from attendance.database.access.roles import Reach, role_details
 from attendance.database.models import Account, AccountRole, AuditAction, Role
 from webapp.account.noting import noted
@@ -40,6 +41,7 @@ def remove_role(account_id: int, role_id: int) -> ResponseReturnValue:
     place = Reach(role.department_id, role.course_id)
     noted(AuditAction.ROLE_TAKEN, subject=account.email, details=role_details(db, role.role, place))
     db.execute(sa.delete(AccountRole).where(AccountRole.id == role_id))
+    end_tokens_without_roles(db, account_id)
     db.commit()
     flash(_("%(name)s is not any more: %(role)s.", name=account.name, role=words), "success")
     return redirect(url_for("admin.account", account_id=account_id))

@@ -1,0 +1,133 @@
+"""The page of the interface for programs, `docs/api.md`: its words, and every address as the code describes it."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from attendance.database.access.kept_answers import LONGEST_KEY
+from attendance.settings import Settings
+from webapp.account.permissions import SCOPES
+from webapp.api.interface import VERSION
+from webapp.api.page import DESCRIPTION, chapters
+from webapp.api.paging import MOST, USUAL
+from webapp.app import create_app
+
+_PAGE = """\
+<!-- Made by `make reference` from the code; do not edit. -->
+
+# The interface for programs
+
+For whoever connects another system, and for lecturers with a script. What the dashboard shows and does is there as
+JSON under `/api/v1` (version {version}). The dashboard describes it itself: `/api` is a page for people,
+`/api/v1/openapi.json` is OpenAPI 3.1 for programs. Both need no sign-in, and load nothing from elsewhere.
+
+## A token
+
+People make tokens on their profile, *Access for programs*. A token is shown once; what is kept is its hash. A
+program sends it:
+
+```sh
+curl -H "Authorization: Bearer $TOKEN" https://attendance.example.edu/api/v1/token
+```
+
+A token acts for the account that made it, and may at most what the account may ([roles.md](roles.md)). It is
+narrowed by scopes, and if wanted to some courses:
+
+{scopes}
+
+A token for some courses reads and changes nothing of others, and cannot administer. It ends when it expires (at
+most `ATTENDANCE_API_TOKEN_DAYS` days after it was made), when it is revoked, by its owner or by an administrator
+(*Administration > Accounts > Tokens of programs*), when its account may not sign in any more, and when the account
+loses a role that the token rests on. With a backup that is restored all tokens end. The lists say when and from
+where each was used last; making and ending one stands in the [audit log](audit.md), and so does, for what a program
+did, the token's name.
+
+Cookies open nothing here, so no other site can act in somebody's name, and no page of another site may ask (there
+is no CORS). `ATTENDANCE_API_ON=false` takes the interface away.
+
+## Ten lines
+
+`examples/mark_and_list.py` marks one student and lists who is at risk:
+
+```python
+{example}```
+
+## Rules for every address
+
+- Times are UTC, as `2026-11-23T09:00:00+00:00`; days are days at the institution.
+- A list comes in parts of {usual} items, or `limit` (at most {most}). `next` is the `cursor` of the next part; null
+  ends the list. Items that are added or deleted meanwhile move nothing.
+- What a request must not hold is refused and named (422): unknown parameters and fields too, since they may be
+  slips.
+- What is read has an `ETag`. With `If-None-Match` it is answered 304 while it is the same.
+- An entry of a register is set with `If-Match`: the `ETag` of what was looked at, its `version` in quotes, or `*`.
+  Without it the answer is 428; where the entry was changed meanwhile, 412, and nothing is set.
+- Whoever writes may send an `Idempotency-Key` of up to {longest_key} characters. The same request with the same key
+  is done once; within a day its answer is given again, with `Idempotent-Replayed: true`. Another request with that
+  key is refused (422); the same while it is being answered, 409.
+- `RateLimit-Policy` and `RateLimit` say how many requests a token has left in this minute
+  (`ATTENDANCE_API_REQUESTS_A_MINUTE`), whichever process answers. Beyond it the answer is 429, with `Retry-After`.
+- Errors are `application/problem+json` (RFC 9457): `status`, `title`, `detail` for people, and `errors` by part of
+  the request and field. `detail` is in the language of the token's account. A fault of ours (500) has a `reference`
+  that the server's log names.
+
+| status | means |
+| --- | --- |
+| 401 | no token, or one that does not count |
+| 403 | the account or the token's scopes do not include it |
+| 404 | there is no such thing, or it belongs to a course that the token does not reach |
+| 409 | it cannot be done as things are; `detail` says why |
+| 412, 428 | the entry was changed; `If-Match` is missing |
+| 413, 415 | too large; of another kind than this address takes |
+| 422 | a value cannot be so; see `errors` |
+| 429 | too many requests in this minute |
+
+## Imports
+
+Students, lecturers, courses, rooms, enrolments, groups and timetables come in through the CSV files of
+[imports.md](imports.md), which are tried first: `POST /imports/students` with the file as `text/csv` writes nothing
+and says what it would do; `/imports/runs/ID/lines` says it line by line; `/imports/runs/ID/apply` does it. Where
+lines are asked about (`asked`), it wants `"checked": true`.
+
+## Addresses
+
+All below `/api/v1`. Parameters, fields and answers are on the page `/api`.
+
+{addresses}
+"""
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def interface_page() -> str:
+    """The page as Markdown."""
+    return _PAGE.format(
+        version=VERSION,
+        usual=USUAL,
+        most=MOST,
+        longest_key=LONGEST_KEY,
+        scopes="\n".join(_scopes()),
+        addresses="\n".join(_addresses()),
+        example=(_ROOT / "examples/mark_and_list.py").read_text(encoding="utf-8").partition('"""\n\n')[2],
+    )
+
+
+def _scopes() -> Iterator[str]:
+    yield "| scope | lets |"
+    yield "| --- | --- |"
+    for scope, permission in SCOPES.items():
+        yield f"| `{scope}` | {permission} |"
+
+
+def _addresses() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_app(Settings.model_validate({"data": {"directory": Path(folder)}}))
+        found = list(chapters(app.extensions[DESCRIPTION]()))
+    for chapter in found:
+        yield f"### {chapter.name}\n\n{chapter.about}\n"
+        yield "| address | does | scope |"
+        yield "| --- | --- | --- |"
+        for operation in chapter.operations:
+            path = operation.path.removeprefix("/api/v1")
+            scope = ", ".join(f"`{each}`" for each in operation.scopes) or "any"
+            yield f"| `{operation.method} {path}` | {' '.join(operation.summary.split())} | {scope} |"
+        yield ""

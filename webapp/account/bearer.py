@@ -1,0 +1,51 @@
+"""The token that a program shows: `Authorization: Bearer att_…` (RFC 6750), on addresses of the interface only.
+
+What it opens is what its account may, in `webapp.account.identity`; here is what narrows that.
+"""
+
+from flask import g, request
+
+from attendance.database.access.access_tokens import access_token_of
+from attendance.database.audit.noting import THROUGH
+from attendance.database.models import AccessToken, utc_now
+from webapp.account.permissions import SCOPES, Permission
+from webapp.tools.requests import of_interface
+from webapp.tools.storage import database
+
+_LONGEST = 200
+
+
+def access_token() -> AccessToken | None:
+    """The token of this request, if it is one of the interface and the token counts; read once."""
+    if "access_token" not in g:
+        g.access_token = _read() if of_interface() else None
+    found: AccessToken | None = g.access_token
+    return found
+
+
+def has_scope(permission: Permission) -> bool:
+    """Whether the token of this request includes it; where none is asked for, a person's sign-in does."""
+    token = access_token() if of_interface() else None
+    if token is None:
+        return not of_interface()
+    if permission is Permission.ADMINISTER and token.narrowed:
+        return False  # it reaches beyond any course
+    return permission in {SCOPES.get(scope) for scope in token.scopes.split()}
+
+
+def only_courses() -> frozenset[int] | None:
+    """The ids of the only courses that the token of this request is for; None: it is not narrowed."""
+    token = access_token() if of_interface() else None
+    return frozenset(course.id for course in token.courses) if token is not None and token.narrowed else None
+
+
+def _read() -> AccessToken | None:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if kind.lower() != "bearer" or not token or len(token) > _LONGEST:
+        return None
+    db = database()
+    found = access_token_of(db, token, utc_now())
+    if found is not None:
+        db.info[THROUGH] = found.name
+    return found
