@@ -48,6 +48,8 @@ class Container:
     """Bytes of coded pixels that the file holds."""
     least_bytes: int
     """Bytes that the pixels which the header declares take at least, however much alike they are."""
+    components: int
+    """Of a JPEG: 1 is grey, 3 are colours, 4 are inks; of a PNG the numbers of a pixel."""
 
 
 def read_container(data: bytes) -> Container:
@@ -76,6 +78,7 @@ class _Jpeg:
         self.scans = 0
         self.coded_bytes = 0
         self.least_bytes = 0
+        self.components = 0
 
     def walk(self) -> bool:
         """Visit every segment; false if the data stop before the end marker."""
@@ -167,6 +170,7 @@ class _Jpeg:
         ]
         if len(samplings) != content[5] or not samplings or not all(min(pair) and max(pair) <= 4 for pair in samplings):
             raise ImageError("damaged JPEG: a frame header without its components")
+        self.components = len(samplings)
         widest, highest = (max(pair[axis] for pair in samplings) for axis in (0, 1))
         blocks = sum(-(-width * h // (8 * widest)) * -(-height * v // (8 * highest)) for h, v in samplings)
         self.least_bytes = -(-blocks * least_bits // 8)
@@ -180,7 +184,9 @@ def _read_jpeg(data: bytes) -> Container:
     complete = complete and jpeg.scans > 0
     essence = b"".join(jpeg.kept) if complete else b""
     orientation = jpeg.exif or jpeg.xmp or UPRIGHT
-    return Container("JPEG", *jpeg.size, orientation, essence, complete, jpeg.coded_bytes, jpeg.least_bytes)
+    return Container(
+        "JPEG", *jpeg.size, orientation, essence, complete, jpeg.coded_bytes, jpeg.least_bytes, jpeg.components
+    )
 
 
 def _read_png(data: bytes) -> Container:
@@ -190,7 +196,8 @@ def _read_png(data: bytes) -> Container:
         raise ImageError("damaged PNG: no header")
     width, height = struct.unpack(">II", data[16:24])
     # A row is its pixels and a byte before them; DEFLATE codes at most 258 bytes in two bits (RFC 1951, 3.2.5).
-    bits = data[24] * _PNG_CHANNELS.get(data[25], 1)
+    channels = _PNG_CHANNELS.get(data[25], 1)
+    bits = data[24] * channels
     least = -(-height * (1 + -(-width * bits // 8)) // _DEFLATE_MOST)
     coded = 0
     orientation: int | None = None
@@ -210,6 +217,7 @@ def _read_png(data: bytes) -> Container:
             coded += length
         orientation = orientation or png_orientation(kind, data[position + 8 : end - 4])
         if kind == b"IEND":
-            return Container("PNG", width, height, orientation or UPRIGHT, b"".join(kept), True, coded, least)
+            whole = b"".join(kept)
+            return Container("PNG", width, height, orientation or UPRIGHT, whole, True, coded, least, channels)
         position = end
-    return Container("PNG", width, height, UPRIGHT, b"", False, coded, least)
+    return Container("PNG", width, height, UPRIGHT, b"", False, coded, least, channels)

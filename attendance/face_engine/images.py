@@ -1,18 +1,28 @@
 """Compressed photos and frames in, RGB arrays out; hostile and damaged ones refused before they cost anything."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from attendance.face_engine.containers import read_container
+from attendance.face_engine.containers import Container, read_container
 from attendance.face_engine.interface import Image, ImageError, ImageTooLargeError
 from attendance.pictures.memory import MOST_BYTES, decoding_bytes, reduction_for, rgb_as_stored
 from attendance.pictures.orientation import turned_upright
 
 DAMAGES = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, OverflowError)
 """What Pillow's readers raise on damaged files (UnidentifiedImageError is an OSError)."""
+_BY_OPENCV = frozenset({1, 3})
+"""Components of JPEG files that OpenCV decodes to the very pixels of Pillow; CMYK it converts in a way of its own."""
+_REDUCED: Mapping[int, int] = {
+    1: 0,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+"""Beside `IMREAD_COLOR_RGB` these say nothing of grey: those named COLOR have the bit of BGR, which excludes it."""
 
 
 def decode_image(
@@ -28,7 +38,9 @@ def decode_image(
 
     Grey, palette and CMYK images become RGB, 16 bits a channel become 8, and transparency is dropped, as
     `face_recognition.load_image_file` does it. Bytes after the image's end are ignored. Safe to call from several
-    threads; the decoding itself releases Python's global lock.
+    threads; the decoding itself releases Python's global lock. A JPEG that is neither turned nor shrunk afterwards, as
+    a camera's frame, is decoded by OpenCV straight into the array, which takes two thirds of Pillow's time and gives
+    the same pixels.
 
     Args:
         data: the file's bytes.
@@ -60,6 +72,9 @@ def decode_image(
             f"damaged {container.format}: it declares {container.width} x {container.height} pixels, which take at "
             f"least {container.least_bytes:,} bytes, and holds {container.coded_bytes:,} bytes of them"
         )
+    plain = shrink_above is None and not upright
+    if plain and container.format == "JPEG" and container.components in _BY_OPENCV and reduce in _REDUCED:
+        return _decoded_by_opencv(container, reduce)
     try:
         with Pillow.open(io.BytesIO(container.essence), formats=[container.format]) as file:
             if shrink_above is not None:
@@ -75,6 +90,22 @@ def decode_image(
     if upright:
         picture = turned_upright(picture, container.orientation)
     return np.array(picture, dtype=np.uint8)
+
+
+def _decoded_by_opencv(container: Container, reduce: int) -> Image:
+    """The pixels of a JPEG, by libjpeg as Pillow's are, without Pillow's way through memory of its own.
+
+    libjpeg writes a line to the standard error where a picture is damaged and can be shown all the same.
+    """
+    flags = cv2.IMREAD_COLOR_RGB | _REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        pixels = cv2.imdecode(np.frombuffer(container.essence, np.uint8), flags)
+    except cv2.error:
+        pixels = None
+    expected = -(-container.height // reduce), -(-container.width // reduce), 3
+    if pixels is None or pixels.shape != expected or pixels.dtype != np.uint8:
+        raise ImageError("damaged JPEG: it cannot be decoded")
+    return np.asarray(pixels, np.uint8)
 
 
 def _affordable(file: Pillow.Image) -> int:

@@ -60,6 +60,19 @@ def test_jpeg_of_every_kind_becomes_rgb(mode: str, progressive: bool) -> None:
     assert np.array_equal(decode_image(data, max_pixels=MOST), as_pillow_reads(data))
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("by", [1, 2, 4, 8])
+def test_frames_have_the_pixels_of_pillow(subsampling: int, progressive: bool, by: int) -> None:
+    """A frame is decoded by OpenCV, a photo that is turned upright by Pillow."""
+    odd = SCENE[:91, :123]
+    data = encode(odd, "JPEG", quality=90, subsampling=subsampling, progressive=progressive)
+    frame = decode_image(data, max_pixels=MOST, formats=("JPEG",), reduce=by)
+    assert frame.flags.c_contiguous
+    assert frame.flags.writeable
+    assert np.array_equal(frame, decode_image(data, max_pixels=MOST, upright=True, reduce=by))
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "LA", "RGBA", "P"])
 def test_png_of_every_kind_becomes_rgb(mode: str) -> None:
     data = encode(Pillow.fromarray(SCENE).convert(mode), "PNG")
