@@ -59,6 +59,7 @@ from recognition_service.streams.watch import CameraWatch
 from recognition_service.telemetry.metrics import Metrics, StateCollector
 from recognition_service.telemetry.server import MetricsServer
 from recognition_service.telemetry.sources import Sources
+from recognition_service.telemetry.threads import name_thread
 from recognition_service.telemetry.tracing import NoTracing, Tracing, TracingError, open_tracing
 from recognition_service.telemetry.transaction_times import time_transactions
 
@@ -431,7 +432,7 @@ class RecognitionService:
         await hub.wait_finished()
 
     def _executor(self, threads: int, name: str) -> ThreadPoolExecutor:
-        executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=name_thread, initargs=(name,))
         self._parts.callback(executor.shutdown, wait=False, cancel_futures=True)
         return executor
 

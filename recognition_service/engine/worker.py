@@ -27,6 +27,7 @@ from recognition_service.engine.work import (
     Wanted,
 )
 from recognition_service.errors import InternalServiceError, TooLargeError, UnavailableError
+from recognition_service.telemetry.threads import name_thread
 
 _CLOSE_WAIT_S = 5.0
 _FIRST_SECONDS_A_PIXEL = 1e-7
@@ -71,7 +72,8 @@ class EngineWorker:
         """
         self._build = build
         self._limits = limits or WorkerLimits()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="face-engine")
+        # The libraries' own threads, which it starts, inherit the name.
+        self._thread = ThreadPoolExecutor(1, "face-engine", initializer=name_thread, initargs=("face-engine",))
         self._backend: EngineThread | EngineProcess | None = None
         self._died = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
