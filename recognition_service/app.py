@@ -360,6 +360,7 @@ class RecognitionService:
             max_clock_behind_s=service.max_clock_behind_s,
             max_rate=service.max_camera_rate,
             skip_unchanged_s=service.skip_unchanged_s,
+            full_look_s=service.full_look_s,
             tracing=self._tracing,
             health=self._health_log,
             follows=rules.encode_interval_s > 0,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.detection.areas import areas_of, merged
+from attendance.face_engine.detection.areas import Area, areas_of, merged
 from attendance.face_engine.interface import EngineError, Face, FaceBoxes, FaceEngine, Image
 from attendance.face_engine.pieces import EngineInPieces, Search
 from attendance.zones import EVERYWHERE, Zones
@@ -100,14 +100,16 @@ def search_in_pieces(
     upsample: int | None = None,
     smallest_face: int | None = None,
     zones: Zones = EVERYWHERE,
+    areas: Sequence[Area] | None = None,
 ) -> Search:
-    """Find the faces of each image without encoding them, in pieces; arguments and errors as for `find_in_pieces`."""
-    work = (
-        _search_zones(engine, images, upsample, smallest_face, zones)
-        if zones
-        else _search(engine, images, upsample, smallest_face)
-    )
-    found = yield from work
+    """Find the faces of each image without encoding them, in pieces; arguments and errors as for `find_in_pieces`.
+
+    `areas` are what of each image is searched; None: what the zones leave.
+    """
+    if areas is not None or zones:
+        found = yield from _search_areas(engine, images, upsample, smallest_face, zones, areas)
+    else:
+        found = yield from _search(engine, images, upsample, smallest_face)
     _require_count("detection", len(found), len(images))
     return found
 
@@ -154,11 +156,20 @@ def _search(engine: FaceEngine, images: Sequence[Image], upsample: int | None, s
     return found
 
 
-def _search_zones(
-    engine: FaceEngine, images: Sequence[Image], upsample: int | None, smallest_face: int | None, zones: Zones
+def _search_areas(  # noqa: PLR0917 - as of a search
+    engine: FaceEngine,
+    images: Sequence[Image],
+    upsample: int | None,
+    smallest_face: int | None,
+    zones: Zones,
+    given: Sequence[Area] | None,
 ) -> Search:
-    """The faces that lie in zones; each area of an image is searched as an image of its own."""
-    areas = [(place, area) for place, image in enumerate(images) for area in areas_of(zones, *image.shape[1::-1])]
+    """The faces that lie in zones and areas; each area of an image is searched as an image of its own."""
+    areas = [
+        (place, area)
+        for place, image in enumerate(images)
+        for area in (areas_of(zones, *image.shape[1::-1]) if given is None else given)
+    ]
     work = _search(engine, [area.cut(images[place]) for place, area in areas], upsample, smallest_face)
     while True:
         try:
@@ -169,7 +180,12 @@ def _search_zones(
             break
         yield [areas[part][0] for part in parts]
     return [
-        merged([(area, boxes) for (of, area), boxes in found if of == place], zones, *image.shape[1::-1])
+        merged(
+            [(area, boxes) for (of, area), boxes in found if of == place],
+            zones,
+            *image.shape[1::-1],
+            of_cores=given is not None,
+        )
         for place, image in enumerate(images)
     ]
 

@@ -123,6 +123,14 @@ class ServiceSettings(Section):
         description="A frame that shows what the camera's last examined frame showed is skipped, for at most so many "
         "seconds; 0 examines every frame. See docs/performance.md for what it costs and saves.",
     )
+    full_look_s: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="Of a camera's frames only what has changed is searched for faces, with a margin, and at least "
+        "once in so many seconds all of it; 0 searches every frame whole. Faces around which nothing has changed are "
+        "where they were, and count as before. See docs/performance.md for what it saves.",
+    )
     tracing_endpoint: SecretStr | None = Field(
         None,
         description="URL of an OpenTelemetry collector (OTLP over HTTP) that is sent a trace of each frame. Needs the "

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attendance.database.watching.health import PictureQuality
+from recognition_service.engine.similarity import BLOCK, Thumbnail
 
-_BLOCK = 8
-"""Pixels of a side whose mean is one: a mean of 64 has an eighth of the noise, of which a covered lens has plenty."""
 _BLACK, _WHITE, _PLAIN = 20, 245, 6
 """Grey levels. Faces in a room too dark to be seen by people have 30 and more; a wall that fills the picture, lit by
 one lamp, spans 20 and more, a lens under a hand or a sheet of paper 2 to 5."""
@@ -40,7 +39,7 @@ def shows_nothing(picture: NDArray[np.uint8] | NDArray[np.int16]) -> bool:
     Args:
         picture: RGB, shape (height, width, 3), or the grey levels of one that was reduced already, (height, width).
     """
-    grey = picture if picture.ndim == 2 else _reduced(picture)
+    grey = picture if picture.ndim == 2 else reduced(picture)
     shares = np.cumsum(np.bincount(grey.ravel(), minlength=256)) / max(1, grey.size)
     low, high = int(np.searchsorted(shares, _ODD, side="right")), int(np.searchsorted(shares, 1 - _ODD))
     return high <= _BLACK or low >= _WHITE or high - low <= _PLAIN
@@ -83,9 +82,13 @@ def picture_digest(jpeg: bytes) -> bytes:
     return digest.digest()
 
 
-def _reduced(picture: NDArray[np.uint8] | NDArray[np.int16]) -> NDArray[np.uint8]:
+def reduced(picture: NDArray[np.uint8] | NDArray[np.int16]) -> Thumbnail:
+    """The means of blocks: that of 64 pixels has an eighth of their noise, of which a covered lens has plenty.
+
+    Args:
+        picture: RGB, shape (height, width, 3).
+    """
     height, width = picture.shape[:2]
-    size = max(1, width // _BLOCK), max(1, height // _BLOCK)
-    return np.asarray(
-        cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8
-    )
+    size = max(1, width // BLOCK), max(1, height // BLOCK)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.int16)

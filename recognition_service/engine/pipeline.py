@@ -7,18 +7,19 @@ from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar, cast
 
 import numpy as np
 
 from attendance.database.watching.health import PictureQuality
-from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import DetectedFace, Face, FaceBoxes, Image, ImageError, ImageTooLargeError
 from attendance.zones import EVERYWHERE, Zones
 from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.decoding import Decoded, decode, reduction_for, smallest_searched
 from recognition_service.engine.layouts import Layout, layouts_of
-from recognition_service.engine.looks import measure, shows_nothing
 from recognition_service.engine.places import Place
+from recognition_service.engine.regions import NOBODY, Regions
 from recognition_service.engine.similarity import Thumbnail, thumbnail
 from recognition_service.engine.work import Encoding, FacesOfImage, Found, Job, Wanted
 from recognition_service.errors import (
@@ -36,9 +37,6 @@ from recognition_service.telemetry.metrics import Metrics
 from recognition_service.telemetry.tracing import NOT_TRACED, FrameTrace
 
 Prepared = TypeVar("Prepared")
-
-_SURELY_FOUND = 80
-"""Pixels from which dlib's detector finds every face (see docs/performance.md), and enough to be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +80,6 @@ class DetectedFaces:
     """By how much the image was reduced."""
     place: Place[Job, Found] | None
     """In the queue, for the first faces to be encoded; None: it was used."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    image: Image
-    blank: bool
-    """It shows nothing."""
-    picture: PictureQuality | None
-    """How it looks, where that is wanted."""
 
 
 class Pipeline:
@@ -206,8 +195,8 @@ class Pipeline:
         smallest = (smallest_face or self._smallest_face) if reducible else None
         reduction = reduction_for(smallest)
         wanted = Wanted(upsample, smallest_searched(smallest), zones)
-        decode = functools.partial(
-            _decode,
+        work = functools.partial(
+            decode,
             data,
             formats=formats,
             reduction=reduction,
@@ -215,7 +204,7 @@ class Pipeline:
             measured=measured,
         )
         decoded, found = await self._looked_at(
-            data, decode=decode, wanted=wanted, lane=lane, priority=priority, deadline=deadline, trace=trace
+            data, work=work, wanted=wanted, lane=lane, priority=priority, deadline=deadline, trace=trace
         )
         faces = cast("list[Face]", found)
         seen: Sequence[FaceView] = ()
@@ -243,13 +232,16 @@ class Pipeline:
         smallest_face: int | None = None,
         most_pixels: int | None = None,
         zones: Zones = EVERYWHERE,
+        regions: Regions | None = None,
+        captured: datetime | None = None,
         measured: bool = False,
         trace: FrameTrace = NOT_TRACED,
     ) -> AsyncIterator[DetectedFaces]:
         """Find the faces of one picture, which may be reduced, without encoding them; arguments as for `find`.
 
         Whatever `encode` needs is kept until the context is left. It takes a place in the queue, so that there are
-        never more decoded pictures than places.
+        never more decoded pictures than places. With a camera's `regions`, and the time at which the picture was
+        `captured`, only what has changed is searched.
 
         Raises:
             ServiceError: as for `find`.
@@ -257,18 +249,23 @@ class Pipeline:
         smallest = smallest_face or self._smallest_face
         reduction = reduction_for(smallest)
         wanted = Wanted(upsample, smallest_searched(smallest), zones, encoded=False)
-        decode = functools.partial(
-            _decode,
+        work = functools.partial(
+            decode,
             data,
             formats=formats,
             reduction=reduction,
             most_pixels=self._most(most_pixels),
             measured=measured,
+            narrow=None
+            if regions is None or captured is None
+            else functools.partial(regions.search, captured=captured, zones=zones),
         )
         decoded, found = await self._looked_at(
-            data, decode=decode, wanted=wanted, lane=lane, priority=priority, deadline=deadline, trace=trace
+            data, work=work, wanted=wanted, lane=lane, priority=priority, deadline=deadline, trace=trace
         )
         boxes, image = cast("FaceBoxes", found), decoded.image
+        if regions is not None and decoded.search is not None:
+            boxes = regions.found(decoded.search, boxes)
         layouts: list[Layout] = []
         with self._batcher.reserve(lane, priority) as place:
             if len(boxes.scores):
@@ -333,30 +330,41 @@ class Pipeline:
         self,
         data: bytes,
         *,
-        decode: Callable[[], _Decoded],
+        work: Callable[[], Decoded],
         wanted: Wanted,
         lane: Hashable,
         priority: int,
         deadline: float,
         trace: FrameTrace,
-    ) -> tuple[_Decoded, Found]:
+    ) -> tuple[Decoded, Found]:
         """The picture, and what the engine finds in it."""
         self._check_bytes(data)
         # The place comes first, so that no more pictures are decoded than may wait.
         with self._batcher.reserve(lane, priority) as place:
             with trace.stage("decode"):
                 try:
-                    in_time = functools.partial(self._in_time, decode, deadline, asyncio.get_running_loop().time)
+                    in_time = functools.partial(self._in_time, work, deadline, asyncio.get_running_loop().time)
                     decoded = await self._prepared(in_time, lane, priority)
                 except (RequestError, GrownFrameError):
                     with suppress(ExpiredError, OverloadedError):
                         await place.wait_turn(deadline=deadline)
                     raise
             height, width = decoded.image.shape[:2]
+            areas = None if decoded.search is None else decoded.search.areas
+            if areas is not None:
+                wanted = replace(wanted, areas=areas)
             expected = self._expected_s(height, width, wanted)
             with trace.stage("wait and find faces"):
+                if areas == ():
+                    await place.wait_turn(deadline=deadline)
+                    return decoded, NOBODY
+                # Areas are a frame's own: it shares its batch with nobody, and needs not wait for others.
                 return decoded, await place.submit(
-                    decoded.image, bucket=(height, width, wanted), deadline=deadline, expected=expected
+                    decoded.image,
+                    bucket=(height, width, wanted),
+                    deadline=deadline,
+                    expected=expected,
+                    prompt=areas is not None,
                 )
 
     async def _prepared(self, work: Callable[[], Prepared], lane: Hashable, priority: int) -> Prepared:
@@ -386,18 +394,13 @@ class Pipeline:
         if len(data) > self._max_bytes:
             raise TooLargeError(f"the image has {len(data):,} bytes; at most {self._max_bytes:,} are accepted")
 
-    def _in_time(self, decode: Callable[[], _Decoded], deadline: float, clock: Callable[[], float]) -> _Decoded:
+    def _in_time(self, work: Callable[[], Decoded], deadline: float, clock: Callable[[], float]) -> Decoded:
         began = clock()
         if began > deadline and not self._batcher.defers:
             raise ExpiredError("the frame waited longer than its deadline to be decoded")
-        decoded = decode()
+        decoded = work()
         self._metrics.stage("decode", clock() - began)
         return decoded
-
-
-def _decode(data: bytes, *, formats: Sequence[str], reduction: int, most_pixels: int, measured: bool) -> _Decoded:
-    image = decode_image(data, max_pixels=most_pixels, formats=formats, reduce=reduction)
-    return _Decoded(image, shows_nothing(image), measure(image) if measured else None)
 
 
 def _enlarged(face: Face, by: int) -> Face:
@@ -414,13 +417,3 @@ def _timed(work: Callable[[], Prepared]) -> tuple[Prepared | Exception, float]:
     except (ServiceError, ImageError) as error:
         result = error
     return result, time.perf_counter() - began
-
-
-def reduction_for(smallest_face: int | None) -> int:
-    """By how much pictures may be reduced, 1, 2, 4 or 8, so that the smallest face wanted is still found."""
-    return next((by for by in (8, 4, 2) if smallest_face is not None and smallest_face >= by * _SURELY_FOUND), 1)
-
-
-def smallest_searched(smallest_face: int | None) -> int | None:
-    """The smallest face wanted, in pixels of pictures as the engine gets them; None: any."""
-    return None if smallest_face is None else smallest_face // reduction_for(smallest_face)

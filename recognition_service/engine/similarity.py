@@ -20,7 +20,9 @@ from attendance.zones import Zones
 Thumbnail = NDArray[np.int16]
 """Grey levels, shape (height / 8, width / 8)."""
 
-_SAME_WITHIN = 10
+BLOCK = 8
+"""Pixels of a side whose mean is one pixel of a thumbnail."""
+SAME_WITHIN = 10
 """Grey levels. Noise of 3 a pixel moves means of 64 by 0.4, and the largest of 8,000 differences by about 2; somebody
 in front of a wall moves them by tens (`python -m benchmarks.skipping`)."""
 
@@ -35,7 +37,7 @@ def thumbnail(jpeg: bytes, *, max_pixels: int) -> Thumbnail:
     Raises:
         ImageError: as `decode_image`.
     """
-    image = decode_image(jpeg, max_pixels=max_pixels, formats=("JPEG",), reduce=8)
+    image = decode_image(jpeg, max_pixels=max_pixels, formats=("JPEG",), reduce=BLOCK)
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.int16)
 
 
@@ -78,7 +80,7 @@ class LastExamined:
         last, when = self._last
         if abs(captured - when) >= self._longest or last.shape != frame.shape:
             return False
-        return int(np.abs(frame - last).max(initial=0)) <= _SAME_WITHIN
+        return int(np.abs(frame - last).max(initial=0)) <= SAME_WITHIN
 
     def examined(self, frame: Thumbnail, captured: datetime, *, blank: bool = False) -> None:
         """Remember a frame that was examined; one captured before the last is not remembered."""

@@ -6,11 +6,12 @@ A job is an image in which faces are to be found, and encoded or not, or faces o
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from attendance.face_engine.detection.areas import Area
 from attendance.face_engine.faces import (
     PieceOfWork,
     encode_in_pieces,
@@ -79,6 +80,19 @@ class Wanted:
     """Where faces count."""
     encoded: bool = True
     """Whether the faces found are encoded too; else their boxes are the answer."""
+    areas: tuple[Area, ...] | None = None
+    """What of an image is searched, where its faces are not encoded too; None: all that the zones leave."""
+
+    @property
+    def usual(self) -> "Wanted":
+        """The same of whole images."""
+        return self if self.areas is None else replace(self, areas=None)
+
+    def pixels(self, height: int, width: int) -> int:
+        """How many pixels of an image are searched."""
+        if self.areas is None:
+            return height * width
+        return sum((area.right - area.left) * (area.bottom - area.top) for area in self.areas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +168,7 @@ def _in_pieces(engine: FaceEngine, jobs: Sequence[Job], task: Task) -> Iterator[
     how: dict[str, Any] = {"upsample": task.upsample, "smallest_face": task.smallest_face, "zones": task.zones}
     if task.encoded:
         return map(_shares_and_answers, find_in_pieces(engine, images, **how))
-    return _searched(search_in_pieces(engine, images, **how))
+    return _searched(search_in_pieces(engine, images, **how, areas=task.areas))
 
 
 def _shares_and_answers(piece: PieceOfWork) -> _Piece:

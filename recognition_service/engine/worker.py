@@ -112,7 +112,7 @@ class EngineWorker:
 
     def expected_s(self, height: int, width: int, wanted: Wanted) -> float:
         """How long the engine will be at work on an image of that size, as far as images before it tell, seconds."""
-        return height * width * self._seconds_a_pixel.get(wanted, self._usual_seconds)
+        return wanted.pixels(height, width) * self._seconds_a_pixel.get(wanted.usual, self._usual_seconds)
 
     def expected_of_faces_s(self, faces: int) -> float:
         """How long it will be at work on encoding so many faces, seconds."""
@@ -169,8 +169,8 @@ class EngineWorker:
             faces = sum(len(job.boxes.scores) for job in jobs if isinstance(job, FacesOfImage))
             self._seconds_a_face += _LEARNED * (spent / max(1, faces) - self._seconds_a_face)
             return
-        pixels = sum(job.shape[0] * job.shape[1] for job in jobs if isinstance(job, np.ndarray))
-        seconds = spent / max(1, pixels)
+        pixels = sum(task.pixels(*job.shape[:2]) for job in jobs if isinstance(job, np.ndarray))
+        task, seconds = task.usual, spent / max(1, pixels)
         before = self._seconds_a_pixel.get(task, seconds)
         self._usual_seconds = before + _LEARNED * (seconds - before)
         self._seconds_a_pixel[task] = self._usual_seconds

@@ -23,6 +23,7 @@ from recognition_service.access.throttle import TokenBucket
 from recognition_service.engine.layouts import Layout
 from recognition_service.engine.looks import Look, picture_digest
 from recognition_service.engine.pipeline import DetectedFaces, FoundFaces
+from recognition_service.engine.regions import Regions
 from recognition_service.engine.similarity import LastExamined, masked
 from recognition_service.errors import (
     CaptureTimeError,
@@ -101,6 +102,7 @@ class CameraStream:
         self._skew = ClockSkew()
         self._window = Window(tools.window)
         self._last_examined = LastExamined(tools.skip_unchanged_s)
+        self._regions = Regions(tools.full_look_s) if tools.full_look_s else None
         self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
         self._most_pixels: int | None = None
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
@@ -183,6 +185,8 @@ class CameraStream:
             log.error("zones_not_read", camera=self.camera.name, reason=str(error))
             return
         self._last_examined.forget()
+        if self._regions is not None:
+            self._regions.forget()
         log.info("zones_changed", camera=self.camera.name, share=round(self._zones.share(), 3))
 
     def close(self, reason: str, reconnect_after_s: float) -> None:
@@ -316,11 +320,12 @@ class CameraStream:
             self._take_in(picture, live=live)
             return Look(digest, picture.blank)
 
-        if not self._flow.follows:
+        if not self._flow.follows and self._regions is None:
             views, layouts = self._tools.keeps_views, self._tools.follows
             found = await pipeline.find(request.jpeg, reducible=True, views=views, layouts=layouts, **how, **turn)
             look = examined(found)
             return _Prepared(plan, capture_time, found.faces, origin, look, found.views, layouts=found.layouts)
+        how |= {"regions": self._regions, "captured": capture_time}
         async with pipeline.detect(request.jpeg, **how, **turn) as detected:
             await before.wait()
             chosen = await encode_chosen(

@@ -46,6 +46,8 @@ class StreamTools:
     """Frames a second accepted of one camera."""
     skip_unchanged_s: float
     """How long frames that show the same are skipped, seconds; 0: not at all."""
+    full_look_s: float
+    """At least once in so many seconds all of a frame is searched, else what has changed; 0: always all of it."""
     tracing: Tracing
     health: HealthLog
     aiming: AimingViews

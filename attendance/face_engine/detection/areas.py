@@ -75,12 +75,14 @@ def areas_of(zones: Zones, width: int, height: int) -> tuple[Area, ...]:
     wanted = _wanted(zones)
     areas = tuple(_area(core, width, height, margin) for core in _Division(wanted, width, height, margin).cores())
     whole = Area(0, 0, width, height, (0, 0, width, height))
-    if not areas or sum(_cost(area) for area in areas) >= _WORTH * _cost(whole):
+    if not areas or sum(search_cost(area) for area in areas) >= _WORTH * search_cost(whole):
         return (whole,)
     return areas
 
 
-def merged(found: list[tuple[Area, FaceBoxes]], zones: Zones, width: int, height: int) -> FaceBoxes:
+def merged(
+    found: list[tuple[Area, FaceBoxes]], zones: Zones, width: int, height: int, *, of_cores: bool = False
+) -> FaceBoxes:
     """The faces of a frame that lie in zones, best first, from those of its areas.
 
     Args:
@@ -88,20 +90,21 @@ def merged(found: list[tuple[Area, FaceBoxes]], zones: Zones, width: int, height
         zones: of its camera.
         width: of the frame, pixels.
         height: of the frame, pixels.
+        of_cores: whether of a single area, too, only the faces of its core count.
     """
     kept = []
     for area, faces in found:
         moved = FaceBoxes(faces.boxes + np.array([area.left, area.top] * 2, np.float32), faces.scores)
-        kept.append(moved.chosen(area.has(moved.boxes)) if len(found) > 1 else moved)
-    boxes = np.concatenate([faces.boxes for faces in kept])
-    scores = np.concatenate([faces.scores for faces in kept])
+        kept.append(moved.chosen(area.has(moved.boxes)) if len(found) > 1 or of_cores else moved)
+    boxes = np.concatenate([np.empty((0, 4), np.float32), *(faces.boxes for faces in kept)])
+    scores = np.concatenate([np.empty(0, np.float32), *(faces.scores for faces in kept)])
     inside = [
         place
         for place, (left, top, right, bottom) in enumerate(boxes.tolist())
         if ((left + right) / 2 / width, (top + bottom) / 2 / height) in zones
     ]
     together = FaceBoxes(boxes, scores).chosen(inside)
-    if len(found) == 1:
+    if len(found) <= 1:
         return together
     together = together.chosen(np.argsort(-together.scores, kind="stable"))
     return together.chosen(suppress(np.round(together.boxes).astype(np.float64), _OVERLAP))
@@ -155,7 +158,7 @@ class _Division:
     def _divided(self, own: _Cells) -> tuple[float, tuple[_Cells, ...]]:
         top, bottom, left, right = own
         core = left / _CELLS, top / _CELLS, right / _CELLS, bottom / _CELLS
-        best: tuple[float, tuple[_Cells, ...]] = _cost(_area(core, *self._size, self._margin)), (own,)
+        best: tuple[float, tuple[_Cells, ...]] = search_cost(_area(core, *self._size, self._margin)), (own,)
         if self._cells[top:bottom, left:right].all():
             return best
         cuts = [((top, row, left, right), (row, bottom, left, right)) for row in range(top + 1, bottom)]
@@ -167,16 +170,37 @@ class _Division:
         return best
 
 
+def area_around(
+    core: tuple[float, float, float, float], width: int, height: int, *, margin: float, grid: int = _GRID
+) -> Area:
+    """What is searched for faces with their centres in a rectangle.
+
+    Args:
+        core: left, top, right, bottom of the rectangle, pixels; what lies beyond the frame counts as its edge.
+        width: of the frame, pixels.
+        height: of the frame, pixels.
+        margin: around the rectangle, pixels.
+        grid: sides are multiples of so many pixels, as far as the frame reaches; itself one of `_GRID`.
+    """
+    (left, right), (top, bottom) = (
+        _span(core[axis] - margin, core[axis + 2] + margin, side, grid) for axis, side in ((0, width), (1, height))
+    )
+    return Area(left, top, right, bottom, core)
+
+
+def search_cost(area: Area) -> float:
+    """What searching an area takes, in pixels of a large frame."""
+    return (area.right - area.left) * (area.bottom - area.top) + _CALL
+
+
+def _span(start: float, end: float, side: int, grid: int) -> tuple[int, int]:
+    """The first pixel of a stretch, and the one after its last."""
+    first = math.floor(max(start, 0) / _GRID) * _GRID
+    length = math.ceil((min(end, side) - first) / grid) * grid
+    beyond = max(first + length - side, 0)
+    return max(first - beyond // _GRID * _GRID, 0), min(first + length, side)
+
+
 def _area(core: tuple[float, float, float, float], width: int, height: int, margin: float) -> Area:
     left, top, right, bottom = (share * side for share, side in zip(core, (width, height, width, height), strict=True))
-    return Area(
-        left=max(math.floor((left - margin) / _GRID) * _GRID, 0),
-        top=max(math.floor((top - margin) / _GRID) * _GRID, 0),
-        right=min(math.ceil((right + margin) / _GRID) * _GRID, width),
-        bottom=min(math.ceil((bottom + margin) / _GRID) * _GRID, height),
-        core=(left, top, right, bottom),
-    )
-
-
-def _cost(area: Area) -> float:
-    return (area.right - area.left) * (area.bottom - area.top) + _CALL
+    return area_around((left, top, right, bottom), width, height, margin=margin)

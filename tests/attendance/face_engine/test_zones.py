@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from attendance.face_engine.accelerated import AcceleratedEngine
-from attendance.face_engine.faces import find_faces, find_in_pieces
+from attendance.face_engine.detection.areas import area_around
+from attendance.face_engine.faces import find_faces, find_in_pieces, search_in_pieces
 from attendance.face_engine.interface import Face, FaceEngine, Image
 from attendance.face_engine.opencv_engine import OpenCvEngine
-from attendance.face_engine.pieces import Search
+from attendance.face_engine.pieces import Search, finished
 from attendance.zones import EVERYWHERE, Zones
 
 LEFT = ((0, 0), (0.5, 0), (0.5, 1), (0, 1))
@@ -140,3 +141,17 @@ def test_frames_of_a_batch_keep_their_places(yunet: FaceEngine, row: Image) -> N
 def centre(face: Face, width: int, height: int) -> tuple[float, float]:
     left, top, right, bottom = face.box.tolist()
     return (left + right) / 2 / width, (top + bottom) / 2 / height
+
+
+def test_an_area_is_searched_for_those_whose_centres_lie_in_it(yunet: FaceEngine, row: Image) -> None:
+    height, width = row.shape[:2]
+    everybody = found(yunet, row, EVERYWHERE)
+    one = min(everybody, key=lambda face: float(face.box[0]))
+    left, top, right, bottom = (float(edge) for edge in one.box)
+    area = area_around((left, top, right, bottom), width, height, margin=width / 20)
+    assert (area.right - area.left) * (area.bottom - area.top) < 0.4 * width * height
+    for zones, count in ((EVERYWHERE, 1), (CASES["half masked"], 0)):
+        boxes = finished(search_in_pieces(yunet, [row], zones=zones, areas=[area]))[0].boxes
+        assert len(boxes) == count
+        assert np.abs(boxes - one.box).max(initial=0) < 0.02 * (one.box[2] - one.box[0])
+    assert not len(finished(search_in_pieces(yunet, [row], areas=[]))[0].boxes)

@@ -15,7 +15,8 @@ from attendance.database.models import Camera
 from attendance.face_engine.accelerated import AcceleratedEngine
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.engine.batcher import Batcher
-from recognition_service.engine.pipeline import FoundFaces, Pipeline, reduction_for, smallest_searched
+from recognition_service.engine.decoding import reduction_for, smallest_searched
+from recognition_service.engine.pipeline import FoundFaces, Pipeline
 from recognition_service.engine.work import Found, Job, Wanted
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.telemetry.metrics import Metrics
