@@ -32,8 +32,8 @@ from benchmarks.hall import COLUMNS, FACES, HEIGHT, WIDTH, WIDTHS, Hall, shown_b
 from benchmarks.pictures import face_crops
 from benchmarks.service.campus import Campus, make_campus
 from benchmarks.service.program import Service
-from benchmarks.skipping import make_calm, stream_clip
-from operations.demo.people import LATE, ON_TIME
+from benchmarks.skipping import Clip, make_calm, stream_clip
+from operations.demo.people import FRAMES_PER_SECOND, LATE, ON_TIME
 from recognition_service.engine.layouts import layouts_of
 from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.frame_plan import FramePlan
@@ -117,7 +117,7 @@ def _send(
     environ = campus.environ | {"ATTENDANCE_MATCHING_ENCODE_INTERVAL_S": str(interval_s)}
     with Service(environ, campus.folder / f"{camera}.log") as service:
         before = service.engine_s()
-        confirmed = stream_clip(service.address, camera, token, clip).confirmed_s
+        confirmed = stream_clip(service.address, camera, token, Clip(clip, FRAMES_PER_SECOND)).confirmed_s
         found, encoded = service.total("attendance_faces_total"), service.total("attendance_faces_encoded_total")
         return found, encoded, service.engine_s() - before, confirmed
 

@@ -22,7 +22,6 @@ KINDS = {
     "66 faces": "crowd",
 }
 """What the hostile camera sends, and the folder of its frames."""
-_SIDE = 4_000
 _CROWD = (1_920, 1_080)
 _FACE = 90
 _ORDINARY = 0.8
@@ -30,13 +29,10 @@ _QUALITY = 60
 
 
 def write_hostile_frames(campus: Campus) -> None:
-    """Write what is costly: as large as is accepted, and as many faces as fit."""
-    room = cv2.imread(str(next(iter(sorted(campus.frames.iterdir())))), cv2.IMREAD_COLOR)
+    """Write what is costly besides a frame as large as is accepted, which a campus has: as many faces as fit."""
     portrait = cv2.imread(str(fetch_pictures(print) / "obama.jpg"), cv2.IMREAD_COLOR)
-    if room is None or portrait is None:
-        raise SystemExit("the pictures cannot be read")
-    large = np.asarray(cv2.resize(room, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
-    _write(campus.folder / "large", large)
+    if portrait is None:
+        raise SystemExit("the picture cannot be read")
     face = cv2.resize(portrait[50:560, 200:760], (_FACE * 2, _FACE * 2), interpolation=cv2.INTER_AREA)
     across, down = -(-_CROWD[0] // face.shape[1]), -(-_CROWD[1] // face.shape[0])
     _write(campus.folder / "crowd", np.tile(face, (down, across, 1))[: _CROWD[1], : _CROWD[0]])
@@ -104,7 +100,7 @@ def _in_turns(bench: loads.Bench, honest: Sequence[CameraLoad], folder: str, rou
 
 
 def _p95_ms(answers: loads.Answers, honest: int) -> float:
-    return loads.Answers(answers.seen[:honest], answers.seconds, 0, 0, 0, 0).latencies_ms().get("p95", 0.0)
+    return replace(answers, seen=answers.seen[:honest]).latencies_ms().get("p95", 0.0)
 
 
 def _write(folder: Path, frame: "np.ndarray[Any, Any]") -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.images import decode_image
+from attendance.face_engine.interface import FaceEngine
 from operations.demo.pictures import fetch_pictures
 
 SEED = 20260301
@@ -61,7 +61,7 @@ class People:
         return found
 
 
-def measure_people(engine: AcceleratedEngine) -> People:
+def measure_people(engine: FaceEngine) -> People:
     """Encode the faces of the demo's pictures and see how they differ."""
     folder = fetch_pictures(print)
     same: list[NDArray[np.float64]] = []

@@ -1,8 +1,9 @@
 """`python -m benchmarks.service.cameras < SPEC`: simulated cameras in a process of their own, for so many seconds.
 
 The load is described on standard input and what came of it is written on standard output, as JSON (see `Load` and
-`Seen`). A camera keeps to the service's window, as the camera client does: while as many frames are in flight as it may
-have, new ones are not sent. One that is `rude` sends them all the same.
+`Seen`), after a line when counting begins and one when it ends. A camera keeps to the service's window, as the camera
+client does: while as many frames are in flight as it may have, new ones are not sent. One that is `rude` sends them all
+the same.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ import grpc
 from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 
+BEGINS, ENDS = "counting", "counted"
+"""Lines of the standard output."""
 _OPEN_TOGETHER = 20
 _OPTIONS = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
 
@@ -37,6 +40,8 @@ class CameraLoad:
     """Whether it ignores the window."""
     frames: str = ""
     """Folder of frames of its own; empty: those of the load."""
+    address: str = ""
+    """Of its service; empty: that of the load."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class _Camera:
         self._free = asyncio.Event()
 
     async def run(self, opening: asyncio.Semaphore) -> None:
-        async with _channel(self._load) as channel:
+        async with _channel(self._load, self._own.address or self._load.address) as channel:
             stub: Any = pb_grpc.RecognitionServiceStub(channel)  # type: ignore[no-untyped-call]
             async with opening:
                 call = stub.StreamFrames(metadata=(("authorization", f"Bearer {self._own.token}"),))
@@ -172,17 +177,24 @@ class _Clock:
             self.ends = self._begins + self._load.seconds
             self.all_connected.set()
 
+    async def tell(self) -> None:
+        """Write when counting begins and when it ends."""
+        await self.all_connected.wait()
+        for line, at in ((BEGINS, self._begins), (ENDS, self.ends)):
+            await asyncio.sleep(at - asyncio.get_running_loop().time())
+            print(line, flush=True)
+
     def counts(self) -> bool:
         return self._begins <= asyncio.get_running_loop().time() < self.ends
 
 
-def _channel(load: Load) -> grpc.aio.Channel:
+def _channel(load: Load, address: str) -> grpc.aio.Channel:
     if not load.certificates:
-        return grpc.aio.insecure_channel(load.address, _OPTIONS)
+        return grpc.aio.insecure_channel(address, _OPTIONS)
     folder = Path(load.certificates)
     own = (folder / "camera.key", folder / "camera.pem") if load.client_certificate else ()
     return grpc.aio.secure_channel(
-        load.address,
+        address,
         grpc.ssl_channel_credentials((folder / "ca.pem").read_bytes(), *(path.read_bytes() for path in own)),
         _OPTIONS,
     )
@@ -193,7 +205,7 @@ async def _run(load: Load) -> list[Seen]:
     frames = {folder: [path.read_bytes() for path in sorted(Path(folder).iterdir())] for folder in folders}
     clock, opening = _Clock(load), asyncio.Semaphore(_OPEN_TOGETHER)
     cameras = [_Camera(load, own, frames[own.frames or load.frames], clock) for own in load.cameras]
-    await asyncio.gather(*(camera.run(opening) for camera in cameras))
+    await asyncio.gather(clock.tell(), *(camera.run(opening) for camera in cameras))
     return [camera.seen for camera in cameras]
 
 

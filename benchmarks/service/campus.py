@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +17,12 @@ from attendance.database.models import ApiToken, Camera, ClassSession, Course, E
 from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.face_engine.faces import find_faces
 from attendance.face_engine.images import decode_image
+from attendance.face_engine.interface import FaceEngine
+from attendance.face_engine.opencv_engine import OpenCvEngine
 from attendance.gallery.format import publish
-from attendance.settings.families import traits_of
+from attendance.settings.families import Family, traits_of
 from benchmarks.matching.people import PHOTOS, measure_people
+from benchmarks.service import scenes
 from operations.demo.classroom import write_frames, write_photos
 from operations.demo.people import ENROLLED, ROSTER
 from operations.demo.pictures import fetch_pictures
@@ -27,6 +31,7 @@ UPSAMPLE = 0
 FULL, SMALL = (960, 540), (384, 216)
 """Width and height of the frames; in small ones most faces are too small to be found, as in a room nearly empty."""
 _FRAMES = range(8, 28)
+_FILLING_FRAMES = 50
 _QUALITY = 85
 _MAX_PIXELS = 50_000_000
 
@@ -41,6 +46,8 @@ class Campus:
     monitoring: str
     """Token for the service's state."""
     encodings: int
+    family: Family = Family.DLIB
+    """Of the models that the gallery was made with."""
 
     @property
     def frames(self) -> Path:
@@ -53,6 +60,26 @@ class Campus:
         return self.folder / "small-frames"
 
     @property
+    def hall(self) -> Path:
+        """Frames of a hall with twenty students who stay where they are, where there are halls."""
+        return self.folder / "hall"
+
+    @property
+    def filling(self) -> Path:
+        """Frames of that hall while it fills, one student a frame, some of whom move."""
+        return self.folder / "filling"
+
+    @property
+    def door(self) -> Path:
+        """Frames of a door with two people who walk, where there are halls."""
+        return self.folder / "door"
+
+    @property
+    def large(self) -> Path:
+        """A frame of 16 megapixels."""
+        return self.folder / "large"
+
+    @property
     def certificates(self) -> Path:
         """A trial authority's."""
         return self.folder / "tls"
@@ -60,16 +87,27 @@ class Campus:
     @property
     def environ(self) -> dict[str, str]:
         """Settings of the service."""
-        return {
+        settings = {
             "ATTENDANCE_DATA_DIRECTORY": str(self.folder),
             "ATTENDANCE_DATABASE_URL": f"sqlite:///{self.folder / 'attendance.db'}",
             "ATTENDANCE_GALLERY_INDEX": str(self.folder / "index"),
-            "ATTENDANCE_ENGINE_UPSAMPLE": str(UPSAMPLE),
             "ATTENDANCE_MATCHING_PRESENTATION": "off",  # cameras show pictures
         }
+        if self.family is Family.DLIB:
+            settings["ATTENDANCE_ENGINE_UPSAMPLE"] = str(UPSAMPLE)
+        return settings
 
 
-def make_campus(folder: Path, *, cameras: int, students: int, certificates: bool = True) -> Campus:
+def make_campus(
+    folder: Path,
+    *,
+    cameras: int,
+    students: int,
+    certificates: bool = True,
+    family: Family = Family.DLIB,
+    doors: int = 0,
+    halls: bool = False,
+) -> Campus:
     """Write it all.
 
     Args:
@@ -77,12 +115,21 @@ def make_campus(folder: Path, *, cameras: int, students: int, certificates: bool
         cameras: each in a room of its own, in which a session runs for the next hours.
         students: enrolled besides those of the demo, with invented encodings, five each.
         certificates: whether there is a trial authority.
+        family: dlib or opencv.
+        doors: cameras besides, which are set to look for faces as large as those of people who walk through a door.
+        halls: whether the students are those of a hall, with frames of it and of a door, in place of the demo's.
     """
     pictures = fetch_pictures(print)
     _write_frames(pictures, folder)
-    engine = AcceleratedEngine()
+    engine: FaceEngine = AcceleratedEngine() if family is Family.DLIB else OpenCvEngine()
+    seated: list[scenes.Seated] = []
     try:
-        encodings = _publish(pictures, folder, engine, students)
+        if halls:
+            seated = scenes.cast(engine, pictures)
+            scenes.write_hall(seated, folder / "hall")
+            scenes.write_hall(seated, folder / "filling", frames=_FILLING_FRAMES, sway=8.0, arriving=True)
+            scenes.write_door(seated, folder / "door")
+        encodings = _publish(pictures, folder, engine, students, seated)
     finally:
         engine.close()
     make_ca = [
@@ -97,10 +144,11 @@ def make_campus(folder: Path, *, cameras: int, students: int, certificates: bool
     ]
     if certificates:
         subprocess.run(make_ca, check=True, capture_output=True)
-    tokens = {f"camera-{number:03d}": new_token("cam") for number in range(cameras)}
+    names = [f"camera-{number:03d}" for number in range(cameras)] + [f"door-{number:03d}" for number in range(doors)]
+    tokens = {name: new_token("cam") for name in names}
     monitoring = new_token("api")
-    campus = Campus(folder, tokens, monitoring, encodings)
-    _write_database(campus)
+    campus = Campus(folder, tokens, monitoring, encodings, family)
+    _write_database(campus, [one.index_number for one in seated])
     return campus
 
 
@@ -116,18 +164,15 @@ def _write_frames(pictures: Path, folder: Path) -> None:
                 raise SystemExit(f"{every} has no frame {number}")
             small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
             cv2.imwrite(str(own / f"{number:05d}.jpg"), small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    first = (folder / "frames" / f"{_FRAMES[0]:05d}.jpg").read_bytes()
+    scenes.write_large(decode_image(first, max_pixels=_MAX_PIXELS), folder / "large")
 
 
-def _publish(pictures: Path, folder: Path, engine: AcceleratedEngine, students: int) -> int:
-    photos = folder / "photos"
-    write_photos(pictures, photos)
-    rows: dict[str, NDArray[np.float32]] = {}
-    for person in ENROLLED:
-        files = sorted((photos / person.index_number).iterdir())
-        images = [decode_image(path.read_bytes(), max_pixels=_MAX_PIXELS) for path in files]
-        found = find_faces(engine, images, upsample=UPSAMPLE)
-        rows[person.index_number] = np.stack([face.encoding for faces in found for face in faces])
+def _publish(pictures: Path, folder: Path, engine: FaceEngine, students: int, seated: Sequence[scenes.Seated]) -> int:
+    rows = {one.index_number: one.encoding[np.newaxis] for one in seated} or _enrol(pictures, folder, engine)
     invented = measure_people(engine).draw(students * PHOTOS)
+    if engine.info.family == Family.OPENCV:
+        invented /= np.linalg.norm(invented, axis=1, keepdims=True)
     gallery = {f"9{place:06d}": invented[place * PHOTOS : (place + 1) * PHOTOS] for place in range(students)}
     manifest, _ = publish(
         folder / "index",
@@ -139,15 +184,31 @@ def _publish(pictures: Path, folder: Path, engine: AcceleratedEngine, students: 
     return int(manifest.encodings)
 
 
-def _write_database(campus: Campus) -> None:
+def _enrol(pictures: Path, folder: Path, engine: FaceEngine) -> dict[str, NDArray[np.float32]]:
+    """The encodings of the demo's students."""
+    photos = folder / "photos"
+    write_photos(pictures, photos)
+    rows: dict[str, NDArray[np.float32]] = {}
+    for person in ENROLLED:
+        files = sorted((photos / person.index_number).iterdir())
+        images = [decode_image(path.read_bytes(), max_pixels=_MAX_PIXELS) for path in files]
+        found = find_faces(engine, images, upsample=UPSAMPLE)
+        rows[person.index_number] = np.stack([face.encoding for faces in found for face in faces])
+    return rows
+
+
+def _write_database(campus: Campus, seated: Sequence[str]) -> None:
     engine = create_database_engine(campus.environ["ATTENDANCE_DATABASE_URL"])
     upgrade(engine)
     now = datetime.now(UTC)
     with session_factory(engine).begin() as db:
         course = Course(code="CS101", name="Introduction to Computing")
+        names = {number: f"Student {number}" for number in seated} or {
+            person.index_number: person.name for person in ROSTER
+        }
         students = [
-            Student(index_number=person.index_number, name=person.name, consent_given_at=now, consent_means="benchmark")
-            for person in ROSTER
+            Student(index_number=number, name=name, consent_given_at=now, consent_means="benchmark")
+            for number, name in names.items()
         ]
         rooms = [Room(name=f"Hall {name}") for name in campus.tokens]
         role = TokenRole.MONITORING
@@ -156,7 +217,8 @@ def _write_database(campus: Campus) -> None:
         db.flush()
         db.add_all(Enrolment(course_id=course.id, student_id=student.id) for student in students)
         for room, (name, token) in zip(rooms, campus.tokens.items(), strict=True):
-            db.add(Camera(name=name, room_id=room.id, token_hash=hash_token(token)))
+            smallest = scenes.DOOR_FACE if name.startswith("door") else None
+            db.add(Camera(name=name, room_id=room.id, token_hash=hash_token(token), smallest_face=smallest))
             starts, ends = now - timedelta(minutes=30), now + timedelta(hours=6)
             db.add(ClassSession(course_id=course.id, room_id=room.id, starts_at=starts, ends_at=ends))
     engine.dispose()

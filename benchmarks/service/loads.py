@@ -6,24 +6,29 @@ import statistics
 import subprocess
 import sys
 import threading
-import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from attendance.settings.model import ServiceSettings
-from benchmarks.service.cameras import CameraLoad, Load, Seen
+from benchmarks.service.cameras import CameraLoad
 from benchmarks.service.campus import Campus
-from benchmarks.service.program import Service, own_cpu_s
+from benchmarks.service.program import Programs, Service
+from benchmarks.service.running import Answers, run_load
 
 BATCH = ServiceSettings().max_batch
 DEADLINE_S = ServiceSettings().frame_deadline_ms / 1000
+CORES = len(os.sched_getaffinity(0))
+FREE = 1 / 3
+"""Of the machine: lectures begin on the hour."""
 _LATE_BY_S = 2.0
 """What an engine call and its neighbours may take beyond a frame's deadline, which ends the waiting, not the work."""
+_SEAT_RATE, _DOOR_RATE = 0.2, 4.0
+"""Frames a second of a camera that looks at seats, and of one at a door."""
+_SETTLES_S = 30.0
+"""Until everybody in a hall is confirmed by frames that come every five seconds."""
+_MINUTE_S = 60.0
 _TLS = {
     "plaintext": ("", False),
     "TLS": ("tls", False),
@@ -31,98 +36,99 @@ _TLS = {
 }
 
 
-@dataclass
-class Answers:
-    """What the cameras of one load saw, and what it cost."""
-
-    seen: list[Seen]
-    seconds: float
-    service_cpu_s: float
-    """Of the whole run, warm-up and connecting included; so are the two below."""
-    cameras_cpu_s: float
-    engine_s: float
-    whole_s: float
-
-    @property
-    def outcomes(self) -> Counter[str]:
-        """Answers by outcome."""
-        return sum((one.outcomes for one in self.seen), Counter())
-
-    @property
-    def rate(self) -> float:
-        """Frames recognized a second."""
-        return self.outcomes["recognized"] / self.seconds
-
-    @property
-    def failed(self) -> int:
-        """Cameras whose stream ended before its time."""
-        return sum(1 for one in self.seen if one.failed)
-
-    def latencies_ms(self) -> dict[str, float]:
-        """Percentiles over all cameras, milliseconds; empty when no frame was recognized."""
-        every = [1e3 * latency for one in self.seen for latency in one.latencies]
-        return {f"p{p}": float(np.percentile(every, p)) for p in (50, 95, 99)} if every else {}
-
-
 @dataclass(frozen=True)
 class Bench:
-    """The campus, a service at work, and how long everything takes."""
+    """The campus, services at work, and how long everything takes."""
 
     campus: Campus
-    service: Service
+    service: Programs
     seconds: float
     warm_up_s: float
 
-    def run(self, cameras: Sequence[CameraLoad], *, seconds: float = 0, frames: Path | None = None) -> Answers:
+    def run(
+        self, cameras: Sequence[CameraLoad], *, seconds: float = 0, warm_up_s: float = 0, frames: Path | None = None
+    ) -> Answers:
         """Let cameras send for a while."""
-        return run_load(self, cameras, seconds or self.seconds, frames or self.campus.frames)
+        warm_up_s, seconds = warm_up_s or self.warm_up_s, seconds or self.seconds
+        return run_load(self.service, cameras, seconds, warm_up_s, frames or self.campus.frames)
 
-    def cameras(self, count: int, rate: float | None = None, *, rude: bool = False) -> list[CameraLoad]:
-        """The first cameras, all alike."""
-        return [CameraLoad(name, token, rate, rude) for name, token in list(self.campus.tokens.items())[:count]]
-
-
-def run_load(
-    bench: Bench, cameras: Sequence[CameraLoad], seconds: float, frames: Path, *, tls: tuple[str, bool] = ("", False)
-) -> Answers:
-    """Run the cameras in a process of their own and gather what they saw."""
-    service = bench.service
-    certificates = str(bench.campus.certificates) if tls[0] else ""
-    load = Load(service.address, str(frames), cameras, bench.warm_up_s, seconds, certificates, tls[1])
-    before = service.cpu_s, own_cpu_s(), service.engine_s(), time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.service.cameras"],
-        input=json.dumps(asdict(load)),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    after = service.cpu_s, own_cpu_s(), service.engine_s(), time.perf_counter()
-    seen = [Seen(**one | {"outcomes": Counter(one["outcomes"])}) for one in json.loads(done.stdout)]
-    return Answers(seen, seconds, *(late - early for early, late in zip(before, after, strict=True)))
+    def cameras(
+        self, count: int, rate: float | None = None, *, rude: bool = False, kind: str = "camera"
+    ) -> list[CameraLoad]:
+        """The first cameras of a kind, all alike, each at a service of its own as far as there are enough."""
+        tokens = [one for one in self.campus.tokens.items() if one[0].startswith(kind)][:count]
+        addresses = self.service.addresses
+        return [
+            CameraLoad(name, token, rate, rude, address=addresses[place % len(addresses)])
+            for place, (name, token) in enumerate(tokens)
+        ]
 
 
 def saturation(bench: Bench, rounds: int, cameras: int) -> dict[str, Any]:
-    """The bare engine and the service in turns, the latter with cameras that send whenever they may."""
+    """The service, with cameras that send whenever they may, and decoding and the engine alone, in turns."""
     measured = []
     for _ in range(rounds):
-        engine = _engine_rate(bench)
         answers = bench.run(bench.cameras(cameras))
-        frames = max(1, answers.outcomes["recognized"] * answers.whole_s / answers.seconds)
+        bare = _bare(bench, answers.encoded_share)
+        # The simulated cameras have cores of their own elsewhere; here they take what the service could have.
+        theirs = answers.cameras_cpu_s / (CORES * answers.measured_s)
         measured.append(
             {
-                "engine_rate": engine["rate"],
+                "bare_rate": bare["rate"],
                 "service_rate": answers.rate,
-                "ratio": answers.rate / engine["rate"],
-                "engine_cpu_ms": 1e3 * engine["cpu_s"],
-                "service_cpu_ms": 1e3 * answers.service_cpu_s / frames,
-                "cameras_cpu_ms": 1e3 * answers.cameras_cpu_s / frames,
-                "engine_busy": answers.engine_s / answers.whole_s,
-                "cores_busy": (answers.service_cpu_s + answers.cameras_cpu_s) / answers.whole_s,
+                "ratio": answers.rate / bare["rate"],
+                "ratio_apart": answers.rate / (1 - theirs) / bare["rate"],
+                "bare_cpu_ms": 1e3 * bare["cpu_s"],
+                "service_cpu_ms": answers.cpu_ms(answers.service_cpu_s),
+                "cameras_cpu_ms": answers.cpu_ms(answers.cameras_cpu_s),
+                "encoded_share": answers.encoded_share,
+                "engine_busy": answers.engine_s / answers.measured_s,
+                "cores_busy": (answers.service_cpu_s + answers.cameras_cpu_s) / answers.measured_s,
+                **{f"stage {name}": answers.cpu_ms(seconds) for name, seconds in answers.stages_cpu_s.items()},
             }
         )
-    medians = {name: statistics.median(one[name] for one in measured) for name in measured[0]}
+    medians = {name: statistics.median(one.get(name, 0.0) for one in measured) for name in measured[0]}
     return {"cameras": cameras, "rounds": measured, **medians}
+
+
+def many(bench: Bench, cameras: int, *, kind: str, settles_s: float, seconds: float) -> dict[str, Any]:
+    """Cameras that look at seats, or that hang at doors, each at its usual rate: what is held back, and what is free.
+
+    Args:
+        bench: with a campus that has so many.
+        cameras: how many.
+        kind: camera, of seats; door.
+        settles_s: before counting begins, seconds.
+        seconds: counted.
+    """
+    door = kind == "door"
+    frames = bench.campus.door if door else bench.campus.hall
+    senders = bench.cameras(cameras, _DOOR_RATE if door else _SEAT_RATE, kind=kind)
+    answers = bench.run(senders, warm_up_s=settles_s, seconds=seconds, frames=frames)
+    cores = answers.service_cpu_s / answers.measured_s
+    return {
+        "cameras": cameras,
+        "seconds": seconds,
+        "asked_rate": sum(one.sent + one.held_back for one in answers.seen) / seconds,
+        "rate": answers.rate,
+        "held_back": sum(one.held_back for one in answers.seen),
+        "outcomes": dict(answers.outcomes),
+        "streams_lost": answers.failed,
+        "faces_a_frame": answers.faces / max(1, answers.recognized),
+        "encoded_share": answers.encoded_share,
+        "cores": cores,
+        "free": 1 - cores / CORES,
+        "room_for": cameras * (1 - FREE) * CORES / max(cores, 1e-9),
+        "cpu_ms": answers.cpu_ms(answers.service_cpu_s),
+        "cameras_cpu_ms": answers.cpu_ms(answers.cameras_cpu_s),
+        "stages_cpu_ms": {name: answers.cpu_ms(spent) for name, spent in answers.stages_cpu_s.items()},
+        **answers.latencies_ms(),
+    }
+
+
+def alone(bench: Bench) -> dict[str, Any]:
+    """One camera that sends a frame a second: how long a frame takes when nothing else is to be done."""
+    return bench.run(bench.cameras(1, 1.0)).latencies_ms()
 
 
 def latency(bench: Bench, peak: float, share: float, cameras: int) -> dict[str, Any]:
@@ -133,18 +139,25 @@ def latency(bench: Bench, peak: float, share: float, cameras: int) -> dict[str, 
 
 
 def fairness(bench: Bench, peak: float, cameras: int) -> dict[str, Any]:
-    """One camera sends ten times what the others send, window or not; each alone asks for more than its share."""
+    """Cameras that each ask for more than their share, beside a greedy one and one of 16 megapixels.
+
+    The greedy one sends ten times what the others send, and beyond its window; the large one whenever it may.
+    """
     usual = 1.2 * peak / cameras
-    greedy, *others = bench.cameras(cameras, usual)
-    greedy = CameraLoad(greedy.name, greedy.token, 10 * usual, rude=True)
-    answers = bench.run([greedy, *others])
+    greedy, large, *others = bench.cameras(cameras + 2, usual)
+    greedy = replace(greedy, rate=10 * usual, rude=True)
+    large = replace(large, rate=None, frames=str(bench.campus.large))
+    # The large frames are few and long: only over a while are they as many for each of the others.
+    answers = bench.run([greedy, large, *others], seconds=3 * bench.seconds)
     recognized = [one.outcomes["recognized"] for one in answers.seen]
+    mean = statistics.mean([recognized[0], *recognized[2:]])
     return {
         "cameras": cameras,
-        "asked": (10 + cameras - 1) * usual / peak,
+        "asked": (10 + cameras) * usual / peak,
         "greedy": recognized[0],
-        "slowest": min(recognized[1:]),
-        "share": min(recognized[1:]) / statistics.mean(recognized),
+        "large": recognized[1],
+        "slowest": min(recognized[2:]),
+        "share": min(recognized[2:]) / max(1.0, mean),
     }
 
 
@@ -164,7 +177,7 @@ def overload(bench: Bench, peak: float, cameras: int, seconds: float) -> dict[st
     finally:
         over.set()
         watching.join()
-    third = max(1, len(memory) // 3)
+    began = memory[min(len(memory) // 4, round(0.9 * _MINUTE_S)) : round(1.1 * _MINUTE_S)]
     late = sum(one.longest_service_s > DEADLINE_S + _LATE_BY_S for one in answers.seen)
     return {
         "seconds": seconds,
@@ -172,8 +185,8 @@ def overload(bench: Bench, peak: float, cameras: int, seconds: float) -> dict[st
         "rate": answers.rate,
         "of_peak": answers.rate / peak,
         "outcomes": dict(answers.outcomes),
-        "memory_first_mib": statistics.median(memory[third // 2 : third + third // 2]),
-        "memory_last_mib": statistics.median(memory[-third:]),
+        "memory_first_mib": statistics.median(began),
+        "memory_last_mib": statistics.median(memory[-len(began) :]),
         "longest_s": max(one.longest_service_s for one in answers.seen),
         "cameras_beyond_deadline": late,
         "streams_lost": answers.failed,
@@ -194,7 +207,7 @@ def idle(bench: Bench, cameras: int, frames: Path) -> dict[str, Any]:
         "outcomes": dict(answers.outcomes),
         "streams_lost": answers.failed,
         "memory_mib": bench.service.memory_mib,
-        "service_cores": answers.service_cpu_s / answers.whole_s,
+        "service_cores": answers.service_cpu_s / answers.measured_s,
         **answers.latencies_ms(),
     }
 
@@ -213,10 +226,12 @@ def tls_cost(campus: Campus, folder: Path, rounds: int, *, seconds: float, warm_
     for number in range(rounds):
         for name, environ in environs.items():
             with Service(environ, folder / f"tls-{number}-{name.replace(' ', '-')}.log") as program:
-                bench = Bench(campus, program, seconds, warm_up_s)
-                answers = run_load(bench, bench.cameras(8), seconds, campus.frames, tls=_TLS[name])
-                frames = max(1, answers.outcomes["recognized"] * answers.whole_s / answers.seconds)
-                cpu_ms = 1e3 * (answers.service_cpu_s + answers.cameras_cpu_s) / frames
+                cameras = Bench(campus, program, seconds, warm_up_s).cameras(8)
+                certificates, own = (str(campus.folder / _TLS[name][0]) if _TLS[name][0] else ""), _TLS[name][1]
+                answers = run_load(
+                    program, cameras, seconds, warm_up_s, campus.frames, certificates=certificates, own_certificate=own
+                )
+                cpu_ms = answers.cpu_ms(answers.service_cpu_s + answers.cameras_cpu_s)
                 measured[name].append((answers.rate, cpu_ms))
     plain = measured["plaintext"]
     return {
@@ -229,11 +244,12 @@ def tls_cost(campus: Campus, folder: Path, rounds: int, *, seconds: float, warm_
     }
 
 
-def _engine_rate(bench: Bench) -> dict[str, float]:
+def _bare(bench: Bench, encoded_share: float) -> dict[str, float]:
+    """Decoding and the engine alone on the same frames."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "benchmarks.service.engine_rate"),
-            *(str(bench.campus.frames), str(BATCH), str(bench.seconds)),
+            *(sys.executable, "-m", "benchmarks.service.bare"),
+            *(str(bench.campus.frames), str(BATCH), str(bench.seconds), str(encoded_share)),
         ],
         stdout=subprocess.PIPE,
         text=True,
