@@ -1,7 +1,7 @@
 """Tokens of programs that use the interface, and the answers kept for what they send twice.
 
 Revision: 0024
-Before it: 0022
+Before it: 0023
 """
 
 from typing import Any
