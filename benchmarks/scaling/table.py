@@ -1,9 +1,10 @@
 """How many cameras a machine takes, as tables for docs/scaling.md and the terminal."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
+from benchmarks.scaling.hour import Beginning
 from benchmarks.scaling.measured import FAMILIES, FrameCosts, frame_costs, read_results, rows_a_second
 from benchmarks.scaling.stages import MACHINES, CameraKind, Limits, Machine, limits
 from benchmarks.tables import markdown, measured_on
@@ -98,14 +99,13 @@ def _campus(of_frame: FrameCosts, database: float) -> str:
 def _hours(hours: list[dict[str, Any]]) -> str:
     rows = [["cameras", "every face encoded", "frames/s", "of what was offered", "confirmed in time",
              "half within", "95 % within", "camera with fewest frames"]]  # fmt: skip
-    rows += [
-        [
-            *(str(one["cameras"]), "yes" if one["every_face"] else "no"),
-            *(f"{one['frames_a_second']:.1f}", f"{one['of_offered']:.0%}", f"{one['in_time']:.1%}"),
-            *(_seconds(one["median_s"]), _seconds(one["p95_s"]), f"{one['slowest_camera']:.2f} of the mean"),
-        ]
-        for one in hours
-    ]
+    for hour in hours:
+        one = Beginning(**{field.name: hour[field.name] for field in fields(Beginning)})
+        rows.append([
+            *(str(one.cameras), "yes" if hour["every_face"] else "no"),
+            *(f"{one.frames_a_second:.1f}", f"{one.of_offered:.0%}", f"{one.in_time:.1%}"),
+            *(_seconds(one.median_s), _seconds(one.p95_s), f"{one.slowest_camera:.2f} of the mean"),
+        ])  # fmt: skip
     return "**The first ten minutes of the hour**, one service process with two cores, simulated:\n\n" + markdown(rows)
 
 
