@@ -47,6 +47,7 @@ from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
 from webapp.tools.themes import init_themes
 from webapp.tools.times import init_times
+from webapp.webhooks import pages as webhooks
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR_S = 31_536_000
@@ -128,6 +129,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
+    app.register_blueprint(webhooks.blueprint, url_prefix="/admin/webhooks")
     app.register_blueprint(audit.blueprint)
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app

@@ -19,6 +19,9 @@ from attendance.database.models import (
     Status,
     StatusLabel,
     TeachingBreak,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
     utc_now,
 )
 from tests.factories import (
@@ -68,8 +71,15 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     look = {"kind": Status.LATE, "colour": LabelColour.BLUE, "weight": 1}
     label = StatusLabel(name=f"Online {number}", letter=f"O{number}", **look)
     course_label = StatusLabel(course_id=course.id, name="Tram", letter="T", **look)
+    hook = WebhookEndpoint(
+        name=f"Hook {number}", url="https://example.edu/", events=[], secret="whsec_c2VjcmV0c2VjcmV0"
+    )
+    event = WebhookEvent(uid=f"evt_{number}", kind="ping", data={})
+    db.add_all([hook, event])
+    db.flush()
+    delivery = WebhookDelivery(event_id=event.id, endpoint_id=hook.id)
     mail = QueuedMail(kind="test", recipient="ada@example.edu", data={})
-    db.add_all([excuse, holidays, label, course_label, mail])
+    db.add_all([excuse, holidays, label, course_label, mail, delivery])
     db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT, source=Source.PERSON))
     dispute = Dispute(session_id=session.id, student_id=student.id, claimed=Status.LATE, text="Late.")
     photo = PhotoProposal(student_id=student.id, file_name="a.jpg", content=PHOTO)
@@ -85,6 +95,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "dispute_id": dispute.id, "proposal_id": photo.id,
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
         "sign_in_id": 1, "shot_id": 1, "mail_id": mail.id, "mail_kind": "invitation",
+        "webhook_id": hook.id, "delivery_id": delivery.id,
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from attendance.database.models.gallery import (
     JobState,
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
-from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
+from attendance.database.models.mail import LowAttendance, QueuedMail, TimedWork
 from attendance.database.models.own_page import (
     ConsentChange,
     ConsentKind,
@@ -36,6 +36,7 @@ from attendance.database.models.people import (
     Student,
     TokenRole,
 )
+from attendance.database.models.queues import QueueState
 from attendance.database.models.register import (
     Attendance,
     AttendanceChange,
@@ -69,6 +70,7 @@ from attendance.database.models.teaching import (
     SessionState,
     TeachingBreak,
 )
+from attendance.database.models.webhooks import EventKind, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "DELETED_STUDENT",
@@ -100,6 +102,7 @@ __all__ = [
     "Erasure",
     "ErasureAcknowledgement",
     "ErasureKind",
+    "EventKind",
     "Excuse",
     "FileContent",
     "GalleryJob",
@@ -115,12 +118,12 @@ __all__ = [
     "JobState",
     "LabelColour",
     "LowAttendance",
-    "MailState",
     "Observation",
     "Origin",
     "PasswordLink",
     "PhotoProposal",
     "ProposalState",
+    "QueueState",
     "QueuedMail",
     "RecoveryCode",
     "Role",
@@ -144,5 +147,8 @@ __all__ = [
     "TimedWork",
     "TokenRole",
     "Unrecorded",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "utc_now",
 ]

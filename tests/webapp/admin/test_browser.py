@@ -13,7 +13,19 @@ import sqlalchemy as sa
 from playwright.sync_api import Error, expect
 
 from attendance.database.access.tokens import camera_of
-from attendance.database.models import Camera, ClassSession, Course, Enrolment, Role, Student, TeachingBreak, utc_now
+from attendance.database.models import (
+    Camera,
+    ClassSession,
+    Course,
+    Enrolment,
+    Role,
+    Student,
+    TeachingBreak,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+    utc_now,
+)
 from tests.factories import (
     enrol,
     make_camera,
@@ -66,6 +78,12 @@ def campus(db):
     far = now.date() + timedelta(days=200)  # none of the other tests' sessions
     holidays = TeachingBreak(name="Winter holidays", first_day=far, last_day=far + timedelta(days=9))
     db.add(holidays)
+    hook = WebhookEndpoint(name="Records", url="https://records.example.edu/", events=["ping"], secret="whsec_c2VjcmV0")
+    event = WebhookEvent(uid="evt_1", kind="ping", data={"sent_at": "2026-10-05T07:00:00Z"})
+    db.add_all([hook, event])
+    db.flush()
+    delivery = WebhookDelivery(event_id=event.id, endpoint_id=hook.id, attempts=2, last_error="It answered 503. " * 9)
+    db.add(delivery)
     for week in (1, 2):
         make_session(
             db, course, blind, starts_at=now + timedelta(weeks=week), ends_at=now + timedelta(weeks=week, hours=1)
@@ -79,8 +97,12 @@ def campus(db):
         "session": session.id,
         "teacher": teacher.id,
         "group": group.id,
+        "webhook": hook.id,
+        "delivery": delivery.id,
     }
     db.delete(holidays)
+    db.delete(event)
+    db.delete(hook)
     db.execute(sa.delete(ClassSession))  # the next test takes the same hours
     db.execute(sa.delete(Course))
     db.commit()
@@ -271,6 +293,11 @@ PAGES = (
     "/admin/cameras/{camera}/revoke",
     "/admin/mail",
     "/admin/mail/kinds/weekly_summary",
+    "/admin/webhooks",
+    "/admin/webhooks/new",
+    "/admin/webhooks/{webhook}",
+    "/admin/webhooks/{webhook}/deliveries",
+    "/admin/webhooks/deliveries/{delivery}",
     "/admin/timetable",
     "/admin/timetable?from=2040-01-01",
     "/admin/timetable/new",

@@ -16,6 +16,7 @@ Form = Callable[[Mapping[str, Any]], dict[str, Any]]
 NEW_PASSWORD = "the quick brown fox of today"
 STUDENTS = b"index_number,name,consent_date\n990001,Grace Hopper,2026-01-07\n"
 LABEL = {"name": "Excursion", "letter": "X", "kind": "present", "colour": "blue", "percent": "100"}
+RECEIVER = {"name": "Records", "url": "https://records.example.edu/hook", "student_at_risk": "y"}
 SESSION = {"day": "2027-03-01", "start": "09:00", "end": "10:30", "early_minutes": "15", "grace_minutes": "15"}
 
 UNNOTED: Mapping[str, str] = {
@@ -175,6 +176,14 @@ CHANGES: Mapping[str, Change] = {
         by="nobody",
         before="a link to set a password",
     ),
+    "webhooks.new_endpoint": Change((Action.WEBHOOK_ADDED,), lambda _v: RECEIVER),
+    "webhooks.endpoint": Change((Action.WEBHOOK_CHANGED,), lambda _v: RECEIVER),
+    "webhooks.new_endpoint_secret": Change((Action.WEBHOOK_SECRET_RENEWED,)),
+    "webhooks.turn_off": Change((Action.WEBHOOK_OFF,)),
+    "webhooks.turn_on": Change((Action.WEBHOOK_ON,), after=("webhooks.turn_off",)),
+    "webhooks.delete_endpoint": Change((Action.WEBHOOK_DELETED,)),
+    "webhooks.ping": Change((Action.WEBHOOK_TESTED,)),
+    "webhooks.send_again": Change((Action.WEBHOOK_SENT_AGAIN,), before="a webhook that failed"),
     "mail.send_again": Change((Action.MAIL_SENT_AGAIN,), before="a mail that failed"),
     "mail.send_test": Change((Action.MAIL_TESTED,)),
     "me.ask_for_link": Change(

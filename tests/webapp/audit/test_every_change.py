@@ -23,11 +23,12 @@ from attendance.database.models import (
     AuditAction,
     AuditEntry,
     Enrolment,
-    MailState,
     QueuedMail,
+    QueueState,
     Role,
     SignIn,
     Student,
+    WebhookDelivery,
     utc_now,
 )
 from attendance.settings import Settings
@@ -219,7 +220,12 @@ def _somebody(_site: Site, db: Session, values: dict[str, Any], _admin: Account)
 
 def _failed_mail(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
     mail = db.get_one(QueuedMail, values["mail_id"])
-    mail.state, mail.ended_at = MailState.FAILED, utc_now()
+    mail.state, mail.ended_at = QueueState.FAILED, utc_now()
+
+
+def _failed_webhook(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    delivery = db.get_one(WebhookDelivery, values["delivery_id"])
+    delivery.state, delivery.ended_at = QueueState.FAILED, utc_now()
 
 
 def _tried(site: Site, _db: Session, values: dict[str, Any], admin: Account) -> None:
@@ -286,6 +292,7 @@ _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "reachable": _reachable,
     "somebody without a password": _somebody,
     "a mail that failed": _failed_mail,
+    "a webhook that failed": _failed_webhook,
     "a link to set a password": _password_link,
     "a link to the own page": _student_link,
 }
