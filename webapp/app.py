@@ -27,6 +27,8 @@ from webapp.api.interface import init_interface
 from webapp.api.limits import init_limits
 from webapp.audit import views as audit
 from webapp.audit.exporting import init_exports
+from webapp.calendars import feed_pages
+from webapp.calendars import pages as calendars
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
 from webapp.mail import pages as mail
@@ -53,6 +55,7 @@ from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
 from webapp.tools.themes import init_themes
 from webapp.tools.times import init_times
+from webapp.webhooks import pages as webhooks
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR_S = 31_536_000
@@ -140,6 +143,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
+    app.register_blueprint(calendars.blueprint, url_prefix="/admin/calendars")
+    app.register_blueprint(feed_pages.blueprint)
+    app.register_blueprint(webhooks.blueprint, url_prefix="/admin/webhooks")
     app.register_blueprint(audit.blueprint)
     app.config["INSTITUTION_NAME"] = settings.institution.name
     if settings.api.on:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 from flask import current_app
@@ -16,6 +16,8 @@ from flask import current_app
 from attendance.settings import Settings
 from attendance.texts import english
 from webapp.outside.addresses import Address, Networks, OutsideError, check_address, look_up
+
+Socket = TypeVar("Socket", bound=socket.socket)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
@@ -39,21 +41,21 @@ class Reply:
 
 
 def get(url: str, *, limit: int, timeout: float, headers: Mapping[str, str] | None = None) -> Reply:
-    """Fetch an address, as the settings of this application allow; see `Caller.get`."""
+    """Fetch an address, as the settings of this application allow; see `OutsideCaller.get`."""
     return _caller().get(url, limit=limit, timeout=timeout, headers=headers)
 
 
 def post(url: str, *, body: bytes, headers: Mapping[str, str], limit: int, timeout: float) -> Reply:
-    """Send something to an address, as the settings of this application allow; see `Caller.post`."""
+    """Send something to an address, as the settings of this application allow; see `OutsideCaller.post`."""
     return _caller().post(url, body=body, headers=headers, limit=limit, timeout=timeout)
 
 
-def _caller() -> "Caller":
+def _caller() -> "OutsideCaller":
     settings: Settings = current_app.config["ATTENDANCE"]
-    return Caller(settings.web.private_networks)
+    return OutsideCaller(settings.web.private_networks)
 
 
-class Caller:
+class OutsideCaller:
     """Calls addresses outside. Safe to use from any thread; keeps no connection and no cookie."""
 
     def __init__(self, networks: Networks, *, tls: ssl.SSLContext | None = None) -> None:
@@ -142,12 +144,16 @@ class Caller:
     def _exchange(self, request: "_Request", call: "_Call", places: list[tuple[Any, ...]]) -> Reply:
         address = request.address
         connection = http.client.HTTPConnection(address.host, address.port)
-        connection.default_port = 443 if address.scheme == "https" else 80  # the header Host names any other
         connection.sock = call.connect(places)
         if address.scheme == "https":
             self._tls = self._tls or ssl.create_default_context()
             connection.sock = call.secure(self._tls, address.host)
-        connection.request(request.method, address.target, request.body or None, {**request.headers, **_OURS})
+        connection.request(
+            request.method,
+            address.target,
+            request.body or None,
+            {**request.headers, **_OURS, "Host": address.authority},
+        )
         response = connection.getresponse()
         try:
             return _read(response, request)
@@ -213,7 +219,7 @@ class _Call:
             if self._socket is not None:
                 self._socket.close()
 
-    def _take(self, made: Any) -> Any:
+    def _take(self, made: Socket) -> Socket:
         with self._lock:
             self._socket = made
             if self.broken_off:

@@ -2,6 +2,7 @@
 
 from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry, StartedProgram
 from attendance.database.models.base import Base, utc_now
+from attendance.database.models.calendars import CalendarFeed, FeedKind, TimetableCalendar
 from attendance.database.models.cameras import Camera, CameraHealth, Observation, Origin
 from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind
 from attendance.database.models.gallery import (
@@ -15,7 +16,7 @@ from attendance.database.models.gallery import (
 from attendance.database.models.identities import IdentityKind, ProviderIdentity, SpentAnswer
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
 from attendance.database.models.interface import AccessToken, AccessTokenCourse, KeptAnswer
-from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
+from attendance.database.models.mail import LowAttendance, QueuedMail, TimedWork
 from attendance.database.models.own_page import (
     ConsentChange,
     ConsentKind,
@@ -38,6 +39,7 @@ from attendance.database.models.people import (
     Student,
     TokenRole,
 )
+from attendance.database.models.queues import QueueState
 from attendance.database.models.register import (
     Attendance,
     AttendanceChange,
@@ -71,6 +73,7 @@ from attendance.database.models.teaching import (
     SessionState,
     TeachingBreak,
 )
+from attendance.database.models.webhooks import EventKind, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "DELETED_STUDENT",
@@ -87,6 +90,7 @@ __all__ = [
     "AuditAction",
     "AuditEntry",
     "Base",
+    "CalendarFeed",
     "Camera",
     "CameraHealth",
     "ClassSession",
@@ -104,7 +108,9 @@ __all__ = [
     "Erasure",
     "ErasureAcknowledgement",
     "ErasureKind",
+    "EventKind",
     "Excuse",
+    "FeedKind",
     "FileContent",
     "GalleryJob",
     "GalleryJobKind",
@@ -121,13 +127,13 @@ __all__ = [
     "KeptAnswer",
     "LabelColour",
     "LowAttendance",
-    "MailState",
     "Observation",
     "Origin",
     "PasswordLink",
     "PhotoProposal",
     "ProposalState",
     "ProviderIdentity",
+    "QueueState",
     "QueuedMail",
     "RecoveryCode",
     "Role",
@@ -150,7 +156,11 @@ __all__ = [
     "StudentLink",
     "TeachingBreak",
     "TimedWork",
+    "TimetableCalendar",
     "TokenRole",
     "Unrecorded",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "utc_now",
 ]
