@@ -91,7 +91,7 @@ class OpenCvReader:
         return int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) == _INTRA
 
     def seek(self, stamp_s: float) -> None:
-        """See `VideoReader.seek`."""
+        """See `VideoFileReader.seek`."""
         self._capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * stamp_s)
         self._last = None
 

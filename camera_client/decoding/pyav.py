@@ -157,7 +157,7 @@ class PyAvReader:
         return self._current is not None and bool(self._current.key_frame)
 
     def seek(self, stamp_s: float) -> None:
-        """See `VideoReader.seek`."""
+        """See `VideoFileReader.seek`."""
         self._container.seek(int(stamp_s / float(self._stream.time_base or 1)), stream=self._stream)
         self._current = self._filter = None
         self._pictures = self._decoded()

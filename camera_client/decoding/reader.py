@@ -50,14 +50,18 @@ class VideoReader(Protocol):
         """Whether the picture is decoded from itself, so that no damage before it can be in it."""
         ...
 
+    def release(self) -> None:
+        """Close it."""
+        ...
+
+
+class VideoFileReader(VideoReader, Protocol):
+    """An open video file, in which one can go elsewhere."""
+
     def seek(self, stamp_s: float) -> None:
-        """In a file, go to the picture that stands alone at or before a time stamp, or near it: look where one is.
+        """Go to the picture that stands alone at or before a time stamp, or near it: look where one is.
 
         Args:
             stamp_s: as `stamp_s` gives it.
         """
-        ...
-
-    def release(self) -> None:
-        """Close it."""
         ...

@@ -82,7 +82,9 @@ def _looks(on: str | None, models: ModelsInUse, engine: FaceEngine, settings: Se
         lambda told: told.differs(wanted),
         lambda machine, why: click.echo(f"machine not used: {machine}: {why}", err=True),
     )
-    with closing(runner_of(on, lambda: admission, processes=settings.recordings.processes)) as runner:
+    with closing(
+        runner_of(on, lambda: admission, processes=settings.recordings.processes, preload=["operations.photo_looks"])
+    ) as runner:
         click.echo(f"On {runner.where}.")
         numbers = settings.matching.numbers_of(engine.info.model)
         yield RunnerLooks(runner, LookSettings(build, settings.engine.max_pixels, numbers, frozenset(FORGIVABLE)))

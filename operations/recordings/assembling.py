@@ -114,7 +114,14 @@ class Bulk:
             closing(Journal(settings.recordings_path / "journal.db")) as journal,
             closing(Outbox(settings.recordings_outbox_path)) as outbox,
             self._delivering(outbox),
-            closing(runner_of(self._asked.on, lambda: admission, processes=settings.recordings.processes)) as runner,
+            closing(
+                runner_of(
+                    self._asked.on,
+                    lambda: admission,
+                    processes=settings.recordings.processes,
+                    preload=["operations.recordings.following"],
+                )
+            ) as runner,
         ):
             tools = RunTools(
                 runner=runner,

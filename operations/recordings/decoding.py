@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from camera_client.decoding.opening import open_video
 from camera_client.decoding.places import VideoPlaces
-from camera_client.decoding.reader import VideoReader
+from camera_client.decoding.reader import VideoFileReader
 from camera_client.frames import SourceError
 from camera_client.sources import silence_libraries
 from operations.recordings.stretches import Stretch
@@ -84,7 +84,7 @@ class StretchPictures:
 class _Part:
     """A reader that begins with a stretch's key frame and ends before the next one's."""
 
-    def __init__(self, reader: VideoReader, stretch: Stretch) -> None:
+    def __init__(self, reader: VideoFileReader, stretch: Stretch) -> None:
         self._reader = reader
         self._stretch = stretch
         self.frames = reader.frames if stretch.whole else float(stretch.pictures)
@@ -132,9 +132,6 @@ class _Part:
     @property
     def stands_alone(self) -> bool:
         return self._reader.stands_alone
-
-    def seek(self, stamp_s: float) -> None:
-        self._reader.seek(stamp_s)
 
     def release(self) -> None:
         self._reader.release()

@@ -1,7 +1,7 @@
 """Which runner an operator asks for: `local`, `local:4`, `ray://HOST:PORT`, `ray:HOST:PORT`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from operations.runners.interface import Runner, RunnerError
 from operations.runners.local import LocalRunner
@@ -11,7 +11,9 @@ _LOCAL = re.compile(r"local(?::(?P<processes>[1-9]\d{0,3}))?")
 _RAY = re.compile(r"(?P<client>ray://)[^/\s]+:\d{1,5}|ray:(?P<head>[^/\s]+:\d{1,5})")
 
 
-def runner_of(text: str, admission: Callable[[], Admission], *, processes: int = 0) -> Runner:
+def runner_of(
+    text: str, admission: Callable[[], Admission], *, processes: int = 0, preload: Sequence[str] = ()
+) -> Runner:
     """The runner that a text names.
 
     Args:
@@ -20,13 +22,14 @@ def runner_of(text: str, admission: Callable[[], Admission], *, processes: int =
             cluster.
         admission: of a cluster's machines.
         processes: of this machine; 0: one a core.
+        preload: modules that they need, imported once.
 
     Raises:
         RunnerError: it names none, or the cluster cannot be used.
     """
     local = _LOCAL.fullmatch(text)
     if local is not None:
-        return LocalRunner(int(local["processes"] or processes))
+        return LocalRunner(int(local["processes"] or processes), preload=preload)
     ray = _RAY.fullmatch(text)
     if ray is None:
         raise RunnerError(f"{text!r} is no place to run: local, local:4, ray://HOST:10001 or ray:HOST:6379")

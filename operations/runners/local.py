@@ -56,12 +56,15 @@ class _Outcome:
 class LocalRunner:
     """See `operations.runners.interface.Runner`."""
 
-    def __init__(self, processes: int = 0) -> None:
+    def __init__(self, processes: int = 0, *, preload: Sequence[str] = ()) -> None:
         """Prepare; processes are started when there is work for them.
 
         Args:
             processes: that work at once; 0: one a core that this program may use.
+            preload: modules that are imported once, by the process of which all others are forks.
         """
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))
         self._slots = processes or len(os.sched_getaffinity(0))
         self._numbers = itertools.count()
         self._idle: list[_Process] = []
@@ -149,9 +152,8 @@ class LocalRunner:
         self._idle, self._busy, self._seats = [], {}, {}
 
     def _start(self) -> _Process:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), name="attendance-work", daemon=True)
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs,), name="attendance-work", daemon=True)
         try:
             process.start()
         except OSError as error:

@@ -154,9 +154,9 @@ class RayRunner:
 
     def forget(self, task: Task) -> None:
         """See `Runner.forget`."""
-        for kept in (self._state.tasks, self._state.outcomes):
-            kept.pop(task, None)  # type: ignore[call-overload, attr-defined]
-        self._state.ended.discard(task)  # type: ignore[arg-type]
+        self._state.tasks.pop(task, None)  # type: ignore[call-overload]
+        self._state.outcomes.pop(task, None)  # type: ignore[call-overload]
+        self._state.ended.discard(task)
 
     def close(self) -> None:
         """See `Runner.close`."""

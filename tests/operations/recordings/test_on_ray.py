@@ -125,7 +125,7 @@ def test_a_cluster_open_to_everybody_is_refused(lectures: Term, monkeypatch: pyt
         lectures.run("ray:127.0.0.2:1")
 
 
-@pytest.mark.long("a cluster takes ten seconds to start")
+@pytest.mark.exhaustive
 def test_a_recording_on_two_nodes(lectures: Term, command: list[str], nodes: Nodes) -> None:
     session = lectures.session("Hall", NINE)
     lectures.clip("Hall", NINE, RED_AND_GREEN)
