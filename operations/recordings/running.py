@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from attendance.errors import AttendanceError
 from camera_client.frames import SourceError
 from operations.recordings.following import FollowJob
-from operations.recordings.journal import Journal
+from operations.recordings.journal import Journal, JournalError
 from operations.recordings.looking import Lens, PlanJob, fingerprint, plan
 from operations.recordings.sitting_work import SittingPlan, SittingWork, in_words, name_of
 from operations.recordings.sittings import Sitting
 from operations.recordings.stretches import VideoPlan
 from operations.recordings.videos import LeftOut, Video, digest_of
-from operations.runners.interface import Runner, Task, TaskLostError
+from operations.runners.interface import Runner, RunnerError, Task, TaskLostError
 from recognition_service.outbox.sink import Sink
 
 _WAIT_S = 0.5
@@ -185,6 +185,8 @@ class Run:
             return
         try:
             work.take(task)
+        except (JournalError, RunnerError):  # of the disk, or of all machines: no fault of the recording
+            raise
         except AttendanceError as error:
             self._give_up(work, str(error))
             return
