@@ -94,6 +94,7 @@ and is not drawn::
       SetError  a folder of photos cannot be evaluated so
       RunnerError  there is no runner, or none of its machines can be used
       TaskLostError  the process or machine that did a piece of work is gone
+        NotBegunError  the machine that was given it was gone by then
         KeptLostError  what a piece of work kept is gone with its machine
       WorkFailedError  a piece of work failed in a way that nobody thought of
       ListError  there is no recording to take, or it cannot be told whose it is

@@ -15,7 +15,7 @@ from index_builder.photos.judging import look_at
 from index_builder.photos.sources import read_photo
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from operations.recordings.looking import engine_of
-from operations.runners.interface import Runner, Task, TaskLostError
+from operations.runners.interface import NotBegunError, Runner, Task, TaskLostError
 from recognition_service.engine.work import BuildEngine
 
 _WAIT_S = 0.5
@@ -136,7 +136,7 @@ class RunnerLooks:
         try:
             photo.verdict = self._runner.told(task)
         except TaskLostError as error:
-            photo.losses += 1
+            photo.losses += not isinstance(error, NotBegunError)
             if photo.losses < _MOST_LOSSES:
                 self._lost.append(photo)
             else:

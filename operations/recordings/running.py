@@ -20,7 +20,7 @@ from operations.recordings.sitting_work import SittingPlan, SittingWork, in_word
 from operations.recordings.sittings import Sitting
 from operations.recordings.stretches import VideoPlan
 from operations.recordings.videos import LeftOut, Video, digest_of
-from operations.runners.interface import Runner, RunnerError, Task, TaskLostError
+from operations.runners.interface import NotBegunError, Runner, RunnerError, Task, TaskLostError
 from recognition_service.outbox.sink import Sink
 
 _WAIT_S = 0.5
@@ -136,7 +136,7 @@ class Run:
     def _begin_one(self, slots: int) -> bool:
         """Begin whatever is next; whether there was anything."""
         for work in self._open:
-            if work.ahead < slots + 2 and work.begin_next():
+            if (work.ahead < slots + 2 or work.standing) and work.begin_next():
                 return True
         if len(self._open) > slots:
             return False
@@ -197,7 +197,7 @@ class Run:
         try:
             found: VideoPlan = self._tools.runner.told(task)
         except TaskLostError as error:
-            waiting.tries += 1
+            waiting.tries += not isinstance(error, NotBegunError)
             if waiting.tries < _MOST_PLANNED_AGAIN:
                 self._videos.appendleft(waiting)
             else:

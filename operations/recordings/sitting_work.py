@@ -13,7 +13,7 @@ from operations.recordings.looking import Lens, LookJob, Told, look_at
 from operations.recordings.sittings import Sitting
 from operations.recordings.stretches import Stretch
 from operations.recordings.videos import Video
-from operations.runners.interface import KeptLostError, Runner, Seat, Task, TaskLostError
+from operations.runners.interface import KeptLostError, NotBegunError, Runner, Seat, Task, TaskLostError
 
 _MOST_LOSSES = 4
 """Times that one stretch, or the seat, may be lost with a process or a machine: what is read may be what ends it."""
@@ -85,6 +85,11 @@ class SittingWork:
         return len(self._looking)
 
     @property
+    def standing(self) -> bool:
+        """Whether it has no follower now."""
+        return self._seat is None
+
+    @property
     def ahead(self) -> int:
         """Stretches that are looked at, or wait for the follower."""
         return len(self._looking) + len(self._looked)
@@ -103,10 +108,13 @@ class SittingWork:
 
     def begin_next(self) -> bool:
         """Have the next stretch looked at; whether there was one."""
-        if not self._waiting or time.monotonic() < self._not_before:
+        if time.monotonic() < self._not_before:
             return False
         if self._seat is None:
             self._take_seat()
+            self._go_on()
+        if not self._waiting:
+            return False
         stretch = self._waiting.popleft()
         begins, ends = self.plan.window()
         job = LookJob(
@@ -198,7 +206,8 @@ class SittingWork:
 
     def _again(self, stretch: Stretch, error: TaskLostError) -> None:
         """Look at a stretch again, before any later one."""
-        losses = self._losses[stretch.number] = self._losses.get(stretch.number, 0) + 1
+        losses = self._losses.get(stretch.number, 0) + (not isinstance(error, NotBegunError))
+        self._losses[stretch.number] = losses
         if losses >= _MOST_LOSSES:
             raise LostTooOftenError(
                 f"{stretch.begins_s:.0f} s to {stretch.ends_s:.0f} s of it were begun {losses} times, and each time "
@@ -208,7 +217,7 @@ class SittingWork:
 
     def _begin_again(self, error: AttendanceError) -> None:
         """The follower is gone, and what it knew with it."""
-        self._seat_losses += 1
+        self._seat_losses += not isinstance(error, NotBegunError)
         if self._seat_losses >= _MOST_LOSSES:
             raise error
         if self._seat is not None:
@@ -223,8 +232,6 @@ class SittingWork:
         again = [stretch for stretch in self.plan.stretches if stretch.number not in known]
         self._waiting = deque(sorted([*again, *self._waiting], key=lambda one: one.number))
         self._next = first
-        if not self._waiting:
-            self._take_seat()
 
     def _stretch(self, number: int) -> Stretch:
         return next(one for one in self.plan.stretches if one.number == number)

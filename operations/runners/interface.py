@@ -26,6 +26,10 @@ class TaskLostError(AttendanceError):
     """The process or the machine that did a piece of work, or had a seat, is gone. Begin it again."""
 
 
+class NotBegunError(TaskLostError):
+    """A piece of work, or a seat, was given to a machine that was gone by then."""
+
+
 class KeptLostError(TaskLostError):
     """What a piece of work kept is gone with its machine; the seat that was to take it is there."""
 

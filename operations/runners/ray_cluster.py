@@ -19,7 +19,16 @@ from typing import Any
 
 from attendance.errors import AttendanceError
 from attendance.parts import how_to_install
-from operations.runners.interface import KeptLostError, RunnerError, Seat, Task, TaskLostError, Work, WorkFailedError
+from operations.runners.interface import (
+    KeptLostError,
+    NotBegunError,
+    RunnerError,
+    Seat,
+    Task,
+    TaskLostError,
+    Work,
+    WorkFailedError,
+)
 from operations.runners.local import told_error
 
 _LOOK_S = 2.0
@@ -37,15 +46,17 @@ class _Machine:
     slots: int
     at_work: int = 0
     probe: Any = None
-    asked_at: float = 0.0
     admitted: bool = False
+    doubted: bool = False
+    """It was given work and did not begin it: it is asked again, if it is still there."""
 
 
 @dataclass(slots=True)
 class _Begun:
     refs: tuple[Any, ...]
-    machine: _Machine | None
-    """Whose slot it takes; None: none, being a call of a seat."""
+    machine: _Machine
+    takes_slot: bool
+    """Not so the call of a seat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +75,13 @@ class Admission:
 class _State:
     machines: dict[str, _Machine] = field(default_factory=dict)
     tasks: dict[int, _Begun] = field(default_factory=dict)
-    seats: dict[Hashable, Any] = field(default_factory=dict)
+    seats: dict[Hashable, tuple[Any, _Machine]] = field(default_factory=dict)
     ended: set[int] = field(default_factory=set)
     fresh: list[int] = field(default_factory=list)
     outcomes: dict[int, Any] = field(default_factory=dict)
     looked_at: float = 0.0
+    usable_at: float = 0.0
+    """When there last was a machine that may work."""
 
 
 class RayRunner:
@@ -114,25 +127,25 @@ class RayRunner:
         machine = self._freest()
         machine.at_work += 1
         refs = self._on(self._do, machine, num_cpus=1, num_returns=2, max_retries=0).remote(work, argument)
-        return self._keep(_Begun(tuple(refs), machine))
+        return self._keep(_Begun(tuple(refs), machine, takes_slot=True))
 
     def sit(self, make: Callable[[Any], Any], argument: Any) -> Seat:
         """See `Runner.sit`."""
         seat = f"seat {next(self._numbers)}"
         machine = self._freest()
-        self._state.seats[seat] = self._on(self._seat, machine, num_cpus=0, max_restarts=0, max_task_retries=0).remote(
-            make, argument
-        )
+        remote = self._on(self._seat, machine, num_cpus=0, max_restarts=0, max_task_retries=0)
+        self._state.seats[seat] = remote.remote(make, argument), machine
         return seat
 
     def call(self, seat: Seat, method: str, *, takes: Task | None = None) -> Task:
         """See `Runner.call`."""
         given = () if takes is None else (self._state.tasks[takes].refs[1],)  # type: ignore[index]  # our own number
-        return self._keep(_Begun((self._state.seats[seat].call.remote(method, *given),), None))
+        actor, machine = self._state.seats[seat]
+        return self._keep(_Begun((actor.call.remote(method, *given),), machine, takes_slot=False))
 
     def leave(self, seat: Seat) -> None:
         """See `Runner.leave`."""
-        actor = self._state.seats.pop(seat, None)
+        actor, _ = self._state.seats.pop(seat, (None, None))
         if actor is not None:
             with suppress(Exception):
                 self._ray.kill(actor)
@@ -201,11 +214,14 @@ class RayRunner:
         for ref in done:
             number = waiting[ref]
             begun = self._state.tasks[number]
-            self._state.outcomes[number] = self._outcome(ref)
+            outcome = self._state.outcomes[number] = self._outcome(ref)
             self._state.ended.add(number)
             self._state.fresh.append(number)
-            if begun.machine is not None:
-                begun.machine.at_work -= 1
+            begun.machine.at_work -= begun.takes_slot
+            if isinstance(outcome, TaskLostError) and not isinstance(outcome, KeptLostError):
+                # Else it would be the freest of all, and be given everything before it is known to be gone.
+                begun.machine.admitted, begun.machine.doubted = False, True
+                self._state.looked_at = 0.0
 
     def _outcome(self, ref: Any) -> Any:
         """What a task told, or its error."""
@@ -217,6 +233,8 @@ class RayRunner:
             if isinstance(cause, errors.RayError):  # what it was to take is gone
                 return KeptLostError(f"what was made on another machine is gone ({type(cause).__name__})")
             return WorkFailedError(str(error))
+        except (errors.TaskUnschedulableError, errors.ActorUnschedulableError, errors.NodeDiedError) as error:
+            return NotBegunError(f"the machine is gone ({type(error).__name__})")
         except errors.RayError as error:
             return TaskLostError(f"the machine or the process ended ({type(error).__name__})")
         except ConnectionError as error:
@@ -259,6 +277,8 @@ class RayRunner:
             machine = probes[ref]
             machine.probe = None
             told = self._outcome(ref)
+            if isinstance(told, NotBegunError):  # it was gone before it answered
+                continue
             why = str(told) if isinstance(told, AttendanceError) else self._admission.judge(told)
             if why is None:
                 machine.admitted = True
@@ -266,6 +286,11 @@ class RayRunner:
                 self._admission.refused(machine.name, why)
 
     def _count_machines(self) -> None:
+        state = self._state
+        if self._usable() or not state.usable_at:
+            state.usable_at = time.monotonic()
+        elif time.monotonic() - state.usable_at > _PROBE_S:
+            raise RunnerError(f"no machine of the cluster {self._address} can be used any more")
         with self._away():
             nodes = [node for node in self._ray.nodes() if node["Alive"]]
         _require_tls(nodes)
@@ -279,8 +304,16 @@ class RayRunner:
                 continue  # a head that does no work
             machine = _Machine(node_id, alive[node_id]["NodeManagerAddress"], slots)
             machines[node_id] = machine
-            task = self._on(self._do, machine, num_cpus=1, num_returns=2, max_retries=0)
-            machine.probe = task.remote(self._admission.work, self._admission.argument)[0]
+            self._probe(machine)
+        for machine in machines.values():
+            if machine.doubted:
+                self._probe(machine)
+
+    def _probe(self, machine: _Machine) -> None:
+        """Ask a machine what it runs with."""
+        machine.doubted = False
+        task = self._on(self._do, machine, num_cpus=1, num_returns=2, max_retries=0)
+        machine.probe = task.remote(self._admission.work, self._admission.argument)[0]
 
     def _away(self) -> "_Away":
         return _Away(self._address)
