@@ -427,6 +427,7 @@ def test_photos_are_looked_at_by_processes_in_order(folder: Folder) -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(1800)
 def test_ten_thousand_photos_are_converted_by_processes_as_by_one(folder: Folder, tmp_path: Path) -> None:
     """Ten thousand photos of a thousand students, who differ."""
     write_store(folder.store, many := Store({}))

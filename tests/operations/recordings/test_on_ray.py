@@ -20,7 +20,7 @@ from tests.operations.recordings.commands import (
 from tests.operations.recordings.lectures import NINE, Scene, Term, twelve
 from tests.operations.runners.ray_nodes import HEAD, OTHER, ROOT, Nodes, two_nodes
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 RED_AND_GREEN = [Scene(6, "red"), Scene(6, "green")]
 
 

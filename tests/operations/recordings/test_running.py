@@ -32,7 +32,7 @@ from tests.recognition_service.engines import DIE, RAISE, SLEEP
 ROOT = Path(__file__).parents[3]
 RED_AND_GREEN = [Scene(6, "red"), Scene(6, "green")]
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 
 def why(lectures: Term) -> dict[str, str]:
