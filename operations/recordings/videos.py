@@ -174,7 +174,10 @@ def _video(  # noqa: PLR0917 - what is known of it
 ) -> Video:
     if not path.is_file():
         raise ListError("there is no such file")
-    named = (choices.pattern.read(within) if choices.pattern else None) or _NOTHING
+    read = choices.pattern.read(within) if choices.pattern else None
+    if choices.pattern and read is None and line is None and not (choices.room or choices.camera):
+        raise PatternError("its name is not of the pattern, and nothing else says in which room it was taken")
+    named = read or _NOTHING
     said_room = None if line is None else line.optional_text(ROOM)
     said_camera = None if line is None else line.optional_text(CAMERA)
     if said_room or said_camera:
