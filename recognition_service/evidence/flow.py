@@ -23,10 +23,8 @@ from recognition_service.engine.layouts import Layout
 from recognition_service.engine.looks import Look
 from recognition_service.evidence.clearness import ClearFrom, View
 from recognition_service.evidence.following import Choice, Conditions, Following
-from recognition_service.evidence.frame_plan import FramePlan, frame_plan
-from recognition_service.evidence.kept_sessions import KeptSessions
-from recognition_service.evidence.confirmation import Confirmation, Confirmer, Proof
 from recognition_service.evidence.frame_plan import FramePlan, Plans, frame_plan
+from recognition_service.evidence.kept_sessions import KeptSessions
 from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
 from recognition_service.evidence.observing import Observer, Sight
 from recognition_service.evidence.seen import (
