@@ -18,7 +18,7 @@ SITE   := $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --keep-going 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-install: $(VENV)/installed $(if $(TRACING),$(VENV)/installed-tracing)  ## Install the system into .venv; TRACING=1: with OpenTelemetry
+install: $(VENV)/installed $(if $(TRACING),$(VENV)/installed-tracing) $(if $(RAY),$(VENV)/installed-ray)  ## Install the system into .venv; TRACING=1: with OpenTelemetry, RAY=1: with Ray
 	@$(BIN)/attendance models fetch || true
 install-dev: $(VENV)/installed-dev  ## Install the system and what tests and checks need into .venv
 
@@ -34,6 +34,10 @@ $(VENV)/installed: locks/build.txt locks/runtime.txt pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed locks/dev.txt
 	@echo "Installing what tests and checks need into $(VENV)"
 	@$(PINNED) --no-build-isolation -r locks/dev.txt
+	@touch $@
+
+$(VENV)/installed-ray: $(VENV)/installed locks/ray.txt
+	@$(PINNED) -r locks/ray.txt
 	@touch $@
 
 $(VENV)/installed-tracing: $(VENV)/installed locks/tracing.txt

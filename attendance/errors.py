@@ -8,6 +8,7 @@ and is not drawn::
 
     AttendanceError  the root
       SettingsError  a setting is unknown or has a wrong value; ends a command with status 2
+      ClockError  a time without an offset is no moment
       FamilyError  families of models do not go together, or one has no distances
       TableError  a table (CSV) as a whole cannot be read
       LineError  one line of a table cannot be used
@@ -92,6 +93,19 @@ and is not drawn::
       NoThresholdError  a threshold can neither be measured nor is there a default
       SettingsFileError  thresholds cannot be written into the settings file
       SetError  a folder of photos cannot be evaluated so
+      RunnerError  there is no runner, or none of its machines can be used
+      TaskLostError  the process or machine that did a piece of work is gone
+        NotBegunError  the machine that was given it was gone by then
+        KeptLostError  what a piece of work kept is gone with its machine
+      WorkFailedError  a piece of work failed in a way that nobody thought of
+      ListError  there is no recording to take, or it cannot be told whose it is
+      PatternError  a pattern of names, or a name, cannot be read
+      FileChangedError  a recording was changed while it was read
+      IndexDiffersError  a machine searches another index than the run
+      OutOfOrderError  a stretch came to a follower that is not the next
+      LostTooOftenError  a part of a recording was lost with its process again and again
+      JournalError  the journal of runs cannot be used, or another run uses it
+      RecorderError  nobody answers for recordings
       CertificateError  certificates cannot be made or used
       DemoError  the demo cannot run
       PicturesError  the demo's pictures cannot be had

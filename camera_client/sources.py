@@ -114,7 +114,7 @@ def open_source(
     Raises:
         SourceError: no such file, or an address of an unknown kind.
     """
-    _silence_libraries()
+    silence_libraries()
     kind = kind_of(text)
     if kind.live:
         return LiveCamera(
@@ -131,7 +131,7 @@ def open_source(
     return recorded(Path(text), encoder=encoder, rate=options.rate, playback=playback, loop=options.loop)
 
 
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
     """OpenCV and FFmpeg write to standard error what our own events say better, at times with the camera's address."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read by OpenCV at its first capture
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attendance.face_engine.interface import FaceEngine, ImageError
+from attendance.face_engine.interface import FaceEngine
 from attendance.gallery.gallery import Gallery
 from attendance.gallery.provenance import Provenance
 from attendance.gallery.store import Store, StoreError, read_store, update_store
 from attendance.settings.families import Family, FamilyNumbers, family_of
 from index_builder.photos.comparing import BatchOthers, GalleryOthers
-from index_builder.photos.judging import FORGIVABLE, Known, compare, judge_and_encode, look_at
-from index_builder.photos.sources import Photos, hashes_of, read_photo
+from index_builder.photos.judging import FORGIVABLE, Known, compare, judge_and_encode
+from index_builder.photos.looks import Looks, OwnLooks
+from index_builder.photos.sources import Photos, hashes_of
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 __all__ = ["FORGIVABLE", "Enroller", "EnrolmentResult", "check_model", "judge_and_encode", "origin_of"]
@@ -98,6 +99,8 @@ class Enroller:
     """Called after each photo."""
     save_every_s: float = _SAVE_EVERY_S
     """Seconds of work that a crash may cost."""
+    looks: Looks | None = None
+    """Who looks at the photos; None: this engine, here."""
     result: EnrolmentResult = field(init=False)
     """What became of the photos so far."""
     _batch: BatchOthers = field(init=False)
@@ -106,12 +109,14 @@ class Enroller:
     _enrolled: Mapping[str, frozenset[str]] = field(init=False, default_factory=dict)
     _counts: Mapping[str, int] = field(init=False, default_factory=dict)
     _unsaved: set[str] = field(init=False, default_factory=set)
+    _looks: Looks = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare; nothing is read yet."""
         self.result = EnrolmentResult(misplaced=self.photos.misplaced)
         self._batch = BatchOthers(self.engine.info.encoding_size)
         self._known = Known(self.numbers, [self._batch], self._owners)
+        self._looks = self.looks or OwnLooks(self.engine, self.max_pixels, self.numbers, self.accept)
 
     def run(self, *, resume: bool = False) -> EnrolmentResult:
         """Judge, encode and save all photos; a bad one never stops the others, and Ctrl-C keeps what is done.
@@ -125,6 +130,12 @@ class Enroller:
         """
         self._read_store()
         refused = self.allow(list(self.photos.by_student))
+        self._looks.ahead(
+            (self.photos.shown(path), path)
+            for student, paths in self.photos.by_student.items()
+            if student not in refused
+            for path in paths
+        )
         last_saved = time.monotonic()
         try:
             for student, paths in self.photos.by_student.items():
@@ -201,13 +212,9 @@ class Enroller:
 
     def _look_at(self, path: Path) -> PhotoVerdict:
         name = self.photos.shown(path)
-        try:
-            data = read_photo(path)
-        except ImageError as error:
-            return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error))
-        verdict = look_at(self.engine, name, data, max_pixels=self.max_pixels, numbers=self.numbers, accept=self.accept)
+        verdict = self._looks.look_at(name, path)
         before = self.photos.origins.get(path)
-        if before is not None and before.photo_sha256 != verdict.sha256:
+        if before is not None and verdict.sha256 is not None and before.photo_sha256 != verdict.sha256:
             return PhotoVerdict(name, PhotoOutcome.MISPLACED, "the file holds something else than when it was enrolled")
         return verdict
 

@@ -18,6 +18,7 @@ from attendance.gallery.publishing import BuiltIndex, build_index
 from attendance.gallery.store import Store, StoreError, read_store
 from attendance.settings.families import Family, FamilyNumbers, family_of, traits_of
 from index_builder.enrolment import FORGIVABLE, Enroller, check_model
+from index_builder.photos.looks import Looks
 from index_builder.photos.sources import Photos
 from index_builder.photos.verdicts import PhotoVerdict
 
@@ -38,6 +39,8 @@ class ConversionTools:
     """Of the largest image that the engine takes."""
     without_consent: Callable[[Collection[str]], Collection[str]]
     """Those of the students who have not consented, or not any more; their photos are left alone."""
+    looks: Looks | None = None
+    """Who looks at the photos; None: the engine, here."""
 
     @property
     def family(self) -> Family:
@@ -164,6 +167,7 @@ def _encode(gallery: ConversionTools, store: Store, target: Path, telling: Telli
         accept=FORGIVABLE,
         tell=telling.verdict,
         advance=telling.photo_done,
+        looks=gallery.looks,
     )
     conversion.interrupted = enroller.run().interrupted
     _count(conversion, consenting, target, enroller.result.verdicts)

@@ -35,6 +35,7 @@ from attendance.settings.installation import (
 from attendance.settings.mail import MailSecurity, MailSettings
 from attendance.settings.matching import DistanceSettings, MatchingRules, MatchingSettings
 from attendance.settings.oidc import ClientAuth, OidcSettings, StudentField
+from attendance.settings.recordings import RecordingsSettings
 from attendance.settings.replica import ReplicaSettings
 from attendance.settings.section import Section
 from attendance.settings.service import ServiceSettings, TimeoutAction
@@ -69,6 +70,7 @@ __all__ = [
     "ModelsName",
     "OidcSettings",
     "Precision",
+    "RecordingsSettings",
     "ReplicaSettings",
     "RetentionSettings",
     "SearchName",
@@ -93,6 +95,7 @@ class Settings(Section):
     attendance: AttendanceSettings = AttendanceSettings()
     service: ServiceSettings = ServiceSettings()
     replica: ReplicaSettings = ReplicaSettings()
+    recordings: RecordingsSettings = RecordingsSettings()
     camera: CameraSettings = CameraSettings()
     web: WebSettings = WebSettings()
     oidc: OidcSettings = OidcSettings()
@@ -148,6 +151,16 @@ class Settings(Section):
     def outbox_path(self) -> Path:
         """The outbox's SQLite file."""
         return self.service.outbox or self.data.directory / "outbox.db"
+
+    @property
+    def recordings_path(self) -> Path:
+        """The folder of what runs over recordings note."""
+        return self.data.directory / "recordings"
+
+    @property
+    def recordings_outbox_path(self) -> Path:
+        """The outbox of runs over recordings, beside those of the services."""
+        return self.outbox_path.with_stem(f"{self.outbox_path.stem}-recordings")
 
     @property
     def outbox_paths(self) -> list[Path]:

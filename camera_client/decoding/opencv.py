@@ -90,6 +90,11 @@ class OpenCvReader:
         """See `VideoReader.stands_alone`."""
         return int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) == _INTRA
 
+    def seek(self, stamp_s: float) -> None:
+        """See `VideoFileReader.seek`."""
+        self._capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * stamp_s)
+        self._last = None
+
     def release(self) -> None:
         """See `VideoReader.release`."""
         self._capture.release()

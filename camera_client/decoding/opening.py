@@ -6,7 +6,7 @@ import cv2
 
 from camera_client.decoding import pyav
 from camera_client.decoding.opencv import OpenCvReader
-from camera_client.decoding.reader import VideoReader
+from camera_client.decoding.reader import VideoFileReader, VideoReader
 from camera_client.frames import SourceError
 
 # OpenCV's own bounds are 30 s; a camera that is silent for this long is gone, and opening it again may help.
@@ -15,7 +15,7 @@ _TIMEOUT_MS = 10_000
 _TEXT_CODEC = int.from_bytes(b"ansi", "little")
 
 
-def open_video(path: Path) -> VideoReader:
+def open_video(path: Path) -> VideoFileReader:
     """A video file, open.
 
     Raises:
@@ -61,7 +61,7 @@ def open_address(address: str, name: str) -> VideoReader | None:
         return None
 
 
-def _reader(opened: OpenCvReader, address: str, name: str, *, file: bool) -> VideoReader:
+def _reader(opened: OpenCvReader, address: str, name: str, *, file: bool) -> VideoFileReader:
     if not opened.interlaced or not pyav.is_installed():
         return opened
     opened.release()

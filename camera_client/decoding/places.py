@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 from camera_client.decoding.reader import VideoReader
 
@@ -12,6 +13,7 @@ _LENGTH_TOLERANCE_S = 1.0
 _LEAST_GAP_S = 0.25
 _LEAST_GAP_FRAMES = 3
 _STEPS = 10
+"""Pictures whose steps say what is usual."""
 LONGEST_SPOILED_S = 10.0
 """Cameras that refresh pictures bit by bit never send one that stands alone: after so long, any is taken."""
 # A time stamp further beyond the header's end is a damaged one.
@@ -25,15 +27,20 @@ class VideoPlaces:
     be damaged itself, and others may still refer to what was lost. After a gap without a known reason, one is enough.
     """
 
-    def __init__(self, reader: VideoReader) -> None:
-        """Follow a reader."""
+    def __init__(self, reader: VideoReader, steps: Iterable[float] = ()) -> None:
+        """Follow a reader.
+
+        Args:
+            reader: just opened, or at the beginning of a part of a video.
+            steps: of that part, from one picture to the next before it, seconds.
+        """
         self._reader = reader
         fps = reader.fps
         self._interval = 1 / (fps if 0 < fps <= _HIGHEST_FPS else _USUAL_FPS)
         self._first = 0.0
         self._last = -self._interval
         self._good_until = 0.0
-        self._steps: deque[float] = deque(maxlen=_STEPS)
+        self._steps: deque[float] = deque(steps, maxlen=_STEPS)
         self._least_gap_s = math.inf
         self._spoiled_at = 0.0
         self._alone_needed = 0

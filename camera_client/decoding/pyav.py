@@ -156,6 +156,12 @@ class PyAvReader:
         """See `VideoReader.stands_alone`."""
         return self._current is not None and bool(self._current.key_frame)
 
+    def seek(self, stamp_s: float) -> None:
+        """See `VideoFileReader.seek`."""
+        self._container.seek(int(stamp_s / float(self._stream.time_base or 1)), stream=self._stream)
+        self._current = self._filter = None
+        self._pictures = self._decoded()
+
     def release(self) -> None:
         """See `VideoReader.release`."""
         self._pictures = iter(())

@@ -53,3 +53,15 @@ class VideoReader(Protocol):
     def release(self) -> None:
         """Close it."""
         ...
+
+
+class VideoFileReader(VideoReader, Protocol):
+    """An open video file, in which one can go elsewhere."""
+
+    def seek(self, stamp_s: float) -> None:
+        """Go to the picture that stands alone at or before a time stamp, or near it: look where one is.
+
+        Args:
+            stamp_s: as `stamp_s` gives it.
+        """
+        ...

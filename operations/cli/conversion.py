@@ -1,8 +1,10 @@
 """`attendance gallery convert`: a gallery of one family of models becomes one of another."""
 
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from platform import python_version
 
 import click
 from rich.console import Console
@@ -10,15 +12,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.face_engine.interface import FaceEngine
-from attendance.models_in_use import models_of
+from attendance.models_in_use import ModelsInUse, models_of
 from attendance.settings import load_settings
 from attendance.settings.families import Family
 from attendance.settings.model import ModelsName, Settings
 from index_builder.consent import note_gallery, open_register, without_consent
+from index_builder.photos.judging import FORGIVABLE
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from operations.conversion import Conversion, ConversionTools, Telling
 from operations.conversion import convert as run_conversion
 from operations.erasure import record_index
+from operations.photo_looks import LookSettings, RunnerLooks
+from operations.recordings.assembling import maker_of
+from operations.recordings.versions import Facts, FactsJob, facts, name_of_code, name_of_models
+from operations.runners.choosing import runner_of
+from operations.runners.ray_cluster import Admission
 
 _INTERRUPTED = 130
 
@@ -32,8 +40,14 @@ _INTERRUPTED = 130
     show_default=True,
     help="The family of models wanted.",
 )
+@click.option(
+    "--on",
+    metavar="WHERE",
+    help="Where photos are looked at: local, or local:4 for four processes; ray://HOST:10001 or ray:HOST:6379, a Ray "
+    "cluster. Default: in this process.",
+)
 @click.option("--partial", is_flag=True, help="Publish although new photos are needed of some students.")
-def convert(to: str, *, partial: bool) -> None:
+def convert(to: str, on: str | None, *, partial: bool) -> None:
     """Encode the kept photos anew with another family of models.
 
     The gallery in use stays in use until everybody is converted; the command says of whom new photos are needed.
@@ -43,8 +57,8 @@ def convert(to: str, *, partial: bool) -> None:
     settings = load_settings()
     models = models_of(settings, Family(to), "it was asked for")
     with open_register(settings.database_url) as sessions:
-        with closing(models.create_engine(settings.engine)) as engine:
-            conversion = _convert(engine, settings, sessions, partial=partial)
+        with closing(models.create_engine(settings.engine)) as engine, _looks(on, models, engine, settings) as looks:
+            conversion = _convert(engine, settings, sessions, looks, partial=partial)
         if conversion.built is not None:
             note_gallery(sessions, conversion.encodings, now=datetime.now(UTC))
             record_index(settings, conversion.built, _tell_unrecorded)
@@ -54,7 +68,36 @@ def convert(to: str, *, partial: bool) -> None:
     sys.exit(0 if conversion.built is not None else 1)
 
 
-def _convert(engine: FaceEngine, settings: Settings, sessions: sessionmaker[Session], *, partial: bool) -> Conversion:
+@contextmanager
+def _looks(on: str | None, models: ModelsInUse, engine: FaceEngine, settings: Settings) -> Iterator[RunnerLooks | None]:
+    """Who looks at the photos; None: the engine, here."""
+    if on is None:
+        yield None
+        return
+    build = maker_of(models, settings)
+    wanted = Facts("", name_of_code(), name_of_models(engine.info), None, python_version())
+    admission = Admission(
+        facts,
+        FactsJob(build, None),
+        lambda told: told.differs(wanted),
+        lambda machine, why: click.echo(f"machine not used: {machine}: {why}", err=True),
+    )
+    with closing(
+        runner_of(on, lambda: admission, processes=settings.recordings.processes, preload=["operations.photo_looks"])
+    ) as runner:
+        click.echo(f"On {runner.where}.")
+        numbers = settings.matching.numbers_of(engine.info.model)
+        yield RunnerLooks(runner, LookSettings(build, settings.engine.max_pixels, numbers, frozenset(FORGIVABLE)))
+
+
+def _convert(
+    engine: FaceEngine,
+    settings: Settings,
+    sessions: sessionmaker[Session],
+    looks: RunnerLooks | None,
+    *,
+    partial: bool,
+) -> Conversion:
     gallery = ConversionTools(
         settings.store_path,
         settings.index_path,
@@ -62,6 +105,7 @@ def _convert(engine: FaceEngine, settings: Settings, sessions: sessionmaker[Sess
         settings.matching.numbers_of(engine.info.model),
         settings.engine.max_pixels,
         lambda students: without_consent(sessions, students),
+        looks,
     )
     console = Console(soft_wrap=True, highlight=False, markup=False)
     columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -24,6 +24,7 @@ def token() -> None:
     required=True,
     type=click.Choice([role.value for role in TokenRole]),
     help="enrolment: Recognize, EncodeFaces, GetStatus; monitoring: GetStatus; "
+    "recorder: `attendance recordings run`; "
     "recording: playing recordings, beside the token of the camera that took them; "
     "replica: GetIndex, for a recognition service on another machine.",
 )

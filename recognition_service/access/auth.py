@@ -41,6 +41,7 @@ class Caller(StrEnum):
     ENROLMENT = "an operator with the enrolment role"
     MONITORING = "an operator with the monitoring role"
     RECORDING = "an operator with the recording role"
+    RECORDER = "an operator with the recorder role"
     REPLICA = "an operator with the replica role"
 
 
@@ -98,6 +99,7 @@ class OperatorIdentity:
 _CALLERS = {
     TokenRole.ENROLMENT: Caller.ENROLMENT,
     TokenRole.MONITORING: Caller.MONITORING,
+    TokenRole.RECORDER: Caller.RECORDER,
     TokenRole.RECORDING: Caller.RECORDING,
     TokenRole.REPLICA: Caller.REPLICA,
 }

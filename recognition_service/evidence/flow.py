@@ -23,7 +23,7 @@ from recognition_service.engine.layouts import Layout
 from recognition_service.engine.looks import Look
 from recognition_service.evidence.clearness import ClearFrom, View
 from recognition_service.evidence.following import Choice, Conditions, Following
-from recognition_service.evidence.frame_plan import FramePlan, frame_plan
+from recognition_service.evidence.frame_plan import FramePlan, Plans, frame_plan
 from recognition_service.evidence.kept_sessions import KeptSessions
 from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
 from recognition_service.evidence.observing import Observer, Sight
@@ -38,9 +38,9 @@ from recognition_service.evidence.seen import (
     width_of,
 )
 from recognition_service.evidence.settled import SettledFaces
-from recognition_service.evidence.timetable import Timetable
 from recognition_service.evidence.tracking import TrackedFace, Tracker
-from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.outbox.sink import Sink
+from recognition_service.outbox.store import OutboxError
 from recognition_service.presentation.check import FaceVerdict, State
 from recognition_service.presentation.judging import PresentationJudge
 from recognition_service.presentation.views import FaceView
@@ -62,9 +62,9 @@ class CameraFlow:
         self,
         camera_id: int,
         room_id: int,
-        timetable: Timetable,
+        timetable: Plans,
         matcher_of: Callable[[], Matcher],
-        outbox: Outbox,
+        outbox: Sink,
         rules: MatchingRules,
         *,
         observer: Observer | None = None,

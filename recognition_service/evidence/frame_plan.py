@@ -3,8 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from attendance.database.timetable import SessionPlan
+
+
+class Plans(Protocol):
+    """Knows what is taught in rooms."""
+
+    def plans(self, room_id: int, capture_time: datetime) -> Sequence[SessionPlan]:
+        """The sessions of a room that may count at a time, by start; some may turn out not to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from attendance.database.timetable import SessionPlan
 from attendance.settings.matching import MatchingRules
 from recognition_service.evidence.confirmation import Confirmation, Confirmer, Proof
 from recognition_service.evidence.records import KeptSession, SeenStudent, SessionKey
-from recognition_service.outbox.store import Outbox
+from recognition_service.outbox.sink import Sink
 from recognition_service.presentation.check import FaceVerdict, State
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ class KeptSessions(OrderedDict[SessionKey, KeptSession]):
     def __init__(
         self,
         camera_id: int,
-        outbox: Outbox,
+        outbox: Sink,
         rules: MatchingRules,
         *,
         erased: Callable[[Collection[str]], None],

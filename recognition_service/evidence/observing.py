@@ -24,7 +24,7 @@ from enum import StrEnum
 from attendance.database.models import Origin
 from attendance.database.watching.observation import NOBODY, MinuteCounts, MinuteOfCamera, minute_of, observed_hours
 from recognition_service.engine.looks import Look
-from recognition_service.outbox.store import Outbox
+from recognition_service.outbox.sink import Sink
 
 _FROZEN = timedelta(seconds=60)
 """A picture that has not changed in a single bit for longer than this comes from no lens: sensors have noise."""
@@ -124,7 +124,7 @@ class Observer:
         self,
         camera_id: int,
         room_id: int,
-        outbox: Outbox,
+        outbox: Sink,
         frames_needed: int,
         *,
         tell: Callable[[MinuteKind], None] = lambda _: None,
@@ -237,7 +237,7 @@ class Observer:
 class Observers:
     """The observers of a service, one a camera and room; a camera that connects again goes on with its own."""
 
-    def __init__(self, outbox: Outbox, frames_needed: int, tell: Callable[[MinuteKind], None] = lambda _: None) -> None:
+    def __init__(self, outbox: Sink, frames_needed: int, tell: Callable[[MinuteKind], None] = lambda _: None) -> None:
         """Begin without any; the arguments are those of each `Observer`."""
         self._outbox = outbox
         self._needed = frames_needed

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +27,13 @@ from attendance.gallery.publishing import build_index
 from attendance.gallery.removal import erase_from_gallery, is_in_gallery
 from attendance.gallery.store import Store, read_store
 from attendance.settings.families import DLIB_MODEL, OPENCV, SFACE_MODEL, Family, traits_of
+from index_builder.photos.judging import FORGIVABLE
 from index_builder.photos.verdicts import PhotoVerdict
 from operations.cli.main import attendance
 from operations.conversion import Conversion, ConversionTools, Telling, convert
+from operations.photo_looks import LookSettings, RunnerLooks
+from operations.runners.interface import Runner
+from operations.runners.local import LocalRunner
 from tests.databases import make_tables
 from tests.recognition_service.engines import ColourEngine, encoded, picture
 from tests.stores import write_store
@@ -401,3 +407,49 @@ def test_there_and_back_again(installation: Folder) -> None:
     assert run("--to", Family.DLIB.value).exit_code == 0
     installation.is_of_dlib()
     assert stores_beside(installation.store) == []
+
+
+def runner_looks(runner: Runner) -> RunnerLooks:
+    return RunnerLooks(runner, LookSettings(OpenCvColours, 16_000_000, OPENCV, frozenset(FORGIVABLE)))
+
+
+@pytest.mark.exhaustive
+def test_photos_are_looked_at_by_processes_in_order(folder: Folder) -> None:
+    folder.photo("1002", 0).write_bytes(b"no picture")
+    alone = folder.convert(partial=True)
+    shutil.rmtree(folder.path)
+    again = Folder(folder.path)
+    again.photo("1002", 0).write_bytes(b"no picture")
+    with closing(LocalRunner(2)) as runner:
+        by_processes = convert(replace(again.gallery, looks=runner_looks(runner)), partial=True)
+    assert by_processes.encodings == alone.encodings == {"1001": 2, "1002": 1, "1003": 2}
+    again.is_of_opencv(*COLOURS)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(1800)
+def test_ten_thousand_photos_are_converted_by_processes_as_by_one(folder: Folder, tmp_path: Path) -> None:
+    """Ten thousand photos of a thousand students, who differ."""
+    write_store(folder.store, many := Store({}))
+    colours = [(60 + 20 * (n % 10), 60 + 20 * (n // 10 % 10), 60 + 20 * (n // 100)) for n in range(1000)]
+    for number, colour in enumerate(colours):
+        data = encoded(picture(colour, size=(160, 160)))
+        origins = []
+        for photo in range(10):
+            path = tmp_path / "many" / str(number) / f"{photo}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data + bytes([photo]))  # ten files of one picture: what is looked at is what counts
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            origins.append(Provenance("folder:x", digest, ENROLLED_AT, DLIB_MODEL, 0.9, str(path)))
+        rows = np.random.default_rng(number).normal(0, 0.1, (10, 128))
+        many = many.with_students({f"5{number:05d}": rows}, {f"5{number:05d}": origins})
+    write_store(folder.store, many)
+    folder.publish()
+    photos: list[int] = []
+    with closing(LocalRunner(2)) as runner:
+        done = convert(
+            replace(folder.gallery, looks=runner_looks(runner)), partial=True, telling=Telling(begins=photos.append)
+        )
+    assert photos == [10_000]
+    assert len(done.encodings) == 1000
+    assert done.built is not None

@@ -29,6 +29,7 @@ class TokenRole(StrEnum):
 
     ENROLMENT = "enrolment"
     MONITORING = "monitoring"
+    RECORDER = "recorder"  # of whoever puts recorded lectures into registers in bulk
     RECORDING = "recording"  # beside a camera's token: what it sends as a recording, an operator plays
     REPLICA = "replica"  # of a recognition service on another machine, which is given the index
 

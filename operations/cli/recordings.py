@@ -1,0 +1,224 @@
+"""`attendance recordings`: recorded lectures in bulk, on this machine or on a Ray cluster."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+import sqlalchemy as sa
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from sqlalchemy.orm import Session
+
+from attendance.database.engine import require_current_schema, session_factory
+from attendance.database.opening import open_engine
+from attendance.settings import Settings, load_settings
+from attendance.settings.logs import configure_logging
+from camera_client.frames import SourceError
+from operations.cli.noting import note_run
+from operations.recordings.assembling import Asked, Bulk, engine_of_settings
+from operations.recordings.journal import alone
+from operations.recordings.names import NamePattern
+from operations.recordings.running import Run, RunReport
+from operations.recordings.sitting_work import name_of
+from operations.recordings.sittings import sittings_of
+from operations.recordings.stretches import header_length
+from operations.recordings.videos import Choices, LeftOut, Video, find_videos
+
+_INTERRUPTED = 130
+_TELL_S = 30.0
+"""How often a run without a terminal says how far it is."""
+
+
+@click.group()
+def recordings() -> None:
+    """Put recorded lectures into registers, in bulk."""
+
+
+@recordings.command()
+@click.argument("place", metavar="FOLDER|LIST", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--on",
+    default="local",
+    show_default=True,
+    metavar="WHERE",
+    help="local, or local:4 for four processes; ray://HOST:10001 (a Ray client server); ray:HOST:6379 (the head of the "
+    "cluster of which this machine is one).",
+)
+@click.option(
+    "--name",
+    "pattern",
+    metavar="PATTERN",
+    help="What files' names say, e.g. {room}_%Y-%m-%d_%H-%M.mp4: {room}, {camera}, * for anything, and strftime's "
+    "%Y %y %m %d %H %M %S %z. With a / it is held against the path within the folder.",
+)
+@click.option("--room", help="The room of recordings of which neither the list nor the name says it.")
+@click.option("--camera", help="The same of the camera; needed where a room has several.")
+@click.option(
+    "--container-dates",
+    is_flag=True,
+    help="Where nothing else says when a recording began, believe the date in its container (MP4, MOV, Matroska, "
+    "WebM), which is UTC by their standards.",
+)
+@click.option("--rate", type=click.FloatRange(0, 30, min_open=True), help="Frames looked at for each second.")
+@click.option("--again", is_flag=True, help="Look at what was done before, too: with a new index, say.")
+@click.option("--dry-run", is_flag=True, help="Say which class sessions would be touched, and change nothing.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="File that holds the token of an operator with the recorder role alone.",
+)
+def run(  # noqa: PLR0917 - click's parameters
+    place: Path,
+    on: str,
+    pattern: str | None,
+    room: str | None,
+    camera: str | None,
+    container_dates: bool,
+    rate: float | None,
+    again: bool,
+    dry_run: bool,
+    token_file: Path | None,
+) -> None:
+    """Look at the videos of a folder, or of a list, and enter in registers whom they show.
+
+    A list is a CSV table with the columns file, room, camera and start. Killed or stopped, the same command goes on;
+    what is done is not done again. The exit status is 1 if anything was left out.
+    """
+    settings = _with(load_settings(), token_file)
+    configure_logging(settings.log)
+    choices = Choices(NamePattern(pattern) if pattern else None, room, camera, container_dates)
+    asked = Asked(on, rate or settings.recordings.rate, again)
+    with _sigterm_as_interrupt(), open_engine(settings.database_url, pool_size=settings.database.pool_size) as database:
+        require_current_schema(database)
+        with session_factory(database, settings.attendance)() as db:
+            videos, left = find_videos(db, place, choices, settings.institution)
+            if dry_run:
+                for video in videos:
+                    _tell_sessions(db, video, left, ZoneInfo(settings.institution.timezone))
+                _tell_left(left)
+                sys.exit(1 if left else 0)
+        with alone(settings.recordings_path, place):
+            sys.exit(_run(settings, database, asked, videos, left))
+
+
+def _with(settings: Settings, token_file: Path | None) -> Settings:
+    if token_file is None:
+        return settings
+    given = settings.recordings.model_copy(update={"token": None, "token_file": token_file})
+    return settings.model_copy(update={"recordings": given})
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Have SIGTERM end a run as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(settings: Settings, database: sa.Engine, asked: Asked, videos: Sequence[Video], left: list[LeftOut]) -> int:
+    bulk = Bulk(settings, database, asked, engine_of_settings(settings))
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for source in dict.fromkeys(video.start_from for video in videos):
+        count = sum(video.start_from is source for video in videos)
+        console.print(f"{count} of {len(videos)} recordings: {source} says when they began.")
+    stopped = False
+    with bulk.prepared(videos, left, console.print) as (work, where):
+        console.print(f"On {where}; {bulk.answers} answers for it.")
+        with _showing(console, work) as tell:
+            try:
+                work.go(tell)
+            except KeyboardInterrupt:
+                stopped = True
+    report = work.report
+    note_run(database, {"answers": bulk.answers, "recordings": report.videos, "left_out": len(report.left)})
+    undelivered = bulk.undelivered()
+    _tell(report, undelivered, stopped=stopped)
+    if stopped:
+        return _INTERRUPTED
+    return 1 if report.left or undelivered else 0
+
+
+@contextmanager
+def _showing(console: Console, work: Run) -> Iterator[Callable[[RunReport], None]]:
+    """Shows how far the run is, how fast it is, and when it may end."""
+    began = time.monotonic()
+    told_at = began
+    columns = (TextColumn("Recordings"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[pace]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=1.0, pace="")
+
+        def tell(report: RunReport) -> None:
+            nonlocal told_at
+            pace = _pace(report, work.done, time.monotonic() - began)
+            progress.update(task, completed=work.done, pace=pace)
+            if not console.is_terminal and time.monotonic() - told_at >= _TELL_S:
+                told_at = time.monotonic()
+                console.print(f"{work.done:.0%} done; {pace}")
+
+        yield tell
+
+
+def _pace(report: RunReport, done: float, passed_s: float) -> str:
+    rate = f"{report.seconds / max(passed_s, 1e-3):.1f} hours of video an hour"
+    if done <= 0.001:
+        return rate
+    return f"{rate}, about {timedelta(seconds=round(passed_s * (1 - done) / done))} left"
+
+
+def _tell_sessions(db: Session, video: Video, left: list[LeftOut], zone: ZoneInfo) -> None:
+    """Say which sessions a recording would touch, by the length that its header says."""
+    try:
+        length = header_length(video.path)
+    except SourceError as error:
+        left.append(LeftOut(name_of(video.path), str(error)))
+        return
+    begins = video.starts_at.astimezone(zone)
+    click.echo(
+        f"{name_of(video.path)}: {video.camera.room}, camera {video.camera.name}, from {begins:%Y-%m-%d %H:%M:%S %Z} "
+        f"(by {video.start_from}), {timedelta(seconds=round(length))}"
+    )
+    sittings = sittings_of(db, video, "", length)
+    if not sittings:
+        left.append(LeftOut(name_of(video.path), f"no class session counts in {video.camera.room} while it runs"))
+    for sitting in sittings:
+        for plan in sitting.plans:
+            starts, ends = plan.starts_at.astimezone(zone), plan.ends_at.astimezone(zone)
+            click.echo(
+                f"    session {plan.session_id}, {starts:%Y-%m-%d %H:%M} to {ends:%H:%M}, {len(plan.roster)} students"
+            )
+
+
+def _tell_left(left: Sequence[LeftOut]) -> None:
+    for one in left:
+        click.echo(f"left out  {name_of(Path(one.path))}: {one.why}")
+
+
+def _tell(report: RunReport, undelivered: int, *, stopped: bool) -> None:
+    _tell_left(report.left)
+    click.echo(
+        f"{report.videos} recordings looked at, {report.known} done before; {report.pictures:,} pictures of "
+        f"{timedelta(seconds=round(report.seconds))} in {report.sittings} sittings, {report.students} sightings."
+    )
+    if report.processor_s:
+        click.echo(f"{report.seconds / report.processor_s:.2f} hours of video an hour and core.")
+    if report.repeated:
+        click.echo(f"{report.repeated} stretches of recordings that a stopped run had open were looked at again.")
+    if undelivered:
+        click.echo(
+            f"{undelivered} sightings and hours wait for the database; the same command delivers them.", err=True
+        )
+    if stopped:
+        click.echo("Stopped. What is done is kept; give the same command to go on.", err=True)

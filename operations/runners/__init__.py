@@ -1,0 +1,1 @@
+"""Where much work runs: in processes of this machine, or on the machines of a Ray cluster."""

@@ -1,0 +1,36 @@
+"""Which runner an operator asks for: `local`, `local:4`, `ray://HOST:PORT`, `ray:HOST:PORT`."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from operations.runners.interface import Runner, RunnerError
+from operations.runners.local import LocalRunner
+from operations.runners.ray_cluster import Admission, RayRunner
+
+_LOCAL = re.compile(r"local(?::(?P<processes>[1-9]\d{0,3}))?")
+_RAY = re.compile(r"(?P<client>ray://)[^/\s]+:\d{1,5}|ray:(?P<head>[^/\s]+:\d{1,5})")
+
+
+def runner_of(
+    text: str, admission: Callable[[], Admission], *, processes: int = 0, preload: Sequence[str] = ()
+) -> Runner:
+    """The runner that a text names.
+
+    Args:
+        text: `local`, with the number of processes where it is not the setting's; `ray://HOST:PORT`, the address of a
+            Ray client server, whatever machine this is; `ray:HOST:PORT`, the head's address, on a machine of the
+            cluster.
+        admission: of a cluster's machines.
+        processes: of this machine; 0: one a core.
+        preload: modules that they need, imported once.
+
+    Raises:
+        RunnerError: it names none, or the cluster cannot be used.
+    """
+    local = _LOCAL.fullmatch(text)
+    if local is not None:
+        return LocalRunner(int(local["processes"] or processes), preload=preload)
+    ray = _RAY.fullmatch(text)
+    if ray is None:
+        raise RunnerError(f"{text!r} is no place to run: local, local:4, ray://HOST:10001 or ray:HOST:6379")
+    return RayRunner(text if ray["client"] else ray["head"], admission())
