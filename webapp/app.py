@@ -139,6 +139,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.students.own_page:
         init_own_page(app)
         app.register_blueprint(own_page_blueprint)
+    _add_administration(app)
+    app.config["INSTITUTION_NAME"] = settings.institution.name
+    if settings.api.on:
+        app.register_blueprint(tokens.blueprint)
+        init_interface(app, csrf)
+    return app
+
+
+def _add_administration(app: Flask) -> None:
+    """The pages of administrators, and what stands beside them."""
     app.register_blueprint(admin_blueprint, url_prefix="/admin")
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
@@ -147,11 +157,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(feed_pages.blueprint)
     app.register_blueprint(webhooks.blueprint, url_prefix="/admin/webhooks")
     app.register_blueprint(audit.blueprint)
-    app.config["INSTITUTION_NAME"] = settings.institution.name
-    if settings.api.on:
-        app.register_blueprint(tokens.blueprint)
-        init_interface(app, csrf)
-    return app
 
 
 def _language_of_person() -> str | None:
