@@ -81,6 +81,8 @@ and is not drawn::
       MailServerError  the mail server takes nothing now
       MailPutOffError  the mail server did not take a mail for now
       MailRefusedError  the mail server will never take a mail
+      OutsideError  a request to an address outside brings no reply that can be used
+        OutsideAddressError  an address that may not be called
       ScheduleError  a time cannot be in the timetable
       ProfilePictureError  a lecturer's picture cannot be used
       PhotoError  an uploaded photo cannot be enrolled

@@ -1,6 +1,7 @@
 """Settings of the dashboard."""
 
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -60,6 +61,29 @@ class WebSettings(Section):
     reset_hours: int = Field(
         2, ge=1, le=72, description="Hours for which a link can be used that is mailed to who forgot the password."
     )
+
+    private_addresses: str = Field(
+        "",
+        max_length=1000,
+        description="Networks of your own that addresses typed by people may lead to, separated by commas, e.g. "
+        "10.20.0.0/16: of webhooks' receivers, calendars, OpenID providers and LTI platforms. Plain http is allowed to "
+        "these only. Empty: public addresses only, by https.",
+    )
+
+    @property
+    def private_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of `private_addresses`."""
+        return tuple(ip_network(part) for part in self.private_addresses.replace(",", " ").split())
+
+    @field_validator("private_addresses")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in value.replace(",", " ").split():
+            try:
+                ip_network(part)
+            except ValueError:
+                raise ValueError(f"{part!r} is no network; write it like 10.20.0.0/16 or 10.20.30.40/32") from None
+        return value
 
     @field_validator("secret_key")
     @classmethod
