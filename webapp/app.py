@@ -23,6 +23,9 @@ from webapp.audit import views as audit
 from webapp.audit.exporting import init_exports
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
+from webapp.lti import launching
+from webapp.lti.blueprint import of_administrators as lti_administration
+from webapp.lti.blueprint import of_launches as lti_launches
 from webapp.mail import pages as mail
 from webapp.me import blueprint as own_page_blueprint
 from webapp.me.identity import init_student_identity
@@ -34,6 +37,8 @@ from webapp.register.views import init_register
 from webapp.reports import blueprint as reports_blueprint
 from webapp.reports import student
 from webapp.reports.period import init_period
+from webapp.rosters.blueprint import of_administrators as oneroster
+from webapp.rosters.blueprint import of_courses as moodle
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.compression import init_compression
@@ -90,7 +95,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_requirement(app)
     init_student_identity(app)
     init_exports(app)
-    CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
+    forms = CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)
     app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
@@ -129,6 +134,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
     app.register_blueprint(audit.blueprint)
+    # Learning platforms send browsers here with forms of their own.
+    for view in (launching.login, launching.launch):
+        forms.exempt(view)
+    app.register_blueprint(lti_launches)
+    app.register_blueprint(lti_administration)
+    app.register_blueprint(oneroster)
+    app.register_blueprint(moodle)
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 

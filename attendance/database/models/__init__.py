@@ -14,6 +14,17 @@ from attendance.database.models.gallery import (
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
 from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
+from attendance.database.models.other_systems import (
+    ExternalIdentity,
+    ExternalKind,
+    LtiCourse,
+    LtiDeployment,
+    LtiKey,
+    LtiMatching,
+    LtiNonce,
+    LtiPlatform,
+    LtiRate,
+)
 from attendance.database.models.own_page import (
     ConsentChange,
     ConsentKind,
@@ -101,6 +112,8 @@ __all__ = [
     "ErasureAcknowledgement",
     "ErasureKind",
     "Excuse",
+    "ExternalIdentity",
+    "ExternalKind",
     "FileContent",
     "GalleryJob",
     "GalleryJobKind",
@@ -115,6 +128,13 @@ __all__ = [
     "JobState",
     "LabelColour",
     "LowAttendance",
+    "LtiCourse",
+    "LtiDeployment",
+    "LtiKey",
+    "LtiMatching",
+    "LtiNonce",
+    "LtiPlatform",
+    "LtiRate",
     "MailState",
     "Observation",
     "Origin",

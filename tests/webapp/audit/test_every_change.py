@@ -23,6 +23,8 @@ from attendance.database.models import (
     AuditAction,
     AuditEntry,
     Enrolment,
+    ExternalIdentity,
+    ExternalKind,
     MailState,
     QueuedMail,
     Role,
@@ -36,6 +38,7 @@ from tests.webapp.addresses import addresses, furnish
 from tests.webapp.audit.changes import CHANGES, STUDENTS, UNNOTED, Change
 from tests.webapp.me.students import StudentVisitor, enter
 from tests.webapp.visiting import WITH_MAIL, Site, Visitor, make_settings, plain
+from webapp.lti.keys import make_key
 
 DAY = timedelta(days=1)
 
@@ -274,10 +277,22 @@ def _elsewhere(site: Site, db: Session, values: dict[str, Any], admin: Account) 
     values["sign_in_id"] = db.scalars(sa.select(sa.func.max(SignIn.id))).one()
 
 
+def _connected(_site: Site, db: Session, values: dict[str, Any], admin: Account) -> None:
+    row = ExternalIdentity(system=f"lti:{values['platform_id']}", kind=ExternalKind.ACCOUNT, external_id="u1")
+    row.account_id = admin.id
+    db.add(row)
+
+
+def _key(site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    values["kid"] = make_key(db, str(site.app.secret_key), now=utc_now()).kid
+
+
 _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "a file that was tried": _tried,
     "files that were tried": _tried_together,
+    "connected": _connected,
     "consenting": _consenting,
+    "a key": _key,
     "a second factor of one's own": _own_factor,
     "an account with a second factor": _others_factor,
     "an app to be confirmed": _app,
