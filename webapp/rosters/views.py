@@ -1,7 +1,7 @@
 """The administrator's page of OneRoster: an archive in, which is tried first, and one out."""
 
 import sqlalchemy as sa
-from flask import current_app, flash, redirect, render_template, url_for
+from flask import current_app, flash, redirect, render_template, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext
 from flask_wtf.file import FileField, FileRequired
@@ -81,7 +81,7 @@ def export() -> ResponseReturnValue:
     department = fetch(Department, chosen) if chosen is not None else None
     institution = str(current_app.config["INSTITUTION_NAME"])
     pieces = archive_pieces(sessions_of(current_app), institution, department.id if department else None, today())
-    return zip_response(pieces, "oneroster.zip")
+    return zip_response(stream_with_context(pieces), "oneroster.zip")
 
 
 def _page(form: ArchiveForm) -> str:
