@@ -4,6 +4,7 @@ The column is made once, and found again by its `resourceId` should that be forg
 it, in whole percent rounded down, and only when it is another than was sent last.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from flask import current_app
+from flask import Flask, current_app
 from sqlalchemy.orm import Session
 
 from attendance.database.models import (
@@ -80,27 +81,45 @@ class _Work:
     unknown: int
 
 
-def send_due_rates(now: datetime) -> int:
-    """Send what changed in all linked courses whose turn it is; for `attendance web work`, within the application.
+class RatesWork:
+    """Sending what changed, a course at a time, as a kind of work of `attendance web work`."""
+
+    pause_s = 60.0
+    refusals = 0
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+
+    def step(self, _stopping: threading.Event) -> bool:
+        """Look at the next course whose turn it is; whether there was one."""
+        with self._app.app_context():
+            return send_next_rates(utc_now())
+
+    def rest(self) -> None:
+        """Nothing is held."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def send_next_rates(now: datetime) -> bool:
+    """Send what changed in the next linked course whose turn it is, within the application; False: it is nobody's.
 
     Any number of workers may do so: each course is one worker's for a while. A platform that is down keeps no other.
-
-    Returns:
-        How many courses were looked at.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is away.
     """
-    looked = 0
     with sessions_of(current_app)() as db:
-        while (linked_id := transact(db, lambda db: _claim(db, now))) is not None:
-            looked += 1
-            try:
-                sent = send_rates(db, linked_id)
-                log.info("lti_rates_sent", course=linked_id, sent=sent.sent, unknown=sent.unknown, refused=sent.refused)
-            except (PlatformError, SealError) as error:
-                log.warning("lti_rates_not_sent", course=linked_id, error=str(error))
-    return looked
+        linked_id = transact(db, lambda db: _claim(db, now))
+        if linked_id is None:
+            return False
+        try:
+            sent = send_rates(db, linked_id)
+            log.info("lti_rates_sent", course=linked_id, sent=sent.sent, unknown=sent.unknown, refused=sent.refused)
+        except (PlatformError, SealError) as error:
+            log.warning("lti_rates_not_sent", course=linked_id, error=str(error))
+    return True
 
 
 def send_rates(db: Session, linked_id: int) -> Sent:

@@ -53,11 +53,6 @@ class Archive:
         """What a file is."""
         return self.modes.get(name, Mode.ABSENT)
 
-    @property
-    def is_delta(self) -> bool:
-        """Whether any of it is only what changed."""
-        return Mode.DELTA in self.modes.values()
-
 
 def open_archive(data: bytes) -> Archive:
     """Take an archive apart.

@@ -142,17 +142,22 @@ class _Converter:
             for name in names & going_on.keys():
                 known = found.get(name)
                 alone = len(names) == 1 and not (known and known.group)
-                found[name] = RosterClass(code, "" if alone else self._group(going_on[name], going_on, names))
+                found[name] = RosterClass(code, "" if alone else self._group(going_on[name], code, names, going_on))
         return {name: one for name, one in found.items() if one.course_code}
 
-    def _group(self, row: Row, rows: Mapping[str, Row], beside: Iterable[str]) -> str:
-        """What a class is called as a group of its course; with its identity where another is called the same."""
-        name = fields.GROUP_NAME.clean(row["classCode"] or row["title"])
-        twins = [
-            one
-            for one in beside
-            if one in rows and fields.GROUP_NAME.clean(rows[one]["classCode"] or rows[one]["title"]) == name
-        ]
+    def _group(self, row: Row, code: str, beside: Iterable[str], rows: Mapping[str, Row]) -> str:
+        """What a class is called as a group of its course; with its identity where another is called the same.
+
+        "" for the class that has the course's own code: that is all of the course, beside its groups.
+        """
+
+        def called(one: Row) -> str:
+            return fields.GROUP_NAME.clean(one["classCode"] or one["title"])
+
+        name = called(row)
+        if name == code:
+            return ""
+        twins = [one for one in beside if one in rows and called(rows[one]) == name]
         return name if len(twins) < 2 else f"{name} ({row.id})"[: fields.GROUP_NAME.longest]
 
     def _has_ended(self, row: Row) -> bool:

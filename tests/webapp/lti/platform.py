@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -25,6 +26,12 @@ NRPS = "https://purl.imsglobal.org/spec/lti-nrps"
 AGS = "https://purl.imsglobal.org/spec/lti-ags"
 CLIENT = "client-1"
 DEPLOYMENT = "7"
+
+
+@cache
+def made_key(number: int) -> RSAKey:
+    """A key; making one takes a tenth of a second and more, so tests share them."""
+    return RSAKey.generate_key(2048, {"kid": f"key-{number}-{secrets.token_hex(4)}", "use": "sig", "alg": "RS256"})
 
 
 @dataclass
@@ -59,7 +66,7 @@ class Platform:
 
     def rotate(self) -> None:
         """Sign with a new key; the one before stays published."""
-        self.keys.append(RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig", "alg": "RS256"}))
+        self.keys.append(made_key(len(self.keys)))
 
     @property
     def key(self) -> RSAKey:
@@ -118,7 +125,11 @@ class Platform:
             return 503, {"error": "down"}, {}
         if path.startswith("/lineitems/") and path.endswith("/scores") and method == "POST":
             return self._score(path.split("/")[2], headers, body)
+        framed = (
+            f'<h1>Linear algebra</h1><iframe width="900" height="500" src="{self.tool}{self.initiation()}"></iframe>'
+        )
         answers = {
+            "/course": lambda: (200, framed, {"Content-Type": "text/html"}),
             "/keys": self._keys,
             "/auth": lambda: self._authorise(query),
             "/token": lambda: self._token({k: v[0] for k, v in parse_qs(body.decode()).items()}),

@@ -1,5 +1,6 @@
 """The attendance rate as a column of grades of a platform."""
 
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from tests.factories import enrol, make_session, make_student
 from tests.webapp.lti.conftest import course_of
 from tests.webapp.lti.platform import Platform
 from tests.webapp.visiting import Site, Visitor
-from webapp.lti.rates import send_due_rates
+from webapp.lti.rates import RatesWork, send_next_rates
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,10 @@ def work(site: Site) -> int:
     with site.sessions() as db:
         db.execute(sa.update(LtiCourse).values(leased_until=None))
         db.commit()
-    with site.app.app_context():
-        return send_due_rates(utc_now())
+    working, stopping, looked = RatesWork(site.app), threading.Event(), 0
+    while working.step(stopping):
+        looked += 1
+    return looked
 
 
 def given(platform: Platform) -> list[tuple[str, Any]]:
@@ -110,8 +113,8 @@ def test_one_worker_looks_at_a_course_at_a_time(site: Site, site_db: Session, ta
     attend(site_db, linked, (students[0], Status.PRESENT))
     assert work(site) == 1
     with site.app.app_context():
-        assert send_due_rates(utc_now()) == 0
-        assert send_due_rates(utc_now() + timedelta(hours=1)) == 1
+        assert not send_next_rates(utc_now())
+        assert send_next_rates(utc_now() + timedelta(hours=1))
     linked.sends_rates = False
     site_db.commit()
     assert work(site) == 0

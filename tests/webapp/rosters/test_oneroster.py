@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime
 from io import BytesIO
 from typing import Any
 
@@ -25,7 +25,6 @@ from attendance.database.models import (
     Source,
     Status,
     Student,
-    utc_now,
 )
 from tests.factories import enrol, make_course, make_session, make_student
 from tests.webapp.rosters.archives import (
@@ -205,14 +204,15 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         zipped({"manifest.csv": manifest({"enrollments": ""}), "enrollments.csv": "sourcedId,role\n"}),
         "enrollments.csv:",
     ),
-    "nothing that goes on": (archive({**WHOLE, "classes": OVER, "enrollments": ENDED}), "concerns a class that goes on"),
+    "nothing that goes on": (
+        archive({**WHOLE, "classes": OVER, "enrollments": ENDED}), "concerns a class that goes on"
+    ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("hostile", HOSTILE)
-def test_what_is_no_archive_is_refused_and_nothing_is_changed(site_db: Session, admin: Visitor, hostile: str) -> None:
-    data, words = HOSTILE[hostile]
-    assert words in refusal(admin, data)
+def test_what_is_no_archive_is_refused_and_nothing_is_changed(site_db: Session, admin: Visitor) -> None:
+    for hostile, (data, words) in HOSTILE.items():
+        assert words in refusal(admin, data), hostile
     assert site_db.scalars(sa.select(Course)).all() == []
 
 
@@ -230,7 +230,8 @@ def test_an_archive_out_says_the_same_and_comes_in_again(site: Site, site_db: Se
     take(admin, archive(WHOLE))
     course = site_db.scalars(sa.select(Course).where(Course.code == "PHY200")).one()
     maria = site_db.scalars(sa.select(Student).where(Student.index_number == "100001")).one()
-    session = make_session(site_db, course, starts_at=utc_now().replace(year=2025))
+    session = make_session(site_db, course, starts_at=datetime(2025, 11, 24, 9, tzinfo=UTC))
+    make_session(site_db, course, starts_at=datetime(2026, 12, 7, 9, tzinfo=UTC))
     site_db.add(Attendance(session_id=session.id, student_id=maria.id, status=Status.PRESENT, source=Source.PERSON))
     site_db.commit()
     answer = admin.get("/admin/oneroster/export.zip")
@@ -257,4 +258,4 @@ def test_an_archive_out_says_the_same_and_comes_in_again(site: Site, site_db: Se
     site_db.commit()
     take(admin, answer.data)
     after = rosters(site_db)
-    assert {name: after[name] for name in ("MAT101", "PHY200")} == {name: before[name] for name in ("MAT101", "PHY200")}
+    assert after == before
