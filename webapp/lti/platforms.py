@@ -27,7 +27,6 @@ from webapp.lti.blueprint import of_administrators, of_launches
 from webapp.lti.forms import PlatformForm
 from webapp.lti.launching import launch_address
 from webapp.lti.people import system_of
-from webapp.tools import storage
 from webapp.tools.storage import database
 
 _TAKEN = lazy_gettext("Another one has this name.")
@@ -42,13 +41,7 @@ _FIELDS = (
 @public
 def published_keys() -> Response:
     """The public keys of this tool (JWKS), with which platforms look at what it signs."""
-    found = keys.keys(database())
-    if not found:
-        db = storage.begin_change()
-        keys.signing_key(db, str(current_app.secret_key), now=utc_now())
-        db.commit()
-        found = keys.keys(database())
-    response = jsonify(keys=[key.public for key in found])
+    response = jsonify(keys=[key.public for key in keys.keys(database())])
     response.headers["Cache-Control"] = f"public, max-age={_KEYS_FRESH_S}"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
@@ -82,6 +75,8 @@ def new_platform() -> ResponseReturnValue:
             platform = LtiPlatform(**_values(form))
             platform.deployments = [LtiDeployment(external_id=each) for each in form.deployment_ids()]
             db.add(platform)
+            if not keys.keys(db):
+                keys.make_key(db, str(current_app.secret_key), now=utc_now())
             noted(AuditAction.LTI_PLATFORM_ADDED, subject=platform.name, details={"issuer": platform.issuer})
             if committed(db, form.client_id, str(_REGISTERED)):
                 flash(gettext("%(name)s is added. Open a link of the tool there once to see its course here.",

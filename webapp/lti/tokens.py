@@ -66,12 +66,13 @@ class PlatformKeys:
         Raises:
             LaunchError: the platform does not answer, or has no such key.
         """
+        now = self._clock()
         with self._lock:
-            now = self._clock()
             asked_at, keys = self._kept.get(url, (-_KEYS_KEPT_S - 1.0, {}))
-            age = now - asked_at
-            if age > _KEYS_KEPT_S or (kid not in keys and age > _ASK_AGAIN_S):
-                keys = _fetch(url)
+        age = now - asked_at
+        if age > _KEYS_KEPT_S or (kid not in keys and age > _ASK_AGAIN_S):
+            keys = _fetch(url)  # without the lock: a platform that hangs keeps no other waiting
+            with self._lock:
                 self._kept[url] = (now, keys)
         if kid not in keys:
             raise LaunchError(english("The launch is signed with a key that the platform does not publish."))

@@ -40,6 +40,7 @@ class Taught:
 @pytest.fixture
 def taught(site_db: Session, admin: Visitor, platform: Platform, linked: LtiCourse) -> Taught:
     """Three students: the first two known to the platform, as s0 and s1."""
+    admin.post("/admin/lti/keys")
     platform.tool_keys = admin.get("/lti/keys").get_json()
     made = [make_student(site_db) for _ in range(3)]
     enrol(site_db, course_of(site_db, linked), *made)

@@ -20,6 +20,7 @@ LEARNER, TEACHER = [f"{MEMBERSHIP}#Learner"], [f"{MEMBERSHIP}#Instructor"]
 @pytest.fixture(autouse=True)
 def _tool_keys(site: Site, admin: Visitor, platform: Platform) -> None:
     """The platform takes the tool's keys from where the tool publishes them."""
+    admin.post("/admin/lti/keys")
     platform.tool_keys = admin.get("/lti/keys").get_json()
 
 
