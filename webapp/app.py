@@ -21,6 +21,8 @@ from webapp.account.second_factor.required import init_requirement
 from webapp.admin import blueprint as admin_blueprint
 from webapp.audit import views as audit
 from webapp.audit.exporting import init_exports
+from webapp.calendars import feed_pages
+from webapp.calendars import pages as calendars
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
 from webapp.mail import pages as mail
@@ -129,6 +131,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
+    app.register_blueprint(calendars.blueprint, url_prefix="/admin/calendars")
+    app.register_blueprint(feed_pages.blueprint)
     app.register_blueprint(webhooks.blueprint, url_prefix="/admin/webhooks")
     app.register_blueprint(audit.blueprint)
     app.config["INSTITUTION_NAME"] = settings.institution.name

@@ -19,6 +19,7 @@ from attendance.database.models import (
     Status,
     StatusLabel,
     TeachingBreak,
+    TimetableCalendar,
     WebhookDelivery,
     WebhookEndpoint,
     WebhookEvent,
@@ -78,6 +79,9 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     db.add_all([hook, event])
     db.flush()
     delivery = WebhookDelivery(event_id=event.id, endpoint_id=hook.id)
+    term = {"first_day": NINE.date(), "last_day": NINE.date() + timedelta(days=120)}
+    calendar = TimetableCalendar(name=f"Calendar {number}", url="https://calendar.example.edu/term.ics", **term)
+    db.add(calendar)
     mail = QueuedMail(kind="test", recipient="ada@example.edu", data={})
     db.add_all([excuse, holidays, label, course_label, mail, delivery])
     db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT, source=Source.PERSON))
@@ -96,6 +100,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
         "sign_in_id": 1, "shot_id": 1, "mail_id": mail.id, "mail_kind": "invitation",
         "webhook_id": hook.id, "delivery_id": delivery.id,
+        "calendar_id": calendar.id,
     }  # fmt: skip
 
 

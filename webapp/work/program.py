@@ -1,6 +1,7 @@
 """All kinds of work at once, each in a thread of its own, so that a receiver that hangs keeps no mail."""
 
 import threading
+import time
 from collections import Counter
 from functools import partial
 
@@ -9,6 +10,7 @@ from flask import Flask
 
 from attendance.database.models import utc_now
 from attendance.settings import Settings
+from webapp.calendars.fetching import CalendarFetcher
 from webapp.mail.worker import MailWorker
 from webapp.tools.storage import sessions_of
 from webapp.webhooks.sending import WebhookSender
@@ -19,8 +21,8 @@ log = structlog.get_logger()
 
 SENDERS = 3
 """Threads that send webhooks: so many receivers that hang keep nobody else waiting."""
-_PATIENCE_S = 60.0
-"""For what is being sent when the program is told to end; beyond the longest attempt."""
+_PATIENCE_S = 50.0
+"""For what is being sent when the program is told to end; whatever takes longer is due again when its lease ends."""
 
 
 class TimedStep:
@@ -47,18 +49,20 @@ class TimedStep:
 
 
 class Program:
-    """Mail, webhooks, and work at its hour."""
+    """Mail, webhooks, calendars, and work at its hour."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         """Get ready; nothing is opened yet."""
         self.mail = MailWorker(app, settings) if settings.mail.on else None
         self.webhooks = WebhookSender(app, settings)
         self._timed = TimedStep(app, settings)
+        self._calendars = CalendarFetcher(app, settings)
         self._failed: list[str] = []
 
     def run(self, stopping: threading.Event) -> bool:
         """Work until `stopping` is set; whether nothing failed that should not."""
         works: list[tuple[str, Work]] = [("timed", self._timed)]
+        works.append(("calendars", self._calendars))
         works += [("webhooks", self.webhooks)] * SENDERS
         if self.mail is not None:
             works.append(("mail", self.mail))
@@ -69,8 +73,9 @@ class Program:
         for thread in threads:
             thread.start()
         stopping.wait()
+        until = time.monotonic() + _PATIENCE_S
         for thread in threads:
-            thread.join(_PATIENCE_S)
+            thread.join(max(0.0, until - time.monotonic()))
         return not self._failed
 
     def run_once(self, stopping: threading.Event) -> tuple[Counter[str], Counter[str]]:
@@ -83,6 +88,7 @@ class Program:
             sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
         """
         self._timed.step(stopping)
+        run_once(self._calendars, stopping)
         run_once(self.webhooks, stopping)
         mails = self.mail.run_once(stopping) if self.mail is not None else Counter[str]()
         return mails, self.webhooks.outcomes

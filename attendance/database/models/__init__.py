@@ -2,6 +2,7 @@
 
 from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry, StartedProgram
 from attendance.database.models.base import Base, utc_now
+from attendance.database.models.calendars import CalendarFeed, FeedKind, TimetableCalendar
 from attendance.database.models.cameras import Camera, CameraHealth, Observation, Origin
 from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind
 from attendance.database.models.gallery import (
@@ -85,6 +86,7 @@ __all__ = [
     "AuditAction",
     "AuditEntry",
     "Base",
+    "CalendarFeed",
     "Camera",
     "CameraHealth",
     "ClassSession",
@@ -104,6 +106,7 @@ __all__ = [
     "ErasureKind",
     "EventKind",
     "Excuse",
+    "FeedKind",
     "FileContent",
     "GalleryJob",
     "GalleryJobKind",
@@ -145,6 +148,7 @@ __all__ = [
     "StudentLink",
     "TeachingBreak",
     "TimedWork",
+    "TimetableCalendar",
     "TokenRole",
     "Unrecorded",
     "WebhookDelivery",

@@ -107,6 +107,13 @@ class AuditAction(StrEnum):
     WEBHOOK_TESTED = "webhook.tested"
     WEBHOOK_SENT_AGAIN = "webhook.sent_again"
 
+    CALENDAR_ADDED = "calendar.added"
+    CALENDAR_CHANGED = "calendar.changed"
+    CALENDAR_APPLIED = "calendar.applied"
+    CALENDAR_DELETED = "calendar.deleted"
+    FEED_MADE = "feed.made"
+    FEED_ENDED = "feed.ended"
+
     TOKEN_MADE = "token.made"  # noqa: S105
     TOKEN_ENDED = "token.ended"  # noqa: S105
     SETTINGS_CHANGED = "settings.changed"

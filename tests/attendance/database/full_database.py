@@ -16,6 +16,7 @@ from attendance.database.models import (
     AttendanceEvidence,
     AuditAction,
     Base,
+    CalendarFeed,
     Camera,
     CameraHealth,
     ClassSession,
@@ -30,6 +31,7 @@ from attendance.database.models import (
     ErasureAcknowledgement,
     ErasureKind,
     Excuse,
+    FeedKind,
     FileContent,
     GalleryJob,
     GalleryJobKind,
@@ -63,6 +65,7 @@ from attendance.database.models import (
     StudentLink,
     TeachingBreak,
     TimedWork,
+    TimetableCalendar,
     TokenRole,
     WebhookDelivery,
     WebhookEndpoint,
@@ -112,6 +115,7 @@ def fill(db: Session) -> None:
         QueuedMail(kind="weekly_summary", recipient="ü@a.org", language="fr", key="k", data={"account": 1, "ü": None})
     )
     _fill_webhooks(db, institute)
+    _fill_calendars(db, student, series)
     db.add(LowAttendance(course_id=course.id, student_id=student.id, noted_at=NINE.replace(microsecond=2)))
     db.add(TimedWork(name="weekly_summary", done_for=NINE))
     course.attendance_threshold = 80
@@ -216,6 +220,17 @@ def _fill_sign_ins(db: Session, student: Student, lecturer: Account) -> None:
     factor = SecondFactor(account_id=lecturer.id, secret="A" * 32, confirmed_at=now, last_step=2**31)
     factor.next_secret, factor.next_made_at = "B" * 32, now
     db.add_all([factor, RecoveryCode(account_id=lecturer.id, code_hash="5" * 64)])
+
+
+def _fill_calendars(db: Session, student: Student, series: SessionSeries) -> None:
+    term = {"first_day": NINE.date(), "last_day": date(2027, 1, 31), "waiting": bytes(range(256)), "report": {"ü": 1}}
+    calendar = TimetableCalendar(name="Ü", url="https://example.edu/ü.ics", course_id=series.course_id, **term)
+    calendar.next_fetch_at, calendar.problem = NINE.replace(microsecond=19), english("%(a)s ü", a="é")
+    db.add(calendar)
+    db.flush()
+    series.calendar_id = calendar.id
+    feed = CalendarFeed(kind=FeedKind.STUDENT, student_id=student.id, token_hash="6" * 64, used_at=NINE)
+    db.add(feed)
 
 
 def _fill_webhooks(db: Session, institute: Department) -> None:
