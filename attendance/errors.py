@@ -86,6 +86,7 @@ and is not drawn::
       MailRefusedError  the mail server will never take a mail
       OutsideError  a request to an address outside brings no reply that can be used
         OutsideAddressError  an address that may not be called
+      CalendarError  a calendar (iCalendar) as a whole cannot be read
       ScheduleError  a time cannot be in the timetable
       ProfilePictureError  a lecturer's picture cannot be used
       PhotoError  an uploaded photo cannot be enrolled

@@ -21,6 +21,8 @@ from webapp.account.second_factor.required import init_requirement
 from webapp.admin import blueprint as admin_blueprint
 from webapp.audit import views as audit
 from webapp.audit.exporting import init_exports
+from webapp.calendars import feed_pages
+from webapp.calendars import pages as calendars
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
 from webapp.lti import launching
@@ -52,6 +54,7 @@ from webapp.tools.storage import init_storage
 from webapp.tools.template_tools import init_template_tools
 from webapp.tools.themes import init_themes
 from webapp.tools.times import init_times
+from webapp.webhooks import pages as webhooks
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR_S = 31_536_000
@@ -133,14 +136,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
+    app.register_blueprint(calendars.blueprint, url_prefix="/admin/calendars")
+    app.register_blueprint(feed_pages.blueprint)
+    app.register_blueprint(webhooks.blueprint, url_prefix="/admin/webhooks")
     app.register_blueprint(audit.blueprint)
     # Learning platforms send browsers here with forms of their own.
     for view in (launching.login, launching.launch):
         forms.exempt(view)
-    app.register_blueprint(lti_launches)
-    app.register_blueprint(lti_administration)
-    app.register_blueprint(oneroster)
-    app.register_blueprint(moodle)
+    for further in (lti_launches, lti_administration, oneroster, moodle):
+        app.register_blueprint(further)
     app.config["INSTITUTION_NAME"] = settings.institution.name
     return app
 

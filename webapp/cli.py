@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Mapping
 
 import click
 from pydantic import SecretStr
@@ -14,10 +15,10 @@ from attendance.settings import Settings, load_settings
 from attendance.settings.listening import listens_on_this_machine_only
 from attendance.settings.logs import configure_logging
 from webapp.app import create_app
-from webapp.mail.worker import MailWorker
 from webapp.serving.left_behind import delete_left_behind
 from webapp.serving.secret_key import secret_key
 from webapp.serving.server import serve, start_closer
+from webapp.work.program import Program
 
 _KEY = "ATTENDANCE_WEB_SECRET_KEY"
 
@@ -43,34 +44,40 @@ def web(context: click.Context, debug: bool) -> None:
 
 
 @web.command()
-@click.option("--once", is_flag=True, help="End when no mail is due, with exit status 1 if one was put off or failed.")
+@click.option("--once", is_flag=True, help="End when nothing is due; exit status 1 if something could not be sent.")
 def work(once: bool) -> None:
-    """Send the mail that waits, and do timed work, until SIGTERM or Ctrl-C.
+    """Send mail and webhooks that wait, and do timed work, until SIGTERM or Ctrl-C.
 
-    Any number may run. Without a mail server (ATTENDANCE_MAIL_HOST) there is nothing to do.
+    Any number may run. Mail needs a mail server (ATTENDANCE_MAIL_HOST).
     """
     settings = load_settings()
     configure_logging(settings.log)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    if not settings.mail.on:
-        click.echo("There is no mail server (ATTENDANCE_MAIL_HOST): no mail is sent.")
-        if not once:
-            stopping.wait()
-        return
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
         note_settings(engine, "mail worker", settings)
-    worker = MailWorker(create_app(settings), settings)
-    if not once:
+    program = Program(create_app(settings), settings)
+    if settings.mail.on:
         click.echo(f"Mail is sent through {settings.mail.host}:{settings.mail.port}.")
-        worker.run(stopping)
+    else:
+        click.echo("There is no mail server (ATTENDANCE_MAIL_HOST): no mail is sent.")
+    if not once:
+        if not program.run(stopping):
+            raise click.ClickException("a part of the work failed that should not; the log says which and why")
         return
-    ended = worker.run_once(stopping)
-    click.echo(f"Mail: {ended['sent']} sent, {ended['put_off']} put off, {ended['failed']} failed.")
+    mails, webhooks = program.run_once(stopping)
+    if settings.mail.on:
+        click.echo(f"Mail: {mails['sent']} sent, {mails['put_off']} put off, {mails['failed']} failed.")
+    click.echo(f"Webhooks: {webhooks['sent']} sent, {webhooks['put_off']} put off, {webhooks['failed']} failed.")
+    _complain("mail", "mail", mails)
+    _complain("webhooks", "webhooks", webhooks)
+
+
+def _complain(what: str, page: str, ended: Mapping[str, int]) -> None:
     if ended["put_off"] or ended["failed"]:
-        raise click.ClickException("not all mail was sent; the page of mail says why")
+        raise click.ClickException(f"not all {what} was sent; the page of {page} says why")
 
 
 def check_before_serving(settings: Settings) -> None:

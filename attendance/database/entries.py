@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from attendance.database.models import Attendance, AttendanceChange, Source, Status, Unrecorded, utc_now
+from attendance.database.outgoing.events import EntryState, note_change
 from attendance.database.transactions import inserted
 
 NO_ENTRY = 0
@@ -57,6 +58,18 @@ def first_versions(db: Session, session_id: int, student_ids: Collection[int]) -
         query = query.where(AttendanceChange.student_id.in_(student_ids))
     taken_out = {student: version or 0 for student, version in db.execute(query)}
     return {student: taken_out.get(student, NO_ENTRY) + 1 for student in student_ids}
+
+
+def add_sighted(db: Session, row: Attendance) -> bool:
+    """Insert the machine's entry of a student who was seen; its history begins when it changes.
+
+    Returns:
+        False when another was first, and nothing is done.
+    """
+    if not inserted(db, row):
+        return False
+    note_change(db, row.session_id, row.student_id, EntryState(), _state(row), row.source)
+    return True
 
 
 def add_entry(db: Session, row: Attendance, author: Author) -> bool:
@@ -132,7 +145,7 @@ def change_entries(
     for row in rows:
         for name, value in {**values, "version": row.version + 1}.items():
             set_committed_value(row, name, value)
-    notes = [_noted(row, author, before) for row, before in zip(rows, old, strict=True)]
+    notes = [_noted(db, row, author, before) for row, before in zip(rows, old, strict=True)]
     db.execute(sa.insert(AttendanceChange), notes)
 
 
@@ -160,7 +173,7 @@ def add_entries(db: Session, session_id: int, rows: Sequence[Attendance], author
     db.add_all(rows)
     db.flush()
     if rows:
-        db.execute(sa.insert(AttendanceChange), [_noted(row, author, _NEW) for row in rows])
+        db.execute(sa.insert(AttendanceChange), [_noted(db, row, author, _NEW) for row in rows])
 
 
 def take_out_entries(db: Session, rows: Sequence[Attendance], author: Author) -> None:
@@ -229,6 +242,10 @@ class _Decided:
 _NEW = _Decided(None, None, None, None)
 
 
+def _state(row: Attendance) -> EntryState:
+    return EntryState(row.status, row.unrecorded_reason, row.label_id)
+
+
 def _decided(row: Attendance) -> _Decided:
     return _Decided(row.status, row.unrecorded_reason, row.label_id, row.source)
 
@@ -236,12 +253,15 @@ def _decided(row: Attendance) -> _Decided:
 def _note(
     db: Session, row: Attendance, author: Author, old: _Decided, *, remark: str | None = None, gone: bool = False
 ) -> None:
-    db.add(AttendanceChange(**_noted(row, author, old, remark=remark, gone=gone)))
+    db.add(AttendanceChange(**_noted(db, row, author, old, remark=remark, gone=gone)))
 
 
 def _noted(
-    row: Attendance, author: Author, old: _Decided, *, remark: str | None = None, gone: bool = False
+    db: Session, row: Attendance, author: Author, old: _Decided, *, remark: str | None = None, gone: bool = False
 ) -> dict[str, Any]:
+    """The row of a change's history; who wants to be told of it is, with the commit."""
+    before = EntryState(old.status, old.unrecorded, old.label_id)
+    note_change(db, row.session_id, row.student_id, before, EntryState() if gone else _state(row), row.source)
     return {
         "attendance_id": row.id,
         "account_id": author.account_id,

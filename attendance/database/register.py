@@ -17,9 +17,10 @@ from attendance.database.audiences import expected_by_index_number, expected_stu
 from attendance.database.conclusions import Conclusion, basis_of, closing_of, is_within
 from attendance.database.decisions import conclusion_of_sighting, decide_entry, decide_session
 from attendance.database.engine import rules_of
-from attendance.database.entries import Author, add_entry, first_versions, locked_entry, take_out_entries
+from attendance.database.entries import Author, add_entry, add_sighted, first_versions, locked_entry, take_out_entries
 from attendance.database.models import Attendance, ClassSession, Closing, HeldReason, Origin, Source, Status, utc_now
-from attendance.database.transactions import ATTEMPTS, inserted, transact
+from attendance.database.outgoing.closing import tell_of_closing
+from attendance.database.transactions import ATTEMPTS, transact
 from attendance.database.watching.rooms import known_camera
 
 log = structlog.get_logger()
@@ -89,7 +90,7 @@ def record_sighting(
             version=first_versions(db, session.id, (student_id,))[student_id],
             origin=sighting.origin,
         )
-        if inserted(db, row) if author is None else add_entry(db, row, author):
+        if add_sighted(db, row) if author is None else add_entry(db, row, author):
             return row
     raise RuntimeError(f"session {sighting.session_id}: a student's row appears and disappears")
 
@@ -244,6 +245,7 @@ def _close_in(db: Session, session_id: int, now: datetime) -> dict[str, int] | N
     missing = db.scalars(sa.select(expected).where(expected.not_in(have_a_row))).all()
     concluded = decide_session(db, session, Author("Decided at the session's end."), missing)
     _add(db, session_id, {student: concluded[student] for student in missing})
+    tell_of_closing(db, session)
     return Counter(_word(concluded[student]) for student in missing)
 
 

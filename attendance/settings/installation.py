@@ -110,7 +110,10 @@ class RetentionSettings(Section):
         0, ge=0, le=36_500, description="Days after a class session that it and its attendance are kept."
     )
     mail_days: int = Field(
-        30, ge=0, le=36_500, description="Days that the queue keeps mail that was sent or failed; 0, or 8 and more."
+        30,
+        ge=0,
+        le=36_500,
+        description="Days that the queues keep mail and webhooks that were sent or failed; 0, or 8 and more.",
     )
     audit_days: int = Field(
         365, ge=0, le=36_500, description="Days that entries of the audit log are kept; 0, or 30 and more."

@@ -166,6 +166,8 @@ ROLE_WORD = TextRule(40, lower=True)  # of a person
 DEPARTMENT_NAME = TextRule(120, identifier=True)
 ROOM_NAME = TextRule(80, identifier=True)
 CAMERA_NAME = TextRule(80, identifier=True)
+WEBHOOK_NAME = TextRule(80, identifier=True)
+CALENDAR_NAME = TextRule(80, identifier=True)
 TOKEN_NAME = TextRule(80, identifier=True)
 CONSENT_MEANS = TextRule(120)
 DECLARED_GROUP = TextRule(80)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from attendance.database.engine import DatabaseError
-from attendance.database.models import MailState, QueuedMail
+from attendance.database.models import QueuedMail, QueueState
 from attendance.database.opening import open_session
 from attendance.settings import Settings
 from operations.doctor.findings import Finding, ok, problem, warning
@@ -47,11 +47,11 @@ def examine_mail(settings: Settings) -> list[Finding]:
 
 def _queue(settings: Settings) -> list[Finding]:
     due = datetime.now(UTC) - _LATE
-    late = sa.and_(QueuedMail.state == MailState.WAITING, QueuedMail.not_before < due)
+    late = sa.and_(QueuedMail.state == QueueState.WAITING, QueuedMail.not_before < due)
     try:
         with open_session(settings.database_url) as db:
             waiting = db.scalar(sa.select(sa.func.count()).select_from(QueuedMail).where(late)) or 0
-            failed = sa.select(sa.func.count()).select_from(QueuedMail).where(QueuedMail.state == MailState.FAILED)
+            failed = sa.select(sa.func.count()).select_from(QueuedMail).where(QueuedMail.state == QueueState.FAILED)
             given_up = db.scalar(failed) or 0
     except (DatabaseError, sa.exc.SQLAlchemyError):
         return []  # the examination of the database says so

@@ -77,7 +77,7 @@ def test_pods_reach_names_and_the_database_only_and_post_a_mail_server(manifests
         for policy in policies
         if "egress" in policy
     }
-    assert ports == {"": {53, 3306}, "post": {25, 465, 587}, "web": {9474}}
+    assert ports == {"": {53, 3306}, "post": {25, 443, 465, 587}, "web": {9474}}
     (aiming,) = [policy for policy in policies if policy["podSelector"].get("matchLabels", {}).get(NAME) == "web"]
     assert aiming["egress"][0]["to"] == [{"podSelector": {"matchLabels": {NAME: "recognition"}}}]
     (entrance,) = [p for p in policies if {"port": "aiming"} in p.get("ingress", [{}])[0].get("ports", [])]

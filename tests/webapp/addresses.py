@@ -22,6 +22,10 @@ from attendance.database.models import (
     Status,
     StatusLabel,
     TeachingBreak,
+    TimetableCalendar,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
     utc_now,
 )
 from tests.factories import (
@@ -71,8 +75,18 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     look = {"kind": Status.LATE, "colour": LabelColour.BLUE, "weight": 1}
     label = StatusLabel(name=f"Online {number}", letter=f"O{number}", **look)
     course_label = StatusLabel(course_id=course.id, name="Tram", letter="T", **look)
+    hook = WebhookEndpoint(
+        name=f"Hook {number}", url="https://example.edu/", events=[], secret="whsec_c2VjcmV0c2VjcmV0"
+    )
+    event = WebhookEvent(uid=f"evt_{number}", kind="ping", data={})
+    db.add_all([hook, event])
+    db.flush()
+    delivery = WebhookDelivery(event_id=event.id, endpoint_id=hook.id)
+    term = {"first_day": NINE.date(), "last_day": NINE.date() + timedelta(days=120)}
+    calendar = TimetableCalendar(name=f"Calendar {number}", url="https://calendar.example.edu/term.ics", **term)
+    db.add(calendar)
     mail = QueuedMail(kind="test", recipient="ada@example.edu", data={})
-    db.add_all([excuse, holidays, label, course_label, mail])
+    db.add_all([excuse, holidays, label, course_label, mail, delivery])
     db.add(Attendance(session_id=session.id, student_id=student.id, status=Status.PRESENT, source=Source.PERSON))
     dispute = Dispute(session_id=session.id, student_id=student.id, claimed=Status.LATE, text="Late.")
     photo = PhotoProposal(student_id=student.id, file_name="a.jpg", content=PHOTO)
@@ -99,6 +113,8 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
         "sign_in_id": 1, "shot_id": 1, "mail_id": mail.id, "mail_kind": "invitation",
         "platform_id": platform.id, "lti_course_id": linked.id,
+        "webhook_id": hook.id, "delivery_id": delivery.id,
+        "calendar_id": calendar.id,
     }  # fmt: skip
 
 

@@ -13,9 +13,10 @@ What a person made of a session stays: who moved, cancelled or deleted it knew w
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -55,6 +56,8 @@ class There:
     cancelled: bool
     by_person: bool
     """A person moved, cancelled or restored it."""
+    calendar_id: int | None = None
+    """Of the calendar that its series came from."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class WantedOccurrence:
         room_ids: where.
         slots: when, without days of breaks.
         weekly: whether it repeats, so that it says when its series ends.
+        planned: by slot, when its series has it start, where the file says that apart from when it is.
     """
 
     line: int
@@ -76,6 +80,11 @@ class WantedOccurrence:
     room_ids: frozenset[int]
     slots: tuple[Slot, ...]
     weekly: bool
+    planned: Mapping[Slot, datetime] = field(default_factory=dict)
+
+    def planned_at(self, slot: Slot) -> datetime:
+        """When its series has a slot start."""
+        return self.planned.get(slot, slot.starts_at)
 
 
 @dataclass
@@ -96,6 +105,13 @@ class Found:
     doubles: list[There] = field(default_factory=list)
     dropped: set[Slot] = field(default_factory=set)
     ended: list[There] = field(default_factory=list)
+
+
+class Findable(Protocol):
+    """Sessions that are there, to be claimed by lines."""
+
+    def find(self, wanted: WantedOccurrence, meant: "Meant", claimed: Set[int], now: datetime) -> Found:
+        """What a line means among what no other line has claimed."""
 
 
 _Dropped = tuple[int, Audience, datetime]
@@ -311,7 +327,22 @@ def load_occurrences(db: Session, course_ids: Iterable[int], since: datetime, zo
     if not ids:
         return Occurrences([], [], zone)
     theirs = sessions_of_courses(among(ids), ClassSession.starts_at >= since)
-    in_reach = sa.select(theirs.c.session_id).distinct().subquery()
+    there = load_sessions(db, sa.select(theirs.c.session_id).distinct().subquery())
+    dropped = db.execute(
+        sa.select(SessionSeries.id, SessionSeries.course_id, SessionSeries.group_id, DroppedOccurrence.planned_at)
+        .join(DroppedOccurrence, DroppedOccurrence.series_id == SessionSeries.id)
+        .where(SessionSeries.course_id.in_(ids), DroppedOccurrence.planned_at >= since)
+    ).all()
+    return Occurrences(there, [(row[0], Audience(row[1], row[2]), row[3]) for row in dropped], zone)
+
+
+def load_sessions(db: Session, in_reach: sa.Subquery) -> list[There]:
+    """Sessions as they are there.
+
+    Args:
+        db: any session.
+        in_reach: a query whose column `session_id` says which.
+    """
     audiences, rooms = _further(db, in_reach)
     rows = db.execute(
         sa.select(
@@ -320,6 +351,7 @@ def load_occurrences(db: Session, course_ids: Iterable[int], since: datetime, zo
             SessionSeries.uid,
             SessionSeries.external,
             SessionSeries.origin,
+            SessionSeries.calendar_id,
             ClassSession.starts_at,
             ClassSession.ends_at,
             ClassSession.planned_at,
@@ -334,7 +366,7 @@ def load_occurrences(db: Session, course_ids: Iterable[int], since: datetime, zo
         .join(in_reach, in_reach.c.session_id == ClassSession.id)
         .outerjoin(SessionSeries, SessionSeries.id == ClassSession.series_id)
     )
-    there = [
+    return [
         There(
             id=row.id,
             series_id=row.series_id,
@@ -348,15 +380,10 @@ def load_occurrences(db: Session, course_ids: Iterable[int], since: datetime, zo
             grace_minutes=row.grace_minutes,
             cancelled=row.state is SessionState.CANCELLED,
             by_person=row.changed_at is not None,
+            calendar_id=row.calendar_id,
         )
         for row in rows
     ]
-    dropped = db.execute(
-        sa.select(SessionSeries.id, SessionSeries.course_id, SessionSeries.group_id, DroppedOccurrence.planned_at)
-        .join(DroppedOccurrence, DroppedOccurrence.series_id == SessionSeries.id)
-        .where(SessionSeries.course_id.in_(ids), DroppedOccurrence.planned_at >= since)
-    ).all()
-    return Occurrences(there, [(row[0], Audience(row[1], row[2]), row[3]) for row in dropped], zone)
 
 
 def _further(

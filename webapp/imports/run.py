@@ -5,14 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
 from attendance.database.transactions import transact
 from attendance.tables.columns import LEFT_OUT
 from attendance.tables.errors import LineError
-from attendance.tables.reading import Column, Line, Table
+from attendance.tables.reading import Column, Line
 from attendance.texts import english
 from webapp.imports.plan import CREATABLE, ImportPlan, MissingError
 from webapp.imports.report import Outcome, Report, Result
@@ -22,6 +22,21 @@ R = TypeVar("R")
 _PAUSE_S = 0.05
 """After a batch on SQLite, where one writes at a time and who waits looks again after up to 0.1 s: without it an import
 would take its next turn before anybody else could."""
+
+
+class Lines(Protocol):
+    """What is imported, line by line: a table, or a calendar."""
+
+    @property
+    def present(self) -> frozenset[str]:
+        """Names of the columns found."""
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Headings that mean nothing here."""
+
+    def lines(self) -> Iterator[Line]:
+        """The lines, anew by each call."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,7 @@ class Importer(ABC, Generic[R]):
     def handle(self, db: Session, batch: Sequence[Numbered[R]], *, apply: bool) -> list[Outcome]:
         """Decide about each record and, if `apply`, write. May be called again with a batch whose writing failed."""
 
-    def look_ahead(self, db: Session, table: Table) -> None:
+    def look_ahead(self, db: Session, table: Lines) -> None:
         """Before the first batch: a look at the whole file, for kinds whose lines mean something together."""
 
     def finish(self, db: Session, *, apply: bool) -> None:
@@ -76,7 +91,7 @@ class Importer(ABC, Generic[R]):
 
 def run_import(
     db: Session,
-    table: Table,
+    table: Lines,
     importer: Importer[R],
     *,
     apply: bool,

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
@@ -15,14 +15,14 @@ from attendance.database.teaching.breaks import BreakCalendar, load_breaks
 from attendance.database.transactions import transact
 from attendance.settings.installation import ZONE_LEFT, ZONE_LEFT_WARNING
 from attendance.tables.errors import LineError
-from attendance.tables.reading import Line, Table
+from attendance.tables.reading import Line
 from attendance.texts import english, english_count, english_list
 from webapp.imports.double_booked import students_in_two_places
 from webapp.imports.finders import CourseFinder, RoomFinder, find_groups
-from webapp.imports.occurrences import Found, Meant, Occurrences, WantedOccurrence, load_occurrences
+from webapp.imports.occurrences import Findable, Found, Meant, WantedOccurrence, load_occurrences
 from webapp.imports.plan import ImportPlan
 from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered, refused
+from webapp.imports.run import Importer, Lines, Numbered, refused
 from webapp.imports.timetable_clashes import find_clashes
 from webapp.imports.timetable_difference import Difference, cancel_ended, write_difference
 from webapp.imports.timetable_lines import (
@@ -45,7 +45,7 @@ _WEEK = timedelta(days=7)
 
 
 @dataclass
-class _Resolved:
+class Resolved:
     """A line whose names were found, with those of the lines that belong to it."""
 
     line: int
@@ -135,7 +135,7 @@ class TimetableImporter(Importer[SessionRecord]):
         key = (record.course_codes, record.groups, record.rooms, record.day, record.start)
         return key, words, "date"
 
-    def look_ahead(self, db: Session, table: Table) -> None:
+    def look_ahead(self, db: Session, table: Lines) -> None:
         """See which lines are one session, and what the file means for sure, before anything is decided."""
         self._breaks = load_breaks(db)
         items: list[Numbered[SessionRecord]] = []
@@ -150,14 +150,14 @@ class TimetableImporter(Importer[SessionRecord]):
                 items.append(Numbered(line.number, record))
         self._join(items)
         self._meant = Meant(self._known(db, items))
-        self._first_start = min((item.record.slots[0].starts_at for item in items), default=None)
+        self._first_start = min((slot.starts_at for item in items for slot in item.record.slots[:1]), default=None)
 
     def handle(self, db: Session, batch: Sequence[Numbered[SessionRecord]], *, apply: bool) -> list[Outcome]:
         """Decide line by line: all sessions of a line go in, or none."""
         self._batch = _Batch(claimed=set(self._done.claimed))
         leaders = [item for item in batch if item.line not in self._leaders]
         names = self._names(db, [each for item in leaders for each in self._members(item)])
-        resolved: list[_Resolved] = []
+        resolved: list[Resolved] = []
         here = {item.line for item in batch}
         for item in leaders:  # grows: where the first line of a session is refused, others of it stand alone
             try:
@@ -192,8 +192,12 @@ class TimetableImporter(Importer[SessionRecord]):
             if missing and self._whole and apply:
                 transact(db, lambda db: cancel_ended(db, missing))
             self._closing_notes += _missing_note(len(missing), whole=self._whole)
-        self._closing_notes += students_in_two_places(db, self._done.planned, self._done.claimed, self._zone)
+        self.note_double_bookings(db)
         db.commit()
+
+    def note_double_bookings(self, db: Session) -> None:
+        """Note who is expected in two places at once."""
+        self._closing_notes += students_in_two_places(db, self._done.planned, self._done.claimed, self._zone)
 
     def notes(self) -> list[str]:
         """What should be known beside the lines."""
@@ -242,7 +246,7 @@ class TimetableImporter(Importer[SessionRecord]):
         rooms = self._rooms.find(db, (room for item in items for room in item.record.rooms))
         return _Names(courses, rooms, find_groups(db, courses.values()))
 
-    def _resolve(self, leader: Numbered[SessionRecord], names: "_Names") -> _Resolved:
+    def _resolve(self, leader: Numbered[SessionRecord], names: "_Names") -> Resolved:
         """A line with those that are one session with it; of these, one whose names are not there is refused alone."""
         audiences: list[Audience] = []
         rooms: list[int] = []
@@ -260,35 +264,32 @@ class TimetableImporter(Importer[SessionRecord]):
             audiences += theirs
             rooms += places
         record = leader.record
-        local_days = {slot.starts_at.astimezone(self._zone).date(): slot for slot in record.slots}
-        kept, left_out = self._breaks.split(local_days)
+        by_day: dict[date, list[Slot]] = {}
+        for slot in record.slots:
+            by_day.setdefault(slot.starts_at.astimezone(self._zone).date(), []).append(slot)
+        kept, left_out = self._breaks.split(by_day)
         wanted = WantedOccurrence(
             leader.line,
             record.uid,
             frozenset(audiences),
             frozenset(rooms),
-            tuple(local_days[day] for day in kept),
+            tuple(slot for day in kept for slot in by_day[day]),
             record.weekly,
+            record.planned,
         )
         self._found_courses |= {audience.course_id for audience in audiences}
         whom, where = tuple(dict.fromkeys(audiences)), tuple(dict.fromkeys(rooms))
-        return _Resolved(leader.line, record, whom, where, wanted, left_out)
+        return Resolved(leader.line, record, whom, where, wanted, left_out)
 
-    def _compare(self, db: Session, resolved: Sequence[_Resolved]) -> list[Difference]:
+    def _compare(self, db: Session, resolved: Sequence[Resolved]) -> list[Difference]:
         """Each line held against what is there; those that clash are refused, and what they claimed is free again."""
         slots = [slot for each in resolved for slot in each.wanted.slots]
-        if not slots:
-            return [self._difference(each, Found()) for each in resolved]
-        there = load_occurrences(
-            db,
-            {audience.course_id for each in resolved for audience in each.audiences},
-            min(slot.starts_at for slot in slots) - _WEEK,
-            self._zone,
-        )
+        since = min((slot.starts_at for slot in slots), default=self._now) - _WEEK
+        there = self._there(db, resolved, since)
         calendar = load_calendar(db, {room_id for each in resolved for room_id in each.room_ids}, slots, self._zone)
         open_lines = list(resolved)
         while True:
-            differences, claimed = self._claim(open_lines, there)
+            differences, claimed = self._claim(db, open_lines, there)
             clashes, self._batch.bookings = find_clashes(
                 db, differences, claimed, calendars=(self._earlier, calendar), zone=self._zone
             )
@@ -300,16 +301,21 @@ class TimetableImporter(Importer[SessionRecord]):
         self._batch.claimed = claimed
         return differences
 
-    def _claim(self, lines: Sequence[_Resolved], there: Occurrences) -> tuple[list[Difference], set[int]]:
+    def _there(self, db: Session, resolved: Sequence[Resolved], since: datetime) -> Findable:
+        """What is there, among which the lines are looked for."""
+        course_ids = {audience.course_id for each in resolved for audience in each.audiences}
+        return load_occurrences(db, course_ids, since, self._zone)
+
+    def _claim(self, db: Session, lines: Sequence[Resolved], there: Findable) -> tuple[list[Difference], set[int]]:
         claimed = set(self._done.claimed)
         differences = []
         for each in lines:
             found = there.find(each.wanted, self._meant, claimed, self._now)
             claimed |= {one.id for one in (*found.sessions.values(), *found.doubles, *found.ended)}
-            differences.append(self._difference(each, found))
+            differences.append(self._difference(db, each, found))
         return differences, claimed
 
-    def _difference(self, each: _Resolved, found: Found) -> Difference:
+    def _difference(self, db: Session, each: Resolved, found: Found) -> Difference:
         return Difference(
             line=each.line,
             codes=each.record.course_codes,

@@ -54,6 +54,10 @@ class Difference:
     found: Found
     left_out: dict[str, int]
     now: datetime
+    calendar_id: int | None = None
+    """Of the calendar that the line stands in."""
+    question: str = ""
+    """What a person should look at before it is written."""
     added: list[Slot] = field(init=False)
     changes: list[Change] = field(init=False)
     kept: int = field(init=False, default=0)
@@ -106,7 +110,11 @@ class Difference:
         result = Result.UPDATED if updated else Result.ADDED if self.added else Result.UNCHANGED
         sentences = [message, *self._left_alone()]
         return Outcome(
-            self.line, result, english_list(" ", [text for text in sentences if text]), records=len(self.added)
+            self.line,
+            result,
+            english_list(" ", [text for text in sentences if text]),
+            records=len(self.added),
+            question=self.question,
         )
 
     def _said(self, moved: Sequence[Change], changed: int, restored: int, zone: ZoneInfo) -> Iterator[str]:
@@ -193,6 +201,7 @@ def write_difference(db: Session, difference: Difference) -> None:
     if series is not None:
         ids = [each.id for each in found.sessions.values() if each.series_id != series.id]
         db.execute(sa.update(ClassSession).where(ClassSession.id.in_(ids)).values(series_id=series.id))
+    _plan(db, difference)
     sessions = _loaded(db, [change.there.id for change in difference.changes])
     for change in difference.changes:
         _apply(db, sessions[change.there.id], change, difference)
@@ -200,7 +209,7 @@ def write_difference(db: Session, difference: Difference) -> None:
         session = ClassSession(
             starts_at=slot.starts_at,
             ends_at=slot.ends_at,
-            planned_at=slot.starts_at,
+            planned_at=difference.wanted.planned_at(slot),
             series_id=None if series is None else series.id,
             early_minutes=_or_default(difference.early_minutes),
             grace_minutes=_or_default(difference.grace_minutes),
@@ -210,6 +219,14 @@ def write_difference(db: Session, difference: Difference) -> None:
         db.add(session)
     cancel_ended(db, [each.id for each in found.ended])
     db.flush()
+
+
+def _plan(db: Session, difference: Difference) -> None:
+    """Let sessions know when their series has them start, where the file says that of itself."""
+    for slot, planned_at in difference.wanted.planned.items():
+        there = difference.found.sessions.get(slot)
+        if there is not None and there.planned_at != planned_at:
+            db.execute(sa.update(ClassSession).where(ClassSession.id == there.id).values(planned_at=planned_at))
 
 
 def cancel_ended(db: Session, session_ids: Sequence[int]) -> None:
@@ -231,7 +248,10 @@ def _series(db: Session, difference: Difference) -> SessionSeries | None:
         with_uid = db.scalar(sa.select(SessionSeries).where(SessionSeries.uid == difference.uid))
         series = with_uid or series
     if series is None:
-        return new_series(db, SeriesOrigin.FILE, difference.audiences[0], uid=difference.uid)
+        series = new_series(db, SeriesOrigin.FILE, difference.audiences[0], uid=difference.uid)
+        series.calendar_id = difference.calendar_id
+        return series
+    series.calendar_id = series.calendar_id or difference.calendar_id
     if difference.uid is not None and series.uid != difference.uid:
         series.uid, series.external = difference.uid, True
     series.origin = SeriesOrigin.FILE
@@ -251,7 +271,7 @@ def _apply(db: Session, session: ClassSession, change: Change, difference: Diffe
     past = change.there.slot.ends_at <= difference.now
     session.ends_at = change.slot.ends_at
     if not past:
-        session.starts_at = session.planned_at = change.slot.starts_at
+        session.starts_at, session.planned_at = change.slot.starts_at, difference.wanted.planned_at(change.slot)
         set_rooms(session, difference.room_ids)
         set_audiences(session, difference.audiences)
     if difference.early_minutes is not None:

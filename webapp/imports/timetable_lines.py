@@ -1,8 +1,8 @@
 """The lines of a timetable: their columns, reading one, and which of them are one session."""
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from attendance.database.audiences import Audience
@@ -78,6 +78,8 @@ class SessionRecord:
     early_minutes: int | None
     grace_minutes: int | None
     uid: str | None
+    planned: Mapping[Slot, datetime] = field(default_factory=dict)
+    """By slot, when its series has it start; of a CSV file nothing is said of that."""
 
 
 def read_line(line: Line, zone: ZoneInfo) -> SessionRecord:

@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
-from attendance.database.mail import queue_mail, try_again
-from attendance.database.models import AuditAction, MailState, QueuedMail, utc_now
+from attendance.database.mail import queue_mail
+from attendance.database.models import AuditAction, QueuedMail, QueueState, utc_now
+from attendance.database.outgoing.queue import try_again
 from webapp.account.identity import current_account
 from webapp.account.noting import noted
 from webapp.account.permissions import Permission, needs
@@ -41,11 +42,11 @@ def index() -> str:
         kinds=KINDS,
         counts=_counts(db, now),
         stalled=_stalled_since(db, now),
-        waiting=_rows(db, QueuedMail.state.in_((MailState.WAITING, MailState.SENDING)), QueuedMail.not_before),
-        failed=_rows(db, QueuedMail.state == MailState.FAILED, QueuedMail.ended_at.desc()),
+        waiting=_rows(db, QueuedMail.state.in_((QueueState.WAITING, QueueState.SENDING)), QueuedMail.not_before),
+        failed=_rows(db, QueuedMail.state == QueueState.FAILED, QueuedMail.ended_at.desc()),
         ended=_rows(
             db,
-            sa.and_(QueuedMail.state.in_((MailState.SENT, MailState.DROPPED)), QueuedMail.ended_at > now - _LATELY),
+            sa.and_(QueuedMail.state.in_((QueueState.SENT, QueueState.DROPPED)), QueuedMail.ended_at > now - _LATELY),
             QueuedMail.ended_at.desc(),
         ),
     )
@@ -127,15 +128,15 @@ def _rows(db: Session, which: sa.ColumnElement[bool], order: sa.ColumnExpression
 
 def _counts(db: Session, now: datetime) -> dict[str, int]:
     """By state how many mails there are; of those that ended well, of the last days."""
-    old = sa.and_(QueuedMail.state.in_((MailState.SENT, MailState.DROPPED)), QueuedMail.ended_at <= now - _LATELY)
+    old = sa.and_(QueuedMail.state.in_((QueueState.SENT, QueueState.DROPPED)), QueuedMail.ended_at <= now - _LATELY)
     query = sa.select(QueuedMail.state, sa.func.count()).where(~old).group_by(QueuedMail.state)
     counted = {state.value: number for state, number in db.execute(query)}
-    return {state.value: counted.get(state.value, 0) for state in MailState}
+    return {state.value: counted.get(state.value, 0) for state in QueueState}
 
 
 def _stalled_since(db: Session, now: datetime) -> datetime | None:
     """Since when a mail is due that no worker takes; None: all is well. A worker is slow where much is due."""
-    due = sa.and_(QueuedMail.state == MailState.WAITING, QueuedMail.not_before < now - _STALLED)
+    due = sa.and_(QueuedMail.state == QueueState.WAITING, QueuedMail.not_before < now - _STALLED)
     oldest = db.scalar(sa.select(sa.func.min(QueuedMail.not_before, type_=QueuedMail.not_before.type)).where(due))
     sent = db.scalar(sa.select(sa.func.max(QueuedMail.ended_at, type_=QueuedMail.ended_at.type)))
     return oldest if oldest is not None and (sent is None or sent < now - _STALLED) else None

@@ -1,4 +1,4 @@
-"""The worker that sends mail: claims one after the other, over one connection, until it is told to stop."""
+"""The worker that sends mail: claims one after the other, over one connection."""
 
 import contextlib
 import ssl
@@ -16,8 +16,9 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from attendance.database.engine import DatabaseError
-from attendance.database.mail import claim_mail, note_dropped, note_failed, note_sent, put_off
+from attendance.database.mail import claim_mail, put_off
 from attendance.database.models import QueuedMail, utc_now
+from attendance.database.outgoing.queue import note_dropped, note_failed, note_sent
 from attendance.database.transactions import is_databases_fault, transact
 from attendance.settings import Settings
 from attendance.texts import english
@@ -25,16 +26,14 @@ from webapp.mail.envelope import envelope_of
 from webapp.mail.kinds import KINDS
 from webapp.mail.letters import NoLongerWantedError, site_host, writing
 from webapp.mail.smtp import MailPutOffError, MailRefusedError, MailServer, MailServerError
-from webapp.mail.timed import Clockwork
 from webapp.tools.languages import offered
 from webapp.tools.storage import sessions_of
 
 log = structlog.get_logger()
 
-_POLL_S, _LONGEST_WAIT_S = 2.0, 60.0
+_POLL_S = 2.0
 _KEEP_S = 20.0
 """For so long a connection is kept for the next mail."""
-_LOOK_S = 60.0
 _SERVER_PAUSE = timedelta(minutes=1)
 """Of a mail that the server as a whole did not take. It is none of that mail's fault: its pauses do not grow."""
 _LEASE_LEFT = timedelta(minutes=2)
@@ -66,6 +65,8 @@ class MailWorker:
     A mail is claimed, its text made, sent, and its end written down, each in a transaction of its own.
     """
 
+    pause_s = _POLL_S
+
     def __init__(self, app: Flask, settings: Settings, *, tls: ssl.SSLContext | None = None) -> None:
         """Get ready; nothing is opened yet.
 
@@ -80,27 +81,10 @@ class MailWorker:
         with app.app_context():
             self._host = site_host()
         self._server = MailServer(settings.mail, name=self._host, tls=tls)
-        self._clockwork = Clockwork(self._sessions, settings)
-        self._looked = self._used = -_LOOK_S
-        self._refusals = 0  # of the server as a whole, in a row
+        self._used = -_KEEP_S
+        self.refusals = 0
+        """Of the server as a whole, in a row."""
         self._outcomes: Counter[str] = Counter()
-
-    def run(self, stopping: threading.Event) -> None:
-        """Work until `stopping` is set, also through hours without the database or the mail server."""
-        failures = 0
-        try:
-            while not stopping.is_set():
-                busy = False
-                try:
-                    busy = self._step(stopping)
-                    failures = 0
-                except (sa.exc.SQLAlchemyError, DatabaseError) as error:
-                    failures += 1
-                    log.warning("mail_waits_for_database", failures=failures, error=str(getattr(error, "orig", error)))
-                if not busy:
-                    self._rest(stopping, max(failures, self._refusals))
-        finally:
-            self._server.close()
 
     def run_once(self, stopping: threading.Event) -> Counter[str]:
         """Do what is due now, and end; also when the mail server takes nothing now.
@@ -112,34 +96,38 @@ class MailWorker:
             sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
         """
         try:
-            while not stopping.is_set() and self._step(stopping) and not self._refusals:
+            while not stopping.is_set() and self.step(stopping) and not self.refusals:
                 pass
         finally:
-            self._server.close()
+            self.close()
         return self._outcomes
 
-    def _rest(self, stopping: threading.Event, failures: int) -> None:
+    def rest(self) -> None:
+        """No mail is due: end a connection that was idle for long."""
         if time.monotonic() - self._used > _KEEP_S:
             self._server.close()
-        stopping.wait(min(_POLL_S * 2.0 ** min(failures, 16), _LONGEST_WAIT_S))
 
-    def _step(self, stopping: threading.Event) -> bool:
-        """Do what is due at this hour, and one mail; whether more may be due."""
-        if time.monotonic() - self._looked >= _LOOK_S:
-            with self._app.app_context():
-                self._clockwork.look(utc_now())
-            self._looked = time.monotonic()
+    def close(self) -> None:
+        """End the connection."""
+        self._server.close()
+
+    def step(self, stopping: threading.Event) -> bool:
+        """Send the mail that is due next; whether more may be due.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
+        """
         with self._sessions() as db:
             mail = self._claim(db)
             if mail is None:
                 return False
             end = self._try(db, mail)
-            self._refusals = self._refusals + 1 if end.server_refuses else 0
+            self.refusals = self.refusals + 1 if end.server_refuses else 0
             self._used = time.monotonic()
             self._outcomes[end.outcome] += 1
             log.info("mail_ended", mail=mail.id, kind=mail.kind, attempt=mail.attempts, outcome=end.outcome)
             self._write_down(db, mail, end, stopping)
-        return not self._refusals
+        return not self.refusals
 
     def _claim(self, db: Session) -> QueuedMail | None:
         lease = timedelta(seconds=self._server.longest_s) + _LEASE_LEFT

@@ -65,10 +65,15 @@ class Address:
     target: str
 
     @property
+    def authority(self) -> str:
+        """Host and port, as the header `Host` has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
     def origin(self) -> str:
         """Scheme, host and port: without what may be secret in the path."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port == _PORTS[self.scheme] else f":{self.port}")
+        return f"{self.scheme}://{self.authority}"
 
 
 def check_address(url: str, networks: Networks) -> Address:

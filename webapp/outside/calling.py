@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 from flask import current_app
@@ -16,6 +16,8 @@ from flask import current_app
 from attendance.settings import Settings
 from attendance.texts import english
 from webapp.outside.addresses import Address, Networks, OutsideError, check_address, look_up
+
+Socket = TypeVar("Socket", bound=socket.socket)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
@@ -142,12 +144,16 @@ class Caller:
     def _exchange(self, request: "_Request", call: "_Call", places: list[tuple[Any, ...]]) -> Reply:
         address = request.address
         connection = http.client.HTTPConnection(address.host, address.port)
-        connection.default_port = 443 if address.scheme == "https" else 80  # the header Host names any other
         connection.sock = call.connect(places)
         if address.scheme == "https":
             self._tls = self._tls or ssl.create_default_context()
             connection.sock = call.secure(self._tls, address.host)
-        connection.request(request.method, address.target, request.body or None, {**request.headers, **_OURS})
+        connection.request(
+            request.method,
+            address.target,
+            request.body or None,
+            {**request.headers, **_OURS, "Host": address.authority},
+        )
         response = connection.getresponse()
         try:
             return _read(response, request)
@@ -213,7 +219,7 @@ class _Call:
             if self._socket is not None:
                 self._socket.close()
 
-    def _take(self, made: Any) -> Any:
+    def _take(self, made: Socket) -> Socket:
         with self._lock:
             self._socket = made
             if self.broken_off:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.access.sign_ins import end_sign_ins
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import MailState, QueuedMail, SignIn, Student, StudentLink
+from attendance.database.models import QueuedMail, QueueState, SignIn, Student, StudentLink
 from attendance.tables.fields import EMAIL, INDEX_NUMBER
 
 PATH = "/me/link"
@@ -100,6 +100,6 @@ def end_own_page_sign_ins(db: Session, student_ids: Collection[int]) -> None:
     if student_ids:
         end_sign_ins(db, SignIn.student_id.in_(student_ids))
         addresses = db.scalars(sa.select(Student.email).where(Student.id.in_(student_ids), Student.email.is_not(None)))
-        waiting = (QueuedMail.recipient.in_(addresses.all()), QueuedMail.state == MailState.WAITING)
+        waiting = (QueuedMail.recipient.in_(addresses.all()), QueuedMail.state == QueueState.WAITING)
         db.execute(sa.delete(QueuedMail).where(*waiting))
         db.execute(sa.delete(StudentLink).where(StudentLink.student_id.in_(student_ids)))

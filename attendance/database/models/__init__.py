@@ -2,6 +2,7 @@
 
 from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAction, AuditEntry, StartedProgram
 from attendance.database.models.base import Base, utc_now
+from attendance.database.models.calendars import CalendarFeed, FeedKind, TimetableCalendar
 from attendance.database.models.cameras import Camera, CameraHealth, Observation, Origin
 from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind
 from attendance.database.models.gallery import (
@@ -13,7 +14,7 @@ from attendance.database.models.gallery import (
     JobState,
 )
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
-from attendance.database.models.mail import LowAttendance, MailState, QueuedMail, TimedWork
+from attendance.database.models.mail import LowAttendance, QueuedMail, TimedWork
 from attendance.database.models.other_systems import (
     ExternalIdentity,
     ExternalKind,
@@ -47,6 +48,7 @@ from attendance.database.models.people import (
     Student,
     TokenRole,
 )
+from attendance.database.models.queues import QueueState
 from attendance.database.models.register import (
     Attendance,
     AttendanceChange,
@@ -80,6 +82,7 @@ from attendance.database.models.teaching import (
     SessionState,
     TeachingBreak,
 )
+from attendance.database.models.webhooks import EventKind, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "DELETED_STUDENT",
@@ -94,6 +97,7 @@ __all__ = [
     "AuditAction",
     "AuditEntry",
     "Base",
+    "CalendarFeed",
     "Camera",
     "CameraHealth",
     "ClassSession",
@@ -111,9 +115,11 @@ __all__ = [
     "Erasure",
     "ErasureAcknowledgement",
     "ErasureKind",
+    "EventKind",
     "Excuse",
     "ExternalIdentity",
     "ExternalKind",
+    "FeedKind",
     "FileContent",
     "GalleryJob",
     "GalleryJobKind",
@@ -135,12 +141,12 @@ __all__ = [
     "LtiNonce",
     "LtiPlatform",
     "LtiRate",
-    "MailState",
     "Observation",
     "Origin",
     "PasswordLink",
     "PhotoProposal",
     "ProposalState",
+    "QueueState",
     "QueuedMail",
     "RecoveryCode",
     "Role",
@@ -162,7 +168,11 @@ __all__ = [
     "StudentLink",
     "TeachingBreak",
     "TimedWork",
+    "TimetableCalendar",
     "TokenRole",
     "Unrecorded",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "utc_now",
 ]

@@ -107,6 +107,21 @@ class AuditAction(StrEnum):
     LTI_RATES_SENT = "lti.rates_sent"
     LTI_KEY_MADE = "lti.key_made"
     LTI_KEY_WITHDRAWN = "lti.key_withdrawn"
+    WEBHOOK_ADDED = "webhook.added"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_SECRET_RENEWED = "webhook.secret_renewed"  # noqa: S105
+    WEBHOOK_ON = "webhook.on"
+    WEBHOOK_OFF = "webhook.off"
+    WEBHOOK_DELETED = "webhook.deleted"
+    WEBHOOK_TESTED = "webhook.tested"
+    WEBHOOK_SENT_AGAIN = "webhook.sent_again"
+
+    CALENDAR_ADDED = "calendar.added"
+    CALENDAR_CHANGED = "calendar.changed"
+    CALENDAR_APPLIED = "calendar.applied"
+    CALENDAR_DELETED = "calendar.deleted"
+    FEED_MADE = "feed.made"
+    FEED_ENDED = "feed.ended"
 
     TOKEN_MADE = "token.made"  # noqa: S105
     TOKEN_ENDED = "token.ended"  # noqa: S105

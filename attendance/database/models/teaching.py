@@ -129,6 +129,10 @@ class SessionSeries(Base):
     course_id: Mapped[int] = mapped_column(sa.ForeignKey("course.id", ondelete="CASCADE"), index=True)
     group_id: Mapped[int | None] = mapped_column(sa.ForeignKey("course_group.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    # That it came from; None: from a file, a form, or a calendar that is not read any more.
+    calendar_id: Mapped[int | None] = mapped_column(
+        sa.ForeignKey("timetable_calendar.id", ondelete="SET NULL"), index=True
+    )
 
 
 class DroppedOccurrence(Base):

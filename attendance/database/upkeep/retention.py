@@ -26,7 +26,9 @@ from attendance.database.models import (
     SignIn,
     SignInAttempt,
     StudentLink,
+    WebhookEvent,
 )
+from attendance.database.outgoing.deliveries import undelivered
 from attendance.database.transactions import transact
 
 _ROWS = 500
@@ -50,7 +52,7 @@ class Retention:
     passing: datetime | None = None
     """What the dashboard needs for hours at most: files that were tried or imported, sign-ins, and attempts."""
     mail: datetime | None = None
-    """Mail that was sent, failed, or was not needed any more."""
+    """Mail that was sent, failed, or was not needed any more; events of webhooks with their deliveries likewise."""
     audit: datetime | None = None
     """Entries of the audit log; the database keeps them for `attendance.database.audit.protection.KEPT_DAYS`."""
 
@@ -102,6 +104,9 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
             sessions, StudentLink.id, StudentLink.expires_at, retention.passing
         ),
         "mails that were sent or failed": _delete(sessions, QueuedMail.id, QueuedMail.ended_at, retention.mail),
+        "events that webhooks told of": _delete(
+            sessions, WebhookEvent.id, WebhookEvent.happened_at, retention.mail, ~undelivered()
+        ),
         "entries of the audit log": _delete(sessions, AuditEntry.id, AuditEntry.happened_at, retention.audit),
         "links to set a password that expired": _delete(
             sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing

@@ -16,6 +16,7 @@ from attendance.database.models import (
     AttendanceEvidence,
     AuditAction,
     Base,
+    CalendarFeed,
     Camera,
     CameraHealth,
     ClassSession,
@@ -32,6 +33,7 @@ from attendance.database.models import (
     Excuse,
     ExternalIdentity,
     ExternalKind,
+    FeedKind,
     FileContent,
     GalleryJob,
     GalleryJobKind,
@@ -57,6 +59,7 @@ from attendance.database.models import (
     PasswordLink,
     PhotoProposal,
     QueuedMail,
+    QueueState,
     RecoveryCode,
     Role,
     SecondFactor,
@@ -71,9 +74,14 @@ from attendance.database.models import (
     StudentLink,
     TeachingBreak,
     TimedWork,
+    TimetableCalendar,
     TokenRole,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
 )
 from attendance.database.register import Sighting, record_sighting
+from attendance.texts import english
 from attendance.zones import Zones, dump
 from tests.factories import NINE, enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
 
@@ -115,6 +123,8 @@ def fill(db: Session) -> None:
     db.add(
         QueuedMail(kind="weekly_summary", recipient="ü@a.org", language="fr", key="k", data={"account": 1, "ü": None})
     )
+    _fill_webhooks(db, institute)
+    _fill_calendars(db, student, series)
     db.add(LowAttendance(course_id=course.id, student_id=student.id, noted_at=NINE.replace(microsecond=2)))
     db.add(TimedWork(name="weekly_summary", done_for=NINE))
     course.attendance_threshold = 80
@@ -245,6 +255,27 @@ def _fill_sign_ins(db: Session, student: Student, lecturer: Account) -> None:
     factor = SecondFactor(account_id=lecturer.id, secret="A" * 32, confirmed_at=now, last_step=2**31)
     factor.next_secret, factor.next_made_at = "B" * 32, now
     db.add_all([factor, RecoveryCode(account_id=lecturer.id, code_hash="5" * 64)])
+
+
+def _fill_calendars(db: Session, student: Student, series: SessionSeries) -> None:
+    term = {"first_day": NINE.date(), "last_day": date(2027, 1, 31), "waiting": bytes(range(256)), "report": {"ü": 1}}
+    calendar = TimetableCalendar(name="Ü", url="https://example.edu/ü.ics", course_id=series.course_id, **term)
+    calendar.next_fetch_at, calendar.problem = NINE.replace(microsecond=19), english("%(a)s ü", a="é")
+    db.add(calendar)
+    db.flush()
+    series.calendar_id = calendar.id
+    feed = CalendarFeed(kind=FeedKind.STUDENT, student_id=student.id, token_hash="6" * 64, used_at=NINE)
+    db.add(feed)
+
+
+def _fill_webhooks(db: Session, institute: Department) -> None:
+    of = {"events": ["student.at_risk"], "department_id": institute.id}
+    hook = WebhookEndpoint(name="Ü", url="https://example.edu/ü", secret="whsec_AA==", former_secret="whsec_BB==", **of)
+    hook.former_until, hook.off_at, hook.off_reason = NINE.replace(microsecond=17), NINE, english("%(a)s ü", a="é")
+    event = WebhookEvent(uid="evt_1", kind="student.at_risk", key="k", data={"student": 1, "rate": 33.3})
+    db.add_all([hook, event])
+    db.flush()
+    db.add(WebhookDelivery(event_id=event.id, endpoint_id=hook.id, answer=503, state=QueueState.FAILED, ended_at=NINE))
 
 
 def _fill_labels(db: Session, course: Course) -> StatusLabel:

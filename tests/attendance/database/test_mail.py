@@ -6,18 +6,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.mail import (
-    GIVE_UP,
-    claim_mail,
-    forget_recipient,
-    note_dropped,
-    note_failed,
-    note_sent,
-    put_off,
-    queue_mail,
-    try_again,
-)
-from attendance.database.models import MailState, QueuedMail, utc_now
+from attendance.database.mail import GIVE_UP, claim_mail, forget_recipient, put_off, queue_mail
+from attendance.database.models import QueuedMail, QueueState, utc_now
+from attendance.database.outgoing.queue import note_dropped, note_failed, note_sent, try_again
 from attendance.database.transactions import transact
 
 LEASE = timedelta(minutes=5)
@@ -60,7 +51,7 @@ def test_it_goes_with_the_transaction_that_queued_it(db):
 def test_a_claimed_mail_is_nobody_elses_until_its_lease_ends(db, now):
     put(db)
     mail = claim(db, now)
-    assert (mail.state, mail.attempts, mail.first_tried_at) == (MailState.SENDING, 1, now)
+    assert (mail.state, mail.attempts, mail.first_tried_at) == (QueueState.SENDING, 1, now)
     assert claim(db, now + LEASE - SOON) is None
     again = claim(db, now + LEASE)
     assert (again.id, again.attempts, again.first_tried_at) == (mail.id, 2, now)
@@ -72,7 +63,7 @@ def test_who_was_too_slow_writes_nothing(db, now, sessions):
         late = claim(slow, now)
         claim(db, now + LEASE)
         assert not end(slow, late, note_sent, now=now + LEASE)
-    assert db.scalars(sa.select(QueuedMail.state)).all() == [MailState.SENDING]
+    assert db.scalars(sa.select(QueuedMail.state)).all() == [QueueState.SENDING]
 
 
 def test_whom_somebody_waits_for_goes_first(db, now):
@@ -99,13 +90,13 @@ def test_pauses_grow_and_after_a_day_it_is_given_up(db, now):
         mail = claim(db, now)
         end(db, mail, put_off, "The mail server did not answer.", now=now)
         db.refresh(mail)
-        if mail.state is not MailState.WAITING:
+        if mail.state is not QueueState.WAITING:
             break
         pauses.append((mail.not_before - now) // timedelta(minutes=1))
         assert claim(db, mail.not_before - SOON) is None
         now = mail.not_before
     assert pauses[:9] == [1, 2, 4, 8, 16, 32, 64, 120, 120]
-    assert mail.state is MailState.FAILED
+    assert mail.state is QueueState.FAILED
     assert GIVE_UP <= mail.ended_at - began < GIVE_UP + timedelta(hours=2)
     assert mail.last_error == "Not sent within a day. The last reason: The mail server did not answer."
 
@@ -115,7 +106,7 @@ def test_one_that_waited_for_a_worker_for_days_is_tried_more_than_once(db, now):
     mail = claim(db, now + 3 * GIVE_UP)
     end(db, mail, put_off, "Greylisted.", now=now + 3 * GIVE_UP)
     db.refresh(mail)
-    assert mail.state is MailState.WAITING
+    assert mail.state is QueueState.WAITING
 
 
 def test_what_failed_or_was_dropped_is_not_claimed_again(db, now):
@@ -126,7 +117,7 @@ def test_what_failed_or_was_dropped_is_not_claimed_again(db, now):
     assert claim(db, now + 9 * GIVE_UP) is None
     failed, dropped = db.scalars(sa.select(QueuedMail).order_by(QueuedMail.id))
     assert len(failed.last_error) == 500
-    assert (dropped.state, dropped.leased_until, dropped.ended_at) == (MailState.DROPPED, None, now)
+    assert (dropped.state, dropped.leased_until, dropped.ended_at) == (QueueState.DROPPED, None, now)
     assert not transact(db, lambda db: try_again(db, dropped, now=now))
     assert transact(db, lambda db: try_again(db, failed, now=now))
     assert claim(db, now).id == failed.id

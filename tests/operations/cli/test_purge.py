@@ -20,9 +20,9 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     JobState,
-    MailState,
     Observation,
     QueuedMail,
+    QueueState,
     SignIn,
     SignInAttempt,
 )
@@ -67,7 +67,12 @@ def _database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_mail_goes_after_its_days_and_what_waits_stays(db: Session) -> None:
     given = {"kind": "test", "recipient": "ada@example.edu", "data": {}, "not_before": NOW - timedelta(days=40)}
-    for days, state in ((31, MailState.SENT), (31, MailState.FAILED), (31, MailState.DROPPED), (29, MailState.SENT)):
+    for days, state in (
+        (31, QueueState.SENT),
+        (31, QueueState.FAILED),
+        (31, QueueState.DROPPED),
+        (29, QueueState.SENT),
+    ):
         db.add(QueuedMail(**given, state=state, ended_at=NOW - timedelta(days=days)))
     db.add(QueuedMail(**given))
     db.commit()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from attendance.database.models import MailState, QueuedMail
+from attendance.database.models import QueuedMail, QueueState
 from operations.doctor.findings import Verdict
 from operations.doctor.mail import examine_mail
 from tests.webapp.mail.mailbox import Mailbox, let_in, running
@@ -62,7 +62,7 @@ def test_mail_that_nobody_sends_and_mail_that_failed(settings_of):
             early = datetime.now(UTC) - timedelta(hours=1)
             given = {"kind": "test", "recipient": "ada@example.edu", "data": {}}
             db.add(QueuedMail(**given, not_before=early))
-            db.add(QueuedMail(**given, state=MailState.FAILED))
+            db.add(QueuedMail(**given, state=QueueState.FAILED))
         sessions.kw["bind"].dispose()
         _, late, failed = told(settings)
     assert late == (Verdict.WARNING, "1 mail not sent for 15 minutes")

@@ -6,7 +6,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from attendance.database.models import MailState, PasswordLink, QueuedMail
+from attendance.database.models import PasswordLink, QueuedMail, QueueState
 from tests.factories import PASSWORD, make_lecturer
 from tests.webapp.visiting import WITH_MAIL, make_settings
 from webapp.account.throttle import PAIR_LIMIT
@@ -102,7 +102,7 @@ def test_the_mailed_link_sets_a_password_once(site, site_db, ada, tmp_path):
     assert message["To"] == "ada@example.edu"
     (token,) = set(re.findall(rf"{BASE}/password\?link=(pw_[\w-]+)", message.get_body(("plain",)).get_content()))
     assert "evil" not in message.as_string()
-    assert mails(site_db)[0].state is MailState.DROPPED
+    assert mails(site_db)[0].state is QueueState.DROPPED
     assert not any(token in str(vars(mail)) for mail in mails(site_db))
     new = "four words make one"
     fields = {"link": token, "new_password": new, "repeat": new}

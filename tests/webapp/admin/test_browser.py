@@ -13,7 +13,20 @@ import sqlalchemy as sa
 from playwright.sync_api import Error, expect
 
 from attendance.database.access.tokens import camera_of
-from attendance.database.models import Camera, ClassSession, Course, Enrolment, Role, Student, TeachingBreak, utc_now
+from attendance.database.models import (
+    Camera,
+    ClassSession,
+    Course,
+    Enrolment,
+    Role,
+    Student,
+    TeachingBreak,
+    TimetableCalendar,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+    utc_now,
+)
 from tests.factories import (
     enrol,
     make_camera,
@@ -24,6 +37,7 @@ from tests.factories import (
     make_session,
     make_student,
 )
+from webapp.imports.report import Fault, Outcome, Report, Result
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
@@ -66,6 +80,15 @@ def campus(db):
     far = now.date() + timedelta(days=200)  # none of the other tests' sessions
     holidays = TeachingBreak(name="Winter holidays", first_day=far, last_day=far + timedelta(days=9))
     db.add(holidays)
+    hook = WebhookEndpoint(name="Records", url="https://records.example.edu/", events=["ping"], secret="whsec_c2VjcmV0")
+    event = WebhookEvent(uid="evt_1", kind="ping", data={"sent_at": "2026-10-05T07:00:00Z"})
+    term = {"first_day": now.date(), "last_day": far, "url": "https://calendar.example.edu/secret.ics"}
+    calendar = TimetableCalendar(name="Timetable of mathematics", problem="It answered 503. " * 9, **term)
+    calendar.failing_since, calendar.waiting_digest, calendar.report = now, "d" * 64, REPORT.to_json()
+    db.add_all([hook, event, calendar])
+    db.flush()
+    delivery = WebhookDelivery(event_id=event.id, endpoint_id=hook.id, attempts=2, last_error="It answered 503. " * 9)
+    db.add(delivery)
     for week in (1, 2):
         make_session(
             db, course, blind, starts_at=now + timedelta(weeks=week), ends_at=now + timedelta(weeks=week, hours=1)
@@ -79,8 +102,14 @@ def campus(db):
         "session": session.id,
         "teacher": teacher.id,
         "group": group.id,
+        "webhook": hook.id,
+        "calendar": calendar.id,
+        "delivery": delivery.id,
     }
     db.delete(holidays)
+    db.delete(calendar)
+    db.delete(event)
+    db.delete(hook)
     db.execute(sa.delete(ClassSession))  # the next test takes the same hours
     db.execute(sa.delete(Course))
     db.commit()
@@ -239,6 +268,10 @@ def test_a_camera_s_token_is_shown_once(visit, assert_accessible, db, size):
     assert db.scalar(sa.select(sa.func.count()).select_from(Camera).where(Camera.name == f"camera-{size}")) == 1
 
 
+REPORT = Report(lines=3, counts={"added": 1, "updated": 1, "unchanged": 0, "refused": 1}, asked=1)
+REPORT.questions = [Outcome(4, Result.UPDATED, question="1 session with attendance would be cancelled.")]
+REPORT.changes = [Outcome(4, Result.UPDATED, "1 of 12 sessions moved to 11:00.")]
+REPORT.faults = [Fault("No room that is there is called Aula magna.", "LOCATION", "MAT101 Lecture", 1, [[9, 9]], 1)]
 PAGES = (
     "/admin",
     "/admin/students",
@@ -271,6 +304,17 @@ PAGES = (
     "/admin/cameras/{camera}/revoke",
     "/admin/mail",
     "/admin/mail/kinds/weekly_summary",
+    "/admin/calendars",
+    "/admin/calendars/new",
+    "/admin/calendars/{calendar}",
+    "/admin/calendars/{calendar}/edit",
+    "/admin/rooms/{room}/calendar",
+    "/profile/calendar",
+    "/admin/webhooks",
+    "/admin/webhooks/new",
+    "/admin/webhooks/{webhook}",
+    "/admin/webhooks/{webhook}/deliveries",
+    "/admin/webhooks/deliveries/{delivery}",
     "/admin/timetable",
     "/admin/timetable?from=2040-01-01",
     "/admin/timetable/new",

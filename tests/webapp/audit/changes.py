@@ -16,9 +16,21 @@ Form = Callable[[Mapping[str, Any]], dict[str, Any]]
 NEW_PASSWORD = "the quick brown fox of today"
 STUDENTS = b"index_number,name,consent_date\n990001,Grace Hopper,2026-01-07\n"
 LABEL = {"name": "Excursion", "letter": "X", "kind": "present", "colour": "blue", "percent": "100"}
+CALENDAR = {
+    "name": "Term",
+    "url": "https://calendar.example.edu/other.ics",
+    "first_day": "2026-10-01",
+    "last_day": "2027-01-31",
+    "course": "",
+    "room": "",
+    "every_minutes": "60",
+}
+RECEIVER = {"name": "Records", "url": "https://records.example.edu/hook", "department": "", "student_at_risk": "y"}
 SESSION = {"day": "2027-03-01", "start": "09:00", "end": "10:30", "early_minutes": "15", "grace_minutes": "15"}
 
 UNNOTED: Mapping[str, str] = {
+    "calendars.upload": "only tries a file; what it changes is noted",
+    "calendars.fetch_now": "only fetches; what it changes is noted",
     "admin.upload": "only tries a file; what is imported is noted",
     "admin.upload_together": "only tries files",
     "admin.try_again": "only tries a file",
@@ -195,6 +207,24 @@ CHANGES: Mapping[str, Change] = {
     "lti_admin.withdraw_key": Change(
         (Action.LTI_KEY_WITHDRAWN, Action.LTI_KEY_MADE), lambda v: {"kid": v["kid"]}, before="a key"
     ),
+    "calendars.new_calendar": Change((Action.CALENDAR_ADDED,), lambda _v: CALENDAR),
+    "calendars.edit_calendar": Change((Action.CALENDAR_CHANGED,), lambda _v: CALENDAR),
+    "calendars.apply": Change((Action.CALENDAR_APPLIED,), before="a calendar that waits"),
+    "calendars.delete_calendar": Change((Action.CALENDAR_DELETED,)),
+    "feeds.make_mine": Change((Action.FEED_MADE,)),
+    "feeds.end_mine": Change((Action.FEED_ENDED,), after=("feeds.make_mine",)),
+    "feeds.make_rooms": Change((Action.FEED_MADE,)),
+    "feeds.end_rooms": Change((Action.FEED_ENDED,), after=("feeds.make_rooms",)),
+    "me.make_calendar": Change((Action.FEED_MADE,), by="student"),
+    "me.end_calendar": Change((Action.FEED_ENDED,), by="student", before="a student's feed"),
+    "webhooks.new_endpoint": Change((Action.WEBHOOK_ADDED,), lambda _v: RECEIVER),
+    "webhooks.endpoint": Change((Action.WEBHOOK_CHANGED,), lambda _v: RECEIVER),
+    "webhooks.new_endpoint_secret": Change((Action.WEBHOOK_SECRET_RENEWED,)),
+    "webhooks.turn_off": Change((Action.WEBHOOK_OFF,)),
+    "webhooks.turn_on": Change((Action.WEBHOOK_ON,), after=("webhooks.turn_off",)),
+    "webhooks.delete_endpoint": Change((Action.WEBHOOK_DELETED,)),
+    "webhooks.ping": Change((Action.WEBHOOK_TESTED,)),
+    "webhooks.send_again": Change((Action.WEBHOOK_SENT_AGAIN,), before="a webhook that failed"),
     "mail.send_again": Change((Action.MAIL_SENT_AGAIN,), before="a mail that failed"),
     "mail.send_test": Change((Action.MAIL_TESTED,)),
     "me.ask_for_link": Change(

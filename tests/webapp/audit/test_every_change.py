@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -22,14 +23,18 @@ from attendance.database.models import (
     Account,
     AuditAction,
     AuditEntry,
+    Course,
     Enrolment,
     ExternalIdentity,
     ExternalKind,
-    MailState,
     QueuedMail,
+    QueueState,
     Role,
+    Room,
     SignIn,
     Student,
+    TimetableCalendar,
+    WebhookDelivery,
     utc_now,
 )
 from attendance.settings import Settings
@@ -38,6 +43,7 @@ from tests.webapp.addresses import addresses, furnish
 from tests.webapp.audit.changes import CHANGES, STUDENTS, UNNOTED, Change
 from tests.webapp.me.students import StudentVisitor, enter
 from tests.webapp.visiting import WITH_MAIL, Site, Visitor, make_settings, plain
+from webapp.calendars.feeds import make_feed
 from webapp.lti.keys import make_key
 
 DAY = timedelta(days=1)
@@ -222,7 +228,25 @@ def _somebody(_site: Site, db: Session, values: dict[str, Any], _admin: Account)
 
 def _failed_mail(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
     mail = db.get_one(QueuedMail, values["mail_id"])
-    mail.state, mail.ended_at = MailState.FAILED, utc_now()
+    mail.state, mail.ended_at = QueueState.FAILED, utc_now()
+
+
+def _waiting_calendar(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    calendar = db.get_one(TimetableCalendar, values["calendar_id"])
+    room, course = db.get_one(Room, values["room_id"]), db.get_one(Course, values["course_id"])
+    day = f"{calendar.first_day:%Y%m%d}"
+    lines = ["UID:a", f"DTSTART:{day}T040000Z", "DURATION:PT1H", f"SUMMARY:{course.code}", f"LOCATION:{room.name}"]
+    text = "\n".join(["BEGIN:VCALENDAR", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR"])
+    calendar.waiting, calendar.waiting_digest = zlib.compress(text.encode()), "d" * 64
+
+
+def _students_feed(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    make_feed(db, db.get_one(Student, values["student_id"]))
+
+
+def _failed_webhook(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    delivery = db.get_one(WebhookDelivery, values["delivery_id"])
+    delivery.state, delivery.ended_at = QueueState.FAILED, utc_now()
 
 
 def _tried(site: Site, _db: Session, values: dict[str, Any], admin: Account) -> None:
@@ -301,6 +325,9 @@ _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "reachable": _reachable,
     "somebody without a password": _somebody,
     "a mail that failed": _failed_mail,
+    "a webhook that failed": _failed_webhook,
+    "a calendar that waits": _waiting_calendar,
+    "a student's feed": _students_feed,
     "a link to set a password": _password_link,
     "a link to the own page": _student_link,
 }

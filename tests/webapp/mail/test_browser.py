@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from attendance.database.models import MailState, QueuedMail, Role, utc_now
+from attendance.database.models import QueuedMail, QueueState, Role, utc_now
 from tests.factories import make_lecturer
 from tests.webapp.conftest import Dashboard
 from tests.webapp.running import environ_for, running_dashboard
@@ -39,9 +39,11 @@ def admin(dashboard):
         account = make_lecturer(db, role=Role.ADMIN)
         given = {"kind": "weekly_summary", "data": {}, "attempts": 2}
         long = "somebody.with.a.very.long.name@institute-of-long-names.example.edu"
-        db.add(QueuedMail(**given, recipient=long, last_error="550 " + "no such mailbox " * 12, state=MailState.FAILED))
+        db.add(
+            QueuedMail(**given, recipient=long, last_error="550 " + "no such mailbox " * 12, state=QueueState.FAILED)
+        )
         db.add(QueuedMail(**given, recipient=long, not_before=now + timedelta(hours=1)))
-        db.add(QueuedMail(**given, recipient="a@b.org", state=MailState.SENT, ended_at=now))
+        db.add(QueuedMail(**given, recipient="a@b.org", state=QueueState.SENT, ended_at=now))
         db.commit()
         db.refresh(account)
         return account

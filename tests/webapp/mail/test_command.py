@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from attendance.database.models import MailState, QueuedMail
+from attendance.database.models import QueuedMail, QueueState
 from tests.webapp.mail.conftest import ADDRESS
 from tests.webapp.mail.mailbox import HANG
 from tests.webapp.running import environ_for
@@ -58,7 +58,7 @@ def test_it_sends_what_comes_and_ends_when_told_to(make_site, mailbox, put):
         assert process.wait(20) == 0
         assert time.monotonic() - began < 5
     with site.sessions() as db:
-        assert [mail.state for mail in db.query(QueuedMail)] == [MailState.SENT] * 2, "what it sent it wrote down"
+        assert [mail.state for mail in db.query(QueuedMail)] == [QueueState.SENT] * 2, "what it sent it wrote down"
 
 
 def test_told_to_end_while_the_server_hangs_it_loses_nothing(make_site, mailbox, put):
@@ -72,7 +72,7 @@ def test_told_to_end_while_the_server_hangs_it_loses_nothing(make_site, mailbox,
         assert process.wait(20) == 0
     with site.sessions() as db:
         (mail,) = db.query(QueuedMail)
-        assert (mail.state, mail.attempts) == (MailState.WAITING, 1)
+        assert (mail.state, mail.attempts) == (QueueState.WAITING, 1)
         assert "did not answer within 2 seconds" in mail.last_error
 
 

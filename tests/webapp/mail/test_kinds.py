@@ -13,9 +13,9 @@ from attendance.database.access.roles import Reach, take_role
 from attendance.database.models import (
     Attendance,
     LowAttendance,
-    MailState,
     PasswordLink,
     QueuedMail,
+    QueueState,
     Role,
     SessionState,
     Status,
@@ -349,4 +349,4 @@ def test_a_name_with_markup_and_newlines_stays_a_name(make_site, mailbox, put):
     assert message["Bcc"] is None
     assert "<img" not in message.get_body(("html",)).get_content()
     with site.sessions() as db:
-        assert db.scalar(sa.select(QueuedMail.state)) is MailState.SENT
+        assert db.scalar(sa.select(QueuedMail.state)) is QueueState.SENT

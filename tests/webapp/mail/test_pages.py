@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.models import Course, MailState, PasswordLink, QueuedMail, Role, utc_now
+from attendance.database.models import Course, PasswordLink, QueuedMail, QueueState, Role, utc_now
 from tests.factories import make_course, make_lecturer
 from tests.webapp.visiting import make_settings
 from webapp.app import create_app
@@ -35,12 +35,12 @@ def add(db, **values):
 def test_the_queue_says_what_waits_failed_and_was_sent(admin, site_db):
     now = utc_now()
     assert "Sent through 127.0.0.1:9 as attendance@example.edu." in admin.text("/admin/mail")
-    add(site_db, state=MailState.FAILED, ended_at=now, last_error="The mail server said: 550 No such mailbox")
+    add(site_db, state=QueueState.FAILED, ended_at=now, last_error="The mail server said: 550 No such mailbox")
     later = now + timedelta(minutes=5)
     add(site_db, not_before=later, attempts=3, recipient="bob@example.edu", last_error="Greylisted.")
-    add(site_db, state=MailState.SENT, ended_at=now, recipient="sent@example.edu")
-    add(site_db, state=MailState.SENT, ended_at=now - timedelta(days=8), recipient="old@example.edu")
-    add(site_db, state=MailState.DROPPED, ended_at=now, last_error="The cameras are back.", kind="cameras_away")
+    add(site_db, state=QueueState.SENT, ended_at=now, recipient="sent@example.edu")
+    add(site_db, state=QueueState.SENT, ended_at=now - timedelta(days=8), recipient="old@example.edu")
+    add(site_db, state=QueueState.DROPPED, ended_at=now, last_error="The cameras are back.", kind="cameras_away")
     text = admin.text("/admin/mail")
     assert "1 waiting 1 failed 1 sent in seven days 1 no longer needed" in text
     assert re.search("ada@example.edu Test .* The mail server said: 550 No such mailbox Try again", text)
@@ -57,12 +57,12 @@ def test_mail_that_nobody_sends_is_told_of(admin, site_db):
 
 
 def test_one_that_failed_is_tried_again(admin, site_db):
-    add(site_db, state=MailState.FAILED, ended_at=utc_now(), last_error="550", first_tried_at=utc_now())
+    add(site_db, state=QueueState.FAILED, ended_at=utc_now(), last_error="550", first_tried_at=utc_now())
     (mail,) = mails(site_db)
     for _ in range(2):
         assert admin.post(f"/admin/mail/{mail.id}/again").status_code == 302
     (mail,) = mails(site_db)
-    assert (mail.state, mail.first_tried_at) == (MailState.WAITING, None)
+    assert (mail.state, mail.first_tried_at) == (QueueState.WAITING, None)
     assert admin.post("/admin/mail/999/again").status_code == 404
 
 
@@ -140,7 +140,7 @@ def test_one_invitation_from_the_lecturers_page(admin, site_db):
 
 def test_mail_to_a_deleted_account_goes_with_it(admin, site_db):
     ada = make_lecturer(site_db, email="ada@example.edu")
-    add(site_db, state=MailState.SENT, ended_at=utc_now())
+    add(site_db, state=QueueState.SENT, ended_at=utc_now())
     add(site_db, recipient="bob@example.edu")
     assert admin.post(f"/admin/accounts/{ada.id}/delete").status_code == 302
     assert [mail.recipient for mail in mails(site_db)] == ["bob@example.edu"]

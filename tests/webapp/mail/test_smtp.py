@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 import trustme
 
-from attendance.database.models import MailState, QueuedMail, utc_now
+from attendance.database.models import QueuedMail, QueueState, utc_now
 from tests.webapp.mail.mailbox import DROP, HANG, PASSWORD, USER, Mailbox, let_in, running
 from webapp.mail.worker import MailWorker
 
@@ -68,7 +68,7 @@ def test_many_go_over_one_connection_in_both_forms(site, mailbox, mails):
     text, html = (message.get_body((form,)).get_content() for form in ("plain", "html"))
     assert "There is nothing to do." in text
     assert "There is nothing to do.</p>" in html
-    assert {row.state for row in rows(site)} == {MailState.SENT}
+    assert {row.state for row in rows(site)} == {QueueState.SENT}
     assert work(site) == {}
 
 
@@ -77,7 +77,7 @@ def test_without_a_mail_server_nothing_is_lost(site, mailbox, mails, make_site):
     mailbox.mail = ["451 go away"]
     assert work(site) == {"put_off": 1}  # the other one is not even tried
     first, second = rows(site)
-    assert (first.state, first.last_error) == (MailState.WAITING, "The mail server said: 451 go away")
+    assert (first.state, first.last_error) == (QueueState.WAITING, "The mail server said: 451 go away")
     assert (second.attempts, second.last_error) == (0, None)
     make_due(site)
     assert work(site) == {"sent": 2}
@@ -101,7 +101,7 @@ def test_what_one_recipient_is_refused_does_not_keep_the_others(site, mailbox, m
     assert mailbox.connections == 1
     row = rows(site)[1]
     waits = outcome == "put_off"
-    assert row.state is (MailState.WAITING if waits else MailState.FAILED)
+    assert row.state is (QueueState.WAITING if waits else QueueState.FAILED)
     assert row.last_error == f"The mail server said: {answer}"
     make_due(site)
     assert work(site) == ({"sent": 1} if waits else {})
@@ -138,7 +138,7 @@ def test_a_server_that_refuses_our_own_address_is_told_of_and_nobodys_mail_fails
     mails(2)
     mailbox.mail = ["550 You may not send as attendance@example.edu"]
     assert work(site) == {"put_off": 1}
-    assert [row.state for row in rows(site)] == [MailState.WAITING] * 2
+    assert [row.state for row in rows(site)] == [QueueState.WAITING] * 2
 
 
 @pytest.mark.parametrize("where", ["mail", "rcpt", "data"])
@@ -283,7 +283,7 @@ def test_a_kind_of_a_later_version_waits_for_a_later_worker(site, mailbox, put):
         put(db, kind="from_tomorrow")
         put(db)
     assert work(site) == {"put_off": 1, "sent": 1}
-    assert rows(site)[0].state is MailState.WAITING
+    assert rows(site)[0].state is QueueState.WAITING
 
 
 def test_a_mail_whose_text_cannot_be_made_keeps_no_other(site, mailbox, put):
@@ -298,7 +298,7 @@ def test_what_a_killed_worker_left_is_sent_when_its_lease_ends(site, mailbox, ma
     mails(1)
     with site.sessions.begin() as db:
         soon = utc_now() + timedelta(minutes=5)
-        db.execute(sa.update(QueuedMail).values(state=MailState.SENDING, attempts=1, leased_until=soon))
+        db.execute(sa.update(QueuedMail).values(state=QueueState.SENDING, attempts=1, leased_until=soon))
     assert work(site) == {}
     with site.sessions.begin() as db:
         db.execute(sa.update(QueuedMail).values(leased_until=utc_now()))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from attendance.database.models import Attendance, QueuedMail, Status, TimedWork
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
-from webapp.mail.timed import Clockwork
+from webapp.work.timed import Clockwork
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 

@@ -123,7 +123,7 @@ def test_a_name_that_nobody_knows_is_said_so(host: str) -> None:
 
 
 def test_the_setting_is_a_list_of_networks() -> None:
-    web = WebSettings(private_addresses="10.20.0.0/16, fd12::/16 192.168.7.9")  # type: ignore[call-arg]
+    web = WebSettings(private_addresses="10.20.0.0/16, fd12::/16 192.168.7.9")
     assert web.private_networks == (*_INNER, ip_network("192.168.7.9/32"))
     with pytest.raises(SettingsError, match=r"ATTENDANCE_WEB_PRIVATE_ADDRESSES: '10\.20\.0\.1/16' is no network"):
         load_settings({"ATTENDANCE_WEB_PRIVATE_ADDRESSES": "10.20.0.1/16"})

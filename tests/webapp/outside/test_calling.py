@@ -6,43 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 import trustme
 
+from tests.webapp.outside.receiving import Answer, Asked, Receiver, receiving
 from tests.webapp.visiting import Site
 from webapp import outside
 from webapp.outside import Caller, OutsideAddressError, OutsideError
 
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-
-
-class _Answering(BaseHTTPRequestHandler):
-    seen: list[tuple[str, str, dict[str, str], bytes]]
-
-    def do_GET(self) -> None:
-        self._answer(b"")
-
-    def do_POST(self) -> None:
-        self._answer(self.rfile.read(int(self.headers["Content-Length"])))
-
-    def _answer(self, body: bytes) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.seen.append((self.command, self.path, headers, body))
-        status, more, answer = _ANSWERS.get(self.path, (200, {}, b"well"))
-        self.send_response(status)
-        for name, value in more.items():
-            self.send_header(name, value.replace("PORT", str(self.server.server_port)))  # type: ignore[attr-defined]
-        if "Content-Length" not in more:
-            self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
 
 
 _ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
@@ -59,29 +34,17 @@ _ANSWERS: dict[str, tuple[int, dict[str, str], bytes]] = {
 }
 
 
-class Server:
-    """A server on loopback and what it was asked."""
-
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (_Answering,), {"seen": self.seen}))
-        if tls is not None:
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
-        self.port = self._http.server_port
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+def _answer(asked: Asked) -> Answer:
+    status, headers, body = _ANSWERS.get(asked.path, (200, {}, b"well"))
+    port = asked.headers["host"].rpartition(":")[2]
+    return Answer(status, {name: value.replace("PORT", port) for name, value in headers.items()}, body)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.stop()
+def server() -> Iterator[Receiver]:
+    with receiving() as made:
+        made.answering = _answer
+        yield made
 
 
 @pytest.fixture
@@ -93,7 +56,7 @@ def _get(caller: Caller, port: int, path: str, timeout: float = 5) -> outside.Re
     return caller.get(f"http://127.0.0.1:{port}{path}", limit=1000, timeout=timeout)
 
 
-def test_a_reply_comes_back_whole(server: Server, caller: Caller) -> None:
+def test_a_reply_comes_back_whole(server: Receiver, caller: Caller) -> None:
     reply = _get(caller, server.port, "/there?a=b")
 
     assert (reply.status, reply.body) == (200, b"well")
@@ -105,7 +68,7 @@ def test_a_reply_comes_back_whole(server: Server, caller: Caller) -> None:
     assert _get(caller, server.port, "/gone").status == 410  # a failure that was told is a reply
 
 
-def test_what_is_sent_arrives(server: Server, caller: Caller) -> None:
+def test_what_is_sent_arrives(server: Receiver, caller: Caller) -> None:
     url = f"http://127.0.0.1:{server.port}/hook"
     reply = caller.post(url, body=b'{"a":1}', headers={"Content-Type": "application/json"}, limit=1000, timeout=5)
 
@@ -118,12 +81,12 @@ def test_what_is_sent_arrives(server: Server, caller: Caller) -> None:
     ("path", "says"),
     [("/long", "too long"), ("/boasting", "too long"), ("/short", "ended before its end"), ("/packed", "packed")],
 )
-def test_a_reply_that_cannot_be_used_is_none(server: Server, caller: Caller, path: str, says: str) -> None:
+def test_a_reply_that_cannot_be_used_is_none(server: Receiver, caller: Caller, path: str, says: str) -> None:
     with pytest.raises(OutsideError, match=says):
         _get(caller, server.port, path)
 
 
-def test_a_redirect_within_the_host_is_followed(server: Server, caller: Caller) -> None:
+def test_a_redirect_within_the_host_is_followed(server: Receiver, caller: Caller) -> None:
     assert _get(caller, server.port, "/moved").body == b"well"
     assert [path for _, path, _, _ in server.seen] == ["/moved", "/there?a=b"]
 
@@ -137,20 +100,20 @@ def test_a_redirect_within_the_host_is_followed(server: Server, caller: Caller) 
         ("/file", "no"),
     ],
 )
-def test_no_redirect_leads_elsewhere(server: Server, caller: Caller, path: str, says: str) -> None:
+def test_no_redirect_leads_elsewhere(server: Receiver, caller: Caller, path: str, says: str) -> None:
     with pytest.raises(OutsideError, match=says):
         _get(caller, server.port, path)
     assert {asked for _, asked, _, _ in server.seen} == {path}
 
 
-def test_what_is_sent_is_not_sent_on(server: Server, caller: Caller) -> None:
+def test_what_is_sent_is_not_sent_on(server: Receiver, caller: Caller) -> None:
     url = f"http://127.0.0.1:{server.port}/metadata"
     assert caller.post(url, body=b"x", headers={}, limit=1000, timeout=5).status == 307
     assert len(server.seen) == 1
 
 
 def test_a_name_is_looked_up_once_and_the_judged_address_is_called(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -171,7 +134,7 @@ def test_a_name_is_looked_up_once_and_the_judged_address_is_called(
         caller.get(f"http://receiver.example.edu:{server.port}/", limit=1000, timeout=5)
 
 
-def test_without_the_setting_loopback_is_not_called(server: Server) -> None:
+def test_without_the_setting_loopback_is_not_called(server: Receiver) -> None:
     with pytest.raises(OutsideAddressError):
         _get(Caller(()), server.port, "/")
     assert server.seen == []
@@ -266,19 +229,18 @@ def test_what_is_not_http_is_said_so(serving_each: Callable[..., int], caller: C
 
 
 @pytest.fixture
-def secure() -> Iterator[tuple[Server, ssl.SSLContext]]:
+def secure() -> Iterator[tuple[Receiver, ssl.SSLContext]]:
     """A server with a certificate for receiver.example.edu, and a client that believes its authority."""
     authority = trustme.CA()
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("receiver.example.edu").configure_cert(theirs)
     authority.configure_trust(ours)
-    made = Server(theirs)
-    yield made, ours
-    made.stop()
+    with receiving(theirs) as made:
+        yield made, ours
 
 
 def test_the_certificate_must_be_of_the_name_that_was_typed(
-    secure: tuple[Server, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+    secure: tuple[Receiver, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, tls = secure
     place = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
@@ -293,7 +255,7 @@ def test_the_certificate_must_be_of_the_name_that_was_typed(
     assert len(server.seen) == 1
 
 
-def test_the_settings_of_the_application_decide(site: Site, server: Server) -> None:
+def test_the_settings_of_the_application_decide(site: Site, server: Receiver) -> None:
     url = f"http://127.0.0.1:{server.port}/"
     with site.app.app_context():
         with pytest.raises(OutsideAddressError, match="ATTENDANCE_WEB_PRIVATE_ADDRESSES"):

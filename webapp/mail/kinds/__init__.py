@@ -7,6 +7,7 @@ from webapp.mail.kinds import (
     password_reset,
     student_link,
     test,
+    webhook_off,
     weekly_summary,
 )
 from webapp.mail.kinds.kind import MailKind
@@ -21,6 +22,7 @@ KINDS: dict[str, MailKind] = {
         low_attendance.TO_LECTURER,
         weekly_summary.KIND,
         cameras_away.KIND,
+        webhook_off.KIND,
         test.KIND,
     )
 }

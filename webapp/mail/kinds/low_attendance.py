@@ -20,11 +20,13 @@ from attendance.database.models import (
     ClassSession,
     Course,
     Enrolment,
+    EventKind,
     LowAttendance,
     QueuedMail,
     Role,
     Student,
 )
+from attendance.database.outgoing.events import Data, tell
 from attendance.database.thresholds import threshold_of
 from attendance.database.transactions import inserted
 from attendance.texts import english
@@ -48,8 +50,10 @@ def courses_being_taught(db: Session, now: datetime) -> Sequence[int]:
     return db.scalars(sa.select(late.c.course_id).distinct().order_by(late.c.course_id)).all()
 
 
-def note_crossings(db: Session, course_id: int, *, fewest_sessions: int, now: datetime) -> int:
-    """Find who fell below the course's threshold since it was last looked, and queue the mail, in one transaction.
+def note_crossings(db: Session, course_id: int, *, fewest_sessions: int, now: datetime, mail: bool = True) -> int:
+    """Find who fell below the course's threshold since it was last looked, and tell of it, in one transaction.
+
+    It is told by mail and to webhooks.
 
     Whoever rises above it again is forgotten, and told of when falling below once more.
 
@@ -58,6 +62,7 @@ def note_crossings(db: Session, course_id: int, *, fewest_sessions: int, now: da
         course_id: a course.
         fewest_sessions: recorded sessions of a student before anybody is told.
         now: aware.
+        mail: whether mail is sent at all.
 
     Returns:
         How many students fell below.
@@ -76,9 +81,20 @@ def note_crossings(db: Session, course_id: int, *, fewest_sessions: int, now: da
         for student_id in sorted(set(below) - known)
         if inserted(db, LowAttendance(course_id=course_id, student_id=student_id, noted_at=now))
     ]
-    if fallen:
+    if fallen and mail:
         _queue(db, course, fallen)
+    threshold = threshold_of(db, course)
+    for student_id in fallen:
+        data = _told(course, student_id, below[student_id], threshold)
+        tell(db, EventKind.AT_RISK, lambda data=data: data, course_ids=[course_id], now=now)  # type: ignore[misc]
     return len(fallen)
+
+
+def _told(course: Course, student_id: int, tally: Tally, threshold: int) -> Data:
+    """What webhooks are told of a student who fell below; the rate and the threshold in percent."""
+    rate = None if tally.rate is None else round(100 * tally.rate, 1)
+    counts = {"attended": tally.attended, "expected": tally.expected}
+    return {"course": course.id, "student": student_id, "rate": rate, "threshold": threshold, **counts}
 
 
 def below_threshold(db: Session, course: Course, *, fewest_sessions: int) -> dict[int, Tally]:

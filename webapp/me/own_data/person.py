@@ -10,6 +10,7 @@ from attendance.database.models import (
     Account,
     ActorKind,
     AuditEntry,
+    CalendarFeed,
     ConsentChange,
     Erasure,
     ExternalIdentity,
@@ -107,6 +108,11 @@ def _mail(db: Session, student_id: int) -> Iterator[Row]:
         }
 
 
+def _feeds(db: Session, student_id: int) -> Iterator[Row]:
+    for feed in each(db, sa.select(CalendarFeed).where(CalendarFeed.student_id == student_id)):
+        yield {"made_at": moment_text(feed.made_at), "last_read_at": moment_text(feed.used_at)}
+
+
 def _sign_ins(db: Session, student_id: int) -> Iterator[Row]:
     for made in each(db, sa.select(SignIn).where(SignIn.student_id == student_id).order_by(SignIn.id)):
         yield {
@@ -190,6 +196,12 @@ PERSON_TABLES = (
         lazy_gettext("What you, or somebody for you, had erased, and when that was done everywhere."),
         ("kind", "asked_for_at", "asked_for_by", "ended_at"),
         _erasures,
+    ),
+    OwnTable(
+        "calendar-feed",
+        lazy_gettext("The secret address at which your calendar program reads your sessions, without the secret."),
+        ("made_at", "last_read_at"),
+        _feeds,
     ),
     OwnTable(
         "mail",

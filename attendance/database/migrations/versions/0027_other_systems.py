@@ -1,7 +1,7 @@
 """What other systems call what is here, and the learning platforms that open registers (LTI).
 
 Revision: 0027
-Before it: 0022
+Before it: 0026
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "0027"
-down_revision = "0022"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

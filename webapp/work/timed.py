@@ -1,5 +1,7 @@
 """Work at its hour: low attendance each morning, a lecturer's week on Mondays, cameras before each class.
 
+What is found is told by mail, where that is on, and to webhooks that want to know.
+
 Any number of workers may look. What each of them does twice is done once: by the rows that it makes.
 """
 
@@ -10,10 +12,12 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.models import TimedWork
+from attendance.database.models import EventKind, TimedWork
+from attendance.database.outgoing.events import is_wanted
 from attendance.database.transactions import transact
 from attendance.settings import Settings
 from webapp.mail.kinds import cameras_away, low_attendance, weekly_summary
+from webapp.webhooks.telling import tell_of_cameras
 
 log = structlog.get_logger()
 
@@ -41,13 +45,18 @@ class Clockwork:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is away; what was not done is due still.
         """
-        self._at("low_attendance", self._morning(now), lambda: self._low_attendance(now))
+        mail, ahead = self._settings.mail, timedelta(minutes=self._settings.mail.camera_minutes)
+        with self._sessions() as db:
+            at_risk = mail.on or is_wanted(db, EventKind.AT_RISK)
+            transact(db, lambda db: tell_of_cameras(db, ahead=ahead, now=now))
+        if at_risk:
+            self._at("low_attendance", self._morning(now), lambda: self._low_attendance(now))
+        if not mail.on:
+            return
         monday = self._morning(now, weekday=_MONDAY)
         self._at("weekly_summary", monday, lambda: self._weekly_summary(monday))
-        minutes = self._settings.mail.camera_minutes
-        if minutes:
+        if ahead:
             with self._sessions() as db:
-                ahead = timedelta(minutes=minutes)
                 transact(db, lambda db: cameras_away.queue_warnings(db, ahead=ahead, now=now))
 
     def _at(self, name: str, moment: datetime, work: Callable[[], int]) -> None:
@@ -72,13 +81,13 @@ class Clockwork:
         return datetime.combine(day, time(self._settings.mail.hour), tzinfo=self._zone).astimezone(UTC)
 
     def _low_attendance(self, now: datetime) -> int:
-        fewest, queued = self._settings.mail.fewest_sessions, 0
+        fewest, mail, queued = self._settings.mail.fewest_sessions, self._settings.mail.on, 0
         with self._sessions() as db:
             for course_id in low_attendance.courses_being_taught(db, now):
                 queued += transact(
                     db,
                     lambda db, course_id=course_id: low_attendance.note_crossings(  # type: ignore[misc]
-                        db, course_id, fewest_sessions=fewest, now=now
+                        db, course_id, fewest_sessions=fewest, now=now, mail=mail
                     ),
                 )
         return queued
