@@ -193,7 +193,7 @@ def _addresses() -> dict[str, str]:
     """What an administrator types there."""
     launch = launch_address()
     folder = launch.removesuffix("/launch")
-    return {"launch": launch, "login": f"{folder}/login", "keys": f"{folder}/keys"}
+    return {"launch_url": launch, "login_url": f"{folder}/login", "keys_url": f"{folder}/keys"}
 
 
 def _values(form: PlatformForm) -> dict[str, Any]:

@@ -144,6 +144,8 @@ def test_keys_are_renewed_withdrawn_and_unreadable_in_a_copy_of_the_database(
 ) -> None:
     platform.members = [learner(1)]
     before = admin.get("/lti/keys").get_json()["keys"]
+    for path in ("/admin/lti", "/admin/lti/new"):
+        assert [f"/lti/{name}" in admin.text(path) for name in ("launch", "login", "keys")] == [True] * 3
     assert [set(key) for key in before] == [{"kty", "n", "e", "kid", "use", "alg"}]
     admin.post("/admin/lti/keys")
     published = admin.get("/lti/keys").get_json()
