@@ -18,7 +18,7 @@ from webapp.app import create_app
 from webapp.serving.left_behind import delete_left_behind
 from webapp.serving.secret_key import secret_key
 from webapp.serving.server import serve, start_closer
-from webapp.work.program import Program
+from webapp.work.program import WorkProgram
 
 _KEY = "ATTENDANCE_WEB_SECRET_KEY"
 
@@ -58,7 +58,7 @@ def work(once: bool) -> None:
     with open_engine(settings.database_url) as engine:
         require_current_schema(engine)
         note_settings(engine, "mail worker", settings)
-    program = Program(create_app(settings), settings)
+    program = WorkProgram(create_app(settings), settings)
     if settings.mail.on:
         click.echo(f"Mail is sent through {settings.mail.host}:{settings.mail.port}.")
     else:

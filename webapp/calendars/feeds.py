@@ -50,7 +50,7 @@ Owner = Account | Room | Student
 
 
 @dataclass(frozen=True)
-class Reading:
+class FeedReading:
     """What reading a feed brings.
 
     Attributes:
@@ -84,7 +84,7 @@ def feed_of(db: Session, owner: Owner) -> CalendarFeed | None:
     return db.scalar(sa.select(CalendarFeed).where(getattr(CalendarFeed, _column(owner)) == owner.id))
 
 
-def read_feed(db: Session, token: str, *, now: datetime) -> Reading | None:
+def read_feed(db: Session, token: str, *, now: datetime) -> FeedReading | None:
     """Find the feed of an address and count that it is read, in the caller's transaction.
 
     Args:
@@ -101,9 +101,9 @@ def read_feed(db: Session, token: str, *, now: datetime) -> Reading | None:
     if feed.hour_began_at is None or now - feed.hour_began_at >= _HOUR:
         feed.hour_began_at, feed.reads = now, 0
     if feed.reads >= MOST_READS:
-        return Reading(feed, wait_s=max(1, int((feed.hour_began_at + _HOUR - now).total_seconds())))
+        return FeedReading(feed, wait_s=max(1, int((feed.hour_began_at + _HOUR - now).total_seconds())))
     feed.reads, feed.used_at = feed.reads + 1, now
-    return Reading(feed)
+    return FeedReading(feed)
 
 
 def calendar_of(db: Session, feed: CalendarFeed, *, institution: str, site: str, now: datetime) -> bytes:

@@ -30,7 +30,7 @@ class CalendarOccurrences:
     """The sessions that a calendar's lines may mean."""
 
     def __init__(
-        self, there: Sequence[There], dropped: Set[tuple[int, datetime]], series: dict[str, int], times: "Times"
+        self, there: Sequence[There], dropped: Set[tuple[int, datetime]], series: dict[str, int], times: "SeriesTimes"
     ) -> None:
         self._there = there
         self._dropped = dropped
@@ -107,7 +107,7 @@ class CalendarOccurrences:
         return min(found, key=lambda each: (not each.room_ids & wanted.room_ids, each.id), default=None)
 
 
-class Times:
+class SeriesTimes:
     """What all lines of a calendar say of when its series have their sessions."""
 
     def __init__(self, lines: CalendarLines, calendar_id: int, zone: ZoneInfo) -> None:
@@ -139,7 +139,7 @@ class Times:
 
 
 def load_for_calendar(
-    db: Session, uids: Set[str], course_ids: Set[int], since: datetime, times: Times
+    db: Session, uids: Set[str], course_ids: Set[int], since: datetime, times: SeriesTimes
 ) -> CalendarOccurrences:
     """What is there of some series, and of some courses from a moment on."""
     series = dict(db.execute(sa.select(SessionSeries.uid, SessionSeries.id).where(SessionSeries.uid.in_(uids))).all())

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from attendance.database.models import Attendance, ClassSession, SessionSeries, SessionState
 from attendance.tables.reading import Line
 from attendance.texts import english, english_count, english_list
-from webapp.calendars.finding import Times, load_for_calendar
+from webapp.calendars.finding import SeriesTimes, load_for_calendar
 from webapp.calendars.lines import CalendarLines
 from webapp.imports.occurrences import Findable, Found
 from webapp.imports.run import Lines
@@ -43,7 +43,7 @@ class CalendarImporter(TimetableImporter):
         super().__init__(zone, now=now)
         self._calendar_id = calendar_id
         self._said = lines
-        self._times = Times(lines, calendar_id, zone)
+        self._times = SeriesTimes(lines, calendar_id, zone)
         self.to_come = 0
         """Sessions of the calendar before the run that were to come."""
         self._ended: dict[int, int] = {}

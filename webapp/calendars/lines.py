@@ -22,7 +22,7 @@ from attendance.tables.errors import LineError
 from attendance.tables.fields import SERIES_UID
 from attendance.tables.reading import Line
 from attendance.texts import english
-from webapp.calendars.ics.occurrences import Occurrence, Series
+from webapp.calendars.ics.occurrences import EventSeries, Occurrence
 from webapp.calendars.places import Meaning, Words
 from webapp.imports.timetable_lines import SessionRecord
 from webapp.tools.schedule import Slot
@@ -62,7 +62,7 @@ class CalendarLines:
         self._lines.append(Line(number, number, content, {}, error=error))
 
 
-def lines_of(series: Sequence[Series], words: Words, zone: ZoneInfo) -> CalendarLines:
+def lines_of(series: Sequence[EventSeries], words: Words, zone: ZoneInfo) -> CalendarLines:
     """The lines of a calendar: one for each series, or several where its times differ in whom or where.
 
     Args:
@@ -123,7 +123,7 @@ def uid_of(uid: str) -> str:
     return "sha256:" + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _record(series: Series, meaning: Meaning, occurrences: Sequence[Occurrence], zone: ZoneInfo) -> SessionRecord:
+def _record(series: EventSeries, meaning: Meaning, occurrences: Sequence[Occurrence], zone: ZoneInfo) -> SessionRecord:
     first = occurrences[0].slot
     start, end = first.starts_at.astimezone(zone), first.ends_at.astimezone(zone)
     # An event that stands there twice at one time is one session.

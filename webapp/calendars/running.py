@@ -13,7 +13,7 @@ from attendance.database.audit.noting import Actor, note
 from attendance.database.models import AuditAction, TimetableCalendar, utc_now
 from attendance.database.transactions import transact
 from attendance.texts import english, english_count
-from webapp.calendars.ics.occurrences import Found, Term, find_series
+from webapp.calendars.ics.occurrences import CalendarFindings, Term, find_series
 from webapp.calendars.ics.text import MAX_BYTES, read_text
 from webapp.calendars.importer import CalendarImporter
 from webapp.calendars.lines import add_vanished, lines_of
@@ -132,7 +132,7 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _notes(found: Found, zone: ZoneInfo) -> list[str]:
+def _notes(found: CalendarFindings, zone: ZoneInfo) -> list[str]:
     notes: list[str] = []
     if found.all_day:
         notes.append(

@@ -6,6 +6,7 @@ every address it has is judged (`addresses`), and the connection goes to the one
 """
 
 from webapp.outside.addresses import OutsideAddressError, OutsideError, check_address
-from webapp.outside.calling import Caller, Reply, get, post
+from webapp.outside.calling import OutsideCaller as Caller
+from webapp.outside.calling import Reply, get, post
 
 __all__ = ["Caller", "OutsideAddressError", "OutsideError", "Reply", "check_address", "get", "post"]

@@ -41,21 +41,21 @@ class Reply:
 
 
 def get(url: str, *, limit: int, timeout: float, headers: Mapping[str, str] | None = None) -> Reply:
-    """Fetch an address, as the settings of this application allow; see `Caller.get`."""
+    """Fetch an address, as the settings of this application allow; see `OutsideCaller.get`."""
     return _caller().get(url, limit=limit, timeout=timeout, headers=headers)
 
 
 def post(url: str, *, body: bytes, headers: Mapping[str, str], limit: int, timeout: float) -> Reply:
-    """Send something to an address, as the settings of this application allow; see `Caller.post`."""
+    """Send something to an address, as the settings of this application allow; see `OutsideCaller.post`."""
     return _caller().post(url, body=body, headers=headers, limit=limit, timeout=timeout)
 
 
-def _caller() -> "Caller":
+def _caller() -> "OutsideCaller":
     settings: Settings = current_app.config["ATTENDANCE"]
-    return Caller(settings.web.private_networks)
+    return OutsideCaller(settings.web.private_networks)
 
 
-class Caller:
+class OutsideCaller:
     """Calls addresses outside. Safe to use from any thread; keeps no connection and no cookie."""
 
     def __init__(self, networks: Networks, *, tls: ssl.SSLContext | None = None) -> None:

@@ -13,7 +13,7 @@ log = structlog.get_logger()
 _LONGEST_WAIT_S = 60.0
 
 
-class Work(Protocol):
+class RepeatedWork(Protocol):
     """What is done over and over."""
 
     @property
@@ -38,7 +38,7 @@ class Work(Protocol):
         """Give back what is held open."""
 
 
-def run(work: Work, stopping: threading.Event, *, name: str) -> None:
+def run(work: RepeatedWork, stopping: threading.Event, *, name: str) -> None:
     """Do it until `stopping` is set."""
     failures = 0
     try:
@@ -60,7 +60,7 @@ def run(work: Work, stopping: threading.Event, *, name: str) -> None:
         work.close()
 
 
-def run_once(work: Work, stopping: threading.Event) -> None:
+def run_once(work: RepeatedWork, stopping: threading.Event) -> None:
     """Do what is due now, and end; also when the other side takes nothing now.
 
     Raises:

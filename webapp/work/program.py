@@ -15,7 +15,7 @@ from webapp.lti.rates import RatesWork
 from webapp.mail.worker import MailWorker
 from webapp.tools.storage import sessions_of
 from webapp.webhooks.sending import WebhookSender
-from webapp.work.loop import Work, run, run_once
+from webapp.work.loop import RepeatedWork, run, run_once
 from webapp.work.timed import Clockwork
 
 log = structlog.get_logger()
@@ -49,8 +49,8 @@ class TimedStep:
         """Nothing is held."""
 
 
-class Program:
-    """Mail, webhooks, calendars, rates for learning platforms, and work at its hour."""
+class WorkProgram:
+    """Mail, webhooks, calendars, and work at its hour."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         """Get ready; nothing is opened yet."""
@@ -63,7 +63,7 @@ class Program:
 
     def run(self, stopping: threading.Event) -> bool:
         """Work until `stopping` is set; whether nothing failed that should not."""
-        works: list[tuple[str, Work]] = [("timed", self._timed)]
+        works: list[tuple[str, RepeatedWork]] = [("timed", self._timed)]
         works.append(("calendars", self._calendars))
         works.append(("rates", self._rates))
         works += [("webhooks", self.webhooks)] * SENDERS
@@ -97,7 +97,7 @@ class Program:
         mails = self.mail.run_once(stopping) if self.mail is not None else Counter[str]()
         return mails, self.webhooks.outcomes
 
-    def _guarded(self, name: str, work: Work, stopping: threading.Event) -> None:
+    def _guarded(self, name: str, work: RepeatedWork, stopping: threading.Event) -> None:
         """A kind of work that fails ends the program, so that whoever watches it starts it anew."""
         try:
             run(work, stopping, name=name)

@@ -234,7 +234,7 @@ def _failed_mail(_site: Site, db: Session, values: dict[str, Any], _admin: Accou
 def _waiting_calendar(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
     calendar = db.get_one(TimetableCalendar, values["calendar_id"])
     room, course = db.get_one(Room, values["room_id"]), db.get_one(Course, values["course_id"])
-    day = f"{calendar.first_day:%Y%m%d}"
+    day = f"{calendar.first_day + DAY:%Y%m%d}"  # the first is a holiday
     lines = ["UID:a", f"DTSTART:{day}T040000Z", "DURATION:PT1H", f"SUMMARY:{course.code}", f"LOCATION:{room.name}"]
     text = "\n".join(["BEGIN:VCALENDAR", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR"])
     calendar.waiting, calendar.waiting_digest = zlib.compress(text.encode()), "d" * 64
@@ -242,6 +242,14 @@ def _waiting_calendar(_site: Site, db: Session, values: dict[str, Any], _admin: 
 
 def _students_feed(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
     make_feed(db, db.get_one(Student, values["student_id"]))
+
+
+def _accounts_feed(_site: Site, db: Session, _values: dict[str, Any], admin: Account) -> None:
+    make_feed(db, db.get_one(Account, admin.id))
+
+
+def _rooms_feed(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    make_feed(db, db.get_one(Room, values["room_id"]))
 
 
 def _failed_webhook(_site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
@@ -328,6 +336,8 @@ _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "a webhook that failed": _failed_webhook,
     "a calendar that waits": _waiting_calendar,
     "a student's feed": _students_feed,
+    "an account's feed": _accounts_feed,
+    "a room's feed": _rooms_feed,
     "a link to set a password": _password_link,
     "a link to the own page": _student_link,
 }

@@ -102,19 +102,22 @@ def test_deliveries_are_listed_looked_at_and_sent_again(admin, site_db, hook):
 
 
 def test_a_receiver_is_tested_switched_off_and_on_and_deleted(admin, site_db, hook):
+    def states():
+        site_db.rollback()
+        return site_db.scalars(sa.select(WebhookDelivery.state)).all()
+
     page = f"/admin/webhooks/{hook().id}"
     admin.post(f"{page}/ping")
-    assert len(site_db.scalars(sa.select(WebhookDelivery)).all()) == 1
+    assert states() == [QueueState.WAITING]
     admin.post(f"{page}/off")
     assert "Switched off on" in admin.text(page)
-    assert site_db.scalars(sa.select(WebhookDelivery.state)).all() == [QueueState.DROPPED]
+    assert states() == [QueueState.DROPPED]
     admin.post(f"{page}/ping")
-    assert len(site_db.scalars(sa.select(WebhookDelivery)).all()) == 1, "one that is off is not tested"
+    assert len(states()) == 1, "one that is off is not tested"
     admin.post(f"{page}/on")
     assert "Switched off" not in admin.text(page)
     admin.post(f"{page}/delete")
-    site_db.rollback()
-    assert site_db.scalars(sa.select(WebhookDelivery)).all() == []
+    assert states() == []
     assert "No receivers yet" in admin.text("/admin/webhooks")
 
 

@@ -16,7 +16,7 @@ from icalendar import Calendar, Event
 from attendance.tables.errors import LineError
 from attendance.texts import english
 from webapp.calendars.ics.text import Block, CalendarError, CalendarText, name_of
-from webapp.calendars.ics.zones import Zones
+from webapp.calendars.ics.zones import CalendarZones
 from webapp.tools.schedule import LONGEST_SESSION, Slot
 
 MOST_TIMES = 1_000
@@ -56,7 +56,7 @@ class Occurrence:
 
 
 @dataclass
-class Series:
+class EventSeries:
     """An event with all its times in the term.
 
     Attributes:
@@ -75,7 +75,7 @@ class Series:
 
 
 @dataclass
-class Found:
+class CalendarFindings:
     """What a calendar holds for a term.
 
     Attributes:
@@ -84,7 +84,7 @@ class Found:
         floating: whether times name no zone, so that the institution's is meant.
     """
 
-    series: list[Series] = field(default_factory=list)
+    series: list[EventSeries] = field(default_factory=list)
     all_day: int = 0
     floating: bool = False
 
@@ -108,7 +108,7 @@ class Term:
         return datetime.combine(self.last_day + timedelta(days=1), clock(), tzinfo=self.zone)
 
 
-def find_series(text: CalendarText, term: Term, *, patience_s: float = PATIENCE_S) -> Found:
+def find_series(text: CalendarText, term: Term, *, patience_s: float = PATIENCE_S) -> CalendarFindings:
     """Every series of a calendar with its times in a term.
 
     Args:
@@ -120,15 +120,15 @@ def find_series(text: CalendarText, term: Term, *, patience_s: float = PATIENCE_
         CalendarError: it takes too long, or has too many times.
     """
     ends = time.monotonic() + patience_s
-    zones = Zones(term.zone, text.zones, term.begins, term.ends)
+    zones = CalendarZones(term.zone, text.zones, term.begins, term.ends)
     by_uid: defaultdict[str, list[Block]] = defaultdict(list)
     for block in text.events:
         by_uid[block.value("UID").strip() or f"line {block.line}"].append(block)
-    found, total = Found(), 0
+    found, total = CalendarFindings(), 0
     for uid, blocks in by_uid.items():
         if time.monotonic() > ends:
             raise CalendarError(english("The calendar takes too long to read. Take one of fewer courses."))
-        series = Series(uid, blocks[0].line, _unescaped(blocks[0].value("SUMMARY"))[:200])
+        series = EventSeries(uid, blocks[0].line, _unescaped(blocks[0].value("SUMMARY"))[:200])
         try:
             if not blocks[0].has("UID"):
                 raise LineError(english("An event has no UID, so that nobody can tell it from others."), "UID")
@@ -146,7 +146,9 @@ def find_series(text: CalendarText, term: Term, *, patience_s: float = PATIENCE_
     return found
 
 
-def _read(series: Series, blocks: Sequence[Block], term: Term, zones: Zones, found: Found) -> None:
+def _read(
+    series: EventSeries, blocks: Sequence[Block], term: Term, zones: CalendarZones, found: CalendarFindings
+) -> None:
     lines = [_prepared(block, zones) for block in blocks]
     repeats = any(block.has("RRULE", "RDATE", "RECURRENCE-ID") for block in blocks)
     whole = [part for of_block in lines for part in ("BEGIN:VEVENT", *of_block, "END:VEVENT")]
@@ -178,7 +180,7 @@ def _read(series: Series, blocks: Sequence[Block], term: Term, zones: Zones, fou
             series.occurrences.append(occurrence)
 
 
-def _occurrence(event: Event, term: Term, found: Found, *, repeats: bool) -> Occurrence | None:
+def _occurrence(event: Event, term: Term, found: CalendarFindings, *, repeats: bool) -> Occurrence | None:
     start, end = event.start, event.end
     if not isinstance(start, datetime):
         found.all_day += 1
@@ -205,7 +207,7 @@ def _moment(value: Any, zone: ZoneInfo) -> datetime:
     return aware.astimezone(UTC)
 
 
-def _prepared(block: Block, zones: Zones) -> list[str]:
+def _prepared(block: Block, zones: CalendarZones) -> list[str]:
     """The lines of an event, as the library reads them well.
 
     Raises:
@@ -248,7 +250,7 @@ def _may_be_meant(value: str) -> bool:
     return value[:4].isdecimal() and _EARLIEST <= int(value[:4]) <= 2200
 
 
-def _rule(line: str, start: str, zones: Zones) -> str:
+def _rule(line: str, start: str, zones: CalendarZones) -> str:
     """A rule of repetition that can be followed in no time, and ends when its author means it to."""
     parts = dict(part.partition("=")[::2] for part in line.partition(":")[2].strip().upper().split(";") if part)
     frequency = parts.get("FREQ", "")
@@ -273,7 +275,7 @@ def _rule(line: str, start: str, zones: Zones) -> str:
     return "RRULE:" + ";".join(f"{name}={value}" for name, value in parts.items())
 
 
-def _until(value: str, start: str, zones: Zones) -> str:
+def _until(value: str, start: str, zones: CalendarZones) -> str:
     """The end of a rule as the standard wants it, in UTC: a day alone, and a time without a zone, are meant there.
 
     Of a day alone, which many programs write, the library would leave that day out.

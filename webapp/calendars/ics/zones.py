@@ -16,7 +16,7 @@ _PARAMETER = re.compile(r';TZID=(?:"([^"]*)"|([^":;,]*))', re.IGNORECASE)
 _LOOKED_AT = timedelta(days=3)
 
 
-class Zones:
+class CalendarZones:
     """The zones of one calendar."""
 
     def __init__(self, ours: ZoneInfo, definitions: Sequence[Block], since: datetime, until: datetime) -> None:
