@@ -77,6 +77,9 @@ and is not drawn::
           InternalServiceError  something failed that should not
       SecretKeyError  the dashboard's key cannot be read or made
       ListenError  the dashboard's address cannot be listened on
+      SealError  a sealed secret of the database cannot be opened
+      LaunchError  a launch from a learning platform is not let in
+      PlatformError  a learning platform does not answer as it should
       NoPictureError  a recognition service shows no picture of a camera
       NoLongerWantedError  a mail that waits has nothing to say any more
       MailServerError  the mail server takes nothing now

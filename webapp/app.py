@@ -31,6 +31,9 @@ from webapp.calendars import feed_pages
 from webapp.calendars import pages as calendars
 from webapp.exam_office import views as exam_office
 from webapp.labels import views as labels
+from webapp.lti import launching
+from webapp.lti.blueprint import of_administrators as lti_administration
+from webapp.lti.blueprint import of_launches as lti_launches
 from webapp.mail import pages as mail
 from webapp.me import blueprint as own_page_blueprint
 from webapp.me.identity import init_student_identity
@@ -42,6 +45,8 @@ from webapp.register.views import init_register
 from webapp.reports import blueprint as reports_blueprint
 from webapp.reports import student
 from webapp.reports.period import init_period
+from webapp.rosters.blueprint import of_administrators as oneroster
+from webapp.rosters.blueprint import of_courses as moodle
 from webapp.serving import health
 from webapp.serving.access_log import init_access_log
 from webapp.serving.compression import init_compression
@@ -100,7 +105,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_requirement(app)
     init_student_identity(app)
     init_exports(app)
-    csrf = CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
+    CSRFProtect(app)  # after the sign-in check: somebody signed out is told so, not that a form is stale
     init_errors(app)
     app.context_processor(_page_context)
     app.jinja_env.globals.update(may=may, may_in=may_in, Permission=Permission)
@@ -131,19 +136,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     app.register_blueprint(register_blueprint)
     app.register_blueprint(reports_blueprint)
-    if settings.oidc.on:
-        init_provider(app, settings)
-        init_answers(app)
-        exempt_from_csrf(app)
-        app.register_blueprint(provider_blueprint)
     if settings.students.own_page:
         init_own_page(app)
         app.register_blueprint(own_page_blueprint)
     _add_administration(app)
     app.config["INSTITUTION_NAME"] = settings.institution.name
-    if settings.api.on:
-        app.register_blueprint(tokens.blueprint)
-        init_interface(app, csrf)
+    _add_other_systems(app, settings)
     return app
 
 
@@ -153,10 +151,27 @@ def _add_administration(app: Flask) -> None:
     app.register_blueprint(labels.of_course, url_prefix="/courses/<int:course_id>/statuses")
     app.register_blueprint(labels.of_institution, url_prefix="/admin/statuses")
     app.register_blueprint(mail.blueprint, url_prefix="/admin/mail")
-    app.register_blueprint(calendars.blueprint, url_prefix="/admin/calendars")
-    app.register_blueprint(feed_pages.blueprint)
-    app.register_blueprint(webhooks.blueprint, url_prefix="/admin/webhooks")
     app.register_blueprint(audit.blueprint)
+
+
+def _add_other_systems(app: Flask, settings: Settings) -> None:
+    """What the university's own systems meet here: sign-in, learning platforms, rosters, calendars, programs."""
+    forms = app.extensions["csrf"]
+    if settings.oidc.on:
+        init_provider(app, settings)
+        init_answers(app)
+        exempt_from_csrf(app)
+        app.register_blueprint(provider_blueprint)
+    # Learning platforms send browsers here with forms of their own.
+    for view in (launching.login, launching.launch):
+        forms.exempt(view)
+    for room in (lti_launches, lti_administration, oneroster, moodle, feed_pages.blueprint):
+        app.register_blueprint(room)
+    app.register_blueprint(calendars.blueprint, url_prefix="/admin/calendars")
+    app.register_blueprint(webhooks.blueprint, url_prefix="/admin/webhooks")
+    if settings.api.on:
+        app.register_blueprint(tokens.blueprint)
+        init_interface(app, forms)
 
 
 def _language_of_person() -> str | None:

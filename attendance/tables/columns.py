@@ -54,3 +54,8 @@ CONSENT_MEANS = Column(
     required=False,
     rule=fields.CONSENT_MEANS,
 )
+LEFT_OUT = Column(
+    "left_out_because",
+    english("Why a line is left out; only lines of other systems have it, which could not be brought into this form."),
+    required=False,
+)

@@ -13,6 +13,9 @@ from attendance.database.models import (
     Dispute,
     Excuse,
     LabelColour,
+    LtiCourse,
+    LtiDeployment,
+    LtiPlatform,
     PhotoProposal,
     QueuedMail,
     Role,
@@ -90,6 +93,16 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     dispute = Dispute(session_id=session.id, student_id=student.id, claimed=Status.LATE, text="Late.")
     photo = PhotoProposal(student_id=student.id, file_name="a.jpg", content=PHOTO)
     db.add_all([dispute, photo])
+    platform = LtiPlatform(
+        name=f"Moodle {number}", issuer=f"https://moodle{number}.example", client_id="c", frame_origins="",
+        keys_url="https://moodle.example/k", authorisation_url="https://moodle.example/a",
+        token_url="https://moodle.example/t",
+    )  # fmt: skip
+    platform.deployments = [LtiDeployment(external_id="1")]
+    db.add(platform)
+    db.flush()
+    linked = LtiCourse(deployment_id=platform.deployments[0].id, external_id="c1", label="MA", course_id=course.id)
+    db.add(linked)
     group = make_group(db, course, members=(student,))
     other = make_lecturer(db, role=Role.LECTURER, of=course)
     db.flush()
@@ -105,6 +118,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
         "sign_in_id": 1, "shot_id": 1, "mail_id": mail.id, "mail_kind": "invitation",
         "token_id": token.id, "kind": "students", "import_id": "A" * 22,
+        "platform_id": platform.id, "lti_course_id": linked.id,
         "webhook_id": hook.id, "delivery_id": delivery.id,
         "calendar_id": calendar.id,
     }  # fmt: skip

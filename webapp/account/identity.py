@@ -180,6 +180,11 @@ def may(permission: Permission, course: Course | None = None) -> bool:
     return bool(roles) if course is None else any(_holds_in(role, course) for role in roles)
 
 
+def may_as(account: Account, permission: Permission, course: Course) -> bool:
+    """Whether an account may do something in a course, whoever is signed in."""
+    return any(permission in PERMISSIONS[role.role] and _holds_in(role, course) for role in account.roles)
+
+
 def needed() -> Permission | Access:
     """What the view of this request wants; where it says nothing, an administrator."""
     need = None if request.endpoint is None else need_of(current_app, request.endpoint)

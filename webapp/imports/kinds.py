@@ -9,9 +9,11 @@ from attendance.tables.fields import INDEX_NUMBER, TextRule
 from attendance.texts import english
 from webapp.imports.enrolments import EnrolmentImporter
 from webapp.imports.groups import GroupImporter
+from webapp.imports.identities import IdentityImporter
 from webapp.imports.lecturers import LecturerImporter
 from webapp.imports.places import CourseImporter, RoomImporter
 from webapp.imports.plan import ImportPlan
+from webapp.imports.roster import RosterImporter
 from webapp.imports.run import Importer
 from webapp.imports.students import StudentImporter
 from webapp.imports.timetable import TimetableImporter
@@ -150,5 +152,28 @@ WHOLE_TIMETABLE = Kind(
     lambda run: TimetableImporter(run.zone, whole=True, plan=run.plan),
 )
 
-ALL_KINDS: Mapping[str, Kind] = {**KINDS, WHOLE_TIMETABLE.slug: WHOLE_TIMETABLE}
+ROSTER = Kind(
+    "roster",
+    english("Roster with removals"),
+    "enrolments",
+    english(
+        "Puts students on rosters and into groups, and takes those off that a line marks as tobedeleted. What is "
+        "recorded of them stays. Before half of a course's students go, you are asked."
+    ),
+    "course_code,index_number,name,group,status\n"
+    "MAT101,123456,Maria Nowak,Monday,active\nMAT101,123457,,,tobedeleted\n",
+    lambda run: RosterImporter(rule=run.rule, plan=run.plan),
+)
+IDENTITIES = Kind(
+    "identities",
+    english("Identities of another system"),
+    "identities",
+    english("Keeps how another system calls courses, groups and people, so that its next files are understood."),
+    "system,kind,external_id,index_number\noneroster:sis,student,a1b2,123456\n",
+    lambda run: IdentityImporter(rule=run.rule, plan=run.plan),
+)
+
+ALL_KINDS: Mapping[str, Kind] = {
+    **KINDS, **{kind.slug: kind for kind in (WHOLE_TIMETABLE, ROSTER, IDENTITIES)}
+}  # fmt: skip
 """With those that must be asked for."""

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from attendance.database.transactions import transact
+from attendance.tables.columns import LEFT_OUT
 from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
 from attendance.texts import english
@@ -162,6 +163,8 @@ def _read(
         try:
             if line.error is not None:
                 raise line.error
+            if line.values.get(LEFT_OUT.name):
+                raise LineError(line.values[LEFT_OUT.name])
             record = importer.parse(line, present)
             _refuse_second(importer, record, line.number, first_lines)
             good.append(Numbered(line.number, record))

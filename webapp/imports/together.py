@@ -12,6 +12,7 @@ from attendance.database.audit.noting import note
 from attendance.database.consent import BY_COMMAND, Recorder, actor_of
 from attendance.database.models import AuditAction
 from attendance.database.transactions import transact
+from attendance.tables.columns import LEFT_OUT
 from attendance.tables.errors import TableError
 from attendance.tables.fields import TextRule
 from attendance.tables.reading import MAX_BYTES, Column, Table, read_table
@@ -155,7 +156,7 @@ def _required(kind: Kind) -> str:
 
 def _table(file: ImportFile, columns: Sequence[Column], number: int) -> Table:
     try:
-        return read_table(file.data, columns)
+        return read_table(file.data, (*columns, LEFT_OUT))
     except TableError as error:
         if number == 1:
             raise

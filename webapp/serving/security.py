@@ -11,6 +11,8 @@ from webapp.tools.uploads import apply_upload_limit
 _DEFAULT_UPLOAD_BYTES = 1_000_000  # plain forms
 _YEAR_S = 31_536_000
 
+FRAMED_BY_NOBODY = "frame-ancestors 'none'"
+
 # Everything comes from here and nothing is inline, so injected markup can neither run nor phone home.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -22,7 +24,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
-        "frame-ancestors 'none'",
+        FRAMED_BY_NOBODY,
     ]
 )
 
@@ -72,7 +74,8 @@ def _add_headers(response: Response) -> Response:
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("X-Frame-Options", "DENY")
+    if FRAMED_BY_NOBODY in headers["Content-Security-Policy"]:
+        headers.setdefault("X-Frame-Options", "DENY")  # it cannot name several who may
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")

@@ -11,6 +11,7 @@ from flask import Flask
 from attendance.database.models import utc_now
 from attendance.settings import Settings
 from webapp.calendars.fetching import CalendarFetcher
+from webapp.lti.rates import RatesWork
 from webapp.mail.worker import MailWorker
 from webapp.tools.storage import sessions_of
 from webapp.webhooks.sending import WebhookSender
@@ -57,12 +58,14 @@ class WorkProgram:
         self.webhooks = WebhookSender(app, settings)
         self._timed = TimedStep(app, settings)
         self._calendars = CalendarFetcher(app, settings)
+        self._rates = RatesWork(app)
         self._failed: list[str] = []
 
     def run(self, stopping: threading.Event) -> bool:
         """Work until `stopping` is set; whether nothing failed that should not."""
         works: list[tuple[str, RepeatedWork]] = [("timed", self._timed)]
         works.append(("calendars", self._calendars))
+        works.append(("rates", self._rates))
         works += [("webhooks", self.webhooks)] * SENDERS
         if self.mail is not None:
             works.append(("mail", self.mail))
@@ -89,6 +92,7 @@ class WorkProgram:
         """
         self._timed.step(stopping)
         run_once(self._calendars, stopping)
+        run_once(self._rates, stopping)
         run_once(self.webhooks, stopping)
         mails = self.mail.run_once(stopping) if self.mail is not None else Counter[str]()
         return mails, self.webhooks.outcomes

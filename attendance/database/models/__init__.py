@@ -17,6 +17,17 @@ from attendance.database.models.identities import IdentityKind, ProviderIdentity
 from attendance.database.models.imports import FileContent, ImportedFile, ImportedFilePart
 from attendance.database.models.interface import AccessToken, AccessTokenCourse, KeptAnswer
 from attendance.database.models.mail import LowAttendance, QueuedMail, TimedWork
+from attendance.database.models.other_systems import (
+    ExternalIdentity,
+    ExternalKind,
+    LtiCourse,
+    LtiDeployment,
+    LtiKey,
+    LtiMatching,
+    LtiNonce,
+    LtiPlatform,
+    LtiRate,
+)
 from attendance.database.models.own_page import (
     ConsentChange,
     ConsentKind,
@@ -110,6 +121,8 @@ __all__ = [
     "ErasureKind",
     "EventKind",
     "Excuse",
+    "ExternalIdentity",
+    "ExternalKind",
     "FeedKind",
     "FileContent",
     "GalleryJob",
@@ -127,6 +140,13 @@ __all__ = [
     "KeptAnswer",
     "LabelColour",
     "LowAttendance",
+    "LtiCourse",
+    "LtiDeployment",
+    "LtiKey",
+    "LtiMatching",
+    "LtiNonce",
+    "LtiPlatform",
+    "LtiRate",
     "Observation",
     "Origin",
     "PasswordLink",

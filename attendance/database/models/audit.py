@@ -101,6 +101,15 @@ class AuditAction(StrEnum):
     MAIL_TESTED = "mail.tested"
     MAIL_SENT_AGAIN = "mail.sent_again"
 
+    LTI_PLATFORM_ADDED = "lti.platform_added"
+    LTI_PLATFORM_CHANGED = "lti.platform_changed"
+    LTI_PLATFORM_DELETED = "lti.platform_deleted"
+    LTI_COURSE_LINKED = "lti.course_linked"
+    LTI_PERSON_CONNECTED = "lti.person_connected"
+    LTI_PERSON_DISCONNECTED = "lti.person_disconnected"
+    LTI_RATES_SENT = "lti.rates_sent"
+    LTI_KEY_MADE = "lti.key_made"
+    LTI_KEY_WITHDRAWN = "lti.key_withdrawn"
     WEBHOOK_ADDED = "webhook.added"
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_SECRET_RENEWED = "webhook.secret_renewed"  # noqa: S105

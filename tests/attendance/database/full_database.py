@@ -33,6 +33,8 @@ from attendance.database.models import (
     ErasureAcknowledgement,
     ErasureKind,
     Excuse,
+    ExternalIdentity,
+    ExternalKind,
     FeedKind,
     FileContent,
     GalleryJob,
@@ -48,6 +50,13 @@ from attendance.database.models import (
     KeptAnswer,
     LabelColour,
     LowAttendance,
+    LtiCourse,
+    LtiDeployment,
+    LtiKey,
+    LtiMatching,
+    LtiNonce,
+    LtiPlatform,
+    LtiRate,
     Observation,
     Origin,
     PasswordLink,
@@ -139,7 +148,33 @@ def fill(db: Session) -> None:
         Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)
     )
     _fill_held(db, student, session, camera, lecturer)
+    _fill_other_systems(db, course, student)
     db.commit()
+
+
+def _fill_other_systems(db: Session, course: Course, student: Student) -> None:
+    platform = LtiPlatform(name="Moodle ü", issuer="https://moodle.example", client_id="ü1", matching=LtiMatching.EMAIL)
+    platform.keys_url = platform.authorisation_url = platform.token_url = "https://moodle.example/ü"
+    platform.frame_origins = "https://school.example"
+    platform.deployments = [LtiDeployment(external_id="7")]
+    db.add(platform)
+    db.flush()
+    linked = LtiCourse(deployment_id=platform.deployments[0].id, external_id="c1", label="ü", title="\U0001f393")
+    linked.course_id, linked.gives_roles, linked.line_item_url = course.id, True, "https://moodle.example/l?type_id=3"
+    linked.rates_sent_at, linked.leased_until, linked.problem = NINE, NINE.replace(microsecond=1), "away"
+    db.add(linked)
+    db.flush()
+    db.add(LtiRate(lti_course_id=linked.id, student_id=student.id, percent=None, sent_at=NINE.replace(microsecond=2)))
+    db.add(LtiNonce(nonce_hash="6" * 64, expires_at=NINE.replace(microsecond=3)))
+    db.add(LtiKey(kid="k-ü", public={"kty": "RSA", "n": "ü"}, sealed="QUJD" * 2_000, made_at=NINE))
+    identity = ExternalIdentity(system="oneroster:ü", kind=ExternalKind.STUDENT, external_id="A1", noted_at=NINE)
+    identity.student_id = student.id
+    db.add_all(
+        [
+            identity,
+            ExternalIdentity(system="oneroster:ü", kind=ExternalKind.COURSE, external_id="a1", course_id=course.id),
+        ]
+    )
 
 
 def _fill_cameras(db: Session, session: ClassSession) -> Camera:

@@ -90,7 +90,7 @@ NEVER_THERE = frozenset(
     {
         "admin.import_report", "admin.import_now", "admin.try_again", "admin.download_report", "admin.download_faults",
         "admin.together_report", "admin.import_together_now", "admin.try_together_again", "profile.picture",
-        "links.page", "links.set_password_now", "me.link_page", "me.open_link", "tokens.revoke",
+        "links.page", "links.set_password_now", "me.link_page", "me.open_link", "tokens.revoke", "lti.end_connection",
         "feeds.read",
     }
 )  # fmt: skip

@@ -43,6 +43,12 @@ UNNOTED: Mapping[str, str] = {
     "preferences.choose_theme": "how pages look to who asks",
     "profile.save_picture": "a picture of oneself",
     "profile.remove_picture": "a picture of oneself",
+    "lti.login": "begins a sign-in at a learning platform; nothing is known yet",
+    "lti.launch": "its sign-in is noted, as tests/webapp/lti/test_launching.py sees with a platform",
+    "lti.connect_now": "noted, as the same tests see",
+    "lti_admin.fetch_roster": "only tries a roster; what is imported is noted",
+    "lti_admin.send_rates_now": "noted, as tests/webapp/lti/test_rates.py sees with a platform",
+    "rosters.upload": "only tries an archive; what is imported is noted",
     "register.correct": "the entry's own history says who, when and why",
     "register.give_back": "the entry's own history",
     "register.remark": "the entry's own history",
@@ -80,6 +86,11 @@ def _file(data: bytes, name: str) -> tuple[BytesIO, str]:
 
 def _account(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": "Somebody Else", "email": values["email"], "active": "y", "administrator": "y"}
+
+
+def _platform(_values: Mapping[str, Any]) -> dict[str, Any]:
+    urls = {name: f"https://canvas.example/{name}" for name in ("keys_url", "token_url", "authorisation_url")}
+    return urls | {"name": "Canvas", "issuer": "https://canvas.example", "client_id": "10", "deployments": "1:a"}
 
 
 def _session(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,6 +200,15 @@ CHANGES: Mapping[str, Change] = {
         lambda v: {"link": v["password_link"], "new_password": NEW_PASSWORD, "repeat": NEW_PASSWORD},
         by="nobody",
         before="a link to set a password",
+    ),
+    "lti.end_connection": Change((Action.LTI_PERSON_DISCONNECTED,), before="connected"),
+    "lti_admin.change_platform": Change((Action.LTI_PLATFORM_CHANGED,), _platform),
+    "lti_admin.delete_platform": Change((Action.LTI_PLATFORM_DELETED,)),
+    "lti_admin.linked_course": Change((Action.LTI_COURSE_LINKED,), lambda _v: {"course": "MA1", "gives_roles": "y"}),
+    "lti_admin.new_key": Change((Action.LTI_KEY_MADE,)),
+    "lti_admin.new_platform": Change((Action.LTI_PLATFORM_ADDED,), _platform),
+    "lti_admin.withdraw_key": Change(
+        (Action.LTI_KEY_WITHDRAWN, Action.LTI_KEY_MADE), lambda v: {"kid": v["kid"]}, before="a key"
     ),
     "calendars.new_calendar": Change((Action.CALENDAR_ADDED,), lambda _v: CALENDAR),
     "calendars.edit_calendar": Change((Action.CALENDAR_CHANGED,), lambda _v: CALENDAR),

@@ -27,6 +27,8 @@ from attendance.database.models import (
     AuditEntry,
     Course,
     Enrolment,
+    ExternalIdentity,
+    ExternalKind,
     QueuedMail,
     QueueState,
     Role,
@@ -44,6 +46,7 @@ from tests.webapp.audit.changes import CHANGES, STUDENTS, UNNOTED, Change
 from tests.webapp.me.students import StudentVisitor, enter
 from tests.webapp.visiting import WITH_MAIL, Site, Visitor, make_settings, plain
 from webapp.calendars.feeds import make_feed
+from webapp.lti.keys import make_key
 
 DAY = timedelta(days=1)
 
@@ -323,10 +326,22 @@ def _own_token(_site: Site, db: Session, values: dict[str, Any], admin: Account)
     values["token_id"] = make_access_token(db, db.get_one(Account, admin.id), new, now=utc_now())[0].id
 
 
+def _connected(_site: Site, db: Session, values: dict[str, Any], admin: Account) -> None:
+    row = ExternalIdentity(system=f"lti:{values['platform_id']}", kind=ExternalKind.ACCOUNT, external_id="u1")
+    row.account_id = admin.id
+    db.add(row)
+
+
+def _key(site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
+    values["kid"] = make_key(db, str(site.app.secret_key), now=utc_now()).kid
+
+
 _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "a file that was tried": _tried,
     "files that were tried": _tried_together,
+    "connected": _connected,
     "consenting": _consenting,
+    "a key": _key,
     "a second factor of one's own": _own_factor,
     "an account with a second factor": _others_factor,
     "an app to be confirmed": _app,

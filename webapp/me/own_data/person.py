@@ -13,7 +13,10 @@ from attendance.database.models import (
     CalendarFeed,
     ConsentChange,
     Erasure,
+    ExternalIdentity,
     GalleryJob,
+    LtiCourse,
+    LtiRate,
     PhotoProposal,
     ProviderIdentity,
     QueuedMail,
@@ -134,6 +137,28 @@ def _identities(db: Session, student_id: int) -> Iterator[Row]:
         }
 
 
+def _other_systems(db: Session, student_id: int) -> Iterator[Row]:
+    """What other systems call the student, and the rates that they were told."""
+    query = sa.select(ExternalIdentity).where(ExternalIdentity.student_id == student_id).order_by(ExternalIdentity.id)
+    for identity in each(db, query):
+        yield {
+            "system": identity.system,
+            "what": identity.external_id,
+            "course": None,
+            "percent": None,
+            "at": moment_text(identity.noted_at),
+        }
+    told = sa.select(LtiRate, LtiCourse).join(LtiCourse, LtiCourse.id == LtiRate.lti_course_id)
+    for rate, course in db.execute(told.where(LtiRate.student_id == student_id).order_by(LtiRate.lti_course_id)):
+        yield {
+            "system": course.deployment.platform.name,
+            "what": None,
+            "course": course.label or course.title,
+            "percent": rate.percent,
+            "at": moment_text(rate.sent_at),
+        }
+
+
 def _log(db: Session, student_id: int) -> Iterator[Row]:
     number = sa.select(Student.index_number).where(Student.id == student_id).scalar_subquery()
     query = sa.select(AuditEntry, Account.name).outerjoin(Account, Account.id == AuditEntry.account_id)
@@ -214,5 +239,11 @@ PERSON_TABLES = (
         lazy_gettext("What was done to you and by you, as the audit log has it."),
         ("happened_at", "what", "by", "about", "from_address"),
         _log,
+    ),
+    OwnTable(
+        "other-systems",
+        lazy_gettext("What other systems of the university call you here, and the attendance that they were told."),
+        ("system", "what", "course", "percent", "at"),
+        _other_systems,
     ),
 )  # fmt: skip

@@ -1,0 +1,270 @@
+"""A small learning platform on loopback, written from the standards: LTI 1.3 core, the 1EdTech Security Framework 1.0,
+Names and Role Provisioning Services 2.0, and Assignment and Grade Services 2.0.
+
+It checks what a tool sends as the standards say, so that a test sees what Moodle or Canvas would refuse.
+"""
+
+import html
+import json
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from joserfc import jwt
+from joserfc.jwk import KeySet, RSAKey
+
+LTI = "https://purl.imsglobal.org/spec/lti/claim/"
+MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership"
+NRPS = "https://purl.imsglobal.org/spec/lti-nrps"
+AGS = "https://purl.imsglobal.org/spec/lti-ags"
+CLIENT = "client-1"
+DEPLOYMENT = "7"
+
+
+@cache
+def made_key(number: int) -> RSAKey:
+    """A key; making one takes a tenth of a second and more, so tests share them."""
+    return RSAKey.generate_key(2048, {"kid": f"key-{number}-{secrets.token_hex(4)}", "use": "sig", "alg": "RS256"})
+
+
+@dataclass
+class Platform:
+    """A platform with one tool, one course and the people in it."""
+
+    address: str = ""
+    tool: str = ""
+    """The tool's address, e.g. http://127.0.0.1:8000."""
+    client_id: str = CLIENT
+    deployment: str = DEPLOYMENT
+    keys: list[RSAKey] = field(default_factory=list)
+    published: list[dict[str, Any]] | None = None
+    """In place of its keys."""
+    tool_keys: dict[str, Any] | None = None
+    """What the tool publishes, where the platform cannot fetch it."""
+    members: list[dict[str, Any]] = field(default_factory=list)
+    page_size: int = 50
+    line_items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scores: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
+    """Paths that answer with 503."""
+    next_page: str | None = None
+    """The header Link of every page of members, in place of the right one."""
+    no_json: bool = False
+    """Whether members come as something else than JSON."""
+    unknown_users: set[str] = field(default_factory=set)
+    _nonces: set[str] = field(default_factory=set)
+    _tokens: dict[str, set[str]] = field(default_factory=dict)
+    _jtis: set[str] = field(default_factory=set)
+
+    def rotate(self) -> None:
+        """Sign with a new key; the one before stays published."""
+        self.keys.append(made_key(len(self.keys)))
+
+    @property
+    def key(self) -> RSAKey:
+        """The key that signs."""
+        return self.keys[-1]
+
+    def registration(self) -> dict[str, Any]:
+        """What the platform shows of the tool's registration: columns of `LtiPlatform`."""
+        return {
+            "issuer": self.address,
+            "client_id": self.client_id,
+            "keys_url": f"{self.address}/keys",
+            "authorisation_url": f"{self.address}/auth",
+            "token_url": f"{self.address}/token",
+        }
+
+    def initiation(self, user: str = "u1") -> str:
+        """The address of the tool to which the platform sends a browser first; its path and query."""
+        hints = {"login_hint": user, "lti_message_hint": "m1", "client_id": self.client_id}
+        given = {"iss": self.address, "target_link_uri": f"{self.tool}/lti/launch", **hints}
+        return f"/lti/login?{urlencode(given | {'lti_deployment_id': self.deployment})}"
+
+    def claims(self, nonce: str, user: str = "u1", **other: Any) -> dict[str, Any]:
+        """The claims of a launch of the course; `other` by their whole names, None to leave one out."""
+        now = int(time.time())
+        person = next((one for one in self.members if one["user_id"] == user), {"user_id": user})
+        claims: dict[str, Any] = {
+            "iss": self.address, "sub": user, "aud": self.client_id, "nonce": nonce, "iat": now, "exp": now + 300,
+            LTI + "message_type": "LtiResourceLinkRequest", LTI + "version": "1.3.0",
+            LTI + "deployment_id": self.deployment, LTI + "target_link_uri": f"{self.tool}/lti/launch",
+            LTI + "resource_link": {"id": "link-1", "title": "Attendance"},
+            LTI + "roles": person.get("roles", [f"{MEMBERSHIP}#Instructor"]),
+            LTI + "context": {"id": "c1", "label": "MAT101", "title": "Linear algebra",
+                              "type": ["http://purl.imsglobal.org/vocab/lis/v2/course#CourseOffering"]},
+            f"{NRPS}/claim/namesroleservice": {
+                "context_memberships_url": f"{self.address}/members?c=c1", "service_versions": ["2.0"]},
+            f"{AGS}/claim/endpoint": {
+                "scope": [f"{AGS}/scope/lineitem", f"{AGS}/scope/score"],
+                "lineitems": f"{self.address}/lineitems?type_id=3"},
+            **{name: person[name] for name in ("name", "given_name", "family_name", "email") if name in person},
+        }  # fmt: skip
+        return {name: value for name, value in (claims | other).items() if value is not None}
+
+    def sign(self, claims: dict[str, Any], *, key: RSAKey | None = None, **header: Any) -> str:
+        """A token, signed with the platform's key; `header` by its names, None to leave one out."""
+        key = key or self.key
+        said = {"alg": "RS256", "kid": key.kid, **header}
+        return jwt.encode({name: value for name, value in said.items() if value is not None}, claims, key)
+
+    # What a tool and a browser ask for.
+
+    def answer(self, method: str, path: str, query: dict[str, str], headers: Any, body: bytes) -> tuple[int, Any, Any]:
+        """Status, body, and headers of an answer."""
+        self.requests.append(f"{method} {path}")
+        if path in self.refuses:
+            return 503, {"error": "down"}, {}
+        if path.startswith("/lineitems/") and path.endswith("/scores") and method == "POST":
+            return self._score(path.split("/")[2], headers, body)
+        framed = (
+            f'<h1>Linear algebra</h1><iframe width="900" height="500" src="{self.tool}{self.initiation()}"></iframe>'
+        )
+        answers = {
+            "/course": lambda: (200, framed, {"Content-Type": "text/html"}),
+            "/keys": self._keys,
+            "/auth": lambda: self._authorise(query),
+            "/token": lambda: self._token({k: v[0] for k, v in parse_qs(body.decode()).items()}),
+            "/members": lambda: self._members(query, headers),
+            "/lineitems": lambda: self._line_items(method, query, headers, body),
+        }
+        return answers[path]() if path in answers else (404, {"error": "nothing here"}, {})
+
+    def _keys(self) -> tuple[int, Any, Any]:
+        shown = self.published if self.published is not None else KeySet(list(self.keys)).as_dict()["keys"]
+        return 200, {"keys": shown}, {}
+
+    def _authorise(self, query: dict[str, str]) -> tuple[int, Any, Any]:
+        wanted = {"scope": "openid", "response_type": "id_token", "response_mode": "form_post", "prompt": "none"}
+        wrong = [name for name, value in wanted.items() if query.get(name) != value]
+        wrong += ["client_id"] if query.get("client_id") != self.client_id else []
+        wrong += ["redirect_uri"] if query.get("redirect_uri") != f"{self.tool}/lti/launch" else []
+        wrong += [name for name in ("state", "nonce", "login_hint") if not query.get(name)]
+        if wrong or query["nonce"] in self._nonces:
+            return 400, {"error": f"wrong: {wrong}"}, {}
+        self._nonces.add(query["nonce"])
+        fields = {"state": query["state"], "id_token": self.sign(self.claims(query["nonce"], query["login_hint"]))}
+        inputs = "".join(f'<input type="hidden" name="{n}" value="{html.escape(v)}">' for n, v in fields.items())
+        action = html.escape(query["redirect_uri"])
+        page = f'<form method="post" action="{action}">{inputs}<button>Go on</button></form>'
+        return 200, page + "<script>document.forms[0].submit()</script>", {"Content-Type": "text/html"}
+
+    def _token(self, form: dict[str, str]) -> tuple[int, Any, Any]:
+        """RFC 7523, as the Security Framework, section 4.1.1, wants it."""
+        assert form["grant_type"] == "client_credentials"
+        assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        decoded = jwt.decode(form["client_assertion"], KeySet.import_key_set(self.tool_keys), algorithms=["RS256"])  # type: ignore[arg-type]
+        said, now = decoded.claims, time.time()
+        assert said["iss"] == said["sub"] == self.client_id
+        assert said["aud"] == f"{self.address}/token"
+        assert said["iat"] <= now + 5
+        assert now < said["exp"] <= said["iat"] + 600
+        if said["jti"] in self._jtis:
+            return 400, {"error": "invalid_client"}, {}
+        self._jtis.add(said["jti"])
+        token = secrets.token_urlsafe(16)
+        self._tokens[token] = set(form["scope"].split())
+        return 200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": form["scope"]}, {}
+
+    def _may(self, headers: Any, scope: str) -> bool:
+        kind, _, token = headers.get("Authorization", "").partition(" ")
+        return kind == "Bearer" and scope in self._tokens.get(token, ())
+
+    def forget_tokens(self) -> None:
+        """All access tokens end before their time."""
+        self._tokens.clear()
+
+    def _members(self, query: dict[str, str], headers: Any) -> tuple[int, Any, Any]:
+        if not self._may(headers, f"{NRPS}/scope/contextmembership.readonly"):
+            return 401, {"error": "no token"}, {}
+        assert "vnd.ims.lti-nrps.v2.membershipcontainer+json" in headers.get("Accept", "")
+        start = int(query.get("from", 0))
+        page = self.members[start : start + self.page_size]
+        more = {}
+        if start + self.page_size < len(self.members):
+            more["Link"] = f'<{self.address}/members?c=c1&from={start + self.page_size}>; rel="next"'
+        if self.next_page is not None:
+            more["Link"] = self.next_page
+        if self.no_json:
+            return 200, "<html>", {}
+        return 200, {"id": f"{self.address}/members?c=c1", "context": {"id": "c1"}, "members": page}, more
+
+    def _line_items(self, method: str, query: dict[str, str], headers: Any, body: bytes) -> tuple[int, Any, Any]:
+        assert query["type_id"] == "3", "Moodle's addresses carry a query, which must be kept"
+        if not self._may(headers, f"{AGS}/scope/lineitem"):
+            return 401, {"error": "no token"}, {}
+        if method == "GET":
+            items = [one for one in self.line_items.values() if one.get("resourceId") == query.get("resource_id")]
+            return 200, items, {}
+        assert headers["Content-Type"] == "application/vnd.ims.lis.v2.lineitem+json"
+        made = json.loads(body)
+        assert made["label"]
+        assert made["scoreMaximum"] > 0
+        number = str(len(self.line_items) + 1)
+        self.line_items[number] = {**made, "id": f"{self.address}/lineitems/{number}/lineitem?type_id=3"}
+        return 201, self.line_items[number], {}
+
+    def _score(self, number: str, headers: Any, body: bytes) -> tuple[int, Any, Any]:
+        if not self._may(headers, f"{AGS}/scope/score"):
+            return 401, {"error": "no token"}, {}
+        assert headers["Content-Type"] == "application/vnd.ims.lis.v1.score+json"
+        score = json.loads(body)
+        if number not in self.line_items or score["userId"] in self.unknown_users:
+            return 404, {"error": "no such line item or user"}, {}
+        assert {"timestamp", "activityProgress", "gradingProgress"} <= score.keys()
+        assert ("scoreGiven" in score) == ("scoreMaximum" in score)
+        self.scores.append((number, score))
+        return 204, "", {}
+
+
+@contextmanager
+def running_platform() -> Iterator[Platform]:
+    """A platform that listens on loopback until the block ends."""
+    platform = Platform()
+    platform.rotate()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _do(self) -> None:
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path = parts.path.replace("/lineitem/scores", "/scores")
+            try:
+                status, said, headers = platform.answer(self.command, path, query, self.headers, body)
+            except AssertionError as error:
+                status, said, headers = 400, {"error": repr(error)}, {}
+            data = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_GET(self) -> None:
+            self._do()
+
+        def do_POST(self) -> None:
+            self._do()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    platform.address = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield platform
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

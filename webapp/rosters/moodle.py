@@ -1,0 +1,104 @@
+"""Files that Moodle's Attendance plugin (mod_attendance) imports: the sessions of a course, and the marks of one.
+
+*Import sessions* takes columns by their places, of which the plugin's form offers the usual ones; *Upload attendance by
+CSV*, in a session, takes who, a time or a status. The letters are those of the plugin's own status set.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import sqlalchemy as sa
+from flask import Response, render_template
+from flask.typing import ResponseReturnValue
+
+from attendance.database.audiences import TAKES_PLACE, among, audiences_of, counts_in, parts, sessions_of_courses
+from attendance.database.models import Attendance, ClassSession, Course, Status, Student, utc_now
+from webapp.account.permissions import Permission, needs
+from webapp.account.reach import course_shown, courses_seen, reach_course, reach_session
+from webapp.exports.answers import file_stem
+from webapp.exports.for_programs import program_csv
+from webapp.records.tallies import roster_sizes
+from webapp.rosters.blueprint import of_courses
+from webapp.tools.paging import paginate
+from webapp.tools.session_words import room_names
+from webapp.tools.storage import database
+from webapp.tools.times import local
+
+_A_PAGE = 50
+_SESSION_COLUMNS = (
+    "Course", "Groups", "Date", "From", "To", "Description", "Repeat on", "Repeat every", "Repeat until",
+    "Students can mark", "Password", "Random password", "Subnet", "Automark", "Auto assign status", "Absentee report",
+    "Prevent shared IP", "Prevent shared IP time", "Calendar event", "Include QR code",
+)  # fmt: skip
+"""In the order in which the plugin's form expects them (classes/import/sessions.php, `read_mapping_data`)."""
+_NOT_BY_STUDENTS = ("", "", "", 0, "", 0, "", 0, 0, 1, 0, "", 1, 0)
+"""No repetition; students mark nothing themselves; the session counts in the absentee report, and in the calendar."""
+_MARK_COLUMNS = ("user", "scantime", "status")
+_LETTERS = {Status.PRESENT: "P", Status.LATE: "L", Status.EXCUSED: "E", Status.ABSENT: "A"}
+
+
+@of_courses.get("/courses/<int:course_id>/moodle")
+def page(course_id: int) -> str:
+    """The files for Moodle of a course."""
+    course, db = reach_course(course_id), database()
+    of_course = _sessions(course_id).where(ClassSession.ends_at <= utc_now())
+    past = of_course.order_by(ClassSession.starts_at.desc(), ClassSession.id.desc())
+    sessions = paginate(db, past, size=_A_PAGE)
+    return render_template(
+        "rosters/moodle.html", course=course, roster=roster_sizes(db, [course_id])[course_id], page=sessions
+    )
+
+
+@of_courses.get("/courses/<int:course_id>/moodle-sessions.csv")
+def export_sessions(course_id: int) -> ResponseReturnValue:
+    """The sessions of a course, for *Import sessions*."""
+    course = reach_course(course_id)
+    found = database().scalars(_sessions(course_id).order_by(ClassSession.starts_at, ClassSession.id)).all()
+    rows = [_session_row(course, session) for session in found]
+    return _file(program_csv([_SESSION_COLUMNS], rows), ["moodle-sessions", course.code])
+
+
+@of_courses.get("/sessions/<int:session_id>/moodle.csv")
+@needs(Permission.READ)
+def export_marks(session_id: int) -> ResponseReturnValue:
+    """What is recorded of a session, for *Upload attendance by CSV* in the same session of the plugin."""
+    session = reach_session(session_id)
+    starts = local(session.starts_at).strftime("%Y-%m-%d-%H%M")
+    return _file(program_csv([_MARK_COLUMNS], _marks(session)), ["moodle", course_shown(session).code, starts])
+
+
+def _sessions(course_id: int) -> sa.Select[ClassSession]:
+    of_course = sessions_of_courses(among([course_id]), TAKES_PLACE)
+    query = sa.select(ClassSession).join(of_course, of_course.c.session_id == ClassSession.id)
+    return query.options(*parts())
+
+
+def _session_row(course: Course, session: ClassSession) -> Sequence[object]:
+    begin, end = local(session.starts_at), local(session.ends_at)
+    mine = [audience for audience in audiences_of(session) if audience.course_id == course.id]
+    whole = any(audience.group_id is None for audience in mine)
+    groups = "" if whole else ";".join(_group_names(session, course.id))
+    description = " · ".join(part for part in (room_names(session), session.note or "") if part)
+    return (
+        course.code, groups, f"{begin:%Y-%m-%d}", f"{begin:%H:%M}", f"{end:%H:%M}", description, *_NOT_BY_STUDENTS
+    )  # fmt: skip
+
+
+def _group_names(session: ClassSession, course_id: int) -> list[str]:
+    named = [(session.course_id, session.group), *((one.course_id, one.group) for one in session.further_audiences)]
+    return [group.name for of, group in named if of == course_id and group is not None]
+
+
+def _marks(session: ClassSession) -> Iterator[Sequence[object]]:
+    """Who, by the index number, which Moodle keeps as the ID number; no time, so that the status counts."""
+    query = sa.select(Student.index_number, Attendance.status).join(Attendance, Attendance.student_id == Student.id)
+    query = query.where(Attendance.session_id == session.id, Attendance.status.is_not(None))
+    seen = counts_in(session, courses_seen(session), Student.id)
+    for number, status in database().execute(query.where(seen).order_by(Student.index_number)):
+        if status is not None:
+            yield number, "", _LETTERS[status]
+
+
+def _file(lines: Iterator[str], words: Sequence[str]) -> Response:
+    response = Response("".join(lines), content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{file_stem(words)}.csv")
+    return response
