@@ -24,8 +24,8 @@ from attendance.zones import EVERYWHERE, Zones
 from camera_client.frames import SourceError
 from operations.recordings.decoding import StretchPictures
 from operations.recordings.stretches import Stretch, VideoPlan, plan_video
+from recognition_service.engine.decoding import reduction_for, smallest_searched
 from recognition_service.engine.looks import Look, shows_nothing
-from recognition_service.engine.pipeline import reduction_for, smallest_searched
 from recognition_service.engine.similarity import LastExamined, Thumbnail, masked
 from recognition_service.engine.work import BuildEngine
 from recognition_service.presentation.views import FaceView, views_of

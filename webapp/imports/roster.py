@@ -10,14 +10,14 @@ from attendance.database.models import Course, CourseGroup, CourseGroupMember, E
 from attendance.tables import fields
 from attendance.tables.columns import COURSE_CODE, STUDENT_NAME, index_number_column
 from attendance.tables.errors import LineError
-from attendance.tables.reading import Column, Line, Table
+from attendance.tables.reading import Column, Line
 from attendance.texts import english
 from webapp.imports.enrolments import find_students
 from webapp.imports.finders import CourseFinder, find_groups
 from webapp.imports.likeness import LikeNumbers
 from webapp.imports.plan import ImportPlan, MissingError, Planned, RecordKind
 from webapp.imports.report import Outcome, Result
-from webapp.imports.run import Importer, Numbered, refused
+from webapp.imports.run import Importer, Lines, Numbered, refused
 from webapp.imports.students import write_rows
 
 ACTIVE, REMOVED = "active", "tobedeleted"
@@ -92,7 +92,7 @@ class RosterImporter(Importer[RosterRecord]):
         self._questions: dict[str, str] = {}
         self._asked: set[str] = set()
 
-    def look_ahead(self, db: Session, table: Table) -> None:
+    def look_ahead(self, db: Session, table: Lines) -> None:
         """Find the courses that the file would take many students from: at the first such line that is asked."""
         leaving: dict[str, set[str]] = {}
         for record in self._read(table):
@@ -113,7 +113,7 @@ class RosterImporter(Importer[RosterRecord]):
                     course=code,
                 )
 
-    def _read(self, table: Table) -> Iterable[RosterRecord]:
+    def _read(self, table: Lines) -> Iterable[RosterRecord]:
         for line in table.lines():
             try:
                 yield self.parse(line, table.present)

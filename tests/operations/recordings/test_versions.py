@@ -17,5 +17,5 @@ def test_a_machine_with_the_same_may_work() -> None:
     ("field", "what"), [("code", "code"), ("models", "models"), ("index", "index"), ("python", "Python")]
 )
 def test_a_machine_with_another_version_is_named_with_both(field: str, what: str) -> None:
-    told = replace(WANTED, machine="there", **{field: "other"}).differs(WANTED)  # type: ignore[arg-type]
+    told = replace(WANTED, machine="there", **{field: "other"}).differs(WANTED)
     assert told == f"there has another version of the {what}: other, where the run has {getattr(WANTED, field)}"

@@ -1,6 +1,6 @@
 """A site that a small platform on loopback is registered at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,14 @@ def begin(site: Site, platform: Platform, user: str = "u1", visitor: Visitor | N
 
 
 def launch(
-    site: Site, platform: Platform, user: str = "u1", visitor: Visitor | None = None, **other: Any
+    site: Site,
+    platform: Platform,
+    user: str = "u1",
+    visitor: Visitor | None = None,
+    *,
+    claims: Mapping[str, Any] | None = None,
+    **other: Any,
 ) -> TestResponse:
-    """A whole launch, as it should be but for `other` claims."""
+    """A whole launch, as it should be but for these claims."""
     begun = begin(site, platform, user, visitor)
-    return begun.finish(platform.sign(platform.claims(begun.asked["nonce"], user, **other)))
+    return begun.finish(platform.sign(platform.claims(begun.asked["nonce"], user, **(claims or {}), **other)))

@@ -296,19 +296,19 @@ def test_roles_there_give_what_an_administrator_allowed_and_no_more(
     grace, alan, kurt = (make_lecturer(site_db) for _ in range(3))
     for subject, account in (("g", grace), ("a", alan), ("k", kurt)):
         bind(site_db, registered, subject, account=account)
-    refused = launch(site, platform, "g", **{ROLES: TEACHER})
+    refused = launch(site, platform, "g", claims={ROLES: TEACHER})
     assert (refused.status_code, "no role in this course" in plain(refused.text)) == (403, True)
     linked.gives_roles = True
     site_db.commit()
     admins = ["http://purl.imsglobal.org/vocab/lis/v2/institution/person#Administrator", f"{MEMBERSHIP}#Administrator"]
     for subject, roles in (("g", TEACHER), ("a", ASSISTANT)):
-        assert launch(site, platform, subject, **{ROLES: [*roles, *admins]}).status_code == 302
-    assert launch(site, platform, "k", **{ROLES: admins}).status_code == 403
+        assert launch(site, platform, subject, claims={ROLES: [*roles, *admins]}).status_code == 302
+    assert launch(site, platform, "k", claims={ROLES: admins}).status_code == 403
     held = {role.account_id: (role.role, role.course_id) for role in site_db.scalars(sa.select(AccountRole))}
     assert held == {grace.id: (Role.LECTURER, linked.course_id), alan.id: (Role.ASSISTANT, linked.course_id)}
     # Who assists does not rise by what the platform says later, and who leaves there keeps the role.
-    assert launch(site, platform, "a", **{ROLES: TEACHER}).status_code == 302
-    assert launch(site, platform, "g", **{ROLES: LEARNER}).status_code == 403
+    assert launch(site, platform, "a", claims={ROLES: TEACHER}).status_code == 302
+    assert launch(site, platform, "g", claims={ROLES: LEARNER}).status_code == 403
     site_db.expire_all()
     assert {role.account_id: role.role for role in site_db.scalars(sa.select(AccountRole))} == {
         grace.id: Role.LECTURER,
@@ -363,7 +363,7 @@ def test_a_course_that_nobody_has_linked(
     ada = make_lecturer(site_db)
     bind(site_db, registered, "u1", account=ada)
     # Students add none to the administrator's list.
-    assert launch(site, platform, "s", **{ROLES: LEARNER}).status_code == 403
+    assert launch(site, platform, "s", claims={ROLES: LEARNER}).status_code == 403
     assert site_db.scalars(sa.select(LtiCourse)).all() == []
     site_db.commit()
     answer = launch(site, platform)
@@ -380,10 +380,10 @@ def test_students_come_to_their_own_page(
     alan = make_student(site_db, name="Alan Turing")
     site_db.commit()
     visitor = site.visitor()
-    answer = launch(site, platform, "s1", visitor, **{ROLES: LEARNER})
+    answer = launch(site, platform, "s1", visitor, claims={ROLES: LEARNER})
     assert (answer.status_code, "not known here who you are" in plain(answer.text)) == (403, True)
     bind(site_db, registered, "s1", student=alan)
-    answer = launch(site, platform, "s1", visitor, **{ROLES: LEARNER})
+    answer = launch(site, platform, "s1", visitor, claims={ROLES: LEARNER})
     assert answer.headers["Location"].rstrip("/") == "/me"
     assert "Alan Turing" in visitor.text("/me")
     assert visitor.get("/").headers["Location"].startswith("/signin")
@@ -398,7 +398,7 @@ def test_a_student_is_found_by_address_where_that_counts(
     alan.email = "alan@example.edu"
     registered.matching = LtiMatching.EMAIL
     site_db.commit()
-    assert launch(site, platform, "s1", **{ROLES: LEARNER, "email": "alan@example.edu"}).status_code == 302
+    assert launch(site, platform, "s1", claims={ROLES: LEARNER, "email": "alan@example.edu"}).status_code == 302
     bound = site_db.scalars(sa.select(ExternalIdentity)).one()
     assert (bound.external_id, site_db.get_one(Student, bound.student_id)) == ("s1", alan)
 
