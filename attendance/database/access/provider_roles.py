@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.access_tokens import end_tokens_without_roles
 from attendance.database.access.roles import EVERYWHERE, Reach, role_details
 from attendance.database.audit.noting import Actor, note
 from attendance.database.models import Account, AccountRole, AuditAction, Course, Department, Role
@@ -35,6 +36,8 @@ def places_of(db: Session, wanted: Iterable[tuple[str, str]]) -> dict[Reach, Rol
 def follow_provider(db: Session, account: Account, wanted: Mapping[Reach, Role], *, actor: Actor) -> bool:
     """Give an account the roles by rules, and take away those that no rule gives any more; by hand given ones stay.
 
+    Tokens of programs that rest on a role which is taken end with it.
+
     Args:
         db: begun with `begin_writing`.
         account: whose; read with its roles, and locked.
@@ -61,6 +64,8 @@ def follow_provider(db: Session, account: Account, wanted: Mapping[Reach, Role],
             changes.append((AuditAction.ROLE_GIVEN, role, reach))
             account.roles.append(_row(role, reach))
     db.flush()
+    if any(action is AuditAction.ROLE_TAKEN for action, _role, _reach in changes):
+        end_tokens_without_roles(db, account.id)
     for action, role, reach in changes:
         note(db, action, actor=actor, subject=account.email, details=role_details(db, role, reach))
     return bool(changes)

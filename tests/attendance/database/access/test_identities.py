@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from attendance.database.access.access_tokens import NewToken, make_access_token
 from attendance.database.access.identities import (
     Subject,
     bind,
@@ -22,7 +23,16 @@ from attendance.database.access.roles import EVERYWHERE, Reach, give_role
 from attendance.database.access.sign_ins import ThroughProvider, begin_sign_in, end_sign_ins, sign_in_of
 from attendance.database.audit.noting import by_program
 from attendance.database.engine import begin_writing, downgrade, losses_of_downgrade, upgrade
-from attendance.database.models import Account, AccountRole, IdentityKind, ProviderIdentity, Role, SignIn, SpentAnswer
+from attendance.database.models import (
+    AccessToken,
+    Account,
+    AccountRole,
+    IdentityKind,
+    ProviderIdentity,
+    Role,
+    SignIn,
+    SpentAnswer,
+)
 from tests.factories import NINE, make_course, make_department, make_lecturer, make_student
 
 ADA = Subject("https://login.example.edu", "ada")
@@ -156,10 +166,12 @@ def test_roles_by_rules_beside_those_by_hand(db):
     every = [("administrator", ""), ("department", "Mathematics"), ("lecturer", "ONE"), ("assistant", "TWO")]
     assert follow(*every) == (True, {by_hand, head, admin, (Role.ASSISTANT, Reach(course_id=two.id))})
     assert follow(*every)[0] is False
+    make_access_token(db, ada, NewToken("Script", ("read",), [two], timedelta(days=1)), now=NINE)
     assert follow(("lecturer", "TWO"), ("lecturer", "two")) == (
         True,
         {by_hand, (Role.LECTURER, Reach(course_id=two.id))},
     )
+    assert db.scalar(sa.select(sa.func.count()).select_from(AccessToken)) == 0, "it rested on what is taken"
     assert follow() == (True, {by_hand})
 
 
