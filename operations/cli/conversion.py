@@ -24,7 +24,7 @@ from operations.conversion import convert as run_conversion
 from operations.erasure import record_index
 from operations.photo_looks import LookSettings, RunnerLooks
 from operations.recordings.assembling import maker_of
-from operations.recordings.versions import Facts, FactsJob, facts, name_of_code, name_of_models
+from operations.recordings.versions import FactsJob, MachineFacts, facts, name_of_code, name_of_models
 from operations.runners.choosing import runner_of
 from operations.runners.ray_cluster import Admission
 
@@ -75,7 +75,7 @@ def _looks(on: str | None, models: ModelsInUse, engine: FaceEngine, settings: Se
         yield None
         return
     build = maker_of(models, settings)
-    wanted = Facts("", name_of_code(), name_of_models(engine.info), None, python_version())
+    wanted = MachineFacts("", name_of_code(), name_of_models(engine.info), None, python_version())
     admission = Admission(
         facts,
         FactsJob(build, None),

@@ -21,14 +21,14 @@ from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.frames import SourceError
 from operations.cli.noting import note_run
-from operations.recordings.assembling import Asked, Bulk, engine_of_settings
+from operations.recordings.assembling import AskedSitting, Bulk, engine_of_settings
 from operations.recordings.journal import alone
 from operations.recordings.names import NamePattern
-from operations.recordings.running import Run, RunReport
+from operations.recordings.running import RecordingsRun, RunReport
 from operations.recordings.sitting_work import name_of
 from operations.recordings.sittings import sittings_of
 from operations.recordings.stretches import header_length
-from operations.recordings.videos import Choices, LeftOut, Video, find_videos
+from operations.recordings.videos import Choices, LeftOutVideo, Video, find_videos
 
 _INTERRUPTED = 130
 _TELL_S = 30.0
@@ -93,7 +93,7 @@ def run(  # noqa: PLR0917 - click's parameters
     settings = _with(load_settings(), token_file)
     configure_logging(settings.log)
     choices = Choices(NamePattern(pattern) if pattern else None, room, camera, container_dates)
-    asked = Asked(on, rate or settings.recordings.rate, again)
+    asked = AskedSitting(on, rate or settings.recordings.rate, again)
     with _sigterm_as_interrupt(), open_engine(settings.database_url, pool_size=settings.database.pool_size) as database:
         require_current_schema(database)
         with session_factory(database, settings.attendance)() as db:
@@ -128,7 +128,9 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(settings: Settings, database: sa.Engine, asked: Asked, videos: Sequence[Video], left: list[LeftOut]) -> int:
+def _run(
+    settings: Settings, database: sa.Engine, asked: AskedSitting, videos: Sequence[Video], left: list[LeftOutVideo]
+) -> int:
     bulk = Bulk(settings, database, asked, engine_of_settings(settings))
     console = Console(soft_wrap=True, highlight=False, markup=False)
     for source in dict.fromkeys(video.start_from for video in videos):
@@ -152,7 +154,7 @@ def _run(settings: Settings, database: sa.Engine, asked: Asked, videos: Sequence
 
 
 @contextmanager
-def _showing(console: Console, work: Run) -> Iterator[Callable[[RunReport], None]]:
+def _showing(console: Console, work: RecordingsRun) -> Iterator[Callable[[RunReport], None]]:
     """Shows how far the run is, how fast it is, and when it may end."""
     began = time.monotonic()
     told_at = began
@@ -178,12 +180,12 @@ def _pace(report: RunReport, done: float, passed_s: float) -> str:
     return f"{rate}, about {timedelta(seconds=round(passed_s * (1 - done) / done))} left"
 
 
-def _tell_sessions(db: Session, video: Video, left: list[LeftOut], zone: ZoneInfo) -> None:
+def _tell_sessions(db: Session, video: Video, left: list[LeftOutVideo], zone: ZoneInfo) -> None:
     """Say which sessions a recording would touch, by the length that its header says."""
     try:
         length = header_length(video.path)
     except SourceError as error:
-        left.append(LeftOut(name_of(video.path), str(error)))
+        left.append(LeftOutVideo(name_of(video.path), str(error)))
         return
     begins = video.starts_at.astimezone(zone)
     click.echo(
@@ -192,7 +194,7 @@ def _tell_sessions(db: Session, video: Video, left: list[LeftOut], zone: ZoneInf
     )
     sittings = sittings_of(db, video, "", length)
     if not sittings:
-        left.append(LeftOut(name_of(video.path), f"no class session counts in {video.camera.room} while it runs"))
+        left.append(LeftOutVideo(name_of(video.path), f"no class session counts in {video.camera.room} while it runs"))
     for sitting in sittings:
         for plan in sitting.plans:
             starts, ends = plan.starts_at.astimezone(zone), plan.ends_at.astimezone(zone)
@@ -201,7 +203,7 @@ def _tell_sessions(db: Session, video: Video, left: list[LeftOut], zone: ZoneInf
             )
 
 
-def _tell_left(left: Sequence[LeftOut]) -> None:
+def _tell_left(left: Sequence[LeftOutVideo]) -> None:
     for one in left:
         click.echo(f"left out  {name_of(Path(one.path))}: {one.why}")
 

@@ -15,14 +15,14 @@ from attendance.gallery.format import GalleryError, current_version
 from attendance.models_in_use import ModelsInUse, models_in_use, require_models
 from attendance.settings import Settings
 from attendance.settings.matching import MatchingRules, Presentation
-from operations.recordings.authority import Recorder, token_of
+from operations.recordings.authority import RecorderToken, token_of
 from operations.recordings.following import FollowJob
 from operations.recordings.journal import Journal
 from operations.recordings.looking import EngineMaker, Lens
-from operations.recordings.running import Run, RunTools
+from operations.recordings.running import RecordingsRun, RunTools
 from operations.recordings.sittings import Sitting, sittings_of
-from operations.recordings.versions import Facts, FactsJob, facts, name_of_code, name_of_models
-from operations.recordings.videos import LeftOut, Video
+from operations.recordings.versions import FactsJob, MachineFacts, facts, name_of_code, name_of_models
+from operations.recordings.videos import LeftOutVideo, Video
 from operations.runners.choosing import runner_of
 from operations.runners.ray_cluster import Admission
 from recognition_service.engine.work import BuildEngine
@@ -33,7 +33,7 @@ _FLUSH_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedSitting:
     """What an operator asks for."""
 
     on: str
@@ -75,7 +75,7 @@ def engine_of_settings(settings: Settings) -> Engine:
 class Bulk:
     """One run over recordings of an installation."""
 
-    def __init__(self, settings: Settings, database: sa.Engine, asked: Asked, engine: Engine) -> None:
+    def __init__(self, settings: Settings, database: sa.Engine, asked: AskedSitting, engine: Engine) -> None:
         """Get ready; nothing is opened yet.
 
         Raises:
@@ -86,15 +86,15 @@ class Bulk:
         self._asked = asked
         self._engine = engine
         self._sessions = session_factory(database, settings.attendance)
-        self._recorder = Recorder(self._sessions, token_of(settings.recordings))
+        self._recorder = RecorderToken(self._sessions, token_of(settings.recordings))
         self.answers = self._recorder.name()
         """The name of the token of whoever answers for it."""
         self._index()
 
     @contextmanager
     def prepared(
-        self, videos: Sequence[Video], left: Sequence[LeftOut], tell: Callable[[str], None]
-    ) -> Iterator[tuple[Run, str]]:
+        self, videos: Sequence[Video], left: Sequence[LeftOutVideo], tell: Callable[[str], None]
+    ) -> Iterator[tuple[RecordingsRun, str]]:
         """The run, and where it runs, for as long as the block lasts.
 
         Args:
@@ -103,7 +103,7 @@ class Bulk:
             tell: told in a sentence what an operator should know meanwhile.
         """
         settings = self._settings
-        wanted = Facts("", name_of_code(), name_of_models(self._engine.info), self._index(), python_version())
+        wanted = MachineFacts("", name_of_code(), name_of_models(self._engine.info), self._index(), python_version())
         admission = Admission(
             facts,
             FactsJob(self._engine.build, settings.index_path.absolute()),
@@ -135,7 +135,7 @@ class Bulk:
                 settle_s=settings.recordings.settle_s,
                 again=self._asked.again,
             )
-            yield Run(tools, videos, left), runner.where
+            yield RecordingsRun(tools, videos, left), runner.where
 
     def undelivered(self) -> int:
         """What waits in the outbox for the database; afterwards, sessions that have ended are closed."""

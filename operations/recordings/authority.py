@@ -37,7 +37,7 @@ def token_of(settings: RecordingsSettings) -> str:
         raise RecorderError(f"the token's file {settings.token_file} cannot be read: {reason}") from None
 
 
-class Recorder:
+class RecorderToken:
     """Asks the database whether a token is still one of a recorder."""
 
     def __init__(self, sessions: sessionmaker[Session], token: str) -> None:

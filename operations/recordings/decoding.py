@@ -12,7 +12,7 @@ from camera_client.decoding.places import VideoPlaces
 from camera_client.decoding.reader import VideoFileReader
 from camera_client.frames import SourceError
 from camera_client.sources import silence_libraries
-from operations.recordings.stretches import Stretch
+from operations.recordings.stretches import VideoStretch
 
 _ROUNDING_S = 1e-3
 _STEPS_BACK_S = (0.0, 1.0, 5.0, 20.0)
@@ -22,7 +22,7 @@ _STEPS_BACK_S = (0.0, 1.0, 5.0, 20.0)
 class StretchPictures:
     """Pictures of a stretch that are on the grid, and what is missing of it once they were given."""
 
-    def __init__(self, path: Path, stretch: Stretch, rate: float) -> None:
+    def __init__(self, path: Path, stretch: VideoStretch, rate: float) -> None:
         """Name the stretch; the file is opened when pictures are asked for.
 
         Args:
@@ -84,7 +84,7 @@ class StretchPictures:
 class _Part:
     """A reader that begins with a stretch's key frame and ends before the next one's."""
 
-    def __init__(self, reader: VideoFileReader, stretch: Stretch) -> None:
+    def __init__(self, reader: VideoFileReader, stretch: VideoStretch) -> None:
         self._reader = reader
         self._stretch = stretch
         self.frames = reader.frames if stretch.whole else float(stretch.pictures)

@@ -23,7 +23,7 @@ from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
 from attendance.zones import EVERYWHERE, Zones
 from camera_client.frames import SourceError
 from operations.recordings.decoding import StretchPictures
-from operations.recordings.stretches import Stretch, VideoPlan, plan_video
+from operations.recordings.stretches import VideoPlan, VideoStretch, plan_video
 from recognition_service.engine.decoding import reduction_for, smallest_searched
 from recognition_service.engine.looks import Look, shows_nothing
 from recognition_service.engine.similarity import LastExamined, Thumbnail, masked
@@ -87,7 +87,7 @@ class LookJob:
     """A stretch to be looked at."""
 
     path: Path
-    stretch: Stretch
+    stretch: VideoStretch
     started_at: datetime
     """Of the video's first picture, aware."""
     begins_s: float

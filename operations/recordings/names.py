@@ -31,7 +31,7 @@ class PatternError(AttendanceError):
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedVideo:
     """What a name says."""
 
     room: str | None
@@ -74,7 +74,7 @@ class NamePattern:
             raise PatternError(f"the pattern {self._text!r} holds {piece!r}; there are {known}")
         return found
 
-    def read(self, path: PurePath) -> Named | None:
+    def read(self, path: PurePath) -> NamedVideo | None:
         """What the name of a file says; None: it is not of the pattern.
 
         Args:
@@ -88,7 +88,7 @@ class NamePattern:
         if found is None:
             return None
         said = found.groupdict()
-        return Named(said.get("room"), said.get("camera"), _start(said, name))
+        return NamedVideo(said.get("room"), said.get("camera"), _start(said, name))
 
 
 def _start(said: dict[str, str | None], name: str) -> datetime | None:

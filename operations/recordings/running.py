@@ -19,7 +19,7 @@ from operations.recordings.looking import Lens, PlanJob, fingerprint, plan
 from operations.recordings.sitting_work import SittingPlan, SittingWork, in_words, name_of
 from operations.recordings.sittings import Sitting
 from operations.recordings.stretches import VideoPlan
-from operations.recordings.videos import LeftOut, Video, digest_of
+from operations.recordings.videos import LeftOutVideo, Video, digest_of
 from operations.runners.interface import NotBegunError, Runner, RunnerError, Task, TaskLostError
 from recognition_service.outbox.sink import Sink
 
@@ -51,7 +51,7 @@ class RunTools:
 class RunReport:
     """How far a run came."""
 
-    left: list[LeftOut] = field(default_factory=list)
+    left: list[LeftOutVideo] = field(default_factory=list)
     """What was left out, and why; damaged recordings are among them with what was read."""
     videos: int = 0
     """That were looked at."""
@@ -82,10 +82,10 @@ class _Waiting:
     expected: tuple[int, int] = (0, 0)
 
 
-class Run:
+class RecordingsRun:
     """One run. `go` once."""
 
-    def __init__(self, tools: RunTools, videos: Sequence[Video], left: Sequence[LeftOut] = ()) -> None:
+    def __init__(self, tools: RunTools, videos: Sequence[Video], left: Sequence[LeftOutVideo] = ()) -> None:
         """Get ready.
 
         Args:
@@ -235,7 +235,7 @@ class Run:
         self._sittings.extend(one for one in fresh if one.stretches)
         if found.lost_end is not None:
             self.report.left.append(
-                LeftOut(name_of(waiting.video.path), f"damaged: its end is missing, {in_words((found.lost_end,))}")
+                LeftOutVideo(name_of(waiting.video.path), f"damaged: its end is missing, {in_words((found.lost_end,))}")
             )
 
     def _plan_of(self, waiting: _Waiting, found: VideoPlan, sitting: Sitting, share: float) -> SittingPlan:
@@ -279,12 +279,12 @@ class Run:
         if done.missing:
             self._tell_damage(plan_of.video, done.pictures, done.missing)
         elif work.refused:
-            report.left.append(LeftOut(name_of(plan_of.video.path), work.refused))
+            report.left.append(LeftOutVideo(name_of(plan_of.video.path), work.refused))
 
     def _tell_damage(self, video: Video, pictures: int, missing: tuple[tuple[float, float], ...]) -> None:
         lost = sum(ends - begins for begins, ends in missing)
         self.report.left.append(
-            LeftOut(
+            LeftOutVideo(
                 name_of(video.path),
                 f"damaged: pictures are missing from {in_words(missing)} ({lost:.1f} s); {pictures:,} pictures of the "
                 "rest were looked at and count",
@@ -293,7 +293,7 @@ class Run:
 
     def _give_up(self, work: SittingWork, why: str) -> None:
         self._close(work)
-        self.report.left.append(LeftOut(name_of(work.plan.video.path), why))
+        self.report.left.append(LeftOutVideo(name_of(work.plan.video.path), why))
 
     def _close(self, work: SittingWork) -> None:
         work.close()
@@ -302,7 +302,7 @@ class Run:
 
     def _leave_out(self, waiting: _Waiting, why: str) -> None:
         self.report.done += waiting.share
-        self.report.left.append(LeftOut(name_of(waiting.video.path), why))
+        self.report.left.append(LeftOutVideo(name_of(waiting.video.path), why))
 
 
 def _size_of(video: Video) -> int:

@@ -11,7 +11,7 @@ from operations.recordings.following import Follower, FollowJob, IndexDiffersErr
 from operations.recordings.journal import DoneSitting
 from operations.recordings.looking import Lens, LookJob, Told, look_at
 from operations.recordings.sittings import Sitting
-from operations.recordings.stretches import Stretch
+from operations.recordings.stretches import VideoStretch
 from operations.recordings.videos import Video
 from operations.runners.interface import KeptLostError, NotBegunError, Runner, Seat, Task, TaskLostError
 
@@ -31,7 +31,7 @@ class SittingPlan:
 
     video: Video
     sitting: Sitting
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[VideoStretch, ...]
     expected: tuple[int, int]
     """Of the file, as `looking.fingerprint`."""
     lens: Lens
@@ -63,8 +63,8 @@ class SittingWork:
     """Of processors."""
     refused: str = ""
     _seat: Seat | None = None
-    _waiting: deque[Stretch] = field(default_factory=deque)
-    _looking: dict[Task, Stretch] = field(default_factory=dict)
+    _waiting: deque[VideoStretch] = field(default_factory=deque)
+    _looking: dict[Task, VideoStretch] = field(default_factory=dict)
     _looked: dict[int, tuple[Task, Told]] = field(default_factory=dict)
     _called: tuple[Task, int | None] | None = None
     """The call under way, and the stretch that it takes; None: it is the last call."""
@@ -159,7 +159,7 @@ class SittingWork:
         self.job = self.plan.follow()
         self._seat = self.runner.sit(Follower, self.job)
 
-    def _take_looked(self, task: Task, stretch: Stretch) -> None:
+    def _take_looked(self, task: Task, stretch: VideoStretch) -> None:
         try:
             told: Told = self.runner.told(task)
         except TaskLostError as error:
@@ -204,7 +204,7 @@ class SittingWork:
         elif self._next > self.plan.stretches[-1].number:
             self._called = self.runner.call(self._seat, "finish"), None
 
-    def _again(self, stretch: Stretch, error: TaskLostError) -> None:
+    def _again(self, stretch: VideoStretch, error: TaskLostError) -> None:
         """Look at a stretch again, before any later one."""
         losses = self._losses.get(stretch.number, 0) + (not isinstance(error, NotBegunError))
         self._losses[stretch.number] = losses
@@ -233,7 +233,7 @@ class SittingWork:
         self._waiting = deque(sorted([*again, *self._waiting], key=lambda one: one.number))
         self._next = first
 
-    def _stretch(self, number: int) -> Stretch:
+    def _stretch(self, number: int) -> VideoStretch:
         return next(one for one in self.plan.stretches if one.number == number)
 
 

@@ -33,7 +33,7 @@ _LENGTH_TOLERANCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class VideoStretch:
     """A part of a video that can be decoded by itself."""
 
     number: int
@@ -66,11 +66,11 @@ class VideoPlan:
     """What a video's packets say."""
 
     length_s: float
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[VideoStretch, ...]
     lost_end: tuple[float, float] | None = None
     """What the header promises beyond the last packet, seconds."""
 
-    def within(self, begins_s: float, ends_s: float) -> tuple[Stretch, ...]:
+    def within(self, begins_s: float, ends_s: float) -> tuple[VideoStretch, ...]:
         """The stretches that hold pictures of a time."""
         return tuple(one for one in self.stretches if one.begins_s < ends_s and one.ends_s > begins_s)
 
@@ -98,7 +98,7 @@ def plan_video(path: Path, stretch_s: float) -> VideoPlan:
     distinct = int((np.diff(order) > 0).sum()) + 1 if len(order) else 0
     if distinct < max(2, _FEWEST * len(order)):
         length = max(header_frames, len(order)) / fps
-        return VideoPlan(length, (Stretch(0, 0.0, length, max(len(order), 1), None, True, 0.0, whole=True),))
+        return VideoPlan(length, (VideoStretch(0, 0.0, length, max(len(order), 1), None, True, 0.0, whole=True),))
     first = float(order[0])
     times = order - first
     length = float(times[-1]) + float(np.median(np.diff(times)))
@@ -148,7 +148,7 @@ def _split(  # noqa: PLR0917 - what the packets say
     stretch_s: float,
     first: float,
     promised_fps: float,
-) -> list[Stretch]:
+) -> list[VideoStretch]:
     begins = [0.0]
     for key in keys:
         if key - begins[-1] >= stretch_s - _ROUNDING_S:
@@ -162,5 +162,5 @@ def _split(  # noqa: PLR0917 - what the packets say
         last = number == len(begins) - 1
         pictures = max(right - left, round((end - start) * promised_fps), 1)
         steps = np.diff(times[max(0, left - _STEPS - 1) : left])
-        stretches.append(Stretch(number, start, end, pictures, before, last, first, tuple(steps.tolist())))
+        stretches.append(VideoStretch(number, start, end, pictures, before, last, first, tuple(steps.tolist())))
     return stretches

@@ -21,7 +21,7 @@ _INDEX_VARIABLE = "ATTENDANCE_GALLERY_INDEX"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MachineFacts:
     """What a machine runs with."""
 
     machine: str
@@ -31,7 +31,7 @@ class Facts:
     """None: there is none, or nobody asked."""
     python: str
 
-    def differs(self, wanted: "Facts") -> str | None:
+    def differs(self, wanted: "MachineFacts") -> str | None:
         """What is other than it is to be, a sentence; None: nothing is."""
         for what, own, theirs in (
             ("code", self.code, wanted.code),
@@ -53,7 +53,7 @@ class FactsJob:
     """The folder of indexes; None: it is not needed."""
 
 
-def facts(job: FactsJob) -> tuple[Facts, None]:
+def facts(job: FactsJob) -> tuple[MachineFacts, None]:
     """What this machine runs with: a piece of work.
 
     Raises:
@@ -62,7 +62,7 @@ def facts(job: FactsJob) -> tuple[Facts, None]:
     """
     index = None if job.index_path is None else current_version(own_index(job.index_path))
     models = name_of_models(engine_of(job.build).info)
-    return Facts(socket.gethostname(), name_of_code(), models, index, platform.python_version()), None
+    return MachineFacts(socket.gethostname(), name_of_code(), models, index, platform.python_version()), None
 
 
 def own_index(index_path: Path) -> Path:

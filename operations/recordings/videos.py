@@ -24,7 +24,7 @@ from attendance.tables.fields import CAMERA_NAME, ROOM_NAME
 from attendance.tables.reading import Column, Line, read_table_file
 from attendance.zones import Zones, ZonesError, parse
 from operations.recordings.container_dates import container_date
-from operations.recordings.names import Named, NamePattern, PatternError
+from operations.recordings.names import NamedVideo, NamePattern, PatternError
 
 SUFFIXES = frozenset({
     ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
@@ -33,7 +33,7 @@ SUFFIXES = frozenset({
 """Of what is looked at in a folder."""
 _SAMPLE = 1 << 20
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
-_NOTHING = Named(None, None, None)
+_NOTHING = NamedVideo(None, None, None)
 
 FILE = Column("file", aliases=("path", "video", "recording"), verbatim=True)
 ROOM = Column("room", required=False, aliases=("room_name", "location"), rule=ROOM_NAME)
@@ -78,7 +78,7 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOutVideo:
     """A recording, or a part of one, that is left out."""
 
     path: str
@@ -98,7 +98,7 @@ class Choices:
 
 def find_videos(
     db: Session, place: Path, choices: Choices, institution: InstitutionSettings
-) -> tuple[list[Video], list[LeftOut]]:
+) -> tuple[list[Video], list[LeftOutVideo]]:
     """The recordings of a folder or a list, by their start.
 
     Args:
@@ -112,7 +112,7 @@ def find_videos(
         TableError: the list cannot be read.
     """
     videos: list[Video] = []
-    left: list[LeftOut] = []
+    left: list[LeftOutVideo] = []
     seen: set[Path] = set()
     for path, within, line in _candidates(place):
         try:
@@ -124,7 +124,7 @@ def find_videos(
             seen.add(real)
             videos.append(_video(db, real, within, line, choices, institution))
         except (AttendanceError, OSError) as error:
-            left.append(LeftOut(str(path), getattr(error, "strerror", None) or str(error)))
+            left.append(LeftOutVideo(str(path), getattr(error, "strerror", None) or str(error)))
     if not videos and not left:
         raise ListError(f"there is no video in {place}")
     return sorted(videos, key=lambda one: (one.starts_at, one.path)), left
@@ -191,7 +191,7 @@ def _video(  # noqa: PLR0917 - what is known of it
 
 
 def _start(
-    path: Path, line: Line | None, named: Named, choices: Choices, institution: InstitutionSettings
+    path: Path, line: Line | None, named: NamedVideo, choices: Choices, institution: InstitutionSettings
 ) -> tuple[datetime, StartFrom]:
     text = "" if line is None else line.values.get(START.name, "")
     try:

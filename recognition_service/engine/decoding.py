@@ -7,7 +7,7 @@ from attendance.database.watching.health import PictureQuality
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Image
 from recognition_service.engine.looks import measure, reduced, shows_nothing
-from recognition_service.engine.regions import Search
+from recognition_service.engine.regions import RegionSearch
 from recognition_service.engine.similarity import Thumbnail
 
 _SURELY_FOUND = 80
@@ -23,7 +23,7 @@ class Decoded:
     """It shows nothing."""
     picture: PictureQuality | None
     """How it looks, where that is wanted."""
-    search: Search | None
+    search: RegionSearch | None
     """What of it is searched, where the camera's regions say; None: all."""
 
 
@@ -34,7 +34,7 @@ def decode(
     reduction: int,
     most_pixels: int,
     measured: bool,
-    narrow: Callable[[Thumbnail, tuple[int, int]], Search] | None = None,
+    narrow: Callable[[Thumbnail, tuple[int, int]], RegionSearch] | None = None,
 ) -> Decoded:
     """Decode a picture; blocks for milliseconds.
 

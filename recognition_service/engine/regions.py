@@ -49,7 +49,7 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Search:
+class RegionSearch:
     """What of one frame is to be searched."""
 
     areas: tuple[Area, ...] | None
@@ -90,7 +90,7 @@ class Regions:
         self._beginning += 1
         self._known = None
 
-    def search(self, blocks: Thumbnail, size: tuple[int, int], *, captured: datetime, zones: Zones) -> Search:
+    def search(self, blocks: Thumbnail, size: tuple[int, int], *, captured: datetime, zones: Zones) -> RegionSearch:
         """What of a frame is to be searched.
 
         Args:
@@ -100,14 +100,14 @@ class Regions:
             zones: where faces count; what moves elsewhere has not changed.
         """
         beginning, known, blocks = self._beginning, self._known, masked(blocks, zones)
-        whole = Search(None, NOBODY, blocks, captured, size, known, beginning)
+        whole = RegionSearch(None, NOBODY, blocks, captured, size, known, beginning)
         if known is None or known.size != size or known.blocks.shape != blocks.shape:
             return whole
         if not timedelta() <= captured - known.searched_whole < self._longest or captured < known.captured:
             return whole
         changed = np.asarray(np.abs(blocks - known.blocks) > SAME_WITHIN)
         if not changed.any():
-            return Search((), known.faces, blocks, captured, size, known, beginning)
+            return RegionSearch((), known.faces, blocks, captured, size, known, beginning)
         touched = np.array([bool(changed[_blocks_of(box, changed.shape)].any()) for box in known.faces.boxes], np.bool_)
         wanted = np.asarray(cv2.dilate(changed.astype(np.uint8), np.ones((2 * _BESIDE + 1,) * 2, np.uint8)), np.uint8)
         for box in known.faces.boxes[touched]:
@@ -115,9 +115,9 @@ class Regions:
         areas = _areas(wanted, size)
         if areas is None:
             return whole
-        return Search(areas, known.faces.chosen(~touched), blocks, captured, size, known, beginning)
+        return RegionSearch(areas, known.faces.chosen(~touched), blocks, captured, size, known, beginning)
 
-    def found(self, search: Search, faces: FaceBoxes) -> FaceBoxes:
+    def found(self, search: RegionSearch, faces: FaceBoxes) -> FaceBoxes:
         """All faces of a frame, and remember them.
 
         Args:

@@ -22,7 +22,7 @@ from attendance.settings.matching import MatchingRules
 from recognition_service.engine.layouts import Layout
 from recognition_service.engine.looks import Look
 from recognition_service.evidence.clearness import ClearFrom, View
-from recognition_service.evidence.following import Choice, Conditions, Following
+from recognition_service.evidence.following import Conditions, FaceChoice, Following
 from recognition_service.evidence.frame_plan import FramePlan, Plans, frame_plan
 from recognition_service.evidence.kept_sessions import KeptSessions
 from recognition_service.evidence.matching import Matcher, is_too_small, one_face_each
@@ -134,7 +134,7 @@ class CameraFlow:
         layouts: Sequence[Layout],
         *,
         origin: Origin = Origin.LIVE,
-    ) -> Choice:
+    ) -> FaceChoice:
         """Say which faces of the next frame must be encoded, before it is observed.
 
         Args:
@@ -152,7 +152,7 @@ class CameraFlow:
                     self._following.release(choice, [track])
             return choice
 
-    def choose_more(self, choice: Choice, encoded: Mapping[int, Face]) -> list[int]:
+    def choose_more(self, choice: FaceChoice, encoded: Mapping[int, Face]) -> list[int]:
         """The places of further faces that must be encoded, now that some of the frame are; ask until there are none.
 
         Args:
@@ -171,7 +171,7 @@ class CameraFlow:
         views: Sequence[FaceView | None] = (),
         origin: Origin = Origin.LIVE,
         look: Look = Look(),  # noqa: B008 - it does not change
-        choice: Choice | None = None,
+        choice: FaceChoice | None = None,
         layouts: Sequence[Layout] = (),
     ) -> list[SeenFace]:
         """Count the faces of one frame; what they confirm is on disk when this returns.
@@ -330,7 +330,7 @@ class CameraFlow:
             return SeenFace(face, FOLLOWED, 0, False)
         return SeenFace(face, FOLLOWED, track, False, person in self._known)
 
-    def _settle_track(self, choice: Choice, place: int, seen: SeenFace, matcher: Matcher) -> None:
+    def _settle_track(self, choice: FaceChoice, place: int, seen: SeenFace, matcher: Matcher) -> None:
         """Say whether an encoded face's track may be followed from now on."""
         student = seen.match.student
         if student is not None and seen.everywhere:

@@ -81,7 +81,7 @@ class Conditions:
 
 
 @dataclass(slots=True, eq=False)
-class Choice:
+class FaceChoice:
     """What becomes of the faces of one frame, which are known by their places among those found."""
 
     conditions: Conditions
@@ -154,7 +154,7 @@ class Following:
 
     def choose(
         self, conditions: Conditions, at: float, faces: Sequence[DetectedFace | Face], layouts: Sequence[Layout]
-    ) -> Choice:
+    ) -> FaceChoice:
         """Say which faces of a frame are to be encoded.
 
         Args:
@@ -170,7 +170,7 @@ class Following:
             raise ValueError(f"{len(layouts)} layouts for {len(faces)} faces")
         boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
         small = frozenset(place for place, face in enumerate(faces) if is_too_small(face, self._rules))
-        choice = Choice(self._canonical(conditions), at, boxes, layouts, small)
+        choice = FaceChoice(self._canonical(conditions), at, boxes, layouts, small)
         rhythm = self._rhythms.get(conditions.origin)
         if self.anybody and len(faces) and rhythm is not None and rhythm.is_next(at):
             choice.followed = self._followed(choice, rhythm, self._tracker.live(at))
@@ -178,12 +178,12 @@ class Following:
 
     def all_encoded(
         self, conditions: Conditions, at: float, faces: Sequence[DetectedFace | Face], layouts: Sequence[Layout]
-    ) -> Choice:
+    ) -> FaceChoice:
         """The choice for a frame whose faces have been encoded anyway."""
         boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
-        return Choice(self._canonical(conditions), at, boxes, layouts)
+        return FaceChoice(self._canonical(conditions), at, boxes, layouts)
 
-    def more(self, choice: Choice, encoded: Mapping[int, Face]) -> list[int]:
+    def more(self, choice: FaceChoice, encoded: Mapping[int, Face]) -> list[int]:
         """Whom else to encode, now that some faces of the frame are: whoever one of those may be, too.
 
         Args:
@@ -198,7 +198,7 @@ class Following:
         claimed = self._tracker.claimed(choice.at, choice.boxes[usable], encodings, tracks)
         return self.release(choice, claimed | {track for track in tracks if self._may_be_named(track, encodings)})
 
-    def release(self, choice: Choice, tracks: Collection[int]) -> list[int]:
+    def release(self, choice: FaceChoice, tracks: Collection[int]) -> list[int]:
         """Follow these tracks no more in this frame; returns the places to be encoded for that."""
         places = [place for place, track in choice.followed.items() if track in tracks]
         for place in places:
@@ -209,12 +209,12 @@ class Following:
         """Who is settled there."""
         return self._settled[track].student
 
-    def saw(self, choice: Choice) -> None:
+    def saw(self, choice: FaceChoice) -> None:
         """Take in that the frame was counted."""
         self._rhythms.setdefault(choice.conditions.origin, _Rhythm()).take(choice.at)
         self.anybody = any(self._is_settled(track) for track in self._settled.values())
 
-    def settle(self, choice: Choice, place: int, track: int, student: str, own: NDArray[np.float32]) -> None:
+    def settle(self, choice: FaceChoice, place: int, track: int, student: str, own: NDArray[np.float32]) -> None:
         """Take in an encoded face that named whom its track is confirmed as.
 
         Args:
@@ -235,7 +235,7 @@ class Following:
         while len(self._settled) > _MOST:
             self._settled.popitem(last=False)
 
-    def look_again(self, choice: Choice, place: int, track: int) -> None:
+    def look_again(self, choice: FaceChoice, place: int, track: int) -> None:
         """Take in an encoded face, on a settled track, that is like nobody: it is encoded again soon."""
         settled = self._settled.get(track)
         if settled is not None and settled.conditions is choice.conditions:
@@ -265,7 +265,7 @@ class Following:
             del self._settled[track]
         return conditions
 
-    def _followed(self, choice: Choice, rhythm: _Rhythm, live: Sequence[Track]) -> dict[int, int]:
+    def _followed(self, choice: FaceChoice, rhythm: _Rhythm, live: Sequence[Track]) -> dict[int, int]:
         if not live:
             return {}
         boxes, last = choice.boxes, np.stack([track.box for track in live])
@@ -289,7 +289,7 @@ class Following:
                 followed[place] = track.number
         return followed
 
-    def _is_as_encoded(self, choice: Choice, place: int, track: Track) -> bool:
+    def _is_as_encoded(self, choice: FaceChoice, place: int, track: Track) -> bool:
         """Whether a face is where and as its settled track was at its last encoding."""
         settled = self._settled.get(track.number)
         if settled is None or not self._is_settled(settled):
@@ -308,7 +308,7 @@ class Following:
         return bool(nearest <= self._rules.threshold)
 
 
-def _near_who_left(choice: Choice, gone: Sequence[Track]) -> NDArray[np.bool_]:
+def _near_who_left(choice: FaceChoice, gone: Sequence[Track]) -> NDArray[np.bool_]:
     """Whether each face is where one of those may be who are missing in this frame and the last."""
     if not gone:
         return np.zeros(len(choice.boxes), np.bool_)

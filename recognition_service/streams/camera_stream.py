@@ -35,7 +35,7 @@ from recognition_service.errors import (
     UnavailableError,
     UnchangedError,
 )
-from recognition_service.evidence.following import Choice
+from recognition_service.evidence.following import FaceChoice
 from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.evidence.observing import Sight
 from recognition_service.evidence.seen import SeenFace
@@ -69,7 +69,7 @@ class _Prepared:
     origin: Origin
     look: Look
     views: Sequence[FaceView | None] = ()
-    choice: Choice | None = None
+    choice: FaceChoice | None = None
     """Which of the faces are encoded; None: all are."""
     layouts: Sequence[Layout] = ()
 

@@ -9,7 +9,7 @@ from attendance.database.models import Origin
 from attendance.face_engine.interface import DetectedFace, Face
 from recognition_service.engine.pipeline import DetectedFaces
 from recognition_service.evidence.flow import CameraFlow
-from recognition_service.evidence.following import Choice
+from recognition_service.evidence.following import FaceChoice
 from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.presentation.views import FaceView
 from recognition_service.streams.tools import StreamTools
@@ -23,7 +23,7 @@ class ChosenFaces:
     faces: list[Face | DetectedFace]
     views: list[FaceView | None]
     """The pixels of those encoded, where they are wanted."""
-    choice: Choice
+    choice: FaceChoice
 
 
 async def encode_chosen(

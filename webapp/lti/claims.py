@@ -28,7 +28,7 @@ _MOST_ROLES = 100
 _MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership"
 
 
-class Part(StrEnum):
+class ClaimPart(StrEnum):
     """What somebody is in the platform's course, as far as it matters here."""
 
     TEACHES = "teaches"
@@ -38,7 +38,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Person:
+class LaunchPerson:
     """Who launches.
 
     Attributes:
@@ -76,8 +76,8 @@ class Launch:
     """A launch whose token was verified."""
 
     deployment: str
-    person: Person
-    part: Part
+    person: LaunchPerson
+    part: ClaimPart
     course: PlatformCourse
 
 
@@ -107,22 +107,22 @@ def read_launch(claims: Mapping[str, Any]) -> Launch:
         memberships_url=_text(_part(claims, MEMBERSHIPS), "context_memberships_url", _LONGEST_URL) or None,
         line_items_url=_text(_part(claims, GRADES), "lineitems", _LONGEST_URL) or None,
     )
-    person = Person(subject, name_in(claims), _text(claims, "email", 254).strip().lower())
+    person = LaunchPerson(subject, name_in(claims), _text(claims, "email", 254).strip().lower())
     return Launch(_text(claims, DEPLOYMENT, LONGEST_ID), person, part_of(claims.get(ROLES)), course)
 
 
-def part_of(roles: object) -> Part:
+def part_of(roles: object) -> ClaimPart:
     """What these roles make somebody in a course; those in the institution or of the system make nobody anything.
 
     An assistant is one whatever else is said: platforms name the instructor beside, whose kind an assistant is.
     """
     named = {role for role in roles[:_MOST_ROLES] if isinstance(role, str)} if isinstance(roles, list) else set()
     if f"{_MEMBERSHIP}/Instructor#TeachingAssistant" in named or "TeachingAssistant" in named:
-        return Part.ASSISTS
-    for name, part in (("Instructor", Part.TEACHES), ("Learner", Part.STUDIES)):
+        return ClaimPart.ASSISTS
+    for name, part in (("Instructor", ClaimPart.TEACHES), ("Learner", ClaimPart.STUDIES)):
         if f"{_MEMBERSHIP}#{name}" in named or name in named:
             return part
-    return Part.OTHER
+    return ClaimPart.OTHER
 
 
 def name_in(claims: Mapping[str, Any]) -> str:

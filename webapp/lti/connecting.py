@@ -16,7 +16,7 @@ from webapp.account.identity import begin_own_change, current_account, sign_in
 from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.lti.blueprint import of_launches
-from webapp.lti.claims import LONGEST_ID, Launch, Part
+from webapp.lti.claims import LONGEST_ID, ClaimPart, Launch
 from webapp.lti.people import connect, disconnect, give_role_of, platforms_of
 from webapp.tools.storage import database
 
@@ -33,7 +33,7 @@ class _Offer:
     subject: str
     name: str
     email: str
-    part: Part
+    part: ClaimPart
     course: LtiCourse | None
 
 
@@ -125,7 +125,7 @@ def _read(text: str) -> _Offer | None:
     try:
         kept = _serializer().loads(text, max_age=int(_LIFETIME.total_seconds()))
         names = (str(kept["s"])[:LONGEST_ID], str(kept["n"]), str(kept["e"]))
-        ids, part, cookie_hash = (int(kept["p"]), kept["c"]), Part(kept["r"]), str(kept["b"])
+        ids, part, cookie_hash = (int(kept["p"]), kept["c"]), ClaimPart(kept["r"]), str(kept["b"])
     except (BadData, KeyError, TypeError, ValueError):
         return None
     if not hmac.compare_digest(_hash(request.cookies.get(_COOKIE, "")), cookie_hash):

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.audiences import TAKES_PLACE, among, sessions_of_courses
 from attendance.database.models import ClassSession, LtiCourse, LtiDeployment, LtiPlatform
-from webapp.lti.claims import Launch, Part
+from webapp.lti.claims import ClaimPart, Launch
 
 
 def deployment_of(platform: LtiPlatform, external_id: str) -> LtiDeployment | None:
@@ -32,7 +32,7 @@ def note_course(db: Session, deployment: LtiDeployment, launch: Launch, *, now: 
     said = launch.course
     mine = {"deployment_id": deployment.id, "external_id": said.external_id}
     found = db.scalar(sa.select(LtiCourse).filter_by(**mine).with_for_update())
-    if found is None and launch.part not in (Part.TEACHES, Part.ASSISTS):
+    if found is None and launch.part not in (ClaimPart.TEACHES, ClaimPart.ASSISTS):
         return None
     row = found or LtiCourse(**mine)
     row.label, row.title, row.seen_at = said.label or row.label or "", said.title or row.title or "", now

@@ -92,7 +92,7 @@ class PlatformForm(AdminForm):
         return _lines(self.deployments.data)
 
 
-class LinkForm(AdminForm):
+class CourseLinkForm(AdminForm):
     """Which course here a course of a platform is."""
 
     course = StringField(lazy_gettext("Course"), validators=[skip_if_empty])

@@ -13,7 +13,7 @@ from webapp.account.identity import begin_half_sign_in, may_as, public, sign_in
 from webapp.account.permissions import Permission
 from webapp.lti import connecting, logins
 from webapp.lti.blueprint import of_launches
-from webapp.lti.claims import Launch, Part, read_launch
+from webapp.lti.claims import ClaimPart, Launch, read_launch
 from webapp.lti.courses import deployment_of, note_course, session_running
 from webapp.lti.errors import LaunchError
 from webapp.lti.frames import allow_frames_of, is_framed
@@ -141,11 +141,11 @@ def _let_in(platform: LtiPlatform, nonce: str) -> ResponseReturnValue:
     if known.account is not None and course is not None:
         give_role_of(db, known.account, course, launched.part)
     db.commit()
-    if launched.part is not Part.STUDIES and known.account is not None:
+    if launched.part is not ClaimPart.STUDIES and known.account is not None:
         return _as_account(known.account, course, platform)
     if known.student is not None:
         return _as_student(known.student, platform)
-    if launched.part in (Part.TEACHES, Part.ASSISTS):
+    if launched.part in (ClaimPart.TEACHES, ClaimPart.ASSISTS):
         return connecting.ask(platform, launched, course)
     return _stranger(platform, launched)
 
@@ -188,7 +188,7 @@ def _as_student(student: Student, platform: LtiPlatform) -> ResponseReturnValue:
 
 
 def _stranger(platform: LtiPlatform, launched: Launch) -> ResponseReturnValue:
-    studies = launched.part is Part.STUDIES
+    studies = launched.part is ClaimPart.STUDIES
     return render_template("lti/student.html" if studies else "lti/no_part.html", platform=platform, known=False), 403
 
 

@@ -15,7 +15,7 @@ from webapp.admin.writing import begin_change
 from webapp.imports.files import new_name
 from webapp.lti.blueprint import of_administrators
 from webapp.lti.errors import PlatformError
-from webapp.lti.forms import LinkForm
+from webapp.lti.forms import CourseLinkForm
 from webapp.lti.rates import send_rates
 from webapp.lti.roster import fetch_members, roster_files
 from webapp.tools.fields import institutions_rule
@@ -31,7 +31,7 @@ def linked_course(lti_course_id: int) -> ResponseReturnValue:
     """Link a platform's course with one here, or end that."""
     found = fetch(LtiCourse, lti_course_id)
     code = found.course.code if found.course else _same_code(found)
-    form = LinkForm(data={"course": code, "gives_roles": found.gives_roles, "sends_rates": found.sends_rates})
+    form = CourseLinkForm(data={"course": code, "gives_roles": found.gives_roles, "sends_rates": found.sends_rates})
     if form.validate_on_submit():
         typed = clean(form.course.data or "")
         db = begin_change()
@@ -103,7 +103,7 @@ def _linked(lti_course_id: int) -> LtiCourse:
     return found
 
 
-def course_page(found: LtiCourse, form: LinkForm) -> str:
+def course_page(found: LtiCourse, form: CourseLinkForm) -> str:
     """The page, with this form."""
     offered = sa.select(Course.code, Course.name).order_by(Course.code).limit(_OFFERED)
     return render_template(
@@ -116,7 +116,7 @@ def course_page(found: LtiCourse, form: LinkForm) -> str:
     )
 
 
-def _link(found: LtiCourse, course: Course | None, form: LinkForm) -> None:
+def _link(found: LtiCourse, course: Course | None, form: CourseLinkForm) -> None:
     """Write the link, in the transaction that has begun. Another course has another column of grades."""
     course_id = course.id if course else None
     if course_id != found.course_id:

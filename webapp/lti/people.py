@@ -24,9 +24,9 @@ from attendance.database.models import (
     Student,
     utc_now,
 )
-from webapp.lti.claims import Part, Person
+from webapp.lti.claims import ClaimPart, LaunchPerson
 
-_ROLES = {Part.TEACHES: Role.LECTURER, Part.ASSISTS: Role.ASSISTANT}
+_ROLES = {ClaimPart.TEACHES: Role.LECTURER, ClaimPart.ASSISTS: Role.ASSISTANT}
 
 
 def system_of(platform_id: int) -> str:
@@ -35,14 +35,14 @@ def system_of(platform_id: int) -> str:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownPerson:
     """Who a person of a platform is here; both, where somebody teaches and studies."""
 
     account: Account | None
     student: Student | None
 
 
-def known_as(db: Session, platform: LtiPlatform, person: Person) -> Known:
+def known_as(db: Session, platform: LtiPlatform, person: LaunchPerson) -> KnownPerson:
     """Who somebody is here, bound now if the e-mail address may do that; in the caller's transaction.
 
     Args:
@@ -58,7 +58,7 @@ def known_as(db: Session, platform: LtiPlatform, person: Person) -> Known:
     if platform.matching is LtiMatching.EMAIL and person.email:
         account = account or _account_by_email(db, platform, person)
         student = student or _student_by_email(db, platform, person)
-    return Known(account, student)
+    return KnownPerson(account, student)
 
 
 def connect(db: Session, platform: LtiPlatform, account: Account, subject: str) -> None:
@@ -89,7 +89,7 @@ def platforms_of(db: Session, account_id: int) -> list[LtiPlatform]:
     ]
 
 
-def give_role_of(db: Session, account: Account, course: LtiCourse, part: Part) -> bool:
+def give_role_of(db: Session, account: Account, course: LtiCourse, part: ClaimPart) -> bool:
     """Let who teaches in a platform's course do so here, where an administrator said so; in the caller's transaction.
 
     Nobody gets more than lecturer or assistant of the one course, and who has a role in it keeps that.
@@ -132,7 +132,7 @@ def _bind(db: Session, platform: LtiPlatform, kind: ExternalKind, subject: str, 
     db.flush()
 
 
-def _account_by_email(db: Session, platform: LtiPlatform, person: Person) -> Account | None:
+def _account_by_email(db: Session, platform: LtiPlatform, person: LaunchPerson) -> Account | None:
     """The account with the address; none of an administrator, who may everything, and whom a platform must not be."""
     account = db.scalar(sa.select(Account).where(Account.email == person.email, Account.active))
     if account is None or account.administers or _is_bound(db, platform, account_id=account.id):
@@ -141,7 +141,7 @@ def _account_by_email(db: Session, platform: LtiPlatform, person: Person) -> Acc
     return account
 
 
-def _student_by_email(db: Session, platform: LtiPlatform, person: Person) -> Student | None:
+def _student_by_email(db: Session, platform: LtiPlatform, person: LaunchPerson) -> Student | None:
     student = db.scalar(sa.select(Student).where(Student.email == person.email))
     if student is None or _is_bound(db, platform, student_id=student.id):
         return None

@@ -19,7 +19,7 @@ from webapp.imports.identities import EXTERNAL_ID
 from webapp.imports.kinds import IDENTITIES, ROSTER
 from webapp.imports.roster import ACTIVE, REMOVED
 from webapp.imports.together import ImportFile
-from webapp.lti.claims import Part, name_in, part_of
+from webapp.lti.claims import ClaimPart, name_in, part_of
 from webapp.lti.errors import PlatformError
 from webapp.lti.people import system_of
 from webapp.lti.services import MEMBERSHIPS, PlatformService, Registration, this_tools_key
@@ -75,7 +75,7 @@ def fetch_members(db: Session, linked: LtiCourse) -> list[Member]:
         for one in given:
             if (
                 isinstance(one, dict)
-                and part_of(one.get("roles")) is Part.STUDIES
+                and part_of(one.get("roles")) is ClaimPart.STUDIES
                 and isinstance(one.get("user_id"), str)
             ):
                 members[one["user_id"]] = _member(one)

@@ -31,7 +31,7 @@ from webapp.rosters.aligned import Aligned
 from webapp.rosters.archive import Archive, Mode
 from webapp.rosters.known import RosterClass, RosterUser, known_of
 from webapp.rosters.leaving import gone_from, gone_with
-from webapp.rosters.tables import Row, Tables, read_tables
+from webapp.rosters.tables import RosterRow, Tables, read_tables
 
 _TEACHES = {"teacher": "lecturer", "aide": "assistant", "proctor": "assistant"}
 _STUDENT = "student"
@@ -46,14 +46,14 @@ class NumberFrom(StrEnum):
 
 
 @dataclass(frozen=True)
-class Conversion:
+class RosterConversion:
     """Files to import together, and what should be known of the archive."""
 
     files: Sequence[ImportFile]
     notes: Sequence[Text]
 
 
-def convert(db: Session, archive: Archive, *, rule: TextRule, number_from: NumberFrom, today: date) -> Conversion:
+def convert(db: Session, archive: Archive, *, rule: TextRule, number_from: NumberFrom, today: date) -> RosterConversion:
     """Bring an archive into the form of our imports; reads only.
 
     Args:
@@ -87,7 +87,7 @@ class _Converter:
         self._identities: list[tuple[str, ...]] = []
         self._ended: set[str] = set()
 
-    def converted(self) -> Conversion:
+    def converted(self) -> RosterConversion:
         """The files and the notes."""
         courses = self._courses()
         classes = self._classes(courses)
@@ -103,7 +103,7 @@ class _Converter:
         for line in self._identities:
             identities.append(*line)
         files.append(ImportFile(IDENTITIES, "identities.csv", identities.data()) if self._identities else None)
-        return Conversion([file for file in files if file is not None], self._notes)
+        return RosterConversion([file for file in files if file is not None], self._notes)
 
     # What there is.
 
@@ -117,7 +117,7 @@ class _Converter:
     def _classes(self, courses: Mapping[str, str]) -> dict[str, RosterClass]:
         """The classes that go on, by what the system calls them."""
         ended = {row.id for row in self._tables.good("academicSessions") if self._has_ended(row)}
-        going_on: dict[str, Row] = {}
+        going_on: dict[str, RosterRow] = {}
         for row in self._tables.good("classes"):
             terms = [term.strip() for term in row["termSourcedIds"].split(",") if term.strip()]
             if row.deleted or (terms and ended.issuperset(terms)):
@@ -145,13 +145,13 @@ class _Converter:
                 found[name] = RosterClass(code, "" if alone else self._group(going_on[name], code, names, going_on))
         return {name: one for name, one in found.items() if one.course_code}
 
-    def _group(self, row: Row, code: str, beside: Iterable[str], rows: Mapping[str, Row]) -> str:
+    def _group(self, row: RosterRow, code: str, beside: Iterable[str], rows: Mapping[str, RosterRow]) -> str:
         """What a class is called as a group of its course; with its identity where another is called the same.
 
         "" for the class that has the course's own code: that is all of the course, beside its groups.
         """
 
-        def called(one: Row) -> str:
+        def called(one: RosterRow) -> str:
             return fields.GROUP_NAME.clean(one["classCode"] or one["title"])
 
         name = called(row)
@@ -160,7 +160,7 @@ class _Converter:
         twins = [one for one in beside if one in rows and called(rows[one]) == name]
         return name if len(twins) < 2 else f"{name} ({row.id})"[: fields.GROUP_NAME.longest]
 
-    def _has_ended(self, row: Row) -> bool:
+    def _has_ended(self, row: RosterRow) -> bool:
         # The end is the first day on which the session is over (OneRoster 1.2, endDate).
         end = row.day("endDate")
         return row.deleted or (end is not None and end <= self._today)
@@ -218,7 +218,7 @@ class _Converter:
             )
         return file.as_import(KINDS["courses"], "courses.csv")
 
-    def _department(self, orgs: Mapping[str, Row], org_id: str) -> str:
+    def _department(self, orgs: Mapping[str, RosterRow], org_id: str) -> str:
         org = orgs.get(org_id)
         if org is None or org.deleted:
             return ""
@@ -299,7 +299,7 @@ class _Converter:
         here = {row.id for row in self._tables.good("classes")}
         return {one for name, one in classes.items() if name in here}
 
-    def _counts(self, row: Row) -> bool:
+    def _counts(self, row: RosterRow) -> bool:
         """Whether an enrolment is one now."""
         end = row.day("endDate")
         return not row.deleted and (end is None or end > self._today)
@@ -345,7 +345,7 @@ class _Converter:
             self._identities.append((self._system, kind.value, name, course_code, group, index_number, email))
 
 
-def _unknown(row: Row, is_class: bool) -> Text:
+def _unknown(row: RosterRow, is_class: bool) -> Text:
     if is_class:
         return english("There is no class %(id)s in classes.csv.", id=row["classSourcedId"] or "?")
     return english("There is no user %(id)s in users.csv.", id=row["userSourcedId"] or "?")

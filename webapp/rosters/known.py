@@ -26,7 +26,7 @@ class RosterUser:
 
 
 @dataclass
-class Known:
+class KnownRoster:
     """What the system has named before, by its own identities."""
 
     courses: dict[str, str] = field(default_factory=dict)
@@ -34,9 +34,9 @@ class Known:
     users: dict[str, RosterUser] = field(default_factory=dict)
 
 
-def known_of(db: Session, system: str) -> Known:
+def known_of(db: Session, system: str) -> KnownRoster:
     """What the system has named before."""
-    known = Known()
+    known = KnownRoster()
     query = (
         sa.select(
             ExternalIdentity.kind, ExternalIdentity.external_id, Course.code, CourseGroup.name,

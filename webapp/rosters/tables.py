@@ -36,7 +36,7 @@ _COLUMNS: Mapping[str, tuple[Column, ...]] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class RosterRow:
     """One line of a file.
 
     Attributes:
@@ -74,13 +74,13 @@ class Row:
 class Tables:
     """The rows of each file; none for a file that is absent."""
 
-    rows: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[RosterRow]] = field(default_factory=dict)
 
-    def of(self, name: str) -> Sequence[Row]:
+    def of(self, name: str) -> Sequence[RosterRow]:
         """The rows of a file."""
         return self.rows.get(name, ())
 
-    def good(self, name: str) -> Iterator[Row]:
+    def good(self, name: str) -> Iterator[RosterRow]:
         """Those that could be read."""
         return (row for row in self.of(name) if row.problem is None)
 
@@ -91,7 +91,7 @@ def read_tables(archive: Archive) -> Tables:
     Raises:
         TableError: one cannot be read; the message names it.
     """
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[RosterRow]] = {}
     for name, data in archive.files.items():
         try:
             rows[name] = [_row(line) for line in read_table(data, _COLUMNS[name]).lines()]
@@ -100,5 +100,5 @@ def read_tables(archive: Archive) -> Tables:
     return Tables(rows)
 
 
-def _row(line: Line) -> Row:
-    return Row(line.number, line.values, line.error)
+def _row(line: Line) -> RosterRow:
+    return RosterRow(line.number, line.values, line.error)

@@ -29,7 +29,7 @@ from attendance.database.models import (
 from attendance.gallery.format import publish
 from attendance.settings import Settings
 from attendance.settings.families import Family, traits_of
-from operations.recordings.assembling import Asked, Bulk, Engine
+from operations.recordings.assembling import AskedSitting, Bulk, Engine
 from operations.recordings.names import NamePattern
 from operations.recordings.running import RunReport
 from operations.recordings.videos import Choices, find_videos
@@ -175,7 +175,7 @@ class Term:
         with self.sessions() as db:
             choices = Choices(NamePattern(PATTERN))
             videos, left = find_videos(db, place or self.folder, choices, self.settings.institution)
-        bulk = Bulk(self.settings, self.database, Asked(on, self.settings.recordings.rate, again), self.engine)
+        bulk = Bulk(self.settings, self.database, AskedSitting(on, self.settings.recordings.rate, again), self.engine)
         with bulk.prepared(videos, left, print) as (work, _):
             report = work.go()
         assert bulk.undelivered() == 0

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 import pytest
 
-from operations.recordings.names import Named, NamePattern, PatternError
+from operations.recordings.names import NamedVideo, NamePattern, PatternError
 
 
 @pytest.mark.parametrize(
@@ -14,18 +14,18 @@ from operations.recordings.names import Named, NamePattern, PatternError
         (
             "{room}_%Y-%m-%d_%H-%M.mp4",
             "Hall A_2025-03-03_09-15.mp4",
-            Named("Hall A", None, datetime(2025, 3, 3, 9, 15)),
+            NamedVideo("Hall A", None, datetime(2025, 3, 3, 9, 15)),
         ),
         (
             "%y%m%dT%H%M%S%z-{camera}-*.mkv",
             "250303T091530Z-front-take.2.mkv",
-            Named(None, "front", datetime(2025, 3, 3, 9, 15, 30, tzinfo=UTC)),
+            NamedVideo(None, "front", datetime(2025, 3, 3, 9, 15, 30, tzinfo=UTC)),
         ),
-        ("{room}/*/%Y%m%d%H%M%z.*", "R1/cam/202503030915+0130.mov", Named("R1", None, None)),
-        ("{room}.mp4", "R1.mp4", Named("R1", None, None)),
+        ("{room}/*/%Y%m%d%H%M%z.*", "R1/cam/202503030915+0130.mov", NamedVideo("R1", None, None)),
+        ("{room}.mp4", "R1.mp4", NamedVideo("R1", None, None)),
     ],
 )
-def test_names_are_read(pattern: str, name: str, said: Named) -> None:
+def test_names_are_read(pattern: str, name: str, said: NamedVideo) -> None:
     found = NamePattern(pattern).read(PurePath(name))
     assert found is not None
     assert (found.room, found.camera) == (said.room, said.camera)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from operations.recordings.versions import Facts, name_of_code
+from operations.recordings.versions import MachineFacts, name_of_code
 
-WANTED = Facts("here", name_of_code(), "sface 1", "000001", "3.11.7")
+WANTED = MachineFacts("here", name_of_code(), "sface 1", "000001", "3.11.7")
 
 
 def test_a_machine_with_the_same_may_work() -> None:

@@ -11,7 +11,7 @@ from attendance.face_engine.interface import FaceBoxes
 from attendance.zones import EVERYWHERE, Zones
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.engine.looks import reduced
-from recognition_service.engine.regions import Regions, Search
+from recognition_service.engine.regions import Regions, RegionSearch
 from tests.recognition_service.campus import Campus, face_of, until
 from tests.recognition_service.engines import ColourEngine, encoded, picture
 
@@ -36,7 +36,7 @@ def boxes(*found: tuple[float, float, float, float]) -> FaceBoxes:
     return FaceBoxes(np.array(found, np.float32).reshape(-1, 4), np.linspace(0.9, 0.8, len(found), dtype=np.float32))
 
 
-def look(regions: Regions, picture: np.ndarray, second: float, zones: Zones = EVERYWHERE) -> Search:
+def look(regions: Regions, picture: np.ndarray, second: float, zones: Zones = EVERYWHERE) -> RegionSearch:
     return regions.search(reduced(picture), SIZE, captured=NOON + timedelta(seconds=second), zones=zones)
 
 

@@ -24,7 +24,7 @@ THE_PROVIDER = by_program("sign-in provider")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPerson:
     """Who somebody is here, and the id of the binding."""
 
     person: Account | Student
@@ -42,7 +42,7 @@ def admit(settings: OidcSettings, claims: Claims) -> None:
         raise ProviderError(Reason.NOT_ADMITTED)
 
 
-def find_account(db: Session, settings: OidcSettings, claims: Claims, *, now: datetime) -> Found:
+def find_account(db: Session, settings: OidcSettings, claims: Claims, *, now: datetime) -> FoundPerson:
     """Whose account it is, with the roles that the claims give it, in the caller's transaction.
 
     Raises:
@@ -67,10 +67,10 @@ def find_account(db: Session, settings: OidcSettings, claims: Claims, *, now: da
     if not account.active:
         raise ProviderError(Reason.INACTIVE)
     _follow_rules(db, settings, account, claims)
-    return Found(account, identity_id)
+    return FoundPerson(account, identity_id)
 
 
-def find_student(db: Session, settings: OidcSettings, claims: Claims, *, now: datetime) -> Found:
+def find_student(db: Session, settings: OidcSettings, claims: Claims, *, now: datetime) -> FoundPerson:
     """Which student it is, in the caller's transaction; students come from the rosters, and none is made here.
 
     Raises:
@@ -81,7 +81,7 @@ def find_student(db: Session, settings: OidcSettings, claims: Claims, *, now: da
     known = identity_of(db, whom, IdentityKind.STUDENT)
     if known is not None:
         known.used_at = now
-        return Found(db.get_one(Student, known.student_id), known.id)
+        return FoundPerson(db.get_one(Student, known.student_id), known.id)
     by_number = settings.student_field is StudentField.INDEX_NUMBER
     value = _value(settings.student_part, claims, INDEX_NUMBER if by_number else EMAIL)
     column = Student.index_number if by_number else Student.email
@@ -92,7 +92,7 @@ def find_student(db: Session, settings: OidcSettings, claims: Claims, *, now: da
         raise ProviderError(Reason.TAKEN)
     identity_id = bind(db, whom, student, now=now, keep_password=True)
     note(db, AuditAction.IDENTITY_LINKED, actor=THE_PROVIDER, student=student.index_number)
-    return Found(student, identity_id)
+    return FoundPerson(student, identity_id)
 
 
 def said_address(settings: OidcSettings, claims: Claims) -> str:

@@ -17,7 +17,7 @@ from attendance.database.audit.noting import THE_STUDENT, note
 from attendance.database.models import Account, AuditAction, utc_now
 from attendance.tables.fields import EMAIL
 from webapp.account.identity import begin_half_sign_in, public, sign_in, signed_in_account, signed_in_student
-from webapp.account.oidc.people import Found, admit, find_account, find_student, known_claims, said_address
+from webapp.account.oidc.people import FoundPerson, admit, find_account, find_student, known_claims, said_address
 from webapp.account.oidc.problems import problem_page
 from webapp.account.oidc.provider import SignedIn
 from webapp.account.oidc.room import PREFIX, oidc_settings, provider, students_too
@@ -163,7 +163,7 @@ def _sign_in(begun: Begun, answer: SignedIn) -> ResponseReturnValue:
     return redirect(begun.target or url_for("courses.home"))
 
 
-def _find(begun: Begun, claims: Claims) -> Found:
+def _find(begun: Begun, claims: Claims) -> FoundPerson:
     """Who it is here, in a transaction that keeps all of it or nothing."""
     settings, now, db = oidc_settings(), utc_now(), begin_change()
     try:
@@ -184,11 +184,11 @@ def _find(begun: Begun, claims: Claims) -> Found:
     return found
 
 
-def _student(db: Session, claims: Claims, now: datetime) -> Found:
+def _student(db: Session, claims: Claims, now: datetime) -> FoundPerson:
     return find_student(db, oidc_settings(), claims, now=now)
 
 
-def _anybody(db: Session, claims: Claims, now: datetime) -> Found:
+def _anybody(db: Session, claims: Claims, now: datetime) -> FoundPerson:
     """An account; of whom has none, the own page."""
     try:
         return find_account(db, oidc_settings(), claims, now=now)
