@@ -10,6 +10,7 @@ from babel import Locale
 
 import webapp
 from attendance.database.models import AuditEntry, Base, Role
+from attendance.database.models.webhooks import EventKind
 from tests.factories import make_lecturer
 from tests.webapp.addresses import addresses, furnish
 from tests.webapp.lessons import make_lesson, see
@@ -36,9 +37,11 @@ _KEPT = {
     "WebP",
     "Test University",
     "Europe/Warsaw",
+    "calendar.example.edu",
     *LANGUAGES.values(),
+    *EventKind,
 }
-"""Names that are the same in every language."""
+"""Names that are the same in every language: also those of webhooks' events, which programs read."""
 
 
 @pytest.fixture

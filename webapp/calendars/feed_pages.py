@@ -37,7 +37,8 @@ def read() -> ResponseReturnValue:
     institution = current_app.config["INSTITUTION_NAME"]
     body = calendar_of(db, reading.feed, institution=institution, site=site(), now=now)
     answer = Response(body, content_type="text/calendar; charset=utf-8")
-    answer.headers.set("Content-Disposition", "attachment", filename="sessions.ics")
+    # Not "attachment": the log names files that people take, and calendar programs read this one every hour.
+    answer.headers.set("Content-Disposition", "inline", filename="sessions.ics")
     answer.headers["X-Robots-Tag"] = "noindex"
     answer.headers["Cache-Control"] = f"private, max-age={_FRESH_S}"
     answer.set_etag(tag_of(body))

@@ -27,6 +27,8 @@ from attendance.database.models import (
     StatusLabel,
     Student,
     TeachingBreak,
+    TimetableCalendar,
+    WebhookEndpoint,
 )
 from attendance.gallery.layouts import LONGEST_NAME, name_problem
 from attendance.tables import fields
@@ -85,6 +87,8 @@ COLUMNS = [
     ("GROUP_NAME", CourseGroup.name),
     ("BREAK_NAME", TeachingBreak.name),
     ("SERIES_UID", SessionSeries.uid),
+    ("CALENDAR_NAME", TimetableCalendar.name),
+    ("WEBHOOK_NAME", WebhookEndpoint.name),
     ("SESSION_NOTE", ClassSession.note),
     ("SESSION_NOTE", ClassSession.cancelled_reason),
 ]

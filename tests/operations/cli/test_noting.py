@@ -18,7 +18,7 @@ from tests.factories import NINE, make_course, make_department, make_lecturer, m
 NOTED = {
     "camera add", "camera mark", "camera move", "camera remove", "camera revoke", "camera rotate", "db backup",
     "db copy", "db downgrade", "db restore", "db upgrade", "enrol", "gallery convert", "gallery erase",
-    "gallery work", "import", "index build", "index export-pickle", "index import", "lecturer add",
+    "gallery work", "import", "index build", "recordings run", "index export-pickle", "index import", "lecturer add",
     "lecturer lift-second-factor", "lecturer links", "lecturer reset-password", "lecturer role", "purge",
     "register entered-late", "serve", "student delete", "student link", "student set", "token add", "token revoke",
     "web", "web work",

@@ -21,8 +21,9 @@ from tests.factories import make_student
 from tests.webapp.me.students import enter
 from webapp.tools.archives import zip_pieces
 
-# Of a link there is a hash only, and it opens nothing that is not here.
-LEFT_OUT = {"student_link"}
+# Of a link there is a hash only, and it opens nothing that is not here. What a program was told once more is kept for a
+# day, and says of the student what is here.
+LEFT_OUT = {"student_link", "kept_answer"}
 
 
 @pytest.fixture

@@ -143,10 +143,11 @@ def save_account(account_id: int) -> ResponseReturnValue:
     _note_changes(account, form, _given_or_taken(db, account_id, administrator=administrator))
     if form.email.data != account.email:  # whom the provider bound may have gone by the address from before
         release(db, ProviderIdentity.account_id == account_id)
-    account.name, account.email, account.active = form.name.data, form.email.data, active
     if not active:
         end_sign_ins(db, SignIn.account_id == account_id)
         end_access_tokens(db, AccessToken.account_id == account_id)
+    # Last, so that nothing writes it before `committed` looks whether somebody took the address meanwhile.
+    account.name, account.email, account.active = form.name.data, form.email.data, active
     if not committed(db, form.email, _TAKEN):
         return account_page(account, form)
     flash(gettext("%(account)s is saved.", account=account.name), "success")
