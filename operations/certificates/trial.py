@@ -171,6 +171,8 @@ def _names(hosts: Sequence[str]) -> x509.SubjectAlternativeName:
 def _read(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as error:
+        raise CertificateError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:
         raise CertificateError(f"{path} is damaged: it holds no PEM certificate") from None
 

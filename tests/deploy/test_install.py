@@ -45,6 +45,8 @@ def test_secrets_are_for_root_alone_and_in_no_other_file(installed: Machine) -> 
     files = {installed.at(f"/etc/attendance/{name}.env") for name in ("secrets", "web")}
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE(installed.at("/etc/attendance/tls/service.key").stat().st_mode) == 0o600
+    certificate = installed.at("/etc/attendance/tls/service.pem")
+    assert stat.S_IMODE(certificate.stat().st_mode) == 0o644, "the doctor's account reads it"
     environ = installed.unit("attendance-web").environ
     secrets = [make_url(environ["ATTENDANCE_DATABASE_URL"]).password or "", environ["ATTENDANCE_WEB_SECRET_KEY"]]
     assert all(len(secret) >= 32 for secret in secrets)
