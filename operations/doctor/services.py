@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from attendance.database.engine import DatabaseError, session_factory
 from attendance.database.opening import open_engine
-from attendance.database.upkeep.services import SeenService, seen_services
+from attendance.database.upkeep.services import SeenService, newest_index, seen_services
 from attendance.gallery.format import GalleryError, current_version
 from attendance.gallery.offering import Offer
 from attendance.settings import Settings
@@ -52,13 +52,15 @@ def examine_services(settings: Settings) -> list[Finding]:
     try:
         with open_engine(settings.database_url) as engine, session_factory(engine)() as db:
             seen = [service for service in seen_services(db, datetime.now(UTC)) if not service.gone]
-            found = [finding for service in seen if (finding := _service(service)) is not None]
+            published = newest_index(db) is not None or any(service.row.index_version for service in seen)
+            found = [finding for service in seen if (finding := _service(service, published=published)) is not None]
     except DatabaseError:
         return []  # told by the database's own examination
-    return found or ([ok("services", f"{len(seen)} run, all with the index that is published")] if seen else [])
+    text = f"{len(seen)} run, " + ("all with the index that is published" if published else "and no index is published")
+    return found or ([ok("services", text)] if seen else [])
 
 
-def _service(service: SeenService) -> Finding | None:
+def _service(service: SeenService, *, published: bool) -> Finding | None:
     row = service.row
     subject = f"service {row.name}"
     if service.silent:
@@ -67,7 +69,7 @@ def _service(service: SeenService) -> Finding | None:
     if row.index_problem is not None:
         text = f"it gets no newer index: {row.index_problem}"
         return problem(subject, text, "Run `attendance doctor` on its machine.")
-    if service.long_behind:
+    if service.long_behind and published:  # that there is none is told by the examination of the index
         text = f"it searches index {row.index_version or 'none'}, which is not the one that is published"
         return problem(subject, text, "Its log says why it does not load that (index_not_loaded).")
     return None

@@ -54,6 +54,11 @@ def test_services_that_lag_or_are_silent_are_named(settings: Settings, tmp_path:
     now, old, new = datetime.now(UTC), "000001-20260301T080000Z-5f3a9c01", "000002-20260301T090000Z-5f3a9c01"
     about = {"model": MODEL, "identities": 1, "encodings": 1, "sha256": "0" * 64}
     with Session(engine) as db:
+        db.add(Service(name="first", last_seen_at=now, index_version=""))
+        db.commit()
+        (finding,) = examine_services(settings)
+        assert (finding.verdict, finding.text) == (Verdict.OK, "1 run, and no index is published")
+        db.execute(sa.delete(Service))
         db.add(IndexVersion(version=new, published_at=now - timedelta(hours=1), **about))
         db.add(Service(name="well", last_seen_at=now, index_version=new))
         db.commit()
