@@ -7,6 +7,7 @@ from pathlib import Path
 from attendance.database.access.kept_answers import LONGEST_KEY
 from attendance.settings import Settings
 from webapp.account.permissions import SCOPES
+from webapp.account.tokens import SCOPE_WORDS
 from webapp.api.interface import VERSION
 from webapp.api.page import DESCRIPTION, chapters
 from webapp.api.paging import MOST, USUAL
@@ -114,8 +115,8 @@ def interface_page() -> str:
 def _scopes() -> Iterator[str]:
     yield "| scope | lets |"
     yield "| --- | --- |"
-    for scope, permission in SCOPES.items():
-        yield f"| `{scope}` | {permission} |"
+    for scope in SCOPES:
+        yield f"| `{scope}` | {str(SCOPE_WORDS[scope]).partition(': ')[2]} |"
 
 
 def _addresses() -> Iterator[str]:
