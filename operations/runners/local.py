@@ -12,11 +12,12 @@ import pickle
 import signal
 import traceback
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from attendance.errors import AttendanceError
@@ -51,6 +52,21 @@ class _Outcome:
     told: Any = None
     kept: bytes | None = None
     error: AttendanceError | None = None
+
+
+@contextmanager
+def _where_a_process_may_stand() -> Iterator[None]:
+    """A new process goes to this folder by its name; after sudo that may be a home which the account may not enter."""
+    with ExitStack() as back:
+        try:
+            os.chdir(Path.cwd())
+        except PermissionError:
+            with suppress(PermissionError):  # else nothing can be named from there, and nobody goes back
+                here = os.open(".", os.O_PATH)
+                back.callback(os.close, here)
+                back.callback(os.fchdir, here)
+            os.chdir("/")
+        yield
 
 
 class LocalRunner:
@@ -155,7 +171,8 @@ class LocalRunner:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs,), name="attendance-work", daemon=True)
         try:
-            process.start()
+            with _where_a_process_may_stand():
+                process.start()
         except OSError as error:
             raise RunnerError(f"no process can be started: {error.strerror}") from None
         finally:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,10 @@ from operations.runners.local import LocalRunner
 
 def double(number: int) -> tuple[int, list[int]]:
     return 2 * number, [number] * 3
+
+
+def stand(_: int) -> tuple[str, None]:
+    return str(Path.cwd()), None
 
 
 def die(_: int) -> tuple[int, None]:
@@ -92,6 +97,26 @@ def test_work_is_done_and_what_is_lost_is_told_alone(runner: LocalRunner) -> Non
     wait_for(runner, late)
     with pytest.raises(TaskLostError):
         runner.told(late)
+
+
+@pytest.mark.real
+def test_work_is_done_from_a_folder_that_the_account_may_not_enter(
+    runner: LocalRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = os.chdir
+
+    def refuse_the_home(path: str | Path) -> None:
+        if str(path) == str(tmp_path):
+            raise PermissionError(13, "Permission denied")
+        go(path)
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "chdir", refuse_the_home)
+        task = runner.begin(stand, 0)
+    assert Path.cwd() == tmp_path
+    wait_for(runner, task)
+    assert runner.told(task) == "/"
 
 
 @pytest.mark.parametrize("text", ["", "local:0", "remote", "ray://", "ray://host", "ray:6379", "local:x"])
