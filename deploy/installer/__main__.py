@@ -71,6 +71,8 @@ def _install(places: Places, answers: Answers, wishes: Wishes, packages: Package
         if places.changes or not running.everything_runs(answers):
             running.start_everything(places, answers, superfluous)
     else:  # nothing runs that has them open
+        if places.real:
+            places.notes.append("Nothing was started: systemd does not run on this machine.")
         for number in range(1, len(answers.own_services) + 1):
             site.move_outbox(places, number)
     for path in superfluous:
