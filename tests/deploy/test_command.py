@@ -56,6 +56,7 @@ def test_a_file_that_the_account_may_not_read_is_named_with_what_to_do(tmp_path:
     assert "Jan Kowalski" not in done.stdout
     said = done.stderr.splitlines()[0]
     assert said == f"attendance: the account attendance, as which this runs, may not read {here / 'students.csv'}."
+    (here / "import").touch(mode=0o600)
     here.chmod(0o755)
     (here / "students.csv").chmod(0o644)
     done = run(command, "import", "students", "students.csv", cwd=here)
