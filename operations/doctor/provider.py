@@ -32,21 +32,24 @@ def examine_provider(settings: Settings) -> list[Finding]:
         number = provider.number_of_keys()
     except ProviderError as error:
         remedy = "Correct the ATTENDANCE_OIDC_ settings (docs/sign-in.md), or ask who runs the provider."
-        return [problem(_SUBJECT, f"{oidc.issuer}: {error}", remedy), *_named(settings)]
+        return [problem(_SUBJECT, f"{oidc.issuer}: {error}", remedy), _addresses(settings), *_named(settings)]
     signs_out = "signs out there, too" if offers.end_session else "offers no signing out"
     found = [ok(_SUBJECT, f"{oidc.issuer} answers: {number} keys, {signs_out}")]
-    found.append(
-        ok(
-            _SUBJECT,
-            f"it must know {whole_address(settings, CALLBACK)} (redirect), {whole_address(settings, LEFT)} (after "
-            f"signing out) and, if it offers that, {whole_address(settings, BACK_CHANNEL)} (back-channel logout)",
-        )
-    )
+    found.append(_addresses(settings))
     if oidc.client_secret is None:
         text = "ATTENDANCE_OIDC_CLIENT_SECRET is not set here: right only of a public client, or where web.env has it"
         remedy = "Run `attendance doctor` with the environment of the dashboard (/etc/attendance/web.env)."
         found.append(warning(_SUBJECT, text, remedy))
     return [*found, *_clock(settings, caller), *_named(settings)]
+
+
+def _addresses(settings: Settings) -> Finding:
+    """What somebody types at the provider, be it there yet or not."""
+    text = (
+        f"it must know {whole_address(settings, CALLBACK)} (redirect), {whole_address(settings, LEFT)} (after "
+        f"signing out) and, if it offers that, {whole_address(settings, BACK_CHANNEL)} (back-channel logout)"
+    )
+    return ok(_SUBJECT, text)
 
 
 def _clock(settings: Settings, caller: Caller) -> list[Finding]:

@@ -48,21 +48,22 @@ def test_what_the_provider_must_know(settings_of, provider):
 
 def test_discovery_that_cannot_be_used(settings_of, provider):
     provider.change_metadata = lambda said: said | {"issuer": "https://login.example.edu/"}
-    ((verdict, text),) = told(settings_of())
+    (verdict, text), _ = told(settings_of())
     assert verdict is Verdict.PROBLEM
     assert "it calls itself https://login.example.edu/; ATTENDANCE_OIDC_ISSUER must be the very same" in text
 
 
 def test_one_that_is_away(settings_of, provider):
     provider.fails_with = 503
-    ((verdict, text),) = told(settings_of())
+    (verdict, text), (_, knows) = told(settings_of())
     assert (verdict, "does not answer" in text) == (Verdict.PROBLEM, True)
+    assert "https://attendance.example.edu/signin/provider/callback (redirect)" in knows
 
 
 def test_an_inner_network_that_no_setting_allows(settings_of):
     settings = settings_of()
     settings = settings.model_copy(update={"web": settings.web.model_copy(update={"private_addresses": ""})})
-    ((verdict, text),) = told(settings)
+    (verdict, text), _ = told(settings)
     assert (verdict, "https" in text) == (Verdict.PROBLEM, True)
 
 
