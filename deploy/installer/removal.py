@@ -88,7 +88,8 @@ def _note_what_is_left(places: Places, before: Answers | None, *, delete_data: b
             )
     if elsewhere:
         places.notes.append("The database elsewhere is as it was: whoever runs it removes it.")
-    places.notes.append(
-        f"Not touched: {SOURCE}, the packages (nginx, mariadb-server, ...), and nginx's welcome page, which stays off "
-        "(ln -s ../sites-available/default /etc/nginx/sites-enabled/ brings it back)."
-    )
+    if places.real:
+        places.notes.append(
+            f"Not touched: {SOURCE}, the packages (nginx, mariadb-server, ...), and nginx's welcome page, which stays "
+            "off (ln -s ../sites-available/default /etc/nginx/sites-enabled/ brings it back)."
+        )
