@@ -26,8 +26,6 @@ _LATE_BY_S = 2.0
 """What an engine call and its neighbours may take beyond a frame's deadline, which ends the waiting, not the work."""
 _SEAT_RATE, _DOOR_RATE = 0.2, 4.0
 """Frames a second of a camera that looks at seats, and of one at a door."""
-_SETTLES_S = 30.0
-"""Until everybody in a hall is confirmed by frames that come every five seconds."""
 _MINUTE_S = 60.0
 _TLS = {
     "plaintext": ("", False),

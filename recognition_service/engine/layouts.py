@@ -58,7 +58,3 @@ def _layout(image: Image, left: float, top: float, right: float, bottom: float) 
     step = max(1, min(part.shape[:2]) // _SAMPLED)
     part = np.ascontiguousarray(part[::step, ::step])
     return np.asarray(cv2.resize(part.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _within(start: float, end: float, side: int) -> slice:
-    return slice(min(max(0, int(start)), side), min(max(0, int(end) + 1), side))
