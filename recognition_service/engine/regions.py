@@ -19,6 +19,7 @@ from attendance.face_engine.detection.areas import Area, area_around, search_cos
 from attendance.face_engine.interface import FaceBoxes
 from attendance.zones import Zones
 from recognition_service.engine.similarity import BLOCK, SAME_WITHIN, Thumbnail, masked
+from recognition_service.evidence.boxes import overlaps_of
 
 _MARGIN = 1 / 20
 """Of the frame's longer side. Unlike an edge of a zone, that of a change lies around whoever came, not across them."""
@@ -217,19 +218,7 @@ def _with_kept(found: FaceBoxes, kept: FaceBoxes) -> FaceBoxes:
     """What was found, and what was kept and not found again."""
     if not len(kept.scores):
         return found
-    new = kept.chosen(~_is_among(kept.boxes, found.boxes))
+    again = np.asarray(np.any(overlaps_of(kept.boxes, found.boxes) > _OVERLAP, axis=1), np.bool_)
+    new = kept.chosen(~again)
     boxes, scores = np.concatenate([found.boxes, new.boxes]), np.concatenate([found.scores, new.scores])
     return FaceBoxes(boxes, scores).chosen(np.argsort(-scores, kind="stable"))
-
-
-def _is_among(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which of n boxes are nearly one of m others."""
-    if not len(others):
-        return np.zeros(len(boxes), np.bool_)
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = np.maximum(high - low, 0).prod(axis=2)
-    areas = [(every[:, 2:] - every[:, :2]).prod(axis=1) for every in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None] - common
-    among: NDArray[np.bool_] = (common > _OVERLAP * union).any(axis=1)
-    return among
