@@ -28,8 +28,10 @@ SERVICE = {"frame": [1000, 500], "saturation": {"service_cpu_ms": 80.0, "engine_
 def test_costs_are_those_that_were_measured() -> None:
     given: dict[str, Any] = {"engine": ENGINE, "service": SERVICE, "decode_s_a_pixel": 2e-9}
     opencv = frame_costs("opencv", "1080p", **given)
-    assert opencv.search_s == pytest.approx(4 * 0.003 * (1920 * 1080) / (640 * 480))
-    assert opencv.face_s == pytest.approx(4 * (160.25 - 20.25) / 40 / 1e3), "the hall's other time is its faces'"
+    assert opencv.search_s == pytest.approx(4 * 0.003 * 1.5**2 * (1920 * 1080) / (640 * 480)), "half as large again"
+    assert opencv.face_s == pytest.approx(4 * (160.25 - 1.5**2 * 20.25) / 40 / 1e3), (
+        "the hall's other time is its faces'"
+    )
     assert opencv.decode_s == pytest.approx(2e-9 * 1920 * 1080)
     assert opencv.rest_s == pytest.approx(0.013 - 2e-9 * 500_000)
     newer = {"frame": [1000, 500], "saturation": {"service_cpu_ms": 80.0, "bare_cpu_ms": 71.0}}
