@@ -141,6 +141,7 @@ def test_the_operators_settings_are_left_alone(installed: Machine) -> None:
         "listen": f"127.0.0.1:{installed.web_port}",
         "trusted_proxies": 1,
         "secure_cookies": True,
+        "address": f"https://localhost:{installed.https_port}",
     }
     file.write_text(text + "# mine\n")
     assert installed.install().returncode == 0
