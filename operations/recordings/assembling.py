@@ -1,5 +1,6 @@
 """A run put together from an installation's settings: engine, index, timetable, outbox, runner."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.format import GalleryError, current_version
 from attendance.models_in_use import ModelsInUse, models_in_use, require_models
 from attendance.settings import Settings
+from attendance.settings.logs import configure_logging
 from attendance.settings.matching import MatchingRules, Presentation
 from operations.recordings.authority import RecorderToken, token_of
 from operations.recordings.following import FollowJob
@@ -120,6 +122,7 @@ class Bulk:
                     lambda: admission,
                     processes=settings.recordings.processes,
                     preload=["operations.recordings.following"],
+                    prepare=functools.partial(configure_logging, settings.log),
                 )
             ) as runner,
         ):
