@@ -146,10 +146,9 @@ class LocalRunner:
 
     def ended(self, timeout_s: float) -> Sequence[Task]:
         """See `Runner.ended`."""
-        processes = {*self._busy.values(), *self._seats.values()}
-        if not self._fresh and processes:
-            waiting = {process.pipe: process for process in processes}
-            for pipe in multiprocessing.connection.wait(list(waiting), 0 if self._fresh else timeout_s):
+        if not self._fresh:
+            waiting = {process.pipe: process for process in {*self._busy.values(), *self._seats.values()}}
+            for pipe in multiprocessing.connection.wait(list(waiting), timeout_s):
                 self._hear(waiting[pipe])  # type: ignore[index]  # what was given is what comes back
         fresh, self._fresh = self._fresh, []
         return fresh
@@ -247,9 +246,9 @@ def _serve(pipe: "Connection[Any, Any]", prepare: Callable[[], None] | None) -> 
     """A process's life."""
     keep_private()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the run, which ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if prepare is not None:
         prepare()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     seated: Any = None
     while True:
         try:

@@ -150,3 +150,9 @@ def test_processes_log_as_the_run_does() -> None:
         task = runner.begin(lines, "H1")
         wait_for(runner, task)
         assert json.loads(runner.told(task))["event"] == "looked"
+
+
+def test_where_nothing_is_at_work_it_waits(runner: LocalRunner) -> None:
+    began = time.monotonic()
+    assert runner.ended(0.2) == []
+    assert time.monotonic() - began >= 0.19
