@@ -60,7 +60,6 @@ def look_at_photo(job: PhotoJob) -> tuple[PhotoVerdict, None]:
 class _Photo:
     name: str
     path: Path
-    task: Task | None = None
     verdict: PhotoVerdict | None = None
     losses: int = 0
 
@@ -88,9 +87,9 @@ class RunnerLooks:
         """
         photo = self._find(name, path)
         while photo.verdict is None:
-            self._fill()
             for task in self._runner.ended(_WAIT_S):
                 self._take(task)
+            self._fill()
         self._line.remove(photo)
         return photo.verdict
 
@@ -103,12 +102,9 @@ class RunnerLooks:
                     for _ in range(place):
                         self._line.popleft()
                     return photo
-            following = next(self._coming, None)
-            if following is None:
-                following = _Photo(name, path)
+            following = next(self._coming, None) or _Photo(name, path)
             self._line.append(following)
-            if following.task is None and following.verdict is None:
-                self._lost.append(following)
+            self._lost.append(following)
 
     def _fill(self) -> None:
         slots = self._runner.slots
@@ -128,8 +124,8 @@ class RunnerLooks:
         except ImageError as error:
             photo.verdict = PhotoVerdict(photo.name, PhotoOutcome.UNREADABLE, str(error))
             return
-        photo.task = self._runner.begin(look_at_photo, PhotoJob(photo.name, data, self._how))
-        self._at_work[photo.task] = photo
+        task = self._runner.begin(look_at_photo, PhotoJob(photo.name, data, self._how))
+        self._at_work[task] = photo
 
     def _take(self, task: Task) -> None:
         photo = self._at_work.pop(task)

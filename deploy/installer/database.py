@@ -15,6 +15,8 @@ from deploy.installer.settings_file import SETTINGS
 SECRETS = "/etc/attendance/secrets.env"
 WEB_SECRETS = "/etc/attendance/web.env"
 URL, _KEY = "ATTENDANCE_DATABASE_URL", "ATTENDANCE_WEB_SECRET_KEY"
+_HEAD = "# Written by deploy/install. Back this file up; show it to nobody."
+_REMARKS = {_KEY: "# The key that signs sign-ins.", URL: "# The database, with its password."}
 _LISTED = re.compile(r"(?P<email>\S+)\s+(?P<roles>no role yet|[a-z]+(?:, [a-z]+)*)\s+(?P<name>.+)")
 _SOCKET = "/run/mysqld/mysqld.sock"
 
@@ -37,13 +39,20 @@ def make_secrets(places: Places, answers: Answers, url: str | None) -> str:
         place = f"127.0.0.1:{answers.database_port}" if answers.database_port else "localhost"
         socket = "" if answers.database_port else f"?unix_socket={_SOCKET}"
         url = f"mysql+pymysql://{answers.database}:{quote(password, safe='')}@{place}/{answers.database}{socket}"
-    head = "# Written by deploy/install. Back this file up; show it to nobody."
     key = known.get(_KEY) or secrets.token_urlsafe(48)
     # The dashboard's first: until now both stood in one file.
-    places.write(WEB_SECRETS, f'{head}\n# The key that signs sign-ins.\n{_KEY}="{key}"\n', mode=0o600)
-    address = url or known[URL]
-    places.write(SECRETS, f'{head}\n# The database, with its password.\n{URL}="{address}"\n', mode=0o600)
+    _write(places, WEB_SECRETS, _KEY, key)
+    _write(places, SECRETS, URL, url or known[URL])
     return password
+
+
+def _write(places: Places, path: str, name: str, value: str) -> None:
+    """Write a file of secrets; what an operator added to it stays: the secret of the provider of sign-ins, say."""
+    file = places.at(path)
+    lines = _text(file).splitlines() if file.exists() else []
+    ours = (_HEAD, *_REMARKS.values(), *(f"{one}=" for one in _REMARKS))
+    added = [line for line in lines if line and not line.startswith(ours)]
+    places.write(path, "\n".join([_HEAD, _REMARKS[name], f'{name}="{value}"', *added, ""]), mode=0o600)
 
 
 def read_secrets(places: Places) -> dict[str, str]:

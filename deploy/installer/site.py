@@ -66,7 +66,8 @@ def write_settings(places: Places, answers: Answers, wishes: Wishes) -> None:
     if read_settings(places) is None:
         told = wishes.settings
         name, zone = told.get(("institution", "name"), "Class attendance"), told["institution", "timezone"]
-        quoted = {"INSTITUTION": name, "TIMEZONE": zone, "WEB": answers.web}
+        place = answers.host if answers.https_port == 443 else f"{answers.host}:{answers.https_port}"
+        quoted = {"INSTITUTION": name, "TIMEZONE": zone, "WEB": answers.web, "ADDRESS": f"https://{place}"}
         values = {name: json.dumps(value, ensure_ascii=False) for name, value in quoted.items()}
         places.write(SETTINGS, places.fill("attendance.toml", **values))
     else:

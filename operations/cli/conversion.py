@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from platform import python_version
 
 import click
 from rich.console import Console
@@ -24,9 +23,8 @@ from operations.conversion import convert as run_conversion
 from operations.erasure import record_index
 from operations.photo_looks import LookSettings, RunnerLooks
 from operations.recordings.assembling import maker_of
-from operations.recordings.versions import FactsJob, MachineFacts, facts, name_of_code, name_of_models
+from operations.recordings.versions import admission_of
 from operations.runners.choosing import runner_of
-from operations.runners.ray_cluster import Admission
 
 _INTERRUPTED = 130
 
@@ -75,15 +73,13 @@ def _looks(on: str | None, models: ModelsInUse, engine: FaceEngine, settings: Se
         yield None
         return
     build = maker_of(models, settings)
-    wanted = MachineFacts("", name_of_code(), name_of_models(engine.info), None, python_version())
-    admission = Admission(
-        facts,
-        FactsJob(build, None),
-        lambda told: told.differs(wanted),
-        lambda machine, why: click.echo(f"machine not used: {machine}: {why}", err=True),
-    )
     with closing(
-        runner_of(on, lambda: admission, processes=settings.recordings.processes, preload=["operations.photo_looks"])
+        runner_of(
+            on,
+            lambda: admission_of(build, engine.info, None, None, lambda text: click.echo(text, err=True)),
+            processes=settings.recordings.processes,
+            preload=["operations.photo_looks"],
+        )
     ) as runner:
         click.echo(f"On {runner.where}.")
         numbers = settings.matching.numbers_of(engine.info.model)

@@ -50,10 +50,19 @@ def _damage(backup: Path) -> list[Finding]:
 
 
 def _noted(settings: Settings) -> datetime | None:
-    """When the newest was made, by whatever account, on whatever machine; None: that is not known."""
-    made = (AuditEntry.action == AuditAction.COMMAND_RUN.value, AuditEntry.subject.endswith("db backup"))
+    """When the newest was made, by whatever account, on whatever machine; None: that is not known.
+
+    A backup is noted after it is written, so that of its own a restored database knows by the restore alone.
+    """
     try:
         with open_engine(settings.database_url) as engine, session_factory(engine)() as db:
-            return db.scalar(sa.select(sa.func.max(AuditEntry.happened_at)).where(*made))
+            made = db.scalar(sa.select(sa.func.max(AuditEntry.happened_at)).where(*_run("db backup")))
+            restored = db.scalars(sa.select(AuditEntry.details).where(*_run("db restore"))).all()
     except DatabaseError:
         return None  # told by the database's own examination
+    times = [made, *(written_at(Path(details["file"])) for details in restored if details)]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _run(words: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return AuditEntry.action == AuditAction.COMMAND_RUN.value, AuditEntry.subject.endswith(words)

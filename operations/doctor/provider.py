@@ -38,7 +38,7 @@ def examine_provider(settings: Settings) -> list[Finding]:
     found.append(_addresses(settings))
     if oidc.client_secret is None:
         text = "ATTENDANCE_OIDC_CLIENT_SECRET is not set here: right only of a public client, or where web.env has it"
-        remedy = "Run `attendance doctor` with the environment of the dashboard (/etc/attendance/web.env)."
+        remedy = "It belongs into the environment of the dashboard (web.env; docs/sign-in.md)."
         found.append(warning(_SUBJECT, text, remedy))
     return [*found, *_clock(settings, caller), *_named(settings)]
 

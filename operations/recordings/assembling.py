@@ -1,10 +1,11 @@
 """A run put together from an installation's settings: engine, index, timetable, outbox, runner."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from platform import python_version
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -14,6 +15,7 @@ from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.format import GalleryError, current_version
 from attendance.models_in_use import ModelsInUse, models_in_use, require_models
 from attendance.settings import Settings
+from attendance.settings.logs import configure_logging
 from attendance.settings.matching import MatchingRules, Presentation
 from operations.recordings.authority import RecorderToken, token_of
 from operations.recordings.following import FollowJob
@@ -21,10 +23,9 @@ from operations.recordings.journal import Journal
 from operations.recordings.looking import EngineMaker, Lens
 from operations.recordings.running import RecordingsRun, RunTools
 from operations.recordings.sittings import Sitting, sittings_of
-from operations.recordings.versions import FactsJob, MachineFacts, facts, name_of_code, name_of_models
+from operations.recordings.versions import admission_of
 from operations.recordings.videos import LeftOutVideo, Video
 from operations.runners.choosing import runner_of
-from operations.runners.ray_cluster import Admission
 from recognition_service.engine.work import BuildEngine
 from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox
@@ -103,13 +104,7 @@ class Bulk:
             tell: told in a sentence what an operator should know meanwhile.
         """
         settings = self._settings
-        wanted = MachineFacts("", name_of_code(), name_of_models(self._engine.info), self._index(), python_version())
-        admission = Admission(
-            facts,
-            FactsJob(self._engine.build, settings.index_path.absolute()),
-            lambda told: told.differs(wanted),
-            lambda machine, why: tell(f"machine not used: {machine}: {why}"),
-        )
+        engine, index_path = self._engine, settings.index_path.absolute()
         with (
             closing(Journal(settings.recordings_path / "journal.db")) as journal,
             closing(Outbox(settings.recordings_outbox_path)) as outbox,
@@ -117,9 +112,10 @@ class Bulk:
             closing(
                 runner_of(
                     self._asked.on,
-                    lambda: admission,
+                    lambda: admission_of(engine.build, engine.info, index_path, self._index(), tell),
                     processes=settings.recordings.processes,
                     preload=["operations.recordings.following"],
+                    prepare=functools.partial(configure_logging, settings.log),
                 )
             ) as runner,
         ):
@@ -173,13 +169,12 @@ class Bulk:
         )
 
     @property
-    def _liveness(self) -> object:
+    def _liveness(self) -> Path | None:
         matching = self._settings.matching
         return matching.liveness_model if matching.presentation is Presentation.HOLD else None
 
     def _follow_job(self, video: Video, sitting: Sitting, first_stretch: int) -> FollowJob:
         index = self._index()
-        matching = self._settings.matching
         return FollowJob(
             key=f"{sitting.key} {index} {self._asked.rate}",
             camera_id=video.camera.id,
@@ -190,7 +185,7 @@ class Bulk:
             index_path=self._settings.index_path.absolute(),
             index_version=index,
             model=self._engine.info.model,
-            liveness_model=matching.liveness_model if matching.presentation is Presentation.HOLD else None,
+            liveness_model=self._liveness,
         )
 
     def _index(self) -> str:

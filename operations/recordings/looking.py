@@ -25,12 +25,10 @@ from camera_client.frames import SourceError
 from operations.recordings.decoding import StretchPictures
 from operations.recordings.stretches import VideoPlan, VideoStretch, plan_video
 from recognition_service.engine.decoding import reduction_for, smallest_searched
-from recognition_service.engine.looks import Look, shows_nothing
-from recognition_service.engine.similarity import LastExamined, Thumbnail, masked
+from recognition_service.engine.looks import Look, reduced, shows_nothing
+from recognition_service.engine.similarity import LastExamined, masked
 from recognition_service.engine.work import BuildEngine
 from recognition_service.presentation.views import FaceView, views_of
-
-_THUMBNAIL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +209,7 @@ class _Looker:
     def see(self, at: datetime, picture: NDArray[np.uint8]) -> None:
         lens = self._lens
         digest = hashlib.blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()
-        thumbnail = masked(_thumbnail(picture), lens.zones)
+        thumbnail = masked(reduced(picture, cv2.COLOR_BGR2GRAY), lens.zones)
         if lens.skip_unchanged_s and self._last.shows(thumbnail, at):
             self.frames.append(LookedFrame(at, None, Look(digest, self._last.blank)))
             return
@@ -250,11 +248,3 @@ class _Looker:
             for faces in piece.answers.values():
                 found += faces
         return found
-
-
-def _thumbnail(picture: NDArray[np.uint8]) -> Thumbnail:
-    """Means of 8 x 8 pixels, as `recognition_service.engine.similarity` compares them."""
-    size = max(1, picture.shape[1] // _THUMBNAIL), max(1, picture.shape[0] // _THUMBNAIL)
-    return np.asarray(
-        cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2GRAY), np.int16
-    )

@@ -151,9 +151,11 @@ class SittingWork:
         """Let go of everything."""
         for task, _ in self._looked.values():
             self.runner.forget(task)
+        if self._called is not None:  # else the end of its process would be told as a machine's
+            self.runner.forget(self._called[0])
         if self._seat is not None:
             self.runner.leave(self._seat)
-        self._seat, self._looked = None, {}
+        self._seat, self._looked, self._called = None, {}, None
 
     def _take_seat(self) -> None:
         self.job = self.plan.follow()

@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from pathlib import Path
 from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.versions import current_version
 from operations.recordings.looking import engine_of
+from operations.runners.ray_cluster import Admission
 from recognition_service.engine.work import BuildEngine
 
 _PACKAGES = ("attendance", "camera_client", "index_builder", "operations", "recognition_service")
@@ -63,6 +65,27 @@ def facts(job: FactsJob) -> tuple[MachineFacts, None]:
     index = None if job.index_path is None else current_version(own_index(job.index_path))
     models = name_of_models(engine_of(job.build).info)
     return MachineFacts(socket.gethostname(), name_of_code(), models, index, platform.python_version()), None
+
+
+def admission_of(
+    build: BuildEngine, info: EngineInfo, index_path: Path | None, index: str | None, tell: Callable[[str], None]
+) -> Admission:
+    """Lets those machines work that run with what this one does.
+
+    Args:
+        build: makes the engine, there.
+        info: of the engine here.
+        index_path: the folder of indexes; None: it is not needed.
+        index: that is searched.
+        tell: told in a sentence which machine is not used, and why.
+    """
+    wanted = MachineFacts("", name_of_code(), name_of_models(info), index, platform.python_version())
+    return Admission(
+        facts,
+        FactsJob(build, index_path),
+        lambda told: told.differs(wanted),
+        lambda machine, why: tell(f"machine not used: {machine}: {why}"),
+    )
 
 
 def own_index(index_path: Path) -> Path:

@@ -12,7 +12,12 @@ _RAY = re.compile(r"(?P<client>ray://)[^/\s]+:\d{1,5}|ray:(?P<head>[^/\s]+:\d{1,
 
 
 def runner_of(
-    text: str, admission: Callable[[], Admission], *, processes: int = 0, preload: Sequence[str] = ()
+    text: str,
+    admission: Callable[[], Admission],
+    *,
+    processes: int = 0,
+    preload: Sequence[str] = (),
+    prepare: Callable[[], None] | None = None,
 ) -> Runner:
     """The runner that a text names.
 
@@ -23,13 +28,14 @@ def runner_of(
         admission: of a cluster's machines.
         processes: of this machine; 0: one a core.
         preload: modules that they need, imported once.
+        prepare: done first in each of them; can be pickled.
 
     Raises:
         RunnerError: it names none, or the cluster cannot be used.
     """
     local = _LOCAL.fullmatch(text)
     if local is not None:
-        return LocalRunner(int(local["processes"] or processes), preload=preload)
+        return LocalRunner(int(local["processes"] or processes), preload=preload, prepare=prepare)
     ray = _RAY.fullmatch(text)
     if ray is None:
         raise RunnerError(f"{text!r} is no place to run: local, local:4, ray://HOST:10001 or ray:HOST:6379")

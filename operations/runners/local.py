@@ -72,15 +72,19 @@ def _where_a_process_may_stand() -> Iterator[None]:
 class LocalRunner:
     """See `operations.runners.interface.Runner`."""
 
-    def __init__(self, processes: int = 0, *, preload: Sequence[str] = ()) -> None:
+    def __init__(
+        self, processes: int = 0, *, preload: Sequence[str] = (), prepare: Callable[[], None] | None = None
+    ) -> None:
         """Prepare; processes are started when there is work for them.
 
         Args:
             processes: that work at once; 0: one a core that this program may use.
             preload: modules that are imported once, by the process of which all others are forks.
+            prepare: done first in each process, e.g. its log set up; can be pickled.
         """
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
+        self._prepare = prepare
         self._slots = processes or len(os.sched_getaffinity(0))
         self._numbers = itertools.count()
         self._idle: list[_Process] = []
@@ -142,10 +146,9 @@ class LocalRunner:
 
     def ended(self, timeout_s: float) -> Sequence[Task]:
         """See `Runner.ended`."""
-        processes = {*self._busy.values(), *self._seats.values()}
-        if not self._fresh and processes:
-            waiting = {process.pipe: process for process in processes}
-            for pipe in multiprocessing.connection.wait(list(waiting), 0 if self._fresh else timeout_s):
+        if not self._fresh:
+            waiting = {process.pipe: process for process in {*self._busy.values(), *self._seats.values()}}
+            for pipe in multiprocessing.connection.wait(list(waiting), timeout_s):
                 self._hear(waiting[pipe])  # type: ignore[index]  # what was given is what comes back
         fresh, self._fresh = self._fresh, []
         return fresh
@@ -169,7 +172,9 @@ class LocalRunner:
 
     def _start(self) -> _Process:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs,), name="attendance-work", daemon=True)
+        process = self._context.Process(
+            target=_serve, args=(theirs, self._prepare), name="attendance-work", daemon=True
+        )
         try:
             with _where_a_process_may_stand():
                 process.start()
@@ -237,11 +242,13 @@ def _end(process: _Process) -> None:
         process.process.join(_END_WAIT_S)
 
 
-def _serve(pipe: "Connection[Any, Any]") -> None:
+def _serve(pipe: "Connection[Any, Any]", prepare: Callable[[], None] | None) -> None:
     """A process's life."""
     keep_private()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the run, which ends us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if prepare is not None:
+        prepare()
     seated: Any = None
     while True:
         try:

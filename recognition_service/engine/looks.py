@@ -82,13 +82,14 @@ def picture_digest(jpeg: bytes) -> bytes:
     return digest.digest()
 
 
-def reduced(picture: NDArray[np.uint8] | NDArray[np.int16]) -> Thumbnail:
+def reduced(picture: NDArray[np.uint8] | NDArray[np.int16], to_grey: int = cv2.COLOR_RGB2GRAY) -> Thumbnail:
     """The means of blocks: that of 64 pixels has an eighth of their noise, of which a covered lens has plenty.
 
     Args:
         picture: RGB, shape (height, width, 3).
+        to_grey: how its colours are made grey, where they are in another order.
     """
     height, width = picture.shape[:2]
     size = max(1, width // BLOCK), max(1, height // BLOCK)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.int16)
+    return np.asarray(cv2.cvtColor(small, to_grey), np.int16)

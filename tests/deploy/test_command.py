@@ -64,6 +64,23 @@ def test_a_file_that_the_account_may_not_read_is_named_with_what_to_do(tmp_path:
     assert done.stderr == ""
 
 
+def test_the_doctor_is_told_that_the_dashboard_has_a_secret_and_not_which(tmp_path: Path) -> None:
+    command = installed(tmp_path / "root")
+    places = Places(tmp_path / "root")
+    places.write("/opt/attendance/current/venv/bin/attendance", "#!/bin/sh\nenv\n", mode=0o755)
+    for words, secret, told in [
+        ("doctor", "ATTENDANCE_OIDC_CLIENT_SECRET=hunter2\n", True),
+        ("doctor", "ATTENDANCE_OIDC_CLIENT_SECRET=\n", False),
+        ("index", "ATTENDANCE_OIDC_CLIENT_SECRET=hunter2\n", False),
+    ]:
+        places.write("/etc/attendance/web.env", f"ATTENDANCE_WEB_SECRET_KEY=key\n{secret}", mode=0o600)
+        done = run(command, words, cwd=tmp_path)
+        assert ("ATTENDANCE_OIDC_CLIENT_SECRET=(in web.env)" in done.stdout.splitlines()) is told
+        assert "hunter2" not in done.stdout
+        assert "ATTENDANCE_WEB_SECRET_KEY" not in done.stdout
+        assert done.stderr == ""
+
+
 def test_a_shell_that_completes_is_given_no_secret_and_needs_none(tmp_path: Path) -> None:
     command = installed(tmp_path / "root")
     (tmp_path / "students.csv").touch()

@@ -88,6 +88,19 @@ def test_what_an_installation_of_one_account_kept_is_taken_over(installed: Machi
     index.rmdir()
 
 
+def test_a_secret_that_an_operator_added_stays(installed: Machine) -> None:
+    files = [installed.at(f"/etc/attendance/{name}.env") for name in ("secrets", "web")]
+    before = {file: file.read_text() for file in files}
+    added = {file: f"{text}# Of the provider.\nATTENDANCE_OIDC_CLIENT_SECRET=s3cret\n" for file, text in before.items()}
+    for file, text in added.items():
+        file.write_text(text)
+    done = installed.install()
+    assert done.returncode == 0, done.stderr
+    assert {file: file.read_text() for file in files} == added
+    for file, text in before.items():
+        file.write_text(text)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 def test_what_a_link_names_is_not_given_away(tmp_path: Path) -> None:
     others = tmp_path / "others"
@@ -128,6 +141,7 @@ def test_the_operators_settings_are_left_alone(installed: Machine) -> None:
         "listen": f"127.0.0.1:{installed.web_port}",
         "trusted_proxies": 1,
         "secure_cookies": True,
+        "address": f"https://localhost:{installed.https_port}",
     }
     file.write_text(text + "# mine\n")
     assert installed.install().returncode == 0

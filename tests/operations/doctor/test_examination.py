@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from attendance.database.engine import create_database_engine, downgrade
 from attendance.database.models import Camera, ClassSession, Course, Role, Room, Student
 from attendance.database.register import Sighting
-from attendance.database.upkeep.backup import backups_in
+from attendance.database.upkeep.backup import backups_in, written_at
 from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import FaceEngine
 from attendance.gallery.publishing import build_index
@@ -211,6 +211,19 @@ def test_the_age_of_the_newest_backup(doctor: Doctor, tmp_path: Path, db: Sessio
     # Of another account's folder the audit log tells.
     folder.rename(tmp_path / "elsewhere")
     assert "ok       backup: the newest of the database is of " in doctor().stdout
+
+
+def test_a_restored_database_knows_its_own_backup(doctor: Doctor, tmp_path: Path, db: Session) -> None:
+    made = CliRunner().invoke(attendance, ["db", "backup", str(tmp_path / "elsewhere")])
+    assert made.exit_code == 0, made.output
+    (backup,) = backups_in(tmp_path / "elsewhere")
+    db.close()
+    stopped = {"ATTENDANCE_SERVICE_LISTEN": "127.0.0.1:1", "ATTENDANCE_WEB_LISTEN": "127.0.0.1:1"}
+    restored = CliRunner(env=stopped).invoke(attendance, ["db", "restore", str(backup), "--replace"])
+    assert restored.exit_code == 0, restored.output
+    assert (
+        f"ok       backup: the newest of the database is of {written_at(backup):%Y-%m-%d %H:%M} UTC" in doctor().stdout
+    )
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(1, "ok"), (3, "WARNING"), (8, "PROBLEM")])

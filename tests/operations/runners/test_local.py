@@ -1,15 +1,22 @@
 """Processes of this machine do work, sit, and may be killed."""
 
+import functools
+import json
+import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from attendance.errors import AttendanceError
+from attendance.settings.logs import configure_logging
+from attendance.settings.model import LogFormat, LogSettings
 from attendance.tables.errors import TableError
 from operations.runners.choosing import runner_of
 from operations.runners.interface import RunnerError, Task, TaskLostError, WorkFailedError
@@ -48,6 +55,15 @@ class Sum:
 
     def die(self) -> None:
         os._exit(4)
+
+
+def lines(name: str) -> tuple[str, None]:
+    out = StringIO()
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(out)
+    structlog.get_logger(name).info("looked", place=name)
+    return out.getvalue(), None
 
 
 @pytest.fixture
@@ -126,3 +142,17 @@ def test_a_place_that_is_none_is_named(text: str) -> None:
 
     with pytest.raises(RunnerError, match="is no place to run"):
         runner_of(text, nobody)
+
+
+def test_processes_log_as_the_run_does() -> None:
+    prepare = functools.partial(configure_logging, LogSettings(format=LogFormat.JSON))
+    with closing(LocalRunner(1, prepare=prepare)) as runner:
+        task = runner.begin(lines, "H1")
+        wait_for(runner, task)
+        assert json.loads(runner.told(task))["event"] == "looked"
+
+
+def test_where_nothing_is_at_work_it_waits(runner: LocalRunner) -> None:
+    began = time.monotonic()
+    assert runner.ended(0.2) == []
+    assert time.monotonic() - began >= 0.19
