@@ -5,6 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 from flask import abort, request, url_for
+from flask_babel import gettext
 
 from attendance.database.models import Course
 from attendance.tables.errors import TableError
@@ -156,7 +157,7 @@ def get_lines(import_id: str) -> dict[str, Any]:
 def try_file_again(asked: dict[str, Any], import_id: str) -> dict[str, Any]:
     """Try a file once more, with courses, departments or rooms that may be made; 409 once it was imported."""
     if not try_uploads([_alone(import_id)], frozenset(RecordKind(word) for word in asked["create"])):
-        abort(409, "This file has been imported already.")
+        abort(409, gettext("This file has been imported already."))
     return _shown(_upload(import_id))
 
 
