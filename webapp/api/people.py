@@ -47,7 +47,7 @@ class StudentFilter(ListPart):
 
     index_number = ma.fields.String(metadata={"description": "The student with this index number."})
     q = ma.fields.String(
-        validate=ma.validate.Length(max=120), metadata={"description": "ListPart of a name or an index number."}
+        validate=ma.validate.Length(max=120), metadata={"description": "Part of a name or an index number."}
     )
 
 
