@@ -5,7 +5,9 @@ API_ADDRESS=https://attendance.example.edu API_TOKEN=att_... python mark_and_lis
 
 import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import requests
 
@@ -20,13 +22,21 @@ def ask(method: str, path: str, **more: object) -> requests.Response:
     return answer
 
 
-(course,) = ask("GET", "/courses", params={"code": code}).json()["items"]
-(student,) = ask("GET", "/students", params={"index_number": index_number}).json()["items"]
-asked = {"course_id": course["id"], "starts_before": datetime.now(UTC).isoformat(), "limit": 500}
-session = ask("GET", "/sessions", params=asked).json()["items"][-1]
+def items(path: str, **asked: object) -> Iterator[dict[str, Any]]:
+    cursor = ""
+    while cursor is not None:
+        part = ask("GET", path, params={**asked, "cursor": cursor}).json()
+        yield from part["items"]
+        cursor = part["next"]
+
+
+(course,) = items("/courses", code=code)
+(student,) = items("/students", index_number=index_number)
+begun = {"starts_before": datetime.now(UTC).isoformat(), "state": "scheduled"}
+*_, session = items("/sessions", course_id=course["id"], **begun)
 entry = f"/sessions/{session['id']}/attendance/{student['id']}"
 seen = {"If-Match": ask("GET", entry).headers["ETag"]}
 done = ask("PUT", entry, headers=seen, json={"status": status, "reason": "Marked by a script"}).json()
 print(f"{done['name']}: {done['status']}")
-for one in ask("GET", "/reports/at-risk", params={"course_id": course["id"]}).json()["items"]:
+for one in items("/reports/at-risk", course_id=course["id"]):
     print(f"{one['index_number']} {one['name']}: {one['rate']:.0%} of {one['threshold']}% asked for")

@@ -50,22 +50,22 @@ def begin_once() -> Response | None:
         abort(409, gettext("The same request is being answered. Ask again in a moment."))
     if kept.fate is Fate.ANSWERED:
         return Response(kept.body, kept.status, {**kept.headers, "Idempotent-Replayed": "true"})
-    g.kept_answer = kept.row
+    g.kept_request = asked
     return None
 
 
 def keep_once(response: Response) -> Response:
     """After it: keep the answer; not a fault of ours, after which the same may be sent again."""
-    row: int | None = g.pop("kept_answer", None)
-    if row is None:
+    asked: KeyedRequest | None = g.pop("kept_request", None)
+    if asked is None:
         return response
     db = database()
     db.rollback()
     if response.status_code >= 500:
-        forget_request(db, row)
+        forget_request(db, asked)
     else:
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-        keep_answer(db, row, status=response.status_code, headers=headers, body=response.get_data())
+        keep_answer(db, asked, status=response.status_code, headers=headers, body=response.get_data())
     return response
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import marshmallow as ma
 from flask import abort, request, url_for
+from flask_babel import gettext
 
 from attendance.database.models import Course
 from attendance.tables.errors import TableError
 from attendance.tables.reading import MAX_BYTES
 from webapp.account.permissions import Permission, needs
-from webapp.admin.importing.runs import import_files, import_uploads, keep_trial, try_uploads
+from webapp.admin.importing.runs import import_uploads, keep_trial, try_uploads, uploaded, uploaded_alone
 from webapp.api.resource import Fields, Flag, Resource, asked_identifier, identifier
 from webapp.imports.files import Upload
 from webapp.imports.kinds import ALL_KINDS
@@ -125,7 +126,7 @@ def try_file(asked: dict[str, Any], kind: str) -> tuple[dict[str, Any], int, dic
     except TableError as error:
         refuse("body", file=say_error(error))
     address = url_for("Imports.get_import", import_id=name)
-    return _shown(_upload(name)), 201, {"Location": address}
+    return _shown(uploaded(name)), 201, {"Location": address}
 
 
 @imports.route("/imports/runs/<string(maxlength=32):import_id>")
@@ -133,7 +134,7 @@ def try_file(asked: dict[str, Any], kind: str) -> tuple[dict[str, Any], int, dic
 @imports.response(200, ImportFields)
 def get_import(import_id: str) -> dict[str, Any]:
     """What a file would do, or did."""
-    return _shown(_upload(import_id))
+    return _shown(uploaded(import_id))
 
 
 @imports.route("/imports/runs/<string(maxlength=32):import_id>/lines")
@@ -141,7 +142,7 @@ def get_import(import_id: str) -> dict[str, Any]:
 @imports.response(200, LinesFields)
 def get_lines(import_id: str) -> dict[str, Any]:
     """Line by line: what was refused and why, what changed, and what is asked."""
-    report = _upload(import_id).report
+    report = uploaded(import_id).report
     return {
         "refused": _lines(report.refused),
         "changes": _lines(report.changes),
@@ -155,9 +156,9 @@ def get_lines(import_id: str) -> dict[str, Any]:
 @imports.response(200, ImportFields)
 def try_file_again(asked: dict[str, Any], import_id: str) -> dict[str, Any]:
     """Try a file once more, with courses, departments or rooms that may be made; 409 once it was imported."""
-    if not try_uploads([_alone(import_id)], frozenset(RecordKind(word) for word in asked["create"])):
-        abort(409, "This file has been imported already.")
-    return _shown(_upload(import_id))
+    if not try_uploads([uploaded_alone(import_id)], frozenset(RecordKind(word) for word in asked["create"])):
+        abort(409, gettext("This file has been imported already."))
+    return _shown(uploaded(import_id))
 
 
 @imports.route("/imports/runs/<string(maxlength=32):import_id>/apply", methods=["POST"])
@@ -166,23 +167,12 @@ def try_file_again(asked: dict[str, Any], import_id: str) -> dict[str, Any]:
 @imports.response(200, ImportFields)
 def apply_file(asked: dict[str, Any], import_id: str) -> dict[str, Any]:
     """Import the good lines, as the trial showed them. A file that was imported is answered as it was."""
-    upload = _alone(import_id)
+    upload = uploaded_alone(import_id)
     if not upload.done:
         if upload.report.asked and not asked["checked"]:
             refuse("json", checked="Lines of this file are asked about. Look at them, and say that they are right.")
         import_uploads([upload])
-    return _shown(_upload(import_id))
-
-
-def _upload(name: str) -> Upload:
-    return import_files().load(name) or abort(404)
-
-
-def _alone(name: str) -> Upload:
-    upload = _upload(name)
-    if upload.together is not None:  # it is imported on the page of all
-        abort(404)
-    return upload
+    return _shown(uploaded(import_id))
 
 
 def _shown(upload: Upload) -> dict[str, Any]:

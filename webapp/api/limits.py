@@ -14,7 +14,10 @@ _MINUTE_S = 60
 
 
 def init_limits(app: Flask) -> None:
-    """Count each request of the interface that shows a token; must come after the sign-in check."""
+    """Count each request of the interface that shows a token; must come before the sign-in check.
+
+    So what that refuses counts, too.
+    """
     app.before_request(_count)
     app.after_request(_say)
 

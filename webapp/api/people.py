@@ -47,7 +47,7 @@ class StudentFilter(ListPart):
 
     index_number = ma.fields.String(metadata={"description": "The student with this index number."})
     q = ma.fields.String(
-        validate=ma.validate.Length(max=120), metadata={"description": "ListPart of a name or an index number."}
+        validate=ma.validate.Length(max=120), metadata={"description": "Part of a name or an index number."}
     )
 
 
@@ -80,18 +80,12 @@ def list_students(asked: dict[str, Any]) -> Listing:
     if asked.get("q"):
         text = asked["q"]
         query = query.where(sa.or_(contains_text(Student.name, text), contains_text(Student.index_number, text)))
-    part, status, headers = part_of_query(database(), query, [by_id(Student.id)], asked)
-    return {**part, "items": [shown_student(student) for student in part["items"]]}, status, headers
+    return part_of_query(database(), query, [by_id(Student.id)], asked)
 
 
 @students.route("/students/<int:student_id>")
 @needs(Permission.READ)
 @students.response(200, StudentFields)
-def get_student(student_id: int) -> dict[str, Any]:
+def get_student(student_id: int) -> Student:
     """A student."""
-    return shown_student(reach_student(student_id))
-
-
-def shown_student(student: Student) -> dict[str, Any]:
-    """A student as lists show one."""
-    return {"id": student.id, "index_number": student.index_number, "name": student.name}
+    return reach_student(student_id)

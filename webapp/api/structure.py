@@ -25,7 +25,7 @@ from webapp.account.permissions import Permission, needs
 from webapp.account.reach import departments_of_courses, reach_course, reachable
 from webapp.admin.writing import begin_change
 from webapp.api.paging import Listing, ListPart, by_id, list_of, part_of_items, part_of_query
-from webapp.api.people import StudentFields, shown_student
+from webapp.api.people import StudentFields
 from webapp.api.resource import Fields, Resource, asked_identifier, identifier, no_content
 from webapp.tools.storage import database
 
@@ -212,8 +212,7 @@ def _who_takes(course: Course) -> sa.Select[Student]:
 
 
 def _students(query: sa.Select[Student], asked: dict[str, Any]) -> Listing:
-    part, status, headers = part_of_query(database(), query, [by_id(Student.id)], asked)
-    return {**part, "items": [shown_student(student) for student in part["items"]]}, status, headers
+    return part_of_query(database(), query, [by_id(Student.id)], asked)
 
 
 def _course_and_student(course_id: int, student_id: int) -> tuple[Course, Student]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import marshmallow as ma
+from flask_babel import gettext
 
 from attendance.tables.fields import TextRule
-from webapp.tools.languages import say
 
 
 class RuledText(ma.fields.String):
@@ -27,7 +27,7 @@ class RuledText(ma.fields.String):
             return text
         problem = self._rule.problem(text)
         if problem is not None:
-            raise ma.ValidationError(f"It {say(problem)}.")
+            raise ma.ValidationError(gettext("%(label)s %(problem)s.", label=self.name, problem=problem))
         return text
 
 

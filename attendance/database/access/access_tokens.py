@@ -17,7 +17,8 @@ from attendance.database.models import AccessToken, Account, AccountRole, Course
 
 KIND = "att"
 """With which a token begins, for whoever finds one."""
-_SHOWN_EXPIRED = timedelta(days=90)
+SHOWN_EXPIRED = timedelta(days=90)
+"""For so long a token that expired stays in the lists, with when and from where it was used last."""
 _MINUTE_S = 60
 _BRIEFLY_S = 0.05
 
@@ -69,7 +70,6 @@ def make_access_token(db: Session, account: Account, new: NewToken, *, now: date
     Raises:
         sqlalchemy.exc.IntegrityError: the account has a token of this name.
     """
-    db.execute(sa.delete(AccessToken).where(AccessToken.expires_at < now - _SHOWN_EXPIRED))
     token = new_token(KIND)
     row = AccessToken(
         account_id=account.id,

@@ -36,14 +36,12 @@ class KeptReply:
 
     Attributes:
         fate: what is to be done.
-        row: its number.
         status: of the answer, if it was answered.
         headers: of the answer.
         body: of the answer.
     """
 
     fate: Fate
-    row: int
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -77,40 +75,45 @@ def begin_answer(db: Session, asked: KeyedRequest, *, now: datetime) -> KeptRepl
 
     def work(db: Session) -> KeptReply:
         db.execute(sa.delete(KeptAnswer).where(KeptAnswer.begun_at <= now - KEPT))
-        found = db.scalar(
-            sa.select(KeptAnswer)
-            .where(KeptAnswer.token_id == asked.token_id, KeptAnswer.idempotency_key == asked.key)
-            .with_for_update()
-        )
+        found = db.scalar(sa.select(KeptAnswer).where(*_of_key(asked)).with_for_update())
         if found is None:
-            row = KeptAnswer(
-                token_id=asked.token_id,
-                idempotency_key=asked.key,
-                request_hash=asked.digest,
-                student_id=asked.student_id,
-                begun_at=now,
+            db.add(
+                KeptAnswer(
+                    token_id=asked.token_id,
+                    idempotency_key=asked.key,
+                    request_hash=asked.digest,
+                    student_id=asked.student_id,
+                    begun_at=now,
+                )
             )
-            db.add(row)
-            db.flush()
-            return KeptReply(Fate.BEGUN, row.id)
+            return KeptReply(Fate.BEGUN)
         if found.request_hash != asked.digest:
-            return KeptReply(Fate.ANOTHER, found.id)
+            return KeptReply(Fate.ANOTHER)
         if found.status is not None:
-            return KeptReply(Fate.ANSWERED, found.id, found.status, found.headers or {}, found.body or b"")
+            return KeptReply(Fate.ANSWERED, found.status, found.headers or {}, found.body or b"")
         if found.begun_at > now - _LONGEST_WORK:
-            return KeptReply(Fate.IN_PROGRESS, found.id)
+            return KeptReply(Fate.IN_PROGRESS)
         found.begun_at = now
-        return KeptReply(Fate.BEGUN, found.id)
+        return KeptReply(Fate.BEGUN)
 
     return transact(db, work)
 
 
-def keep_answer(db: Session, row: int, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Keep what a request was answered, in a transaction of its own."""
+def keep_answer(db: Session, asked: KeyedRequest, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Keep what a request was answered, in a transaction of its own; nothing if the student was deleted meanwhile."""
     values = {"status": status, "headers": dict(headers), "body": body}
-    transact(db, lambda db: db.execute(sa.update(KeptAnswer).where(KeptAnswer.id == row).values(**values)))
+    transact(db, lambda db: db.execute(sa.update(KeptAnswer).where(*_of_request(asked)).values(**values)))
 
 
-def forget_request(db: Session, row: int) -> None:
+def forget_request(db: Session, asked: KeyedRequest) -> None:
     """Let a request be made anew, in a transaction of its own: it was not answered, through a fault of ours."""
-    transact(db, lambda db: db.execute(sa.delete(KeptAnswer).where(KeptAnswer.id == row)))
+    transact(db, lambda db: db.execute(sa.delete(KeptAnswer).where(*_of_request(asked))))
+
+
+def _of_key(asked: KeyedRequest) -> tuple[sa.ColumnElement[bool], ...]:
+    return KeptAnswer.token_id == asked.token_id, KeptAnswer.idempotency_key == asked.key
+
+
+def _of_request(asked: KeyedRequest) -> tuple[sa.ColumnElement[bool], ...]:
+    """Not by the row's number: SQLite gives that of a row that is gone to another's."""
+    return *_of_key(asked), KeptAnswer.request_hash == asked.digest

@@ -7,7 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
+from attendance.database.access.access_tokens import SHOWN_EXPIRED
 from attendance.database.models import (
+    AccessToken,
     AttendanceEvidence,
     AuditEntry,
     CameraHealth,
@@ -52,7 +54,7 @@ class Retention:
     """Photos that students proposed, and what was said of them."""
     passing: datetime | None = None
     """What the dashboard needs for hours at most: files that were tried or imported, sign-ins, attempts,
-    and answers to programs."""
+    and answers to programs. Tokens of programs stay in the lists for months after they expired."""
     mail: datetime | None = None
     """Mail that was sent, failed, or was not needed any more; events of webhooks with their deliveries likewise."""
     audit: datetime | None = None
@@ -73,6 +75,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
     # An erasure stays until it is carried out, however long nobody does; one that a former version asked for, too.
     forgotten = ~ended & (GalleryJob.kind == GalleryJobKind.ENROL)
     overwritten = Erasure.overwritten_at.is_not(None)
+    shown = retention.passing - SHOWN_EXPIRED if retention.passing else None
     return {
         "evidence of confirmations": _delete(
             sessions, AttendanceEvidence.id, AttendanceEvidence.recorded_at, retention.evidence
@@ -114,6 +117,7 @@ def purge(sessions: sessionmaker[Session], retention: Retention) -> dict[str, in
             sessions, PasswordLink.id, PasswordLink.expires_at, retention.passing
         ),
         "answers kept for programs": _delete(sessions, KeptAnswer.id, KeptAnswer.begun_at, retention.passing),
+        "tokens of programs that expired long ago": _delete(sessions, AccessToken.id, AccessToken.expires_at, shown),
         "sign-ins that expired": _delete(sessions, SignIn.id, SignIn.expires_at, retention.passing),
     }
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from sqlalchemy.orm import Session
 
 from attendance.database.models import (
+    AccessToken,
     Attendance,
     AttendanceChange,
     AttendanceEvidence,
@@ -170,6 +171,17 @@ def test_a_sign_in_goes_a_day_after_its_end(aged: Session) -> None:
     aged.commit()
     assert "Deleted 3 sign-ins that expired\n" in purge()
     assert count(aged, SignIn) == 0
+
+
+def test_a_token_of_a_program_goes_when_it_has_long_expired(aged: Session) -> None:
+    """With the network from which it was used last, whether somebody makes another or not."""
+    aged.execute(sa.update(AccessToken).values(expires_at=NOW - timedelta(days=90)))
+    aged.commit()
+    assert "Deleted 0 tokens of programs" in purge()
+    aged.execute(sa.update(AccessToken).values(expires_at=NOW - timedelta(days=92)))
+    aged.commit()
+    assert "Deleted 1 tokens of programs" in purge()
+    assert count(aged, AccessToken) == 0
 
 
 def test_what_the_dashboard_needs_for_hours_goes_after_a_day(aged: Session) -> None:

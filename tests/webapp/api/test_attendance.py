@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from attendance.database.corrections import correct
 from attendance.database.labels import LabelValues, add_label
-from attendance.database.models import Attendance, AttendanceChange, LabelColour, Source, Status
+from attendance.database.models import Account, Attendance, AttendanceChange, LabelColour, Source, Status
 from attendance.database.register import Sighting, record_sighting
 from tests.factories import enrol, make_course, make_lecturer, make_session, make_student
 from tests.webapp.api.programs import is_problem
@@ -104,6 +104,13 @@ def test_the_machine_leaves_it_alone_until_it_is_given_back(program, lesson, ent
 def test_what_an_entry_cannot_be(program, entry, body, field):
     answer = is_problem(program.send("PUT", entry, body, headers={"If-Match": "*"}), 422)
     assert field in answer["errors"]["json"]
+
+
+def test_what_is_wrong_is_said_in_the_language_of_the_account(program, lesson, entry, site_db):
+    site_db.get_one(Account, lesson.lecturer.id).language = "fr"
+    site_db.commit()
+    answer = is_problem(program.send("PUT", entry, BODY | {"reason": " "}, headers={"If-Match": "*"}), 422)
+    assert answer["errors"]["json"]["reason"] == ["«\xa0reason\xa0»\xa0est vide."]
 
 
 def test_a_label_of_the_course(program, lesson, entry, site_db):

@@ -5,8 +5,9 @@ import sys
 from datetime import timedelta
 
 from attendance.database.access.access_tokens import NewToken, make_access_token
-from attendance.database.models import Status, utc_now
+from attendance.database.models import SessionState, Status, utc_now
 from docs.from_code.__main__ import ROOT
+from tests.factories import make_session
 from tests.webapp.reports.terms import make_term
 
 DAY = timedelta(days=1)
@@ -27,6 +28,8 @@ def test_one_student_is_marked_and_those_at_risk_are_listed(dashboard):
     with dashboard.sessions() as db:
         term = make_term(db, {"Ada": "PAAA", "Kurt": "PPPP"}, code="MAT101")
         ada = term.students["Ada"]
+        off = make_session(db, term.course, starts_at=utc_now() - timedelta(hours=1))
+        off.state = SessionState.CANCELLED  # it has no register
         new = NewToken("Script", ("read", "correct", "term"), [term.course], DAY)
         _row, token = make_access_token(db, term.lecturer, new, now=utc_now())
         db.commit()

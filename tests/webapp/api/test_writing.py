@@ -131,6 +131,7 @@ def test_what_is_missing_can_be_made(of_admin, lesson, site_db):
     assert again.json["counts"]["added"] == 1
     is_problem(of_admin.send("POST", f"{path}/try-again", {"create": ["students"]}), 422)
     assert of_admin.send("POST", f"{path}/apply", {}).json["done"] is True
+    is_problem(of_admin.send("POST", f"{path}/try-again", {"create": []}), 409)
     assert site_db.scalar(sa.select(Room.id).where(Room.name == "Hall Z"))
 
 

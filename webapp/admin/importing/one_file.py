@@ -20,6 +20,8 @@ from webapp.admin.importing.runs import (
     import_uploads,
     keep_trial,
     try_uploads,
+    uploaded,
+    uploaded_alone,
 )
 from webapp.admin.lookup import chosen_id, fetch
 from webapp.exports.answers import Form, answer
@@ -81,13 +83,13 @@ def upload(kind_name: str) -> ResponseReturnValue:
 @blueprint.get("/import/runs/<token>")
 def import_report(token: str) -> ResponseReturnValue:
     """What the file would do, or did."""
-    return _report_page(_upload(token), ApplyForm(formdata=None))
+    return _report_page(uploaded(token), ApplyForm(formdata=None))
 
 
 @blueprint.post("/import/runs/<token>")
 def import_now(token: str) -> ResponseReturnValue:
     """Import the good lines; those with a question need a person's word."""
-    upload, form = _alone(token), ApplyForm()
+    upload, form = uploaded_alone(token), ApplyForm()
     if not upload.done and not form.answers([upload.report]):
         return _report_page(upload, form)
     if not import_uploads([upload]):
@@ -98,7 +100,7 @@ def import_now(token: str) -> ResponseReturnValue:
 @blueprint.post("/import/runs/<token>/again")
 def try_again(token: str) -> ResponseReturnValue:
     """Try the file once more, with courses or rooms that may be made."""
-    if not try_uploads([_alone(token)], chosen_creations()):
+    if not try_uploads([uploaded_alone(token)], chosen_creations()):
         flash(gettext("This file has been imported already."), "info")
     return redirect(url_for("admin.import_report", token=token))
 
@@ -106,7 +108,7 @@ def try_again(token: str) -> ResponseReturnValue:
 @blueprint.get("/import/runs/<token>/report.csv")
 def download_report(token: str) -> ResponseReturnValue:
     """Every line that was refused, changed something or is asked about, as a file."""
-    upload = _upload(token)
+    upload = uploaded(token)
     response = Response(import_files().report(upload), content_type="text/csv; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", filename=f"import-report_{upload.kind}.csv")
     return response
@@ -115,7 +117,7 @@ def download_report(token: str) -> ResponseReturnValue:
 @blueprint.get("/import/runs/<token>/faults.csv")
 def download_faults(token: str) -> ResponseReturnValue:
     """The reasons why lines were refused, each once, with the lines, as a file."""
-    upload = _upload(token)
+    upload = uploaded(token)
     sheet = Sheet(
         gettext("Faults"), [SheetColumn(heading) for heading in FAULTS_HEADER], fault_rows(upload.report.faults)
     )
@@ -183,18 +185,6 @@ def _upload_page(kind: Kind, course: Course | None, form: UploadForm) -> Respons
         max_bytes=MAX_BYTES,
     )
     return page, 422 if form.errors else 200
-
-
-def _upload(token: str) -> Upload:
-    return import_files().load(token) or abort(404)
-
-
-def _alone(token: str) -> Upload:
-    """A file that is imported by itself; one of several is imported on the page of all."""
-    upload = _upload(token)
-    if upload.together is not None:
-        abort(404)
-    return upload
 
 
 def _kind(name: str) -> Kind:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flask import request
+from flask import abort, request
 from flask_babel import lazy_gettext
 from wtforms import BooleanField
 
@@ -55,6 +55,19 @@ def run_files(
 def import_files() -> ImportFiles:
     """The files of the administrator who asks."""
     return ImportFiles(database(), current_account().id)
+
+
+def uploaded(token: str) -> Upload:
+    """The file that a token names; 404 where it is none of the administrator who asks."""
+    return import_files().load(token) or abort(404)
+
+
+def uploaded_alone(token: str) -> Upload:
+    """The same of a file that is imported by itself; one of several is imported on the page of all."""
+    upload = uploaded(token)
+    if upload.together is not None:
+        abort(404)
+    return upload
 
 
 def file_of(upload: Upload) -> ImportFile | None:

@@ -12,9 +12,9 @@ from attendance.database.access.access_tokens import (
     end_access_tokens,
     make_access_token,
 )
-from attendance.database.access.kept_answers import Fate, KeyedRequest, begin_answer, keep_answer
+from attendance.database.access.kept_answers import Fate, KeyedRequest, begin_answer, forget_request, keep_answer
 from attendance.database.models import AccessToken, KeptAnswer, Role
-from tests.factories import NINE, make_course, make_department, make_lecturer
+from tests.factories import NINE, make_course, make_department, make_lecturer, make_student
 
 DAY = timedelta(days=1)
 
@@ -84,9 +84,8 @@ def test_answers_are_kept_for_a_day(sessions):
     with sessions() as db:
         row, _token = make(db, make_lecturer(db))
         asked = KeyedRequest(row.id, "key", "a" * 64)
-        begun = begin_answer(db, asked, now=NINE)
-        assert begun.fate is Fate.BEGUN
-        keep_answer(db, begun.row, status=201, headers={"ETag": '"é"'}, body=b"\x00\xff")
+        assert begin_answer(db, asked, now=NINE).fate is Fate.BEGUN
+        keep_answer(db, asked, status=201, headers={"ETag": '"é"'}, body=b"\x00\xff")
         kept = begin_answer(db, asked, now=NINE + timedelta(hours=23))
         assert (kept.fate, kept.status, kept.headers, kept.body) == (
             Fate.ANSWERED, 201, {"ETag": '"é"'}, b"\x00\xff",
@@ -98,3 +97,20 @@ def test_answers_are_kept_for_a_day(sessions):
         end_access_tokens(db, sa.true())
         db.commit()
         assert db.scalar(sa.select(sa.func.count()).select_from(KeptAnswer)) == 0
+
+
+def test_what_names_a_deleted_student_is_kept_in_nobodys_place(sessions):
+    with sessions() as db:
+        row, _token = make(db, make_lecturer(db))
+        student = make_student(db)
+        db.commit()
+        of_student = KeyedRequest(row.id, "first", "a" * 64, student.id)
+        begin_answer(db, of_student, now=NINE)
+        db.delete(student)  # while it is answered
+        db.commit()
+        other = KeyedRequest(row.id, "second", "b" * 64)
+        begin_answer(db, other, now=NINE)
+        keep_answer(db, of_student, status=200, headers={}, body=b"the student")
+        assert begin_answer(db, other, now=NINE).fate is Fate.IN_PROGRESS
+        forget_request(db, of_student)
+        assert begin_answer(db, other, now=NINE).fate is Fate.IN_PROGRESS

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from attendance.database.access.links import make_links
 from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.models import Account, Role, utc_now
-from tests.factories import PASSWORD, make_lecturer
+from attendance.database.models import AccessToken, Account, Role, SignIn, utc_now
+from tests.factories import PASSWORD, make_course, make_lecturer
 from tests.webapp.account.oidc.coming import START, come_in
 from tests.webapp.visiting import WITH_MAIL, plain
 
@@ -98,3 +98,22 @@ def test_a_new_account_has_none(site, site_db, root):
     assert answer.location == f"/admin/accounts/{made.id}"
     assert made.password_hash == NO_PASSWORD
     assert "signs in at Example University" in plain(administrator.get(answer.location).text)
+
+
+def test_a_token_is_made_by_who_came_just_now(site, site_db, provider, ada):
+    """Who finds a browser open gets nothing that outlives the sign-in."""
+    make_course(site_db, "MAT101", lecturers=(ada,))
+    ada.password_hash = NO_PASSWORD
+    site_db.commit()
+    visitor, form = site.visitor(), {"name": "Script", "scopes": ["read"], "days": "30"}
+    come_in(visitor, provider)
+    assert "Your password" not in visitor.text("/profile/tokens")
+    assert "att_" in visitor.post("/profile/tokens", form).text
+    site_db.rollback()
+    made = site_db.scalars(sa.select(SignIn)).one()
+    made.made_at = made.made_at.replace(year=2025)
+    site_db.commit()
+    answer = visitor.post("/profile/tokens", form | {"name": "Another"})
+    assert answer.status_code == 422
+    assert "sign in at Example University, and do this within ten minutes" in answer.text
+    assert site_db.scalars(sa.select(AccessToken.name)).all() == ["Script"]
