@@ -17,10 +17,9 @@ from wtforms.validators import InputRequired, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from attendance.database.access.access_tokens import NewToken, access_tokens, end_access_tokens, make_access_token
-from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.models import AccessToken, Account, AuditAction, Course, utc_now
+from attendance.database.models import AccessToken, AuditAction, Course, utc_now
 from attendance.tables.fields import COURSE_CODE, TOKEN_NAME
-from webapp.account.ask_password import ask_password
+from webapp.account.ask_password import ask_password, has_password
 from webapp.account.identity import begin_own_change, current_account, may
 from webapp.account.noting import noted
 from webapp.account.permissions import SCOPES, Access, Permission, needs
@@ -114,11 +113,10 @@ def make() -> ResponseReturnValue:
     courses = form.chosen_courses() if form.complete() else None
     if form.errors:
         return _page(form), 422
-    if has_password(account):
-        wait = ask_password(account, form.your_password, _("Type your password to make a token."))
-        if form.your_password.errors:
-            page = _page(form)
-            return too_many(wait, page) if wait else (page, 422)
+    wait = ask_password(account, form.your_password, _("Type your password to make a token."))
+    if form.your_password.errors:
+        page = _page(form)
+        return too_many(wait, page) if wait else (page, 422)
     new = NewToken(form.name.data or "", form.scopes.data or (), courses, timedelta(days=form.days.data or 1))
     db = begin_own_change()
     try:
@@ -160,11 +158,6 @@ def end_token(token_id: int, *which: sa.ColumnElement[bool]) -> bool:
 def own_tokens() -> Sequence[AccessToken]:
     """The tokens of whoever is signed in, the newest first."""
     return database().scalars(access_tokens(AccessToken.account_id == current_account().id)).all()
-
-
-def has_password(account: Account) -> bool:
-    """Whether somebody signs in with a password of ours, which can be asked for."""
-    return account.password_hash != NO_PASSWORD
 
 
 def _page(form: TokenForm) -> str:
