@@ -18,10 +18,13 @@ from attendance.database.models import (
     AuditEntry,
     ExternalIdentity,
     ExternalKind,
+    IdentityKind,
     LtiCourse,
     LtiMatching,
     LtiPlatform,
+    ProviderIdentity,
     Role,
+    SignIn,
     Student,
     utc_now,
 )
@@ -323,8 +326,17 @@ def test_a_new_role_by_connecting_leaves_one_signed_in(
     grace = make_lecturer(site_db)
     visitor = site.visitor(grace)
     offer = launch(site, platform, visitor=visitor).headers["Location"].partition("offer=")[2]
+    identity = ProviderIdentity(issuer="https://sso.example.edu", subject="g", kind=IdentityKind.ACCOUNT)
+    identity.account_id = grace.id
+    site_db.add(identity)
+    site_db.flush()
+    site_db.execute(sa.update(SignIn).values(identity_id=identity.id, provider_session="there"))
+    site_db.commit()
     done = visitor.post("/lti/connect", {"offer": offer})
     assert "MAT101" in visitor.text(done.headers["Location"])
+    # It is still the one that the provider made, which signing out there ends.
+    again = site_db.scalars(sa.select(SignIn).order_by(SignIn.id.desc())).first()
+    assert (again.identity_id, again.provider_session) == (identity.id, "there")
 
 
 def test_an_administrator_comes_in_by_what_is_asked_for_here(
