@@ -28,7 +28,7 @@ from attendance.database.models import (
     Student,
     utc_now,
 )
-from tests.factories import make_lecturer, make_session, make_student
+from tests.factories import PASSWORD, make_lecturer, make_session, make_student
 from tests.webapp.lti.conftest import begin, course_of, launch
 from tests.webapp.lti.platform import LTI, MEMBERSHIP, Platform, made_key
 from tests.webapp.visiting import Site, plain
@@ -291,6 +291,21 @@ def test_the_address_of_a_person_counts_only_where_an_administrator_says_so(
     assert launch(site, platform, "u2", **ada).headers["Location"].startswith("/lti/connect")
     assert launch(site, platform, "u3", email="root@example.edu").headers["Location"].startswith("/lti/connect")
     assert launch(site, platform, "u4", email="gone@example.edu").headers["Location"].startswith("/lti/connect")
+
+
+def test_nobody_takes_the_address_by_which_a_platform_finds_somebody(
+    site: Site, site_db: Session, registered: LtiPlatform
+) -> None:
+    visitor = site.visitor(make_lecturer(site_db, email="eve@example.edu"))
+    form = {"name": "Eve", "email": "ada@example.edu", "your_password": PASSWORD}
+    registered.matching = LtiMatching.EMAIL
+    site_db.commit()
+    answer = visitor.post("/profile", form)
+    assert (answer.status_code, "An administrator changes it." in answer.text) == (422, True)
+    assert "readonly" in visitor.get("/profile").text
+    registered.matching = LtiMatching.CONNECT
+    site_db.commit()
+    assert visitor.post("/profile", form).status_code == 302
 
 
 def test_roles_there_give_what_an_administrator_allowed_and_no_more(
