@@ -15,12 +15,27 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from attendance.database.access.access_tokens import end_access_tokens
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.models import Account, IdentityKind, ProviderIdentity, SignIn, SpentAnswer, Student
+from attendance.database.access.sign_ins import end_sign_ins
+from attendance.database.models import (
+    AccessToken,
+    Account,
+    CalendarFeed,
+    ExternalIdentity,
+    ExternalKind,
+    IdentityKind,
+    ProviderIdentity,
+    SignIn,
+    SpentAnswer,
+    Student,
+)
 
 LONGEST = 255
 """Characters of an issuer, and of a subject (OpenID Connect Core 1.0, section 2)."""
+OF_PLATFORM = "lti:"
+"""How `ExternalIdentity.system` begins where a learning platform calls somebody so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +65,16 @@ def identities_of(db: Session, person: Account | Student) -> list[ProviderIdenti
 def bind(db: Session, whom: Subject, person: Account | Student, *, now: datetime, keep_password: bool) -> int:
     """Bind an account or a student to a person of a provider, in the caller's transaction.
 
-    The password of an account ends with it, unless it is to be kept: whoever had the account before the provider said
-    whose it is must not go on beside its owner.
+    The password of an account ends with it, unless it is to be kept, and so does all else that lets in: sign-ins,
+    tokens of programs, connections with learning platforms, the calendar's address. Whoever had the account before the
+    provider said whose it is must not go on beside its owner.
 
     Args:
         db: begun with `begin_writing`.
         whom: the person there.
         person: who is bound to nobody of that issuer.
         now: aware.
-        keep_password: whether an account's password stays.
+        keep_password: whether an account's password stays, with all else.
 
     Returns:
         The identity's id.
@@ -74,8 +90,18 @@ def bind(db: Session, whom: Subject, person: Account | Student, *, now: datetime
     db.add(row)
     db.flush()
     if isinstance(person, Account) and not keep_password:
-        set_password(db, person, NO_PASSWORD)
+        _shut_out(db, person)
     return row.id
+
+
+def _shut_out(db: Session, account: Account) -> None:
+    """End what whoever had an account until now comes in with."""
+    set_password(db, account, NO_PASSWORD)
+    end_sign_ins(db, SignIn.account_id == account.id)
+    end_access_tokens(db, AccessToken.account_id == account.id)
+    connected = (ExternalIdentity.kind == ExternalKind.ACCOUNT, ExternalIdentity.system.startswith(OF_PLATFORM))
+    db.execute(sa.delete(ExternalIdentity).where(*connected, ExternalIdentity.account_id == account.id))
+    db.execute(sa.delete(CalendarFeed).where(CalendarFeed.account_id == account.id))
 
 
 def release(db: Session, *which: sa.ColumnElement[bool]) -> int:
