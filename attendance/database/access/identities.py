@@ -4,6 +4,7 @@ At the first sign-in somebody is found by a claim, such as the e-mail address, a
 subject count, which a provider gives to nobody else: who gets an address that another had before gets nothing of
 theirs. A binding ends with its account or student, when an administrator releases it, and when the address or the index
 number here changes, as somebody else may have been found by the one from before. Sign-ins made through it end with it.
+Whom a learning platform found by the address it is to find anew then, too.
 """
 
 import hashlib
@@ -26,6 +27,8 @@ from attendance.database.models import (
     ExternalIdentity,
     ExternalKind,
     IdentityKind,
+    LtiMatching,
+    LtiPlatform,
     ProviderIdentity,
     SignIn,
     SpentAnswer,
@@ -109,10 +112,25 @@ def release(db: Session, *which: sa.ColumnElement[bool]) -> int:
     return db.connection().execute(sa.delete(ProviderIdentity).where(*which)).rowcount
 
 
+def release_accounts(db: Session, account_ids: Collection[int]) -> None:
+    """Before what accounts are found by changes: end their bindings, in the caller's transaction."""
+    release(db, ProviderIdentity.account_id.in_(account_ids))
+    _release_at_platforms(db, ExternalIdentity.account_id.in_(account_ids))
+
+
 def release_students(db: Session, student_ids: Collection[int]) -> None:
-    """Before what students are found by changes: end their bindings, in the caller's transaction."""
+    """The same of students."""
     if student_ids:
         release(db, ProviderIdentity.student_id.in_(student_ids))
+        _release_at_platforms(db, ExternalIdentity.student_id.in_(student_ids))
+
+
+def _release_at_platforms(db: Session, whose: sa.ColumnElement[bool]) -> None:
+    """At learning platforms that find people by their address; at others people said themselves who they are."""
+    by_address = db.scalars(sa.select(LtiPlatform.id).where(LtiPlatform.matching == LtiMatching.EMAIL))
+    systems = [f"{OF_PLATFORM}{platform_id}" for platform_id in by_address]
+    if systems:
+        db.execute(sa.delete(ExternalIdentity).where(ExternalIdentity.system.in_(systems), whose))
 
 
 def sign_ins_through(subject: Subject | None, issuer: str, session: str | None) -> sa.ColumnElement[bool]:

@@ -308,6 +308,23 @@ def test_nobody_takes_the_address_by_which_a_platform_finds_somebody(
     assert visitor.post("/profile", form).status_code == 302
 
 
+@pytest.mark.parametrize("matching", LtiMatching)
+def test_another_address_ends_what_the_one_of_before_has_found(
+    site: Site, site_db: Session, registered: LtiPlatform, ada: Account, matching: LtiMatching
+) -> None:
+    alan = make_student(site_db, name="Alan Turing")
+    bind(site_db, registered, "s1", student=alan)
+    registered.matching = matching
+    site_db.commit()
+    admin = site.visitor(make_lecturer(site_db, role=Role.ADMIN))
+    form = {"name": "Ada", "email": "ada.king@example.edu", "active": "y"}
+    assert admin.post(f"/admin/accounts/{ada.id}", form).status_code == 302
+    form = {"name": "Alan Turing", "index_number": alan.index_number, "email": "alan@example.edu"}
+    assert admin.post(f"/admin/students/{alan.id}", form).status_code == 302
+    left = set(site_db.scalars(sa.select(ExternalIdentity.external_id)))
+    assert left == (set() if matching is LtiMatching.EMAIL else {"u1", "s1"})
+
+
 def test_roles_there_give_what_an_administrator_allowed_and_no_more(
     site: Site, site_db: Session, platform: Platform, linked: LtiCourse, registered: LtiPlatform
 ) -> None:

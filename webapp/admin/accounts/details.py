@@ -11,7 +11,7 @@ from wtforms import BooleanField
 
 from attendance.database.access.access_tokens import end_access_tokens
 from attendance.database.access.accounts import set_password
-from attendance.database.access.identities import identities_of, release
+from attendance.database.access.identities import identities_of, release_accounts
 from attendance.database.access.links import waits_for_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
@@ -25,7 +25,6 @@ from attendance.database.models import (
     AttendanceChange,
     AuditAction,
     Course,
-    ProviderIdentity,
     Role,
     SignIn,
 )
@@ -134,8 +133,8 @@ def save_account(account_id: int) -> ResponseReturnValue:
         return account_page(account, form)
     administrator, active = bool(form.administrator.data), bool(form.active.data)
     _note_changes(account, form, _given_or_taken(db, account_id, administrator=administrator))
-    if form.email.data != account.email:  # whom the provider bound may have gone by the address from before
-        release(db, ProviderIdentity.account_id == account_id)
+    if form.email.data != account.email:  # who was bound may have gone by the address from before
+        release_accounts(db, [account_id])
     if not active:
         end_sign_ins(db, SignIn.account_id == account_id)
         end_access_tokens(db, AccessToken.account_id == account_id)
