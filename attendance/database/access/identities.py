@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from attendance.database.access.access_tokens import end_access_tokens
@@ -34,6 +33,7 @@ from attendance.database.models import (
     SpentAnswer,
     Student,
 )
+from attendance.database.transactions import inserted
 
 LONGEST = 255
 """Characters of an issuer, and of a subject (OpenID Connect Core 1.0, section 2)."""
@@ -156,12 +156,10 @@ def spend(db: Session, *unique: str, now: datetime, expires_at: datetime) -> boo
     """
     db.execute(sa.delete(SpentAnswer).where(SpentAnswer.expires_at < now))
     digest = hashlib.sha256("\0".join(unique).encode()).hexdigest()
-    try:
-        db.execute(sa.insert(SpentAnswer).values(digest=digest, expires_at=expires_at))
-    except IntegrityError:
-        db.rollback()
-        return False
-    return True
+    if inserted(db, SpentAnswer(digest=digest, expires_at=expires_at)):
+        return True
+    db.rollback()
+    return False
 
 
 def _of(person: Account | Student) -> sa.ColumnElement[bool]:
