@@ -62,4 +62,10 @@ def has_password(account: Account) -> bool:
 def came_just_now() -> bool:
     """Whether whoever asks signed in through the provider within the last minutes."""
     here = this_sign_in()
-    return here is not None and here.identity_id is not None and utc_now() - here.made_at < _JUST_NOW
+    return here is not None and here.identity_id is not None and signed_in_just_now()
+
+
+def signed_in_just_now() -> bool:
+    """Whether whoever asks signed in within the last minutes, in whatever way."""
+    here = this_sign_in()
+    return here is not None and utc_now() - here.made_at < _JUST_NOW

@@ -273,6 +273,26 @@ def test_who_is_not_known_signs_in_and_connects(
     assert visitor.post(f"/lti/connections/{registered_id}/end").status_code == 404
 
 
+def test_who_signed_in_a_while_ago_connects_with_the_password(
+    site: Site, site_db: Session, platform: Platform, linked: LtiCourse
+) -> None:
+    ada = make_lecturer(site_db, role=Role.LECTURER, of=course_of(site_db, linked))
+    site_db.commit()
+    visitor = site.visitor(ada)
+    site_db.execute(sa.update(SignIn).values(made_at=utc_now() - timedelta(minutes=11)))
+    site_db.commit()
+    page = launch(site, platform, visitor=visitor).headers["Location"]
+    assert "Your password" in visitor.text(page)
+    offer = {"offer": page.partition("offer=")[2]}
+    for typed, said in (({}, "Type your password."), ({"your_password": "wrong"}, "not your current password")):
+        answer = visitor.post("/lti/connect", offer | typed)
+        assert (answer.status_code, said in answer.text) == (422, True)
+    assert site_db.scalar(sa.select(ExternalIdentity)) is None
+    assert visitor.post("/lti/connect", offer | {"your_password": PASSWORD}).status_code == 302
+    site_db.rollback()
+    assert site_db.scalars(sa.select(ExternalIdentity)).one().account_id == ada.id
+
+
 def test_the_address_of_a_person_counts_only_where_an_administrator_says_so(
     site: Site, site_db: Session, platform: Platform, linked: LtiCourse, registered: LtiPlatform
 ) -> None:
