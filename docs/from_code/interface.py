@@ -41,10 +41,10 @@ narrowed by scopes, and if wanted to some courses:
 
 A token for some courses reads and changes nothing of others, and cannot administer. It ends when it expires (at
 most `ATTENDANCE_API_TOKEN_DAYS` days after it was made), when it is revoked, by its owner or by an administrator
-(*Administration > Accounts > Tokens of programs*), when its account may not sign in any more, and when the account
-loses a role that the token rests on. With a backup that is restored all tokens end. The lists say when and from
-where each was used last; making and ending one stands in the [audit log](audit.md), and so does, for what a program
-did, the token's name.
+(*Administration > Accounts > Tokens of programs*), when its account may not sign in any more, when its owner first
+comes from the university's own sign-in ([sign-in.md](sign-in.md)), and when the account loses a role that the token
+rests on. With a backup that is restored all tokens end. The lists say when and from where each was used last; making
+and ending one stands in the [audit log](audit.md), and so does, for what a program did, the token's name.
 
 Cookies open nothing here, so no other site can act in somebody's name, and no page of another site may ask (there
 is no CORS). `ATTENDANCE_API_ON=false` takes the interface away.

@@ -50,7 +50,7 @@ def links(file: str | None, emails: tuple[str, ...], *, by_mail: bool) -> None:
     with open_session(settings.database_url) as db:
         wanted = _named(db, addresses) if addresses else None
         if file is None or by_mail:
-            _mail_links(db, wanted)
+            _mail_links(settings, db, wanted)
         else:
             write_links(settings, db, Path(file), wanted)
 
@@ -91,7 +91,7 @@ def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence
         file: as `require_target` wants it.
         lecturers: for whom; None: for all who have no password yet.
     """
-    lecturers = _wanted(db, lecturers)
+    lecturers = _wanted(settings, db, lecturers)
     if not lecturers:
         return
     now, lifetime = datetime.now(UTC), timedelta(days=settings.web.link_days)
@@ -106,9 +106,9 @@ def write_links(settings: Settings, db: Session, file: Path, lecturers: Sequence
     click.echo(f"Wrote {number} to set a password to {file}. Only you can read it; delete it when they are given.")
 
 
-def _mail_links(db: Session, lecturers: Sequence[Account] | None) -> None:
+def _mail_links(settings: Settings, db: Session, lecturers: Sequence[Account] | None) -> None:
     """Queue the invitations, in the caller's transaction."""
-    lecturers = _wanted(db, lecturers)
+    lecturers = _wanted(settings, db, lecturers)
     for one in lecturers:
         queue_mail(db, kind="invitation", to=one.email, language=one.language, key=None, data={"account": one.id})
         noted(db, AuditAction.PASSWORD_LINK_MADE, subject=one.email, details={"by": "mail"})
@@ -117,9 +117,9 @@ def _mail_links(db: Session, lecturers: Sequence[Account] | None) -> None:
         click.echo(f"Queued {number} to set a password; `attendance web work` mails them.")
 
 
-def _wanted(db: Session, lecturers: Sequence[Account] | None) -> Sequence[Account]:
+def _wanted(settings: Settings, db: Session, lecturers: Sequence[Account] | None) -> Sequence[Account]:
     """Who gets a link; says so where that is nobody."""
-    found = without_password(db) if lecturers is None else lecturers
+    found = without_password(db, settings.oidc) if lecturers is None else lecturers
     if not found:
         click.echo("Everybody who may sign in has a password: there are no links to make.")
     return found

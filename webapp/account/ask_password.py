@@ -11,7 +11,7 @@ from wtforms import Field
 from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.models import Account, utc_now
 from webapp.account.identity import this_sign_in
-from webapp.account.oidc.room import provider_name, takes_password
+from webapp.account.oidc.room import oidc_settings, provider_name, takes_password
 from webapp.account.sign_in import begin_attempt, end_attempt, password_is_right, wait_text
 from webapp.account.throttle import Attempt
 
@@ -30,7 +30,9 @@ def ask_password(account: Account, field: Field, empty: str) -> Attempt | None:
         The attempt, where the person must wait before the next one.
     """
     if not has_password(account):
-        if not came_just_now():
+        if not oidc_settings().on:
+            field.errors = [gettext("You have no password here. Ask an administrator for a link to set one.")]
+        elif not came_just_now():
             field.errors = [
                 gettext(
                     "You have no password here. Sign out, sign in at %(provider)s, and do this within ten minutes.",
@@ -60,4 +62,10 @@ def has_password(account: Account) -> bool:
 def came_just_now() -> bool:
     """Whether whoever asks signed in through the provider within the last minutes."""
     here = this_sign_in()
-    return here is not None and here.identity_id is not None and utc_now() - here.made_at < _JUST_NOW
+    return here is not None and here.identity_id is not None and signed_in_just_now()
+
+
+def signed_in_just_now() -> bool:
+    """Whether whoever asks signed in within the last minutes, in whatever way."""
+    here = this_sign_in()
+    return here is not None and utc_now() - here.made_at < _JUST_NOW

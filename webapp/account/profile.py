@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired, Length
 
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import hash_password
-from attendance.database.models import Account, AuditAction
+from attendance.database.models import Account, AuditAction, LtiMatching, LtiPlatform
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.ask_password import ask_password, has_password
 from webapp.account.identity import begin_own_change, current_account, sign_in_again, this_sign_in
@@ -97,7 +97,7 @@ def save_details() -> ResponseReturnValue:
     if not form.validate():
         return _page(details=form), 422
     if form.changes_address(lecturer):
-        if oidc_settings().on:  # who takes the address of somebody who has not come yet would be them afterwards
+        if _address_finds_people():  # who takes the address of somebody who has not come yet would be them afterwards
             form.email.errors = [
                 gettext("Your institution's sign-in goes by this address. An administrator changes it.")
             ]
@@ -188,6 +188,12 @@ def picture(digest: str) -> ResponseReturnValue:
     return response
 
 
+def _address_finds_people() -> bool:
+    """Whether another system finds people by their address: the institution's provider, or a learning platform."""
+    finds = sa.select(LtiPlatform.id).where(LtiPlatform.matching == LtiMatching.EMAIL, LtiPlatform.active).limit(1)
+    return oidc_settings().on or database().scalar(finds) is not None
+
+
 def _page(
     *, details: FlaskForm | None = None, picture: FlaskForm | None = None, password: FlaskForm | None = None
 ) -> str:
@@ -201,4 +207,5 @@ def _page(
         here=this_sign_in(),
         has_password=has_password(lecturer),
         provider=provider_name() if oidc_settings().on else None,
+        address_fixed=_address_finds_people(),
     )

@@ -8,13 +8,17 @@ from datetime import timedelta
 
 from flask import abort, current_app, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, lazy_gettext
+from flask_wtf import FlaskForm
 from itsdangerous import BadData, URLSafeTimedSerializer
+from wtforms import HiddenField, PasswordField
 
 from attendance.database.models import AuditAction, Course, LtiCourse, LtiPlatform
-from webapp.account.identity import begin_own_change, current_account, sign_in
+from webapp.account.ask_password import ask_password, has_password, signed_in_just_now
+from webapp.account.identity import begin_own_change, current_account, sign_in_again
 from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
+from webapp.account.sign_in import too_many
 from webapp.lti.blueprint import of_launches
 from webapp.lti.claims import LONGEST_ID, ClaimPart, Launch
 from webapp.lti.people import connect, disconnect, give_role_of, platforms_of
@@ -23,6 +27,13 @@ from webapp.tools.storage import database
 _LIFETIME = timedelta(minutes=20)
 _COOKIE = "attendance_lti_connect"
 _SALT = "lti connection"
+
+
+class ConnectForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+    """What is offered, and the password of who signed in a while ago."""
+
+    offer = HiddenField()
+    your_password = PasswordField(lazy_gettext("Your password"))
 
 
 @dataclass(frozen=True)
@@ -70,16 +81,22 @@ def connection() -> ResponseReturnValue:
     offer = _read(text)
     if offer is None:
         return render_template("lti/connect.html", offer=None), 410
-    return render_template("lti/connect.html", offer=offer, text=text)
+    return _question(offer, ConnectForm(formdata=None, data={"offer": text}))
 
 
 @of_launches.post("/connect")
 @needs(Access.SIGNED_IN)
 def connect_now() -> ResponseReturnValue:
     """Bind them, and open what the launch was for."""
-    offer = _read(request.form.get("offer", ""))
+    form = ConnectForm()
+    offer = _read(form.offer.data or "")
     if offer is None:
         return render_template("lti/connect.html", offer=None), 410
+    if not signed_in_just_now():  # else whoever finds an open browser would have a way in of their own
+        wait = ask_password(current_account(), form.your_password, gettext("Type your password."))
+        if form.your_password.errors:
+            page = _question(offer, form)
+            return too_many(wait, page) if wait else (page, 422)
     db = begin_own_change()
     account = current_account()
     connect(db, offer.platform, account, offer.subject)
@@ -90,7 +107,7 @@ def connect_now() -> ResponseReturnValue:
     db.commit()
     if new_role:  # which ends every sign-in of the account
         db.refresh(account, ["roles"])
-        sign_in(account)
+        sign_in_again(account)
     flash(gettext("From now on links in %(platform)s sign you in here.", platform=offer.platform.name), "success")
     here = database().get(Course, course_id) if course_id else None
     target = url_for("courses.course", course_id=here.id) if here else url_for("lti.connections")
@@ -118,6 +135,11 @@ def end_connection(platform_id: int) -> ResponseReturnValue:
     db.commit()
     flash(gettext("Links in %(platform)s do not sign you in here any more.", platform=platform.name), "success")
     return redirect(url_for("lti.connections"))
+
+
+def _question(offer: _Offer, form: ConnectForm) -> str:
+    asks = not signed_in_just_now() and has_password(current_account())
+    return render_template("lti/connect.html", offer=offer, form=form, asks_password=asks)
 
 
 def _read(text: str) -> _Offer | None:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.access.identities import OF_PLATFORM
 from attendance.database.access.roles import Reach, give_role, role_details, role_in
 from attendance.database.audit.noting import note
 from attendance.database.models import (
@@ -31,7 +32,7 @@ _ROLES = {ClaimPart.TEACHES: Role.LECTURER, ClaimPart.ASSISTS: Role.ASSISTANT}
 
 def system_of(platform_id: int) -> str:
     """How identities that a platform gives are told from those of other systems."""
-    return f"lti:{platform_id}"
+    return f"{OF_PLATFORM}{platform_id}"
 
 
 @dataclass(frozen=True)

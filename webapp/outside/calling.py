@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -53,6 +54,12 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], limit: int, timeo
 def _caller() -> "OutsideCaller":
     settings: Settings = current_app.config["ATTENDANCE"]
     return OutsideCaller(settings.web.private_networks)
+
+
+@lru_cache(maxsize=1)
+def _believed() -> ssl.SSLContext:
+    """What the system believes, read once: reading it takes longer than many a request."""
+    return ssl.create_default_context()
 
 
 class OutsideCaller:
@@ -146,8 +153,7 @@ class OutsideCaller:
         connection = http.client.HTTPConnection(address.host, address.port)
         connection.sock = call.connect(places)
         if address.scheme == "https":
-            self._tls = self._tls or ssl.create_default_context()
-            connection.sock = call.secure(self._tls, address.host)
+            connection.sock = call.secure(self._tls or _believed(), address.host)
         connection.request(
             request.method,
             address.target,

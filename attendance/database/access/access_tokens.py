@@ -1,7 +1,8 @@
 """Tokens of the interface for programs: made for an account, shown once, kept as hashes.
 
 A token may at most what its account may, narrowed by scopes and, if wanted, to some courses. It ends when it expires or
-is revoked, and when its account may not sign in any more or has lost one of the roles that the token rests on.
+is revoked, and when its account may not sign in any more or has lost one of the roles that the token rests on. It also
+ends when its account is bound to a person of the institution's provider (`identities`).
 """
 
 from collections.abc import Collection, Iterable, Sequence

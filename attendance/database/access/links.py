@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.access.tokens import hash_token, new_token
-from attendance.database.models import Account, PasswordLink
+from attendance.database.models import Account, PasswordLink, ProviderIdentity
+from attendance.settings.oidc import OidcSettings
 
 PATH = "/password"
 """Of the dashboard's page. The token is a parameter: neither the dashboard nor its nginx logs those."""
@@ -85,9 +86,19 @@ def use_link(db: Session, token: str, password_hash: str, *, now: datetime) -> A
     return account
 
 
-def without_password(db: Session) -> Sequence[Account]:
-    """Those who may sign in and have no password yet, by name."""
-    query = sa.select(Account).where(Account.password_hash == NO_PASSWORD, Account.active)
+def waits_for_password(oidc: OidcSettings) -> sa.ColumnElement[bool]:
+    """The condition that somebody may sign in, has no password yet, and does not sign in at the institution's provider.
+
+    Whom the provider bound does, and where passwords are off everybody but the break-glass accounts.
+    """
+    bound = sa.exists().where(ProviderIdentity.account_id == Account.id, ProviderIdentity.issuer == oidc.issuer)
+    takes = sa.true() if oidc.passwords or not oidc.on else Account.email.in_(oidc.break_glass)
+    return sa.and_(Account.active, Account.password_hash == NO_PASSWORD, takes, sa.not_(bound))
+
+
+def without_password(db: Session, oidc: OidcSettings) -> Sequence[Account]:
+    """Those who wait for a password, by name."""
+    query = sa.select(Account).where(waits_for_password(oidc))
     return db.scalars(query.order_by(Account.name, Account.id)).all()
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 import sqlalchemy as sa
 
+from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.models import AccessToken, AuditEntry, Role
 from attendance.settings import Settings
 from tests.factories import PASSWORD, make_course, make_lecturer
@@ -78,6 +79,15 @@ def test_what_makes_no_token(site, site_db, lecturer, wrong, said):
     answer = site.visitor(lecturer).post("/profile/tokens", FORM | wrong)
     assert answer.status_code == 422
     assert said in answer.text
+    assert site_db.scalar(sa.select(sa.func.count()).select_from(AccessToken)) == 0
+
+
+def test_who_has_no_password_and_no_provider_is_told_how_to_get_one(site, site_db, lecturer):
+    lecturer.password_hash = NO_PASSWORD
+    site_db.commit()
+    answer = site.visitor(lecturer).post("/profile/tokens", FORM)
+    assert answer.status_code == 422
+    assert "Ask an administrator for a link to set one." in answer.text
     assert site_db.scalar(sa.select(sa.func.count()).select_from(AccessToken)) == 0
 
 

@@ -18,14 +18,17 @@ from attendance.database.models import (
     AuditEntry,
     ExternalIdentity,
     ExternalKind,
+    IdentityKind,
     LtiCourse,
     LtiMatching,
     LtiPlatform,
+    ProviderIdentity,
     Role,
+    SignIn,
     Student,
     utc_now,
 )
-from tests.factories import make_lecturer, make_session, make_student
+from tests.factories import PASSWORD, make_lecturer, make_session, make_student
 from tests.webapp.lti.conftest import begin, course_of, launch
 from tests.webapp.lti.platform import LTI, MEMBERSHIP, Platform, made_key
 from tests.webapp.visiting import Site, plain
@@ -270,6 +273,26 @@ def test_who_is_not_known_signs_in_and_connects(
     assert visitor.post(f"/lti/connections/{registered_id}/end").status_code == 404
 
 
+def test_who_signed_in_a_while_ago_connects_with_the_password(
+    site: Site, site_db: Session, platform: Platform, linked: LtiCourse
+) -> None:
+    ada = make_lecturer(site_db, role=Role.LECTURER, of=course_of(site_db, linked))
+    site_db.commit()
+    visitor = site.visitor(ada)
+    site_db.execute(sa.update(SignIn).values(made_at=utc_now() - timedelta(minutes=11)))
+    site_db.commit()
+    page = launch(site, platform, visitor=visitor).headers["Location"]
+    assert "Your password" in visitor.text(page)
+    offer = {"offer": page.partition("offer=")[2]}
+    for typed, said in (({}, "Type your password."), ({"your_password": "wrong"}, "not your current password")):
+        answer = visitor.post("/lti/connect", offer | typed)
+        assert (answer.status_code, said in answer.text) == (422, True)
+    assert site_db.scalar(sa.select(ExternalIdentity)) is None
+    assert visitor.post("/lti/connect", offer | {"your_password": PASSWORD}).status_code == 302
+    site_db.rollback()
+    assert site_db.scalars(sa.select(ExternalIdentity)).one().account_id == ada.id
+
+
 def test_the_address_of_a_person_counts_only_where_an_administrator_says_so(
     site: Site, site_db: Session, platform: Platform, linked: LtiCourse, registered: LtiPlatform
 ) -> None:
@@ -288,6 +311,38 @@ def test_the_address_of_a_person_counts_only_where_an_administrator_says_so(
     assert launch(site, platform, "u2", **ada).headers["Location"].startswith("/lti/connect")
     assert launch(site, platform, "u3", email="root@example.edu").headers["Location"].startswith("/lti/connect")
     assert launch(site, platform, "u4", email="gone@example.edu").headers["Location"].startswith("/lti/connect")
+
+
+def test_nobody_takes_the_address_by_which_a_platform_finds_somebody(
+    site: Site, site_db: Session, registered: LtiPlatform
+) -> None:
+    visitor = site.visitor(make_lecturer(site_db, email="eve@example.edu"))
+    form = {"name": "Eve", "email": "ada@example.edu", "your_password": PASSWORD}
+    registered.matching = LtiMatching.EMAIL
+    site_db.commit()
+    answer = visitor.post("/profile", form)
+    assert (answer.status_code, "An administrator changes it." in answer.text) == (422, True)
+    assert "readonly" in visitor.get("/profile").text
+    registered.matching = LtiMatching.CONNECT
+    site_db.commit()
+    assert visitor.post("/profile", form).status_code == 302
+
+
+@pytest.mark.parametrize("matching", LtiMatching)
+def test_another_address_ends_what_the_one_of_before_has_found(
+    site: Site, site_db: Session, registered: LtiPlatform, ada: Account, matching: LtiMatching
+) -> None:
+    alan = make_student(site_db, name="Alan Turing")
+    bind(site_db, registered, "s1", student=alan)
+    registered.matching = matching
+    site_db.commit()
+    admin = site.visitor(make_lecturer(site_db, role=Role.ADMIN))
+    form = {"name": "Ada", "email": "ada.king@example.edu", "active": "y"}
+    assert admin.post(f"/admin/accounts/{ada.id}", form).status_code == 302
+    form = {"name": "Alan Turing", "index_number": alan.index_number, "email": "alan@example.edu"}
+    assert admin.post(f"/admin/students/{alan.id}", form).status_code == 302
+    left = set(site_db.scalars(sa.select(ExternalIdentity.external_id)))
+    assert left == (set() if matching is LtiMatching.EMAIL else {"u1", "s1"})
 
 
 def test_roles_there_give_what_an_administrator_allowed_and_no_more(
@@ -323,8 +378,17 @@ def test_a_new_role_by_connecting_leaves_one_signed_in(
     grace = make_lecturer(site_db)
     visitor = site.visitor(grace)
     offer = launch(site, platform, visitor=visitor).headers["Location"].partition("offer=")[2]
+    identity = ProviderIdentity(issuer="https://sso.example.edu", subject="g", kind=IdentityKind.ACCOUNT)
+    identity.account_id = grace.id
+    site_db.add(identity)
+    site_db.flush()
+    site_db.execute(sa.update(SignIn).values(identity_id=identity.id, provider_session="there"))
+    site_db.commit()
     done = visitor.post("/lti/connect", {"offer": offer})
     assert "MAT101" in visitor.text(done.headers["Location"])
+    # It is still the one that the provider made, which signing out there ends.
+    again = site_db.scalars(sa.select(SignIn).order_by(SignIn.id.desc())).first()
+    assert (again.identity_id, again.provider_session) == (identity.id, "there")
 
 
 def test_an_administrator_comes_in_by_what_is_asked_for_here(

@@ -11,7 +11,8 @@ from wtforms import BooleanField
 
 from attendance.database.access.access_tokens import end_access_tokens
 from attendance.database.access.accounts import set_password
-from attendance.database.access.identities import identities_of, release
+from attendance.database.access.identities import identities_of, release_accounts
+from attendance.database.access.links import waits_for_password
 from attendance.database.access.passwords import NO_PASSWORD, generate_password, hash_password
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
 from attendance.database.access.second_factors import lift
@@ -24,7 +25,6 @@ from attendance.database.models import (
     AttendanceChange,
     AuditAction,
     Course,
-    ProviderIdentity,
     Role,
     SignIn,
 )
@@ -47,14 +47,6 @@ _OFFERED = 1000
 """Courses that the field suggests."""
 _PLACES = (joinedload(AccountRole.department), joinedload(AccountRole.course))
 _TAKEN = lazy_gettext("Somebody else has this e-mail address.")
-_LISTS = {
-    "": (lazy_gettext("All"), sa.true()),
-    "admins": (lazy_gettext("Administrators"), administers()),
-    "heads": (lazy_gettext("Heads of departments"), Account.roles.any(AccountRole.role == Role.DEPARTMENT)),
-    "inactive": (lazy_gettext("May not sign in"), ~Account.active),
-    "no-password": (lazy_gettext("No password yet"), Account.active & (Account.password_hash == NO_PASSWORD)),
-    "never": (lazy_gettext("Never signed in"), Account.last_sign_in_at.is_(None)),
-}
 
 
 class AccountForm(AdminForm):
@@ -69,10 +61,10 @@ class AccountForm(AdminForm):
 @blueprint.get("/accounts")
 def accounts() -> str:
     """The list; `?q=` searches names and addresses, `?list=` shows those of one kind."""
-    db, text = database(), searched()
+    db, text, lists = database(), searched(), _lists()
     shown = request.args.get("list", "")
-    shown = shown if shown in _LISTS else ""
-    query = sa.select(Account).where(matches(text, Account.name, Account.email), _LISTS[shown][1])
+    shown = shown if shown in lists else ""
+    query = sa.select(Account).where(matches(text, Account.name, Account.email), lists[shown][1])
     query = query.options(selectinload(Account.roles).options(*_PLACES)).order_by(Account.name, Account.id)
     return render_template(
         "admin/accounts.html",
@@ -80,8 +72,8 @@ def accounts() -> str:
         text=text,
         shown=shown,
         role_words=role_words,
-        lists=[(value, word) for value, (word, _condition) in _LISTS.items()],
-        waiting=count(Account, _LISTS["no-password"][1]),
+        lists=[(value, word) for value, (word, _condition) in lists.items()],
+        waiting=count(Account, lists["no-password"][1]),
     )
 
 
@@ -141,8 +133,8 @@ def save_account(account_id: int) -> ResponseReturnValue:
         return account_page(account, form)
     administrator, active = bool(form.administrator.data), bool(form.active.data)
     _note_changes(account, form, _given_or_taken(db, account_id, administrator=administrator))
-    if form.email.data != account.email:  # whom the provider bound may have gone by the address from before
-        release(db, ProviderIdentity.account_id == account_id)
+    if form.email.data != account.email:  # who was bound may have gone by the address from before
+        release_accounts(db, [account_id])
     if not active:
         end_sign_ins(db, SignIn.account_id == account_id)
         end_access_tokens(db, AccessToken.account_id == account_id)
@@ -288,6 +280,18 @@ def no_password_words(account: Account) -> str | None:
     return gettext(
         "Passwords are switched off: %(name)s signs in at %(provider)s.", name=account.name, provider=provider_name()
     )
+
+
+def _lists() -> dict[str, tuple[str, sa.ColumnElement[bool]]]:
+    """The kinds of accounts that can be listed: what each is called, and its condition."""
+    return {
+        "": (gettext("All"), sa.true()),
+        "admins": (gettext("Administrators"), administers()),
+        "heads": (gettext("Heads of departments"), Account.roles.any(AccountRole.role == Role.DEPARTMENT)),
+        "inactive": (gettext("May not sign in"), ~Account.active),
+        "no-password": (gettext("No password yet"), waits_for_password(oidc_settings())),
+        "never": (gettext("Never signed in"), Account.last_sign_in_at.is_(None)),
+    }
 
 
 def _given_or_taken(db: Session, account_id: int, *, administrator: bool) -> AuditAction | None:

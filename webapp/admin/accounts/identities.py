@@ -4,8 +4,8 @@ from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from attendance.database.access.identities import identities_of, release
-from attendance.database.models import Account, AuditAction, ProviderIdentity, Student
+from attendance.database.access.identities import identities_of, release_accounts, release_students
+from attendance.database.models import Account, AuditAction, Student
 from webapp.account.identity import current_account
 from webapp.account.noting import noted
 from webapp.account.oidc.room import provider_name
@@ -26,7 +26,7 @@ def release_account(account_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    release(db, ProviderIdentity.account_id == account_id)
+    release_accounts(db, [account_id])
     noted(AuditAction.IDENTITY_UNLINKED, subject=account.email)
     db.commit()
     return _released(account, back)
@@ -40,7 +40,7 @@ def release_student(student_id: int) -> ResponseReturnValue:
     if answer is not None:
         return answer
     db = begin_change()
-    release(db, ProviderIdentity.student_id == student_id)
+    release_students(db, [student_id])
     noted(AuditAction.IDENTITY_UNLINKED, student=student.index_number)
     db.commit()
     return _released(student, back)

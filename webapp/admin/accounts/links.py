@@ -15,7 +15,7 @@ from attendance.database.mail import queue_mail
 from attendance.database.models import Account, AuditAction, utc_now
 from webapp.account.identity import current_account
 from webapp.account.noting import noted
-from webapp.account.oidc.room import takes_password
+from webapp.account.oidc.room import oidc_settings
 from webapp.admin.accounts.details import no_password_words
 from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
@@ -42,8 +42,7 @@ class GivenLink:
 @blueprint.route("/accounts/links", methods=["GET", "POST"])
 def account_links() -> ResponseReturnValue:
     """Links for all who have no password yet; as a page to print, or with `as=csv` as a file."""
-    lecturers = [one for one in without_password(database()) if takes_password(one.email)]
-    back = url_for("admin.accounts")
+    lecturers, back = without_password(database(), oidc_settings()), url_for("admin.accounts")
     question = Question(
         title=gettext("Make links to set a password?"),
         consequences=[

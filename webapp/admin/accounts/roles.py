@@ -1,13 +1,11 @@
 """Giving an account a role in a department or a course, and taking it away."""
 
-import sqlalchemy as sa
 from flask import abort, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from attendance.database.access.access_tokens import end_tokens_without_roles
-from attendance.database.access.roles import Reach, role_details
-from attendance.database.models import Account, AccountRole, AuditAction, Role
+from attendance.database.access.roles import Reach, role_details, take_role
+from attendance.database.models import Account, AuditAction, Role
 from webapp.account.noting import noted
 from webapp.admin.accounts.details import account_page
 from webapp.admin.accounts.role_form import RoleForm, give, role_words
@@ -40,8 +38,7 @@ def remove_role(account_id: int, role_id: int) -> ResponseReturnValue:
     db = begin_change()
     place = Reach(role.department_id, role.course_id)
     noted(AuditAction.ROLE_TAKEN, subject=account.email, details=role_details(db, role.role, place))
-    db.execute(sa.delete(AccountRole).where(AccountRole.id == role_id))
-    end_tokens_without_roles(db, account_id)
+    take_role(db, account_id, place)
     db.commit()
     flash(_("%(name)s is not any more: %(role)s.", name=account.name, role=words), "success")
     return redirect(url_for("admin.account", account_id=account_id))

@@ -27,6 +27,10 @@ from attendance.database.models import (
     AccessToken,
     Account,
     AccountRole,
+    CalendarFeed,
+    ExternalIdentity,
+    ExternalKind,
+    FeedKind,
     IdentityKind,
     ProviderIdentity,
     Role,
@@ -75,6 +79,31 @@ def test_the_password_ends_unless_it_is_kept(db):
     bind(db, ADA, ada, now=NINE, keep_password=False)
     db.commit()
     assert ada.password_hash == NO_PASSWORD
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_whoever_had_the_account_before_does_not_go_on_beside_its_owner(db, kept):
+    ada, grace = make_lecturer(db), make_lecturer(db)
+    make_course(db, "MAT101", lecturers=(ada, grace))
+    db.commit()
+    begin_writing(db)
+    new = NewToken("Script", ["read"], None, HOUR)
+    for account in (ada, grace):
+        account.password_hash = NO_PASSWORD  # came in by a learning platform
+        begin_sign_in(db, account, now=NINE, lifetime=HOUR)
+        make_access_token(db, account, new, now=NINE)
+        db.add(CalendarFeed(kind=FeedKind.LECTURER, account_id=account.id, token_hash=str(account.id)))
+        for system in ("lti:1", "oneroster:sis"):
+            named = {"external_id": str(account.id), "account_id": account.id}
+            db.add(ExternalIdentity(system=system, kind=ExternalKind.ACCOUNT, **named))
+    bind(db, ADA, ada, now=NINE, keep_password=kept)
+    db.commit()
+    left = {ada.id, grace.id} if kept else {grace.id}
+    for model in (SignIn, AccessToken, CalendarFeed):
+        assert set(db.scalars(sa.select(model.account_id))) == left
+    whose = sa.select(ExternalIdentity.account_id)
+    assert set(db.scalars(whose.where(ExternalIdentity.system == "lti:1"))) == left
+    assert set(db.scalars(whose.where(ExternalIdentity.system == "oneroster:sis"))) == {ada.id, grace.id}
 
 
 def test_a_release_ends_the_sign_ins_that_were_made_so_and_no_other(db):

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from attendance.database.access.accounts import set_password
 from attendance.database.access.links import account_of_link, address_of, make_links, use_link, without_password
 from attendance.database.access.passwords import NO_PASSWORD, verify_password
-from attendance.database.models import Account, PasswordLink
+from attendance.database.models import Account, IdentityKind, PasswordLink, ProviderIdentity
 from attendance.database.transactions import transact
+from attendance.settings.oidc import OidcSettings
 from tests.factories import is_signed_in, make_lecturer, make_sign_in
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -78,11 +79,26 @@ def test_many_at_once(db):
     )
     db.add(Account(email="x@example.edu", name="X", password_hash=NO_PASSWORD, active=False))
     db.commit()
-    waiting = without_password(db)
+    waiting = without_password(db, OidcSettings())
     assert len(waiting) == 1_200
     tokens = link(db, *waiting)
     assert len(set(tokens.values())) == 1_200
     assert db.scalar(sa.select(sa.func.count()).select_from(PasswordLink)) == 1_200
+
+
+def test_who_signs_in_at_the_provider_waits_for_no_password(db):
+    ada, bob, root = (make_lecturer(db, email=f"{name}@example.edu") for name in ("ada", "bob", "root"))
+    for account in (ada, bob, root):
+        account.password_hash = NO_PASSWORD
+    issuer = "https://sso.example.edu"
+    db.add(ProviderIdentity(issuer=issuer, subject="ada", kind=IdentityKind.ACCOUNT, account_id=ada.id))
+    db.commit()
+    oidc = OidcSettings(issuer=issuer, client_id="attendance", break_glass=("root@example.edu",))
+    everybody = {ada, bob, root}
+    assert set(without_password(db, oidc)) == {bob, root}
+    assert without_password(db, oidc.model_copy(update={"passwords": False})) == [root]
+    assert set(without_password(db, oidc.model_copy(update={"issuer": ""}))) == everybody  # there is none any more
+    assert set(without_password(db, oidc.model_copy(update={"issuer": "https://other.example"}))) == everybody
 
 
 def test_of_two_who_use_a_link_at_once_one_is_refused(db, sessions, ada):

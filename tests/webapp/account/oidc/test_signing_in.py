@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from pyotp import TOTP
 
 from attendance.database.access.passwords import NO_PASSWORD
-from attendance.database.models import Account, AuditEntry, ProviderIdentity, QueuedMail, Role, SignIn
-from tests.factories import PASSWORD, make_lecturer
+from attendance.database.models import AccessToken, Account, AuditEntry, ProviderIdentity, QueuedMail, Role, SignIn
+from tests.factories import PASSWORD, make_course, make_lecturer
 from tests.webapp.account.oidc.coming import START, come_in, way_back
 from tests.webapp.account.oidc.hostile import Claims
 from tests.webapp.visiting import WITH_MAIL, plain
@@ -286,6 +286,21 @@ class TestSecondStepToo:
         answer = visitor.post("/profile/second-step")
         assert answer.status_code == 422
         assert "sign in at Example University, and do this within ten minutes" in answer.text
+
+
+def test_a_token_of_a_program_needs_a_sign_in_of_just_now(site, site_db, provider, ada):
+    make_course(site_db, "MAT101", lecturers=(ada,))
+    site_db.commit()
+    visitor, form = site.visitor(), {"name": "Campus system", "scopes": ["read"], "days": "30"}
+    come_in(visitor, provider)
+    assert visitor.post("/profile/tokens", form).status_code == 200
+    made = site_db.scalars(sa.select(SignIn)).one()
+    made.made_at = made.made_at.replace(year=2025)
+    site_db.commit()
+    answer = visitor.post("/profile/tokens", form | {"name": "Another"})
+    assert answer.status_code == 422
+    assert "sign in at Example University, and do this within ten minutes" in answer.text
+    assert site_db.scalars(sa.select(AccessToken.name)).all() == ["Campus system"]
 
 
 def test_roles_are_those_of_the_account(site, site_db, provider):
