@@ -16,7 +16,7 @@ from attendance.database.transactions import is_databases_fault, transact
 from attendance.settings import Settings
 from attendance.texts import english
 from webapp.calendars.ics.text import MAX_BYTES, CalendarError
-from webapp.calendars.running import digest_of, keep, run_calendar, write_calendar
+from webapp.calendars.running import digest_of, keep, read_calendar, run_calendar, write_calendar
 from webapp.outside import Caller, OutsideError, Reply
 from webapp.tools.storage import sessions_of
 
@@ -95,15 +95,13 @@ class CalendarFetcher:
         if digest_of(data) == calendar.waiting_digest:
             return "waits"
         # Tried even where nothing is new in it: a term's end, a room or a course here may be.
-        tried = run_calendar(db, calendar, data, self._zone, apply=False, now=now)
-        if not tried.changes:
-            write_calendar(db, calendar, data, self._zone, actor=by_program("worker"), now=now)
-            return "unchanged"
-        if tried.asks or not calendar.by_itself:
+        read = read_calendar(calendar, data, self._zone)
+        tried = run_calendar(db, calendar, read, self._zone, apply=False, now=now)
+        if tried.changes and (tried.asks or not calendar.by_itself):
             keep(db, calendar, data, tried, now=now)
             return "waits"
-        write_calendar(db, calendar, data, self._zone, actor=by_program("worker"), now=now)
-        return "written"
+        write_calendar(db, calendar, read, self._zone, actor=by_program("worker"), now=now)
+        return "written" if tried.changes else "unchanged"
 
     def _ask(self, calendar: TimetableCalendar) -> Reply:
         headers = {"Accept": "text/calendar, */*;q=0.1"}

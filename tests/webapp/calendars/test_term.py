@@ -24,7 +24,7 @@ from attendance.database.teaching.changes import cancel
 from attendance.database.teaching.series import delete_sessions
 from attendance.database.upkeep.erasure import delete_student
 from tests.factories import enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
-from webapp.calendars.running import run_calendar, write_calendar
+from webapp.calendars.running import read_calendar, run_calendar, write_calendar
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 NOW = datetime(2026, 9, 20, 12, 0, tzinfo=UTC)
@@ -82,8 +82,9 @@ def follow(db, term):
     """`follow(events...)`: let the timetable follow a calendar, after a trial that says the same; the report."""
 
     def follow_(*events, now=NOW):
-        tried = run_calendar(db, term, text(*events), WARSAW, apply=False, now=now)
-        done = write_calendar(db, term, text(*events), WARSAW, actor=by_program("worker"), now=now)
+        read = read_calendar(term, text(*events), WARSAW)
+        tried = run_calendar(db, term, read, WARSAW, apply=False, now=now)
+        done = write_calendar(db, term, read, WARSAW, actor=by_program("worker"), now=now)
         assert (tried.report.counts, tried.asks) == (done.report.counts, done.asks)
         return done
 
