@@ -39,6 +39,11 @@ class Tried:
         """Whether it changes anything."""
         return bool(self.report.good)
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether some of it means nothing here, which may be otherwise tomorrow: a room or a course may come."""
+        return bool(self.report.counts[Result.REFUSED])
+
 
 def read_calendar(calendar: TimetableCalendar, data: bytes, zone: ZoneInfo) -> CalendarFindings:
     """What a calendar's text holds for its term.
