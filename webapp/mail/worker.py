@@ -84,23 +84,8 @@ class MailWorker:
         self._used = -_KEEP_S
         self.refusals = 0
         """Of the server as a whole, in a row."""
-        self._outcomes: Counter[str] = Counter()
-
-    def run_once(self, stopping: threading.Event) -> Counter[str]:
-        """Do what is due now, and end; also when the mail server takes nothing now.
-
-        Returns:
-            How many mails were "sent", "put_off", "failed" and "dropped".
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
-        """
-        try:
-            while not stopping.is_set() and self.step(stopping) and not self.refusals:
-                pass
-        finally:
-            self.close()
-        return self._outcomes
+        self.outcomes: Counter[str] = Counter()
+        """How many mails were "sent", "put_off", "failed" and "dropped"."""
 
     def rest(self) -> None:
         """No mail is due: end a connection that was idle for long."""
@@ -124,7 +109,7 @@ class MailWorker:
             end = self._try(db, mail)
             self.refusals = self.refusals + 1 if end.server_refuses else 0
             self._used = time.monotonic()
-            self._outcomes[end.outcome] += 1
+            self.outcomes[end.outcome] += 1
             log.info("mail_ended", mail=mail.id, kind=mail.kind, attempt=mail.attempts, outcome=end.outcome)
             self._write_down(db, mail, end, stopping)
         return not self.refusals
