@@ -1,6 +1,5 @@
 """The worker that sends mail: claims one after the other, over one connection."""
 
-import contextlib
 import ssl
 import threading
 import time
@@ -10,15 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import sqlalchemy as sa
 import structlog
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from attendance.database.engine import DatabaseError
 from attendance.database.mail import claim_mail, put_off
 from attendance.database.models import QueuedMail, utc_now
-from attendance.database.outgoing.queue import note_dropped, note_failed, note_sent
+from attendance.database.outgoing.queue import note_dropped, note_failed, note_sent, write_down
 from attendance.database.transactions import is_databases_fault, transact
 from attendance.settings import Settings
 from attendance.texts import english
@@ -111,7 +108,8 @@ class MailWorker:
             self._used = time.monotonic()
             self.outcomes[end.outcome] += 1
             log.info("mail_ended", mail=mail.id, kind=mail.kind, attempt=mail.attempts, outcome=end.outcome)
-            self._write_down(db, mail, end, stopping)
+            words, now = () if end.reason is None else (end.reason,), utc_now()
+            write_down(db, lambda db: end.note(db, mail, *words, now=now), patience=_LEASE_LEFT, stopping=stopping)
         return not self.refusals
 
     def _claim(self, db: Session) -> QueuedMail | None:
@@ -152,18 +150,3 @@ class MailWorker:
                 mail, letter, self._settings.mail, institution=institution.name, host=self._host, language=language
             )
         self._server.send(envelope)
-
-    def _write_down(self, db: Session, mail: QueuedMail, end: End, stopping: threading.Event) -> None:
-        """Write the end of a mail down, through a while without the database: what was sent must not be sent again."""
-        words = () if end.reason is None else (end.reason,)
-        now, until = utc_now(), time.monotonic() + _LEASE_LEFT.total_seconds()
-        while True:
-            try:
-                transact(db, lambda db: end.note(db, mail, *words, now=now))
-                return
-            except (sa.exc.SQLAlchemyError, DatabaseError):
-                if stopping.is_set() or time.monotonic() > until:
-                    raise
-                with contextlib.suppress(sa.exc.SQLAlchemyError):
-                    db.rollback()
-                stopping.wait(_POLL_S)
