@@ -71,13 +71,13 @@ def work(once: bool) -> None:
     if settings.mail.on:
         click.echo(f"Mail: {mails['sent']} sent, {mails['put_off']} put off, {mails['failed']} failed.")
     click.echo(f"Webhooks: {webhooks['sent']} sent, {webhooks['put_off']} put off, {webhooks['failed']} failed.")
-    _complain("mail", "mail", mails)
-    _complain("webhooks", "webhooks", webhooks)
+    _complain("mail", mails)
+    _complain("webhooks", webhooks)
 
 
-def _complain(what: str, page: str, ended: Mapping[str, int]) -> None:
+def _complain(what: str, ended: Mapping[str, int]) -> None:
     if ended["put_off"] or ended["failed"]:
-        raise click.ClickException(f"not all {what} was sent; the page of {page} says why")
+        raise click.ClickException(f"not all {what} was sent; the page of {what} says why")
 
 
 def check_before_serving(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from attendance.database.transactions import is_databases_fault, transact
 from attendance.settings import Settings
 from attendance.texts import english
 from webapp.calendars.ics.text import MAX_BYTES, CalendarError
-from webapp.calendars.running import digest_of, keep, run_calendar, write_calendar
+from webapp.calendars.running import digest_of, keep, read_calendar, run_calendar, write_calendar
 from webapp.outside import Caller, OutsideError, Reply
 from webapp.tools.storage import sessions_of
 
@@ -80,30 +80,30 @@ class CalendarFetcher:
         """Fetch it and let the timetable follow, or a person be asked; what was done."""
         reply = self._ask(calendar)
         if reply.status == _NOT_MODIFIED:
+            transact(db, lambda db: _note_fetched(db, calendar, calendar.entity_tag, utc_now()))
             return "unchanged"
         if not 200 <= reply.status < 300:
             raise OutsideError(english("The address answered %(status)s.", status=str(reply.status)))
         data, now = reply.body, utc_now()
-        outcome = self._follow(db, calendar, data, now)
+        outcome, whole = self._follow(db, calendar, data, now)
         tag = reply.headers.get("etag", "")
-        # A tag says that nothing is new, and so is kept only for what the timetable follows already.
-        known = tag if outcome != "waits" and 0 < len(tag) <= 200 and tag.isascii() else None
+        # A tag says that nothing is new, and so is kept only for what the timetable follows already, all of it.
+        known = tag if whole and 0 < len(tag) <= 200 and tag.isascii() else None
         transact(db, lambda db: _note_fetched(db, calendar, known, now))
         return outcome
 
-    def _follow(self, db: Session, calendar: TimetableCalendar, data: bytes, now: datetime) -> str:
+    def _follow(self, db: Session, calendar: TimetableCalendar, data: bytes, now: datetime) -> tuple[str, bool]:
+        """What was done, and whether the timetable follows all of it."""
         if digest_of(data) == calendar.waiting_digest:
-            return "waits"
+            return "waits", False
         # Tried even where nothing is new in it: a term's end, a room or a course here may be.
-        tried = run_calendar(db, calendar, data, self._zone, apply=False, now=now)
-        if not tried.changes:
-            write_calendar(db, calendar, data, self._zone, actor=by_program("worker"), now=now)
-            return "unchanged"
-        if tried.asks or not calendar.by_itself:
+        read = read_calendar(calendar, data, self._zone)
+        tried = run_calendar(db, calendar, read, self._zone, apply=False, now=now)
+        if tried.changes and (tried.asks or not calendar.by_itself):
             keep(db, calendar, data, tried, now=now)
-            return "waits"
-        write_calendar(db, calendar, data, self._zone, actor=by_program("worker"), now=now)
-        return "written"
+            return "waits", False
+        done = write_calendar(db, calendar, read, self._zone, actor=by_program("worker"), now=now)
+        return "written" if tried.changes else "unchanged", not done.leaves_out
 
     def _ask(self, calendar: TimetableCalendar) -> Reply:
         headers = {"Accept": "text/calendar, */*;q=0.1"}

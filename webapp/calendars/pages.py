@@ -19,7 +19,7 @@ from webapp.admin.questions import Question, ask
 from webapp.admin.writing import begin_change, committed, taken
 from webapp.calendars.forms import CalendarForm, FileForm, form_of
 from webapp.calendars.ics.text import MAX_BYTES, CalendarError
-from webapp.calendars.running import keep, run_calendar, waiting_data, write_calendar
+from webapp.calendars.running import keep, read_calendar, run_calendar, waiting_data, write_calendar
 from webapp.imports.report import Report
 from webapp.tools.languages import say_error
 from webapp.tools.storage import database
@@ -91,10 +91,11 @@ def upload(calendar_id: int) -> ResponseReturnValue:
         return _page(found, ApplyForm(formdata=None), form), 422
     data = form.file.data.read(MAX_BYTES + 1)
     try:
-        tried = run_calendar(database(), found, data, zone(), apply=False)
+        read = read_calendar(found, data, zone())
     except CalendarError as error:
         form.file.errors = [say_error(error)]
         return _page(found, ApplyForm(formdata=None), form), 422
+    tried = run_calendar(database(), found, read, zone(), apply=False)
     keep(database(), found, data, tried, now=utc_now())
     return redirect(url_for("calendars.calendar", calendar_id=calendar_id))
 
@@ -108,14 +109,15 @@ def apply(calendar_id: int) -> ResponseReturnValue:
         flash(gettext("Nothing waits any more."), "info")
         return redirect(url_for("calendars.calendar", calendar_id=calendar_id))
     try:
-        fresh = run_calendar(database(), found, data, zone(), apply=False)
-        if not form.answers([fresh.report]):
-            keep(database(), found, data, fresh, now=utc_now())
-            return _page(_fetch(calendar_id), form, FileForm(formdata=None)), 422
-        done = write_calendar(database(), found, data, zone(), actor=current_account().id, now=utc_now())
+        read = read_calendar(found, data, zone())
     except CalendarError as error:  # the term was changed since
         flash(say_error(error), "error")
         return redirect(url_for("calendars.calendar", calendar_id=calendar_id))
+    fresh = run_calendar(database(), found, read, zone(), apply=False)
+    if not form.answers([fresh.report]):
+        keep(database(), found, data, fresh, now=utc_now())
+        return _page(_fetch(calendar_id), form, FileForm(formdata=None)), 422
+    done = write_calendar(database(), found, read, zone(), actor=current_account().id, now=utc_now())
     said = gettext("The timetable follows the calendar: %(sessions)s sessions added.", sessions=done.report.records)
     flash(said, "success")
     return redirect(url_for("calendars.calendar", calendar_id=calendar_id))

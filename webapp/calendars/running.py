@@ -39,25 +39,41 @@ class Tried:
         """Whether it changes anything."""
         return bool(self.report.good)
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether some of it means nothing here, which may be otherwise tomorrow: a room or a course may come."""
+        return bool(self.report.counts[Result.REFUSED])
+
+
+def read_calendar(calendar: TimetableCalendar, data: bytes, zone: ZoneInfo) -> CalendarFindings:
+    """What a calendar's text holds for its term.
+
+    Raises:
+        CalendarError: it cannot be read.
+    """
+    return find_series(read_text(data), Term(calendar.first_day, calendar.last_day, zone))
+
 
 def run_calendar(
-    db: Session, calendar: TimetableCalendar, data: bytes, zone: ZoneInfo, *, apply: bool, now: datetime | None = None
+    db: Session,
+    calendar: TimetableCalendar,
+    found: CalendarFindings,
+    zone: ZoneInfo,
+    *,
+    apply: bool,
+    now: datetime | None = None,
 ) -> Tried:
     """Hold a calendar against what is there; if `apply`, let what is there follow it.
 
     Args:
         db: a session with nothing pending.
         calendar: whose it is.
-        data: its text.
+        found: what `read_calendar` found in it.
         zone: of the institution.
         apply: False tries: the same report, nothing written.
         now: aware; the present unless given.
-
-    Raises:
-        CalendarError: it cannot be read.
     """
     now = now or utc_now()
-    found = find_series(read_text(data), Term(calendar.first_day, calendar.last_day, zone))
     lines = lines_of(found.series, load_words(db, calendar), zone)
     add_vanished(db, calendar, lines, now)
     importer = CalendarImporter(zone, calendar.id, lines, now=now)
@@ -97,22 +113,25 @@ def waiting_data(db: Session, calendar_id: int) -> bytes | None:
 
 
 def write_calendar(
-    db: Session, calendar: TimetableCalendar, data: bytes, zone: ZoneInfo, *, actor: Actor | int, now: datetime
+    db: Session,
+    calendar: TimetableCalendar,
+    found: CalendarFindings,
+    zone: ZoneInfo,
+    *,
+    actor: Actor | int,
+    now: datetime,
 ) -> Tried:
     """Let the timetable follow a calendar, and note who wanted that; in transactions of its own.
 
     Args:
         db: a session with nothing pending.
         calendar: whose it is.
-        data: its text.
+        found: what `read_calendar` found in it.
         zone: of the institution.
         actor: whose word it is; an account's id.
         now: aware.
-
-    Raises:
-        CalendarError: it cannot be read; nothing is written.
     """
-    done = run_calendar(db, calendar, data, zone, apply=True, now=now)
+    done = run_calendar(db, calendar, found, zone, apply=True, now=now)
 
     def write(db: Session) -> None:
         fresh = db.get_one(TimetableCalendar, calendar.id)

@@ -196,10 +196,10 @@ def write_difference(db: Session, difference: Difference) -> None:
     """Let the sessions be what the line says, in the caller's transaction; the rooms are locked and free."""
     found = difference.found
     series = _series(db, difference)
-    doubles = [each.id for each in found.doubles]
-    db.execute(sa.delete(ClassSession).where(ClassSession.id.in_(doubles)))
-    if series is not None:
-        ids = [each.id for each in found.sessions.values() if each.series_id != series.id]
+    # Of most lines of a calendar, which is read every hour, there is nothing to write.
+    if doubles := [each.id for each in found.doubles]:
+        db.execute(sa.delete(ClassSession).where(ClassSession.id.in_(doubles)))
+    if series is not None and (ids := [each.id for each in found.sessions.values() if each.series_id != series.id]):
         db.execute(sa.update(ClassSession).where(ClassSession.id.in_(ids)).values(series_id=series.id))
     _plan(db, difference)
     sessions = _loaded(db, [change.there.id for change in difference.changes])
@@ -217,7 +217,8 @@ def write_difference(db: Session, difference: Difference) -> None:
         set_audiences(session, difference.audiences)
         set_rooms(session, difference.room_ids)
         db.add(session)
-    cancel_ended(db, [each.id for each in found.ended])
+    if found.ended:
+        cancel_ended(db, [each.id for each in found.ended])
     db.flush()
 
 

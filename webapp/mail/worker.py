@@ -1,6 +1,5 @@
 """The worker that sends mail: claims one after the other, over one connection."""
 
-import contextlib
 import ssl
 import threading
 import time
@@ -10,15 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import sqlalchemy as sa
 import structlog
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from attendance.database.engine import DatabaseError
 from attendance.database.mail import claim_mail, put_off
 from attendance.database.models import QueuedMail, utc_now
-from attendance.database.outgoing.queue import note_dropped, note_failed, note_sent
+from attendance.database.outgoing.queue import note_dropped, note_failed, note_sent, write_down
 from attendance.database.transactions import is_databases_fault, transact
 from attendance.settings import Settings
 from attendance.texts import english
@@ -84,23 +81,8 @@ class MailWorker:
         self._used = -_KEEP_S
         self.refusals = 0
         """Of the server as a whole, in a row."""
-        self._outcomes: Counter[str] = Counter()
-
-    def run_once(self, stopping: threading.Event) -> Counter[str]:
-        """Do what is due now, and end; also when the mail server takes nothing now.
-
-        Returns:
-            How many mails were "sent", "put_off", "failed" and "dropped".
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
-        """
-        try:
-            while not stopping.is_set() and self.step(stopping) and not self.refusals:
-                pass
-        finally:
-            self.close()
-        return self._outcomes
+        self.outcomes: Counter[str] = Counter()
+        """How many mails were "sent", "put_off", "failed" and "dropped"."""
 
     def rest(self) -> None:
         """No mail is due: end a connection that was idle for long."""
@@ -124,9 +106,10 @@ class MailWorker:
             end = self._try(db, mail)
             self.refusals = self.refusals + 1 if end.server_refuses else 0
             self._used = time.monotonic()
-            self._outcomes[end.outcome] += 1
+            self.outcomes[end.outcome] += 1
             log.info("mail_ended", mail=mail.id, kind=mail.kind, attempt=mail.attempts, outcome=end.outcome)
-            self._write_down(db, mail, end, stopping)
+            words, now = () if end.reason is None else (end.reason,), utc_now()
+            write_down(db, lambda db: end.note(db, mail, *words, now=now), patience=_LEASE_LEFT, stopping=stopping)
         return not self.refusals
 
     def _claim(self, db: Session) -> QueuedMail | None:
@@ -167,18 +150,3 @@ class MailWorker:
                 mail, letter, self._settings.mail, institution=institution.name, host=self._host, language=language
             )
         self._server.send(envelope)
-
-    def _write_down(self, db: Session, mail: QueuedMail, end: End, stopping: threading.Event) -> None:
-        """Write the end of a mail down, through a while without the database: what was sent must not be sent again."""
-        words = () if end.reason is None else (end.reason,)
-        now, until = utc_now(), time.monotonic() + _LEASE_LEFT.total_seconds()
-        while True:
-            try:
-                transact(db, lambda db: end.note(db, mail, *words, now=now))
-                return
-            except (sa.exc.SQLAlchemyError, DatabaseError):
-                if stopping.is_set() or time.monotonic() > until:
-                    raise
-                with contextlib.suppress(sa.exc.SQLAlchemyError):
-                    db.rollback()
-                stopping.wait(_POLL_S)

@@ -1,20 +1,16 @@
 """Sending what waits for receivers: one delivery after the other, each in transactions of its own."""
 
-import contextlib
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-import sqlalchemy as sa
 import structlog
 from flask import Flask
 from sqlalchemy.orm import Session, undefer_group
 
-from attendance.database.engine import DatabaseError
 from attendance.database.models import WebhookDelivery, WebhookEndpoint, WebhookEvent, utc_now
 from attendance.database.outgoing.deliveries import (
     claim_delivery,
@@ -23,6 +19,7 @@ from attendance.database.outgoing.deliveries import (
     note_not_delivered,
     note_unwanted,
 )
+from attendance.database.outgoing.queue import write_down
 from attendance.database.transactions import is_databases_fault, transact
 from attendance.settings import Settings
 from attendance.texts import english
@@ -124,23 +121,13 @@ class WebhookSender:
         return self._caller.post(url, body=body.encode(), headers=headers, limit=_LONGEST_REPLY, timeout=TIMEOUT_S)
 
     def _write_down(self, db: Session, delivery: WebhookDelivery, end: _End, stopping: threading.Event) -> None:
-        """Write the end down, through a while without the database: what was taken should not be sent again."""
-        now, until = utc_now(), time.monotonic() + _LEASE.total_seconds()
+        now = utc_now()
 
         def note(db: Session) -> None:
             if end.note(db, delivery, now):
                 tell_of_off(db, delivery.endpoint_id, mail=self._settings.mail.on)
 
-        while True:
-            try:
-                transact(db, note)
-                return
-            except (sa.exc.SQLAlchemyError, DatabaseError):
-                if stopping.is_set() or time.monotonic() > until:
-                    raise
-                with contextlib.suppress(sa.exc.SQLAlchemyError):
-                    db.rollback()
-                stopping.wait(_POLL_S)
+        write_down(db, note, patience=_LEASE, stopping=stopping)
 
 
 def _judged(reply: Reply) -> _End:

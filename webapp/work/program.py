@@ -94,8 +94,10 @@ class WorkProgram:
         run_once(self._calendars, stopping)
         run_once(self._rates, stopping)
         run_once(self.webhooks, stopping)
-        mails = self.mail.run_once(stopping) if self.mail is not None else Counter[str]()
-        return mails, self.webhooks.outcomes
+        if self.mail is None:
+            return Counter(), self.webhooks.outcomes
+        run_once(self.mail, stopping)
+        return self.mail.outcomes, self.webhooks.outcomes
 
     def _guarded(self, name: str, work: RepeatedWork, stopping: threading.Event) -> None:
         """A kind of work that fails ends the program, so that whoever watches it starts it anew."""

@@ -94,8 +94,8 @@ def note_not_delivered(
         wished = min(wish or timedelta(0), _LONGEST_WISH)
         pause = max(PAUSES[tried - 1], wished)
         kept = queue.put_back(db, delivery, reason, not_before=now + pause, answer=answer)
-    endpoint = db.get_one(WebhookEndpoint, delivery.endpoint_id, with_for_update=True, populate_existing=True)
-    if not kept or not endpoint.on:
+    endpoint = _as_it_is(db, delivery)
+    if not kept or endpoint is None or not endpoint.on:
         return False
     endpoint.failures += 1
     endpoint.failing_since = endpoint.failing_since or now
@@ -117,11 +117,16 @@ def note_gone(db: Session, delivery: WebhookDelivery, *, now: datetime) -> bool:
     """The receiver says that it is gone for good (410): it is switched off at once; whether this did it."""
     reason = english("The receiver answered that it is gone for good (410).")
     queue.note_failed(db, delivery, reason, now=now, answer=410)
-    endpoint = db.get_one(WebhookEndpoint, delivery.endpoint_id, with_for_update=True, populate_existing=True)
-    if not endpoint.on:
+    endpoint = _as_it_is(db, delivery)
+    if endpoint is None or not endpoint.on:
         return False
     switch_off(db, endpoint, reason, now=now)
     return True
+
+
+def _as_it_is(db: Session, delivery: WebhookDelivery) -> WebhookEndpoint | None:
+    """The endpoint, locked; None where it was deleted while it was being told."""
+    return db.get(WebhookEndpoint, delivery.endpoint_id, with_for_update=True, populate_existing=True)
 
 
 def note_unwanted(db: Session, delivery: WebhookDelivery, reason: str, *, now: datetime) -> bool:

@@ -5,17 +5,24 @@ attempt, and only the last attempt may write: a worker whose time ran out change
 run, and what one was carrying out when it died is due again when its lease ends.
 """
 
+import contextlib
+import threading
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from attendance.database.engine import DatabaseError
 from attendance.database.models.queues import Queued, QueueState
+from attendance.database.transactions import transact
 from attendance.database.types import UtcDateTime
 
 _CANDIDATES = 10
 _LONGEST_ERROR = 500
+_RETRY_S = 2.0
 
 
 R = TypeVar("R", bound=Queued)
@@ -86,6 +93,33 @@ def put_back(db: Session, row: Queued, reason: str, *, not_before: datetime, **v
     """It was not taken for now: it is due again then; the reason is a sentence for people."""
     error = reason[:_LONGEST_ERROR]
     return _settle(db, row, state=QueueState.WAITING, ended_at=None, last_error=error, not_before=not_before, **values)
+
+
+def write_down(
+    db: Session, note: Callable[[Session], object], *, patience: timedelta, stopping: threading.Event
+) -> None:
+    """Write how an attempt ended, through a while without the database: what was taken must not be sent again.
+
+    Args:
+        db: a session with nothing pending.
+        note: writes it, in a transaction of its own; called again until that is committed.
+        patience: for how long; the rest of the lease.
+        stopping: once it is set, nothing is waited for.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is still away, or refuses; the row is due again with its lease.
+    """
+    until = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            transact(db, note)
+            return
+        except (sa.exc.SQLAlchemyError, DatabaseError):
+            if stopping.is_set() or time.monotonic() > until:
+                raise
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                db.rollback()
+            stopping.wait(_RETRY_S)
 
 
 def try_again(db: Session, row: Queued, *states: QueueState, now: datetime) -> bool:

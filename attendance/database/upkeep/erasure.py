@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker, undefer
 
 from attendance.database.audit.forgetting import forget_student
 from attendance.database.audit.noting import note
@@ -33,6 +33,7 @@ from attendance.database.models import (
     JobState,
     PhotoProposal,
     Student,
+    TimetableCalendar,
 )
 from attendance.database.upkeep.erasure_requests import forget_number, is_being_erased, request_erasure
 from attendance.texts import english
@@ -114,8 +115,8 @@ def delete_student(db: Session, student: Student, *, now: datetime, recorder: Re
     """Delete a student with every trace in the registers, and ask everybody else for the rest.
 
     Links, consent with its history, proposed photos, entries called wrong, mail to the student, what the gallery was
-    asked, and files being imported that name the student go along, all in the caller's transaction. The audit log keeps
-    what was done, and not to whom.
+    asked, files being imported that name the student, and notes on calendars that do go along, all in the caller's
+    transaction. The audit log keeps what was done, and not to whom.
 
     Args:
         db: begun with `begin_writing`.
@@ -150,6 +151,22 @@ def forget_index_number(db: Session, index_number: str, told: Collection[str]) -
     needles = {text.encode(encoding, "ignore") for text in told for encoding in _ENCODINGS} - {b""}
     holding = [file_id for file_id, text in _imported_texts(db) if any(needle in text for needle in needles)]
     db.execute(sa.delete(ImportedFile).where(ImportedFile.id.in_(holding)))
+    _remove_from_calendars(db, told)
+
+
+def _remove_from_calendars(db: Session, told: Collection[str]) -> None:
+    """Delete the notes on calendars that name this student, who is expected in two places at once.
+
+    The rest of a report stays, and what waits for a person's word with it: it is the timetable's.
+    """
+    needles = [json.dumps(text, ensure_ascii=False)[1:-1] for text in told]
+    query = sa.select(TimetableCalendar).where(TimetableCalendar.report.is_not(None))
+    fresh = query.options(undefer(TimetableCalendar.report)).execution_options(populate_existing=True)
+    for calendar in db.scalars(fresh):
+        report = calendar.report or {}
+        said = [(one, json.dumps(one, ensure_ascii=False)) for one in report.get("notes", ())]
+        kept = [note for one, text in said if not any(needle in text for needle in needles)]
+        calendar.report = {**report, "notes": kept}
 
 
 def _remove_photos(db: Session, index_number: str, now: datetime) -> None:

@@ -85,8 +85,27 @@ def test_it_is_fetched_written_and_due_again(site_db, fetch, server):
     actions = [(entry.action, entry.actor, entry.subject) for entry in site_db.scalars(sa.select(AuditEntry))]
     assert actions == [("calendar.applied", "worker", "Term")]
     server.answering = lambda asked: Answer(304) if asked.headers.get("if-none-match") == '"one"' else Answer(500)
-    assert fetch().problem is None
+    first, found = found.fetched_at, fetch()
+    assert found.problem is None
+    assert found.fetched_at > first, "it was read, and nothing in it is new"
     assert len(site_db.scalars(sa.select(AuditEntry)).all()) == 1, "nothing changed, nothing noted"
+
+
+def test_what_was_left_out_goes_in_when_its_room_is_there(site_db, fetch, server):
+    elsewhere = ics("20301008").replace(b"Hall A", b"Hall B").split(b"\n")[1:-1]
+    whole = ics(*DAYS, more=b"\n".join(elsewhere).decode())
+
+    def answer(asked):
+        known = asked.headers.get("if-none-match") == '"two"'
+        return Answer(304) if known else Answer(200, {"ETag": '"two"'}, whole)
+
+    server.answering = answer
+    assert fetch().report["counts"] == {"added": 3, "updated": 0, "unchanged": 0, "refused": 1}
+    make_room(site_db, "Hall B")
+    site_db.commit()
+    assert fetch().report["counts"] == {"added": 1, "updated": 0, "unchanged": 3, "refused": 0}
+    assert held(site_db) == 4
+    assert fetch().entity_tag == '"two"'
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from attendance.database.audit.noting import by_program
+from attendance.database.consent import BY_COMMAND
+from attendance.database.engine import begin_writing
 from attendance.database.models import (
     Attendance,
     ClassSession,
+    Course,
     SessionSeries,
     SessionState,
     Source,
@@ -19,8 +22,9 @@ from attendance.database.models import (
 from attendance.database.register import close_ended_sessions
 from attendance.database.teaching.changes import cancel
 from attendance.database.teaching.series import delete_sessions
+from attendance.database.upkeep.erasure import delete_student
 from tests.factories import enrol, make_course, make_group, make_lecturer, make_room, make_session, make_student
-from webapp.calendars.running import run_calendar, write_calendar
+from webapp.calendars.running import read_calendar, run_calendar, write_calendar
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 NOW = datetime(2026, 9, 20, 12, 0, tzinfo=UTC)
@@ -78,8 +82,9 @@ def follow(db, term):
     """`follow(events...)`: let the timetable follow a calendar, after a trial that says the same; the report."""
 
     def follow_(*events, now=NOW):
-        tried = run_calendar(db, term, text(*events), WARSAW, apply=False, now=now)
-        done = write_calendar(db, term, text(*events), WARSAW, actor=by_program("worker"), now=now)
+        read = read_calendar(term, text(*events), WARSAW)
+        tried = run_calendar(db, term, read, WARSAW, apply=False, now=now)
+        done = write_calendar(db, term, read, WARSAW, actor=by_program("worker"), now=now)
         assert (tried.report.counts, tried.asks) == (done.report.counts, done.asks)
         return done
 
@@ -253,3 +258,19 @@ def test_two_rooms_are_one_session_and_times_of_one_day_are_two(db, follow):
     sessions = db.scalars(sa.select(ClassSession).order_by(ClassSession.starts_at)).all()
     assert [len(session.further_rooms) for session in sessions] == [1, 1]
     assert sessions[1].starts_at - sessions[0].starts_at == timedelta(hours=3)
+
+
+@pytest.mark.parametrize("name", ['Bob "B" Żak', "Cid"])
+def test_no_note_names_a_student_who_was_deleted(db, follow, name):
+    bob = make_student(db, name=name)
+    for course in (make_course(db, "PHY200"), db.scalars(sa.select(Course).where(Course.code == "MAT101")).one()):
+        enrol(db, course, bob)
+    exam = EXAM.format(start="20261005T093000", room="Hall B").replace("MAT101", "PHY200")
+    follow(LECTURE.format(count=1, more=""), exam)
+    report = db.scalar(sa.select(TimetableCalendar.report))
+    assert bob.index_number in str(report["notes"])
+    db.commit()
+    begin_writing(db)
+    delete_student(db, bob, now=NOW, recorder=BY_COMMAND)
+    db.commit()
+    assert db.scalar(sa.select(TimetableCalendar.report)) == {**report, "notes": []}

@@ -337,6 +337,7 @@ def test_cameras_away_are_told_once_a_session_to_administrators(site, site_db, n
 @pytest.mark.real
 def test_a_name_with_markup_and_newlines_stays_a_name(make_site, mailbox, put):
     from webapp.mail.worker import MailWorker  # noqa: PLC0415 - beside its use
+    from webapp.work.loop import run_once  # noqa: PLC0415 - beside its use
 
     site = make_site(port=mailbox.port)
     with site.sessions() as db:
@@ -344,7 +345,7 @@ def test_a_name_with_markup_and_newlines_stays_a_name(make_site, mailbox, put):
         ada = make_lecturer(db, email="ada@example.edu", name=name)
         db.commit()
         put(db, kind="invitation", data={"account": ada.id})
-    MailWorker(site.app, site.settings).run_once(threading.Event())
+    run_once(MailWorker(site.app, site.settings), threading.Event())
     (message,) = mailbox.messages
     assert message["Bcc"] is None
     assert "<img" not in message.get_body(("html",)).get_content()

@@ -14,6 +14,7 @@ import trustme
 from attendance.database.models import QueuedMail, QueueState, utc_now
 from tests.webapp.mail.mailbox import DROP, HANG, PASSWORD, USER, Mailbox, let_in, running
 from webapp.mail.worker import MailWorker
+from webapp.work.loop import run_once
 
 pytestmark = pytest.mark.real
 QUIET = threading.Event()
@@ -21,7 +22,13 @@ QUIET = threading.Event()
 
 def work(site, **more):
     """One worker does what is due; gives how the mails ended."""
-    return dict(MailWorker(site.app, site.settings, **more).run_once(QUIET))
+    return work_of(MailWorker(site.app, site.settings, **more))
+
+
+def work_of(worker):
+    """It does what is due; gives how the mails ended."""
+    run_once(worker, QUIET)
+    return dict(worker.outcomes)
 
 
 def rows(site):
@@ -259,7 +266,7 @@ def test_names_of_any_script_and_one_that_would_be_a_header(make_site, mailbox, 
     with site.sessions() as db:
         put(db, to="zoë@example.edu")
         put(db, to="ada@bücher.example")
-    assert dict(MailWorker(site.app, settings).run_once(QUIET)) == {"sent": 2}
+    assert work_of(MailWorker(site.app, settings)) == {"sent": 2}
     assert recipients(mailbox) == ["zoë@example.edu", "ada@xn--bcher-kva.example"]
     for message in mailbox.messages:
         name = message["From"].addresses[0].display_name

@@ -18,6 +18,7 @@ from attendance.database.models import (
     QueueState,
     Role,
     WebhookDelivery,
+    WebhookEndpoint,
     WebhookEvent,
     utc_now,
 )
@@ -175,6 +176,19 @@ def test_one_that_is_gone_is_switched_off_at_once(site_db, hook, receiver, send)
     site_db.rollback()
     site_db.refresh(endpoint)
     assert not endpoint.on
+
+
+def test_one_that_is_deleted_while_it_is_told_keeps_nobody(site_db, hook, receiver, send):
+    put(site_db, hook())
+
+    def answer(_asked):
+        site_db.execute(sa.delete(WebhookEndpoint))
+        site_db.commit()
+        return Answer(503)
+
+    receiver.answering = answer
+    assert send() == (True, {"put_off": 1})
+    assert send()[0] is False
 
 
 def test_what_tells_of_something_deleted_is_not_sent(site_db, hook, receiver, send):

@@ -70,6 +70,17 @@ def test_what_a_worker_held_that_died_is_due_again(db, endpoints, now):
     assert (first.id, second.attempts) == (second.id, 2)
 
 
+def test_an_endpoint_that_was_deleted_while_it_was_told_is_no_trouble(db, endpoints, now):
+    put(db, *endpoints, now=now)
+    one, other = claim(db, now), claim(db, now)
+    db.execute(sa.delete(WebhookEndpoint).execution_options(synchronize_session=False))
+    db.commit()
+    assert not fail(db, one, now)
+    assert not transact(db, lambda db: note_gone(db, other, now=now))
+    assert not transact(db, lambda db: note_delivered(db, other, 200, now=now))
+    assert claim(db, now + LEASE) is None
+
+
 def test_a_stale_worker_changes_nothing(db, sessions, endpoints, now):
     put(db, endpoints[0], now=now)
     with sessions() as other:
