@@ -12,7 +12,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from attendance.database.access.tokens import hash_token
 from attendance.database.models import AuditAction, Course, LtiCourse, LtiPlatform
-from webapp.account.identity import begin_own_change, current_account, sign_in
+from webapp.account.identity import begin_own_change, current_account, sign_in_again
 from webapp.account.noting import noted
 from webapp.account.permissions import Access, needs
 from webapp.lti.blueprint import of_launches
@@ -90,7 +90,7 @@ def connect_now() -> ResponseReturnValue:
     db.commit()
     if new_role:  # which ends every sign-in of the account
         db.refresh(account, ["roles"])
-        sign_in(account)
+        sign_in_again(account)
     flash(gettext("From now on links in %(platform)s sign you in here.", platform=offer.platform.name), "success")
     here = database().get(Course, course_id) if course_id else None
     target = url_for("courses.course", course_id=here.id) if here else url_for("lti.connections")

@@ -18,10 +18,13 @@ from attendance.database.models import (
     AuditEntry,
     ExternalIdentity,
     ExternalKind,
+    IdentityKind,
     LtiCourse,
     LtiMatching,
     LtiPlatform,
+    ProviderIdentity,
     Role,
+    SignIn,
     Student,
     utc_now,
 )
@@ -322,9 +325,16 @@ def test_a_new_role_by_connecting_leaves_one_signed_in(
     linked.gives_roles = True
     grace = make_lecturer(site_db)
     visitor = site.visitor(grace)
+    through = ProviderIdentity(kind=IdentityKind.ACCOUNT, account_id=grace.id, issuer="https://id.example", subject="g")
+    site_db.add(through)
+    site_db.flush()
+    site_db.execute(sa.update(SignIn).values(identity_id=through.id, provider_session="s1"))
+    site_db.commit()
     offer = launch(site, platform, visitor=visitor).headers["Location"].partition("offer=")[2]
     done = visitor.post("/lti/connect", {"offer": offer})
     assert "MAT101" in visitor.text(done.headers["Location"])
+    kept = site_db.execute(sa.select(SignIn.identity_id, SignIn.provider_session)).all()
+    assert [tuple(one) for one in kept] == [(through.id, "s1")], "a logout at the provider ends it still"
 
 
 def test_an_administrator_comes_in_by_what_is_asked_for_here(
