@@ -83,9 +83,7 @@ def connect_now() -> ResponseReturnValue:
     db = begin_own_change()
     account = current_account()
     connect(db, offer.platform, account, offer.subject)
-    new_role = (
-        offer.course is not None and not account.administers and give_role_of(db, account, offer.course, offer.part)
-    )
+    new_role = offer.course is not None and give_role_of(db, account, offer.course, offer.part)
     course_id = offer.course.course_id if offer.course else None
     db.commit()
     if new_role:  # which ends every sign-in of the account

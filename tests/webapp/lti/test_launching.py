@@ -342,10 +342,13 @@ def test_an_administrator_comes_in_by_what_is_asked_for_here(
 ) -> None:
     root = make_lecturer(site_db, role=Role.ADMIN)
     bind(site_db, registered, "r", account=root)
+    linked.gives_roles = True
+    site_db.commit()
     visitor = site.visitor()
     answer = launch(site, platform, "r", visitor)
     assert answer.headers["Location"] == f"/signin?next=/courses/{linked.course_id}"
     assert visitor.get("/admin").status_code == 302
+    assert site_db.scalars(sa.select(AccountRole.role)).all() == [Role.ADMIN], "who may everything gets no role more"
 
 
 def test_a_second_factor_is_asked_for(site: Site, site_db: Session, platform: Platform, ada: Account) -> None:
