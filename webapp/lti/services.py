@@ -53,9 +53,9 @@ class Registration:
 
 @dataclass
 class _Tokens:
-    """Access tokens by platform and scope, until they end; of one process."""
+    """Access tokens by registration and scope, until they end; of one process. A changed registration has none yet."""
 
-    kept: dict[tuple[int, str], tuple[str, float]]
+    kept: dict[tuple[Registration, str], tuple[str, float]]
     lock: threading.Lock
 
 
@@ -131,7 +131,7 @@ class PlatformService:
 
     def _token(self, *, anew: bool) -> str:
         tokens: _Tokens = current_app.extensions.setdefault(_TOKENS, _Tokens({}, threading.Lock()))
-        place = (self._at.platform_id, self._scope)
+        place = (self._at, self._scope)
         with tokens.lock:
             token, ends = tokens.kept.get(place, ("", 0.0))
         if anew or ends < time.monotonic():

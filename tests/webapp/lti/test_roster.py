@@ -139,6 +139,19 @@ def test_an_access_token_that_ended_early_is_asked_for_anew(
     assert platform.requests.count("POST /token") == 2
 
 
+def test_an_access_token_is_for_the_registration_that_it_was_given_to(
+    site_db: Session, admin: Visitor, platform: Platform, linked: LtiCourse
+) -> None:
+    platform.members = [learner(1)]
+    fetch(admin, linked)
+    fetch(admin, linked)
+    assert platform.requests.count("POST /token") == 1
+    linked.deployment.platform.client_id = platform.client_id = "client-2"
+    site_db.commit()
+    fetch(admin, linked)
+    assert platform.requests.count("POST /token") == 2
+
+
 def test_keys_are_renewed_withdrawn_and_unreadable_in_a_copy_of_the_database(
     site: Site, site_db: Session, admin: Visitor, platform: Platform, linked: LtiCourse
 ) -> None:
