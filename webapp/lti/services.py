@@ -179,7 +179,7 @@ class PlatformService:
             )
         lasts = given.get("expires_in") if isinstance(given, dict) else None
         fits = isinstance(lasts, int | float) and not isinstance(lasts, bool)
-        return token, min(float(lasts) if fits and lasts is not None else 0.0, _LONGEST_TOKEN_S)
+        return token, float(max(0, min(lasts, _LONGEST_TOKEN_S)) if fits and lasts is not None else 0)
 
 
 def this_tools_key(db: Session) -> SigningKey:
@@ -215,6 +215,10 @@ def _next(link: str) -> str | None:
     return None
 
 
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
+def _origin(url: str) -> tuple[str, str] | None:
+    """Of what is no address None."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
     return parts.scheme, parts.netloc

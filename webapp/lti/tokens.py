@@ -150,7 +150,7 @@ def _fetch(url: str) -> dict[str, RSAKey]:
     try:
         reply = outside.get(url, limit=_KEYS_LIMIT, timeout=_KEYS_TIMEOUT_S)
         given = json.loads(reply.body)["keys"] if reply.status == 200 else None
-    except (OutsideError, ValueError, TypeError, KeyError):
+    except (OutsideError, ValueError, TypeError, KeyError, RecursionError):
         given = None
     if not isinstance(given, list):
         raise LaunchError(english("The platform's keys cannot be fetched just now. Try again in a moment."))

@@ -44,8 +44,9 @@ class Platform:
     client_id: str = CLIENT
     deployment: str = DEPLOYMENT
     keys: list[RSAKey] = field(default_factory=list)
-    published: list[dict[str, Any]] | None = None
-    """In place of its keys."""
+    published: list[dict[str, Any]] | str | None = None
+    """In place of its keys, or of all that is said there."""
+    token_lasts: Any = 3600
     tool_keys: dict[str, Any] | None = None
     """What the tool publishes, where the platform cannot fetch it."""
     members: list[dict[str, Any]] = field(default_factory=list)
@@ -139,6 +140,8 @@ class Platform:
         return answers[path]() if path in answers else (404, {"error": "nothing here"}, {})
 
     def _keys(self) -> tuple[int, Any, Any]:
+        if isinstance(self.published, str):
+            return 200, self.published, {}
         shown = self.published if self.published is not None else KeySet(list(self.keys)).as_dict()["keys"]
         return 200, {"keys": shown}, {}
 
@@ -172,7 +175,8 @@ class Platform:
         self._jtis.add(said["jti"])
         token = secrets.token_urlsafe(16)
         self._tokens[token] = set(form["scope"].split())
-        return 200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": form["scope"]}, {}
+        given = {"access_token": token, "token_type": "Bearer", "expires_in": self.token_lasts}
+        return 200, {**given, "scope": form["scope"]}, {}
 
     def _may(self, headers: Any, scope: str) -> bool:
         kind, _, token = headers.get("Authorization", "").partition(" ")

@@ -206,6 +206,9 @@ def test_keys_that_are_none_are_passed_over(site: Site, platform: Platform, ada:
     platform.published = [*odd, {**good, "use": "enc"}]
     assert launch(site, platform).status_code == 403
     site.app.extensions.pop("attendance_lti_keys")
+    platform.published = '{"keys":' + "[" * 100_000
+    assert "cannot be fetched just now" in plain(launch(site, platform).text)
+    site.app.extensions.pop("attendance_lti_keys", None)
     platform.published = [*odd, good]
     assert launch(site, platform).status_code == 302
 

@@ -1,5 +1,6 @@
 """Who takes a platform's course: fetched, shown, and imported."""
 
+import math
 import re
 from typing import Any
 
@@ -102,6 +103,7 @@ TROUBLES = {
     "down": "answered with 503",
     "nobody": "no student takes this course",
     "elsewhere": "lead elsewhere",
+    "no address": "lead elsewhere",
     "for ever": "do not end",
     "no json": "does not answer as LTI says",
     "not allowed": "Allow Names and Role Provisioning",
@@ -117,7 +119,7 @@ def test_a_platform_that_does_not_say_changes_nothing(
     for trouble, words in TROUBLES.items():
         platform.members = [{"user_id": "u1", "roles": TEACHER}] if trouble == "nobody" else [learner(1)]
         platform.refuses = {"down": {"/members"}, "no token": {"/token"}}.get(trouble, set())
-        link = {"elsewhere": "http://127.0.0.1:1/", "for ever": members}.get(trouble)
+        link = {"elsewhere": "http://127.0.0.1:1/", "no address": "http://[", "for ever": members}.get(trouble)
         platform.next_page = link and f'<{link}>; rel="next"'
         platform.no_json = trouble == "no json"
         if trouble == "not allowed":
@@ -137,6 +139,19 @@ def test_an_access_token_that_ended_early_is_asked_for_anew(
     platform.forget_tokens()
     fetch(admin, linked)
     assert platform.requests.count("POST /token") == 2
+
+
+@pytest.mark.parametrize(
+    "lasts", [10**400, -(10**400), math.nan, 59, None, "long", True],
+    ids=["huge", "below nothing", "no number", "shorter than is spared", "nothing", "a word", "a truth"],
+)  # fmt: skip
+def test_an_access_token_that_says_oddly_how_long_it_lasts_is_asked_for_each_time_or_kept_an_hour(
+    admin: Visitor, platform: Platform, linked: LtiCourse, lasts: Any
+) -> None:
+    platform.members, platform.token_lasts = [learner(1)], lasts
+    assert fetch(admin, linked)[0].startswith("/admin/import/")
+    fetch(admin, linked)
+    assert platform.requests.count("POST /token") == (1 if lasts == 10**400 else 2)
 
 
 def test_an_access_token_is_for_the_registration_that_it_was_given_to(
