@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Enrolment, ExternalIdentity, ExternalKind, LtiCourse, Student
+from attendance.tables.columns import LEFT_OUT
 from attendance.tables.fields import TextRule
 from attendance.texts import english
 from webapp.exports.for_programs import program_csv
@@ -27,7 +28,7 @@ from webapp.tools.languages import say
 
 _ACCEPT = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 _MOST_MEMBERS = 20_000
-_ROSTER_COLUMNS = ("course_code", "index_number", "name", "status", "left_out_because")
+_ROSTER_COLUMNS = ("course_code", "index_number", "name", "status", LEFT_OUT.name)
 _IDENTITY_COLUMNS = ("system", "kind", "external_id", "index_number")
 
 
