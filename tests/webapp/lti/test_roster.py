@@ -76,6 +76,35 @@ def test_a_roster_in_pages_becomes_enrolments_once_it_is_confirmed(
     assert "Everything in the files is there already" in again or "Open a file above to see what is wrong" in again
 
 
+def test_an_address_of_another_makes_nobody_that_student(
+    site_db: Session, admin: Visitor, platform: Platform, linked: LtiCourse
+) -> None:
+    bound, numbered, twice = (make_student(site_db, number) for number in ("700001", "700002", "700003"))
+    for student, name in ((bound, "bound"), (numbered, "numbered"), (twice, "twice")):
+        student.email = f"{name}@example.edu"
+    enrol(site_db, course_of(site_db, linked), bound, numbered, twice)
+    site_db.commit()
+    nobody: dict[str, Any] = {"lis_person_sourcedid": ""}
+    platform.members = [learner(1), learner(3)]
+    address, _ = fetch(admin, linked)
+    admin.post(address, {"checked": "y"})
+    site_db.execute(sa.delete(ExternalIdentity).where(ExternalIdentity.external_id == "s3"))
+    site_db.commit()
+    platform.members = [
+        learner(1),
+        learner(2),
+        learner(11, email="bound@example.edu", **nobody),
+        learner(12, email="numbered@example.edu", **nobody),
+        learner(13, email="twice@example.edu", **nobody),
+        learner(14, email="twice@example.edu", **nobody),
+    ]
+    address, _ = fetch(admin, linked)
+    assert "says no index number of Student 11" in admin.text(site_report(admin, address))
+    admin.post(address, {"checked": "y"})
+    known = site_db.execute(sa.select(ExternalIdentity.external_id, Student.index_number).join(Student)).all()
+    assert sorted(map(tuple, known)) == [("s1", "700001"), ("s2", "700002")]
+
+
 def site_report(admin: Visitor, address: str) -> str:
     """The report of the first file of several."""
     return re.findall(r'href="(/admin/import/runs/[^"]+)"', admin.get(address).text)[0]
