@@ -1,12 +1,14 @@
 """Rosters of another system: who takes a course, who is in which group of it, and who is not any more."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Course, CourseGroup, CourseGroupMember, Enrolment, Student
+from attendance.database.teaching.enrolments import take_off
 from attendance.tables import fields
 from attendance.tables.columns import COURSE_CODE, STUDENT_NAME, index_number_column
 from attendance.tables.errors import LineError
@@ -71,12 +73,12 @@ class _There:
 
 @dataclass
 class _Changes:
-    """What a batch changes, by ids of the course and index numbers."""
+    """What a batch changes, by ids of the course and index numbers; who leaves, by ids of the group or the course."""
 
-    enrol: dict[tuple[int, str], None]
-    join: dict[tuple[int, str, str], None]
-    leave: set[tuple[int, int]]
-    unenrol: set[tuple[int, int]]
+    enrol: dict[tuple[int, str], None] = field(default_factory=dict)
+    join: dict[tuple[int, str, str], None] = field(default_factory=dict)
+    leave: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    unenrol: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
 class RosterImporter(Importer[RosterRecord]):
@@ -147,7 +149,7 @@ class RosterImporter(Importer[RosterRecord]):
         self._like.begin(db)
         there = self._there(db, batch)
         self._adding = {}
-        changes = _Changes({}, {}, set(), set())
+        changes = _Changes()
         self._asked = set()
         outcomes = []
         for item in batch:
@@ -212,12 +214,12 @@ class RosterImporter(Importer[RosterRecord]):
             group_id = there.groups.get((course_id, record.group), 0)
             if (group_id, student.id) not in there.members:
                 return Outcome(item.line, Result.UNCHANGED)
-            changes.leave.add((group_id, student.id))
+            changes.leave[group_id].append(student.id)
             text = english("%(number)s %(name)s leaves the group %(group)s of %(course)s", group=record.group, **words)
             return Outcome(item.line, Result.UPDATED, text)
         if (course_id, student.id) not in there.enrolled:
             return Outcome(item.line, Result.UNCHANGED)
-        changes.unenrol.add((course_id, student.id))
+        changes.unenrol[course_id].append(student.id)
         question = "" if record.course_code in self._asked else self._questions.get(record.course_code, "")
         self._asked.add(record.course_code)
         text = english("%(number)s %(name)s does not take %(course)s any more; what is recorded stays", **words)
@@ -251,11 +253,8 @@ def _write(db: Session, there: _There, names: dict[str, str], changes: _Changes)
         groups |= find_groups(db, {course for course, _ in missing})
     joins = [{"group_id": groups[course, group], "student_id": ids[number]} for course, group, number in changes.join]
     write_rows(db, CourseGroupMember, joins)
-    for group_id, student_id in sorted(changes.leave):
-        mine = (CourseGroupMember.group_id == group_id, CourseGroupMember.student_id == student_id)
+    for group_id, leaving in sorted(changes.leave.items()):
+        mine = (CourseGroupMember.group_id == group_id, CourseGroupMember.student_id.in_(leaving))
         db.execute(sa.delete(CourseGroupMember).where(*mine))
-    for course_id, student_id in sorted(changes.unenrol):
-        of_course = sa.select(CourseGroup.id).where(CourseGroup.course_id == course_id)
-        mine = (CourseGroupMember.group_id.in_(of_course), CourseGroupMember.student_id == student_id)
-        db.execute(sa.delete(CourseGroupMember).where(*mine))
-        db.execute(sa.delete(Enrolment).where(Enrolment.course_id == course_id, Enrolment.student_id == student_id))
+    for course_id, leaving in sorted(changes.unenrol.items()):
+        take_off(db, course_id, leaving)

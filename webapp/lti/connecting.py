@@ -1,6 +1,5 @@
 """Connecting somebody of a platform with an account here: once, by the person, signed in here in the same browser."""
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from flask_wtf import FlaskForm
 from itsdangerous import BadData, URLSafeTimedSerializer
 from wtforms import HiddenField, PasswordField
 
+from attendance.database.access.tokens import hash_token
 from attendance.database.models import AuditAction, Course, LtiCourse, LtiPlatform
 from webapp.account.ask_password import ask_password, has_password, signed_in_just_now
 from webapp.account.identity import begin_own_change, current_account, sign_in_again
@@ -64,7 +64,7 @@ def ask(platform: LtiPlatform, launch: Launch, course: LtiCourse | None) -> Resp
             "e": person.email,
             "r": launch.part.value,
             "c": course.id if course else None,
-            "b": _hash(secret),
+            "b": hash_token(secret),
         }
     )
     response = make_response(redirect(url_for("lti.connection", offer=str(offer))))
@@ -100,9 +100,7 @@ def connect_now() -> ResponseReturnValue:
     db = begin_own_change()
     account = current_account()
     connect(db, offer.platform, account, offer.subject)
-    new_role = (
-        offer.course is not None and not account.administers and give_role_of(db, account, offer.course, offer.part)
-    )
+    new_role = offer.course is not None and give_role_of(db, account, offer.course, offer.part)
     course_id = offer.course.course_id if offer.course else None
     db.commit()
     if new_role:  # which ends every sign-in of the account
@@ -150,7 +148,7 @@ def _read(text: str) -> _Offer | None:
         ids, part, cookie_hash = (int(kept["p"]), kept["c"]), ClaimPart(kept["r"]), str(kept["b"])
     except (BadData, KeyError, TypeError, ValueError):
         return None
-    if not hmac.compare_digest(_hash(request.cookies.get(_COOKIE, "")), cookie_hash):
+    if not hmac.compare_digest(hash_token(request.cookies.get(_COOKIE, "")), cookie_hash):
         return None
     platform = database().get(LtiPlatform, ids[0])
     if platform is None or not platform.active:
@@ -161,7 +159,3 @@ def _read(text: str) -> _Offer | None:
 
 def _serializer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(str(current_app.secret_key), salt=_SALT)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

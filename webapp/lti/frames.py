@@ -43,6 +43,7 @@ def origin_of(url: str) -> str | None:
     except ValueError:
         return None
     host = parts.hostname or ""
-    if parts.scheme not in ("https", "http") or not host or not all(c.isalnum() or c in ".-" for c in host):
+    plain = host.isascii() and all(c.isalnum() or c in ".-" for c in host)
+    if parts.scheme not in ("https", "http") or not host or not plain:
         return None
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")

@@ -5,7 +5,6 @@ So nobody can have another's browser finish a sign-in that they began. A nonce i
 launch counts never again.
 """
 
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from attendance.database.access.tokens import hash_token
 from attendance.database.models import LtiNonce
 from attendance.database.transactions import inserted
 from attendance.texts import english
@@ -47,7 +47,7 @@ def begin_login(platform_id: int) -> tuple[Login, str, str]:
     """Begin a sign-in: what is known of it, the state for the platform, and what the browser's cookie must hold."""
     secret, name = secrets.token_urlsafe(32), secrets.token_hex(8)
     login = Login(platform_id, secrets.token_urlsafe(32), f"{_COOKIE}{name}")
-    state = _serializer().dumps({"p": platform_id, "n": login.nonce, "c": name, "b": _hash(secret)})
+    state = _serializer().dumps({"p": platform_id, "n": login.nonce, "c": name, "b": hash_token(secret)})
     return login, str(state), secret
 
 
@@ -68,7 +68,7 @@ def read_state(state: str) -> tuple[Login, str]:
 
 def is_this_browsers(login: Login, cookie_hash: str) -> bool:
     """Whether the browser that asks is the one that began a sign-in."""
-    return hmac.compare_digest(_hash(request.cookies.get(login.cookie, "")), cookie_hash)
+    return hmac.compare_digest(hash_token(request.cookies.get(login.cookie, "")), cookie_hash)
 
 
 def keep_in_browser(response: Response, login: Login, secret: str) -> None:
@@ -103,12 +103,8 @@ def use_nonce(db: Session, nonce: str, *, now: datetime) -> bool:
         now: aware.
     """
     db.execute(sa.delete(LtiNonce).where(LtiNonce.expires_at < now))
-    return inserted(db, LtiNonce(nonce_hash=_hash(nonce), expires_at=now + 2 * LIFETIME))
+    return inserted(db, LtiNonce(nonce_hash=hash_token(nonce), expires_at=now + 2 * LIFETIME))
 
 
 def _serializer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(str(current_app.secret_key), salt=_SALT)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

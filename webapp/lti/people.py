@@ -93,13 +93,14 @@ def platforms_of(db: Session, account_id: int) -> list[LtiPlatform]:
 def give_role_of(db: Session, account: Account, course: LtiCourse, part: ClaimPart) -> bool:
     """Let who teaches in a platform's course do so here, where an administrator said so; in the caller's transaction.
 
-    Nobody gets more than lecturer or assistant of the one course, and who has a role in it keeps that.
+    Nobody gets more than lecturer or assistant of the one course, and who has a role in it keeps that. Administrators,
+    who may everything, get none.
 
     Returns:
         Whether there is a new role.
     """
     role = _ROLES.get(part)
-    if role is None or course.course_id is None or not course.gives_roles:
+    if role is None or course.course_id is None or not course.gives_roles or account.administers:
         return False
     reach = Reach(course_id=course.course_id)
     if role_in(db, account.id, reach) is not None:

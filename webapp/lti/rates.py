@@ -43,9 +43,8 @@ _LINE_ITEMS_KIND = "application/vnd.ims.lis.v2.lineitemcontainer+json"
 _SCORE_KIND = "application/vnd.ims.lis.v1.score+json"
 _MOST = 100
 _TAG = "attendance"
-_LEASE = timedelta(minutes=15)
 _AGAIN = timedelta(minutes=20)
-"""So often a course's rates are looked at."""
+"""So often a course's rates are looked at; until then they are the worker's that took them."""
 _LONGEST_PROBLEM = 500
 _NOT_OF_ONE = frozenset({401, 403, 429})
 """Refusals that the next student's rate would meet, too."""
@@ -154,7 +153,7 @@ def _claim(db: Session, now: datetime) -> int | None:
     found = db.scalar(query.order_by(LtiCourse.leased_until, LtiCourse.id).limit(1).with_for_update(of=LtiCourse))
     if found is None:
         return None
-    found.leased_until = now + max(_LEASE, _AGAIN)
+    found.leased_until = now + _AGAIN
     return found.id
 
 

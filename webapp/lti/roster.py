@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Enrolment, ExternalIdentity, ExternalKind, LtiCourse, Student
+from attendance.tables.columns import LEFT_OUT
 from attendance.tables.fields import TextRule
 from attendance.texts import english
 from webapp.exports.for_programs import program_csv
@@ -27,7 +28,7 @@ from webapp.tools.languages import say
 
 _ACCEPT = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 _MOST_MEMBERS = 20_000
-_ROSTER_COLUMNS = ("course_code", "index_number", "name", "status", "left_out_because")
+_ROSTER_COLUMNS = ("course_code", "index_number", "name", "status", LEFT_OUT.name)
 _IDENTITY_COLUMNS = ("system", "kind", "external_id", "index_number")
 
 
@@ -103,7 +104,7 @@ def roster_files(db: Session, linked: LtiCourse, members: Sequence[Member], rule
     if course is None:
         raise ValueError("a course that is linked")
     platform = linked.deployment.platform
-    known = _known(db, system_of(platform.id), members)
+    known = _known(db, system_of(platform.id), members, rule)
     roster, identities, named = [], [], set[str]()
     for member in members:
         number = known.get(member.subject) or rule.clean(member.number)
@@ -139,15 +140,24 @@ def _member(given: Mapping[str, Any]) -> Member:
     return Member(given["user_id"], text("lis_person_sourcedid"), name_in(given), text("email").lower(), active)
 
 
-def _known(db: Session, system: str, members: Sequence[Member]) -> dict[str, str]:
-    """The index numbers of those who are known: by the platform's identity, else by an address of the student's own."""
+def _known(db: Session, system: str, members: Sequence[Member], rule: TextRule) -> dict[str, str]:
+    """The index numbers of those who are known: by the platform's identity, else by an address of the student's own.
+
+    An address is one person: it counts for nobody where several have it, or where somebody else there is the student.
+    """
     bound = sa.select(ExternalIdentity.external_id, Student.index_number)
     bound = bound.join(Student, Student.id == ExternalIdentity.student_id)
     bound = bound.where(ExternalIdentity.system == system, ExternalIdentity.kind == ExternalKind.STUDENT)
     known: dict[str, str] = dict(db.execute(bound).all())
-    wanted = {one.email: one.subject for one in members if one.email and not one.number and one.subject not in known}
+    wanted: dict[str, list[str]] = {}
+    for one in members:
+        if one.email and not one.number and one.subject not in known:
+            wanted.setdefault(one.email, []).append(one.subject)
+    taken = {*known.values(), *(rule.clean(one.number) for one in members)}
     for email, number in db.execute(sa.select(Student.email, Student.index_number).where(Student.email.in_(wanted))):
-        known[wanted[str(email)]] = number
+        subjects = wanted[str(email)]
+        if len(subjects) == 1 and number not in taken:
+            known[subjects[0]] = number
     return known
 
 

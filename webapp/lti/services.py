@@ -53,9 +53,9 @@ class Registration:
 
 @dataclass
 class _Tokens:
-    """Access tokens by platform and scope, until they end; of one process."""
+    """Access tokens by registration and scope, until they end; of one process. A changed registration has none yet."""
 
-    kept: dict[tuple[int, str], tuple[str, float]]
+    kept: dict[tuple[Registration, str], tuple[str, float]]
     lock: threading.Lock
 
 
@@ -131,7 +131,7 @@ class PlatformService:
 
     def _token(self, *, anew: bool) -> str:
         tokens: _Tokens = current_app.extensions.setdefault(_TOKENS, _Tokens({}, threading.Lock()))
-        place = (self._at.platform_id, self._scope)
+        place = (self._at, self._scope)
         with tokens.lock:
             token, ends = tokens.kept.get(place, ("", 0.0))
         if anew or ends < time.monotonic():
@@ -179,7 +179,7 @@ class PlatformService:
             )
         lasts = given.get("expires_in") if isinstance(given, dict) else None
         fits = isinstance(lasts, int | float) and not isinstance(lasts, bool)
-        return token, min(float(lasts) if fits and lasts is not None else 0.0, _LONGEST_TOKEN_S)
+        return token, float(max(0, min(lasts, _LONGEST_TOKEN_S)) if fits and lasts is not None else 0)
 
 
 def this_tools_key(db: Session) -> SigningKey:
@@ -215,6 +215,10 @@ def _next(link: str) -> str | None:
     return None
 
 
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
+def _origin(url: str) -> tuple[str, str] | None:
+    """Of what is no address None."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
     return parts.scheme, parts.netloc

@@ -7,7 +7,8 @@ and nothing else; `iss`, `aud` and `azp`; `exp` and `iat`; the `nonce`.
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ _OLDEST_S = 3600
 """Of a token by its `iat`; platforms make one a moment before they send it."""
 _LONGEST_TOKEN = 50_000
 _KEYS_LIMIT, _KEYS_TIMEOUT_S = 200_000, 10
+_PATIENCE_S = 2.0
+"""So long a launch waits for one before it that asks the same platform."""
 _KEYS_KEPT_S = 300
 """For so long a key that a platform withdrew is still believed."""
 _ASK_AGAIN_S = 10
@@ -49,11 +52,15 @@ class Expected:
 
 
 class PlatformKeys:
-    """The keys that platforms publish, by their address; asked for when they are needed, and kept for minutes."""
+    """The keys that platforms publish, by their address; asked for when they are needed, and kept for minutes.
+
+    Each platform is asked by one launch at a time: one that hangs does not hold every thread, nor the others'.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
         self._kept: dict[str, tuple[float, dict[str, RSAKey]]] = {}
 
     def find(self, url: str, kid: str) -> RSAKey:
@@ -66,17 +73,35 @@ class PlatformKeys:
         Raises:
             LaunchError: the platform does not answer, or has no such key.
         """
-        now = self._clock()
-        with self._lock:
-            asked_at, keys = self._kept.get(url, (-_KEYS_KEPT_S - 1.0, {}))
-        age = now - asked_at
-        if age > _KEYS_KEPT_S or (kid not in keys and age > _ASK_AGAIN_S):
-            keys = _fetch(url)  # without the lock: a platform that hangs keeps no other waiting
-            with self._lock:
-                self._kept[url] = (now, keys)
+        keys = self._fresh(url, kid)
+        if keys is None:
+            with self._turn(url):
+                keys = self._fresh(url, kid)  # the launch before may have fetched them
+                if keys is None:
+                    now, keys = self._clock(), _fetch(url)
+                    with self._lock:
+                        self._kept[url] = (now, keys)
         if kid not in keys:
             raise LaunchError(english("The launch is signed with a key that the platform does not publish."))
         return keys[kid]
+
+    def _fresh(self, url: str, kid: str) -> dict[str, RSAKey] | None:
+        """The keys that are kept; None where they are to be fetched."""
+        with self._lock:
+            asked_at, keys = self._kept.get(url, (-_KEYS_KEPT_S - 1.0, {}))
+        age = self._clock() - asked_at
+        return None if age > _KEYS_KEPT_S or (kid not in keys and age > _ASK_AGAIN_S) else keys
+
+    @contextmanager
+    def _turn(self, url: str) -> Iterator[None]:
+        with self._lock:
+            asking = self._asking.setdefault(url, threading.Lock())
+        if not asking.acquire(timeout=_PATIENCE_S):
+            raise LaunchError(_not_now())
+        try:
+            yield
+        finally:
+            asking.release()
 
 
 def verified_claims(token: str, expected: Expected, find_key: Callable[[str], RSAKey]) -> Mapping[str, Any]:
@@ -137,6 +162,10 @@ def _check(claims: Mapping[str, Any], expected: Expected, now: float) -> None:
         raise LaunchError(english("The launch is from the future: a clock, there or here, is wrong."))
 
 
+def _not_now() -> str:
+    return english("The platform's keys cannot be fetched just now. Try again in a moment.")
+
+
 def _number(value: object) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -150,10 +179,10 @@ def _fetch(url: str) -> dict[str, RSAKey]:
     try:
         reply = outside.get(url, limit=_KEYS_LIMIT, timeout=_KEYS_TIMEOUT_S)
         given = json.loads(reply.body)["keys"] if reply.status == 200 else None
-    except (OutsideError, ValueError, TypeError, KeyError):
+    except (OutsideError, ValueError, TypeError, KeyError, RecursionError):
         given = None
     if not isinstance(given, list):
-        raise LaunchError(english("The platform's keys cannot be fetched just now. Try again in a moment."))
+        raise LaunchError(_not_now())
     keys: dict[str, RSAKey] = {}
     for one in given:
         fit = isinstance(one, dict) and one.get("kty") == "RSA" and one.get("use", "sig") == "sig"

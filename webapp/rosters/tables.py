@@ -10,9 +10,8 @@ from datetime import date
 from attendance.tables.errors import LineError, TableError
 from attendance.tables.reading import Column, Line, read_table
 from attendance.texts import english
+from webapp.imports.roster import REMOVED
 from webapp.rosters.archive import Archive
-
-DELETED = "tobedeleted"
 
 
 def _columns(required: str, optional: str) -> tuple[Column, ...]:
@@ -60,7 +59,7 @@ class RosterRow:
     @property
     def deleted(self) -> bool:
         """Whether it is there no more."""
-        return self["status"].lower() == DELETED
+        return self["status"].lower() == REMOVED
 
     def day(self, column: str) -> date | None:
         """A date; None where there is none that can be read."""

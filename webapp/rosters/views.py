@@ -9,6 +9,7 @@ from wtforms import RadioField
 
 from attendance.database.models import Department
 from attendance.tables.errors import TableError
+from attendance.texts import english
 from webapp.admin.forms import AdminForm, options
 from webapp.admin.importing.one_file import ROOM_FOR_FORM
 from webapp.admin.importing.runs import keep_trial
@@ -63,11 +64,11 @@ def upload() -> ResponseReturnValue:
         number_from = NumberFrom(form.number_from.data)
         made = convert(database(), archive, rule=institutions_rule(), number_from=number_from, today=today())
         if not made.files:
-            raise TableError("")
+            raise TableError(english("Nothing in the archive concerns a class that goes on."))
         token = new_name()
         keep_trial([(file, None) for file in made.files], together=token)
     except TableError as error:
-        form.file.errors = [say_error(error) or lazy_gettext("Nothing in the archive concerns a class that goes on.")]
+        form.file.errors = [say_error(error)]
         return _page(form), 422
     for note in made.notes:
         flash(say(note), "info")

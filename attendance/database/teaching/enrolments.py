@@ -1,5 +1,7 @@
 """Who takes a course: enrolling a student and taking one off the roster, noted in the audit log."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -35,14 +37,22 @@ def unenrol(db: Session, course: Course, student: Student, *, account_id: int) -
     Returns:
         False: the student does not take the course.
     """
-    taken = sa.delete(Enrolment).where(Enrolment.course_id == course.id, Enrolment.student_id == student.id)
-    if not db.connection().execute(taken).rowcount:
+    if not take_off(db, course.id, [student.id]):
         return False
-    groups = sa.select(CourseGroup.id).where(CourseGroup.course_id == course.id)
-    db.execute(
-        sa.delete(CourseGroupMember).where(
-            CourseGroupMember.group_id.in_(groups), CourseGroupMember.student_id == student.id
-        )
-    )
     note(db, AuditAction.ENROLMENT_REMOVED, actor=account_id, student=student.index_number, subject=course.code)
     return True
+
+
+def take_off(db: Session, course_id: int, student_ids: Sequence[int]) -> int:
+    """Take students off a course's roster and out of its groups, in the caller's transaction, who notes it.
+
+    Returns:
+        How many took the course.
+    """
+    of_course = (Enrolment.course_id == course_id, Enrolment.student_id.in_(student_ids))
+    taken: int = db.connection().execute(sa.delete(Enrolment).where(*of_course)).rowcount
+    if taken:
+        groups = sa.select(CourseGroup.id).where(CourseGroup.course_id == course_id)
+        mine = (CourseGroupMember.group_id.in_(groups), CourseGroupMember.student_id.in_(student_ids))
+        db.execute(sa.delete(CourseGroupMember).where(*mine))
+    return taken

@@ -7,18 +7,18 @@ It checks what a tool sends as the standards say, so that a test sees what Moodl
 import html
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
+
+from tests.webapp.outside.receiving import Answer, Asked, receiving
 
 LTI = "https://purl.imsglobal.org/spec/lti/claim/"
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership"
@@ -44,8 +44,9 @@ class Platform:
     client_id: str = CLIENT
     deployment: str = DEPLOYMENT
     keys: list[RSAKey] = field(default_factory=list)
-    published: list[dict[str, Any]] | None = None
-    """In place of its keys."""
+    published: list[dict[str, Any]] | str | None = None
+    """In place of its keys, or of all that is said there."""
+    token_lasts: Any = 3600
     tool_keys: dict[str, Any] | None = None
     """What the tool publishes, where the platform cannot fetch it."""
     members: list[dict[str, Any]] = field(default_factory=list)
@@ -119,7 +120,7 @@ class Platform:
     # What a tool and a browser ask for.
 
     def answer(self, method: str, path: str, query: dict[str, str], headers: Any, body: bytes) -> tuple[int, Any, Any]:
-        """Status, body, and headers of an answer."""
+        """Status, body, and headers of an answer; the names of the request's headers are in small letters."""
         self.requests.append(f"{method} {path}")
         if path in self.refuses:
             return 503, {"error": "down"}, {}
@@ -139,6 +140,8 @@ class Platform:
         return answers[path]() if path in answers else (404, {"error": "nothing here"}, {})
 
     def _keys(self) -> tuple[int, Any, Any]:
+        if isinstance(self.published, str):
+            return 200, self.published, {}
         shown = self.published if self.published is not None else KeySet(list(self.keys)).as_dict()["keys"]
         return 200, {"keys": shown}, {}
 
@@ -172,10 +175,11 @@ class Platform:
         self._jtis.add(said["jti"])
         token = secrets.token_urlsafe(16)
         self._tokens[token] = set(form["scope"].split())
-        return 200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": form["scope"]}, {}
+        given = {"access_token": token, "token_type": "Bearer", "expires_in": self.token_lasts}
+        return 200, {**given, "scope": form["scope"]}, {}
 
     def _may(self, headers: Any, scope: str) -> bool:
-        kind, _, token = headers.get("Authorization", "").partition(" ")
+        kind, _, token = headers.get("authorization", "").partition(" ")
         return kind == "Bearer" and scope in self._tokens.get(token, ())
 
     def forget_tokens(self) -> None:
@@ -185,7 +189,7 @@ class Platform:
     def _members(self, query: dict[str, str], headers: Any) -> tuple[int, Any, Any]:
         if not self._may(headers, f"{NRPS}/scope/contextmembership.readonly"):
             return 401, {"error": "no token"}, {}
-        assert "vnd.ims.lti-nrps.v2.membershipcontainer+json" in headers.get("Accept", "")
+        assert "vnd.ims.lti-nrps.v2.membershipcontainer+json" in headers.get("accept", "")
         start = int(query.get("from", 0))
         page = self.members[start : start + self.page_size]
         more = {}
@@ -204,7 +208,7 @@ class Platform:
         if method == "GET":
             items = [one for one in self.line_items.values() if one.get("resourceId") == query.get("resource_id")]
             return 200, items, {}
-        assert headers["Content-Type"] == "application/vnd.ims.lis.v2.lineitem+json"
+        assert headers["content-type"] == "application/vnd.ims.lis.v2.lineitem+json"
         made = json.loads(body)
         assert made["label"]
         assert made["scoreMaximum"] > 0
@@ -215,7 +219,7 @@ class Platform:
     def _score(self, number: str, headers: Any, body: bytes) -> tuple[int, Any, Any]:
         if not self._may(headers, f"{AGS}/scope/score"):
             return 401, {"error": "no token"}, {}
-        assert headers["Content-Type"] == "application/vnd.ims.lis.v1.score+json"
+        assert headers["content-type"] == "application/vnd.ims.lis.v1.score+json"
         score = json.loads(body)
         if number not in self.line_items or score["userId"] in self.unknown_users:
             return 404, {"error": "no such line item or user"}, {}
@@ -231,40 +235,18 @@ def running_platform() -> Iterator[Platform]:
     platform = Platform()
     platform.rotate()
 
-    class Handler(BaseHTTPRequestHandler):
-        def _do(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path = parts.path.replace("/lineitem/scores", "/scores")
-            try:
-                status, said, headers = platform.answer(self.command, path, query, self.headers, body)
-            except AssertionError as error:
-                status, said, headers = 400, {"error": repr(error)}, {}
-            data = said.encode() if isinstance(said, str) else json.dumps(said).encode()
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answering(asked: Asked) -> Answer:
+        parts = urlsplit(asked.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        path = parts.path.replace("/lineitem/scores", "/scores")
+        try:
+            status, said, headers = platform.answer(asked.method, path, query, asked.headers, asked.body)
+        except AssertionError as error:
+            status, said, headers = 400, {"error": repr(error)}, {}
+        data = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+        return Answer(status, {"Content-Type": "application/json", **headers}, data)
 
-        def do_GET(self) -> None:
-            self._do()
-
-        def do_POST(self) -> None:
-            self._do()
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    platform.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with receiving() as receiver:
+        receiver.answering = answering
+        platform.address = receiver.address
         yield platform
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,5 +1,6 @@
 """Who takes a platform's course: fetched, shown, and imported."""
 
+import math
 import re
 from typing import Any
 
@@ -75,6 +76,35 @@ def test_a_roster_in_pages_becomes_enrolments_once_it_is_confirmed(
     assert "Everything in the files is there already" in again or "Open a file above to see what is wrong" in again
 
 
+def test_an_address_of_another_makes_nobody_that_student(
+    site_db: Session, admin: Visitor, platform: Platform, linked: LtiCourse
+) -> None:
+    bound, numbered, twice = (make_student(site_db, number) for number in ("700001", "700002", "700003"))
+    for student, name in ((bound, "bound"), (numbered, "numbered"), (twice, "twice")):
+        student.email = f"{name}@example.edu"
+    enrol(site_db, course_of(site_db, linked), bound, numbered, twice)
+    site_db.commit()
+    nobody: dict[str, Any] = {"lis_person_sourcedid": ""}
+    platform.members = [learner(1), learner(3)]
+    address, _ = fetch(admin, linked)
+    admin.post(address, {"checked": "y"})
+    site_db.execute(sa.delete(ExternalIdentity).where(ExternalIdentity.external_id == "s3"))
+    site_db.commit()
+    platform.members = [
+        learner(1),
+        learner(2),
+        learner(11, email="bound@example.edu", **nobody),
+        learner(12, email="numbered@example.edu", **nobody),
+        learner(13, email="twice@example.edu", **nobody),
+        learner(14, email="twice@example.edu", **nobody),
+    ]
+    address, _ = fetch(admin, linked)
+    assert "says no index number of Student 11" in admin.text(site_report(admin, address))
+    admin.post(address, {"checked": "y"})
+    known = site_db.execute(sa.select(ExternalIdentity.external_id, Student.index_number).join(Student)).all()
+    assert sorted(map(tuple, known)) == [("s1", "700001"), ("s2", "700002")]
+
+
 def site_report(admin: Visitor, address: str) -> str:
     """The report of the first file of several."""
     return re.findall(r'href="(/admin/import/runs/[^"]+)"', admin.get(address).text)[0]
@@ -102,6 +132,7 @@ TROUBLES = {
     "down": "answered with 503",
     "nobody": "no student takes this course",
     "elsewhere": "lead elsewhere",
+    "no address": "lead elsewhere",
     "for ever": "do not end",
     "no json": "does not answer as LTI says",
     "not allowed": "Allow Names and Role Provisioning",
@@ -117,7 +148,7 @@ def test_a_platform_that_does_not_say_changes_nothing(
     for trouble, words in TROUBLES.items():
         platform.members = [{"user_id": "u1", "roles": TEACHER}] if trouble == "nobody" else [learner(1)]
         platform.refuses = {"down": {"/members"}, "no token": {"/token"}}.get(trouble, set())
-        link = {"elsewhere": "http://127.0.0.1:1/", "for ever": members}.get(trouble)
+        link = {"elsewhere": "http://127.0.0.1:1/", "no address": "http://[", "for ever": members}.get(trouble)
         platform.next_page = link and f'<{link}>; rel="next"'
         platform.no_json = trouble == "no json"
         if trouble == "not allowed":
@@ -135,6 +166,32 @@ def test_an_access_token_that_ended_early_is_asked_for_anew(
     platform.members = [learner(1)]
     fetch(admin, linked)
     platform.forget_tokens()
+    fetch(admin, linked)
+    assert platform.requests.count("POST /token") == 2
+
+
+@pytest.mark.parametrize(
+    "lasts", [10**400, -(10**400), math.nan, 59, None, "long", True],
+    ids=["huge", "below nothing", "no number", "shorter than is spared", "nothing", "a word", "a truth"],
+)  # fmt: skip
+def test_an_access_token_that_says_oddly_how_long_it_lasts_is_asked_for_each_time_or_kept_an_hour(
+    admin: Visitor, platform: Platform, linked: LtiCourse, lasts: Any
+) -> None:
+    platform.members, platform.token_lasts = [learner(1)], lasts
+    assert fetch(admin, linked)[0].startswith("/admin/import/")
+    fetch(admin, linked)
+    assert platform.requests.count("POST /token") == (1 if lasts == 10**400 else 2)
+
+
+def test_an_access_token_is_for_the_registration_that_it_was_given_to(
+    site_db: Session, admin: Visitor, platform: Platform, linked: LtiCourse
+) -> None:
+    platform.members = [learner(1)]
+    fetch(admin, linked)
+    fetch(admin, linked)
+    assert platform.requests.count("POST /token") == 1
+    linked.deployment.platform.client_id = platform.client_id = "client-2"
+    site_db.commit()
     fetch(admin, linked)
     assert platform.requests.count("POST /token") == 2
 
