@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -15,6 +15,9 @@ from attendance.database.migrations.revisions import known_revisions
 from attendance.errors import AttendanceError
 from attendance.private_files import close_to_others, make_private_file, make_private_folder
 from attendance.settings.attendance import AttendanceSettings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _SETTING = "ATTENDANCE_DATABASE_URL"
 _SQLITE = ("sqlite", "sqlite+pysqlite")
@@ -202,7 +205,7 @@ def losses_of_downgrade(engine: sa.Engine, revision: str) -> list[str]:
     current = current_revision(engine)
     if current is None:
         return []
-    scripts = ScriptDirectory(str(_MIGRATIONS))
+    scripts = ScriptDirectory.from_config(_alembic())
     try:
         steps = list(scripts.iterate_revisions(current, revision))
         with engine.connect() as connection:
@@ -310,13 +313,20 @@ def _mysql(address: sa.URL, pool_size: int, patience_s: float | None) -> sa.Engi
     )
 
 
-def _migrate(engine: sa.Engine, way: str, revision: str) -> None:
-    from alembic import command  # noqa: PLC0415 - programs that migrate nothing start without it
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util.exc import CommandError  # noqa: PLC0415
+def _alembic() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - programs that migrate nothing start without it
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("recursive_version_locations", "true")  # older revisions lie in folders, twenty in each
+    return config
+
+
+def _migrate(engine: sa.Engine, way: str, revision: str) -> None:
+    from alembic import command  # noqa: PLC0415 - programs that migrate nothing start without it
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
+    config = _alembic()
     try:
         with engine.connect() as connection, _foreign_keys_off(connection):
             config.attributes["connection"] = connection

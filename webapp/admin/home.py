@@ -32,8 +32,8 @@ from webapp.admin.gallery_jobs import stalled_since
 from webapp.admin.lookup import counts_by
 from webapp.admin.sessions import watched_rooms
 from webapp.records.tallies import expected_sizes
+from webapp.tools.class_sessions.watching import Trouble, troubles
 from webapp.tools.storage import database
-from webapp.tools.watching import Trouble, troubles
 
 _AHEAD = timedelta(days=7)
 _RECENT = timedelta(minutes=2)

@@ -10,8 +10,8 @@ from wtforms import FieldList, SelectField
 from wtforms.validators import Optional
 
 from webapp.admin.forms import ClockField, DayField, given, one_of_the_list, options, sensible_year
-from webapp.tools.planning import Times
-from webapp.tools.schedule import weekly_days
+from webapp.tools.class_sessions.planning import Times
+from webapp.tools.class_sessions.schedule import weekly_days
 
 
 def choose(label: str, message: str) -> SelectField:

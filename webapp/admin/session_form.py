@@ -17,10 +17,10 @@ from webapp.admin.forms import (
     options,
 )
 from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
+from webapp.tools.class_sessions.planning import Times
+from webapp.tools.class_sessions.schedule import ScheduleError, weekly_days
 from webapp.tools.languages import say_error
-from webapp.tools.planning import Times
 from webapp.tools.requests import read_id
-from webapp.tools.schedule import ScheduleError, weekly_days
 from webapp.tools.storage import database
 
 _FURTHER = 2

@@ -44,11 +44,11 @@ from webapp.admin.lookup import chosen_id, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.session_form import SessionForm, audience_value
 from webapp.admin.writing import begin_change
+from webapp.tools.class_sessions.planning import Series, plan_series
+from webapp.tools.class_sessions.schedule import DEFAULT_MINUTES, Slot, slot_text
+from webapp.tools.class_sessions.words import audience_codes, room_names
 from webapp.tools.languages import say
 from webapp.tools.paging import paginate
-from webapp.tools.planning import Series, plan_series
-from webapp.tools.schedule import DEFAULT_MINUTES, Slot, slot_text
-from webapp.tools.session_words import audience_codes, room_names
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, local, start_of_day, today, zone
 

@@ -17,11 +17,11 @@ from webapp.api.paging import Listing, ListPart, by_id, by_moment, list_of, part
 from webapp.api.resource import Fields, Resource, asked_identifier, identifier, moment
 from webapp.api.texts import text_field
 from webapp.register.changing import cancel_now, restore_now
+from webapp.tools.class_sessions.phases import Phase, phase_of
+from webapp.tools.class_sessions.watching import RoomFault, troubles
+from webapp.tools.class_sessions.words import rooms_by_id
 from webapp.tools.languages import say
-from webapp.tools.phases import Phase, phase_of
-from webapp.tools.session_words import rooms_by_id
 from webapp.tools.storage import database
-from webapp.tools.watching import RoomFault, troubles
 
 sessions = Resource("Sessions", "Meetings of courses, what was observed of them, cancelling and restoring them.")
 

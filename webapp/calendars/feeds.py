@@ -37,7 +37,7 @@ from attendance.database.models import (
     Student,
     utc_now,
 )
-from webapp.tools.session_words import audience_codes, audience_names, room_names
+from webapp.tools.class_sessions.words import audience_codes, audience_names, room_names
 
 MOST_READS = 60
 """Of a feed in an hour. Calendar programs read once an hour or so, and a person has a few of them."""

@@ -23,7 +23,7 @@ from attendance.database.audiences import among, sessions_of_courses
 from attendance.database.models import ClassSession, DroppedOccurrence, SessionSeries
 from webapp.calendars.lines import CalendarLines
 from webapp.imports.occurrences import Found, Meant, There, WantedOccurrence, load_sessions
-from webapp.tools.schedule import Slot
+from webapp.tools.class_sessions.schedule import Slot
 
 
 class CalendarOccurrences:

@@ -25,7 +25,7 @@ from attendance.texts import english
 from webapp.calendars.ics.occurrences import EventSeries, Occurrence
 from webapp.calendars.places import Meaning, Words
 from webapp.imports.timetable_lines import SessionRecord
-from webapp.tools.schedule import Slot
+from webapp.tools.class_sessions.schedule import Slot
 
 
 @dataclass

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import TAKES_PLACE, Audience, students_of
 from attendance.database.models import ClassSession, Course, SessionAudience, Student
 from attendance.texts import english, english_count, english_list
-from webapp.tools.schedule import Slot, slot_text
+from webapp.tools.class_sessions.schedule import Slot, slot_text
 
 _SHOWN = 5
 _Planned = tuple[Slot, frozenset[Audience]]

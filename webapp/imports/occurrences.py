@@ -32,7 +32,7 @@ from attendance.database.models import (
     SessionSeries,
     SessionState,
 )
-from webapp.tools.schedule import Slot
+from webapp.tools.class_sessions.schedule import Slot
 
 _SAME_SERIES = 0.5
 """Of a weekly line's weeks, the share that a series must have so that it may be the same on another day."""

@@ -33,7 +33,7 @@ from webapp.imports.timetable_lines import (
     read_line,
     twice,
 )
-from webapp.tools.schedule import (
+from webapp.tools.class_sessions.schedule import (
     Booking,
     RoomCalendar,
     Slot,

@@ -10,7 +10,7 @@ from attendance.database.models import Attendance
 from attendance.tables.errors import LineError
 from attendance.texts import english
 from webapp.imports.timetable_difference import Difference
-from webapp.tools.schedule import Booking, RoomCalendar, slot_text
+from webapp.tools.class_sessions.schedule import Booking, RoomCalendar, slot_text
 
 RoomBooking = tuple[int, Booking]
 """The id of a room, and when it is taken."""

@@ -15,7 +15,7 @@ from attendance.database.teaching.series import new_series
 from attendance.texts import Text, english, english_count, english_list
 from webapp.imports.occurrences import Found, There, WantedOccurrence
 from webapp.imports.report import Outcome, Result
-from webapp.tools.schedule import DEFAULT_MINUTES, Slot
+from webapp.tools.class_sessions.schedule import DEFAULT_MINUTES, Slot
 
 NOT_IN_TIMETABLE = english("Not in the timetable any more.")
 

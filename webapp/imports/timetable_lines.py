@@ -13,7 +13,7 @@ from attendance.tables.errors import LineError
 from attendance.tables.reading import Column, Line
 from attendance.texts import english
 from webapp.imports.run import Numbered
-from webapp.tools.schedule import ScheduleError, Slot, is_ambiguous, slot_on, weekly_days
+from webapp.tools.class_sessions.schedule import ScheduleError, Slot, is_ambiguous, slot_on, weekly_days
 
 _COURSES = replace(
     COURSE_CODE,

@@ -8,8 +8,8 @@ from flask_babel import lazy_gettext
 from attendance.database.models import Course
 from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.records.tallies import Tally
-from webapp.tools.phases import PHASE_WORDS
-from webapp.tools.session_words import audience_codes, room_names
+from webapp.tools.class_sessions.phases import PHASE_WORDS
+from webapp.tools.class_sessions.words import audience_codes, room_names
 
 if TYPE_CHECKING:
     from webapp.records.courses import SessionLine

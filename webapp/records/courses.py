@@ -40,13 +40,13 @@ from webapp.held.waiting import held_by_session, held_in_courses
 from webapp.records.course_sheets import sessions_sheet
 from webapp.records.proposals import proposing_students
 from webapp.records.tallies import Tally, count_below, expected_sizes, roster_sizes, tally_sessions
+from webapp.tools.class_sessions.phases import Phase, phase_of
+from webapp.tools.class_sessions.watching import troubles
 from webapp.tools.live_parts import ask_again_s, fragment
 from webapp.tools.names import contains_text
 from webapp.tools.paging import paginate
-from webapp.tools.phases import Phase, phase_of
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, today
-from webapp.tools.watching import troubles
 
 blueprint = Blueprint("courses", __name__)
 

@@ -32,9 +32,9 @@ from attendance.database.models import (
     Unrecorded,
 )
 from webapp.records.tallies import is_decided
+from webapp.tools.class_sessions.words import audience_codes, audience_names
 from webapp.tools.names import by_student_name, contains_text
 from webapp.tools.paging import Page
-from webapp.tools.session_words import audience_codes, audience_names
 from webapp.tools.times import day_bounds, start_of_day
 
 _COUNT_AT_MOST = 10_000

@@ -8,7 +8,7 @@ from attendance.database.models import Attendance, Course, Excuse
 from webapp.exports.sheets import CellKind, Sheet, SheetColumn
 from webapp.records.course_sheets import TALLY_COLUMNS, tally_cells
 from webapp.records.tallies import Tally
-from webapp.tools.session_words import audience_codes, room_names
+from webapp.tools.class_sessions.words import audience_codes, room_names
 from webapp.tools.template_tools import STATE_WORDS, UNRECORDED, source_word
 
 _COURSE_COLUMNS = (SheetColumn(lazy_gettext("Course")), SheetColumn(lazy_gettext("Course name")), *TALLY_COLUMNS)

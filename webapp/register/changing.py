@@ -23,8 +23,8 @@ from webapp.account.reach import course_shown, reach_session
 from webapp.admin.forms import options
 from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
 from webapp.register.blueprint import blueprint
+from webapp.tools.class_sessions.planning import Series, Times, plan_series
 from webapp.tools.fields import Fits, cleaned
-from webapp.tools.planning import Series, Times, plan_series
 from webapp.tools.storage import begin_change, database
 from webapp.tools.times import local, zone
 

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext
 from attendance.database.models import ClassSession
 from webapp.exports.sheets import Cell, CellKind, Sheet, SheetColumn
 from webapp.register.rows import RegisterRow
-from webapp.tools.session_words import audience_codes
+from webapp.tools.class_sessions.words import audience_codes
 from webapp.tools.template_tools import STATE_WORDS, source_word
 from webapp.tools.times import local
 

@@ -32,9 +32,9 @@ from attendance.database.models import (
 )
 from webapp.account.reach import courses_seen
 from webapp.held.waiting import NOTHING_WAITS, Waiting, held_in_session
+from webapp.tools.class_sessions.phases import Phase, phase_of
 from webapp.tools.labels import ShownLabel, offered_labels
 from webapp.tools.names import by_student_name
-from webapp.tools.phases import Phase, phase_of
 from webapp.tools.storage import database
 from webapp.tools.template_tools import UNRECORDED
 

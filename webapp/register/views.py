@@ -26,11 +26,11 @@ from webapp.register.live import LiveStreams, Watch, watch_register
 from webapp.register.register_sheet import register_sheet
 from webapp.register.rows import Register, RegisterRow, labels_of, read_register, render_row
 from webapp.register.strip import SIGHT_WORDS, read_strip
+from webapp.tools.class_sessions.watching import troubles
 from webapp.tools.names import NameOrder, family_key, name_key
 from webapp.tools.paging import page_of
 from webapp.tools.storage import database, release_database, sessions_of
 from webapp.tools.times import clock_text, local
-from webapp.tools.watching import troubles
 
 _ROWS_A_PAGE = 500
 _STREAMS = "attendance_streams"

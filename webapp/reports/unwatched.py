@@ -23,8 +23,8 @@ from webapp.reports.asked import asked_order, file_addresses
 from webapp.reports.blueprint import blueprint
 from webapp.reports.coverage import CameraCoverage, Coverage, read_coverage
 from webapp.reports.period import Period, asked_period
+from webapp.tools.class_sessions.words import audience_codes, audience_names, room_names
 from webapp.tools.paging import page_of
-from webapp.tools.session_words import audience_codes, audience_names, room_names
 from webapp.tools.storage import database
 from webapp.tools.template_tools import UNRECORDED_WORDS
 from webapp.tools.times import day_bounds, start_of_day, today

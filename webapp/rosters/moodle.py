@@ -18,8 +18,8 @@ from webapp.exports.answers import file_stem
 from webapp.exports.for_programs import program_csv
 from webapp.records.tallies import roster_sizes
 from webapp.rosters.blueprint import of_courses
+from webapp.tools.class_sessions.words import room_names
 from webapp.tools.paging import paginate
-from webapp.tools.session_words import room_names
 from webapp.tools.storage import database
 from webapp.tools.times import local
 

@@ -12,7 +12,7 @@ from flask import make_response, request
 from flask.typing import ResponseReturnValue
 
 from attendance.database.models import ClassSession
-from webapp.tools.phases import Phase, phase_of
+from webapp.tools.class_sessions.phases import Phase, phase_of
 
 _SOON_S = 5
 _LONGEST_S = 3_600

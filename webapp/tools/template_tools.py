@@ -8,12 +8,12 @@ from wtforms import Field
 
 from attendance.database.models import HeldReason, Source, Status, Unrecorded
 from attendance.texts import english
+from webapp.tools.class_sessions.phases import PHASE_WORDS
+from webapp.tools.class_sessions.words import audience_codes, audience_groups, audience_names, only_course, room_names
 from webapp.tools.icons import ICONS
 from webapp.tools.languages import percent_text, say
 from webapp.tools.names import name_key
 from webapp.tools.paging import page_address
-from webapp.tools.phases import PHASE_WORDS
-from webapp.tools.session_words import audience_codes, audience_groups, audience_names, only_course, room_names
 
 UNRECORDED = "unrecorded"
 # A `Status`, or what a register shows of a student who has none.

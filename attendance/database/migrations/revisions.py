@@ -17,5 +17,5 @@ def known_revisions(migrations: Path) -> dict[str, str | None]:
     Args:
         migrations: the folder of Alembic's environment.
     """
-    texts = (file.read_text(encoding="utf-8") for file in sorted((migrations / "versions").glob("*.py")))
+    texts = (file.read_text(encoding="utf-8") for file in sorted((migrations / "versions").rglob("*.py")))
     return {found["own"]: found["before"] for text in texts for found in _BOTH.finditer(text)}

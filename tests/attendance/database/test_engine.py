@@ -74,7 +74,8 @@ def test_down_and_up_again(engine: sa.Engine) -> None:
 
 
 def test_the_revisions_that_the_files_name_are_those_that_alembic_finds() -> None:
-    scripts = ScriptDirectory(str(Path(database.__file__).with_name("migrations")))
+    folder = Path(database.__file__).with_name("migrations")
+    scripts = ScriptDirectory(str(folder), recursive_version_locations=True)
     assert newest_revision() == scripts.get_current_head()
     assert known_revisions(Path(scripts.dir)) == {one.revision: one.down_revision for one in scripts.walk_revisions()}
 

@@ -10,7 +10,7 @@ from attendance.database.engine import downgrade, losses_of_downgrade, upgrade
 from attendance.database.models import Erasure, ErasureKind, GalleryJob, GalleryJobKind, JobState
 from tests.factories import NINE, make_lecturer, make_student
 
-(_OURS,) = (Path(migrations.__file__).parent / "versions").glob("*_erasures.py")
+(_OURS,) = (Path(migrations.__file__).parent / "versions").rglob("*_erasures.py")
 BEFORE = f"{int(_OURS.name[:4]) - 1:04}"
 
 

@@ -13,8 +13,8 @@ from tests.factories import enrol, make_student
 from tests.webapp.lessons import LONG_AGO, make_lesson, see
 from webapp.records.tallies import tally_sessions
 from webapp.register.rows import read_register, read_row
+from webapp.tools.class_sessions.phases import Phase, phase_of
 from webapp.tools.names import teach_sqlite
-from webapp.tools.phases import Phase, phase_of
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from attendance.tables.errors import LineError
 from attendance.texts import english
 from webapp.calendars.ics.text import Block, CalendarError, CalendarText, name_of
 from webapp.calendars.ics.zones import CalendarZones
-from webapp.tools.schedule import LONGEST_SESSION, Slot
+from webapp.tools.class_sessions.schedule import LONGEST_SESSION, Slot
 
 MOST_TIMES = 1_000
 """Of one event in a term. Twice a day all year is 732."""

@@ -17,7 +17,7 @@ from attendance.texts import english
 from webapp.mail.kinds.kind import MailKind
 from webapp.mail.kinds.recipients import account_of
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, write_letter
-from webapp.tools.session_words import audience_codes, rooms_by_id
+from webapp.tools.class_sessions.words import audience_codes, rooms_by_id
 from webapp.tools.times import clock_text, moment_text
 
 NAME = "cameras_away"

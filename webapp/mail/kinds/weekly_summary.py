@@ -31,8 +31,8 @@ from webapp.mail.kinds.kind import MailKind
 from webapp.mail.kinds.recipients import account_of
 from webapp.mail.letters import Button, Item, Letter, Listing, NoLongerWantedError, Paragraph, Part, write_letter
 from webapp.records.tallies import Tally, tally_sessions
+from webapp.tools.class_sessions.words import audience_codes, room_names
 from webapp.tools.languages import percent_text, say
-from webapp.tools.session_words import audience_codes, room_names
 from webapp.tools.template_tools import UNRECORDED_WORDS, percent
 from webapp.tools.times import day_text, moment_text, start_of_day, today
 

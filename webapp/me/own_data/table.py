@@ -13,7 +13,7 @@ from attendance.database.models import (
     Account,
     ClassSession,
 )
-from webapp.tools.session_words import audience_codes, room_names
+from webapp.tools.class_sessions.words import audience_codes, room_names
 from webapp.tools.times import local
 
 Cell = str | int | float | bool | None

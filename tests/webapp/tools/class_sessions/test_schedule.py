@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from webapp.tools.schedule import (
+from webapp.tools.class_sessions.schedule import (
     Booking,
     RoomCalendar,
     ScheduleError,

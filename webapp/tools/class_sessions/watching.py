@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import ClassSession
 from attendance.database.watching.rooms import RoomWatch, room_watch
-from webapp.tools.phases import Phase, phase_of
-from webapp.tools.session_words import rooms_by_id
+from webapp.tools.class_sessions.phases import Phase, phase_of
+from webapp.tools.class_sessions.words import rooms_by_id
 
 
 class RoomFault(StrEnum):

@@ -11,8 +11,16 @@ from sqlalchemy.orm import Session
 from attendance.database.models import ClassSession
 from attendance.database.teaching.breaks import load_breaks
 from attendance.texts import english
+from webapp.tools.class_sessions.schedule import (
+    ScheduleError,
+    Slot,
+    is_ambiguous,
+    load_calendar,
+    lock_room,
+    slot_on,
+    slot_text,
+)
 from webapp.tools.languages import say, say_error
-from webapp.tools.schedule import ScheduleError, Slot, is_ambiguous, load_calendar, lock_room, slot_on, slot_text
 from webapp.tools.times import local
 
 
