@@ -45,7 +45,6 @@ _MOST = 100
 _TAG = "attendance"
 _AGAIN = timedelta(minutes=20)
 """So often a course's rates are looked at; until then they are the worker's that took them."""
-_LONGEST_PROBLEM = 500
 _NOT_OF_ONE = frozenset({401, 403, 429})
 """Refusals that the next student's rate would meet, too."""
 
@@ -136,11 +135,11 @@ def send_rates(db: Session, linked_id: int) -> Sent:
         work = _read(db, linked_id)
         sent = _send(db, work)
     except (PlatformError, SealError) as error:
-        _note(db, linked_id, problem=str(error)[:_LONGEST_PROBLEM])
+        _note(db, linked_id, problem=error.args[0])
         raise
     problem = None
     if sent.refused:
-        problem = str(english("%(refused)s rates were not taken.", refused=sent.refused))
+        problem = english("%(refused)s rates were not taken.", refused=sent.refused)
     _note(db, linked_id, problem=problem, sent_at=utc_now())
     return sent
 

@@ -95,7 +95,7 @@ class WebhookSender:
         try:
             sent = self._send(db, delivery)
         except OutsideError as error:
-            reason = str(error)
+            reason = error.args[0]
             return _End("put_off", lambda db, row, now: note_not_delivered(db, row, reason, now=now))
         except Exception as error:  # a fault of one event must not keep the others
             if is_databases_fault(error):

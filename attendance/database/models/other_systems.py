@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from attendance.database.models.base import UTF8, Base, utc_now
 from attendance.database.models.people import Account, Student
 from attendance.database.models.teaching import Course, CourseGroup, Department
-from attendance.database.types import UtcDateTime, enum_column_type, identifier_type
+from attendance.database.types import SaidText, UtcDateTime, enum_column_type, identifier_type
 
 
 class ExternalKind(StrEnum):
@@ -119,7 +119,7 @@ class LtiCourse(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     rates_sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # until then one worker sends its rates
-    problem: Mapped[str | None] = mapped_column(sa.String(500))  # why the last sending failed, a sentence
+    problem: Mapped[str | None] = mapped_column(SaidText(500))  # why the last sending failed, a sentence
 
     deployment: Mapped[LtiDeployment] = relationship()
     course: Mapped[Course | None] = relationship()

@@ -3,11 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from attendance.database.models.base import utc_now
-from attendance.database.types import UtcDateTime, enum_column_type
+from attendance.database.types import SaidText, UtcDateTime, enum_column_type
 
 
 class QueueState(StrEnum):
@@ -31,4 +30,4 @@ class Queued:
     first_tried_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it was sent, failed or was dropped
-    last_error: Mapped[str | None] = mapped_column(sa.String(500))  # a sentence for people
+    last_error: Mapped[str | None] = mapped_column(SaidText(500))  # a sentence for people

@@ -21,9 +21,7 @@ from attendance.database.transactions import transact
 from attendance.database.types import UtcDateTime
 
 _CANDIDATES = 10
-_LONGEST_ERROR = 500
 _RETRY_S = 2.0
-
 
 R = TypeVar("R", bound=Queued)
 
@@ -81,18 +79,18 @@ def note_sent(db: Session, row: Queued, *, now: datetime, **values: Any) -> bool
 
 def note_failed(db: Session, row: Queued, reason: str, *, now: datetime, **values: Any) -> bool:
     """It will not be tried again; the reason is a sentence for people."""
-    return _settle(db, row, state=QueueState.FAILED, ended_at=now, last_error=reason[:_LONGEST_ERROR], **values)
+    return _settle(db, row, state=QueueState.FAILED, ended_at=now, last_error=reason, **values)
 
 
 def note_dropped(db: Session, row: Queued, reason: str, *, now: datetime, **values: Any) -> bool:
     """Nobody wants it any more; the reason is a sentence for people."""
-    return _settle(db, row, state=QueueState.DROPPED, ended_at=now, last_error=reason[:_LONGEST_ERROR], **values)
+    return _settle(db, row, state=QueueState.DROPPED, ended_at=now, last_error=reason, **values)
 
 
 def put_back(db: Session, row: Queued, reason: str, *, not_before: datetime, **values: Any) -> bool:
     """It was not taken for now: it is due again then; the reason is a sentence for people."""
-    error = reason[:_LONGEST_ERROR]
-    return _settle(db, row, state=QueueState.WAITING, ended_at=None, last_error=error, not_before=not_before, **values)
+    values |= {"ended_at": None, "last_error": reason, "not_before": not_before}
+    return _settle(db, row, state=QueueState.WAITING, **values)
 
 
 def write_down(
