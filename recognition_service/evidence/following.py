@@ -11,12 +11,13 @@ somebody else comes                and is encoded at that frame, because
 =================================  ==================================================================================
 into a free place                  no track was there
 while the student is away          a track that was missing in a single frame is not followed
-while the camera was away          a step longer than the camera's own, or than ten seconds, follows nobody
+while the camera was away          a step longer than the camera's own, or than 15 seconds, follows nobody
 by shifting over, however slowly   the face must overlap both its last box and that of its last encoding by half
 by crossing, or covering the face  no other face, and no other live track, may touch the one or the other
 from a seat that is left empty     where a track has been gone for two frames, whoever it could have reached is encoded
 at once, in the same place         what is seen there changes: hair, clothes, what is behind them (`engine.layouts`)
-by changing places with another    whoever is encoded and may be a followed person has that one encoded too (`more`)
+by changing places with another    whoever is encoded, may be a followed person, and is not plainly the one who was
+                                   there before, has that one encoded too (`more`)
 before another camera as well      `presentation.impossible` asks for the face of whom it doubts
 in another session, or index       nobody is settled under other conditions; whose frames come another way, neither
 =================================  ==================================================================================
@@ -25,7 +26,6 @@ A face that turned away and is nobody's at its next encoding stays settled, as i
 like, and is encoded again after a twelfth of the interval.
 """
 
-import statistics
 from collections import OrderedDict, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,10 +50,12 @@ _SAME_LAYOUT = 6.0
 """Grey levels by which layouts of somebody who stays may be apart. In a dark clip with a moving camera those of one
 person in two frames were 1 to 5 apart where the boxes overlapped by three quarters; those of two people 5.6 at least,
 under 7 in one pair of a hundred, and 27 in the middle."""
-_QUICK_S, _SLOWEST_S = 1.0, 10.0
-"""Nobody changes places within the one; whoever films less often than the other is followed by nothing."""
+_QUICK_S, _SLOWEST_S = 1.0, 15.0
+"""Nobody changes places within the one; whoever films less often than the other is followed by nothing. A service that
+has more to do than it can takes fewer frames of each camera: if it had to encode every face for that, it would never
+have less to do again."""
 _STEPS, _LONGER = 5, 1.5
-"""A step is longer than the camera's own when it is longer by this than the median of so many before."""
+"""A step is longer than the camera's own when it is longer by this than the longest of so many before."""
 _SOONER = 12.0
 """What part of the interval a face that was encoded and named nobody is followed for."""
 _GOLDEN = 0.6180339887
@@ -94,6 +96,8 @@ class FaceChoice:
     """Those too small to be named, whatever they look like."""
     followed: dict[int, int] = field(default_factory=dict)
     """The track that each of those goes on that need not be encoded."""
+    in_place: dict[int, int] = field(default_factory=dict)
+    """The track that alone was where each of those is, which are alone there, and have hardly moved."""
 
     @property
     def to_encode(self) -> list[int]:
@@ -135,7 +139,7 @@ class _Rhythm:
         """Whether a frame is the next one, with none missing in between."""
         if self.last is None or not self.steps:
             return False
-        return 0 < at - self.last <= min(max(_LONGER * statistics.median(self.steps), _QUICK_S), _SLOWEST_S)
+        return 0 < at - self.last <= min(max(_LONGER * max(self.steps), _QUICK_S), _SLOWEST_S)
 
 
 class Following:
@@ -190,7 +194,11 @@ class Following:
             choice: of the frame; those in question are followed no more.
             encoded: faces, by their places.
         """
-        usable = [place for place, face in encoded.items() if np.isfinite(face.encoding).all()]
+        usable = [
+            place
+            for place, face in encoded.items()
+            if np.isfinite(face.encoding).all() and not self._is_again(choice, place, face.encoding)
+        ]
         if not usable or not choice.followed:
             return []
         encodings = np.stack([encoded[place].encoding for place in usable])
@@ -280,12 +288,10 @@ class Following:
             [column] = np.flatnonzero(touching[place]).tolist()
             track = live[column]
             only = touching[:, column].sum() == 1 and stays[place, column]
-            if (
-                only
-                and track.time == rhythm.last
-                and place not in choice.small
-                and self._is_as_encoded(choice, place, track)
-            ):
+            if not only or track.time != rhythm.last or place in choice.small:
+                continue
+            choice.in_place[place] = track.number
+            if self._is_as_encoded(choice, place, track):
                 followed[place] = track.number
         return followed
 
@@ -299,13 +305,28 @@ class Following:
         stays = overlaps_of(choice.boxes[place][np.newaxis], settled.box[np.newaxis])[0, 0] >= _STAYS
         return bool(stays) and apart(choice.layouts[place], settled.layout) <= _SAME_LAYOUT
 
+    def _is_again(self, choice: FaceChoice, place: int, encoding: NDArray[np.float32]) -> bool:
+        """Whether an encoded face is whom its place is settled as, and nearer, by the margin, than to others."""
+        here = self._settled.get(choice.in_place.get(place, 0))
+        if here is None:
+            return False
+        own = _nearest(encoding[np.newaxis], here.own)
+        others = [self._settled[track].own for track in choice.followed.values() if track in self._settled]
+        return own <= self._rules.threshold and all(
+            own + self._rules.margin <= _nearest(encoding[np.newaxis], other) for other in others
+        )
+
     def _may_be_named(self, track: int, encodings: NDArray[np.float32]) -> bool:
         """Whether one of the encodings is near enough to be named whom the track is settled as."""
         settled = self._settled.get(track)
         if settled is None:
             return True  # was forgotten meanwhile
-        nearest = np.linalg.norm(encodings[:, np.newaxis] - settled.own, axis=2).min(initial=np.inf)
-        return bool(nearest <= self._rules.threshold)
+        return _nearest(encodings, settled.own) <= self._rules.threshold
+
+
+def _nearest(encodings: NDArray[np.float32], own: NDArray[np.float32]) -> float:
+    """The least distance between encodings, shape (n, d), and those of a student, shape (m, d)."""
+    return float(np.linalg.norm(encodings[:, np.newaxis] - own, axis=2).min(initial=np.inf))
 
 
 def _near_who_left(choice: FaceChoice, gone: Sequence[Track]) -> NDArray[np.bool_]:

@@ -35,7 +35,7 @@ _REMEMBERED = 10
 """Encodings that a track or a person is known by."""
 _MOST = 512
 """Tracks, and persons, remembered; those seen longest ago are forgotten first."""
-_SLOW_FACTOR, _SLOWEST_S = 2.2, 10.0
+_SLOW_FACTOR, _SLOWEST_S = 2.2, 15.0
 """A camera that samples slowly gets a longer gap: two of its intervals, the interval being at most so many seconds."""
 
 
