@@ -12,9 +12,9 @@ GRID = STRIDES[-1]
 """Pixels: pieces of a frame start and end at multiples of it, so that their anchors are those of the frame."""
 REACH = 256
 """Pixels around an anchor's centre beyond which nothing changes it: 224, found by changing pixels, rounded up."""
-WORK_PIXELS = 8_000_000
-"""Of one call. It bounds memory, and how long others wait: about 0.3 s on two cores. Bands of less would be mostly what
-they share with their neighbours."""
+WORK_PIXELS = 10_000_000
+"""Of one call, or of as many calls at once as two cores take. It bounds memory, and how long others wait: some
+0.2 s on two cores. Bands of less would be mostly what they share with their neighbours."""
 
 Anchors = NDArray[np.float32]
 

@@ -3,6 +3,8 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
 
 import cv2
 import numpy as np
@@ -14,7 +16,7 @@ from attendance.face_engine.detection.yunet_decoding import YuNetFaces, suppress
 from attendance.face_engine.detection.yunet_refinement import find_faces_exactly
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.pieces import Pieces, Search, finished, of_images
-from attendance.face_engine.runtimes.runtime import Session
+from attendance.face_engine.runtimes.runtime import Session, at_once, run_each
 
 SCORE_LIMIT = 0.3
 """A face's score reaches it. At 0.6, OpenCV's usual choice, one face of 16 to 28 pixels in ten is lost."""
@@ -105,8 +107,11 @@ class YuNetDetector:
             if min(image.shape[:2]) * scale >= _SMALLEST_SIDE:
                 by_size[image.shape[:2]].append(place)
         for size, places in by_size.items():
-            step = max(1, min(_MOST_TOGETHER, round(_PIXELS_TOGETHER / (math.prod(size) * scale**2))))
-            step = step if self._together else 1
+            pixels = math.prod(size) * scale**2
+            if not self._together and pixels <= WORK_PIXELS / 2 and len(places) >= at_once(self._session):
+                yield from self._search_abreast(images, scale, places, found)
+                continue
+            step = max(1, min(_MOST_TOGETHER, round(_PIXELS_TOGETHER / pixels))) if self._together else 1
             for start in range(0, len(places), step):
                 part = places[start : start + step]
                 fitted = [fit_frame(images[place], scale) for place in part]
@@ -116,6 +121,22 @@ class YuNetDetector:
                     work = find_faces_exactly(frame, anchors, self._exact, limit=self._limit)
                     found[place] = yield from of_images(work, [place])
         return found
+
+    def _search_abreast(
+        self, images: Sequence[Image], scale: float, places: Sequence[int], found: list[YuNetFaces | None]
+    ) -> Pieces[None]:
+        """Find the faces of images of one size, of which the network looks at some while those before are decided."""
+        frames: dict[int, Image] = {}
+
+        def fit(place: int) -> Image:
+            frames[place] = fit_frame(images[place], scale)
+            return frames[place][None]
+
+        with closing(run_each(self._session, [partial(fit, place) for place in places])) as answers:
+            for place, anchors in zip(places, answers, strict=True):
+                yield [place]
+                work = find_faces_exactly(frames.pop(place), anchors[0], self._exact, limit=self._limit)
+                found[place] = yield from of_images(work, [place])
 
 
 def _merged(fine: YuNetFaces | None, coarse: YuNetFaces | None) -> YuNetFaces | None:

@@ -1,8 +1,11 @@
 """What turns aligned faces into encodings: dlib's ResNet, SFace, or an ONNX model of the ArcFace family."""
 
 import hashlib
+import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -14,7 +17,7 @@ from attendance.face_engine.models.cache import read_model
 from attendance.face_engine.models.opencv_export import SFACE_SIDE, SFACE_SIZE
 from attendance.face_engine.models.opencv_files import SFACE_MODEL
 from attendance.face_engine.models.weights import CHIP_SIDE, ENCODER_MODEL, ENCODING_SIZE
-from attendance.face_engine.runtimes.runtime import Runtime, Session
+from attendance.face_engine.runtimes.runtime import Runtime, Session, at_once, run_each
 
 _MOST_CHIPS = 64
 """Faces in one call of a network; more gain nothing and cost memory."""
@@ -58,11 +61,7 @@ class DlibEmbedder:
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode; see `Embedder.encode`."""
-        encodings = np.empty((len(chips), self.size), np.float32)
-        for start in range(0, len(chips), _MOST_CHIPS):
-            part = slice(start, start + _MOST_CHIPS)
-            encodings[part] = self._session.run(chips[part])
-        return encodings
+        return _in_parts(self._session, chips, self.size, together=_MOST_CHIPS)
 
 
 class SFaceEmbedder:
@@ -79,11 +78,7 @@ class SFaceEmbedder:
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode; see `Embedder.encode`."""
-        encodings = np.empty((len(chips), self.size), np.float32)
-        for start in range(0, len(chips), self._together):
-            part = slice(start, start + self._together)
-            encodings[part] = self._session.run(chips[part])
-        return _of_length_one(encodings)
+        return _of_length_one(_in_parts(self._session, chips, self.size, together=self._together))
 
 
 class ArcFaceEmbedder:
@@ -111,14 +106,46 @@ class ArcFaceEmbedder:
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode; see `Embedder.encode`. Encodings are scaled to length one, so that distances mean the same."""
-        encodings = np.empty((len(chips), self.size), np.float32)
         together = _MOST_CHIPS if self._batches else 1
-        for start in range(0, len(chips), together):
-            pixels = chips[start : start + together].astype(np.float32)
-            if self._normalise:
-                pixels = (pixels - _PIXEL_CENTRE) / _PIXEL_CENTRE
-            encodings[start : start + together] = self._session.run(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+        encodings = _in_parts(self._session, chips, self.size, together=together, prepare=self._prepared)
         return _of_length_one(encodings)
+
+    def _prepared(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        pixels = chips.astype(np.float32)
+        if self._normalise:
+            pixels = (pixels - _PIXEL_CENTRE) / _PIXEL_CENTRE
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def _in_parts(
+    session: Session,
+    chips: NDArray[np.uint8],
+    size: int,
+    *,
+    together: int,
+    prepare: Callable[[NDArray[np.uint8]], NDArray[Any]] = lambda chips: chips,
+) -> NDArray[np.float32]:
+    """A network's answers, float32 (n, size), for chips; as even parts as the session computes at once.
+
+    Args:
+        session: the network.
+        chips: uint8 (n, side, side, 3).
+        size: of an answer.
+        together: most chips in one call.
+        prepare: makes the network's input of a part.
+    """
+    count, abreast = len(chips), at_once(session)
+    if together > 1 and count >= abreast:
+        together = math.ceil(count / (abreast * math.ceil(count / (abreast * together))))
+    starts = range(0, count, together)
+    parts = run_each(session, [partial(_part, chips, start, together, prepare) for start in starts])
+    return np.concatenate([np.empty((0, size), np.float32), *parts])
+
+
+def _part(
+    chips: NDArray[np.uint8], start: int, together: int, prepare: Callable[[NDArray[np.uint8]], NDArray[Any]]
+) -> NDArray[Any]:
+    return prepare(chips[start : start + together])
 
 
 def _of_length_one(encodings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,8 +6,9 @@ import importlib.util
 import os
 import platform
 import re
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,48 @@ class Session(Protocol):
 
     def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Compute the network's one output for its one input; the answer is the caller's to keep."""
+
+
+MakeInput: TypeAlias = Callable[[], NDArray[Any]]
+"""Makes one input of a network, in whatever thread computes it."""
+
+
+@runtime_checkable
+class SideBySide(Protocol):
+    """What a `Session` may have besides: cores that each compute an input of their own, where there are enough.
+
+    One small input seldom keeps all cores busy, and nobody computes while its answer is looked at
+    (`python -m benchmarks.side_by_side`).
+    """
+
+    @property
+    def at_once(self) -> int:
+        """How many inputs are computed at once, two at least."""
+
+    def run_side_by_side(self, inputs: Sequence[MakeInput]) -> Generator[NDArray[np.float32], None, None]:
+        """As `Session.run` for each, in order, up to float32's rounding; inputs may differ in shape.
+
+        While an answer is looked at, the next ones are computed.
+        """
+
+
+def at_once(session: Session) -> int:
+    """How many inputs a session computes at once."""
+    return session.at_once if isinstance(session, SideBySide) else 1
+
+
+def run_each(session: Session, inputs: Sequence[MakeInput]) -> Generator[NDArray[np.float32], None, None]:
+    """The network's output for each of several inputs: side by side as far as they fill the cores, the rest in turn.
+
+    Args:
+        session: any.
+        inputs: each is made where it is computed.
+    """
+    if isinstance(session, SideBySide) and (whole := len(inputs) // session.at_once * session.at_once):
+        yield from session.run_side_by_side(inputs[:whole])
+        inputs = inputs[whole:]
+    for make in inputs:
+        yield session.run(make())
 
 
 class Runtime(Protocol):

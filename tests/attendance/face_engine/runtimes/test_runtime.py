@@ -1,10 +1,26 @@
+from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from attendance.face_engine.interface import ModelError
+from attendance.face_engine.models.cache import default_cache_folder
+from attendance.face_engine.models.opencv_files import load_opencv_graph
 from attendance.face_engine.runtimes import runtime as runtimes
-from attendance.face_engine.runtimes.runtime import describe_processor, fast_precisions, start_runtime, usable_cores
+from attendance.face_engine.runtimes.runtime import (
+    MakeInput,
+    SideBySide,
+    at_once,
+    describe_processor,
+    fast_precisions,
+    run_each,
+    start_runtime,
+    usable_cores,
+)
 
 
 def test_auto_takes_openvino_where_there_is_no_gpu() -> None:
@@ -52,3 +68,53 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(runtimes, "_CPU_FLAGS", tmp_path / "none")
     assert fast_precisions() == ()
     assert describe_processor(2) == "CPU, 2 threads"
+
+
+ROUNDING = 2e-5
+"""Of float32, in which layers may be summed up in another order on other numbers of cores."""
+
+
+class _Beside:
+    """Two at once; says how each was computed."""
+
+    at_once = 2
+
+    def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        return np.array([values.sum(), 0], np.float32)
+
+    def run_side_by_side(self, inputs: Sequence[MakeInput]) -> Generator[NDArray[np.float32], None, None]:
+        yield from (np.array([make().sum(), 1], np.float32) for make in inputs)
+
+
+@pytest.mark.parametrize(("count", "beside"), [(0, 0), (1, 0), (2, 2), (5, 4)])
+def test_inputs_that_fill_the_cores_are_computed_side_by_side(count: int, beside: int) -> None:
+    answers = list(run_each(_Beside(), [partial(np.full, number + 1, 2.0) for number in range(count)]))
+    assert [answer.tolist() for answer in answers] == [[2.0 * n, float(n <= beside)] for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_openvino_computes_the_same_side_by_side(precision: str) -> None:
+    graph, _ = load_opencv_graph(default_cache_folder(), "detector")
+    session = start_runtime("openvino", threads=2).load(graph, precision=precision)
+    assert isinstance(session, SideBySide)
+    random = np.random.default_rng(0)
+    frames = [random.integers(0, 256, (1, side, 128, 3), np.uint8) for side in (64, 96, 128, 64, 160)]
+    together = list(run_each(session, [partial(np.copy, frame) for frame in frames]))
+    for frame, answer in zip(frames, together, strict=True):
+        np.testing.assert_allclose(answer, session.run(frame), atol=ROUNDING)
+    alone = start_runtime("openvino", threads=1).load(graph, precision=precision)
+    assert at_once(alone) == 1
+    np.testing.assert_allclose(alone.run(frames[0]), together[0], atol=ROUNDING)
+
+
+def test_an_error_beside_others_is_raised() -> None:
+    graph, _ = load_opencv_graph(default_cache_folder(), "detector")
+    session = start_runtime("openvino", threads=2).load(graph, precision="fp32")
+
+    def broken() -> NDArray[Any]:
+        raise ValueError("no picture")
+
+    frame = np.zeros((1, 64, 64, 3), np.uint8)
+    with pytest.raises(ValueError, match="no picture"):
+        list(run_each(session, [broken, partial(np.copy, frame)]))
+    assert len(list(run_each(session, [partial(np.copy, frame)] * 9))) == 9, "the next ones are computed"
