@@ -70,8 +70,8 @@ _BATCHES_END_S = 10.0
 _LARGE_S = 1.0
 """A batch that the engine needs so long for keeps memory while others have their turns."""
 _HAND_OVER_S = 0.005
-"""What it takes at most until the loop has heard of the end of a batch's work and has begun the next: threads wait so
-long for each other (`sys.getswitchinterval`)."""
+"""What it takes at most until the loop has heard of the end of a batch's work and has begun the next: some waits of
+threads for each other (`telemetry.threads`)."""
 _LAST_WORDS_S = 0.5
 _FLUSH_S = 10.0
 """Longest wait for the database at the end; what it does not take stays in the outbox for the next start."""

@@ -8,6 +8,7 @@ import click
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from recognition_service.app import RecognitionService
+from recognition_service.telemetry.threads import switch_soon
 
 
 @click.command()
@@ -19,6 +20,7 @@ def serve() -> None:
     """
     settings = load_settings()
     configure_logging(settings.log)
+    switch_soon()
     asyncio.run(_serve(settings))
 
 

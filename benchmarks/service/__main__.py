@@ -44,7 +44,7 @@ class _Lengths:
     students: int
 
 
-_LONG = _Lengths(20, 4, 5, 90, 45, 600, 500, 10_000)
+_LONG = _Lengths(20, 4, 5, 90, 120, 600, 500, 10_000)
 _QUICK = _Lengths(4, 1, 1, 10, 21, 12, 62, 500)
 
 
@@ -74,6 +74,7 @@ def main() -> None:
             students=lengths.students,
             family=Family.OPENCV,
             doors=_DOORS,
+            seats=_SEATS,
             halls=True,
         )
         results = _measure(campus, lengths, overload_s, options.services, options.only or [*_PARTS, "tls"])
@@ -116,7 +117,7 @@ _Part = Callable[[loads.Bench, _Lengths, dict[str, Any], float], Any]
 
 
 def _seats(bench: loads.Bench, lengths: _Lengths, _results: dict[str, Any], _overload_s: float) -> Any:
-    return loads.many(bench, _SEATS, kind="camera", settles_s=lengths.settles_s, seconds=lengths.seats_s)
+    return loads.many(bench, _SEATS, kind="seat", settles_s=lengths.settles_s, seconds=lengths.seats_s)
 
 
 def _doors(bench: loads.Bench, lengths: _Lengths, _results: dict[str, Any], _overload_s: float) -> Any:

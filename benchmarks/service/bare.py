@@ -22,6 +22,7 @@ from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import FaceEngine, Image
 from attendance.settings.families import OPENCV
 from attendance.settings.model import EngineSettings, ServiceSettings
+from recognition_service.telemetry.threads import switch_soon
 
 _MAX_PIXELS = 50_000_000
 
@@ -29,6 +30,7 @@ _MAX_PIXELS = 50_000_000
 def main() -> None:
     """Decode, find and encode as the service does with the same settings."""
     folder, batch, seconds, share = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+    switch_soon()
     engine = create_engine(**EngineSettings().arguments() | {"models": "opencv"})
     files = [path.read_bytes() for path in sorted(folder.iterdir())]
     with ThreadPoolExecutor(ServiceSettings().decode_threads) as decoders:

@@ -34,6 +34,8 @@ _FRAMES = range(8, 28)
 _FILLING_FRAMES = 50
 _QUALITY = 85
 _MAX_PIXELS = 50_000_000
+_SMALLEST = {"door": scenes.DOOR_FACE, "seat": scenes.SEAT_FACE}
+"""Of the cameras that are set to look for larger faces than others."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def make_campus(
     certificates: bool = True,
     family: Family = Family.DLIB,
     doors: int = 0,
+    seats: int = 0,
     halls: bool = False,
 ) -> Campus:
     """Write it all.
@@ -117,6 +120,7 @@ def make_campus(
         certificates: whether there is a trial authority.
         family: dlib or opencv.
         doors: cameras besides, which are set to look for faces as large as those of people who walk through a door.
+        seats: the same for the faces of people on seats.
         halls: whether the students are those of a hall, with frames of it and of a door, in place of the demo's.
     """
     pictures = fetch_pictures(print)
@@ -144,7 +148,8 @@ def make_campus(
     ]
     if certificates:
         subprocess.run(make_ca, check=True, capture_output=True)
-    names = [f"camera-{number:03d}" for number in range(cameras)] + [f"door-{number:03d}" for number in range(doors)]
+    counts = {"camera": cameras, "door": doors, "seat": seats}
+    names = [f"{kind}-{number:03d}" for kind, count in counts.items() for number in range(count)]
     tokens = {name: new_token("cam") for name in names}
     monitoring = new_token("api")
     campus = Campus(folder, tokens, monitoring, encodings, family)
@@ -217,7 +222,7 @@ def _write_database(campus: Campus, seated: Sequence[str]) -> None:
         db.flush()
         db.add_all(Enrolment(course_id=course.id, student_id=student.id) for student in students)
         for room, (name, token) in zip(rooms, campus.tokens.items(), strict=True):
-            smallest = scenes.DOOR_FACE if name.startswith("door") else None
+            smallest = next((face for kind, face in _SMALLEST.items() if name.startswith(kind)), None)
             db.add(Camera(name=name, room_id=room.id, token_hash=hash_token(token), smallest_face=smallest))
             starts, ends = now - timedelta(minutes=30), now + timedelta(hours=6)
             db.add(ClassSession(course_id=course.id, room_id=room.id, starts_at=starts, ends_at=ends))

@@ -95,7 +95,7 @@ def many(bench: Bench, cameras: int, *, kind: str, settles_s: float, seconds: fl
     Args:
         bench: with a campus that has so many.
         cameras: how many.
-        kind: camera, of seats; door.
+        kind: seat; door.
         settles_s: before counting begins, seconds.
         seconds: counted.
     """

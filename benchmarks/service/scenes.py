@@ -21,8 +21,9 @@ from operations.demo.people import ENROLLED, STRANGERS
 HALL_SIZE, DOOR_SIZE, LARGE_SIDE = (1920, 1080), (1280, 720), 4_000
 SEATED = 20
 """Faces in the hall."""
-DOOR_FACE = 36
-"""Pixels: the smallest face that a camera at a door is set to look for; those who walk through have some 100."""
+DOOR_FACE, SEAT_FACE = 36, 24
+"""Pixels: the smallest face that a camera at a door, or one before seats, is set to look for; those who walk through
+have some 100, and those who sit 50 to 110."""
 _COLUMNS, _ROWS = 5, 4
 _SIDES = tuple(round(side) for side in np.linspace(110, 240, SEATED))
 """Of the heads and shoulders, pixels, from the last row to the first; faces are a little less than half as wide."""

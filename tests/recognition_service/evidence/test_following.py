@@ -365,6 +365,34 @@ def test_a_face_that_is_named_a_followed_student_has_that_one_encoded_too(camera
     assert [one.match.kind for one in seen] == [MatchKind.STUDENT, MatchKind.FOLLOWED, MatchKind.AMBIGUOUS]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_whoever_is_plainly_the_one_of_before_asks_for_no_sister(tmp_path: Path, swapped: bool) -> None:
+    """Sisters near enough to be named each other, dressed alike; they change places, or they do not."""
+    here, there = encodings_of(1)[0], encodings_of(1)[0] + np.float32(0.5) * encodings_of(2, seed=1)[1] / 0.57
+    scene = Scene(tmp_path, ["anna", "ben"])
+    rows = {"anna": here[np.newaxis], "ben": there[np.newaxis]}
+    scene.matcher = Matcher(Gallery.from_encodings(rows, model="test", encoding_size=128), RULES)
+    scene.flow = scene.new_flow()
+    scene.add(students=range(2))
+    anna, ben = (
+        Shown(replace(face(place, left=300.0 * place), encoding=row + np.float32(0.02)), layout_of(8))
+        for place, row in enumerate((here, there))
+    )
+    camera = Camera(scene.flow)
+    camera.settle(anna, ben)
+    if swapped:
+        anna, ben = anna.at(300.0), ben.at(0.0)
+    asked = []
+    for frame in range(1, 200):
+        seen = camera.see(10.0 + frame / 2, anna, ben)
+        assert named(seen)[0] in (None, "anna")
+        assert named(seen)[1] in (None, "ben")
+        asked += [camera.last] if camera.last else []
+    assert asked
+    assert asked[0] == ([0, 1] if swapped else asked[0][:1]), "who is not the one of before may be the sister"
+    scene.close()
+
+
 # One student before two cameras.
 
 
