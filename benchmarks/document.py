@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.flood.table import tables as flood_tables
+from benchmarks.gpu.table import tables as gpu_tables
 from benchmarks.matching.table import tables as matching_tables
 from benchmarks.presentation.table import tables as presentation_tables
 from benchmarks.register.table import tables as register_tables
@@ -17,6 +18,7 @@ _ELSEWHERE = {"scaling": "scaling.md"}
 """Documents of those whose tables are not in performance.md."""
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "flood": flood_tables,
+    "gpu": gpu_tables,
     "matching": matching_tables,
     "presentation": presentation_tables,
     "register": register_tables,

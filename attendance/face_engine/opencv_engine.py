@@ -8,7 +8,7 @@ import numpy as np
 from attendance.face_engine.arithmetic import ENCODING, SEARCH, Work, choose
 from attendance.face_engine.detection.yunet_detector import SCORE_LIMIT, YuNetDetector
 from attendance.face_engine.encoding.alignment import TemplateAligner, sface_template
-from attendance.face_engine.encoding.embeddings import SFaceEmbedder
+from attendance.face_engine.encoding.embeddings import MOST_CHIPS, SFaceEmbedder
 from attendance.face_engine.interface import EngineChoiceError, EngineInfo, Image
 from attendance.face_engine.models.cache import default_cache_folder
 from attendance.face_engine.models.opencv_export import SFACE_SIDE
@@ -83,7 +83,8 @@ class OpenCvEngine(NetworkEngine):
         self._detector = YuNetDetector(
             started.load(graph, precision=choice.search), exact=exact, together=started.on_gpu, limit=score_limit
         )
-        embedder = SFaceEmbedder(started.load(encoder_graph, precision=choice.encoding))
+        encoder = started.load(encoder_graph, precision=choice.encoding)
+        embedder = SFaceEmbedder(encoder, together=MOST_CHIPS) if started.on_gpu else SFaceEmbedder(encoder)
         predictor, landmarks = load_landmarks()
         aligner = TemplateAligner(predictor, sface_template(), side=embedder.side, whole_pixels=False)
         info = EngineInfo(

@@ -12,6 +12,8 @@ from attendance.settings.families import OPENCV
 _BENCHMARKS = Path(__file__).parents[1]
 _MADE_ON = 2
 """Cores on which older results were measured that do not say it."""
+_BATCH = "8"
+"""Frames in one call on a GPU: the service's usual batch."""
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
 """Width and height of frames."""
 FAMILIES = ("opencv", "dlib")
@@ -40,10 +42,34 @@ class FrameCosts:
         return self.decode_s + self.engine_s(faces) + self.rest_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuCosts:
+    """What a frame costs whose networks run on a GPU, seconds."""
+
+    search_s: float
+    """Of one core, beside the GPU: scaling the frame, choosing boxes, and waiting, which the driver does busily."""
+    face_s: float
+    """The same of each face: landmarks and its chip."""
+    gpu_search_s: float
+    """Of the GPU: the networks, and the way there and back."""
+    gpu_face_s: float
+
+    def gpu_s(self, faces: float) -> float:
+        """Of the GPU, for a frame of which so many faces are encoded."""
+        return self.gpu_search_s + faces * self.gpu_face_s
+
+
 def read_results(folder: str = "") -> Results:
     """What a benchmark wrote last; without a folder, `make bench`."""
     results: Results = json.loads((_BENCHMARKS / folder / "results.json").read_text(encoding="utf-8"))
     return results
+
+
+def read_machines() -> dict[str, Any]:
+    """What `python -m benchmarks.scaling.machine` wrote last, by the machines' names."""
+    path = _BENCHMARKS / "scaling" / "machines.json"
+    machines: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return machines
 
 
 def frame_costs(family: str, size: str, *, engine: Results, service: Results, decode_s_a_pixel: float) -> FrameCosts:
@@ -64,6 +90,24 @@ def frame_costs(family: str, size: str, *, engine: Results, service: Results, de
         search_s=cores * search_ms / 1e3,
         face_s=cores * face_ms / 1e3,
         rest_s=max(_beside_s(service, decode_s_a_pixel), 0.0),
+    )
+
+
+def gpu_costs(family: str, size: str, results: Results) -> GpuCosts:
+    """What a frame costs with its networks on the GPU that was measured.
+
+    Args:
+        family: one of `FAMILIES`.
+        size: one of `SIZES`.
+        results: of `python -m benchmarks.gpu`.
+    """
+    took = results["models"][family]["sizes"][size][_BATCH]
+    search, whole, faces = took["detect"], took["whole"], took["faces"]
+    return GpuCosts(
+        search_s=search["processor_ms"] / 1e3,
+        face_s=(whole["processor_ms"] - search["processor_ms"]) / faces / 1e3,
+        gpu_search_s=search["network_ms"] / 1e3,
+        gpu_face_s=(whole["network_ms"] - search["network_ms"]) / faces / 1e3,
     )
 
 

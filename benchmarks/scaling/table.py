@@ -5,7 +5,16 @@ from dataclasses import fields, replace
 from typing import Any
 
 from benchmarks.scaling.hour import Beginning
-from benchmarks.scaling.measured import FAMILIES, FrameCosts, frame_costs, read_results, rows_a_second
+from benchmarks.scaling.measured import (
+    FAMILIES,
+    FrameCosts,
+    GpuCosts,
+    frame_costs,
+    gpu_costs,
+    read_machines,
+    read_results,
+    rows_a_second,
+)
 from benchmarks.scaling.stages import MACHINES, CameraKind, Limits, Machine, limits
 from benchmarks.tables import markdown, measured_on
 
@@ -17,6 +26,11 @@ _DOOR = CameraKind("at a door", "720p", 4, 2, 180_000)
 _SIZES_OF_A_CAMPUS = (10, 100, 1_000, 10_000)
 _MACHINE = Machine("16 cores", 16, 10)
 _ROWS_A_ROOM = 60
+_MEASURED_CORES = 2
+"""Of the machine on which a frame's costs were measured."""
+
+Machines = dict[str, dict[str, Any]]
+"""Of `python -m benchmarks.scaling.machine`, by name."""
 
 
 def tables(results: dict[str, Any]) -> str:
@@ -35,11 +49,15 @@ def tables(results: dict[str, Any]) -> str:
         for size in ("720p", "1080p")
     }  # fmt: skip
     database = rows_a_second(read_results("register"))
+    machines, with_gpu = read_machines(), read_results("gpu")
+    on_gpu = gpu_costs("opencv", "1080p", with_gpu)
     return "\n\n".join([
         f"{measured_on(results)}; the other figures are those of [performance.md](performance.md).",
         _costs(every),
         _kinds(every, database),
-        _machines(every["opencv", "1080p"], database),
+        _machines(every["opencv", "1080p"], on_gpu, database, machines),
+        _gpu(on_gpu, with_gpu["gpu"]),
+        _measured(machines),
         _campus(every["opencv", "1080p"], database),
         _hours(results["hours"]),
     ])  # fmt: skip
@@ -63,21 +81,76 @@ def _kinds(every: dict[tuple[str, str], FrameCosts], database: float) -> str:
     return "**What two cores take**, a third left free:\n\n" + markdown(rows)
 
 
-def _machines(of_frame: FrameCosts, database: float) -> str:
-    rows = [["machine", "everybody is new", "ends first", "everybody is settled", "ends first", "service processes"]]
+def _machines(of_frame: FrameCosts, on_gpu: GpuCosts, database: float, machines: Machines) -> str:
+    rows = [["machine", "everybody is new", "ends first", "everybody is settled", "ends first", "services",
+             "what it rests on"]]  # fmt: skip
     for machine in MACHINES:
-        new = limits(of_frame, machine, _SEATS, rows_a_second=database)
-        settled = limits(of_frame, machine, _settled(_SEATS), rows_a_second=database)
+        new, settled = (
+            limits(of_frame, machine, kind, rows_a_second=database, gpu=on_gpu if machine.gpus else None)
+            for kind in (_SEATS, _settled(_SEATS))
+        )
         rows.append([
-            machine.name, *_limit(new), *_limit(settled), str(settled.processes)
+            machine.name, *_limit(new), *_limit(settled), str(settled.processes), _rests_on(machine, machines),
         ])  # fmt: skip
-    with_gpu = limits(of_frame, MACHINES[3], _SEATS, rows_a_second=database)
     return (
-        "**Which stage ends first**: cameras that look at seats, models opencv, a third left free:\n\n"
-        + markdown(rows)
-        + "\n\nWith a GPU the face engine is off the processor. It is not the limit if it does"
-        f" {math.ceil(with_gpu.cameras * _SEATS.rate / (2 / 3)):,} frames of 1080p a second with {_FACES} faces each."
+        "**Which stage ends first**: cameras that look at seats, models opencv, a third left free. The numbers of"
+        " cameras are calculated from what a frame costs on two cores:\n\n" + markdown(rows)
     )
+
+
+def _rests_on(machine: Machine, machines: Machines) -> str:
+    if machine.gpus:
+        return "a frame's costs beside a GPU were measured; calculated from them"
+    if machine.cores == _MEASURED_CORES:
+        return "measured: a frame's costs"
+    growth = [_growth(run, one["runs"]) for one in machines.values() for run in one["runs"] if not one["gpu"]
+              and run["used"] == machine.cores]  # fmt: skip
+    found = [one for one in growth if one is not None]
+    if not found:
+        return "calculated: so many times two cores"
+    return f"measured: {max(found):.1f} times the frames of two cores, calculated {machine.cores / _MEASURED_CORES:g}"
+
+
+def _gpu(on_gpu: GpuCosts, name: str) -> str:
+    return (
+        f"With a GPU the networks leave the processor, and no more. On the machine with one {name} a 1080p frame takes"
+        f" {_ms(on_gpu.search_s)} ms of a core beside the GPU (it is scaled, boxes are chosen, and the driver waits"
+        f" busily) and each face {_ms(on_gpu.face_s)} ms (landmarks and its chip); of the GPU"
+        f" {_ms(on_gpu.gpu_search_s)} ms and {_ms(on_gpu.gpu_face_s)} ms."
+    )
+
+
+def _measured(machines: Machines) -> str:
+    """Throughput by cores and services."""
+    rows = [["machine", "cores used", "services", "frames/s", "of two cores", "decoding and engine alone",
+             "faces encoded", "a frame, ms of a core", "its engine", "Python", "memory"]]  # fmt: skip
+    for name, one in machines.items():
+        for run in one["runs"]:
+            growth = _growth(run, one["runs"])
+            rows.append([
+                name, str(run["used"]), str(run["services"]), f"{run['service_rate']:.1f}",
+                "-" if growth is None else f"{growth:.1f} times", f"{run['bare_rate']:.1f}",
+                f"{run['encoded_share']:.0%}", f"{run['service_cpu_ms']:.0f}", f"{run['stage engine']:.0f}",
+                f"{run['stage event loop'] + run['stage matching and storing']:.1f}", f"{run['memory_mib']:,.0f} MiB",
+            ])  # fmt: skip
+    made_on = "; ".join(
+        f"{name}: {one['measured_at'][:10]}, {one['processor']}{_beside(one['gpu'])}" for name, one in machines.items()
+    )
+    width, height = next(iter(machines.values()))["frame"]
+    return (
+        f"**Measured on larger machines** at saturation (`python -m benchmarks.scaling.machine`), frames of {width} x"
+        f" {height}, cameras and database on the same machine ({made_on}):\n\n{markdown(rows)}"
+    )
+
+
+def _beside(gpu: str | None) -> str:
+    return f" and one {gpu}" if gpu else ""
+
+
+def _growth(run: dict[str, Any], runs: list[dict[str, Any]]) -> float | None:
+    """How many times the frames of two cores it does, if those were measured beside it."""
+    base = [one["service_rate"] for one in runs if one["used"] == _MEASURED_CORES]
+    return float(run["service_rate"] / base[0]) if base and base[0] else None
 
 
 def _campus(of_frame: FrameCosts, database: float) -> str:

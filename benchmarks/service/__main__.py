@@ -25,6 +25,7 @@ from benchmarks.service.table import tables, targets
 
 RESULTS = Path(__file__).with_name("results.json")
 _CAMERAS = 10
+"""At each service."""
 _SEATS, _DOORS = 60, 8
 """Cameras that are to be served."""
 
@@ -135,7 +136,9 @@ def _idle(bench: loads.Bench, lengths: _Lengths, _results: dict[str, Any], _over
 
 
 _PARTS: dict[str, _Part] = {
-    "saturation": lambda bench, lengths, _results, _s: loads.saturation(bench, lengths.rounds, _CAMERAS),
+    "saturation": lambda bench, lengths, results, _s: loads.saturation(
+        bench, lengths.rounds, _CAMERAS * results["services"]
+    ),
     "seats": _seats,
     "doors": _doors,
     "alone": lambda bench, _lengths, _results, _s: loads.alone(bench),

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.service.bare FRAMES BATCH SECONDS SHARE`: decoding and the engine alone, together.
+"""`python -m benchmarks.service.bare FRAMES BATCH SECONDS SHARE THREADS`: decoding and the engine alone, together.
 
 What a service without network, cameras' turns, tracks and matching would do: threads decode JPEG files ahead of the
 engine, which finds the faces of one batch after the other and encodes a share of them, as many as the service did. It
@@ -30,8 +30,9 @@ _MAX_PIXELS = 50_000_000
 def main() -> None:
     """Decode, find and encode as the service does with the same settings."""
     folder, batch, seconds, share = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+    settings = EngineSettings(threads=int(sys.argv[5]))
     switch_soon()
-    engine = create_engine(**EngineSettings().arguments() | {"models": "opencv"})
+    engine = create_engine(**settings.arguments() | {"models": "opencv"})
     files = [path.read_bytes() for path in sorted(folder.iterdir())]
     with ThreadPoolExecutor(ServiceSettings().decode_threads) as decoders:
         batches = _decoded(files, batch, decoders)

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from attendance.face_engine.runtimes.runtime import usable_cores
 from attendance.settings.model import ServiceSettings
 from benchmarks.service.cameras import CameraLoad
 from benchmarks.service.campus import Campus
-from benchmarks.service.program import Programs, Service
+from benchmarks.service.program import Programs, Service, engine_threads
 from benchmarks.service.running import Answers, run_load
 
 BATCH = ServiceSettings().max_batch
 DEADLINE_S = ServiceSettings().frame_deadline_ms / 1000
-CORES = len(os.sched_getaffinity(0))
 FREE = 1 / 3
 """Of the machine: lectures begin on the hour."""
 _LATE_BY_S = 2.0
@@ -69,7 +69,7 @@ def saturation(bench: Bench, rounds: int, cameras: int) -> dict[str, Any]:
         answers = bench.run(bench.cameras(cameras))
         bare = _bare(bench, answers.encoded_share)
         # The simulated cameras have cores of their own elsewhere; here they take what the service could have.
-        theirs = answers.cameras_cpu_s / (CORES * answers.measured_s)
+        theirs = answers.cameras_cpu_s / (usable_cores() * answers.measured_s)
         measured.append(
             {
                 "bare_rate": bare["rate"],
@@ -115,8 +115,8 @@ def many(bench: Bench, cameras: int, *, kind: str, settles_s: float, seconds: fl
         "faces_a_frame": answers.faces / max(1, answers.recognized),
         "encoded_share": answers.encoded_share,
         "cores": cores,
-        "free": 1 - cores / CORES,
-        "room_for": cameras * (1 - FREE) * CORES / max(cores, 1e-9),
+        "free": 1 - cores / usable_cores(),
+        "room_for": cameras * (1 - FREE) * usable_cores() / max(cores, 1e-9),
         "cpu_ms": answers.cpu_ms(answers.service_cpu_s),
         "cameras_cpu_ms": answers.cpu_ms(answers.cameras_cpu_s),
         "stages_cpu_ms": {name: answers.cpu_ms(spent) for name, spent in answers.stages_cpu_s.items()},
@@ -243,16 +243,17 @@ def tls_cost(campus: Campus, folder: Path, rounds: int, *, seconds: float, warm_
 
 
 def _bare(bench: Bench, encoded_share: float) -> dict[str, float]:
-    """Decoding and the engine alone on the same frames."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.service.bare"),
-            *(str(bench.campus.frames), str(BATCH), str(bench.seconds), str(encoded_share)),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")},
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    """Decoding and the engine alone on the same frames, in as many processes as there are services."""
+    count = len(bench.service.addresses)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ATTENDANCE_")}
+    command = [
+        *(sys.executable, "-m", "benchmarks.service.bare"),
+        *(str(bench.campus.frames), str(BATCH), str(bench.seconds), str(encoded_share), str(engine_threads(count))),
+    ]
+    programs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) for _ in range(count)]
+    written = [program.communicate()[0] for program in programs]
+    if any(program.returncode for program in programs):
+        raise SystemExit("decoding and the engine alone have failed")
+    found: list[dict[str, float]] = [json.loads(text) for text in written]
+    rate = sum(one["rate"] for one in found)
+    return {"rate": rate, "cpu_s": sum(one["cpu_s"] * one["rate"] for one in found) / rate}

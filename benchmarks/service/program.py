@@ -14,6 +14,7 @@ from typing import Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from attendance.face_engine.runtimes.runtime import usable_cores
 from operations.demo.programs import free_port
 
 _PATIENCE_S = 120.0
@@ -159,8 +160,7 @@ class Fleet:
             folder: for their logs and outboxes.
             count: how many.
         """
-        threads = max(1, len(os.sched_getaffinity(0)) // count)
-        own = {"ATTENDANCE_ENGINE_THREADS": str(threads)} if count > 1 else {}
+        own = {"ATTENDANCE_ENGINE_THREADS": str(engine_threads(count))}
         self.services = [
             Service(
                 {**environ, **own, "ATTENDANCE_SERVICE_OUTBOX": str(folder / f"outbox-{number}.db")},
@@ -202,6 +202,11 @@ class Fleet:
     def total(self, name: str, **labels: str) -> float:
         """See `Programs`."""
         return sum(service.total(name, **labels) for service in self.services)
+
+
+def engine_threads(count: int) -> int:
+    """What gives each of so many services its part of the cores; 0, the setting's default: one takes all of them."""
+    return max(1, usable_cores() // count) if count > 1 else 0
 
 
 def cpu_s(pid: int, *, task: str = "") -> float:

@@ -6,11 +6,23 @@ from typing import Any
 import pytest
 
 from benchmarks.scaling.hour import EARLY_S, Hour, simulate
-from benchmarks.scaling.measured import FAMILIES, SIZES, FrameCosts, frame_costs, read_results, rows_a_second
+from benchmarks.scaling.machine import services_for, usual_runs
+from benchmarks.scaling.measured import (
+    FAMILIES,
+    SIZES,
+    FrameCosts,
+    GpuCosts,
+    frame_costs,
+    gpu_costs,
+    read_machines,
+    read_results,
+    rows_a_second,
+)
 from benchmarks.scaling.stages import GIGABIT, MACHINES, CameraKind, Machine, limits
 from benchmarks.scaling.table import tables
 
 COSTS = FrameCosts(decode_s=0.004, search_s=0.04, face_s=0.007, rest_s=0.012)
+ON_GPU = GpuCosts(search_s=0.002, face_s=0.0003, gpu_search_s=0.0005, gpu_face_s=0.00005)
 SEATS = CameraKind("seats", "1080p", 0.2, 20, 400_000)
 ENGINE = {
     "cores": 4,
@@ -59,16 +71,59 @@ def test_a_third_of_everything_is_left_free_and_the_scarcest_decides() -> None:
     assert found.cameras == int(found.processor)
     assert found.ends_first == "processor: encoding"
     assert limits(COSTS, plenty, replace(SEATS, faces=1), rows_a_second=1e9).ends_first == "processor: search"
-    assert limits(COSTS, replace(plenty, gpu=True), SEATS, rows_a_second=1e9).ends_first == "processor: Python"
+    with_gpu = limits(COSTS, replace(plenty, gpus=1), SEATS, rows_a_second=1e9, gpu=ON_GPU)
+    assert with_gpu.ends_first == "processor: Python"
+    beside_s = COSTS.decode_s + COSTS.rest_s + tls_s + 0.002 + 20 * 0.0003
+    assert with_gpu.processor == pytest.approx(8 / (0.2 * beside_s)), "what is beside the GPU stays on the processor"
+    assert with_gpu.gpu == pytest.approx(2 / 3 / (0.2 * 0.0015))
     narrow = limits(COSTS, replace(plenty, gigabits=0.01), SEATS, rows_a_second=1e9)
     assert narrow.ends_first == "network"
     assert narrow.cameras == int(1e7 * 2 / 3 / (8 * 400_000 * 0.2))
     assert limits(COSTS, plenty, SEATS, rows_a_second=1).ends_first == "database"
 
 
+def test_a_gpu_ends_first_where_there_are_cores_enough_and_landmarks_where_faces_are_many() -> None:
+    slow = replace(ON_GPU, gpu_search_s=0.1)
+    one, four = (limits(COSTS, Machine("m", 64, 100, gpus=gpus), SEATS, rows_a_second=1e9, gpu=slow) for gpus in (1, 4))
+    assert one.ends_first == "GPU"
+    assert four.gpu == pytest.approx(4 * one.gpu)
+    many_faces = replace(ON_GPU, face_s=0.003)
+    found = limits(COSTS, Machine("m", 16, 100, gpus=1), SEATS, rows_a_second=1e9, gpu=many_faces)
+    assert found.ends_first == "processor: landmarks and chips"
+    with pytest.raises(ValueError, match="what does a frame cost with a GPU"):
+        limits(COSTS, Machine("m", 16, 100, gpus=1), SEATS, rows_a_second=1e9)
+
+
+def test_costs_beside_a_gpu_are_those_that_were_measured() -> None:
+    took = {
+        "faces": 10, "detect": {"processor_ms": 30.0, "network_ms": 4.0},
+        "whole": {"processor_ms": 50.0, "network_ms": 6.0},
+    }  # fmt: skip
+    found = gpu_costs("opencv", "1080p", {"models": {"opencv": {"sizes": {"1080p": {"8": took}}}}})
+    assert found.search_s == pytest.approx(0.03)
+    assert found.face_s == pytest.approx(0.002)
+    assert found.gpu_s(10) == pytest.approx(0.006)
+    at_hand = gpu_costs("opencv", "1080p", read_results("gpu"))
+    assert 0 < at_hand.gpu_s(20) < at_hand.search_s + 20 * at_hand.face_s < 1
+
+
+def test_a_service_has_two_cores_and_other_numbers_are_measured_beside() -> None:
+    assert [services_for(cores) for cores in (1, 2, 3, 16, 64)] == [1, 1, 1, 8, 32]
+    assert limits(COSTS, MACHINES[1], SEATS, rows_a_second=1e9).processes == 8
+    assert usual_runs(16) == [(2, 1), (4, 2), (8, 4), (16, 8), (16, 1), (16, 2), (16, 4), (16, 16)]
+    assert usual_runs(2) == [(2, 1), (2, 2)]
+
+
+def test_the_machines_at_hand_say_that_throughput_follows_the_cores_where_services_are_small() -> None:
+    runs = {(run["used"], run["services"]): run["service_rate"] for run in read_machines()["16 cores"]["runs"]}
+    assert runs[16, 8] > 0.95 * 8 * runs[2, 1]
+    assert runs[16, 1] < runs[16, 2] < runs[16, 4] < 0.8 * runs[16, 8]
+
+
 def test_one_process_has_one_interpreter() -> None:
-    with_gpu = limits(COSTS, Machine("m", 24, 100, gpu=True), SEATS, rows_a_second=1e9)
-    assert with_gpu.interpreter == pytest.approx(2 / 3 / (0.2 * 0.012))
+    machine = Machine("m", 24, 100, gpus=100)
+    with_gpu = limits(replace(COSTS, rest_s=0.1), machine, SEATS, rows_a_second=1e9, gpu=ON_GPU)
+    assert with_gpu.interpreter == pytest.approx(2 / 3 / (0.2 * 0.1))
     assert (
         with_gpu.interpreter * (with_gpu.processes - 1) < with_gpu.cameras <= with_gpu.interpreter * with_gpu.processes
     )

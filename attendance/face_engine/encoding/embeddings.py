@@ -19,7 +19,7 @@ from attendance.face_engine.models.opencv_files import SFACE_MODEL
 from attendance.face_engine.models.weights import CHIP_SIDE, ENCODER_MODEL, ENCODING_SIZE
 from attendance.face_engine.runtimes.runtime import Runtime, Session, at_once, run_each
 
-_MOST_CHIPS = 64
+MOST_CHIPS = 64
 """Faces in one call of a network; more gain nothing and cost memory."""
 _MOST_SFACE_CHIPS = 8
 """The same for SFace on a CPU: measured, 4 to 8 are the cheapest a face."""
@@ -61,7 +61,7 @@ class DlibEmbedder:
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode; see `Embedder.encode`."""
-        return _in_parts(self._session, chips, self.size, together=_MOST_CHIPS)
+        return _in_parts(self._session, chips, self.size, together=MOST_CHIPS)
 
 
 class SFaceEmbedder:
@@ -106,7 +106,7 @@ class ArcFaceEmbedder:
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Encode; see `Embedder.encode`. Encodings are scaled to length one, so that distances mean the same."""
-        together = _MOST_CHIPS if self._batches else 1
+        together = MOST_CHIPS if self._batches else 1
         encodings = _in_parts(self._session, chips, self.size, together=together, prepare=self._prepared)
         return _of_length_one(encodings)
 
