@@ -47,7 +47,7 @@ UNNOTED: Mapping[str, str] = {
     "lti.launch": "its sign-in is noted, as tests/webapp/lti/test_launching.py sees with a platform",
     "lti.connect_now": "noted, as the same tests see",
     "lti_admin.fetch_roster": "only tries a roster; what is imported is noted",
-    "lti_admin.send_rates_now": "noted, as tests/webapp/lti/test_rates.py sees with a platform",
+    "lti_admin.send_rates_now": "noted, as tests/webapp/lti/services/test_rates.py sees with a platform",
     "rosters.upload": "only tries an archive; what is imported is noted",
     "register.correct": "the entry's own history says who, when and why",
     "register.give_back": "the entry's own history",

@@ -46,7 +46,7 @@ from tests.webapp.audit.changes import CHANGES, STUDENTS, UNNOTED, Change
 from tests.webapp.me.students import StudentVisitor, enter
 from tests.webapp.visiting import WITH_MAIL, Site, Visitor, make_settings, plain
 from webapp.calendars.feeds import make_feed
-from webapp.lti.keys import make_key
+from webapp.lti.services.keys import make_key
 
 DAY = timedelta(days=1)
 

@@ -22,11 +22,11 @@ from webapp.account.noting import noted
 from webapp.admin.lookup import count, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.writing import begin_change, committed, taken
-from webapp.lti import keys
+from webapp.lti.administration.forms import PlatformForm
 from webapp.lti.blueprint import of_administrators, of_launches
-from webapp.lti.forms import PlatformForm
 from webapp.lti.launching import launch_address
 from webapp.lti.people import system_of
+from webapp.lti.services import keys
 from webapp.tools.storage import database
 
 _TAKEN = lazy_gettext("Another one has this name.")
