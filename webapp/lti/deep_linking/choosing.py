@@ -82,6 +82,7 @@ def ask(platform: LtiPlatform, launched: Launch, account: Account, course: LtiCo
     if launched.choosing is None:
         raise ValueError("a launch that asks what a link opens")
     here = database().get(Course, course.course_id) if course is not None and course.course_id else None
+    database().refresh(account, ["roles"])  # this launch may have given one
     if here is not None and not may_as(account, Permission.READ, here):
         return _page(render_template("lti/no_role.html", course=here, account=account), platform, status=403)
     kept = {"p": platform.id, "d": launched.deployment, "u": launched.choosing.return_url, "a": launched.choosing.data}

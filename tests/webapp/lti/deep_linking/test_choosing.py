@@ -211,6 +211,9 @@ def test_a_course_that_is_not_linked_or_not_ones_own(
     refused = ask(site, platform)
     assert (refused.status_code, "no role in this course" in plain(refused.text)) == (403, True)
     assert f"frame-ancestors {platform.address}" in refused.headers["Content-Security-Policy"]
+    linked.gives_roles = True
+    site_db.commit()
+    assert "What is the link to open?" in plain(ask(site, platform).text), "with the role that this gave"
     linked.course_id = None
     site_db.commit()
     assert "has not linked this course yet" in plain(ask(site, platform).text)
