@@ -80,6 +80,7 @@ and is not drawn::
       SealError  a sealed secret of the database cannot be opened
       LaunchError  a launch from a learning platform is not let in
       PlatformError  a learning platform does not answer as it should
+      RegistrationError  a learning platform that registers itself cannot be taken
       NoPictureError  a recognition service shows no picture of a camera
       NoLongerWantedError  a mail that waits has nothing to say any more
       MailServerError  the mail server takes nothing now

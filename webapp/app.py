@@ -34,6 +34,8 @@ from webapp.labels import views as labels
 from webapp.lti import launching
 from webapp.lti.blueprint import of_administrators as lti_administration
 from webapp.lti.blueprint import of_launches as lti_launches
+from webapp.lti.deep_linking import choosing
+from webapp.lti.registration import views as registration
 from webapp.mail import pages as mail
 from webapp.me import blueprint as own_page_blueprint
 from webapp.me.identity import init_student_identity
@@ -163,7 +165,7 @@ def _add_other_systems(app: Flask, settings: Settings) -> None:
         exempt_from_csrf(app)
         app.register_blueprint(provider_blueprint)
     # Learning platforms send browsers here with forms of their own.
-    for view in (launching.login, launching.launch):
+    for view in (launching.login, launching.launch, choosing.choose, registration.register_now):
         forms.exempt(view)
     for room in (lti_launches, lti_administration, oneroster, moodle, feed_pages.blueprint):
         app.register_blueprint(room)

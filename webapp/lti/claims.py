@@ -1,7 +1,7 @@
 """What a launch says: the claims of its token, read as what they must be.
 
-Names are from the LTI 1.3 core specification, Names and Role Provisioning Services 2.0, and Assignment and Grade
-Services 2.0.
+Names are from the LTI 1.3 core specification, Deep Linking 2.0, Names and Role Provisioning Services 2.0, and
+Assignment and Grade Services 2.0.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,33 @@ LTI = "https://purl.imsglobal.org/spec/lti/claim/"
 MESSAGE_TYPE, VERSION, DEPLOYMENT, ROLES, CONTEXT, RESOURCE_LINK = (
     LTI + name for name in ("message_type", "version", "deployment_id", "roles", "context", "resource_link")
 )
+CUSTOM = LTI + "custom"
 MEMBERSHIPS = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 GRADES = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 
 LAUNCH = "LtiResourceLinkRequest"
+DEEP_LINKING = "LtiDeepLinkingRequest"
 LTI_VERSION = "1.3.0"
+DEEP = "https://purl.imsglobal.org/spec/lti-dl/claim/"
+DEEP_LINKING_SETTINGS = DEEP + "deep_linking_settings"
+LINK_TYPE = "ltiResourceLink"
+OPENS = "opens"
+"""The custom parameter of a link, which says what it opens."""
+LONGEST_RETURN_URL = 2_000
+_LONGEST_DATA = 20_000
 LONGEST_ID = 255
 """Characters of `sub`, of a context's id and of a deployment's: what the specification allows."""
 _LONGEST_URL = 1000
 _MOST_ROLES = 100
 _MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership"
+
+
+class LinkTarget(StrEnum):
+    """What a link of a course opens, as whoever inserted it chose; kept at the platform, with the link."""
+
+    REGISTER = "register"  # that is filled in now, else the course
+    OWN = "own"  # each student's own attendance
+    REPORT = "report"  # of the course
 
 
 class ClaimPart(StrEnum):
@@ -72,13 +89,37 @@ class PlatformCourse:
 
 
 @dataclass(frozen=True)
+class Choosing:
+    """That somebody inserts a link into the platform's course and is to choose what it opens.
+
+    Attributes:
+        return_url: where the choice is sent.
+        data: what goes back with it as it came; None for nothing.
+    """
+
+    return_url: str
+    data: str | None
+
+
+@dataclass(frozen=True)
 class Launch:
-    """A launch whose token was verified."""
+    """A launch whose token was verified.
+
+    Attributes:
+        deployment: the platform's name of the tool's deployment.
+        person: who launches.
+        part: what they are in the course.
+        course: from which.
+        opens: what the link opens.
+        choosing: where a link is only being inserted; None: one is opened.
+    """
 
     deployment: str
     person: LaunchPerson
     part: ClaimPart
     course: PlatformCourse
+    opens: LinkTarget
+    choosing: Choosing | None
 
 
 def read_launch(claims: Mapping[str, Any]) -> Launch:
@@ -87,9 +128,11 @@ def read_launch(claims: Mapping[str, Any]) -> Launch:
     Raises:
         LaunchError: the message is of another kind, names nobody, or comes from no course.
     """
-    if claims.get(MESSAGE_TYPE) != LAUNCH or claims.get(VERSION) != LTI_VERSION:
+    kind = claims.get(MESSAGE_TYPE)
+    if kind not in (LAUNCH, DEEP_LINKING) or claims.get(VERSION) != LTI_VERSION:
         raise LaunchError(english("This is no launch of LTI 1.3. Add the tool as an activity or a link of a course."))
-    if not _text(_part(claims, RESOURCE_LINK), "id", LONGEST_ID):
+    choosing = _choosing(claims) if kind == DEEP_LINKING else None
+    if choosing is None and not _text(_part(claims, RESOURCE_LINK), "id", LONGEST_ID):
         raise LaunchError(english("The launch names no link (resource_link) of a course."))
     subject = _text(claims, "sub", LONGEST_ID)
     if not subject:
@@ -108,7 +151,9 @@ def read_launch(claims: Mapping[str, Any]) -> Launch:
         line_items_url=_text(_part(claims, GRADES), "lineitems", _LONGEST_URL) or None,
     )
     person = LaunchPerson(subject, name_in(claims), _text(claims, "email", 254).strip().lower())
-    return Launch(_text(claims, DEPLOYMENT, LONGEST_ID), person, part_of(claims.get(ROLES)), course)
+    deployment, part = _text(claims, DEPLOYMENT, LONGEST_ID), part_of(claims.get(ROLES))
+    opens = target_named(_part(claims, CUSTOM).get(OPENS)) or LinkTarget.REGISTER
+    return Launch(deployment, person, part, course, opens, choosing)
 
 
 def part_of(roles: object) -> ClaimPart:
@@ -130,6 +175,25 @@ def name_in(claims: Mapping[str, Any]) -> str:
     whole = _text(claims, "name", None)
     parts = (_text(claims, "given_name", None), _text(claims, "family_name", None))
     return (whole or " ".join(part for part in parts if part))[:120]
+
+
+def target_named(name: object) -> LinkTarget | None:
+    """What a link opens, by its name; None: nobody knows the name."""
+    return next((target for target in LinkTarget if target.value == name), None)
+
+
+def _choosing(claims: Mapping[str, Any]) -> Choosing:
+    settings = _part(claims, DEEP_LINKING_SETTINGS)
+    url = _text(settings, "deep_link_return_url", LONGEST_RETURN_URL)
+    types = settings.get("accept_types")
+    if not url:
+        raise LaunchError(english("The platform does not say where the choice is to be sent (deep_link_return_url)."))
+    if not isinstance(types, list) or LINK_TYPE not in types:
+        raise LaunchError(english("The platform takes no link of a tool here. Add it as an activity instead."))
+    data = settings.get("data")
+    if data is not None and (not isinstance(data, str) or len(data) > _LONGEST_DATA):
+        raise LaunchError(english("The platform wants too much to be sent back with the choice (data)."))
+    return Choosing(url, data)
 
 
 def _part(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:

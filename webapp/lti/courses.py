@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from attendance.database.audiences import TAKES_PLACE, among, sessions_of_courses
-from attendance.database.models import ClassSession, LtiCourse, LtiDeployment, LtiPlatform
+from attendance.database.models import ClassSession, Enrolment, LtiCourse, LtiDeployment, LtiPlatform
 from webapp.lti.claims import ClaimPart, Launch
 
 
@@ -50,3 +50,9 @@ def session_running(db: Session, course_id: int, *, now: datetime) -> ClassSessi
     coming = db.scalars(query.order_by(ClassSession.starts_at).limit(20)).all()
     running = [session for session in coming if session.opens_at <= now]
     return running[-1] if running else None
+
+
+def takes(db: Session, student_id: int, course_id: int) -> bool:
+    """Whether a student is on a course's roster here."""
+    query = sa.select(Enrolment.student_id).where(Enrolment.student_id == student_id, Enrolment.course_id == course_id)
+    return db.scalar(query.limit(1)) is not None

@@ -17,3 +17,7 @@ class PlatformError(AttendanceError):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class RegistrationError(AttendanceError):
+    """A platform that registers itself cannot be taken; the message says why, for whoever registers it."""

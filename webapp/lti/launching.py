@@ -12,11 +12,13 @@ from attendance.texts import english
 from webapp.account.identity import begin_half_sign_in, may_as, public, sign_in
 from webapp.account.permissions import Permission
 from webapp.lti import connecting, logins
+from webapp.lti.addresses import choosing_address, launch_address
 from webapp.lti.blueprint import of_launches
-from webapp.lti.claims import ClaimPart, Launch, read_launch
-from webapp.lti.courses import deployment_of, note_course, session_running
+from webapp.lti.claims import ClaimPart, Launch, LinkTarget, read_launch
+from webapp.lti.courses import deployment_of, note_course, session_running, takes
+from webapp.lti.deep_linking import choosing
 from webapp.lti.errors import LaunchError
-from webapp.lti.frames import allow_frames_of, is_framed
+from webapp.lti.frames import allow_frames_of, is_framed, keep_opener
 from webapp.lti.people import give_role_of, known_as
 from webapp.lti.tokens import Expected, PlatformKeys, verified_claims
 from webapp.tools.languages import say_error
@@ -43,8 +45,8 @@ def login() -> ResponseReturnValue:
         platform = _platform_named(given)
     except LaunchError as error:
         return _refused(error, None)
-    if is_framed():
-        again = f"{url_for('lti.login')}?{urlencode(given)}"
+    again = f"{url_for('lti.login')}?{urlencode(given)}"
+    if is_framed() and request.values.get("target_link_uri") != choosing_address():
         return _framed(render_template("lti/new_window.html", address=again, platform=platform), platform)
     login, state, secret = logins.begin_login(platform.id)
     asked: dict[str, str] = {
@@ -60,7 +62,8 @@ def login() -> ResponseReturnValue:
     }
     mark = "&" if "?" in platform.authorisation_url else "?"
     response = make_response(redirect(f"{platform.authorisation_url}{mark}{urlencode(asked)}"))
-    logins.keep_in_browser(response, login, secret)
+    logins.keep_in_browser(response, login, secret, framed=is_framed(), again=again)
+    keep_opener(response)
     return response
 
 
@@ -78,17 +81,11 @@ def launch() -> ResponseReturnValue:
             raise LaunchError(
                 english("Your browser did not keep the cookie with which this began. Open the link in a new window.")
             )
-        response = make_response(_let_in(platform, login.nonce))
+        response = make_response(_let_in(platform, login))
     except LaunchError as error:
         return _refused(error, platform)
-    logins.forget_in_browser(response, login)
+    logins.forget_in_browser(response, login, framed=is_framed())
     return response
-
-
-def launch_address() -> str:
-    """Where platforms send their answers: the address that an administrator types there."""
-    site: str = current_app.config["ATTENDANCE"].web.address
-    return f"{site.rstrip('/')}{url_for('lti.launch')}" if site else url_for("lti.launch", _external=True)
 
 
 def _platform_named(given: dict[str, str]) -> LtiPlatform:
@@ -110,7 +107,7 @@ def _platform_named(given: dict[str, str]) -> LtiPlatform:
     return found[0]
 
 
-def _let_in(platform: LtiPlatform, nonce: str) -> ResponseReturnValue:
+def _let_in(platform: LtiPlatform, login: logins.Login) -> ResponseReturnValue:
     """Verify the answer, find out who that is here, and sign them in.
 
     Raises:
@@ -119,13 +116,15 @@ def _let_in(platform: LtiPlatform, nonce: str) -> ResponseReturnValue:
     error = request.form.get("error")
     if error:
         raise LaunchError(english("The platform did not sign you in (%(error)s).", error=error[:100]))
-    expected = Expected(platform.issuer, platform.client_id, nonce)
+    expected = Expected(platform.issuer, platform.client_id, login.nonce)
     keys_url = platform.keys_url
     database().commit()  # the connection: the platform may be asked for its keys
     claims = verified_claims(
         request.form.get("id_token", ""), expected, lambda kid: platform_keys().find(keys_url, kid)
     )
     launched = read_launch(claims)
+    if launched.choosing is not None:
+        choosing.check_return(platform, launched.choosing)
     db = begin_change()
     deployment = deployment_of(platform, launched.deployment)
     if deployment is None:
@@ -134,35 +133,55 @@ def _let_in(platform: LtiPlatform, nonce: str) -> ResponseReturnValue:
                 "The tool's deployment %(id)s is not registered here. Ask an administrator.", id=launched.deployment
             )
         )
-    if not logins.use_nonce(db, nonce, now=utc_now()):
+    if not logins.use_nonce(db, login.nonce, now=utc_now()):
         raise LaunchError(english("This launch was used already. Open the link in the course again."))
     course = note_course(db, deployment, launched, now=utc_now())
     known = known_as(db, platform, launched.person)
     if known.account is not None and course is not None:
         give_role_of(db, known.account, course, launched.part)
     db.commit()
+    if launched.choosing is not None:
+        return _choose(platform, launched, known.account, course, login)
     if launched.part is not ClaimPart.STUDIES and known.account is not None:
-        return _as_account(known.account, course, platform)
+        return _as_account(known.account, course, platform, launched.opens)
     if known.student is not None:
-        return _as_student(known.student, platform)
+        return _as_student(known.student, platform, course if launched.opens is LinkTarget.OWN else None)
     if launched.part in (ClaimPart.TEACHES, ClaimPart.ASSISTS):
         return connecting.ask(platform, launched, course)
     return _stranger(platform, launched)
 
 
-def _as_account(account: Account, course: LtiCourse | None, platform: LtiPlatform) -> ResponseReturnValue:
+def _choose(
+    platform: LtiPlatform, launched: Launch, account: Account | None, course: LtiCourse | None, login: logins.Login
+) -> ResponseReturnValue:
+    """Ask what the link opens that somebody inserts. Whoever is not known here connects first, as for a launch."""
+    if launched.part not in (ClaimPart.TEACHES, ClaimPart.ASSISTS):
+        raise LaunchError(english("What a link opens is chosen by who teaches the course."))
+    if account is not None:
+        _check_active(account)
+        return choosing.ask(platform, launched, account, course)
+    if is_framed():  # where browsers keep no sign-in: connecting needs a window of its own
+        page = render_template("lti/connect_first.html", address=logins.begun_at(login), platform=platform)
+        return _framed(page, platform)
+    return connecting.ask(platform, launched, course)
+
+
+def _check_active(account: Account) -> None:
     if not account.active:
         raise LaunchError(english("Your account here may not sign in. Ask an administrator."))
+
+
+def _as_account(
+    account: Account, course: LtiCourse | None, platform: LtiPlatform, opens: LinkTarget
+) -> ResponseReturnValue:
+    _check_active(account)
     if course is None or course.course_id is None:
         return render_template("lti/not_linked.html", course=course, platform=platform), 403
     here = database().get_one(Course, course.course_id)
     database().refresh(account, ["roles"])
     if not may_as(account, Permission.READ, here):
         return render_template("lti/no_role.html", course=here, account=account), 403
-    running = session_running(database(), here.id, now=utc_now())
-    target = (
-        url_for("register.page", session_id=running.id) if running else url_for("courses.course", course_id=here.id)
-    )
+    target = _target(account, here, opens)
     if account.administers:
         # Who may everything comes in by what is asked for here, and not by what another system says.
         return redirect(url_for("account.sign_in_page", next=target))
@@ -176,7 +195,16 @@ def _as_account(account: Account, course: LtiCourse | None, platform: LtiPlatfor
     return redirect(target)
 
 
-def _as_student(student: Student, platform: LtiPlatform) -> ResponseReturnValue:
+def _target(account: Account, here: Course, opens: LinkTarget) -> str:
+    """The page that a link opens for somebody who may open the course."""
+    if opens is LinkTarget.REPORT and may_as(account, Permission.TERM, here):
+        return url_for("reports.course", course_id=here.id)
+    running = session_running(database(), here.id, now=utc_now()) if opens is LinkTarget.REGISTER else None
+    return url_for("register.page", session_id=running.id) if running else url_for("courses.course", course_id=here.id)
+
+
+def _as_student(student: Student, platform: LtiPlatform, course: LtiCourse | None) -> ResponseReturnValue:
+    """Sign a student in. Args: course: whose entries alone are shown, where the student takes it; None: all."""
     if not current_app.config["ATTENDANCE"].students.own_page:
         return render_template("lti/student.html", platform=platform, known=True), 403
     db = begin_change()
@@ -184,7 +212,8 @@ def _as_student(student: Student, platform: LtiPlatform) -> ResponseReturnValue:
     note(db, AuditAction.OWN_PAGE_OPENED, actor=THE_STUDENT, student=student.index_number, details=details)
     db.commit()
     sign_in(student)
-    return redirect(url_for("me.home"))
+    taken = course is not None and course.course_id is not None and takes(database(), student.id, course.course_id)
+    return redirect(url_for("me.home", course=course.course_id) if course and taken else url_for("me.home"))
 
 
 def _stranger(platform: LtiPlatform, launched: Launch) -> ResponseReturnValue:

@@ -9,6 +9,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app, request
@@ -25,7 +26,10 @@ from webapp.lti.errors import LaunchError
 LIFETIME = timedelta(minutes=10)
 """From the first step of a sign-in to its last; people type their password at the platform meanwhile."""
 _COOKIE = "attendance_lti_"
+_BEGUN = "_begun"
 _SALT = "lti sign-in"
+_LONGEST_KEPT = 3_500
+"""Characters of what a cookie holds; browsers take 4096 bytes with its name."""
 
 
 @dataclass(frozen=True)
@@ -71,27 +75,48 @@ def is_this_browsers(login: Login, cookie_hash: str) -> bool:
     return hmac.compare_digest(hash_token(request.cookies.get(login.cookie, "")), cookie_hash)
 
 
-def keep_in_browser(response: Response, login: Login, secret: str) -> None:
+def keep_in_browser(response: Response, login: Login, secret: str, *, framed: bool, again: str) -> None:
     """Let the browser keep that it began a sign-in.
 
     The platform's answer is a form sent from its own page: browsers send a cookie along only where it says that it may
-    go with requests from other sites, which they allow over https only.
+    go with requests from other sites, which they allow over https only. In the platform's frame most keep a cookie
+    only for that platform's pages (partitioned, CHIPS).
+
+    Args:
+        response: which is changed.
+        login: that was begun.
+        secret: by which the browser is known again.
+        framed: whether that is in the platform's frame.
+        again: our address at which the same sign-in begins, for a window of its own.
     """
-    secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
-    response.set_cookie(
-        login.cookie,
-        secret,
-        max_age=LIFETIME,
-        path="/lti",
-        httponly=True,
-        secure=secure,
-        samesite="None" if secure else "Lax",
-    )
+    kept = {"max_age": LIFETIME, **_cookie(framed=framed)}
+    response.set_cookie(login.cookie, secret, **kept)
+    if framed and len(again) <= _LONGEST_KEPT:
+        response.set_cookie(login.cookie + _BEGUN, again, **kept)
 
 
-def forget_in_browser(response: Response, login: Login) -> None:
+def begun_at(login: Login) -> str | None:
+    """Our address at which a sign-in was begun in a frame; None where the browser does not know it any more."""
+    again = request.cookies.get(login.cookie + _BEGUN, "")
+    return again if again.startswith("/lti/login?") else None
+
+
+def forget_in_browser(response: Response, login: Login, *, framed: bool) -> None:
     """The sign-in is over."""
-    response.delete_cookie(login.cookie, path="/lti")
+    for name in (login.cookie, login.cookie + _BEGUN):
+        if name in request.cookies:
+            response.delete_cookie(name, **_cookie(framed=framed))
+
+
+def _cookie(*, framed: bool) -> dict[str, Any]:
+    secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+    return {
+        "path": "/lti",
+        "httponly": True,
+        "secure": secure,
+        "samesite": "None" if secure else "Lax",
+        "partitioned": secure and framed,
+    }
 
 
 def use_nonce(db: Session, nonce: str, *, now: datetime) -> bool:

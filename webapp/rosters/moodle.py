@@ -1,7 +1,9 @@
 """Files that Moodle's Attendance plugin (mod_attendance) imports: the sessions of a course, and the marks of one.
 
-*Import sessions* takes columns by their places, of which the plugin's form offers the usual ones; *Upload attendance by
-CSV*, in a session, takes who, a time or a status. The letters are those of the plugin's own status set.
+*Import Sessions* takes columns by their places: its form offers the first for the first, and so on. *Upload attendance
+by CSV*, in a session, takes who, and a time or a status; it finds the columns that have names it knows. The letters are
+those of the plugin's own status set. Names and places are those of release 2023041800 (version 2024020500, Moodle 4.3);
+those for Moodle 4.0 and before lack *Allow students to update own attendance*, and what follows stands a place earlier.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,14 +27,18 @@ from webapp.tools.times import local
 
 _A_PAGE = 50
 _SESSION_COLUMNS = (
-    "Course", "Groups", "Date", "From", "To", "Description", "Repeat on", "Repeat every", "Repeat until",
-    "Students can mark", "Password", "Random password", "Subnet", "Automark", "Auto assign status", "Absentee report",
-    "Prevent shared IP", "Prevent shared IP time", "Calendar event", "Include QR code",
+    "Course shortname", "Groups", "Date", "from:", "to:", "Description", "Repeat on", "Repeat every", "Repeat until",
+    "Allow students to record own attendance", "Allow students to update own attendance", "Student password",
+    "Random password", "Subnet", "Automatic marking", "Automatically select highest status available",
+    "Absentee report", "Prevent students sharing IP address", "Time to allow re-use of IP address (minutes)",
+    "Create calendar event for session", "Include QR code", "Rotate QR code", "Open session early for marking",
 )  # fmt: skip
-"""In the order in which the plugin's form expects them (classes/import/sessions.php, `read_mapping_data`)."""
-_NOT_BY_STUDENTS = ("", "", "", 0, "", 0, "", 0, 0, 1, 0, "", 1, 0)
+"""In the order and by the names of the plugin's form (classes/import/sessions.php, `list_required_headers`), so that
+whoever imports sees each beside itself."""
+_NOT_BY_STUDENTS = ("", "", "", 0, 0, "", 0, "", 0, 0, 1, 0, "", 1, 0, 0, 0)
 """No repetition; students mark nothing themselves; the session counts in the absentee report, and in the calendar."""
-_MARK_COLUMNS = ("user", "scantime", "status")
+_MARK_COLUMNS = ("idnumber", "scantime", "status")
+"""By these names the form finds the Moodle user field and the status (classes/form/import/marksessions_confirm.php)."""
 _LETTERS = {Status.PRESENT: "P", Status.LATE: "L", Status.EXCUSED: "E", Status.ABSENT: "A"}
 
 

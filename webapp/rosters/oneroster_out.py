@@ -60,18 +60,20 @@ _HEADERS: Mapping[str, Sequence[str]] = {
     "categories": (*_COMMON, "title", "weight"),
     "lineItems": (
         *_COMMON, "title", "description", "assignDate", "dueDate", "classSourcedId", "categorySourcedId",
-        "gradingPeriodSourcedId", "resultValueMin", "resultValueMax", "schoolSourcedId",
+        "academicSessionSourcedId", "resultValueMin", "resultValueMax", "schoolSourcedId",
     ),
     "results": (
         *_COMMON, "lineItemSourcedId", "studentSourcedId", "scoreStatus", "score", "scoreDate", "comment", "textScore",
-        "classSourcedId",
+        "classSourcedId", "inProgress", "incomplete", "late", "missing",
     ),
 }  # fmt: skip
+"""Every column of the CSV binding's tables, in their order."""
 _ABSENT = (
     "classResources", "courseResources", "demographics", "lineItemLearningObjectiveIds", "lineItemScoreScales",
     "resources", "resultLearningObjectiveIds", "resultScoreScales", "scoreScales", "userProfiles", "userResources",
 )  # fmt: skip
-_ROLES = {Role.LECTURER: "teacher", Role.ASSISTANT: "aide"}
+_ROLES = {Role.LECTURER: "teacher", Role.ASSISTANT: "proctor"}
+"""Of an enrolment, whose roles are administrator, proctor, student and teacher: an assistant takes registers."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,10 @@ class _Out:
                     score = whole_percent(tally.rate)
                     item, who = f"attendance-{course.id}", self._student(student_id)
                     of = self._class(course.id)
-                    yield (f"result-{item}-{who}", "", "", item, who, "partially graded", score, day, "", "", of)
+                    yield (
+                        f"result-{item}-{who}", "", "", item, who, "partially graded", score, day, "", "", of,
+                        "", "", "", "",
+                    )  # fmt: skip
 
     def _students(self) -> Iterator[Student]:
         taking = sa.select(Enrolment.student_id).where(Enrolment.course_id.in_(self._chosen))

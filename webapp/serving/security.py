@@ -12,6 +12,7 @@ _DEFAULT_UPLOAD_BYTES = 1_000_000  # plain forms
 _YEAR_S = 31_536_000
 
 FRAMED_BY_NOBODY = "frame-ancestors 'none'"
+FORMS_STAY = "form-action 'self'"
 
 # Everything comes from here and nothing is inline, so injected markup can neither run nor phone home.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -22,7 +23,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "img-src 'self'",
         "font-src 'self'",
         "connect-src 'self'",
-        "form-action 'self'",
+        FORMS_STAY,
         "base-uri 'none'",
         FRAMED_BY_NOBODY,
     ]

@@ -11,7 +11,7 @@ from flask import Flask
 from attendance.database.models import utc_now
 from attendance.settings import Settings
 from webapp.calendars.fetching import CalendarFetcher
-from webapp.lti.rates import RatesWork
+from webapp.lti.services.rates import RatesWork
 from webapp.mail.worker import MailWorker
 from webapp.tools.storage import sessions_of
 from webapp.webhooks.sending import WebhookSender

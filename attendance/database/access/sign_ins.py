@@ -14,7 +14,15 @@ from sqlalchemy.orm import Session, joinedload
 
 from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.locks import in_passing
-from attendance.database.models import AccessToken, Account, PasswordLink, SignIn, Student, StudentLink
+from attendance.database.models import (
+    AccessToken,
+    Account,
+    LtiRegistrationAddress,
+    PasswordLink,
+    SignIn,
+    Student,
+    StudentLink,
+)
 
 USE_NOTED = timedelta(minutes=1)
 """How often it is written down that a sign-in is used."""
@@ -173,12 +181,12 @@ def end_sign_ins(db: Session, *which: sa.ColumnElement[bool]) -> int:
 
 
 def end_what_a_backup_brought_back(engine: sa.Engine) -> None:
-    """End every sign-in, every token of a program, and every link that signs in or sets a password.
+    """End every sign-in, every token of a program, and every link that signs in, sets a password or lets a platform in.
 
     A backup holds those that ended, were used, or were made for somebody who was removed, since it was made.
     """
     with engine.begin() as connection:
-        for model in (SignIn, AccessToken, PasswordLink, StudentLink):
+        for model in (SignIn, AccessToken, PasswordLink, StudentLink, LtiRegistrationAddress):
             connection.execute(sa.delete(model))
 
 

@@ -27,6 +27,7 @@ from attendance.database.models.other_systems import (
     LtiNonce,
     LtiPlatform,
     LtiRate,
+    LtiRegistrationAddress,
 )
 from attendance.database.models.own_page import (
     ConsentChange,
@@ -147,6 +148,7 @@ __all__ = [
     "LtiNonce",
     "LtiPlatform",
     "LtiRate",
+    "LtiRegistrationAddress",
     "Observation",
     "Origin",
     "PasswordLink",

@@ -101,6 +101,10 @@ class AuditAction(StrEnum):
     MAIL_TESTED = "mail.tested"
     MAIL_SENT_AGAIN = "mail.sent_again"
 
+    LTI_REGISTRATION_OFFERED = "lti.registration_offered"
+    LTI_REGISTRATION_WITHDRAWN = "lti.registration_withdrawn"
+    LTI_PLATFORM_REGISTERED = "lti.platform_registered"
+    LTI_PLATFORM_CONFIRMED = "lti.platform_confirmed"
     LTI_PLATFORM_ADDED = "lti.platform_added"
     LTI_PLATFORM_CHANGED = "lti.platform_changed"
     LTI_PLATFORM_DELETED = "lti.platform_deleted"

@@ -74,6 +74,8 @@ class LtiPlatform(Base):
     frame_origins: Mapped[str] = mapped_column(sa.String(500), default="")  # whose pages may frame ours, beside its own
     matching: Mapped[LtiMatching] = mapped_column(enum_column_type(LtiMatching), default=LtiMatching.CONNECT)
     active: Mapped[bool] = mapped_column(default=True)
+    # It registered itself, and no administrator has confirmed it yet; until then it is switched off.
+    waiting: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     deployments: Mapped[list["LtiDeployment"]] = relationship(
@@ -82,6 +84,18 @@ class LtiPlatform(Base):
         cascade="all, delete-orphan",
         passive_deletes=True,
     )
+
+
+class LtiRegistrationAddress(Base):
+    """An address at which a platform registers itself, once (LTI Dynamic Registration); one of each administrator."""
+
+    __tablename__ = "lti_registration_address"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id", ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(identifier_type(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    account: Mapped[Account] = relationship()
 
 
 class LtiDeployment(Base):

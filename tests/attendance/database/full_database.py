@@ -57,6 +57,7 @@ from attendance.database.models import (
     LtiNonce,
     LtiPlatform,
     LtiRate,
+    LtiRegistrationAddress,
     Observation,
     Origin,
     PasswordLink,
@@ -148,14 +149,16 @@ def fill(db: Session) -> None:
         Excuse(student_id=student.id, starts_at=NINE, ends_at=session.ends_at, reason="ü", created_by_id=lecturer.id)
     )
     _fill_held(db, student, session, camera, lecturer)
-    _fill_other_systems(db, course, student)
+    _fill_other_systems(db, course, student, lecturer)
     db.commit()
 
 
-def _fill_other_systems(db: Session, course: Course, student: Student) -> None:
+def _fill_other_systems(db: Session, course: Course, student: Student, lecturer: Account) -> None:
     platform = LtiPlatform(name="Moodle ü", issuer="https://moodle.example", client_id="ü1", matching=LtiMatching.EMAIL)
     platform.keys_url = platform.authorisation_url = platform.token_url = "https://moodle.example/ü"
-    platform.frame_origins = "https://school.example"
+    platform.frame_origins, platform.waiting, platform.active = "https://school.example", True, False
+    expires_at = NINE.replace(microsecond=4)
+    db.add(LtiRegistrationAddress(account_id=lecturer.id, token_hash="7" * 64, expires_at=expires_at))
     platform.deployments = [LtiDeployment(external_id="7")]
     db.add(platform)
     db.flush()

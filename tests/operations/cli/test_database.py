@@ -16,6 +16,7 @@ from attendance.database.models import (
     ApiToken,
     Attendance,
     Camera,
+    LtiRegistrationAddress,
     PasswordLink,
     Role,
     Room,
@@ -29,7 +30,7 @@ from tests.attendance.database.full_database import fill
 from tests.factories import is_signed_in, make_course, make_department, make_sign_in
 
 Type = Callable[..., Result]
-ENDED = (SignIn, PasswordLink, StudentLink)
+ENDED = (SignIn, PasswordLink, StudentLink, LtiRegistrationAddress)
 KEPT = (Account, SecondFactor, Attendance)
 
 
@@ -65,7 +66,7 @@ def test_a_restored_backup_brings_no_sign_in_and_no_link_back(
     assert "Everybody signs in again." in done.stdout
     with engine.connect() as connection:
         left = {model: connection.scalar(sa.select(sa.func.count()).select_from(model)) for model in ENDED + KEPT}
-    assert [left[model] for model in ENDED] == [0, 0, 0]
+    assert [left[model] for model in ENDED] == [0] * len(ENDED)
     assert all(left[model] for model in KEPT)
 
 

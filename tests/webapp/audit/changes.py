@@ -45,9 +45,11 @@ UNNOTED: Mapping[str, str] = {
     "profile.remove_picture": "a picture of oneself",
     "lti.login": "begins a sign-in at a learning platform; nothing is known yet",
     "lti.launch": "its sign-in is noted, as tests/webapp/lti/test_launching.py sees with a platform",
+    "lti.choose": "goes back to the learning platform; nothing here changes",
+    "lti.register_now": "noted, as tests/webapp/lti/registration/test_registering.py sees with a platform",
     "lti.connect_now": "noted, as the same tests see",
     "lti_admin.fetch_roster": "only tries a roster; what is imported is noted",
-    "lti_admin.send_rates_now": "noted, as tests/webapp/lti/test_rates.py sees with a platform",
+    "lti_admin.send_rates_now": "noted, as tests/webapp/lti/services/test_rates.py sees with a platform",
     "rosters.upload": "only tries an archive; what is imported is noted",
     "register.correct": "the entry's own history says who, when and why",
     "register.give_back": "the entry's own history",
@@ -207,6 +209,10 @@ CHANGES: Mapping[str, Change] = {
     "lti_admin.linked_course": Change((Action.LTI_COURSE_LINKED,), lambda _v: {"course": "MA1", "gives_roles": "y"}),
     "lti_admin.new_key": Change((Action.LTI_KEY_MADE,)),
     "lti_admin.new_platform": Change((Action.LTI_PLATFORM_ADDED,), _platform),
+    "lti_admin.offer_registration": Change((Action.LTI_REGISTRATION_OFFERED,)),
+    "lti_admin.withdraw_registration": Change(
+        (Action.LTI_REGISTRATION_WITHDRAWN,), before="an address for registering"
+    ),
     "lti_admin.withdraw_key": Change(
         (Action.LTI_KEY_WITHDRAWN, Action.LTI_KEY_MADE), lambda v: {"kid": v["kid"]}, before="a key"
     ),

@@ -46,7 +46,8 @@ from tests.webapp.audit.changes import CHANGES, STUDENTS, UNNOTED, Change
 from tests.webapp.me.students import StudentVisitor, enter
 from tests.webapp.visiting import WITH_MAIL, Site, Visitor, make_settings, plain
 from webapp.calendars.feeds import make_feed
-from webapp.lti.keys import make_key
+from webapp.lti.registration.offers import make_offer
+from webapp.lti.services.keys import make_key
 
 DAY = timedelta(days=1)
 
@@ -332,6 +333,10 @@ def _connected(_site: Site, db: Session, values: dict[str, Any], admin: Account)
     db.add(row)
 
 
+def _offer(_site: Site, db: Session, _values: dict[str, Any], admin: Account) -> None:
+    make_offer(db, admin.id, now=utc_now())
+
+
 def _key(site: Site, db: Session, values: dict[str, Any], _admin: Account) -> None:
     values["kid"] = make_key(db, str(site.app.secret_key), now=utc_now()).kid
 
@@ -342,6 +347,7 @@ _BEFORE: dict[str, Callable[[Site, Session, dict[str, Any], Account], None]] = {
     "connected": _connected,
     "consenting": _consenting,
     "a key": _key,
+    "an address for registering": _offer,
     "a second factor of one's own": _own_factor,
     "an account with a second factor": _others_factor,
     "an app to be confirmed": _app,

@@ -20,7 +20,7 @@ from tests.webapp.visiting import Site, Visitor, make_settings
 @pytest.fixture(autouse=True)
 def _keys_that_are_made_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tool's own keys are as short as platforms take them."""
-    monkeypatch.setattr("webapp.lti.keys._BITS", 2048)
+    monkeypatch.setattr("webapp.lti.services.keys._BITS", 2048)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A small learning platform on loopback, written from the standards: LTI 1.3 core, the 1EdTech Security Framework 1.0,
-Names and Role Provisioning Services 2.0, and Assignment and Grade Services 2.0.
+Names and Role Provisioning Services 2.0, Assignment and Grade Services 2.0, Deep Linking 2.0, and Dynamic Registration
+1.0.
 
 It checks what a tool sends as the standards say, so that a test sees what Moodle or Canvas would refuse.
 """
@@ -24,6 +25,10 @@ LTI = "https://purl.imsglobal.org/spec/lti/claim/"
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership"
 NRPS = "https://purl.imsglobal.org/spec/lti-nrps"
 AGS = "https://purl.imsglobal.org/spec/lti-ags"
+DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
+TOOL = "https://purl.imsglobal.org/spec/lti-tool-configuration"
+PLATFORM = "https://purl.imsglobal.org/spec/lti-platform-configuration"
+REGISTRATION_TOKEN = "registration.token"
 CLIENT = "client-1"
 DEPLOYMENT = "7"
 
@@ -61,6 +66,14 @@ class Platform:
     no_json: bool = False
     """Whether members come as something else than JSON."""
     unknown_users: set[str] = field(default_factory=set)
+    configuration: dict[str, Any] = field(default_factory=dict)
+    """What it says of itself otherwise than it should."""
+    answers_with: dict[str, Any] = field(default_factory=dict)
+    """What its answer to a registration holds otherwise than it should; `deployment` of None: it says none."""
+    registered: list[dict[str, Any]] = field(default_factory=list)
+    """Tools that registered themselves."""
+    links: list[dict[str, Any]] = field(default_factory=list)
+    """Content items that a tool sent."""
     _nonces: set[str] = field(default_factory=set)
     _tokens: dict[str, set[str]] = field(default_factory=dict)
     _jtis: set[str] = field(default_factory=set)
@@ -90,6 +103,10 @@ class Platform:
         given = {"iss": self.address, "target_link_uri": f"{self.tool}/lti/launch", **hints}
         return f"/lti/login?{urlencode(given | {'lti_deployment_id': self.deployment})}"
 
+    def choosing(self, user: str = "u1") -> str:
+        """The same where a lecturer inserts a link and is to choose what it opens."""
+        return self.initiation(user).replace("%2Flti%2Flaunch", "%2Flti%2Fdeep-link").replace("=m1", "=choose")
+
     def claims(self, nonce: str, user: str = "u1", **other: Any) -> dict[str, Any]:
         """The claims of a launch of the course; `other` by their whole names, None to leave one out."""
         now = int(time.time())
@@ -111,6 +128,25 @@ class Platform:
         }  # fmt: skip
         return {name: value for name, value in (claims | other).items() if value is not None}
 
+    def asking(self, nonce: str, user: str = "u1", *, settings: dict[str, Any] | None = None, **other: Any) -> Any:
+        """The claims with which the platform asks what a link is to open; `settings` of it otherwise than usual."""
+        usual = {
+            "deep_link_return_url": f"{self.address}/return?course=c1", "accept_types": ["link", "ltiResourceLink"],
+            "accept_presentation_document_targets": ["iframe", "window"], "accept_multiple": False, "data": "d=1 ü",
+        }  # fmt: skip
+        said = {name: value for name, value in (usual | (settings or {})).items() if value is not None}
+        asked = {LTI + "message_type": "LtiDeepLinkingRequest", LTI + "resource_link": None}
+        return self.claims(nonce, user, **asked, **{DL + "deep_linking_settings": said}, **other)
+
+    def registering(self, address: str) -> str:
+        """The address of a tool that registers itself, as the platform opens it (section 3.4)."""
+        mark = "&" if "?" in address else "?"
+        said = {
+            "openid_configuration": f"{self.address}/openid-configuration",
+            "registration_token": REGISTRATION_TOKEN,
+        }
+        return f"{address}{mark}{urlencode(said)}"
+
     def sign(self, claims: dict[str, Any], *, key: RSAKey | None = None, **header: Any) -> str:
         """A token, signed with the platform's key; `header` by its names, None to leave one out."""
         key = key or self.key
@@ -131,6 +167,11 @@ class Platform:
         )
         answers = {
             "/course": lambda: (200, framed, {"Content-Type": "text/html"}),
+            "/insert": lambda: (200, framed.replace(self.initiation(), self.choosing()), {"Content-Type": "text/html"}),
+            "/add": lambda: (200, _adding(self.registering(query["url"])), {"Content-Type": "text/html"}),
+            "/openid-configuration": lambda: self._configuration(headers),
+            "/register": lambda: self._register(headers, body),
+            "/return": lambda: self._take_links(query, {k: v[0] for k, v in parse_qs(body.decode()).items()}),
             "/keys": self._keys,
             "/auth": lambda: self._authorise(query),
             "/token": lambda: self._token({k: v[0] for k, v in parse_qs(body.decode()).items()}),
@@ -154,11 +195,71 @@ class Platform:
         if wrong or query["nonce"] in self._nonces:
             return 400, {"error": f"wrong: {wrong}"}, {}
         self._nonces.add(query["nonce"])
-        fields = {"state": query["state"], "id_token": self.sign(self.claims(query["nonce"], query["login_hint"]))}
+        claims = self.asking if query.get("lti_message_hint") == "choose" else self.claims
+        fields = {"state": query["state"], "id_token": self.sign(claims(query["nonce"], query["login_hint"]))}
         inputs = "".join(f'<input type="hidden" name="{n}" value="{html.escape(v)}">' for n, v in fields.items())
         action = html.escape(query["redirect_uri"])
         page = f'<form method="post" action="{action}">{inputs}<button>Go on</button></form>'
         return 200, page + "<script>document.forms[0].submit()</script>", {"Content-Type": "text/html"}
+
+    def _configuration(self, headers: Any) -> tuple[int, Any, Any]:
+        """Sections 3.5 and 3.6; a token is wanted, as Canvas does."""
+        if headers.get("authorization") != f"Bearer {REGISTRATION_TOKEN}":
+            return 401, {"error": "no token"}, {}
+        said = {
+            "issuer": self.address, "authorization_endpoint": f"{self.address}/auth",
+            "token_endpoint": f"{self.address}/token", "jwks_uri": f"{self.address}/keys",
+            "registration_endpoint": f"{self.address}/register",
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
+            "id_token_signing_alg_values_supported": ["RS256"], "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"], "claims_supported": ["sub", "iss", "name", "email"],
+            "scopes_supported": [f"{AGS}/scope/lineitem", f"{AGS}/scope/score",
+                                 f"{NRPS}/scope/contextmembership.readonly"],
+            PLATFORM: {"product_family_code": "moodle", "version": "5.0", "messages_supported": [
+                {"type": "LtiResourceLinkRequest"},
+                {"type": "LtiDeepLinkingRequest", "placements": ["ContentArea", "RichTextEditor"]}]},
+        }  # fmt: skip
+        return 200, {k: v for k, v in (said | self.configuration).items() if v is not None}, {}
+
+    def _register(self, headers: Any, body: bytes) -> tuple[int, Any, Any]:
+        """Sections 3.7 and 3.8; a token counts once."""
+        if headers.get("authorization") != f"Bearer {REGISTRATION_TOKEN}" or self.registered:
+            return 401, {"error": "invalid_token"}, {}
+        assert headers["content-type"] == "application/json"
+        sent = json.loads(body)
+        assert sent["application_type"] == "web"
+        assert sent["response_types"] == ["id_token"]
+        assert {"implicit", "client_credentials"} <= set(sent["grant_types"])
+        assert sent["token_endpoint_auth_method"] == "private_key_jwt"
+        assert sent["redirect_uris"] == [f"{self.tool}/lti/launch"]
+        for name, path in (("initiate_login_uri", "login"), ("jwks_uri", "keys"), ("logo_uri", "logo.svg")):
+            assert sent[name] == f"{self.tool}/lti/{path}"
+        tool = sent[TOOL]
+        assert tool["domain"] == urlsplit(self.tool).hostname
+        assert tool["target_link_uri"] == f"{self.tool}/lti/launch"
+        assert {"iss", "sub"} <= set(tool["claims"])
+        self.registered.append(sent)
+        with_ours = {**tool, "deployment_id": self.deployment}
+        answer = {**sent, "client_id": self.client_id, TOOL: with_ours, **self.answers_with}
+        return 201, {name: value for name, value in answer.items() if value is not None}, {}
+
+    def _take_links(self, query: dict[str, str], form: dict[str, str]) -> tuple[int, Any, Any]:
+        """Deep Linking 2.0, section 4.4.2, and the Security Framework, section 5.2.2."""
+        assert query == {"course": "c1"}
+        assert set(form) == {"JWT"}
+        said = jwt.decode(form["JWT"], KeySet.import_key_set(self.tool_keys), algorithms=["RS256"]).claims  # type: ignore[arg-type]
+        now = time.time()
+        assert (said["iss"], said["aud"]) == (self.client_id, self.address)
+        assert now - 300 < said["iat"] <= now + 5 < said["exp"]
+        if said["nonce"] in self._nonces:
+            return 400, {"error": "nonce"}, {}
+        self._nonces.add(said["nonce"])
+        assert said[LTI + "message_type"] == "LtiDeepLinkingResponse"
+        assert (said[LTI + "version"], said[LTI + "deployment_id"]) == ("1.3.0", self.deployment)
+        assert said[DL + "data"] == "d=1 ü"
+        self.links += said[DL + "content_items"]
+        return 200, f"<h1>{len(said[DL + 'content_items'])} inserted</h1>", {"Content-Type": "text/html"}
 
     def _token(self, form: dict[str, str]) -> tuple[int, Any, Any]:
         """RFC 7523, as the Security Framework, section 4.1.1, wants it."""
@@ -227,6 +328,15 @@ class Platform:
         assert ("scoreGiven" in score) == ("scoreMaximum" in score)
         self.scores.append((number, score))
         return 204, "", {}
+
+
+def _adding(address: str) -> str:
+    """A page that opens a tool for registering in a frame, and takes it away when the tool says that it is done."""
+    return (
+        f'<h1>Add a tool</h1><iframe width="900" height="600" src="{html.escape(address)}"></iframe><script>'
+        "addEventListener('message', (e) => { if (e.data.subject !== 'org.imsglobal.lti.close') return;"
+        "document.querySelector('iframe').remove(); document.querySelector('h1').textContent = 'Added'; });</script>"
+    )
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
 from attendance.database.engine import create_database_engine, session_factory
@@ -81,6 +83,59 @@ def test_from_a_frame_in_the_platform_into_the_register(
     # Without a frame it goes there at once; and the register itself is in nobody's frame.
     page.goto(f"{dashboard.address}{platform.initiation()}")
     page.wait_for_url(f"{dashboard.address}/sessions/*")
+
+
+def test_a_platform_registers_itself_in_a_frame(
+    open_page: Callable[..., Page], dashboard: Dashboard, platform: Platform, people: dict[str, Account],
+    assert_accessible: Callable[[Page], None],
+) -> None:  # fmt: skip
+    page = open_page(people["root"], "/admin/lti", size=NARROW)
+    page.get_by_role("button", name="Make an address").click()
+    address = page.locator("#lti-registration").inner_text()
+    assert_accessible(page)
+    page.goto("/admin/lti")
+    expect(page.get_by_text("works until")).to_be_visible()
+    with dashboard.sessions.begin() as db:
+        db.execute(sa.update(LtiPlatform).values(issuer="https://moodle.example.edu"))
+    there = open_page(None, platform.registering(address))
+    assert_accessible(there)
+    there.goto(f"{platform.address}/add?{urlencode({'url': address})}")
+    there.frame_locator("iframe").get_by_role("button", name="Register").click()
+    expect(there.get_by_role("heading", name="Added")).to_be_visible()
+    assert platform.registered[0]["client_name"] == "Attendance"
+    page.goto("/admin/lti")
+    page.get_by_role("link", name="Moodle 127.0.0.1").click()
+    assert_accessible(page)
+    page.get_by_role("link", name="Look at it and confirm").click()
+    assert_accessible(page)
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_text("is saved")).to_be_visible()
+    with dashboard.sessions.begin() as db:
+        db.execute(sa.delete(LtiPlatform).where(LtiPlatform.name == "Moodle 127.0.0.1"))
+        db.execute(sa.update(LtiPlatform).values(issuer=platform.address))
+
+
+def test_a_lecturer_chooses_in_a_frame_what_a_link_opens(
+    open_page: Callable[..., Page], dashboard: Dashboard, platform: Platform, people: dict[str, Account],
+    assert_accessible: Callable[[Page], None],
+) -> None:  # fmt: skip
+    admin = open_page(people["root"], "/admin/lti")
+    admin.get_by_role("button", name="Make an address").click()  # and a key with it
+    platform.tool_keys = admin.request.get("/lti/keys").json()
+    whole = open_page(None, f"{dashboard.address}{platform.choosing()}")
+    expect(whole.get_by_role("heading", name="What is the link to open?")).to_be_visible()
+    assert_accessible(whole)
+    for scripts in (True, False):
+        platform.links.clear()
+        frame = open_page(None, f"{platform.address}/insert", java_script_enabled=scripts).frame_locator("iframe")
+        if not scripts:  # the platform's own page sends its form by a script, too
+            frame.get_by_role("button", name="Go on").click()
+        frame.get_by_label("The report").check()
+        frame.get_by_role("button", name="Insert the link").click()
+        if not scripts:
+            frame.get_by_role("button", name="Go back to").click()
+        expect(frame.get_by_role("heading", name="1 inserted")).to_be_visible()
+        assert platform.links[0]["custom"] == {"opens": "report"}
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide", "narrow, dark"])

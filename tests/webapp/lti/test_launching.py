@@ -110,7 +110,7 @@ HOSTILE: dict[str, tuple[Callable[[Platform, dict[str, Any]], str], str]] = {
     "without an end": (lambda p, c: p.sign({k: v for k, v in c.items() if k != "exp"}), "from when until when"),
     "an end that is no number": (lambda p, c: p.sign({**c, "exp": "tomorrow"}), "from when until when"),
     "another deployment": (lambda p, c: p.sign({**c, LTI + "deployment_id": "8"}), "deployment 8"),
-    "another message": (lambda p, c: p.sign({**c, LTI + "message_type": "LtiDeepLinkingRequest"}), "no launch"),
+    "another message": (lambda p, c: p.sign({**c, LTI + "message_type": "LtiSubmissionReviewRequest"}), "no launch"),
     "another version": (lambda p, c: p.sign({**c, LTI + "version": "1.1"}), "no launch"),
     "nobody": (lambda p, c: p.sign({k: v for k, v in c.items() if k != "sub"}), "who you are"),
     "outside of courses": (lambda p, c: p.sign({**c, LTI + "context": ["c1"]}), "names no course"),

@@ -19,6 +19,26 @@ HEADERS = {
     "enrollments": "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,"
     "beginDate,endDate",
 }
+OUT_ONLY = {
+    "categories": "sourcedId,status,dateLastModified,title,weight",
+    "lineItems": "sourcedId,status,dateLastModified,title,description,assignDate,dueDate,classSourcedId,"
+    "categorySourcedId,academicSessionSourcedId,resultValueMin,resultValueMax,schoolSourcedId",
+    "results": "sourcedId,status,dateLastModified,lineItemSourcedId,studentSourcedId,scoreStatus,score,scoreDate,"
+    "comment,textScore,classSourcedId,inProgress,incomplete,late,missing",
+}
+"""Copied, like those above, from the tables of section 4 of the standard's CSV binding (1EdTech OneRoster 1.2)."""
+VOCABULARY = {
+    ("enrollments", "role"): {"administrator", "proctor", "student", "teacher"},
+    ("enrollments", "primary"): {"true", "false"},
+    ("roles", "role"): {"aide", "counselor", "districtAdministrator", "guardian", "parent", "principal", "proctor",
+                        "relative", "siteAdministrator", "student", "systemAdministrator", "teacher"},
+    ("roles", "roleType"): {"primary", "secondary"},
+    ("results", "scoreStatus"): {"exempt", "fully graded", "not submitted", "partially graded", "submitted"},
+    ("classes", "classType"): {"homeroom", "scheduled"},
+    ("orgs", "type"): {"department", "school", "district", "local", "state", "national"},
+    ("academicSessions", "type"): {"gradingPeriod", "semester", "schoolYear", "term"},
+}  # fmt: skip
+"""What the same tables let stand in a column."""
 
 TERM = (
     "t1,active,,Winter,semester,2026-10-01,2027-03-01,,2027\nt0,active,,Summer,semester,2026-03-01,2026-09-01,,2026\n"

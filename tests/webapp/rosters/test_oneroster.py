@@ -30,7 +30,9 @@ from tests.factories import enrol, make_course, make_session, make_student
 from tests.webapp.rosters.archives import (
     ENROLLMENTS,
     HEADERS,
+    OUT_ONLY,
     USERS,
+    VOCABULARY,
     WHOLE,
     archive,
     manifest,
@@ -238,6 +240,10 @@ def test_an_archive_out_says_the_same_and_comes_in_again(site: Site, site_db: Se
     assert answer.mimetype == "application/zip"
     with zipfile.ZipFile(BytesIO(answer.data)) as made:
         tables = {name: list(csv.DictReader(io.StringIO(made.read(name).decode()))) for name in made.namelist()}
+        for name, columns in {**HEADERS, **OUT_ONLY}.items():
+            assert made.read(f"{name}.csv").decode().splitlines()[0] == columns, name
+    for (name, column), words in VOCABULARY.items():
+        assert {row[column] for row in tables[f"{name}.csv"]} <= words, (name, column)
     said = {row["propertyName"]: row["value"] for row in tables["manifest.csv"]}
     assert {name for name, value in said.items() if value == "bulk"} == {
         f"file.{name.removesuffix('.csv')}" for name in tables if name != "manifest.csv"

@@ -13,7 +13,7 @@ from tests.factories import enrol, make_student
 from tests.webapp.lti.conftest import course_of
 from tests.webapp.lti.platform import MEMBERSHIP, Platform
 from tests.webapp.visiting import Site, Visitor, plain
-from webapp.lti.keys import make_key
+from webapp.lti.services.keys import make_key
 
 LEARNER, TEACHER = [f"{MEMBERSHIP}#Learner"], [f"{MEMBERSHIP}#Instructor"]
 

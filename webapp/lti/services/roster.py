@@ -23,7 +23,7 @@ from webapp.imports.together import ImportFile
 from webapp.lti.claims import ClaimPart, name_in, part_of
 from webapp.lti.errors import PlatformError
 from webapp.lti.people import system_of
-from webapp.lti.services import MEMBERSHIPS, PlatformService, Registration, this_tools_key
+from webapp.lti.services.calling import MEMBERSHIPS, PlatformService, Registration, this_tools_key
 from webapp.tools.languages import say
 
 _ACCEPT = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"

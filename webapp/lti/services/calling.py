@@ -18,7 +18,7 @@ from attendance.database.transactions import transact
 from attendance.texts import english
 from webapp import outside
 from webapp.lti.errors import PlatformError
-from webapp.lti.keys import SigningKey, signing_key
+from webapp.lti.services.keys import SigningKey, signing_key
 from webapp.outside import OutsideError, Reply
 
 MEMBERSHIPS = "https://purl.imsglobal.org/spec/lti-nrps/scope/contextmembership.readonly"

@@ -30,7 +30,7 @@ from attendance.database.transactions import transact
 from attendance.texts import english
 from webapp.lti.errors import PlatformError
 from webapp.lti.people import system_of
-from webapp.lti.services import LINE_ITEM, SCORE, PlatformService, Registration, below, this_tools_key
+from webapp.lti.services.calling import LINE_ITEM, SCORE, PlatformService, Registration, below, this_tools_key
 from webapp.records.tallies import tally_students
 from webapp.tools.sealing import SealError
 from webapp.tools.storage import sessions_of

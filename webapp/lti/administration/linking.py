@@ -13,11 +13,11 @@ from webapp.admin.importing.runs import keep_trial
 from webapp.admin.lookup import count, fetch
 from webapp.admin.writing import begin_change
 from webapp.imports.files import new_name
+from webapp.lti.administration.forms import CourseLinkForm
 from webapp.lti.blueprint import of_administrators
 from webapp.lti.errors import PlatformError
-from webapp.lti.forms import CourseLinkForm
-from webapp.lti.rates import send_rates
-from webapp.lti.roster import fetch_members, roster_files
+from webapp.lti.services.rates import send_rates
+from webapp.lti.services.roster import fetch_members, roster_files
 from webapp.tools.fields import institutions_rule
 from webapp.tools.languages import say_error
 from webapp.tools.sealing import SealError

@@ -25,7 +25,7 @@ from tests.factories import enrol, make_session, make_student
 from tests.webapp.lti.conftest import course_of
 from tests.webapp.lti.platform import Platform
 from tests.webapp.visiting import Site, Visitor
-from webapp.lti.rates import RatesWork, send_next_rates
+from webapp.lti.services.rates import RatesWork, send_next_rates
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,12 @@ from webapp.account.noting import noted
 from webapp.admin.lookup import count, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.writing import begin_change, committed, taken
-from webapp.lti import keys
+from webapp.lti.addresses import all_addresses
+from webapp.lti.administration.forms import PlatformForm
 from webapp.lti.blueprint import of_administrators, of_launches
-from webapp.lti.forms import PlatformForm
-from webapp.lti.launching import launch_address
 from webapp.lti.people import system_of
+from webapp.lti.registration.offers import open_offers
+from webapp.lti.services import keys
 from webapp.tools.storage import database
 
 _TAKEN = lazy_gettext("Another one has this name.")
@@ -59,9 +60,10 @@ def platforms() -> str:
         "lti/platforms.html",
         platforms=found,
         courses={platform: (courses, seen) for platform, courses, seen in db.execute(linked)},
-        addresses=_addresses(),
+        addresses=all_addresses(),
         keys=kept,
         signs=keys.signs(kept, utc_now()),
+        offers=open_offers(db, now=utc_now()),
     )
 
 
@@ -83,7 +85,7 @@ def new_platform() -> ResponseReturnValue:
                               name=platform.name), "success")  # fmt: skip
                 return redirect(url_for("lti_admin.platform", platform_id=platform.id))
         db.rollback()
-    page = render_template("lti/platform_form.html", form=form, platform=None, addresses=_addresses())
+    page = render_template("lti/platform_form.html", form=form, platform=None, addresses=all_addresses())
     return page, 422 if form.errors else 200
 
 
@@ -104,9 +106,10 @@ def platform(platform_id: int) -> str:
 
 @of_administrators.route("/<int:platform_id>/change", methods=["GET", "POST"])
 def change_platform(platform_id: int) -> ResponseReturnValue:
-    """Change a registration."""
+    """Change a registration, or confirm one that a platform made itself."""
     found = fetch(LtiPlatform, platform_id)
     typed = {name: getattr(found, name) for name in _FIELDS} | {"matching": found.matching.value}
+    typed["active"] = found.active or found.waiting
     form = PlatformForm(data={**typed, "deployments": "\n".join(each.external_id for each in found.deployments)})
     if form.validate_on_submit():
         db = begin_change()
@@ -115,12 +118,14 @@ def change_platform(platform_id: int) -> ResponseReturnValue:
             for name, value in _values(form).items():
                 setattr(found, name, value)
             changed += ["deployments"] if _set_deployments(db, found, form.deployment_ids()) else []
-            noted(AuditAction.LTI_PLATFORM_CHANGED, subject=found.name, details={"fields": ", ".join(changed)})
+            action = AuditAction.LTI_PLATFORM_CONFIRMED if found.waiting else AuditAction.LTI_PLATFORM_CHANGED
+            found.waiting = False
+            noted(action, subject=found.name, details={"fields": ", ".join(changed)})
             if committed(db, form.client_id, str(_REGISTERED)):
                 flash(gettext("%(name)s is saved.", name=found.name), "success")
                 return redirect(url_for("lti_admin.platform", platform_id=platform_id))
         db.rollback()
-    page = render_template("lti/platform_form.html", form=form, platform=found, addresses=_addresses())
+    page = render_template("lti/platform_form.html", form=form, platform=found, addresses=all_addresses())
     return page, 422 if form.errors else 200
 
 
@@ -187,13 +192,6 @@ def withdraw_key() -> ResponseReturnValue:
     db.commit()
     flash(gettext("The key is withdrawn."), "success")
     return redirect(url_for("lti_admin.platforms"))
-
-
-def _addresses() -> dict[str, str]:
-    """What an administrator types there."""
-    launch = launch_address()
-    folder = launch.removesuffix("/launch")
-    return {"launch_url": launch, "login_url": f"{folder}/login", "keys_url": f"{folder}/keys"}
 
 
 def _values(form: PlatformForm) -> dict[str, Any]:
