@@ -52,9 +52,10 @@ make tokens on their profile, under “Access for programs”; a token acts for 
 narrowed by scopes and, if wanted, to some courses. Cookies are no credentials here.
 
 Times are UTC. Long lists come in parts: `next` holds the cursor of the next part, and so does the header `Link`. Errors
-are problems of RFC 9457; `errors` says what is wrong with which field. What is read has an `ETag`: sent in
-`If-None-Match`, it is answered 304 while nothing has changed. Whoever writes may send an `Idempotency-Key`. The headers
-`RateLimit` and `RateLimit-Policy` say how many requests a token has left in this minute.
+are problems of RFC 9457; `errors` says what is wrong with which field, and `pointers` where that stands in the body.
+What is read has an `ETag`: sent in `If-None-Match`, it is answered 304 while nothing has changed. What is changed or
+deleted is held against `If-Match`: 428 without it, 412 where somebody changed it meanwhile. Whoever writes may send an
+`Idempotency-Key`. The headers `RateLimit` and `RateLimit-Policy` say how many requests a token has left in this minute.
 """
 
 
