@@ -1,5 +1,6 @@
 """Series: sessions that belong together, as a timetable has them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date, time
@@ -40,6 +41,8 @@ from webapp.tools.languages import say_error
 from webapp.tools.storage import database
 from webapp.tools.times import local, zone
 
+_CLOCK = re.compile("(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+
 series = Resource("Series", "Sessions that belong together, as a timetable has them.")
 
 
@@ -73,8 +76,14 @@ class Clock(ma.fields.String):
     """A time of day at the institution, like 09:00."""
 
     def __init__(self, **arguments: Any) -> None:
-        shape = ma.validate.Regexp(r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
-        super().__init__(validate=shape, metadata={"description": "At the institution, like 09:00."}, **arguments)
+        metadata = {"description": "At the institution, like 09:00.", "pattern": f"^{_CLOCK.pattern}$"}
+        super().__init__(metadata=metadata, **arguments)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **more)
+        if not _CLOCK.fullmatch(text):
+            raise ma.ValidationError("Not a valid time.")
+        return time.fromisoformat(text)
 
 
 class NewSeries(Fields):
@@ -214,7 +223,7 @@ def _times(asked: dict[str, Any]) -> Times:
         days: list[date] = weekly_days(asked["first_day"], asked["until"])
     except ScheduleError as error:
         raise ChangeError("until", say_error(error)) from None
-    return Times(days, time.fromisoformat(asked["start"]), time.fromisoformat(asked["end"]))
+    return Times(days, asked["start"], asked["end"])
 
 
 def _moved(slot: Slot, asked: dict[str, Any]) -> Slot:
@@ -222,8 +231,7 @@ def _moved(slot: Slot, asked: dict[str, Any]) -> Slot:
     if not {"start", "end"} & asked.keys():
         return slot
     starts, ends = local(slot.starts_at), local(slot.ends_at)
-    start = time.fromisoformat(asked["start"]) if "start" in asked else starts.time()
-    end = time.fromisoformat(asked["end"]) if "end" in asked else ends.time()
+    start, end = asked.get("start", starts.time()), asked.get("end", ends.time())
     if (start, end) == (starts.time(), ends.time()):
         return slot
     try:

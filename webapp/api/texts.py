@@ -47,6 +47,10 @@ def text_field(rule: TextRule, *, optional: bool = False, left_out: bool = False
     return RuledText(rule, optional=optional, required=not (optional or left_out), metadata=metadata)
 
 
+_PLAIN = TextRule(INDEX_NUMBER.longest, identifier=True)
+"""What any index number is that there was, whatever the institution's rule is today."""
+
+
 class IndexNumber(ma.fields.String):
     """The index number of a student, cleaned; where it is another than before the institution's rule checks it.
 
@@ -59,7 +63,11 @@ class IndexNumber(ma.fields.String):
         super().__init__(required=not left_out, metadata=metadata)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **more: Any) -> str:
-        return INDEX_NUMBER.clean(super()._deserialize(value, attr, data, **more))
+        text = INDEX_NUMBER.clean(super()._deserialize(value, attr, data, **more))
+        problem = _PLAIN.problem(text)
+        if problem is not None:
+            raise ma.ValidationError(gettext("%(label)s %(problem)s.", label=self.name, problem=problem))
+        return text
 
 
 def text_or_none(rule: TextRule, *, about: str = "") -> RuledText:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from flask import abort
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
@@ -177,8 +178,11 @@ def entries_of(db: Session, session_ids: Sequence[int]) -> int:
 
 
 def locked_session(db: Session, session: ClassSession) -> ClassSession:
-    """The session as it is now; one that was deleted meanwhile answers as any that is not there."""
-    db.refresh(session, with_for_update=True)
+    """The session as it is now; one that was deleted meanwhile answers as any that is not there (404)."""
+    try:
+        db.refresh(session, with_for_update=True)
+    except sa.exc.InvalidRequestError:
+        abort(404)
     return session
 
 
@@ -188,12 +192,14 @@ def refuse_missing_parts(db: Session, audiences: Sequence[Audience], room_ids: S
     Raises:
         ChangeError: one is not there, or a group is another course's.
     """
-    pairs = {audience.group_id: audience.course_id for audience in audiences if audience.group_id is not None}
+    pairs = {(audience.group_id, audience.course_id) for audience in audiences if audience.group_id is not None}
     courses = sa.select(Course.id).where(Course.id.in_({audience.course_id for audience in audiences}))
-    groups = sa.select(CourseGroup.id, CourseGroup.course_id).where(CourseGroup.id.in_(pairs))
+    groups = sa.select(CourseGroup.id, CourseGroup.course_id).where(
+        CourseGroup.id.in_({group_id for group_id, _ in pairs})
+    )
     rooms = sa.select(Room.id).where(Room.id.in_(set(room_ids)))
     found = len(db.scalars(courses.with_for_update(read=True)).all())
-    known = {group_id: course_id for group_id, course_id in db.execute(groups.with_for_update(read=True))}  # noqa: C416
+    known = {(group_id, course_id) for group_id, course_id in db.execute(groups.with_for_update(read=True))}
     if found < len({audience.course_id for audience in audiences}) or known != pairs:
         raise ChangeError("audiences", _deleted(gettext("Course")))
     if len(db.scalars(rooms.with_for_update(read=True)).all()) < len(set(room_ids)):

@@ -103,6 +103,8 @@ def test_a_group_of_another_course_is_none(of_admin, lesson, body, site_db):
     site_db.commit()
     wrong = body | {"audiences": [{"course_id": lesson.course.id, "group_id": group.id}]}
     is_problem(of_admin.send("POST", "/sessions", wrong), 422)
+    both = [{"course_id": one, "group_id": group.id} for one in (lesson.course.id, group.course_id)]
+    is_problem(of_admin.send("POST", "/sessions", body | {"audiences": both}), 422)
 
 
 def test_who_plans_moves_the_own_sessions_and_changes_nothing_else(program, made, lesson, site_db):
@@ -190,6 +192,7 @@ def test_all_of_a_series_or_nothing(of_admin, lesson, weekly, site_db, soon):
         ({"until": "2020-01-01"}, "until"),
         ({"start": "24:00"}, "start"),
         ({"start": "9:00"}, "start"),
+        ({"start": "09:00\n"}, "start"),
         ({"end": "09:00"}, "first_day"),
         ({"uid": ""}, "uid"),
         ({"uid": "a\0b"}, "uid"),
