@@ -71,29 +71,31 @@ def test_a_session_is_added_moved_cancelled_restored_and_deleted(of_admin, lesso
     assert site_db.scalar(sa.select(sa.func.count()).select_from(DroppedOccurrence)) == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"ends_at": "2026-11-01T00:00:00+00:00"}, "ends_at"),
-        ({"starts_at": "2026-11-01T00:00:00"}, "starts_at"),
-        ({"starts_at": "2026-11-01T00:00:30+00:00", "ends_at": "2026-11-01T01:00:00+00:00"}, "starts_at"),
-        ({"starts_at": "2026-11-01T00:00:00+00:00", "ends_at": "2026-11-01T13:00:00+00:00"}, "ends_at"),
-        ({"room_ids": []}, "room_ids"),
-        ({"room_ids": [99999]}, "room_ids"),
-        ({"audiences": []}, "audiences"),
-        ({"audiences": [{"course_id": 99999}]}, "audiences"),
-        ({"early_minutes": -1}, "early_minutes"),
-        ({"state": "cancelled"}, "state"),
-        ({"id": 1}, "id"),
-        ({"closed_at": None}, "closed_at"),
-    ],
-)
-def test_what_no_session_is(of_admin, body, site_db, change, field):
-    for answer in (
-        of_admin.send("POST", "/sessions", body | change),
-        of_admin.send("PATCH", f"/sessions/{of_admin.items('/sessions')[0]['id']}", change, headers=ANY),
-    ):
-        assert field in is_problem(answer, 422)["errors"]["json"]
+NO_SESSION = [
+    ({"ends_at": "2026-11-01T00:00:00+00:00"}, "ends_at"),
+    ({"starts_at": "2026-11-01T00:00:00"}, "starts_at"),
+    ({"starts_at": "2026-11-01T00:00:30+00:00", "ends_at": "2026-11-01T01:00:00+00:00"}, "starts_at"),
+    ({"starts_at": "2026-11-01T00:00:00+00:00", "ends_at": "2026-11-01T13:00:00+00:00"}, "ends_at"),
+    ({"room_ids": []}, "room_ids"),
+    ({"room_ids": [99999]}, "room_ids"),
+    ({"audiences": []}, "audiences"),
+    ({"audiences": [{"course_id": 99999}]}, "audiences"),
+    ({"early_minutes": -1}, "early_minutes"),
+    ({"state": "cancelled"}, "state"),
+    ({"id": 1}, "id"),
+    ({"closed_at": None}, "closed_at"),
+]
+"""What a session cannot be, and the field that is wrong."""
+
+
+def test_what_no_session_is(of_admin, lesson, body, site_db):
+    path = f"/sessions/{lesson.session.id}"
+    for change, field in NO_SESSION:
+        for answer in (
+            of_admin.send("POST", "/sessions", body | change),
+            of_admin.send("PATCH", path, change, headers=ANY),
+        ):
+            assert field in is_problem(answer, 422)["errors"]["json"], change
     assert actions(site_db) == []
     assert site_db.scalar(sa.select(sa.func.count()).select_from(ClassSession)) == 1
 
@@ -186,24 +188,25 @@ def test_all_of_a_series_or_nothing(of_admin, lesson, weekly, site_db, soon):
     assert "PHY1" in made.json["notes"][0]
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"until": "2020-01-01"}, "until"),
-        ({"start": "24:00"}, "start"),
-        ({"start": "9:00"}, "start"),
-        ({"start": "09:00\n"}, "start"),
-        ({"end": "09:00"}, "first_day"),
-        ({"uid": ""}, "uid"),
-        ({"uid": "a\0b"}, "uid"),
-        ({"course_id": 1}, "course_id"),
-        ({"room_ids": [99999]}, "room_ids"),
-    ],
-)
-def test_what_no_series_is(of_admin, weekly, site_db, change, field):
-    answer = of_admin.send("POST", "/series", weekly | change)
-    assert answer.status_code in (409, 422), answer.text
-    assert field in is_problem(answer, answer.status_code)["errors"]["json"]
+NO_SERIES = [
+    ({"until": "2020-01-01"}, "until"),
+    ({"start": "24:00"}, "start"),
+    ({"start": "9:00"}, "start"),
+    ({"start": "09:00\n"}, "start"),
+    ({"end": "09:00"}, "first_day"),
+    ({"uid": ""}, "uid"),
+    ({"uid": "a\0b"}, "uid"),
+    ({"course_id": 1}, "course_id"),
+    ({"room_ids": [99999]}, "room_ids"),
+]
+"""What a series cannot be, and the field that is wrong."""
+
+
+def test_what_no_series_is(of_admin, weekly, site_db):
+    for change, field in NO_SERIES:
+        answer = of_admin.send("POST", "/series", weekly | change)
+        assert answer.status_code in (409, 422), answer.text
+        assert field in is_problem(answer, answer.status_code)["errors"]["json"], change
     assert actions(site_db) == []
 
 
