@@ -78,6 +78,7 @@ and is not drawn::
       SecretKeyError  the dashboard's key cannot be read or made
       ListenError  the dashboard's address cannot be listened on
       SealError  a sealed secret of the database cannot be opened
+      ChangeError  a thing of the dashboard cannot be added, changed or deleted so
       LaunchError  a launch from a learning platform is not let in
       PlatformError  a learning platform does not answer as it should
       RegistrationError  a learning platform that registers itself cannot be taken

@@ -52,14 +52,19 @@ def rooms_of(session: ClassSession) -> tuple[int, ...]:
 
 def set_audiences(session: ClassSession, audiences: Iterable[Audience]) -> None:
     """Let a session be for these, at least one, the first one first. A whole course holds its groups."""
-    wanted = list(dict.fromkeys(audiences))
-    whole = {each.course_id for each in wanted if each.group_id is None}
-    first, *further = [each for each in wanted if each.group_id is None or each.course_id not in whole]
+    first, *further = each_once(audiences)
     session.course_id, session.group_id = first
     kept = {Audience(row.course_id, row.group_id): row for row in session.further_audiences}
     session.further_audiences = [
         kept.get(each) or SessionAudience(course_id=each.course_id, group_id=each.group_id) for each in further
     ]
+
+
+def each_once(audiences: Iterable[Audience]) -> tuple[Audience, ...]:
+    """Audiences without those that others hold, in their order."""
+    wanted = list(dict.fromkeys(audiences))
+    whole = {each.course_id for each in wanted if each.group_id is None}
+    return tuple(each for each in wanted if each.group_id is None or each.course_id not in whole)
 
 
 def set_rooms(session: ClassSession, room_ids: Iterable[int]) -> None:

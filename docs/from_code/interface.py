@@ -39,12 +39,15 @@ narrowed by scopes, and if wanted to some courses:
 
 {scopes}
 
+The last five are parts of `administer`, one a kind of thing, for accounts that administer.
+
 A token for some courses reads and changes nothing of others, and cannot administer. It ends when it expires (at
 most `ATTENDANCE_API_TOKEN_DAYS` days after it was made), when it is revoked, by its owner or by an administrator
 (*Administration > Accounts > Tokens of programs*), when its account may not sign in any more, when its owner first
 comes from the university's own sign-in ([sign-in.md](sign-in.md)), and when the account loses a role that the token
-rests on. With a backup that is restored all tokens end. The lists say when and from where each was used last; making
-and ending one stands in the [audit log](audit.md), and so does, for what a program did, the token's name.
+rests on. Whoever sets a new password is asked whether tokens end, too; where an administrator sets one, they do. With
+a backup that is restored all tokens end. The lists say when and from where each was used last; making and ending one
+stands in the [audit log](audit.md), and so does, for what a program did, the token's name.
 
 Cookies open nothing here, so no other site can act in somebody's name, and no page of another site may ask (there
 is no CORS). `ATTENDANCE_API_ON=false` takes the interface away.
@@ -55,6 +58,36 @@ is no CORS). `ATTENDANCE_API_ON=false` takes the interface away.
 
 ```python
 {example}```
+
+## In step with a student-records system
+
+`examples/keep_in_step.py` reads the roster that such a system exports, and has the course and its students be so: it
+adds, changes, enrols and takes off, and changes nothing the second time. Its token has the scopes `read`, `students`
+and `courses`. The heart of it:
+
+```python
+{keeping}```
+
+## Writing single things
+
+Departments, rooms, courses, groups, students, series and sessions are added by `POST`, changed by `PATCH` and deleted
+by `DELETE`. The rules are the dashboard's own, and so are its permissions and the entries of the
+[audit log](audit.md).
+
+- `PATCH` changes the fields that it gives; null empties one that may be empty. What is so already is left alone,
+  without an entry in the audit log.
+- `PATCH` and `DELETE` want `If-Match`: the `ETag` of what was looked at, or `*`. Without it the answer is 428; where
+  somebody changed the thing meanwhile, 412, and nothing is done. Cancelling and restoring a session take it if it is
+  sent.
+- `POST` of what is there already, with the same name, code, index number or time, and is so in all that is given,
+  answers it (200 in place of 201). Where it differs, the answer is 409 and names the field.
+- `notes` in the answer says what a person should look at: an index number that is hardly told apart from another, a day
+  without teaching.
+- Where entries of registers go with what is deleted, say so: `?confirm=` and the code of the course, or the index
+  number.
+- Whoever may plan moves sessions of the own courses; whom they are for, their minutes, new ones and deleting want the
+  scope `timetable` of an administrator. A series changes, and goes, as far as its sessions have not begun.
+- Consent, photos and people who sign in are not written here.
 
 ## Rules for every address
 
@@ -71,9 +104,9 @@ is no CORS). `ATTENDANCE_API_ON=false` takes the interface away.
   key is refused (422); the same while it is being answered, 409.
 - `RateLimit-Policy` and `RateLimit` say how many requests a token has left in this minute
   (`ATTENDANCE_API_REQUESTS_A_MINUTE`), whichever process answers. Beyond it the answer is 429, with `Retry-After`.
-- Errors are `application/problem+json` (RFC 9457): `status`, `title`, `detail` for people, and `errors` by part of
-  the request and field. `detail` is in the language of the token's account. A fault of ours (500) has a `reference`
-  that the server's log names.
+- Errors are `application/problem+json` (RFC 9457): `status`, `title`, `detail` for people, `errors` by part of the
+  request and field, and for the body `pointers`: `{{"pointer": "#/name", "detail": "…"}}` (RFC 6901). `detail` is in
+  the language of the token's account. A fault of ours (500) has a `reference` that the server's log names.
 
 | status | means |
 | --- | --- |
@@ -81,7 +114,7 @@ is no CORS). `ATTENDANCE_API_ON=false` takes the interface away.
 | 403 | the account or the token's scopes do not include it |
 | 404 | there is no such thing, or it belongs to a course that the token does not reach |
 | 409 | it cannot be done as things are; `detail` says why |
-| 412, 428 | the entry was changed; `If-Match` is missing |
+| 412, 428 | the entry or the thing was changed; `If-Match` is missing |
 | 413, 415 | too large; of another kind than this address takes |
 | 422 | a value cannot be so; see `errors` |
 | 429 | too many requests in this minute |
@@ -112,7 +145,13 @@ def interface_page() -> str:
         scopes="\n".join(_scopes()),
         addresses="\n".join(_addresses()),
         example=(_ROOT / "examples/mark_and_list.py").read_text(encoding="utf-8").partition('"""\n\n')[2],
+        keeping=_heart((_ROOT / "examples/keep_in_step.py").read_text(encoding="utf-8")),
     )
+
+
+def _heart(example: str) -> str:
+    """The function that has one thing be as it is wanted."""
+    return "def keep(" + example.partition("def keep(")[2].partition("\n\n\n")[0] + "\n"
 
 
 def _scopes() -> Iterator[str]:

@@ -4,10 +4,12 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+from attendance.database.access.access_tokens import end_tokens_of
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import generate_password, hash_password, password_problem
 from attendance.database.access.roles import EVERYWHERE, Reach, give_role, role_details, role_in, take_role
 from attendance.database.access.second_factors import lift
+from attendance.database.audit.noting import by_command
 from attendance.database.models import Account, AuditAction, Course, Department, Role
 from attendance.database.opening import open_session
 from attendance.reports.names import printable
@@ -70,7 +72,7 @@ def list_lecturers() -> None:
 @click.argument("email")
 @_generate
 def reset_password(email: str, generate: bool) -> None:
-    """Give the person with the address EMAIL a new password; every sign-in made with the old one ends."""
+    """Give the person with the address EMAIL a new password; sign-ins and tokens of programs end."""
     email = checked(EMAIL, "The address", email)
     password = _password(generate)
     hashed = hash_password(password)  # slow on purpose, so not while others wait to write
@@ -78,7 +80,9 @@ def reset_password(email: str, generate: bool) -> None:
         person = _found(db, email)
         set_password(db, person, hashed)
         noted(db, AuditAction.PASSWORD_RESET, subject=email)
-    click.echo(f"{email} has a new password.", err=True)
+        ended = end_tokens_of(db, person, actor=by_command())
+    tokens = f" {ended} of the account's tokens of programs ended." if ended else ""
+    click.echo(f"{email} has a new password.{tokens}", err=True)
     _show_generated(password, generate)
 
 

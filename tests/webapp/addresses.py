@@ -8,6 +8,7 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from attendance.database.access.access_tokens import NewToken, make_access_token
+from attendance.database.audiences import Audience
 from attendance.database.models import (
     Attendance,
     Dispute,
@@ -19,6 +20,7 @@ from attendance.database.models import (
     PhotoProposal,
     QueuedMail,
     Role,
+    SeriesOrigin,
     Source,
     Status,
     StatusLabel,
@@ -29,6 +31,7 @@ from attendance.database.models import (
     WebhookEvent,
     utc_now,
 )
+from attendance.database.teaching.series import new_series
 from tests.factories import (
     NINE,
     enrol,
@@ -59,7 +62,7 @@ class Address:
     """Whether the path names a course, or what belongs to one."""
 
 
-ELSEWHERE = ("course_id", "session_id", "student_id", "excuse_id", "department_id")
+ELSEWHERE = ("course_id", "session_id", "student_id", "excuse_id", "department_id", "series_id")
 """What an address names that belongs to a course or is reached through one."""
 
 
@@ -73,6 +76,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
     excuse = Excuse(
         student_id=student.id, course_id=course.id, starts_at=NINE, ends_at=NINE + timedelta(days=1), reason="ill"
     )
+    series = new_series(db, SeriesOrigin.FORM, Audience(course.id), uid=f"series-{number}")
     holidays = TeachingBreak(first_day=NINE.date(), last_day=NINE.date(), name="Holidays")
     look = {"kind": Status.LATE, "colour": LabelColour.BLUE, "weight": 1}
     label = StatusLabel(name=f"Online {number}", letter=f"O{number}", **look)
@@ -113,7 +117,7 @@ def furnish(db: Session, number: int) -> dict[str, Any]:
         "account_id": other.id, "role_id": other.roles[0].id, "department_id": department.id, "course_id": course.id,
         "student_id": student.id, "room_id": room.id, "camera_id": make_camera(db, room=room).id,
         "session_id": session.id, "group_id": group.id, "break_id": holidays.id, "excuse_id": excuse.id,
-        "label_id": label.id, "course_label_id": course_label.id,
+        "label_id": label.id, "series_id": series.id, "course_label_id": course_label.id,
         "dispute_id": dispute.id, "proposal_id": photo.id,
         "kind_name": "students", "token": "A" * 22, "batch": "b" * 32, "digest": "d" * 64,
         "sign_in_id": 1, "shot_id": 1, "mail_id": mail.id, "mail_kind": "invitation",

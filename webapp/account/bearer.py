@@ -3,12 +3,12 @@
 What it opens is what its account may, in `webapp.account.identity`; here is what narrows that.
 """
 
-from flask import g, request
+from flask import current_app, g, request
 
 from attendance.database.access.access_tokens import access_token_of
 from attendance.database.audit.noting import THROUGH
 from attendance.database.models import AccessToken, utc_now
-from webapp.account.permissions import SCOPES, Permission
+from webapp.account.permissions import OF_PERMISSIONS, SCOPES, Permission, scope_of
 from webapp.tools.requests import of_interface
 from webapp.tools.storage import database
 
@@ -30,7 +30,23 @@ def has_scope(permission: Permission) -> bool:
         return not of_interface()
     if permission is Permission.ADMINISTER and token.narrowed:
         return False  # it reaches beyond any course
-    return permission in {SCOPES.get(scope) for scope in token.scopes.split()}
+    scopes = token.scopes.split()
+    return OF_PERMISSIONS.get(permission) in scopes or (
+        (scope := scope_of_view()) in scopes and SCOPES[scope] is permission
+    )
+
+
+def may_part(scope: str) -> bool:
+    """Whether the token of this request may do a part of what administrators do, whatever its view needs."""
+    token = access_token()
+    if token is None or token.narrowed or not token.account.administers:
+        return False
+    return not {scope, OF_PERMISSIONS[SCOPES[scope]]}.isdisjoint(token.scopes.split())
+
+
+def scope_of_view() -> str:
+    """The scope that the view of this request needs of a program; "" for none."""
+    return scope_of(current_app.view_functions.get(request.endpoint or "")) or ""
 
 
 def only_courses() -> frozenset[int] | None:

@@ -34,7 +34,7 @@ from attendance.database.access.sign_ins import (
     through_provider,
 )
 from attendance.database.models import Account, AccountRole, Course, Role, SignIn, Student, utc_now
-from webapp.account.bearer import access_token, has_scope, only_courses
+from webapp.account.bearer import access_token, has_scope, only_courses, scope_of_view
 from webapp.account.browsers import browser_name
 from webapp.account.permissions import PERMISSIONS, Access, Permission, need_of, needs
 from webapp.account.throttle import network_of
@@ -257,7 +257,7 @@ def _require_permission() -> None:
         return
     need = needed()
     if isinstance(need, Permission) and not has_scope(need):
-        abort(403, _("The token lacks the scope “%(scope)s”.", scope=need.name.lower()))
+        abort(403, _("The token lacks the scope “%(scope)s”.", scope=scope_of_view()))
     if isinstance(need, Access) or need is Permission.READ or may(need):
         return
     if need not in PERMISSIONS[Role.DEPARTMENT] | PERMISSIONS[Role.LECTURER] | PERMISSIONS[Role.ASSISTANT]:

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from wtforms import HiddenField
 
+from attendance.database.access.access_tokens import end_tokens_of, has_tokens
 from attendance.database.access.links import PATH, account_of_link, use_link
 from attendance.database.access.passwords import hash_password
 from attendance.database.access.tokens import hash_token
@@ -55,6 +56,8 @@ def set_password_now() -> ResponseReturnValue:
         db.rollback()
         return _refusal()
     note(db, AuditAction.PASSWORD_LINK_USED, actor=lecturer.id)
+    if form.end_tokens.data:
+        end_tokens_of(db, lecturer, actor=lecturer.id)
     db.commit()
     sign_out()  # of whoever was signed in at this browser before
     flash(gettext("Your password is set. Sign in with it."), "success")
@@ -86,4 +89,5 @@ def _refusal() -> ResponseReturnValue:
 
 
 def _form_page(form: LinkForm, lecturer: Account) -> str:
-    return render_template("account/set_password.html", form=form, lecturer=lecturer)
+    tokens = has_tokens(database(), lecturer)
+    return render_template("account/set_password.html", form=form, lecturer=lecturer, has_tokens=tokens)

@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import PasswordField, ValidationError
+from wtforms import BooleanField, PasswordField, ValidationError
 from wtforms.validators import DataRequired, EqualTo
 
 from attendance.database.access.passwords import password_problem
@@ -19,6 +19,8 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         lazy_gettext("New password again"),
         validators=[EqualTo("new_password", lazy_gettext("The two new passwords are not the same."))],
     )
+
+    end_tokens = BooleanField(lazy_gettext("Also end tokens of programs"), default=True)
 
     def validate_new_password(self, field: PasswordField) -> None:
         """The rules for passwords."""

@@ -15,6 +15,7 @@ from attendance.database.models import Role
 T = TypeVar("T")
 
 _NEEDS = "attendance_needs"
+_SCOPE = "attendance_scope"
 
 
 class Permission(StrEnum):
@@ -40,8 +41,8 @@ class Access(StrEnum):
     STUDENT = "the student who came in by a link; no account, whatever its roles"
 
 
-SCOPES: Mapping[str, Permission] = {
-    permission.name.lower(): permission
+OF_PERMISSIONS: Mapping[Permission, str] = {
+    permission: permission.name.lower()
     for permission in (
         Permission.READ,
         Permission.CORRECT,
@@ -51,7 +52,16 @@ SCOPES: Mapping[str, Permission] = {
         Permission.ADMINISTER,
     )
 }
-"""What a token of the interface for programs can be let do, of what its account may, by the name of each scope."""
+"""The scope that holds all of a permission."""
+SCOPES: Mapping[str, Permission] = {
+    **{scope: permission for permission, scope in OF_PERMISSIONS.items()},
+    **dict.fromkeys(("departments", "courses", "students", "rooms", "timetable"), Permission.ADMINISTER),
+}
+"""What a token of the interface for programs can be let do, of what its account may, by the name of each scope.
+
+The last ones are parts of administration, one a kind of thing: a program of the student office adds students and
+nothing else. `administer` holds them all.
+"""
 
 _OF_REGISTERS = frozenset({Permission.READ, Permission.CORRECT})
 _OF_COURSES = _OF_REGISTERS | {Permission.EXCUSE, Permission.PLAN, Permission.RECOGNISE, Permission.TERM}
@@ -65,11 +75,17 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 """What each role may, there where somebody has it."""
 
 
-def needs(need: Permission | Access) -> Callable[[T], T]:
-    """Say what a view wants, or of a blueprint all views that say nothing themselves."""
+def needs(need: Permission | Access, *, scope: str | None = None) -> Callable[[T], T]:
+    """Say what a view wants, or of a blueprint all views that say nothing themselves.
+
+    Args:
+        need: of the account.
+        scope: of a token, where less than the whole permission is enough.
+    """
 
     def mark(view: T) -> T:
         setattr(view, _NEEDS, need)
+        setattr(view, _SCOPE, scope)
         return view
 
     return mark
@@ -81,3 +97,9 @@ def need_of(app: Flask, endpoint: str) -> Permission | Access | None:
     blueprint = app.blueprints.get(endpoint.rpartition(".")[0])
     need: Permission | Access | None = getattr(view, _NEEDS, getattr(blueprint, _NEEDS, None))
     return need
+
+
+def scope_of(view: object) -> str | None:
+    """The scope that a program needs for a view; None where a token with any will do."""
+    need, scope = getattr(view, _NEEDS, None), getattr(view, _SCOPE, None)
+    return scope or (OF_PERMISSIONS.get(need) if isinstance(need, Permission) else None)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from wtforms import EmailField, PasswordField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
+from attendance.database.access.access_tokens import end_tokens_of, has_tokens
 from attendance.database.access.accounts import set_password
 from attendance.database.access.passwords import hash_password
 from attendance.database.models import Account, AuditAction, LtiMatching, LtiPlatform
@@ -170,9 +171,12 @@ def change_password() -> ResponseReturnValue:
     db = begin_own_change()
     set_password(db, lecturer, new_hash)
     noted(AuditAction.PASSWORD_CHANGED, subject=lecturer.email)
+    ended = end_tokens_of(db, lecturer, actor=lecturer.id) if form.end_tokens.data else 0
     db.commit()
     sign_in_again(lecturer)
     flash(gettext("Your password is changed. Other devices have been signed out."), "success")
+    if ended:
+        flash(gettext("Programs that used tokens of yours are let in no more."), "info")
     return redirect(url_for("profile.page"))
 
 
@@ -203,6 +207,7 @@ def _page(
         details=details or ProfileForm(formdata=None, data={"name": lecturer.name, "email": lecturer.email}),
         picture=picture or PictureForm(formdata=None),
         password=password or PasswordForm(formdata=None),
+        has_tokens=has_tokens(database(), lecturer),
         places=places(),
         here=this_sign_in(),
         has_password=has_password(lecturer),

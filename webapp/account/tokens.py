@@ -36,9 +36,14 @@ SCOPE_WORDS = {
     "read": lazy_gettext("Read: courses, sessions, registers, students, excuses"),
     "correct": lazy_gettext("Correct: set entries of registers"),
     "excuse": lazy_gettext("Excuse: give excuses and take them back"),
-    "plan": lazy_gettext("Plan: cancel and restore sessions"),
+    "plan": lazy_gettext("Plan: move, cancel and restore sessions"),
     "term": lazy_gettext("Reports: rates of attendance and who is at risk"),
-    "administer": lazy_gettext("Administer: imports, enrolments, cameras"),
+    "administer": lazy_gettext("Administer: imports, cameras, and all that follows"),
+    "departments": lazy_gettext("Departments: add, change and delete them"),
+    "courses": lazy_gettext("Courses: add, change and delete them, their groups and who takes them"),
+    "students": lazy_gettext("Students: add, change and delete them"),
+    "rooms": lazy_gettext("Rooms: add, change and delete them"),
+    "timetable": lazy_gettext("Timetable: add, change and delete sessions and series"),
 }
 """What each scope lets a program do."""
 
@@ -84,7 +89,7 @@ class TokenForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
         missing = [code for code in codes if code not in found]
         if missing:
             self.courses.errors = [_("You have no course with the code %(code)s.", code=missing[0])]
-        elif "administer" in (self.scopes.data or ()):
+        elif any(SCOPES[scope] is Permission.ADMINISTER for scope in self.scopes.data or ()):
             self.courses.errors = [_("Administration is of no course: leave it out, or this field empty.")]
         return list(found.values())
 

@@ -1,13 +1,13 @@
 """Courses and who teaches them."""
 
-from typing import Any
+from functools import partial
 
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
 from flask_babel import gettext as _
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 from wtforms import BooleanField, SelectField, StringField
 
 from attendance.database.access.roles import Reach, is_taught, take_role
@@ -15,7 +15,6 @@ from attendance.database.audiences import TAKES_PLACE, among, parts, sessions_of
 from attendance.database.models import (
     Account,
     AccountRole,
-    Attendance,
     AuditAction,
     ClassSession,
     Course,
@@ -24,8 +23,6 @@ from attendance.database.models import (
     Role,
     utc_now,
 )
-from attendance.database.teaching.courses import delete_course as remove_course
-from attendance.database.teaching.courses import sessions_only_of
 from attendance.tables.fields import COURSE_CODE, COURSE_NAME, clean
 from webapp.account.noting import noted
 from webapp.admin.accounts.role_form import give
@@ -35,12 +32,14 @@ from webapp.admin.groups import group_lines
 from webapp.admin.lookup import chosen_id, count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, taken
+from webapp.admin.writing import begin_change, write
+from webapp.changes.courses import CourseValues, add_course, change_course, what_course_has
+from webapp.changes.courses import delete_course as remove_course
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
 _A_PAGE = 50
-_TAKEN = lazy_gettext("Another course has this code.")
+_PLACES = {"department_id": "department"}
 _LISTS = ("", "no-lecturer", "no-student", "no-department")
 
 
@@ -64,9 +63,10 @@ class CourseForm(AdminForm):
         self.department.choices = options([("", lazy_gettext("No department")), *words])
         return self
 
-    def department_id(self) -> int | None:
-        """Of the one that is chosen."""
-        return int(self.department.data) if self.department.data else None
+    def values(self) -> CourseValues:
+        """What a valid form wants the course to be."""
+        department_id = int(self.department.data) if self.department.data else None
+        return CourseValues(self.code.data or "", self.name.data or "", department_id, self.attendance_threshold.data)
 
 
 class TeacherForm(AdminForm):
@@ -114,18 +114,10 @@ def new_course() -> ResponseReturnValue:
     """Add a course."""
     form = CourseForm().offer_departments()
     if form.validate_on_submit():
-        db = begin_change()
-        if not taken(form.code, Course.code, _TAKEN, but=None) and _department_is_there(form):
-            course = Course(code=form.code.data, name=form.name.data, department_id=form.department_id())
-            course.attendance_threshold = form.attendance_threshold.data
-            db.add(course)
-            noted(AuditAction.COURSE_ADDED, subject=course.code)
-            if committed(db, form.code, _TAKEN):
-                flash(
-                    gettext("%(code)s is added. Now say who teaches it and who takes it.", code=course.code), "success"
-                )
-                return redirect(url_for("admin.course", course_id=course.id))
-        db.rollback()
+        course = write(form, lambda db: add_course(db, form.values()), _PLACES)
+        if course is not None:
+            flash(gettext("%(code)s is added. Now say who teaches it and who takes it.", code=course.code), "success")
+            return redirect(url_for("admin.course", course_id=course.id))
     return render_template("admin/course_form.html", form=form, course=None), 422 if form.errors else 200
 
 
@@ -146,17 +138,9 @@ def edit_course(course_id: int) -> ResponseReturnValue:
         "attendance_threshold": course.attendance_threshold,
     }
     form = CourseForm(data=recorded).offer_departments()
-    if form.validate_on_submit():
-        db = begin_change()
-        if not taken(form.code, Course.code, _TAKEN, but=course_id) and _department_is_there(form):
-            course.code, course.name = form.code.data, form.name.data
-            course.department_id = form.department_id()
-            course.attendance_threshold = form.attendance_threshold.data
-            noted(AuditAction.COURSE_CHANGED, subject=course.code, details=_changed(recorded, form))
-            if committed(db, form.code, _TAKEN):
-                flash(gettext("%(code)s is saved.", code=course.code), "success")
-                return redirect(url_for("admin.course", course_id=course_id))
-        db.rollback()
+    if form.validate_on_submit() and write(form, partial(_save, course, form.values()), _PLACES):
+        flash(gettext("%(code)s is saved.", code=course.code), "success")
+        return redirect(url_for("admin.course", course_id=course_id))
     return render_template("admin/course_form.html", form=form, course=course), 422 if form.errors else 200
 
 
@@ -164,39 +148,35 @@ def edit_course(course_id: int) -> ResponseReturnValue:
 def delete_course(course_id: int) -> ResponseReturnValue:
     """Delete a course with its sessions and their registers."""
     course = fetch(Course, course_id)
-    students = count(Enrolment, Enrolment.course_id == course_id)
-    of_course = sessions_only_of(course_id)
-    sessions = count(of_course.subquery())
-    joint = count(sessions_of_courses(among([course_id]))) - sessions
-    entries = count(Attendance, Attendance.session_id.in_(of_course)) or 0
+    has = what_course_has(database(), course)
     consequences = [
         ngettext(
             "%(num)s student will not be enrolled in it any more; the students stay.",
             "%(num)s students will not be enrolled in it any more; the students stay.",
-            students,
+            has.students,
         )
     ]
     consequences.append(
         ngettext(
             "%(num)s session of the timetable will be deleted.",
             "%(num)s sessions of the timetable will be deleted.",
-            sessions,
+            has.sessions,
         )
     )
-    if joint:
+    if has.joint:
         consequences.append(
             ngettext(
                 "%(num)s joint session stays, for the other courses.",
                 "%(num)s joint sessions stay, for the other courses.",
-                joint,
+                has.joint,
             )
         )
-    if entries:
+    if has.entries:
         consequences.append(
             ngettext(
                 "%(num)s entry of registers, with its history, is deleted.",
                 "%(num)s entries of registers, with their history, are deleted.",
-                entries,
+                has.entries,
             )
         )
     back = url_for("admin.course", course_id=course_id)
@@ -207,16 +187,15 @@ def delete_course(course_id: int) -> ResponseReturnValue:
             button=gettext("Delete the course"),
             back=back,
             crumbs=[(gettext("Courses"), url_for("admin.courses")), (course.code, back)],
-            must_type=course.code if entries else None,
+            must_type=course.code if has.entries else None,
         )
     )
     if answer is not None:
         return answer
-    db = begin_change()
-    remove_course(db, course_id)
-    noted(AuditAction.COURSE_DELETED, subject=course.code, details={"sessions": sessions, "entries": entries})
+    db, code = begin_change(), course.code
+    remove_course(db, course)
     db.commit()
-    flash(gettext("%(code)s is deleted.", code=course.code), "success")
+    flash(gettext("%(code)s is deleted.", code=code), "success")
     return redirect(url_for("admin.courses"))
 
 
@@ -294,26 +273,9 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
     return page, 422 if form.errors else 200
 
 
-def _changed(recorded: dict[str, Any], form: CourseForm) -> dict[str, str | int]:
-    """Which fields of a course are changed, and the share of its sessions that it asked for and asks for now."""
-    fields = [name for name, value in recorded.items() if (form[name].data or "") != (value or "")]
-    details: dict[str, str | int] = {"fields": ", ".join(fields)}
-    if "code" in fields:
-        details["before"] = recorded["code"]
-    if "attendance_threshold" in fields:
-        before, after = recorded["attendance_threshold"], form.attendance_threshold.data
-        details["threshold"] = f"{before or '-'} -> {after or '-'}"
-    return details
-
-
-def _department_is_there(form: CourseForm) -> bool:
-    """Whether nobody deleted the chosen department meanwhile; until the transaction ends nobody can."""
-    wanted = form.department_id()
-    query = sa.select(Department.id).where(Department.id == wanted).with_for_update(read=True)
-    if wanted is None or database().scalar(query) is not None:
-        return True
-    form.department.errors = [_("The department was deleted meanwhile. Choose another.")]
-    return False
+def _save(course: Course, wanted: CourseValues, db: Session) -> Course:
+    change_course(db, course, wanted)
+    return course
 
 
 def _email_in(text: str) -> str:

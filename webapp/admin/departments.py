@@ -1,26 +1,30 @@
 """Departments, which courses belong to, and who heads them."""
 
+from functools import partial
+
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from attendance.database.models import Account, AccountRole, AuditAction, Course, Department
+from attendance.database.models import Account, AccountRole, Course, Department
 from attendance.tables.fields import DEPARTMENT_NAME
-from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
 from webapp.admin.lookup import count, counts_by, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, taken
+from webapp.admin.writing import begin_change, write
+from webapp.changes.departments import add_department, change_department, why_department_stays
+from webapp.changes.departments import delete_department as remove_department
+from webapp.changes.errors import ChangeError
+from webapp.tools.languages import say_error
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
 _A_PAGE = 50
-_TAKEN = lazy_gettext("Another department has this name.")
 
 
 class DepartmentForm(AdminForm):
@@ -48,15 +52,10 @@ def new_department() -> ResponseReturnValue:
     """Add a department."""
     form = DepartmentForm()
     if form.validate_on_submit():
-        db = begin_change()
-        if not taken(form.name, Department.name, _TAKEN, but=None):
-            department = Department(name=form.name.data)
-            db.add(department)
-            noted(AuditAction.DEPARTMENT_ADDED, subject=department.name)
-            if committed(db, form.name, _TAKEN):
-                flash(_("%(name)s is added. Courses name it in their form.", name=department.name), "success")
-                return redirect(url_for("admin.department", department_id=department.id))
-        db.rollback()
+        department = write(form, lambda db: add_department(db, form.name.data))
+        if department is not None:
+            flash(_("%(name)s is added. Courses name it in their form.", name=department.name), "success")
+            return redirect(url_for("admin.department", department_id=department.id))
     return render_template("admin/department.html", form=form, department=None), 422 if form.errors else 200
 
 
@@ -65,15 +64,9 @@ def department(department_id: int) -> ResponseReturnValue:
     """A department: its name, its heads, and the way to its courses."""
     department = fetch(Department, department_id)
     form = DepartmentForm(obj=department)
-    if form.validate_on_submit():
-        db = begin_change()
-        if not taken(form.name, Department.name, _TAKEN, but=department_id):
-            before, department.name = department.name, form.name.data
-            noted(AuditAction.DEPARTMENT_CHANGED, subject=department.name, details={"before": before})
-            if committed(db, form.name, _TAKEN):
-                flash(_("%(name)s is saved.", name=department.name), "success")
-                return redirect(url_for("admin.department", department_id=department_id))
-        db.rollback()
+    if form.validate_on_submit() and write(form, partial(_rename, department, form.name.data)):
+        flash(_("%(name)s is saved.", name=department.name), "success")
+        return redirect(url_for("admin.department", department_id=department_id))
     page = render_template(
         "admin/department.html",
         form=form,
@@ -88,12 +81,7 @@ def department(department_id: int) -> ResponseReturnValue:
 def delete_department(department_id: int) -> ResponseReturnValue:
     """Delete a department without courses; its heads lose the role."""
     department = fetch(Department, department_id)
-    courses, heads = _courses_of(department_id), count(AccountRole, AccountRole.department_id == department_id)
-    refused = ngettext(
-        "%(num)s course belongs to it. A department can be deleted once no course does.",
-        "%(num)s courses belong to it. A department can be deleted once no course does.",
-        courses,
-    )
+    heads = count(AccountRole, AccountRole.department_id == department_id)
     lost = ngettext("%(num)s person is not head of it any more.", "%(num)s people are not heads of it any more.", heads)
     back = url_for("admin.department", department_id=department_id)
     answer = ask(
@@ -103,22 +91,26 @@ def delete_department(department_id: int) -> ResponseReturnValue:
             button=_("Delete the department"),
             back=back,
             crumbs=[(_("Departments"), url_for("admin.departments")), (department.name, back)],
-            refused=refused if courses else None,
+            refused=why_department_stays(database(), department),
         )
     )
     if answer is not None:
         return answer
-    db = begin_change()
+    db, name = begin_change(), department.name
     try:
-        db.execute(sa.delete(Department).where(Department.id == department_id))
-        noted(AuditAction.DEPARTMENT_DELETED, subject=department.name)
+        remove_department(db, department)
         db.commit()
-    except IntegrityError:  # a course was put there since the question
+    except ChangeError as error:  # a course was put there since the question
         db.rollback()
-        flash(_("%(name)s is not deleted: a course belongs to it.", name=department.name), "error")
+        flash(say_error(error), "error")
         return redirect(back)
-    flash(_("%(name)s is deleted.", name=department.name), "success")
+    flash(_("%(name)s is deleted.", name=name), "success")
     return redirect(url_for("admin.departments"))
+
+
+def _rename(department: Department, name: str, db: Session) -> Department:
+    change_department(db, department, name)
+    return department
 
 
 def _heads(department_ids: list[int]) -> sa.Select[int | None, Account]:

@@ -1,37 +1,34 @@
 """A course's groups, and who is in each."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, lazy_gettext, ngettext
+from flask_babel import gettext, lazy_gettext
+from sqlalchemy.orm import Session
 
-from attendance.database.models import (
-    AuditAction,
-    ClassSession,
-    Course,
-    CourseGroup,
-    CourseGroupMember,
-    Enrolment,
-    SessionAudience,
-    Student,
-)
+from attendance.database.models import Course, CourseGroup, CourseGroupMember, Enrolment, Student
 from attendance.tables.fields import GROUP_NAME
-from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
 from webapp.admin.forms import AdminForm, text_field
-from webapp.admin.lookup import count, counts_by, fetch
+from webapp.admin.lookup import counts_by, fetch
 from webapp.admin.one_student import OneStudentForm
 from webapp.admin.questions import Question, ask
 from webapp.admin.search import matches, searched
-from webapp.admin.writing import begin_change, committed, taken
+from webapp.admin.writing import begin_change, write
+from webapp.changes.errors import ChangeError
+from webapp.changes.groups import add_group, change_group, is_member, is_member_words, why_group_stays
+from webapp.changes.groups import add_member as join
+from webapp.changes.groups import delete_group as remove_group
+from webapp.changes.groups import remove_member as take_out
+from webapp.tools.languages import say_error
 from webapp.tools.names import by_student_name
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 
 _A_PAGE = 50
-_TAKEN = lazy_gettext("The course has a group of this name already.")
 
 
 class GroupForm(AdminForm):
@@ -70,15 +67,10 @@ def groups(course_id: int) -> ResponseReturnValue:
     """The groups of the course, and a form for another."""
     course, form = fetch(Course, course_id), GroupForm()
     if form.validate_on_submit():
-        db = begin_change()
-        if not taken(form.name, CourseGroup.name, _TAKEN, CourseGroup.course_id == course_id, but=None):
-            group = CourseGroup(course_id=course_id, name=form.name.data)
-            db.add(group)
-            noted(AuditAction.GROUP_ADDED, subject=course.code, details={"group": group.name})
-            if committed(db, form.name, _TAKEN):
-                flash(gettext("The group %(group)s is added. Now say who is in it.", group=group.name), "success")
-                return redirect(url_for("admin.group", course_id=course_id, group_id=group.id))
-        db.rollback()
+        group = write(form, lambda db: add_group(db, course, form.name.data))
+        if group is not None:
+            flash(gettext("The group %(group)s is added. Now say who is in it.", group=group.name), "success")
+            return redirect(url_for("admin.group", course_id=course_id, group_id=group.id))
     page = render_template("admin/groups.html", course=course, form=form, lines=group_lines(course))
     return page, 422 if form.errors else 200
 
@@ -94,16 +86,9 @@ def rename_group(course_id: int, group_id: int) -> ResponseReturnValue:
     """Give the group another name."""
     group = _group_of(course_id, group_id)
     form = GroupForm(obj=group)
-    if form.validate_on_submit():
-        db = begin_change()
-        if not taken(form.name, CourseGroup.name, _TAKEN, CourseGroup.course_id == course_id, but=group_id):
-            before, group.name = group.name, form.name.data
-            changed = {"group": group.name, "before": before}
-            noted(AuditAction.GROUP_CHANGED, subject=group.course.code, details=changed)
-            if committed(db, form.name, _TAKEN):
-                flash(gettext("The group %(group)s is saved.", group=group.name), "success")
-                return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
-        db.rollback()
+    if form.validate_on_submit() and write(form, partial(_rename, group, form.name.data)):
+        flash(gettext("The group %(group)s is saved.", group=group.name), "success")
+        return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
     page = render_template("admin/group_form.html", course=group.course, group=group, form=form)
     return page, 422 if form.errors else 200
 
@@ -114,24 +99,8 @@ def add_member(course_id: int, group_id: int) -> ResponseReturnValue:
     group, form = _group_of(course_id, group_id), OneStudentForm()
     if not form.validate():
         return _group_page(group, form)
-    db = begin_change()
-    student = form.find(db)
-    if student is not None and db.get(Enrolment, (course_id, student.id)) is None:
-        form.refuse(
-            gettext(
-                "%(student)s does not take %(code)s. Enrol the student first.",
-                student=student.name,
-                code=group.course.code,
-            )
-        )
-    elif student is not None and db.get(CourseGroupMember, (group_id, student.id)) is not None:
-        form.refuse(gettext("%(student)s is in the group already.", student=student.name))
-    if student is None or form.errors:
-        db.rollback()
-        return _group_page(group, form)
-    db.add(CourseGroupMember(group_id=group_id, student_id=student.id))
-    _note_member(AuditAction.GROUP_JOINED, group, student)
-    if not committed(db, form.index_number, gettext("%(student)s is in the group already.", student=student.name)):
+    student = write(form, partial(_join, group, form))
+    if student is None:
         return _group_page(group, form)
     flash(gettext("%(student)s is in group %(group)s.", student=student.name, group=group.name), "success")
     return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
@@ -142,12 +111,7 @@ def remove_member(course_id: int, group_id: int, student_id: int) -> ResponseRet
     """Take a student out of the group; closed registers stay as they are."""
     group, student = _group_of(course_id, group_id), fetch(Student, student_id)
     db = begin_change()
-    db.execute(
-        sa.delete(CourseGroupMember).where(
-            CourseGroupMember.group_id == group_id, CourseGroupMember.student_id == student_id
-        )
-    )
-    _note_member(AuditAction.GROUP_LEFT, group, student)
+    take_out(db, group, student)
     db.commit()
     flash(gettext("%(student)s is not in group %(group)s any more.", student=student.name, group=group.name), "success")
     return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
@@ -157,17 +121,6 @@ def remove_member(course_id: int, group_id: int, student_id: int) -> ResponseRet
 def delete_group(course_id: int, group_id: int) -> ResponseReturnValue:
     """Delete a group that no session is for."""
     group = _group_of(course_id, group_id)
-    sessions = count(ClassSession, ClassSession.group_id == group_id)
-    sessions += count(SessionAudience, SessionAudience.group_id == group_id)
-    refused = None
-    if sessions:
-        refused = ngettext(
-            "%(num)s session of the timetable, past ones included, took or will take place for it. A group can be "
-            "deleted once no session is for it.",
-            "%(num)s sessions of the timetable, past ones included, took or will take place for it. A group can be "
-            "deleted once no session is for it.",
-            sessions,
-        )
     code, name = group.course.code, group.name
     back = url_for("admin.group", course_id=course_id, group_id=group_id)
     answer = ask(
@@ -177,27 +130,37 @@ def delete_group(course_id: int, group_id: int) -> ResponseReturnValue:
             button=gettext("Delete the group"),
             back=back,
             crumbs=[(code, url_for("admin.course", course_id=course_id)), (name, back)],
-            refused=refused,
+            refused=why_group_stays(database(), group),
         )
     )
     if answer is not None:
         return answer
     db = begin_change()
-    db.execute(sa.delete(CourseGroupMember).where(CourseGroupMember.group_id == group_id))
-    db.execute(sa.delete(CourseGroup).where(CourseGroup.id == group_id))
-    noted(AuditAction.GROUP_DELETED, subject=code, details={"group": name})
     try:
+        remove_group(db, group)
         db.commit()
-    except sa.exc.IntegrityError:  # a session was made for it since the question
+    except ChangeError as error:  # a session was made for it since the question
         db.rollback()
-        flash(gettext("The group %(name)s is not deleted: a session is for it.", name=name), "error")
+        flash(say_error(error), "error")
         return redirect(back)
     flash(gettext("The group %(name)s is deleted.", name=name), "success")
     return redirect(url_for("admin.groups", course_id=course_id))
 
 
-def _note_member(action: AuditAction, group: CourseGroup, student: Student) -> None:
-    noted(action, student=student.index_number, subject=group.course.code, details={"group": group.name})
+def _rename(group: CourseGroup, name: str, db: Session) -> CourseGroup:
+    change_group(db, group, name)
+    return group
+
+
+def _join(group: CourseGroup, form: OneStudentForm, db: Session) -> Student | None:
+    """Put the student whom the form names into the group; None if there is none."""
+    student = form.find(db)
+    if student is None:
+        return None
+    if is_member(db, group, student):
+        raise ChangeError("index_number", is_member_words(student))
+    join(db, group, student)
+    return student
 
 
 def _group_of(course_id: int, group_id: int) -> CourseGroup:

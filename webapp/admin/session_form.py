@@ -5,7 +5,7 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import BooleanField, ValidationError
 from wtforms.validators import Optional
 
-from attendance.database.audiences import Audience
+from attendance.database.audiences import Audience, each_once
 from attendance.database.models import Course, CourseGroup, Room
 from attendance.tables.dates import MOST_MINUTES
 from webapp.admin.forms import (
@@ -17,8 +17,9 @@ from webapp.admin.forms import (
     options,
 )
 from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
+from webapp.changes.sessions import SessionValues
 from webapp.tools.class_sessions.planning import Times
-from webapp.tools.class_sessions.schedule import ScheduleError, weekly_days
+from webapp.tools.class_sessions.schedule import ScheduleError, Slot, weekly_days
 from webapp.tools.languages import say_error
 from webapp.tools.requests import read_id
 from webapp.tools.storage import database
@@ -82,6 +83,11 @@ class SessionForm(AdminForm, PlacementForm):
         if self.early_minutes.data is None or self.grace_minutes.data is None:
             raise ValueError("the form is not valid")
         return self.early_minutes.data, self.grace_minutes.data
+
+    def values(self, slot: Slot) -> SessionValues:
+        """What a valid form wants a session to be that takes place then."""
+        early, grace = self.minutes()
+        return SessionValues(slot, tuple(self.room_ids()), each_once(self.audiences()), early, grace)
 
     def times(self, *, weekly: bool = True) -> Times:
         """When a valid form wants sessions; not weekly: on the day alone."""

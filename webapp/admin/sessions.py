@@ -1,6 +1,7 @@
 """The timetable: sessions, single and weekly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -14,45 +15,36 @@ from sqlalchemy.orm import Session
 from attendance.database.audiences import (
     among,
     audiences_of,
-    courses_of,
     parts,
     rooms_of,
     sessions_in_rooms,
     sessions_of_courses,
-    set_audiences,
-    set_rooms,
 )
-from attendance.database.audit.noting import words_of_session
 from attendance.database.models import (
-    Attendance,
-    AuditAction,
     Camera,
     ClassSession,
     Course,
-    CourseGroup,
     Room,
-    SeriesOrigin,
     utc_now,
 )
 from attendance.database.teaching.breaks import load_breaks
-from attendance.database.teaching.changes import Placement, move
-from attendance.database.teaching.series import delete_sessions, new_series
-from webapp.account.identity import current_account
-from webapp.account.noting import noted
 from webapp.admin.blueprint import blueprint
-from webapp.admin.lookup import chosen_id, counts_by, fetch
+from webapp.admin.lookup import chosen_id, fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.session_form import SessionForm, audience_value
 from webapp.admin.writing import begin_change
+from webapp.changes.errors import ChangeError
+from webapp.changes.sessions import add_sessions, change_session, delete_sessions, entries_of, refuse_other_courses
 from webapp.tools.class_sessions.planning import Series, plan_series
 from webapp.tools.class_sessions.schedule import DEFAULT_MINUTES, Slot, slot_text
 from webapp.tools.class_sessions.words import audience_codes, room_names
-from webapp.tools.languages import say
+from webapp.tools.languages import say, say_error
 from webapp.tools.paging import paginate
 from webapp.tools.storage import database
 from webapp.tools.times import day_bounds, local, start_of_day, today, zone
 
 _A_PAGE = 60
+_PLACES = {"audiences": "course", "room_ids": "room"}
 
 
 @blueprint.get("/timetable")
@@ -104,8 +96,7 @@ def new_session() -> ResponseReturnValue:
         db = begin_change()
         series = plan_series(db, form.times(), form.room_ids(), zone())
         wanted = bool(series.slots) and (not series.problems or bool(form.leave_out.data))
-        if wanted and _still_there(db, form):
-            _add(db, form, series)
+        if wanted and _written(db, form, lambda: add_sessions(db, series.slots, form.values(series.slots[0]))):
             return _after_adding(form, series)
         db.rollback()
     failed = bool(form.errors or series.problems)
@@ -116,31 +107,27 @@ def new_session() -> ResponseReturnValue:
 def session(session_id: int) -> ResponseReturnValue:
     """Change a session; the register follows its new times."""
     session, db = fetch(ClassSession, session_id), database()
-    entries = _entries([session_id])
+    entries = entries_of(db, [session_id])
     form = SessionForm(data=_present(session)).offer_choices()
     series = Series()
     if form.validate_on_submit():
-        if entries and not set(courses_of(session)) <= {audience.course_id for audience in form.audiences()}:
-            form.course.errors = [
-                gettext("The register has entries already, so the course stays. Delete the session instead.")
-            ]
-        else:
-            begin_change()
+        begin_change()
+        if _written(db, form, lambda: refuse_other_courses(db, session, form.audiences()), commit=False):
             series = plan_series(db, form.times(weekly=False), form.room_ids(), zone(), moving=session)
-            if series.slots and not series.problems and _still_there(db, form):
-                _move(db, session, form, series.slots[0])
+            planned = bool(series.slots) and not series.problems
+            if planned and _written(db, form, lambda: _change(db, session, form, series.slots[0])):
                 flash(_moved_text(entries), "success")
                 for text in series.notes:
                     flash(text, "info")
                 return redirect(_list_from(local(session.starts_at).date()))
-            db.rollback()
+        db.rollback()
     failed = bool(form.errors or series.problems)
     page = render_template(
         "admin/session_form.html",
         form=form,
         session=session,
         series=series,
-        entries=sum(entries.values()),
+        entries=entries,
         following=len(_following(db, session)),
     )
     return page, 422 if failed else 200
@@ -152,7 +139,7 @@ def delete_session(session_id: int) -> ResponseReturnValue:
     session, db = fetch(ClassSession, session_id), database()
     following = _following(db, session)
     chosen = [session, *following] if request.args.get("following") else [session]
-    entries = sum(_entries([each.id for each in chosen]).values())
+    entries = entries_of(db, [each.id for each in chosen])
     name = f"{audience_codes(session)}, {say(slot_text(Slot(session.starts_at, session.ends_at), zone()))}"
     back = url_for("admin.session", session_id=session_id)
     consequences = [
@@ -192,8 +179,6 @@ def delete_session(session_id: int) -> ResponseReturnValue:
         return answer
     ids, first_course = [each.id for each in chosen], session.course_id
     db = begin_change()
-    details = {"sessions": len(ids), "entries": entries}
-    noted(AuditAction.SESSION_DELETED, subject=words_of_session(session), details=details)
     delete_sessions(db, chosen)
     db.commit()
     flash(
@@ -251,56 +236,24 @@ def _present(session: ClassSession) -> dict[str, Any]:
     }
 
 
-def _still_there(db: Session, form: SessionForm) -> bool:
-    """Whether nobody deleted a course, a group or a room since the lists were read."""
-    audiences = form.audiences()
-    wanted = (
-        (Course, form.course, {audience.course_id for audience in audiences}),
-        (CourseGroup, form.course, {audience.group_id for audience in audiences} - {None}),
-        (Room, form.room, set(form.room_ids())),
-    )
-    for model, field, ids in wanted:
-        there = db.scalars(sa.select(model.id).where(model.id.in_(ids)).with_for_update(read=True)).all()
-        if len(there) < len(ids):
-            field.errors = [gettext("%(label)s: this one was deleted meanwhile.", label=field.label.text)]
-            return False
+def _written(db: Session, form: SessionForm, change: Callable[[], object], *, commit: bool = True) -> bool:
+    """Whether a change is made; one that is refused is undone, and the form says why."""
+    try:
+        change()
+    except ChangeError as error:
+        db.rollback()
+        form[_PLACES[error.field]].errors = [say_error(error)]
+        return False
+    if commit:
+        db.commit()
     return True
 
 
-def _add(db: Session, form: SessionForm, series: Series) -> None:
-    audiences, rooms = form.audiences(), form.room_ids()
-    early, grace = form.minutes()
-    made = new_series(db, SeriesOrigin.FORM, audiences[0])
-    added: list[ClassSession] = []
-    for slot in series.slots:
-        session = ClassSession(
-            early_minutes=early,
-            grace_minutes=grace,
-            starts_at=slot.starts_at,
-            ends_at=slot.ends_at,
-            series_id=made.id,
-            planned_at=slot.starts_at,
-        )
-        set_audiences(session, audiences)
-        set_rooms(session, rooms)
-        db.add(session)
-        added.append(session)
-    db.flush()
-    noted(AuditAction.SESSION_ADDED, subject=words_of_session(added[0]), details={"sessions": len(added)})
-    db.commit()
+def _change(db: Session, session: ClassSession, form: SessionForm, slot: Slot) -> None:
+    change_session(db, session, replace(form.values(slot), note=session.note))
 
 
-def _move(db: Session, session: ClassSession, form: SessionForm, slot: Slot) -> None:
-    before = {"before": words_of_session(session)}
-    set_audiences(session, form.audiences())
-    session.early_minutes, session.grace_minutes = form.minutes()
-    placement = Placement(slot.starts_at, slot.ends_at, form.room_ids())
-    move(db, session, placement, account_id=current_account().id)
-    noted(AuditAction.SESSION_CHANGED, subject=words_of_session(session), details=before)
-    db.commit()
-
-
-def _moved_text(entries: dict[int, int]) -> str:
+def _moved_text(entries: int) -> str:
     if not entries:
         return gettext("The session is saved.")
     return gettext("The session is saved, and its register was worked out again. What a person decided is kept.")
@@ -342,7 +295,3 @@ def _following(db: Session, session: ClassSession) -> Sequence[ClassSession]:
         if (local(later.starts_at).weekday(), local(later.starts_at).time(), local(later.ends_at).time())
         == (start.weekday(), start.time(), end.time())
     ]
-
-
-def _entries(ids: Sequence[int]) -> dict[int, int]:
-    return counts_by(Attendance.session_id, Attendance.session_id.in_(ids))

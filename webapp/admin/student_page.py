@@ -27,6 +27,7 @@ from webapp.admin.forms import (
     text_field,
 )
 from webapp.admin.gallery_jobs import jobs_of
+from webapp.changes.students import GivenConsent, StudentValues
 from webapp.serving.security import CAMERA_ALLOWED
 from webapp.tools.languages import LANGUAGES
 from webapp.tools.photos import MAX_BYTES, MOST_PHOTOS, proposals_kept_for
@@ -55,6 +56,16 @@ class StudentForm(AdminForm):
         if self.language.data is None:
             self.language.data = ""
 
+    def values(self) -> StudentValues:
+        """Who a valid form wants the student to be."""
+        return StudentValues(
+            index_number=self.index_number.data or "",
+            name=self.name.data or "",
+            email=self.email.data or None,
+            language=self.language.data or None,
+            declared_group=self.declared_group.data or None,
+        )
+
     def leave_what_stays(self, student: Student) -> "StudentForm":
         """Judge what changes only: a number of long ago may break today's rule. Returns the form."""
         if self.index_number.data == student.index_number:
@@ -73,6 +84,11 @@ class NewStudentForm(StudentForm):
 
     consent_given_on = DayField(lazy_gettext("Consent given on"), validators=[Optional(), sensible_year])
     consent_means = text_field(lazy_gettext("Consent given by"), CONSENT_MEANS, optional=True)
+
+    def consent(self) -> GivenConsent | None:
+        """The consent that a valid form records, if it does."""
+        day = self.consent_given_on.data
+        return None if day is None else GivenConsent(day, self.consent_means.data or None)
 
     def validate_consent_given_on(self, field: DayField) -> None:
         """Not in the future, and there when the means are."""

@@ -1,9 +1,12 @@
 """How an administrator's change is written: alone, and checked again at the last moment."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask import abort
+from flask_wtf import FlaskForm
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from wtforms import Field
@@ -11,17 +14,47 @@ from wtforms import Field
 from attendance.database.access.roles import administers
 from attendance.database.models import Account
 from webapp.account.identity import current_account
+from webapp.changes.errors import ChangeError
 from webapp.tools import storage
+from webapp.tools.languages import say_error
+
+T = TypeVar("T")
 
 
 def begin_change() -> Session:
     """What `storage.begin_change` begins; somebody whose rights ended since the request began is refused (403)."""
-    person = current_account().id
     db = storage.begin_change()
+    require_administrator(db)
+    return db
+
+
+def require_administrator(db: Session) -> None:
+    """Refuse (403) whoever does not administer any more, in a transaction that has begun."""
+    person = current_account().id
     still_admin = sa.select(Account.id).where(Account.id == person, administers(), Account.active)
     if db.scalar(still_admin) is None:
         abort(403)
-    return db
+
+
+def write(
+    form: FlaskForm, change: Callable[[Session], T], places: Mapping[str, str] = MappingProxyType({})
+) -> T | None:
+    """Write a change of `webapp.changes`; None where it is refused, with the reason at the field of the form.
+
+    Args:
+        form: valid.
+        change: what is done; it gives something.
+        places: by what the change calls a field, what the form does, where the two differ.
+    """
+    db = begin_change()
+    try:
+        done = change(db)
+        db.commit()
+    except ChangeError as error:
+        db.rollback()
+        form[places.get(error.field, error.field)].errors = [say_error(error)]
+        return None
+    return done
 
 
 def taken(

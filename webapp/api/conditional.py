@@ -25,7 +25,7 @@ def answer_conditionally(response: Response) -> Response:
     return response
 
 
-def version_tag(version: int, shown: str) -> str:
+def version_tag(version: int | str, shown: str) -> str:
     """The tag of something with a version: another whenever what is shown of it is."""
     return f"{version}-{hashlib.sha256(shown.encode()).hexdigest()[:16]}"
 
@@ -38,16 +38,23 @@ def asked_version(now: int) -> int | None:
     Args:
         now: the version that there is, which is taken where it is among several.
     """
+    heads = asked_heads()
+    if heads is None:
+        return None
+    versions = [int(head) for head in heads if head.isascii() and head.isdecimal() and len(head) < 10]
+    if not versions:
+        abort(412, changed())
+    return now if now in versions else versions[0]
+
+
+def asked_heads() -> set[str] | None:
+    """The first parts of the tags of `If-Match`; None for `*`. Without the header the answer is 428."""
     if "If-Match" not in request.headers:
         abort(428, gettext("Send the ETag of what you looked at in the header If-Match."))
     tags = request.if_match
     if tags.star_tag:
         return None
-    heads = (_ALGORITHM.sub("", f'{tag}"').removesuffix('"').partition("-")[0] for tag in tags.as_set())
-    versions = [int(head) for head in heads if head.isascii() and head.isdecimal() and len(head) < 10]
-    if not versions:
-        abort(412, changed())
-    return now if now in versions else versions[0]
+    return {_ALGORITHM.sub("", f'{tag}"').removesuffix('"').partition("-")[0] for tag in tags.as_set()}
 
 
 def changed() -> str:

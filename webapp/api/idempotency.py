@@ -4,6 +4,7 @@
 """
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, abort, g, request
@@ -69,6 +70,13 @@ def keep_once(response: Response) -> Response:
     return response
 
 
+def answer_names(student_id: int) -> None:
+    """Say that the answer names a student whom the address does not: it is kept no longer than the student is."""
+    asked: KeyedRequest | None = g.get("kept_request")
+    if asked is not None:
+        g.kept_request = replace(asked, student_id=student_id)
+
+
 def _digest() -> str:
     """What is asked: the same only if everything is that an answer depends on."""
     digest = hashlib.sha256()
@@ -79,6 +87,8 @@ def _digest() -> str:
 
 
 def _student_named() -> int | None:
-    """The id of the student whom the address names, if there is one."""
+    """The id of the student whom the address names, if there is one; what is deleted is named in no answer."""
     student_id = (request.view_args or {}).get("student_id")
+    if request.method == "DELETE":
+        return None
     return None if student_id is None or database().get(Student, student_id) is None else int(student_id)

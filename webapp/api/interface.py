@@ -12,7 +12,19 @@ from flask_smorest import Api
 from flask_smorest.spec.plugins import FlaskPlugin
 from flask_wtf.csrf import CSRFProtect
 
-from webapp.api import attendance, cameras, excuses, imports, page, people, reports, sessions, structure
+from webapp.api import (
+    attendance,
+    cameras,
+    excuses,
+    groups,
+    imports,
+    page,
+    people,
+    places,
+    reports,
+    series,
+    session_changes,
+)
 from webapp.api.resource import Fields, Resource
 from webapp.tools.ids import IdConverter
 from webapp.tools.problems import PROBLEM
@@ -21,12 +33,12 @@ from webapp.tools.requests import LARGEST_ID
 VERSION = "1.0"
 RESOURCES: tuple[Resource, ...] = (
     people.tokens,
-    structure.departments,
-    structure.courses,
+    places.departments,
+    groups.courses,
     people.students,
-    structure.rooms,
-    structure.series,
-    sessions.sessions,
+    places.rooms,
+    series.series,
+    session_changes.sessions,
     attendance.attendance,
     excuses.excuses,
     reports.reports,
@@ -40,10 +52,18 @@ make tokens on their profile, under “Access for programs”; a token acts for 
 narrowed by scopes and, if wanted, to some courses. Cookies are no credentials here.
 
 Times are UTC. Long lists come in parts: `next` holds the cursor of the next part, and so does the header `Link`. Errors
-are problems of RFC 9457; `errors` says what is wrong with which field. What is read has an `ETag`: sent in
-`If-None-Match`, it is answered 304 while nothing has changed. Whoever writes may send an `Idempotency-Key`. The headers
-`RateLimit` and `RateLimit-Policy` say how many requests a token has left in this minute.
+are problems of RFC 9457; `errors` says what is wrong with which field, and `pointers` where that stands in the body.
+What is read has an `ETag`: sent in `If-None-Match`, it is answered 304 while nothing has changed. What is changed or
+deleted is held against `If-Match`: 428 without it, 412 where somebody changed it meanwhile. Whoever writes may send an
+`Idempotency-Key`. The headers `RateLimit` and `RateLimit-Policy` say how many requests a token has left in this minute.
 """
+
+
+class PointerFields(Fields):
+    """What is wrong with a value of the body."""
+
+    pointer = ma.fields.String(required=True, metadata={"description": "Where it is (RFC 6901): #/entries/0/status"})
+    detail = ma.fields.String(required=True)
 
 
 class ProblemFields(Fields):
@@ -55,6 +75,9 @@ class ProblemFields(Fields):
     detail = ma.fields.String(required=True, metadata={"description": "What happened and what to do."})
     reference = ma.fields.String(metadata={"description": "By which the server's log names a fault of ours."})
     errors = ma.fields.Dict(metadata={"description": "By part of the request and field, what is wrong."})
+    pointers = ma.fields.List(
+        ma.fields.Nested(PointerFields), metadata={"description": "The same of the body, by JSON pointers."}
+    )
 
 
 class _Description(Api):  # type: ignore[misc] # flask-smorest has no types

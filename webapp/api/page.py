@@ -10,7 +10,7 @@ from webapp.account.permissions import Access, needs
 
 DESCRIPTION = "description of the interface"
 """The extension of the application that gives it."""
-_METHODS = ("get", "post", "put", "delete")
+_METHODS = ("get", "post", "put", "patch", "delete")
 
 blueprint = needs(Access.ANYBODY)(Blueprint("interface", __name__))
 

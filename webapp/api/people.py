@@ -1,17 +1,46 @@
 """Students, and the account for which a program asks."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import marshmallow as ma
 import sqlalchemy as sa
-from flask import abort
+from flask import Response, abort, url_for
+from sqlalchemy.orm import Session
 
 from attendance.database.models import Student
-from webapp.account.bearer import access_token
+from attendance.tables.fields import DECLARED_GROUP, EMAIL, LANGUAGE, PERSON_NAME
+from webapp.account.bearer import access_token, may_part
 from webapp.account.permissions import Access, Permission, needs
 from webapp.account.reach import reach_student, reachable_student
+from webapp.api.idempotency import answer_names
 from webapp.api.paging import Listing, ListPart, by_id, list_of, part_of_query
-from webapp.api.resource import Fields, Resource, identifier, moment
+from webapp.api.resource import Fields, Resource, identifier, moment, no_content
+from webapp.api.texts import IndexNumber, text_field, text_or_none
+from webapp.api.writing import (
+    IF_MATCH,
+    Confirmation,
+    Written,
+    answered,
+    locked,
+    notes_field,
+    require_confirmation,
+    require_match,
+    revision,
+    same,
+    write,
+)
+from webapp.changes.students import (
+    StudentValues,
+    add_student,
+    change_student,
+    encodings_left_behind_words,
+    likeness_words,
+    values_of,
+    what_student_has,
+)
+from webapp.changes.students import delete_student as erase
 from webapp.tools.names import contains_text
 from webapp.tools.storage import database
 
@@ -40,6 +69,35 @@ class StudentFields(Fields):
     id = identifier(required=True)
     index_number = ma.fields.String(required=True)
     name = ma.fields.String(required=True)
+
+
+class StudentDetailFields(StudentFields):
+    """A student, with what administrators know."""
+
+    email = ma.fields.String(allow_none=True, metadata={"description": "With the scope `students` only, as all below."})
+    language = ma.fields.String(allow_none=True, metadata={"description": "Of mail and the own page."})
+    declared_group = ma.fields.String(allow_none=True)
+    notes = notes_field()
+
+
+class NewStudent(Fields):
+    """A student to be added."""
+
+    index_number = IndexNumber()
+    name = text_field(PERSON_NAME)
+    email = text_or_none(EMAIL)
+    language = text_or_none(LANGUAGE)
+    declared_group = text_or_none(DECLARED_GROUP)
+
+
+class StudentChange(Fields):
+    """Who a student is to be; what is left out stays."""
+
+    index_number = IndexNumber(left_out=True)
+    name = text_field(PERSON_NAME, left_out=True)
+    email = text_or_none(EMAIL)
+    language = text_or_none(LANGUAGE)
+    declared_group = text_or_none(DECLARED_GROUP)
 
 
 class StudentFilter(ListPart):
@@ -85,7 +143,86 @@ def list_students(asked: dict[str, Any]) -> Listing:
 
 @students.route("/students/<int:student_id>")
 @needs(Permission.READ)
-@students.response(200, StudentFields)
-def get_student(student_id: int) -> Student:
+@students.response(200, StudentDetailFields)
+def get_student(student_id: int) -> Written:
     """A student."""
-    return reach_student(student_id)
+    return _answer(reach_student(student_id))
+
+
+@students.route("/students", methods=["POST"])
+@needs(Permission.ADMINISTER, scope="students")
+@students.arguments(NewStudent)
+@students.alt_response(200, schema=StudentDetailFields)
+@students.response(201, StudentDetailFields)
+def make_student(asked: dict[str, Any]) -> Written:
+    """Add a student; one who is there, and is so already, is answered (200). Consent is recorded elsewhere."""
+
+    def work(db: Session) -> tuple[Student, bool]:
+        there = db.scalar(sa.select(Student).where(Student.index_number == asked["index_number"]))
+        if there is not None and same(_read(asked), asdict(values_of(there))):
+            return there, False
+        return add_student(db, StudentValues(**_read(asked))), True
+
+    student, new = write(work)
+    answer_names(student.id)
+    return _answer(student, status=201 if new else 200, notes=_notes(student) if new else [])
+
+
+@students.route("/students/<int:student_id>", methods=["PATCH"])
+@needs(Permission.ADMINISTER, scope="students")
+@students.doc(parameters=[IF_MATCH])
+@students.arguments(StudentChange)
+@students.response(200, StudentDetailFields)
+def patch_student(asked: dict[str, Any], student_id: int) -> Written:
+    """Change a student. Face encodings under a former index number are erased; `notes` says so."""
+
+    def work(db: Session) -> tuple[Student, list[str]]:
+        student = _locked(db, student_id)
+        before = student.index_number
+        left_behind = change_student(db, student, replace(values_of(student), **_read(asked)))
+        notes = _notes(student) if student.index_number != before else []
+        return student, [*notes, *([encodings_left_behind_words()] if left_behind else [])]
+
+    student, notes = write(work)
+    return _answer(student, notes=notes)
+
+
+@students.route("/students/<int:student_id>", methods=["DELETE"])
+@needs(Permission.ADMINISTER, scope="students")
+@students.doc(parameters=[IF_MATCH])
+@students.arguments(Confirmation, location="query")
+@students.response(204)
+def delete_student(asked: dict[str, Any], student_id: int) -> Response:
+    """Delete a student with every trace in the registers; photos and face encodings are erased, too."""
+
+    def work(db: Session) -> None:
+        student = _locked(db, student_id)
+        require_confirmation(what_student_has(db, student).entries, student.index_number, asked["confirm"])
+        erase(db, student)
+
+    write(work)
+    return no_content()
+
+
+def _read(asked: dict[str, Any]) -> dict[str, Any]:
+    """What a body gives: an empty text is none."""
+    return {name: value or None for name, value in asked.items()}
+
+
+def _notes(student: Student) -> list[str]:
+    words = likeness_words(database(), student.index_number)
+    return [] if words is None else [words]
+
+
+def _locked(db: Session, student_id: int) -> Student:
+    student = locked(db, Student, student_id)
+    require_match(revision(asdict(values_of(student))))
+    return student
+
+
+def _answer(student: Student, *, status: int = 200, notes: Sequence[str] | None = None) -> Written:
+    stored = asdict(values_of(student))
+    details = stored if may_part("students") else {name: stored[name] for name in ("index_number", "name")}
+    location = url_for("Students.get_student", student_id=student.id) if status == 201 else None
+    shown = {"id": student.id, **details}
+    return answered(StudentDetailFields, shown, stored, status=status, location=location, notes=notes)

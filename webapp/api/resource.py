@@ -10,7 +10,7 @@ from flask_babel import gettext
 from flask_smorest import Blueprint
 from webargs.flaskparser import FlaskParser
 
-from webapp.account.permissions import SCOPES, Permission
+from webapp.account.permissions import scope_of
 from webapp.api.conditional import answer_conditionally
 from webapp.api.idempotency import KEY_PARAMETER, begin_once, keep_once
 from webapp.tools.problems import refuse
@@ -20,8 +20,7 @@ from webapp.tools.times import YEARS
 V = TypeVar("V", bound=Callable[..., Any])
 
 PREFIX = "/api/v1"
-_WRITES = frozenset({"POST", "PUT", "DELETE"})
-_NAMES = {permission: scope for scope, permission in SCOPES.items()}
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class Fields(ma.Schema):
@@ -84,6 +83,11 @@ class Resource(Blueprint):  # type: ignore[misc] # flask-smorest has no types
         decorate: Callable[[V], V] = super().response(status, schema, **options)
         return decorate
 
+    def alt_response(self, status: int, **options: Any) -> Callable[[V], V]:
+        """Describe what a view answers now and then."""
+        decorate: Callable[[V], V] = super().alt_response(status, **options)
+        return decorate
+
     @staticmethod
     def doc(**told: Any) -> Callable[[V], V]:
         """Describe what the other decorators do not."""
@@ -100,11 +104,10 @@ class Resource(Blueprint):  # type: ignore[misc] # flask-smorest has no types
         kinds = list(manual.get("requestBody", {}).get("content", {}))
         if body is not None or kinds:
             self._with_body[endpoint] = kinds[0] if kinds else "application/json"
-        need = getattr(obj, "attendance_needs", None)
+        scope = scope_of(obj)
         for method, doc in self._docs[endpoint].items():
             if method != "parameters":
-                scopes = [_NAMES[need]] if isinstance(need, Permission) else []
-                own = {"operationId": endpoint, "security": [{"token": scopes}]}
+                own = {"operationId": endpoint, "security": [{"token": [scope] if scope else []}]}
                 doc["manual_doc"] = {**doc.get("manual_doc", {}), **own}
 
     def _refuse_at_the_door(self) -> None:

@@ -1,29 +1,27 @@
 """Class sessions: when and where they are, whom they are for, and what was observed of them."""
 
+from dataclasses import asdict
 from typing import Any
 
 import marshmallow as ma
 import sqlalchemy as sa
-from flask import abort
 
 from attendance.database.audiences import audiences_of, parts, rooms_of, session_ids_of_courses, sessions_in_rooms
 from attendance.database.conclusions import basis_of, unnamed_people, watched_minutes
 from attendance.database.decisions import watched_of
 from attendance.database.models import ClassSession, Closing, SessionState, utc_now
-from attendance.tables.fields import SESSION_NOTE
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import reach_session, reachable
 from webapp.api.paging import Listing, ListPart, by_id, by_moment, list_of, part_of_query
 from webapp.api.resource import Fields, Resource, asked_identifier, identifier, moment
-from webapp.api.texts import text_field
-from webapp.register.changing import cancel_now, restore_now
+from webapp.api.writing import Written, answered, notes_field
+from webapp.changes.sessions import values_of
 from webapp.tools.class_sessions.phases import Phase, phase_of
 from webapp.tools.class_sessions.watching import RoomFault, troubles
 from webapp.tools.class_sessions.words import rooms_by_id
-from webapp.tools.languages import say
 from webapp.tools.storage import database
 
-sessions = Resource("Sessions", "Meetings of courses, what was observed of them, cancelling and restoring them.")
+sessions = Resource("Sessions", "Meetings of courses, what was observed of them, and changing them.")
 
 
 class RoomOfSession(Fields):
@@ -57,6 +55,7 @@ class SessionFields(Fields):
     closed_at = moment(required=True, allow_none=True, metadata={"description": "When its register was completed."})
     rooms = ma.fields.List(ma.fields.Nested(RoomOfSession), required=True)
     audiences = ma.fields.List(ma.fields.Nested(AudienceFields), required=True)
+    notes = notes_field()
 
 
 class AskedSessions(ListPart):
@@ -110,12 +109,6 @@ class ObservationFields(Fields):
     troubles = ma.fields.List(ma.fields.Nested(TroubleFields), required=True)
 
 
-class Cancellation(Fields):
-    """Why a session does not take place."""
-
-    reason = text_field(SESSION_NOTE, optional=True)
-
-
 @sessions.route("/sessions")
 @needs(Permission.READ)
 @sessions.arguments(AskedSessions, location="query")
@@ -146,9 +139,9 @@ def list_sessions(asked: dict[str, Any]) -> Listing:
 @sessions.route("/sessions/<int:session_id>")
 @needs(Permission.READ)
 @sessions.response(200, SessionFields)
-def get_session(session_id: int) -> dict[str, Any]:
+def get_session(session_id: int) -> Written:
     """A session."""
-    return shown_session(reach_session(session_id))
+    return answer_session(reach_session(session_id))
 
 
 @sessions.route("/sessions/<int:session_id>/observation")
@@ -182,27 +175,14 @@ def get_observation(session_id: int) -> dict[str, Any]:
     }
 
 
-@sessions.route("/sessions/<int:session_id>/cancel", methods=["POST"])
-@needs(Permission.PLAN)
-@sessions.arguments(Cancellation)
-@sessions.response(200, SessionFields)
-def cancel_session(asked: dict[str, Any], session_id: int) -> dict[str, Any]:
-    """Let a session not take place; imports of the timetable leave it so."""
-    session = reach_session(session_id)
-    cancel_now(session, asked.get("reason") or "")
-    return shown_session(session)
+def answer_session(session: ClassSession, **more: Any) -> Written:
+    """A session with its tag."""
+    return answered(SessionFields, shown_session(session), stored_session(session), **more)
 
 
-@sessions.route("/sessions/<int:session_id>/restore", methods=["POST"])
-@needs(Permission.PLAN)
-@sessions.response(200, SessionFields)
-def restore_session(session_id: int) -> dict[str, Any]:
-    """Let a cancelled session take place after all; 409 where a room is not free any more."""
-    session = reach_session(session_id)
-    planned = restore_now(session)
-    if planned.problems or not planned.slots:
-        abort(409, " ".join(say(problem) for problem in planned.problems))
-    return shown_session(session)
+def stored_session(session: ClassSession) -> Any:
+    """What of a session a tag tells apart: what people change of it, and not where it stands now."""
+    return [asdict(values_of(session)), session.state.value, session.cancelled_reason]
 
 
 def shown_session(session: ClassSession) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A lecturer's changes of a session: moving it, making it shorter or longer, cancelling it, and letting it be."""
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,19 +13,19 @@ from wtforms import StringField, TextAreaField
 from wtforms.validators import Optional
 
 from attendance.database.audiences import rooms_of
-from attendance.database.audit.noting import words_of_session
-from attendance.database.models import AuditAction, ClassSession, Room
-from attendance.database.teaching.changes import Placement, cancel, move, restore
+from attendance.database.models import ClassSession, Room
 from attendance.tables.fields import SESSION_NOTE
-from webapp.account.identity import current_account
-from webapp.account.noting import noted
 from webapp.account.permissions import Permission, needs
 from webapp.account.reach import course_shown, reach_session
 from webapp.admin.forms import options
 from webapp.admin.placement_form import PlacementForm, choose, choose_further, offer_further
+from webapp.changes.errors import ChangeError
+from webapp.changes.sessions import cancel_session, change_session, locked_session, restore_session, values_of
 from webapp.register.blueprint import blueprint
-from webapp.tools.class_sessions.planning import Series, Times, plan_series
+from webapp.tools.class_sessions.planning import Series, plan_series
+from webapp.tools.class_sessions.schedule import Slot
 from webapp.tools.fields import Fits, cleaned
+from webapp.tools.languages import say_error
 from webapp.tools.storage import begin_change, database
 from webapp.tools.times import local, zone
 
@@ -65,14 +66,7 @@ def change(session_id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         db = begin_change()
         series = plan_series(db, form.times_until(), form.room_ids(), zone(), moving=session)
-        if series.slots and not series.problems and _rooms_are_there(db, form):
-            session.note = form.note.data or None
-            slot = series.slots[0]
-            before = words_of_session(session)
-            if _differs(session, placement := Placement(slot.starts_at, slot.ends_at, form.room_ids())):
-                move(db, session, placement, account_id=current_account().id)
-            noted(AuditAction.SESSION_CHANGED, subject=words_of_session(session), details={"before": before})
-            db.commit()
+        if series.slots and not series.problems and _written(db, session, form, series.slots[0]):
             flash(
                 gettext("The session is saved. Its register follows the new times; what a person decided is kept."),
                 "success",
@@ -90,7 +84,7 @@ def change(session_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/cancel", methods=["GET", "POST"], endpoint="cancel")
 @needs(Permission.PLAN)
-def cancel_session(session_id: int) -> ResponseReturnValue:
+def cancel(session_id: int) -> ResponseReturnValue:
     """Let the session not take place."""
     session, form = reach_session(session_id), CancelForm()
     if form.validate_on_submit():
@@ -103,7 +97,7 @@ def cancel_session(session_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/restore", methods=["GET", "POST"], endpoint="restore")
 @needs(Permission.PLAN)
-def restore_session(session_id: int) -> ResponseReturnValue:
+def restore(session_id: int) -> ResponseReturnValue:
     """Let a cancelled session take place after all, if its rooms are still free."""
     session, form = reach_session(session_id), CancelForm()
     series = Series()
@@ -121,43 +115,28 @@ def restore_session(session_id: int) -> ResponseReturnValue:
 def cancel_now(session: ClassSession, reason: str) -> None:
     """Let a session not take place; one that is cancelled already keeps its state."""
     db = begin_change()
-    cancel(db, _locked(db, session), reason=reason, account_id=current_account().id)
-    noted(AuditAction.SESSION_CANCELLED, subject=words_of_session(session))
+    cancel_session(db, locked_session(db, session), reason)
     db.commit()
 
 
 def restore_now(session: ClassSession) -> Series:
     """Let a cancelled session take place, if its rooms are still free; its slot, or why it cannot."""
     db = begin_change()
-    start, end = local(session.starts_at), local(session.ends_at)
-    times = Times([start.date()], start.time(), end.time())
-    series = plan_series(db, times, rooms_of(session), zone(), moving=session)
-    if series.slots and not series.problems:
-        restore(db, _locked(db, session), account_id=current_account().id)
-        noted(AuditAction.SESSION_RESTORED, subject=words_of_session(session))
-        db.commit()
-    else:
-        db.rollback()
+    series = restore_session(db, locked_session(db, session))
+    db.commit()
     return series
 
 
-def _locked(db: Session, session: ClassSession) -> ClassSession:
-    """The session as it is now; one that was deleted meanwhile answers as any that is not there."""
-    db.refresh(session, with_for_update=True)
-    return session
-
-
-def _differs(session: ClassSession, placement: Placement) -> bool:
-    now = Placement(session.starts_at, session.ends_at, list(rooms_of(session)))
-    return now != placement
-
-
-def _rooms_are_there(db: Session, form: ChangeForm) -> bool:
-    wanted = form.room_ids()
-    there = db.scalars(sa.select(Room.id).where(Room.id.in_(wanted)).with_for_update(read=True)).all()
-    if len(there) < len(wanted):
-        form.room.errors = [gettext("A room was deleted meanwhile. Choose another.")]
+def _written(db: Session, session: ClassSession, form: ChangeForm, slot: Slot) -> bool:
+    """Whether the session is what the form wants; the form says why it is not."""
+    room_ids, note = tuple(form.room_ids()), form.note.data or None
+    try:
+        change_session(db, session, replace(values_of(session), slot=slot, room_ids=room_ids, note=note))
+    except ChangeError as error:
+        db.rollback()
+        form.room.errors = [say_error(error)]
         return False
+    db.commit()
     return True
 
 

@@ -98,7 +98,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     own_words = error.description if error.description != type(error).description else None
     wrong = getattr(error, "data", {}).get("messages") if of_interface() else None
     if wrong:  # what a request lacks, as its schema says it
-        return problem(error.code, str(_INVALID), errors=wrong)
+        return problem(error.code, own_words or str(_INVALID), errors=wrong)
     body, code = error_page(error.code, own_words), error.code
     response = error.get_response()
     extra = [(k, v) for k, v in response.headers if k.lower() in ("allow", "retry-after")]

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from attendance.database.access.tokens import hash_token, new_token
+from attendance.database.audit.noting import Actor, note
 from attendance.database.locks import impatient
-from attendance.database.models import AccessToken, Account, AccountRole, Course
+from attendance.database.models import AccessToken, Account, AccountRole, AuditAction, Course, utc_now
 
 KIND = "att"
 """With which a token begins, for whoever finds one."""
@@ -120,6 +121,26 @@ def end_access_tokens(db: Session, *which: sa.ColumnElement[bool]) -> int:
     db.flush()
     ended = db.connection().execute(sa.delete(AccessToken).where(*which))
     return ended.rowcount
+
+
+def end_tokens_of(db: Session, account: Account, *, actor: Actor | int | None) -> int:
+    """End all tokens of an account in the caller's transaction, and note each; how many there were.
+
+    Args:
+        db: begun with `begin_writing`.
+        account: whose programs are let in no more.
+        actor: who ends them, as for `note`.
+    """
+    names = db.scalars(sa.select(AccessToken.name).where(AccessToken.account_id == account.id)).all()
+    for name in names:
+        note(db, AuditAction.TOKEN_ENDED, actor=actor, subject=f"{account.email}: {name}")
+    return end_access_tokens(db, AccessToken.account_id == account.id)
+
+
+def has_tokens(db: Session, account: Account) -> bool:
+    """Whether an account has a token that has not expired."""
+    counting = (AccessToken.account_id == account.id, AccessToken.expires_at > utc_now())
+    return db.scalar(sa.select(AccessToken.id).where(*counting).limit(1)) is not None
 
 
 def end_tokens_without_roles(db: Session, account_id: int) -> None:

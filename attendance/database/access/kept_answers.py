@@ -12,7 +12,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from attendance.database.models import KeptAnswer
+from attendance.database.models import KeptAnswer, Student
 from attendance.database.transactions import transact
 
 KEPT = timedelta(days=1)
@@ -101,8 +101,13 @@ def begin_answer(db: Session, asked: KeyedRequest, *, now: datetime) -> KeptRepl
 
 def keep_answer(db: Session, asked: KeyedRequest, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Keep what a request was answered, in a transaction of its own; nothing if the student was deleted meanwhile."""
-    values = {"status": status, "headers": dict(headers), "body": body}
-    transact(db, lambda db: db.execute(sa.update(KeptAnswer).where(*_of_request(asked)).values(**values)))
+    values = {"status": status, "headers": dict(headers), "body": body, "student_id": asked.student_id}
+
+    def work(db: Session) -> None:
+        if asked.student_id is None or db.get(Student, asked.student_id) is not None:
+            db.execute(sa.update(KeptAnswer).where(*_of_request(asked)).values(**values))
+
+    transact(db, work)
 
 
 def forget_request(db: Session, asked: KeyedRequest) -> None:

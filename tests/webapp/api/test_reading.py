@@ -41,6 +41,7 @@ def test_a_lecturer_reads_the_own_courses(program, lesson, elsewhere, site_db):
         "name": "Algebra",
         "department_id": lesson.course.department_id,
         "threshold": 80,
+        "attendance_threshold": 80,
     }
     assert program.items("/courses") == [course]
     assert program.read(f"/courses/{lesson.course.id}") == course

@@ -10,13 +10,14 @@ from attendance.database.access.tokens import hash_token
 from attendance.database.models import AccessToken, Account, AuditEntry, Role, utc_now
 from tests.factories import make_course, make_lecturer
 from tests.webapp.api.programs import is_problem
+from webapp.account.permissions import SCOPES
 
 
 def test_a_token_says_what_it_may(program, lesson):
     assert program.read("/token") | {"expires_at": ""} == {
         "name": "Script",
         "account": "ada@example.edu",
-        "scopes": ["read", "correct", "excuse", "plan", "term", "administer"],
+        "scopes": list(SCOPES),
         "course_ids": None,
         "expires_at": "",
     }

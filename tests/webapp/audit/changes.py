@@ -155,7 +155,7 @@ CHANGES: Mapping[str, Change] = {
     "admin.remove_role": Change((Action.ROLE_TAKEN,)),
     "admin.remove_teacher": Change((Action.ROLE_TAKEN,)),
     "admin.rename_group": Change((Action.GROUP_CHANGED,), lambda _v: {"name": "Another"}),
-    "admin.reset_password": Change((Action.PASSWORD_RESET,)),
+    "admin.reset_password": Change((Action.PASSWORD_RESET, Action.TOKEN_ENDED)),
     "admin.revoke_access_token": Change((Action.TOKEN_ENDED,)),
     "admin.revoke_token": Change((Action.TOKEN_ENDED,)),
     "admin.room": Change((Action.ROOM_CHANGED,), lambda _v: {"name": "Another"}),

@@ -9,7 +9,7 @@ from flask_babel import gettext, lazy_gettext, ngettext
 from sqlalchemy.orm import Session, joinedload, selectinload
 from wtforms import BooleanField
 
-from attendance.database.access.access_tokens import end_access_tokens
+from attendance.database.access.access_tokens import end_access_tokens, end_tokens_of, has_tokens
 from attendance.database.access.accounts import set_password
 from attendance.database.access.identities import identities_of, release_accounts
 from attendance.database.access.links import waits_for_password
@@ -150,12 +150,15 @@ def save_account(account_id: int) -> ResponseReturnValue:
 def reset_password(account_id: int) -> ResponseReturnValue:
     """Give somebody a new password, which the answer shows."""
     account = fetch(Account, account_id)
-    itself = account_id == current_account().id
+    itself, tokens = account_id == current_account().id, has_tokens(database(), account)
     answer = ask(
         _question(
             account,
             title=gettext("New password for %(account)s?", account=account.name),
-            consequences=[gettext("The present password ends at once, and so does every sign-in made with it.")],
+            consequences=[
+                gettext("The present password ends at once, and so does every sign-in made with it."),
+                *([gettext("So do the tokens with which programs act for the account.")] if tokens else []),
+            ],
             button=gettext("Make a new password"),
             refused=gettext("Change your own password on your profile page.") if itself else no_password_words(account),
         )
@@ -167,6 +170,7 @@ def reset_password(account_id: int) -> ResponseReturnValue:
     db = begin_change()
     set_password(db, account, hashed)
     noted(AuditAction.PASSWORD_RESET, subject=account.email)
+    end_tokens_of(db, account, actor=current_account().id)
     db.commit()
     return render_template("admin/password.html", account=account, password=password, new=False)
 

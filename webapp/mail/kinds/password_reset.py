@@ -10,6 +10,7 @@ from flask import current_app
 from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session
 
+from attendance.database.access.access_tokens import has_tokens
 from attendance.database.access.identities import bound_to
 from attendance.database.access.links import address_of, make_links
 from attendance.database.models import Account, QueuedMail, utc_now
@@ -29,10 +30,10 @@ def _render(db: Session, mail: QueuedMail) -> Letter:
         raise NoLongerWantedError(english("Whoever has this address signs in at the university, not with a password."))
     now, lifetime = utc_now(), timedelta(hours=current_app.config["ATTENDANCE"].web.reset_hours)
     token = make_links(db, [account.id], now=now, lifetime=lifetime)[account.id]
-    return _letter(account.name, address_of(site_address(), token), now + lifetime)
+    return _letter(account.name, address_of(site_address(), token), now + lifetime, tokens=has_tokens(db, account))
 
 
-def _letter(name: str, link: str, until: datetime) -> Letter:
+def _letter(name: str, link: str, until: datetime, *, tokens: bool = False) -> Letter:
     return write_letter(
         gettext("Set a new password for %(institution)s", institution=current_app.config["INSTITUTION_NAME"]),
         Paragraph(gettext("Hello %(name)s,", name=name)),
@@ -44,6 +45,7 @@ def _letter(name: str, link: str, until: datetime) -> Letter:
                 until=moment_text(until),
             )
         ),
+        *([Paragraph(gettext("It can also end the tokens with which programs act for you."))] if tokens else []),
         reason=gettext("You get this mail because your address was typed at “Forgot your password?”."),
     )
 

@@ -14,6 +14,7 @@ from attendance.texts import english
 from webapp.tools.class_sessions.schedule import (
     ScheduleError,
     Slot,
+    checked_slot,
     is_ambiguous,
     load_calendar,
     lock_room,
@@ -76,6 +77,30 @@ def plan_series(
             for clock in (times.start, times.end)
             if is_ambiguous(day, clock, zone)
         ]
+    _leave_out_taken(db, series, room_ids, zone, moving)
+    return series
+
+
+def plan_slot(
+    db: Session, slot: Slot, room_ids: Sequence[int], zone: ZoneInfo, *, moving: ClassSession | None = None
+) -> Series:
+    """The same for one session whose exact moments are given.
+
+    Args:
+        db: begun with `begin_writing`.
+        slot: when.
+        room_ids: where.
+        zone: the institution's.
+        moving: the session that is changed.
+    """
+    series = Series()
+    for room_id in sorted(set(room_ids)):
+        lock_room(db, room_id)
+    _days_of_teaching(db, [slot.starts_at.astimezone(zone).date()], series)
+    try:
+        series.slots.append(checked_slot(slot, zone))
+    except ScheduleError as error:
+        series.problems.append(say_error(error))
     _leave_out_taken(db, series, room_ids, zone, moving)
     return series
 

@@ -84,16 +84,9 @@ def slot_on(day: date, start: time, end: time, zone: ZoneInfo) -> Slot:
     slot = Slot(to_utc(day, start, zone), to_utc(day if end > start else day + timedelta(days=1), end, zone))
     length = slot.ends_at - slot.starts_at
     if end < start and length > LONGEST_SESSION:
-        raise ScheduleError(english("The end (%(end)s) is before the start (%(start)s).", end=last, start=first))
+        raise _end_before_start(first, last)
     if length > LONGEST_SESSION:
-        raise ScheduleError(
-            english(
-                "A session from %(start)s to %(end)s is longer than %(hours)s hours.",
-                start=first,
-                end=last,
-                hours=LONGEST_SESSION // timedelta(hours=1),
-            )
-        )
+        raise _too_long(first, last)
     if length <= timedelta(0):
         raise ScheduleError(
             english(
@@ -104,6 +97,35 @@ def slot_on(day: date, start: time, end: time, zone: ZoneInfo) -> Slot:
             )
         )
     return slot
+
+
+def checked_slot(slot: Slot, zone: ZoneInfo) -> Slot:
+    """A slot whose moments are given as they are.
+
+    Raises:
+        ScheduleError: it ends before it starts, or is longer than `LONGEST_SESSION`.
+    """
+    length = slot.ends_at - slot.starts_at
+    first, last = (f"{moment.astimezone(zone):%H:%M}" for moment in (slot.starts_at, slot.ends_at))
+    if length == timedelta(0):
+        raise ScheduleError(english("The end is the same as the start."))
+    if length < timedelta(0):
+        raise _end_before_start(first, last)
+    if length > LONGEST_SESSION:
+        raise _too_long(first, last)
+    return slot
+
+
+def _end_before_start(start: str, end: str) -> ScheduleError:
+    return ScheduleError(english("The end (%(end)s) is before the start (%(start)s).", end=end, start=start))
+
+
+def _too_long(start: str, end: str) -> ScheduleError:
+    hours = LONGEST_SESSION // timedelta(hours=1)
+    words = english(
+        "A session from %(start)s to %(end)s is longer than %(hours)s hours.", start=start, end=end, hours=hours
+    )
+    return ScheduleError(words)
 
 
 def weekly_days(first: date, until: date | None) -> list[date]:
