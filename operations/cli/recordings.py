@@ -1,8 +1,6 @@
 """`attendance recordings`: recorded lectures in bulk, on this machine or on a Ray cluster."""
 
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,6 +18,7 @@ from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.frames import SourceError
+from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
 from operations.cli.noting import note_run
 from operations.recordings.assembling import AskedSitting, Bulk, engine_of_settings
 from operations.recordings.journal import alone
@@ -29,10 +28,6 @@ from operations.recordings.sitting_work import name_of
 from operations.recordings.sittings import sittings_of
 from operations.recordings.stretches import header_length
 from operations.recordings.videos import Choices, LeftOutVideo, Video, find_videos
-
-_INTERRUPTED = 130
-_TELL_S = 30.0
-"""How often a run without a terminal says how far it is."""
 
 
 @click.group()
@@ -94,7 +89,7 @@ def run(  # noqa: PLR0917 - click's parameters
     configure_logging(settings.log)
     choices = Choices(NamePattern(pattern) if pattern else None, room, camera, container_dates)
     asked = AskedSitting(on, rate or settings.recordings.rate, again)
-    with _sigterm_as_interrupt(), open_engine(settings.database_url, pool_size=settings.database.pool_size) as database:
+    with stopped_by_signals(), open_engine(settings.database_url, pool_size=settings.database.pool_size) as database:
         require_current_schema(database)
         with session_factory(database, settings.attendance)() as db:
             videos, left = find_videos(db, place, choices, settings.institution)
@@ -112,20 +107,6 @@ def _with(settings: Settings, token_file: Path | None) -> Settings:
         return settings
     given = settings.recordings.model_copy(update={"token": None, "token_file": token_file})
     return settings.model_copy(update={"recordings": given})
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Have SIGTERM end a run as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(
@@ -149,35 +130,24 @@ def _run(
     undelivered = bulk.undelivered()
     _tell(report, undelivered, stopped=stopped)
     if stopped:
-        return _INTERRUPTED
+        return INTERRUPTED
     return 1 if report.left or undelivered else 0
 
 
 @contextmanager
 def _showing(console: Console, work: RecordingsRun) -> Iterator[Callable[[RunReport], None]]:
     """Shows how far the run is, how fast it is, and when it may end."""
-    began = time.monotonic()
-    told_at = began
+    log = LogOfPace(console)
     columns = (TextColumn("Recordings"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[pace]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=1.0, pace="")
 
         def tell(report: RunReport) -> None:
-            nonlocal told_at
-            pace = _pace(report, work.done, time.monotonic() - began)
+            pace = f"{report.seconds / max(log.passed_s, 1e-3):.1f} hours of video an hour, {log.left(work.done)}"
             progress.update(task, completed=work.done, pace=pace)
-            if not console.is_terminal and time.monotonic() - told_at >= _TELL_S:
-                told_at = time.monotonic()
-                console.print(f"{work.done:.0%} done; {pace}")
+            log.tell(lambda: f"{work.done:.0%} done; {pace}")
 
         yield tell
-
-
-def _pace(report: RunReport, done: float, passed_s: float) -> str:
-    rate = f"{report.seconds / max(passed_s, 1e-3):.1f} hours of video an hour"
-    if done <= 0.001:
-        return rate
-    return f"{rate}, about {timedelta(seconds=round(passed_s * (1 - done) / done))} left"
 
 
 def _tell_sessions(db: Session, video: Video, left: list[LeftOutVideo], zone: ZoneInfo) -> None:
@@ -223,4 +193,4 @@ def _tell(report: RunReport, undelivered: int, *, stopped: bool) -> None:
             f"{undelivered} sightings and hours wait for the database; the same command delivers them.", err=True
         )
     if stopped:
-        click.echo("Stopped. What is done is kept; give the same command to go on.", err=True)
+        tell_stopped()

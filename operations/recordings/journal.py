@@ -76,6 +76,8 @@ class Journal:
             self._prepare()
         except sqlite3.Error as error:
             self._connection.close()
+            if isinstance(error, sqlite3.OperationalError):  # of the disk, or of who may write there: no fault of it
+                raise JournalError(f"the journal {path} cannot be used: {error}") from None
             raise JournalError(
                 f"the journal {path} cannot be used: {error}. Moved away, a new one is begun, and recordings are "
                 "looked at again: nothing is entered twice"
