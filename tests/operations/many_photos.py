@@ -90,14 +90,13 @@ def _photo(face: NDArray[np.uint8], chance: np.random.Generator) -> bytes:
     """A JPEG of somebody, held and lit in another way each time."""
     move = cv2.getRotationMatrix2D((_SIDE / 2, _SIDE / 2), chance.uniform(-10, 10), chance.uniform(0.85, 1.1))
     move[0, 1] += chance.uniform(-0.06, 0.06)
-    move[:, 2] += chance.uniform(-8, 8, 2)
+    move[:, 2] = move[:, 2] + chance.uniform(-8, 8, 2)
     moved = cv2.warpAffine(face, move, (_SIDE, _SIDE), borderMode=cv2.BORDER_REPLICATE)
     image: NDArray[np.float64] = np.asarray(moved, np.float64)
-    if chance.random() < 0.5:
-        image = image[:, ::-1]
-    image = (image - 128) * chance.uniform(0.8, 1.15) + 128 + chance.uniform(-20, 20)
-    image = image + chance.normal(0, chance.uniform(1, 6), image.shape)
+    turned = image[:, ::-1] if chance.random() < 0.5 else image
+    lit = (turned - 128) * chance.uniform(0.8, 1.15) + 128 + chance.uniform(-20, 20)
+    noisy = lit + chance.normal(0, chance.uniform(1, 6), image.shape)
     quality = int(chance.integers(70, 96))
-    done, data = cv2.imencode(".jpg", np.clip(image, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    done, data = cv2.imencode(".jpg", np.clip(noisy, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done
     return data.tobytes()

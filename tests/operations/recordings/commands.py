@@ -76,6 +76,8 @@ class Listener:
         """Wait for its end."""
         self.until(lambda: self._process.poll() is not None, longest_s)
         self._hear()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def _hear(self) -> None:
         with suppress(BlockingIOError):

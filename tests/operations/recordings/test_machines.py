@@ -15,7 +15,6 @@ from operations.runners.ray_connection import require_tls
 from tests.operations.recordings.commands import (
     Listener,
     begin_command,
-    end_command,
     expected_register,
     run_command,
     without_ids,
@@ -124,11 +123,12 @@ def test_where_the_head_is_gone_the_run_ends_and_goes_on_later(
     twelve(lectures)
     expected = expected_register(tmp_path)
     process = begin_command([*command, "--on", nodes.on])
-    Listener(process).until(lambda: bool(lectures.seen()))
+    said = Listener(process)
+    said.until(lambda: bool(lectures.seen()))
     nodes.kill(HEAD)
-    output = end_command(process)
+    said.until_it_ends()
     assert process.returncode not in {0, None}
-    print(output)  # noqa: T201
+    print(process.returncode, said.text)  # noqa: T201
     assert "done before" in run_command([*command, "--on", "local:1"])
     assert without_ids(lectures.register()) == expected
 
