@@ -184,6 +184,10 @@ def _tell(report: RunReport, undelivered: int, *, stopped: bool) -> None:
         f"{report.videos} recordings looked at, {report.known} done before; {report.pictures:,} pictures of "
         f"{timedelta(seconds=round(report.seconds))} in {report.sittings} sittings, {report.students} sightings."
     )
+    if report.held:
+        click.echo(
+            f"{report.held} sightings are held: they may show photos, and somebody must look at them in the dashboard."
+        )
     if report.processor_s:
         click.echo(f"{report.seconds / report.processor_s:.2f} hours of video an hour and core.")
     if report.repeated:

@@ -52,31 +52,35 @@ class Gallery:
             return read_store(self.data / "gallery" / "encodings.of-opencv.pickle")
         return None
 
-    def begin(self, on: str, **environment: str) -> "subprocess.Popen[str]":
-        """The command in a process of its own."""
+    def begin(self, on: str, **environment: str) -> "subprocess.Popen[bytes]":
+        """The command in a process of its own; what it says goes to a file, which takes as much as comes."""
         program = "from operations.cli.main import main; main()"
-        return subprocess.Popen(
-            [sys.executable, "-c", program, "gallery", "convert", "--to", "opencv", "--on", on, "--partial"],
-            env={**self.environment, **environment},
-            cwd=ROOT,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with self.said.open("wb") as said:
+            return subprocess.Popen(
+                [sys.executable, "-c", program, "gallery", "convert", "--to", "opencv", "--on", on, "--partial"],
+                env={**self.environment, **environment},
+                cwd=self.data,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> Path:
+        return self.data / "said.txt"
 
     def convert(self, on: str, **environment: str) -> str:
         """What the command says, which must end well."""
         process = self.begin(on, **environment)
-        output, _ = process.communicate(timeout=LONGEST_S)
-        assert process.returncode == 0, output[-3000:]
-        return output
+        process.wait(LONGEST_S)
+        assert process.returncode == 0, self.said.read_text()[-3000:]
+        return self.said.read_text()
 
-    def until_converted(self, process: "subprocess.Popen[str]", more_than: int = 0) -> Store:
+    def until_converted(self, process: "subprocess.Popen[bytes]", more_than: int = 0) -> Store:
         """Wait until more students than so many are converted, and not all."""
         until = time.monotonic() + LONGEST_S
         while (found := self.second) is None or len(found.encodings) <= more_than:
-            assert process.poll() is None, process.communicate()[0][-3000:]
+            assert process.poll() is None, self.said.read_text()[-3000:]
             assert time.monotonic() < until
             time.sleep(0.5)
         return found
@@ -147,7 +151,8 @@ def test_stopped_and_killed_here_the_gallery_is_the_same(undisturbed: Store, tmp
         process = gallery.begin("local:2")
         first = gallery.until_converted(process)
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
+        process.wait(60)
+        output = gallery.said.read_text()
         assert process.returncode == 130, output[-3000:]
         assert "give the same command to go on" in output
         assert not of_session(process.pid)
@@ -157,7 +162,7 @@ def test_stopped_and_killed_here_the_gallery_is_the_same(undisturbed: Store, tmp
         process = gallery.begin("local:2")
         second = gallery.until_converted(process, len(kept.encodings))
         process.kill()
-        process.communicate()
+        process.wait(60)
         assert to_be_encoded(gallery.convert("local:2")) == photos_beside(second)
         require_same(read_store(gallery.store), undisturbed)
 
@@ -174,7 +179,7 @@ def test_on_two_nodes_one_of_which_and_the_run_are_killed_the_gallery_is_the_sam
         nodes.kill(OTHER)
         second = gallery.until_converted(process, len(first.encodings))
         process.kill()
-        process.communicate()
+        process.wait(60)
         nodes.start(OTHER)
         output = gallery.convert(nodes.on, **token)
         print(f"{PHOTOS} photos in {time.monotonic() - began:.0f} s by two nodes, one of them dead for a while")  # noqa: T201 - the figure is what it is run for
