@@ -27,10 +27,12 @@ from operations.runners.interface import (
     WorkFailedError,
 )
 from operations.runners.local import told_error
-from operations.runners.ray_connection import Away, connected, require_tls
+from operations.runners.ray_connection import Away, answers, connected, require_tls
 
 _LOOK_S = 2.0
 """How often it is asked which machines there are."""
+_HEAD_S = 20.0
+"""How long the head may be silent; after a minute Ray ends the whole program."""
 _PROBE_S = 120.0
 """How long a machine may take to say what it runs with: it loads the models."""
 
@@ -79,6 +81,8 @@ class _State:
     fresh: list[int] = field(default_factory=list)
     outcomes: dict[int, Any] = field(default_factory=dict)
     looked_at: float = 0.0
+    heard_at: float = 0.0
+    """When the head last answered."""
     usable_at: float = 0.0
     """When there last was a machine that may work; 0 while those that are there at the beginning are asked."""
     refused: list[str] = field(default_factory=list)
@@ -104,6 +108,7 @@ class RayRunner:
         self._admission = admission
         self._numbers = itertools.count()
         self._state = _State()
+        self._lost = False
         self._do = self._ray.remote(_do)
         self._seat = self._ray.remote(_Seat)
         try:
@@ -174,6 +179,8 @@ class RayRunner:
 
     def close(self) -> None:
         """See `Runner.close`."""
+        if self._lost:  # each of these would wait for the head; the machines give up what is at work by themselves
+            return
         for seat in list(self._state.seats):
             self.leave(seat)
         for begun in self._state.tasks.values():
@@ -291,6 +298,8 @@ class RayRunner:
             state.usable_at = time.monotonic()
         elif state.usable_at and time.monotonic() - state.usable_at > _PROBE_S:
             raise RunnerError(f"no machine of the cluster {self._address} can be used any more")
+        if not self._head_answers():
+            return
         with self._away():
             alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
         require_tls(self._address, [node["NodeManagerAddress"] for node in alive.values()])
@@ -309,6 +318,21 @@ class RayRunner:
         for machine in machines.values():
             if machine.doubted:
                 self._probe(machine)
+
+    def _head_answers(self) -> bool:
+        """Whether the head does; asking Ray would wait for it.
+
+        Raises:
+            RunnerError: it has not for long.
+        """
+        state = self._state
+        if answers(self._address):
+            state.heard_at = time.monotonic()
+            return True
+        if time.monotonic() - state.heard_at > _HEAD_S:
+            self._lost = True
+            raise RunnerError(f"the head of the cluster {self._address} does not answer any more")
+        return False
 
     def _probe(self, machine: _Machine) -> None:
         """Ask a machine what it runs with."""

@@ -128,6 +128,15 @@ def _greet(address: str) -> None:
         raise RunnerError(f"the cluster {address} speaks without TLS; start every machine of it with RAY_USE_TLS=1")
 
 
+def answers(address: str) -> bool:
+    """Whether somebody still listens at the cluster's port. Ray waits a minute for it, and then ends the program."""
+    try:
+        with socket.create_connection(_host_and_port(address), _ANSWER_S):
+            return True
+    except OSError:
+        return False
+
+
 def _is_heard(secured: ssl.SSLSocket) -> bool:
     """Whether a server goes on after the handshake: with TLS 1.3 it refuses a certificate only then."""
     try:
