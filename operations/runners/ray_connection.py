@@ -46,11 +46,11 @@ def connected(address: str) -> Any:
             "of the cluster, and this command, with RAY_AUTH_MODE=token and the cluster's RAY_AUTH_TOKEN_PATH"
         )
     require_tls(address)
-    _greet(address)
     try:
         import ray  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise RunnerError(f"{how_to_install('ray')}") from None
+    _greet(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     host, _ = _host_and_port(address)
     if not address.startswith(_CLIENT) and _is_loopback(host):
@@ -115,8 +115,9 @@ def _greet(address: str) -> None:
         ) from None
     except (ssl.SSLError, ConnectionResetError, TimeoutError):
         speaks = False
-    except OSError as error:
-        raise RunnerError(f"the cluster {address} cannot be reached: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:  # the latter of a host that can be none
+        reason = getattr(error, "strerror", None) or error
+        raise RunnerError(f"the cluster {address} cannot be reached: {reason}") from None
     if not taken:
         raise RunnerError(f"the cluster {address} does not take the certificate of this machine: it is another's")
     if speaks and not _speaks_tls():

@@ -138,6 +138,13 @@ def test_where_the_head_is_gone_the_run_ends_and_goes_on_later(
     assert without_ids(lectures.register()) == expected
 
 
+def test_where_nobody_listens_the_run_says_so_at_once(lecture: set[tuple[int, str]], command: list[str]) -> None:
+    assert lecture
+    output = run_command([*command, "--on", "ray:127.0.0.2:1"], {"RAY_AUTH_TOKEN": "of nobody"}, status=1)
+    assert "the cluster 127.0.0.2:1 cannot be reached: Connection refused" in output
+    assert "Traceback" not in output
+
+
 # TLS.
 
 
