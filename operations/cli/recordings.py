@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,13 +21,13 @@ from camera_client.frames import SourceError
 from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
 from operations.cli.noting import note_run
 from operations.recordings.assembling import AskedSitting, Bulk, engine_of_settings
-from operations.recordings.journal import alone
+from operations.recordings.journal import FILE, Journal, alone
 from operations.recordings.names import NamePattern
 from operations.recordings.running import RecordingsRun, RunReport
 from operations.recordings.sitting_work import name_of
 from operations.recordings.sittings import sittings_of
 from operations.recordings.stretches import header_length
-from operations.recordings.videos import Choices, LeftOutVideo, Video, find_videos
+from operations.recordings.videos import Choices, LeftOutVideo, Video, digest_of, find_videos
 
 
 @click.group()
@@ -94,8 +94,9 @@ def run(  # noqa: PLR0917 - click's parameters
         with session_factory(database, settings.attendance)() as db:
             videos, left = find_videos(db, place, choices, settings.institution)
             if dry_run:
-                for video in videos:
-                    _tell_sessions(db, video, left, ZoneInfo(settings.institution.timezone))
+                with _done_before(settings, again=again) as done:
+                    for video in videos:
+                        _tell_sessions(db, video, left, ZoneInfo(settings.institution.timezone), done)
                 _tell_left(left)
                 sys.exit(1 if left else 0)
         with alone(settings.recordings_path, place):
@@ -150,11 +151,24 @@ def _showing(console: Console, work: RecordingsRun) -> Iterator[Callable[[RunRep
         yield tell
 
 
-def _tell_sessions(db: Session, video: Video, left: list[LeftOutVideo], zone: ZoneInfo) -> None:
+@contextmanager
+def _done_before(settings: Settings, *, again: bool) -> Iterator[Callable[[str], bool]]:
+    """Says of a sitting whether a run would pass over it; no journal is made for that."""
+    path = settings.recordings_path / FILE
+    if again or not path.exists():
+        yield lambda _: False
+        return
+    with closing(Journal(path)) as journal:
+        yield lambda key: journal.done(key) is not None
+
+
+def _tell_sessions(
+    db: Session, video: Video, left: list[LeftOutVideo], zone: ZoneInfo, done: Callable[[str], bool]
+) -> None:
     """Say which sessions a recording would touch, by the length that its header says."""
     try:
-        length = header_length(video.path)
-    except SourceError as error:
+        length, digest = header_length(video.path), digest_of(video.path)
+    except (SourceError, OSError) as error:
         left.append(LeftOutVideo(name_of(video.path), str(error)))
         return
     begins = video.starts_at.astimezone(zone)
@@ -162,15 +176,15 @@ def _tell_sessions(db: Session, video: Video, left: list[LeftOutVideo], zone: Zo
         f"{name_of(video.path)}: {video.camera.room}, camera {video.camera.name}, from {begins:%Y-%m-%d %H:%M:%S %Z} "
         f"(by {video.start_from}), {timedelta(seconds=round(length))}"
     )
-    sittings = sittings_of(db, video, "", length)
+    sittings = sittings_of(db, video, digest, length)
     if not sittings:
         left.append(LeftOutVideo(name_of(video.path), f"no class session counts in {video.camera.room} while it runs"))
     for sitting in sittings:
+        before = "; done before" if done(sitting.key) else ""
         for plan in sitting.plans:
             starts, ends = plan.starts_at.astimezone(zone), plan.ends_at.astimezone(zone)
-            click.echo(
-                f"    session {plan.session_id}, {starts:%Y-%m-%d %H:%M} to {ends:%H:%M}, {len(plan.roster)} students"
-            )
+            during = f"{starts:%Y-%m-%d %H:%M} to {ends:%H:%M}"
+            click.echo(f"    session {plan.session_id}, {during}, {len(plan.roster)} students{before}")
 
 
 def _tell_left(left: Sequence[LeftOutVideo]) -> None:

@@ -19,6 +19,8 @@ from attendance.errors import AttendanceError
 from attendance.gallery.files import locked_if_free
 from attendance.private_files import make_private_file, make_private_folder
 
+FILE = "journal.db"
+"""In the folder of what runs note."""
 _APPLICATION_ID = 0x4154524A  # "ATRJ" in SQLite's header
 _VERSION = 1
 _BUSY_S = 10.0

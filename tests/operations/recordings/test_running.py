@@ -250,6 +250,10 @@ def test_the_command_runs_and_notes_it_in_the_audit_log(lectures: Term, command:
     with lectures.sessions() as db:
         details = [entry.details for entry in db.scalars(sa.select(AuditEntry)) if entry.subject]
     assert any("night run" in json.dumps(one) for one in details)
+    for again, words in (([], "3 students; done before"), (["--again"], "3 students\n")):
+        done = CliRunner().invoke(attendance, [*command, "--dry-run", *again])
+        assert done.exit_code == 0, done.output
+        assert words in done.output
 
 
 @pytest.mark.exhaustive
