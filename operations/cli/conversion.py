@@ -18,6 +18,7 @@ from attendance.settings.model import ModelsName, Settings
 from index_builder.consent import note_gallery, open_register, without_consent
 from index_builder.photos.judging import FORGIVABLE
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
+from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
 from operations.conversion import Conversion, ConversionTools, Telling
 from operations.conversion import convert as run_conversion
 from operations.erasure import record_index
@@ -25,8 +26,6 @@ from operations.photo_looks import LookSettings, RunnerLooks
 from operations.recordings.assembling import maker_of
 from operations.recordings.versions import admission_of
 from operations.runners.choosing import runner_of
-
-_INTERRUPTED = 130
 
 
 @click.command()
@@ -54,7 +53,7 @@ def convert(to: str, on: str | None, *, partial: bool) -> None:
     """
     settings = load_settings()
     models = models_of(settings, Family(to), "it was asked for")
-    with open_register(settings.database_url) as sessions:
+    with stopped_by_signals(), open_register(settings.database_url) as sessions:
         with closing(models.create_engine(settings.engine)) as engine, _looks(on, models, engine, settings) as looks:
             conversion = _convert(engine, settings, sessions, looks, partial=partial)
         if conversion.built is not None:
@@ -62,7 +61,7 @@ def convert(to: str, on: str | None, *, partial: bool) -> None:
             record_index(settings, conversion.built, _tell_unrecorded)
     _tell(conversion, settings, Family(to))
     if conversion.interrupted:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     sys.exit(0 if conversion.built is not None else 1)
 
 
@@ -103,19 +102,36 @@ def _convert(
         lambda students: without_consent(sessions, students),
         looks,
     )
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    with _showing(Console(soft_wrap=True, highlight=False, markup=False)) as telling:
+        return run_conversion(gallery, partial=partial, telling=telling)
+
+
+@contextmanager
+def _showing(console: Console) -> Iterator[Telling]:
+    """Shows how far the conversion is, and each photo that is not simply good."""
+    log = LogOfPace(console)
     columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
+        photos, done = 0, 0
+
+        def begins(count: int) -> None:
+            nonlocal photos, done
+            photos, done = count, 0
+            progress.update(task, total=photos, completed=0)
+            console.print(f"{photos:,} photos are to be encoded.")
 
         def show(_student: str, verdict: PhotoVerdict) -> None:
             if verdict.outcome is not PhotoOutcome.OK:
                 console.print(f"{verdict.outcome}  {_printable(verdict.name)}: {_printable(verdict.detail)}")
 
-        telling = Telling(
-            lambda photos: progress.update(task, total=photos), show, lambda: progress.update(task, advance=1)
-        )
-        return run_conversion(gallery, partial=partial, telling=telling)
+        def photo_done() -> None:
+            nonlocal done
+            done += 1
+            progress.update(task, completed=done)
+            log.tell(lambda: f"{done:,} of {photos:,} photos done; {log.left(done / photos)}")
+
+        yield Telling(begins, show, photo_done)
 
 
 def _tell_unrecorded(reason: str) -> None:
@@ -132,7 +148,7 @@ def _tell(conversion: Conversion, settings: Settings, family: Family) -> None:
             f"no consent         {_printable(student)}: not converted; `attendance gallery erase` erases the rest"
         )
     if conversion.interrupted:
-        click.echo("Stopped. What was encoded until then is saved; give the same command to go on.", err=True)
+        tell_stopped()
     elif conversion.built is None:
         click.echo(
             "The gallery in use is as it was. Enrol new photos of these students into the second store "

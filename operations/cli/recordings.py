@@ -1,10 +1,8 @@
 """`attendance recordings`: recorded lectures in bulk, on this machine or on a Ray cluster."""
 
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,19 +18,16 @@ from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.frames import SourceError
+from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
 from operations.cli.noting import note_run
 from operations.recordings.assembling import AskedSitting, Bulk, engine_of_settings
-from operations.recordings.journal import alone
+from operations.recordings.journal import FILE, Journal, alone
 from operations.recordings.names import NamePattern
 from operations.recordings.running import RecordingsRun, RunReport
 from operations.recordings.sitting_work import name_of
 from operations.recordings.sittings import sittings_of
 from operations.recordings.stretches import header_length
-from operations.recordings.videos import Choices, LeftOutVideo, Video, find_videos
-
-_INTERRUPTED = 130
-_TELL_S = 30.0
-"""How often a run without a terminal says how far it is."""
+from operations.recordings.videos import Choices, LeftOutVideo, Video, digest_of, find_videos
 
 
 @click.group()
@@ -94,13 +89,14 @@ def run(  # noqa: PLR0917 - click's parameters
     configure_logging(settings.log)
     choices = Choices(NamePattern(pattern) if pattern else None, room, camera, container_dates)
     asked = AskedSitting(on, rate or settings.recordings.rate, again)
-    with _sigterm_as_interrupt(), open_engine(settings.database_url, pool_size=settings.database.pool_size) as database:
+    with stopped_by_signals(), open_engine(settings.database_url, pool_size=settings.database.pool_size) as database:
         require_current_schema(database)
         with session_factory(database, settings.attendance)() as db:
             videos, left = find_videos(db, place, choices, settings.institution)
             if dry_run:
-                for video in videos:
-                    _tell_sessions(db, video, left, ZoneInfo(settings.institution.timezone))
+                with _done_before(settings, again=again) as done:
+                    for video in videos:
+                        _tell_sessions(db, video, left, ZoneInfo(settings.institution.timezone), done)
                 _tell_left(left)
                 sys.exit(1 if left else 0)
         with alone(settings.recordings_path, place):
@@ -112,20 +108,6 @@ def _with(settings: Settings, token_file: Path | None) -> Settings:
         return settings
     given = settings.recordings.model_copy(update={"token": None, "token_file": token_file})
     return settings.model_copy(update={"recordings": given})
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Have SIGTERM end a run as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(
@@ -149,42 +131,44 @@ def _run(
     undelivered = bulk.undelivered()
     _tell(report, undelivered, stopped=stopped)
     if stopped:
-        return _INTERRUPTED
+        return INTERRUPTED
     return 1 if report.left or undelivered else 0
 
 
 @contextmanager
 def _showing(console: Console, work: RecordingsRun) -> Iterator[Callable[[RunReport], None]]:
     """Shows how far the run is, how fast it is, and when it may end."""
-    began = time.monotonic()
-    told_at = began
+    log = LogOfPace(console)
     columns = (TextColumn("Recordings"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[pace]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=1.0, pace="")
 
         def tell(report: RunReport) -> None:
-            nonlocal told_at
-            pace = _pace(report, work.done, time.monotonic() - began)
+            pace = f"{report.seconds / max(log.passed_s, 1e-3):.1f} hours of video an hour, {log.left(work.done)}"
             progress.update(task, completed=work.done, pace=pace)
-            if not console.is_terminal and time.monotonic() - told_at >= _TELL_S:
-                told_at = time.monotonic()
-                console.print(f"{work.done:.0%} done; {pace}")
+            log.tell(lambda: f"{work.done:.0%} done; {pace}")
 
         yield tell
 
 
-def _pace(report: RunReport, done: float, passed_s: float) -> str:
-    rate = f"{report.seconds / max(passed_s, 1e-3):.1f} hours of video an hour"
-    if done <= 0.001:
-        return rate
-    return f"{rate}, about {timedelta(seconds=round(passed_s * (1 - done) / done))} left"
+@contextmanager
+def _done_before(settings: Settings, *, again: bool) -> Iterator[Callable[[str], bool]]:
+    """Says of a sitting whether a run would pass over it; no journal is made for that."""
+    path = settings.recordings_path / FILE
+    if again or not path.exists():
+        yield lambda _: False
+        return
+    with closing(Journal(path)) as journal:
+        yield lambda key: journal.done(key) is not None
 
 
-def _tell_sessions(db: Session, video: Video, left: list[LeftOutVideo], zone: ZoneInfo) -> None:
+def _tell_sessions(
+    db: Session, video: Video, left: list[LeftOutVideo], zone: ZoneInfo, done: Callable[[str], bool]
+) -> None:
     """Say which sessions a recording would touch, by the length that its header says."""
     try:
-        length = header_length(video.path)
-    except SourceError as error:
+        length, digest = header_length(video.path), digest_of(video.path)
+    except (SourceError, OSError) as error:
         left.append(LeftOutVideo(name_of(video.path), str(error)))
         return
     begins = video.starts_at.astimezone(zone)
@@ -192,15 +176,15 @@ def _tell_sessions(db: Session, video: Video, left: list[LeftOutVideo], zone: Zo
         f"{name_of(video.path)}: {video.camera.room}, camera {video.camera.name}, from {begins:%Y-%m-%d %H:%M:%S %Z} "
         f"(by {video.start_from}), {timedelta(seconds=round(length))}"
     )
-    sittings = sittings_of(db, video, "", length)
+    sittings = sittings_of(db, video, digest, length)
     if not sittings:
         left.append(LeftOutVideo(name_of(video.path), f"no class session counts in {video.camera.room} while it runs"))
     for sitting in sittings:
+        before = "; done before" if done(sitting.key) else ""
         for plan in sitting.plans:
             starts, ends = plan.starts_at.astimezone(zone), plan.ends_at.astimezone(zone)
-            click.echo(
-                f"    session {plan.session_id}, {starts:%Y-%m-%d %H:%M} to {ends:%H:%M}, {len(plan.roster)} students"
-            )
+            during = f"{starts:%Y-%m-%d %H:%M} to {ends:%H:%M}"
+            click.echo(f"    session {plan.session_id}, {during}, {len(plan.roster)} students{before}")
 
 
 def _tell_left(left: Sequence[LeftOutVideo]) -> None:
@@ -214,6 +198,10 @@ def _tell(report: RunReport, undelivered: int, *, stopped: bool) -> None:
         f"{report.videos} recordings looked at, {report.known} done before; {report.pictures:,} pictures of "
         f"{timedelta(seconds=round(report.seconds))} in {report.sittings} sittings, {report.students} sightings."
     )
+    if report.held:
+        click.echo(
+            f"{report.held} sightings are held: they may show photos, and somebody must look at them in the dashboard."
+        )
     if report.processor_s:
         click.echo(f"{report.seconds / report.processor_s:.2f} hours of video an hour and core.")
     if report.repeated:
@@ -223,4 +211,4 @@ def _tell(report: RunReport, undelivered: int, *, stopped: bool) -> None:
             f"{undelivered} sightings and hours wait for the database; the same command delivers them.", err=True
         )
     if stopped:
-        click.echo("Stopped. What is done is kept; give the same command to go on.", err=True)
+        tell_stopped()

@@ -19,7 +19,7 @@ from attendance.settings.logs import configure_logging
 from attendance.settings.matching import MatchingRules, Presentation
 from operations.recordings.authority import RecorderToken, token_of
 from operations.recordings.following import FollowJob
-from operations.recordings.journal import Journal
+from operations.recordings.journal import FILE, Journal
 from operations.recordings.looking import EngineMaker, Lens
 from operations.recordings.running import RecordingsRun, RunTools
 from operations.recordings.sittings import Sitting, sittings_of
@@ -106,7 +106,7 @@ class Bulk:
         settings = self._settings
         engine, index_path = self._engine, settings.index_path.absolute()
         with (
-            closing(Journal(settings.recordings_path / "journal.db")) as journal,
+            closing(Journal(settings.recordings_path / FILE)) as journal,
             closing(Outbox(settings.recordings_outbox_path)) as outbox,
             self._delivering(outbox),
             closing(

@@ -19,6 +19,8 @@ from attendance.errors import AttendanceError
 from attendance.gallery.files import locked_if_free
 from attendance.private_files import make_private_file, make_private_folder
 
+FILE = "journal.db"
+"""In the folder of what runs note."""
 _APPLICATION_ID = 0x4154524A  # "ATRJ" in SQLite's header
 _VERSION = 1
 _BUSY_S = 10.0
@@ -76,6 +78,8 @@ class Journal:
             self._prepare()
         except sqlite3.Error as error:
             self._connection.close()
+            if isinstance(error, sqlite3.OperationalError):  # of the disk, or of who may write there: no fault of it
+                raise JournalError(f"the journal {path} cannot be used: {error}") from None
             raise JournalError(
                 f"the journal {path} cannot be used: {error}. Moved away, a new one is begun, and recordings are "
                 "looked at again: nothing is entered twice"

@@ -65,6 +65,8 @@ class RunReport:
     processor_s: float = 0.0
     students: int = 0
     """Sightings put into the outbox."""
+    held: int = 0
+    """Of these, how many wait for somebody to look: they may be of photos held before the camera."""
     done: float = 0.0
     """Which part of the bytes is done, from 0 to 1."""
     repeated: int = 0
@@ -273,6 +275,7 @@ class RecordingsRun:
         report = self.report
         report.sittings += 1
         report.students += len(records.sightings)
+        report.held += sum(bool(one.held) for one in records.sightings)
         report.pictures += done.pictures
         report.processor_s += work.took_s
         report.seconds += (sitting.ends_at - sitting.begins_at).total_seconds()

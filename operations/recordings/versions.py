@@ -77,14 +77,14 @@ def admission_of(
         info: of the engine here.
         index_path: the folder of indexes; None: it is not needed.
         index: that is searched.
-        tell: told in a sentence which machine is not used, and why.
+        tell: told in a sentence which machine is not used and why, which is gone, and which joins later.
     """
     wanted = MachineFacts("", name_of_code(), name_of_models(info), index, platform.python_version())
     return Admission(
         facts,
         FactsJob(build, index_path),
         lambda told: told.differs(wanted),
-        lambda machine, why: tell(f"machine not used: {machine}: {why}"),
+        tell,
     )
 
 

@@ -8,7 +8,8 @@ from operations.runners.local import LocalRunner
 from operations.runners.ray_cluster import Admission, RayRunner
 
 _LOCAL = re.compile(r"local(?::(?P<processes>[1-9]\d{0,3}))?")
-_RAY = re.compile(r"(?P<client>ray://)[^/\s]+:\d{1,5}|ray:(?P<head>[^/\s]+:\d{1,5})")
+_RAY = re.compile(r"(?P<client>ray://)[^/\s]+:(?P<client_port>\d{1,5})|ray:(?P<head>[^/\s]+:(?P<head_port>\d{1,5}))")
+_LAST_PORT = 65_535
 
 
 def runner_of(
@@ -37,6 +38,6 @@ def runner_of(
     if local is not None:
         return LocalRunner(int(local["processes"] or processes), preload=preload, prepare=prepare)
     ray = _RAY.fullmatch(text)
-    if ray is None:
+    if ray is None or not 0 < int(ray["client_port"] or ray["head_port"]) <= _LAST_PORT:
         raise RunnerError(f"{text!r} is no place to run: local, local:4, ray://HOST:10001 or ray:HOST:6379")
     return RayRunner(text if ray["client"] else ray["head"], admission())

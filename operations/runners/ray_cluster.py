@@ -9,16 +9,13 @@ means.
 """
 
 import itertools
-import os
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 from attendance.errors import AttendanceError
-from attendance.parts import how_to_install
 from operations.runners.interface import (
     KeptLostError,
     NotBegunError,
@@ -30,12 +27,14 @@ from operations.runners.interface import (
     WorkFailedError,
 )
 from operations.runners.local import told_error
+from operations.runners.ray_connection import Away, answers, connected, require_tls
 
 _LOOK_S = 2.0
 """How often it is asked which machines there are."""
+_HEAD_S = 20.0
+"""How long the head may be silent; after a minute Ray ends the whole program."""
 _PROBE_S = 120.0
 """How long a machine may take to say what it runs with: it loads the models."""
-_ON = ("1", "true")
 
 
 @dataclass(slots=True)
@@ -47,6 +46,8 @@ class _Machine:
     at_work: int = 0
     probe: Any = None
     admitted: bool = False
+    joined: bool = False
+    """It was admitted once."""
     doubted: bool = False
     """It was given work and did not begin it: it is asked again, if it is still there."""
 
@@ -67,8 +68,8 @@ class Admission:
     argument: Any
     judge: Callable[[Any], str | None]
     """Given what it told, why it may not be used; None: it may."""
-    refused: Callable[[str, str], None]
-    """Told the machine's address and why."""
+    tell: Callable[[str], None]
+    """Told in a sentence which machine is not used and why, which is gone, and which joins later."""
 
 
 @dataclass(slots=True)
@@ -80,8 +81,12 @@ class _State:
     fresh: list[int] = field(default_factory=list)
     outcomes: dict[int, Any] = field(default_factory=dict)
     looked_at: float = 0.0
+    heard_at: float = 0.0
+    """When the head last answered."""
     usable_at: float = 0.0
-    """When there last was a machine that may work."""
+    """When there last was a machine that may work; 0 while those that are there at the beginning are asked."""
+    refused: list[str] = field(default_factory=list)
+    """Machines that may not, and why."""
 
 
 class RayRunner:
@@ -98,11 +103,12 @@ class RayRunner:
             RunnerError: Ray is not installed here, the cluster cannot be reached or is open to everybody, or no machine
                 of it may be used.
         """
-        self._ray = _connected(address)
+        self._ray = connected(address)
         self._address = address
         self._admission = admission
         self._numbers = itertools.count()
         self._state = _State()
+        self._lost = False
         self._do = self._ray.remote(_do)
         self._seat = self._ray.remote(_Seat)
         try:
@@ -173,6 +179,8 @@ class RayRunner:
 
     def close(self) -> None:
         """See `Runner.close`."""
+        if self._lost:  # each of these would wait for the head; the machines give up what is at work by themselves
+            return
         for seat in list(self._state.seats):
             self.leave(seat)
         for begun in self._state.tasks.values():
@@ -243,23 +251,19 @@ class RayRunner:
 
     def _wait_for_machines(self) -> None:
         until = time.monotonic() + _PROBE_S
-        refused: list[str] = []
-        tell = self._admission.refused
-
-        def remember(name: str, why: str) -> None:
-            refused.append(f"{name}: {why}")
-            tell(name, why)
-
-        self._admission = Admission(self._admission.work, self._admission.argument, self._admission.judge, remember)
         self._look_around()
-        while any(machine.probe is not None for machine in self._state.machines.values()):
-            if time.monotonic() > until:
-                break
+        while (silent := self._asked()) and time.monotonic() < until:
             self._look_around(wait_s=0.5)
         if not self._usable():
+            why = [*self._state.refused, *(f"{one.name}: it does not answer" for one in silent)]
             raise RunnerError(
-                f"no machine of the cluster {self._address} can be used. " + ("; ".join(refused) or "It has none")
+                f"no machine of the cluster {self._address} can be used. "
+                + ("; ".join(why) or "It has none with a processor for it")
             )
+        self._state.usable_at = time.monotonic()
+
+    def _asked(self) -> list[_Machine]:
+        return [machine for machine in self._state.machines.values() if machine.probe is not None]
 
     def _look_around(self, *, wait_s: float = 0.0) -> None:
         """Notice machines that came and went, and hear what those that were asked run with."""
@@ -268,7 +272,7 @@ class RayRunner:
         if now - state.looked_at >= _LOOK_S or not state.machines:
             state.looked_at = now
             self._count_machines()
-        probes = {machine.probe: machine for machine in state.machines.values() if machine.probe is not None}
+        probes = {machine.probe: machine for machine in self._asked()}
         if not probes:
             return
         with self._away():
@@ -280,24 +284,30 @@ class RayRunner:
             if isinstance(told, NotBegunError):  # it was gone before it answered
                 continue
             why = str(told) if isinstance(told, AttendanceError) else self._admission.judge(told)
-            if why is None:
-                machine.admitted = True
-            else:
-                self._admission.refused(machine.name, why)
+            if why is not None:
+                self._state.refused.append(f"{machine.name}: {why}")
+                self._admission.tell(f"machine not used: {machine.name}: {why}")
+                continue
+            if state.usable_at and not machine.joined:
+                self._admission.tell(f"machine joined: {machine.name}")
+            machine.admitted = machine.joined = True
 
     def _count_machines(self) -> None:
         state = self._state
-        if self._usable() or not state.usable_at:
+        if state.usable_at and self._usable():
             state.usable_at = time.monotonic()
-        elif time.monotonic() - state.usable_at > _PROBE_S:
+        elif state.usable_at and time.monotonic() - state.usable_at > _PROBE_S:
             raise RunnerError(f"no machine of the cluster {self._address} can be used any more")
+        if not self._head_answers():
+            return
         with self._away():
-            nodes = [node for node in self._ray.nodes() if node["Alive"]]
-        _require_tls(nodes)
+            alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
+        require_tls(self._address, [node["NodeManagerAddress"] for node in alive.values()])
         machines = self._state.machines
-        alive = {node["NodeID"]: node for node in nodes}
-        for gone in machines.keys() - alive.keys():
-            del machines[gone]
+        for node_id in machines.keys() - alive.keys():
+            gone = machines.pop(node_id)
+            if gone.joined:
+                self._admission.tell(f"machine gone: {gone.name}")
         for node_id in alive.keys() - machines.keys():
             slots = int(alive[node_id]["Resources"].get("CPU", 0))
             if slots < 1:
@@ -309,81 +319,29 @@ class RayRunner:
             if machine.doubted:
                 self._probe(machine)
 
+    def _head_answers(self) -> bool:
+        """Whether the head does; asking Ray would wait for it.
+
+        Raises:
+            RunnerError: it has not for long.
+        """
+        state = self._state
+        if answers(self._address):
+            state.heard_at = time.monotonic()
+            return True
+        if time.monotonic() - state.heard_at > _HEAD_S:
+            self._lost = True
+            raise RunnerError(f"the head of the cluster {self._address} does not answer any more")
+        return False
+
     def _probe(self, machine: _Machine) -> None:
         """Ask a machine what it runs with."""
         machine.doubted = False
         task = self._on(self._do, machine, num_cpus=1, num_returns=2, max_retries=0)
         machine.probe = task.remote(self._admission.work, self._admission.argument)[0]
 
-    def _away(self) -> "_Away":
-        return _Away(self._address)
-
-
-class _Away:
-    """Says in our words that the cluster does not answer."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ConnectionError):
-            raise RunnerError(f"the cluster {self._address} does not answer any more: {error}") from None
-
-
-def _connected(address: str) -> Any:
-    """Ray, connected."""
-    # Read when Ray is imported. Statistics name versions and machines to its makers.
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
-        raise RunnerError(
-            "RAY_AUTH_MODE is not token: whoever reaches a port of such a cluster runs code on it. Start every machine "
-            "of the cluster, and this command, with RAY_AUTH_MODE=token and the cluster's RAY_AUTH_TOKEN_PATH"
-        )
-    try:
-        import ray  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise RunnerError(f"{how_to_install('ray')}") from None
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    host = address.rpartition(":")[0]
-    if "://" not in address and _is_loopback(host):
-        options["_node_ip_address"] = host  # else Ray takes this machine's address, and finds no node of that
-    try:
-        ray.init(address, **options)
-    except ray.exceptions.RayError as error:
-        raise RunnerError(f"the cluster {address} does not let us in: {_first_line(error)}") from None
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise RunnerError(f"the cluster {address} cannot be reached: {_first_line(error)}") from None
-    return ray
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _require_tls(nodes: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse several machines that speak without TLS: encodings of faces go from one to the other.
-
-    Raises:
-        RunnerError: they do.
-    """
-    addresses = {str(node["NodeManagerAddress"]) for node in nodes}
-    if len(addresses) < 2 or all(_is_loopback(address) for address in addresses):
-        return
-    if os.environ.get("RAY_USE_TLS", "0").lower() not in _ON:
-        raise RunnerError(
-            "the machines of the cluster speak without TLS, and encodings of faces would go over the network: start "
-            "every machine, and this command, with RAY_USE_TLS=1 and certificates (docs/recordings.md)"
-        )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
+    def _away(self) -> Away:
+        return Away(self._address)
 
 
 def _do(work: Work, argument: Any) -> tuple[Any, Any]:

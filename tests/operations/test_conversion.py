@@ -424,32 +424,3 @@ def test_photos_are_looked_at_by_processes_in_order(folder: Folder) -> None:
         by_processes = convert(replace(again.gallery, looks=runner_looks(runner)), partial=True)
     assert by_processes.encodings == alone.encodings == {"1001": 2, "1002": 1, "1003": 2}
     again.is_of_opencv(*COLOURS)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.timeout(1800)
-def test_ten_thousand_photos_are_converted_by_processes_as_by_one(folder: Folder, tmp_path: Path) -> None:
-    """Ten thousand photos of a thousand students, who differ."""
-    write_store(folder.store, many := Store({}))
-    colours = [(60 + 20 * (n % 10), 60 + 20 * (n // 10 % 10), 60 + 20 * (n // 100)) for n in range(1000)]
-    for number, colour in enumerate(colours):
-        data = encoded(picture(colour, size=(160, 160)))
-        origins = []
-        for photo in range(10):
-            path = tmp_path / "many" / str(number) / f"{photo}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data + bytes([photo]))  # ten files of one picture: what is looked at is what counts
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            origins.append(Provenance("folder:x", digest, ENROLLED_AT, DLIB_MODEL, 0.9, str(path)))
-        rows = np.random.default_rng(number).normal(0, 0.1, (10, 128))
-        many = many.with_students({f"5{number:05d}": rows}, {f"5{number:05d}": origins})
-    write_store(folder.store, many)
-    folder.publish()
-    photos: list[int] = []
-    with closing(LocalRunner(2)) as runner:
-        done = convert(
-            replace(folder.gallery, looks=runner_looks(runner)), partial=True, telling=Telling(begins=photos.append)
-        )
-    assert photos == [10_000]
-    assert len(done.encodings) == 1000
-    assert done.built is not None

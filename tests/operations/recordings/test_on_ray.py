@@ -75,19 +75,6 @@ def test_a_run_that_is_killed_goes_on(lectures: Term, command: list[str], nodes:
 
 
 @pytest.mark.exhaustive
-def test_a_node_that_comes_back_with_another_index_is_not_used_and_named(
-    lectures: Term, command: list[str], nodes: Nodes, tmp_path: Path
-) -> None:
-    lectures.session("Hall", NINE)
-    lectures.clip("Hall", NINE, RED_AND_GREEN)
-    nodes.kill(OTHER)
-    nodes.start(OTHER, environment={"ATTENDANCE_GALLERY_INDEX": str(tmp_path / "no index")})
-    output = ran(command, nodes.on)
-    assert f"machine not used: {OTHER}" in output
-    assert "another version of the index: none" in output
-
-
-@pytest.mark.exhaustive
 def test_by_rays_client_server(lectures: Term, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     session = lectures.session("Hall", NINE)
     lectures.clip("Hall", NINE, RED_AND_GREEN)

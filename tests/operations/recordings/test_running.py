@@ -71,13 +71,19 @@ def test_clips_of_no_session_of_two_over_midnight_and_early(lectures: Term) -> N
     lectures.clip("Hall", NINE, RED_AND_GREEN)
     night = lectures.session("Attic", midnight, 2)
     lectures.clip("Attic", midnight, RED_AND_GREEN)
+    of_the_room = midnight - timedelta(hours=1)  # 23:59:54 in Warsaw, in winter
+    evening = lectures.session("Loft", of_the_room, 2)
+    lectures.clip("Loft", of_the_room, RED_AND_GREEN, uneven=True)
     early = lectures.session("Cellar", NINE + timedelta(minutes=1), early_minutes=1)
     lectures.clip("Cellar", NINE - timedelta(seconds=6), RED_AND_GREEN)
     lectures.clip("Cellar", NINE + timedelta(hours=5), RED_AND_GREEN)
     left = why(lectures)
     assert len(left) == 1
     assert "no class session counts in Cellar" in left["Cellar_2025-03-03T14-00-00Z.mp4"]
-    assert lectures.seen() == {(first, "red"), (second, "green"), (night, "red"), (night, "green"), (early, "green")}
+    assert lectures.seen() == {
+        *((session, student) for session in (night, evening) for student in ("red", "green")),
+        *((first, "red"), (second, "green"), (early, "green")),
+    }
 
 
 @pytest.mark.exhaustive
@@ -244,6 +250,10 @@ def test_the_command_runs_and_notes_it_in_the_audit_log(lectures: Term, command:
     with lectures.sessions() as db:
         details = [entry.details for entry in db.scalars(sa.select(AuditEntry)) if entry.subject]
     assert any("night run" in json.dumps(one) for one in details)
+    for again, words in (([], "3 students; done before"), (["--again"], "3 students\n")):
+        done = CliRunner().invoke(attendance, [*command, "--dry-run", *again])
+        assert done.exit_code == 0, done.output
+        assert words in done.output
 
 
 @pytest.mark.exhaustive

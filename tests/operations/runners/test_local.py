@@ -135,7 +135,9 @@ def test_work_is_done_from_a_folder_that_the_account_may_not_enter(
     assert runner.told(task) == "/"
 
 
-@pytest.mark.parametrize("text", ["", "local:0", "remote", "ray://", "ray://host", "ray:6379", "local:x"])
+@pytest.mark.parametrize(
+    "text", ["", "local:0", "remote", "ray://", "ray://host", "ray:6379", "local:x", "ray:host:0", "ray://host:65536"]
+)
 def test_a_place_that_is_none_is_named(text: str) -> None:
     def nobody() -> Any:
         raise AssertionError("nobody is asked")
