@@ -34,6 +34,8 @@ curl -H "Authorization: Bearer $TOKEN" https://attendance.example.edu/api/v1/tok
 While the certificate is a trial's, programs need its authority, the server's `/etc/attendance/tls/ca.pem`:
 `curl --cacert FILE`; for Python's requests, `REQUESTS_CA_BUNDLE=FILE`.
 
+![Tokens, and making one](pictures/tokens.png)
+
 A token acts for the account that made it, and may at most what the account may ([roles.md](roles.md)). It is
 narrowed by scopes, and if wanted to some courses:
 

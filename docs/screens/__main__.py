@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from docs.screens.showing import dashboard_of_a_term
+from docs.screens.systems import Systems
 from docs.screens.term import PASSWORD, Term
 from tests.mariadb import find_program
 from tests.webapp.screens import CHROMIUM_OPTIONS, NARROW, WIDE, wait_until_drawn
@@ -26,7 +27,7 @@ class Picture:
     Attributes:
         name: of the file.
         path: of the page.
-        who: the address of who is signed in; "" for the student at the own page.
+        who: the address of who is signed in; "" for the student at the own page, None for nobody.
         height: pixels of the page that are shown, from its top.
         narrow: on a phone.
         dark: in dark colours.
@@ -34,13 +35,13 @@ class Picture:
 
     name: str
     path: str
-    who: str
+    who: str | None
     height: int
     narrow: bool = False
     dark: bool = False
 
 
-def pictures(term: Term) -> Iterator[Picture]:
+def pictures(term: Term, systems: Systems) -> Iterator[Picture]:
     """What the documents show."""
     course, department = f"/courses/{term.large_course}", f"/departments/{term.department}"
     yield Picture("home", "/", term.lecturer, 960)
@@ -53,6 +54,11 @@ def pictures(term: Term) -> Iterator[Picture]:
     yield Picture("at-risk", f"{department}/at-risk", term.head, 800)
     yield Picture("own-page", "/me", "", 1200, narrow=True)
     yield Picture("mail", "/admin/mail/kinds/low_attendance", term.admin, 960)
+    yield Picture("sign-in", "/signin", None, 860)
+    yield Picture("tokens", "/profile/tokens", term.admin, 960)
+    yield Picture("deliveries", f"/admin/webhooks/{systems.receiver}/deliveries", term.admin, 760)
+    yield Picture("calendar", f"/admin/calendars/{systems.calendar}", term.admin, 1240)
+    yield Picture("platform-course", f"/admin/lti/courses/{systems.linked_course}", term.admin, 740)
 
 
 @click.command()
@@ -64,17 +70,17 @@ def main(only: tuple[str, ...]) -> None:
         raise click.ClickException("Chromium is missing: `sudo apt-get install chromium`.")
     with (
         tempfile.TemporaryDirectory() as folder,
-        dashboard_of_a_term(Path(folder) / "data") as (address, term, link),
+        dashboard_of_a_term(Path(folder) / "data") as (address, term, systems, link),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
-        for picture in pictures(term):
+        for picture in pictures(term, systems):
             if only and picture.name not in only:
                 continue
             page = _open(browser, address, picture)
             if picture.who:
                 _sign_in(page, picture.who)
-            else:
+            elif picture.who is not None:
                 _use_link(page, link, term.index_number)
             file = PICTURES / f"{picture.name}.png"
             file.write_bytes(_small(_taken(page, picture)))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from attendance.database.access.student_links import make_student_link
 from attendance.database.engine import create_database_engine, session_factory, upgrade
 from attendance.settings import Settings
+from docs.screens.systems import Systems, connect_systems
 from docs.screens.term import Term, make_term
 from tests.webapp.running import environ_for, running_dashboard
 
@@ -24,8 +25,11 @@ _ZONES = (
 
 
 @contextmanager
-def dashboard_of_a_term(folder: Path) -> Iterator[tuple[str, Term, str]]:
-    """Run it on a database in the folder; gives its address, what is in it, and a link to a student's own page."""
+def dashboard_of_a_term(folder: Path) -> Iterator[tuple[str, Term, Systems, str]]:
+    """Run it on a database in the folder.
+
+    Gives its address, the ids of what is in it, those of other systems, and a link to a student's own page.
+    """
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     zone = _where_it_is_morning(now)
     institution = {"name": "Example University", "timezone": zone.key}
@@ -35,6 +39,7 @@ def dashboard_of_a_term(folder: Path) -> Iterator[tuple[str, Term, str]]:
     upgrade(engine)
     with session_factory(engine, settings.attendance)() as db:
         term = make_term(db, now=now, zone=zone)
+        systems = connect_systems(db, now=now, zone=zone)
         token = _link(db, term)
     environ = environ_for(
         settings,
@@ -42,9 +47,13 @@ def dashboard_of_a_term(folder: Path) -> Iterator[tuple[str, Term, str]]:
         ATTENDANCE_WEB_ADDRESS="https://attendance.example.edu",
         ATTENDANCE_MAIL_HOST="localhost",
         ATTENDANCE_MAIL_SENDER="attendance@example.edu",
+        ATTENDANCE_OIDC_ISSUER="https://sso.example.edu",  # nobody asks it
+        ATTENDANCE_OIDC_CLIENT_ID="attendance",
+        ATTENDANCE_OIDC_CLIENT_SECRET="none",  # noqa: S106 - the same
+        ATTENDANCE_OIDC_NAME="Example University",
     )
     with running_dashboard(environ, folder / "log") as address:
-        yield address, term, f"/me/link?link={token}"
+        yield address, term, systems, f"/me/link?link={token}"
     engine.dispose()
 
 

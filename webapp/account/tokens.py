@@ -25,7 +25,8 @@ from webapp.account.noting import noted
 from webapp.account.permissions import SCOPES, Access, Permission, needs
 from webapp.account.reach import reachable_with
 from webapp.account.sign_in import too_many
-from webapp.tools.fields import Fits, cleaned
+from webapp.tools.fields import ErrorSummary, Fits, cleaned
+from webapp.tools.requests import site_address
 from webapp.tools.storage import begin_change, database
 
 blueprint = needs(Access.SIGNED_IN)(Blueprint("tokens", __name__, url_prefix="/profile/tokens"))
@@ -48,7 +49,7 @@ SCOPE_WORDS = {
 """What each scope lets a program do."""
 
 
-class TokenForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+class TokenForm(ErrorSummary, FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """A token to be made. `offer` must fill the scopes first."""
 
     name = StringField(lazy_gettext("Name"), filters=[cleaned(TOKEN_NAME)], validators=[Fits(TOKEN_NAME)])
@@ -135,7 +136,8 @@ def make() -> ResponseReturnValue:
         form.name.errors = [_("You have a token of this name.")]
         return _page(form), 422
     # The answer to the form itself: a token in a cookie or an address would outlive this page.
-    return render_template("account/token_made.html", made=row, token=token, scope_words=SCOPE_WORDS)
+    address = f"{site_address()}{url_for('Tokens.get_token')}"
+    return render_template("account/token_made.html", made=row, token=token, scope_words=SCOPE_WORDS, address=address)
 
 
 @blueprint.post("/<int:token_id>/revoke")

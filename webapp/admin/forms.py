@@ -5,22 +5,17 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import DateField, Field, FieldList, Form, IntegerField, StringField, TimeField, ValidationError
+from wtforms import DateField, Field, Form, IntegerField, StringField, TimeField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined] # newer than its types
 from wtforms.validators import StopValidation
 
 from attendance.tables.dates import year_can_be_meant
 from attendance.tables.fields import INDEX_NUMBER, TextRule
-from webapp.tools.fields import Fits, FitsIndexNumbers, cleaned
+from webapp.tools.fields import ErrorSummary, Fits, FitsIndexNumbers, cleaned
 
 
-class AdminForm(FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
+class AdminForm(ErrorSummary, FlaskForm):  # type: ignore[misc] # Flask-WTF has no types
     """A form whose errors can be listed above it."""
-
-    def summary(self) -> list[tuple[str, str]]:
-        """The id of each wrong field and what is wrong there."""
-        fields = [each for field in self for each in (field.entries if isinstance(field, FieldList) else [field])]
-        return [(field.id, str(message)) for field in fields for message in field.errors]
 
 
 def text_field(label: str, rule: TextRule, *, optional: bool = False) -> Any:

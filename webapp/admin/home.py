@@ -25,6 +25,7 @@ from attendance.database.models import (
     Student,
     utc_now,
 )
+from attendance.database.outgoing.troubled import troubled_systems
 from attendance.database.upkeep.services import seen_services
 from webapp.admin.blueprint import blueprint
 from webapp.admin.erasures import late_erasures
@@ -80,6 +81,7 @@ def home() -> str:
         empty_courses=_some(db, _without_students()),
         stalled=stalled_since(db, now),
         erasures=late_erasures(db, now),
+        systems=troubled_systems(db),
         services=[service for service in seen_services(db, now) if service.troubled],
     )
 

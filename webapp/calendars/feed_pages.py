@@ -10,8 +10,9 @@ from webapp.account.noting import noted
 from webapp.account.permissions import Access, Permission, needs
 from webapp.admin.lookup import fetch
 from webapp.admin.writing import begin_change as begin_administration
-from webapp.calendars.feed_address import address_of, site
+from webapp.calendars.feed_address import address_of
 from webapp.calendars.feeds import Owner, calendar_of, feed_of, make_feed, read_feed, tag_of
+from webapp.tools.requests import site_address
 from webapp.tools.storage import begin_change, database
 
 blueprint = Blueprint("feeds", __name__)
@@ -35,7 +36,7 @@ def read() -> ResponseReturnValue:
         text = gettext("This calendar was read too often. It can be read again later.")
         return Response(text, 429, {"Retry-After": str(reading.wait_s)}, content_type="text/plain; charset=utf-8")
     institution = current_app.config["INSTITUTION_NAME"]
-    body = calendar_of(db, reading.feed, institution=institution, site=site(), now=now)
+    body = calendar_of(db, reading.feed, institution=institution, site=site_address(), now=now)
     answer = Response(body, content_type="text/calendar; charset=utf-8")
     # Not "attachment": the log names files that people take, and calendar programs read this one every hour.
     answer.headers.set("Content-Disposition", "inline", filename="sessions.ics")

@@ -79,7 +79,7 @@ class CalendarForm(AdminForm):
         rooms = db.execute(sa.select(Room.id, Room.name).order_by(Room.name))
         by_title = ("", gettext("As the events' titles say"))
         self.course.choices = options([by_title, *((str(course_id), code) for course_id, code in courses)])
-        self.room.choices = options([("", gettext("None")), *((str(room_id), name) for room_id, name in rooms)])
+        self.room.choices = options([("", gettext("No room")), *((str(room_id), name) for room_id, name in rooms)])
         return self
 
     def validate_last_day(self, field: DayField) -> None:

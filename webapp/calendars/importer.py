@@ -1,6 +1,7 @@
 """A calendar as an import: the timetable's, with what only a calendar knows."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -14,7 +15,8 @@ from attendance.texts import english, english_count, english_list
 from webapp.calendars.finding import SeriesTimes, load_for_calendar
 from webapp.calendars.lines import CalendarLines
 from webapp.imports.occurrences import Findable, Found
-from webapp.imports.run import Lines
+from webapp.imports.report import Outcome, Result
+from webapp.imports.run import Lines, Numbered
 from webapp.imports.timetable import Resolved, TimetableImporter
 from webapp.imports.timetable_difference import Difference
 from webapp.imports.timetable_lines import SessionRecord
@@ -43,6 +45,7 @@ class CalendarImporter(TimetableImporter):
         super().__init__(zone, now=now)
         self._calendar_id = calendar_id
         self._said = lines
+        self._titles = lines.titles()
         self._times = SeriesTimes(lines, calendar_id, zone)
         self.to_come = 0
         """Sessions of the calendar before the run that were to come."""
@@ -67,6 +70,10 @@ class CalendarImporter(TimetableImporter):
         key = (record.uid, record.course_codes, record.groups, record.rooms, record.slots)
         return key, english("This event"), "UID"
 
+    def handle(self, db: Session, batch: Sequence[Numbered[SessionRecord]], *, apply: bool) -> list[Outcome]:
+        """Decide line by line; each outcome bears the title of its event, and what is added is said in words."""
+        return [self._in_words(each) for each in super().handle(db, batch, apply=apply)]
+
     def look_ahead(self, db: Session, table: Lines) -> None:
         """See what is there before anything is decided."""
         super().look_ahead(db, table)
@@ -87,6 +94,21 @@ class CalendarImporter(TimetableImporter):
             self.ended,
         )
         return [*super().notes(), *([ended] if self.ended else [])]
+
+    def _in_words(self, outcome: Outcome) -> Outcome:
+        """The outcome for whoever has no file with lines before them, but events in a calendar."""
+        message, record = outcome.message, self._said.records[outcome.line]
+        if outcome.result is Result.ADDED and not message and record.slots:
+            message = english_count(
+                "%(num)s session added: %(day)s, %(start)s to %(end)s, %(rooms)s",
+                "%(num)s sessions added: the first on %(day)s, %(start)s to %(end)s, %(rooms)s",
+                outcome.records,
+                day=record.day,
+                start=f"{record.start:%H:%M}",
+                end=f"{record.end:%H:%M}",
+                rooms=", ".join(record.rooms),
+            )
+        return replace(outcome, message=message, content=self._titles[outcome.line])
 
     def _there(self, db: Session, resolved: Sequence[Resolved], since: datetime) -> Findable:
         uids = frozenset(each.record.uid for each in resolved if each.record.uid is not None)

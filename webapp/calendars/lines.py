@@ -53,6 +53,10 @@ class CalendarLines:
         """The lines, in their order."""
         return iter(self._lines)
 
+    def titles(self) -> dict[int, str]:
+        """The title of each line's event, by the line's number."""
+        return {line.number: line.content for line in self._lines}
+
     def add(self, at: int, content: str, said: SessionRecord | LineError) -> None:
         """Add a line that stands about there in the calendar."""
         number = max(at, self._lines[-1].number + 1 if self._lines else 1)

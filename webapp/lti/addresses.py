@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
+
+from webapp.tools.requests import site_address
 
 
 def address_of(endpoint: str, **values: Any) -> str:
@@ -12,10 +14,7 @@ def address_of(endpoint: str, **values: Any) -> str:
         endpoint: e.g. "lti.launch".
         values: of the address's parameters.
     """
-    site: str = current_app.config["ATTENDANCE"].web.address
-    if not site:
-        return url_for(endpoint, _external=True, **values)
-    return f"{site.rstrip('/')}{url_for(endpoint, **values)}"
+    return f"{site_address()}{url_for(endpoint, **values)}"
 
 
 def launch_address() -> str:

@@ -1,10 +1,11 @@
 """What forms have in common: cleaning and checking what was typed."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from flask import Flask, current_app
 from flask_babel import gettext
-from wtforms import Field, Form
+from wtforms import Field, FieldList, Form
 from wtforms.validators import StopValidation
 
 from attendance.tables.fields import INDEX_NUMBER, TextRule, index_number_rule
@@ -59,3 +60,18 @@ class FitsIndexNumbers(Fits):
 def cleaned(rule: TextRule) -> Callable[[str | None], str]:
     """What cleans a text as its field's rule says (a filter)."""
     return lambda text: rule.clean(text or "")
+
+
+class ErrorSummary:
+    """Of a form: its errors as a list that stands above it."""
+
+    __iter__: Callable[..., Iterator[Field]]  # the form's
+
+    def summary(self) -> list[tuple[str, str]]:
+        """The id of each wrong field and what is wrong there; with the field's name, where others say the same."""
+        fields = [each for field in self for each in (field.entries if isinstance(field, FieldList) else [field])]
+        wrong = [(field, str(message)) for field in fields for message in field.errors]
+        said = Counter(message for _, message in wrong)
+        return [
+            (field.id, message if said[message] == 1 else f"{field.label.text}: {message}") for field, message in wrong
+        ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import request, url_for
+from flask import current_app, request, url_for
 
 LARGEST_ID = 2**31 - 1
 """Of an INTEGER column; databases refuse larger numbers with an error of their own."""
@@ -15,6 +15,12 @@ INTERFACE = "/api/"
 def of_interface() -> bool:
     """Whether a program asks: cookies are no credentials, and errors are answered as RFC 9457 has them."""
     return request.path.startswith(INTERFACE)
+
+
+def site_address() -> str:
+    """The dashboard's address as people and programs reach it, without a slash at its end."""
+    address: str = current_app.config["ATTENDANCE"].web.address
+    return (address or request.url_root).rstrip("/")
 
 
 def read_id(text: str) -> int | None:

@@ -15,7 +15,10 @@ _ZONE = "INSTITUTION_ZONE"
 
 
 def init_times(app: Flask, timezone: str) -> None:
-    """Set the zone and the template filters; `day`, `clock`, `clock_s` and `moment` make time elements."""
+    """Set the zone and the template filters; `day`, `clock`, `clock_s` and `moment` make time elements.
+
+    Templates know the zone as `institution_zone`.
+    """
     app.config[_ZONE] = ZoneInfo(timezone)
     app.jinja_env.filters.update(
         day=lambda value: _tag(value, day_text(value)),
@@ -29,7 +32,7 @@ def init_times(app: Flask, timezone: str) -> None:
         weekday=weekday_in_language,
         iso_day=lambda value: local(value).date().isoformat(),
     )
-    app.jinja_env.globals.update(present_moment=lambda: datetime.now(UTC))
+    app.jinja_env.globals.update(present_moment=lambda: datetime.now(UTC), institution_zone=timezone)
 
 
 def zone() -> ZoneInfo:

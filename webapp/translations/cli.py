@@ -36,6 +36,8 @@ msgstr ""
 "Plural-Forms: {plurals}\\n"
 
 """
+_NO_BREAK = {"fr": re.compile("(?<=«) | (?=[:;?!»])")}
+"""By language, the spaces at which no line may break: in French those before high signs, and within guillemets."""
 _TAG = re.compile(r"</?[a-z]+[^>]*>")
 
 
@@ -71,9 +73,18 @@ def read_catalogue(language: str) -> Catalog:
 
 
 def in_step(language: str, texts: Catalog) -> str:
-    """The text of a language's catalogue with exactly the texts of the code, what is translated kept."""
+    """The text of a language's catalogue with exactly the texts of the code, what is translated kept.
+
+    Spaces at which no line may break are made such.
+    """
     catalogue = read_catalogue(language)
     catalogue.update(texts, no_fuzzy_matching=True)
+    for message in catalogue:
+        if message.id:  # and not the header
+            said = message.string
+            message.string = (
+                _unbroken(language, said) if isinstance(said, str) else tuple(_unbroken(language, one) for one in said)
+            )
     written = io.BytesIO()
     write_po(
         written, catalogue, width=120, omit_header=True, sort_output=True, ignore_obsolete=True, include_lineno=False
@@ -82,6 +93,11 @@ def in_step(language: str, texts: Catalog) -> str:
         name=Locale.parse(language).get_display_name("en"), code=language, plurals=catalogue.plural_forms
     )
     return header + written.getvalue().decode("utf-8")
+
+
+def _unbroken(language: str, text: str) -> str:
+    spaces = _NO_BREAK.get(language)
+    return text if spaces is None else spaces.sub("\N{NO-BREAK SPACE}", text)
 
 
 def faults(language: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Administration of webhooks: receivers, their secrets, each shown once, and what was delivered to them."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ from webapp.tools.storage import database
 from webapp.webhooks.forms import EVENT_WORDS, form_of
 from webapp.webhooks.payloads import body_of, moment
 from webapp.webhooks.signing import BOTH_VALID, new_secret, renew_secret
+from webapp.webhooks.subjects import subjects_of
 
 blueprint = needs(Permission.ADMINISTER)(Blueprint("webhooks", __name__))
 
@@ -109,7 +111,12 @@ def deliveries(webhook_id: int) -> str:
         query = query.where(WebhookDelivery.state.in_(states[shown]))
     page = paginate(database(), query, size=_A_PAGE)
     return render_template(
-        "webhooks/deliveries.html", endpoint=found, page=page, shown=shown if shown in states else "", words=EVENT_WORDS
+        "webhooks/deliveries.html",
+        endpoint=found,
+        page=page,
+        shown=shown if shown in states else "",
+        words=EVENT_WORDS,
+        subjects=subjects_of(database(), [delivery.event for delivery in page.items]),
     )
 
 
@@ -118,7 +125,13 @@ def delivery(delivery_id: int) -> str:
     """One delivery: how it went, and its text as it is now."""
     found = fetch(WebhookDelivery, delivery_id)
     body = body_of(database(), found.event) if found.event.kind in EVENT_WORDS else None
-    return render_template("webhooks/delivery.html", delivery=found, body=body, words=EVENT_WORDS)
+    return render_template(
+        "webhooks/delivery.html",
+        delivery=found,
+        body=json.dumps(json.loads(body), indent=2, ensure_ascii=False) if body is not None else None,
+        words=EVENT_WORDS,
+        subject=subjects_of(database(), [found.event]).get(found.event_id, ""),
+    )
 
 
 @blueprint.post("/deliveries/<int:delivery_id>/again")

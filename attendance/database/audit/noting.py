@@ -4,6 +4,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -123,7 +124,7 @@ def tell_of_entries(sessions: sessionmaker[Session]) -> None:
 
 def words_of_session(session: ClassSession) -> str:
     """How the log calls a class session: the code of its course, and its start in UTC."""
-    return f"{session.course.code} {session.starts_at:%Y-%m-%dT%H:%MZ}"
+    return f"{session.course.code} {session.starts_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _actor(db: Session, actor: Actor | int | None) -> Actor:

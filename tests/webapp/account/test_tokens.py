@@ -9,7 +9,7 @@ from attendance.database.access.passwords import NO_PASSWORD
 from attendance.database.models import AccessToken, AuditEntry, Role
 from attendance.settings import Settings
 from tests.factories import PASSWORD, make_course, make_lecturer
-from tests.webapp.visiting import Site, make_settings
+from tests.webapp.visiting import Site, make_settings, plain
 from webapp.app import create_app
 from webapp.tools.storage import sessions_of
 
@@ -38,6 +38,7 @@ def test_a_token_is_made_shown_once_used_and_revoked(site, site_db, lecturer):
     answer = visitor.post("/profile/tokens", FORM)
     token = made_token(answer)
     assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.text.count(token) == 1, "not in the command to try it, which a shell remembers"
     assert [course["code"] for course in ask(site, token).json["items"]] == ["MAT101"]
     html = visitor.get("/profile/tokens").text
     assert token not in html
@@ -80,6 +81,13 @@ def test_what_makes_no_token(site, site_db, lecturer, wrong, said):
     assert answer.status_code == 422
     assert said in answer.text
     assert site_db.scalar(sa.select(sa.func.count()).select_from(AccessToken)) == 0
+
+
+def test_what_is_wrong_stands_above_the_tokens_too(site, lecturer):
+    visitor = site.visitor(lecturer)
+    made_token(visitor.post("/profile/tokens", FORM))
+    text = plain(visitor.post("/profile/tokens", FORM | {"name": ""}).text)
+    assert text.index("Something needs a correction Name is empty.") < text.index("Your tokens")
 
 
 def test_who_has_no_password_and_no_provider_is_told_how_to_get_one(site, site_db, lecturer):

@@ -28,6 +28,7 @@ from attendance.database.models import (
     utc_now,
 )
 from tests.factories import (
+    PASSWORD,
     enrol,
     make_camera,
     make_course,
@@ -135,6 +136,47 @@ def press_button(page, name):
             return
         page.keyboard.press("Tab")
     pytest.fail(f"{name} cannot be reached with Tab")
+
+
+def tick(page, label):
+    """Press Tab until the box with this label has the focus, and tick it with the space bar."""
+    type_into(page, label, " ")
+
+
+def test_a_receiver_a_calendar_a_platform_and_a_token_by_keyboard(visit):
+    page = visit("/admin/webhooks")
+    press_button(page, "Add a receiver")
+    page.wait_for_url("**/webhooks/new")
+    type_into(page, "Name", "Typed receiver")
+    type_into(page, "Address", "https://records.example.edu/hook")
+    tick(page, "Nothing at all was recorded in a session")
+    press_button(page, "Add the receiver")
+    expect(page.get_by_text("Typed receiver is added.")).to_be_visible()
+    page.goto("/admin/calendars/new")
+    type_into(page, "Name", "Typed calendar")
+    type_into(page, "First day of the term", "10012030")
+    type_into(page, "Last day of the term", "01312031")
+    press_button(page, "Add the calendar")
+    expect(page.get_by_text("Typed calendar is added.")).to_be_visible()
+    page.goto("/admin/lti/new")
+    for label, text in (
+        ("Name", "Typed Moodle"),
+        ("Platform ID (issuer)", "https://typed.example.edu"),
+        ("Client ID", "typed"),
+        ("Deployment IDs", "1"),
+        ("Public keyset URL", "https://typed.example.edu/keys"),
+        ("Access token URL", "https://typed.example.edu/token"),
+        ("Authentication request URL", "https://typed.example.edu/auth"),
+    ):
+        type_into(page, label, text)
+    press_button(page, "Add the platform")
+    expect(page.get_by_role("heading", name="Typed Moodle")).to_be_visible()
+    page.goto("/profile/tokens")
+    type_into(page, "Name", "Typed token")
+    tick(page, "Reports: rates of attendance and who is at risk")
+    type_into(page, "Your password", PASSWORD)
+    press_button(page, "Make the token")
+    expect(page.get_by_text("The token is made.")).to_be_visible()
 
 
 def test_a_course_a_student_an_enrolment_and_a_session_by_keyboard(visit, db):

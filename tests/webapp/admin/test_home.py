@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
-from attendance.database.models import Attendance, Status, utc_now
+import sqlalchemy as sa
+
+from attendance.database.models import Attendance, LtiCourse, Status, TimetableCalendar, WebhookEndpoint, utc_now
 from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
+from tests.webapp.addresses import furnish
 
 
 def test_an_empty_system_says_where_to_begin(admin):
@@ -52,6 +55,22 @@ def test_shows_what_runs_and_what_is_missing(site, site_db, admin):
     assert "Cellar has no camera that may connect 1 session in the next seven days" in text
     assert "1 course without a lecturer who may sign in ORPHAN" in text
     assert "1 course without students EMPTY" in text
+
+
+def test_other_systems_that_wait_or_fail_need_attention(site_db, admin):
+    furnish(site_db, 1)
+    calendar = site_db.scalars(sa.select(TimetableCalendar)).one()
+    hook = site_db.scalars(sa.select(WebhookEndpoint)).one()
+    linked = site_db.scalars(sa.select(LtiCourse)).one()
+    site_db.commit()
+    assert "Calendar that the timetable follows" not in admin.text("/admin")
+    calendar.failing_since = hook.failing_since = utc_now()
+    linked.problem = "Moodle answered with 503."
+    site_db.commit()
+    text = admin.text("/admin")
+    assert "Calendar 1 Cannot be read Calendar that the timetable follows" in text
+    assert "Hook 1 Failing Receiver of webhooks" in text
+    assert "MA Rates not sent Course of Moodle 1" in text
 
 
 def test_says_so_when_nothing_is_missing(site_db, admin):

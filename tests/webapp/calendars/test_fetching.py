@@ -191,12 +191,19 @@ def test_a_file_is_tried_and_written(admin, site_db, calendar):
         assert admin.post(f"{page}/file", file, content_type="multipart/form-data").status_code == status
     text = admin.text(page)
     assert "What would change" in text
+    assert "MAT101 line 2 1 session added: Mon 7 Oct 2030, 11:00 to 12:30, Hall A" in text
     assert "The time zone Mars/Phobos is not known" in text
     assert held(site_db) == 0
     assert admin.post(f"{page}/apply").status_code == 302
     assert held(site_db) == 3
     assert admin.post(f"{page}/delete").status_code == 302
     assert held(site_db) == 3, "its sessions stay"
+
+
+def test_errors_that_read_alike_name_their_fields(admin):
+    text = plain(admin.post("/admin/calendars/new", {"name": ""}).text)
+    wrong = "Name is empty. First day of the term: Choose a day. Last day of the term: Choose a day."
+    assert f"Some fields need a correction {wrong}" in text
 
 
 def test_a_form_that_is_wrong_says_so(admin, site_db):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import undefer_group
 from attendance.database.models import EventKind, QueueState, WebhookDelivery, WebhookEndpoint, utc_now
 from attendance.database.outgoing.events import add_event
 from attendance.database.transactions import transact
+from tests.factories import NINE, make_course, make_session
 from tests.webapp.visiting import plain
 
 FORM = {
@@ -82,6 +83,25 @@ def test_a_name_is_one_receivers(admin):
     assert (answer.status_code, "Another receiver has this name." in answer.text) == (422, True)
 
 
+def test_deliveries_say_of_which_session_or_course_they_tell(admin, site_db, hook):
+    endpoint, course = hook(), make_course(site_db, "MAT101")
+    session = make_session(site_db, course, starts_at=NINE)
+    site_db.commit()
+    gone = {"session": session.id + 1, "entries": []}
+    for kind, data in (
+        (EventKind.SESSION_CLOSED, {"session": session.id, "entries": []}),
+        (EventKind.AT_RISK, {"course": course.id, "student": 1}),
+        (EventKind.SESSION_CLOSED, gone),
+    ):
+        transact(site_db, lambda db, kind=kind, data=data: add_event(db, kind, data, [endpoint.id]))
+    text = admin.text(f"/admin/webhooks/{endpoint.id}/deliveries")
+    assert "A register is complete: a session has ended MAT101, Mon" in text
+    assert "A student fell below the attendance that is asked for MAT101 " in text
+    assert text.count("MAT101") == 2
+    first = site_db.scalars(sa.select(WebhookDelivery.id).order_by(WebhookDelivery.id)).first()
+    assert "Waiting MAT101, Mon" in admin.text(f"/admin/webhooks/deliveries/{first}")
+
+
 def test_deliveries_are_listed_looked_at_and_sent_again(admin, site_db, hook):
     endpoint = hook()
     transact(site_db, lambda db: add_event(db, EventKind.PING, {"a": 1}, [endpoint.id]))
@@ -94,7 +114,8 @@ def test_deliveries_are_listed_looked_at_and_sent_again(admin, site_db, hook):
     assert "No deliveries" in admin.text(f"{page}?list=sent")
     assert "Failed" in admin.text(f"{page}?list=failed")
     text = admin.text(f"/admin/webhooks/deliveries/{row.id}")
-    assert "&#34;data&#34;:{&#34;a&#34;:1}" in text
+    assert "&#34;data&#34;: { &#34;a&#34;: 1 }" in text
+    assert "Times in it are UTC; pages show those of Europe/Warsaw." in text
     assert admin.post(f"/admin/webhooks/deliveries/{row.id}/again").status_code == 302
     site_db.refresh(row)
     assert row.state is QueueState.WAITING

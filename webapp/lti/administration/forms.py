@@ -57,7 +57,7 @@ class PlatformForm(AdminForm):
     )
     frame_origins = StringField(lazy_gettext("Further addresses that show links in frames"), filters=[_stripped])
     matching = RadioField(
-        lazy_gettext("Who somebody there is here"),
+        lazy_gettext("How people from there are recognised here"),
         choices=options(
             [
                 (LtiMatching.CONNECT.value, lazy_gettext("People sign in here once and connect the two")),
