@@ -25,6 +25,7 @@ from operations.doctor.machine import (
     examine_zone,
 )
 from operations.doctor.mail import examine_mail
+from operations.doctor.outgoing import examine_outgoing
 from operations.doctor.provider import examine_provider
 from operations.doctor.services import examine_services, examine_source
 
@@ -57,6 +58,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _safely("cameras", lambda: examine_cameras(settings))
         yield from _safely("backup", lambda: examine_backups(settings))
         yield from _safely("mail", lambda: examine_mail(settings))
+        yield from _safely("worker", lambda: examine_outgoing(settings))
         yield from _safely("sign-in", lambda: examine_provider(settings))
     yield from _safely("programs", lambda: examine_programs(settings))
 
