@@ -4,6 +4,7 @@ Authlib and joserfc do the work. What they let pass is refused here: a token tha
 signed, more audiences than this dashboard, and algorithms with which a shared secret could pass for the provider.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -139,6 +140,9 @@ def _off(claims: Mapping[str, Any]) -> str:
 
 
 def _checked_by_hand(claims: Claims, client_id: str, *, subject: bool = True) -> Claims:
+    for name in ("exp", "iat", "nbf"):  # JSON in Python knows NaN, which is never past
+        if isinstance(claims.get(name), float) and not math.isfinite(claims[name]):
+            raise ProviderError(Reason.UNTRUE, f"the claim {name}")
     audience = claims["aud"]
     if audience not in (client_id, [client_id]):
         raise ProviderError(Reason.UNTRUE, "the token is for others, too")
