@@ -114,7 +114,6 @@ def test_the_dashboard_is_installed_by_the_images_own_commands_and_answers(tmp_p
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(1200)
 def test_every_command_runs_from_exactly_what_the_service_image_installs(tmp_path: Path) -> None:
     run_build(STAGES, "build-service", source=SOURCE, root=tmp_path)
     given = environ("service", tmp_path, MPLCONFIGDIR=str(tmp_path / "matplotlib"))
