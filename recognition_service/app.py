@@ -57,6 +57,7 @@ from recognition_service.streams.hub import StreamHub
 from recognition_service.streams.tools import StreamTools
 from recognition_service.streams.watch import CameraWatch
 from recognition_service.telemetry.metrics import Metrics, StateCollector
+from recognition_service.telemetry.outgoing import OutgoingCollector
 from recognition_service.telemetry.server import MetricsServer
 from recognition_service.telemetry.sources import Sources
 from recognition_service.telemetry.threads import name_thread
@@ -218,7 +219,7 @@ class RecognitionService:
             outbox=outbox,
             giver=IndexGiver(settings),
         )
-        self._serve_metrics(outbox, batcher, hub, readiness)
+        self._serve_metrics(outbox, batcher, hub, readiness, sessions)
         aiming = self._serve_aiming(tools.aiming, sessions)
         guard = AuthInterceptor(tokens, self._metrics.call_refused, PeerThrottle(settings.service.max_refusals))
         self._server, self._port = build_server(settings.service, servicer, guard, self._health)
@@ -277,7 +278,14 @@ class RecognitionService:
         except ModelError as error:
             raise StartError(f"matching.liveness_model: {error}") from None
 
-    def _serve_metrics(self, outbox: Outbox, batcher: Batcher[Any, Any], hub: StreamHub, readiness: Readiness) -> None:
+    def _serve_metrics(
+        self,
+        outbox: Outbox,
+        batcher: Batcher[Any, Any],
+        hub: StreamHub,
+        readiness: Readiness,
+        sessions: sessionmaker[Session],
+    ) -> None:
         """Open the endpoint; it closes before what it reads from."""
         sources = Sources(
             outbox=outbox,
@@ -289,6 +297,7 @@ class RecognitionService:
             replica=self._replica,
         )
         self._metrics.registry.register(StateCollector(sources))
+        self._metrics.registry.register(OutgoingCollector(sessions, self._settings.service.tls_certificate))
         self._parts.enter_context(self._metrics_server)
 
     def _serve_aiming(self, views: AimingViews, sessions: sessionmaker[Session]) -> AimingServer:

@@ -268,7 +268,7 @@ def require_current_schema(engine: sa.Engine) -> None:
 
 def _sqlite(address: sa.URL, patience_s: float | None) -> sa.Engine:
     pool = {} if patience_s is None else {"poolclass": sa.NullPool}
-    engine = sa.create_engine(address, connect_args={"timeout": patience_s or 30}, **pool)
+    engine = sa.create_engine(address, connect_args={"timeout": patience_s or 30}, hide_parameters=True, **pool)
 
     @sa.event.listens_for(engine, "do_connect")
     def _open(_dialect: sa.Dialect, _entry: ConnectionPoolEntry, arguments: list[Any], named: dict[str, Any]) -> None:
@@ -300,7 +300,7 @@ def _mysql(address: sa.URL, pool_size: int, patience_s: float | None) -> sa.Engi
     address = address.update_query_dict({"charset": "utf8mb4"})
     if patience_s is not None:
         timeouts = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), patience_s)
-        return sa.create_engine(address, poolclass=sa.NullPool, connect_args=timeouts)
+        return sa.create_engine(address, poolclass=sa.NullPool, connect_args=timeouts, hide_parameters=True)
     return sa.create_engine(
         address,
         pool_size=pool_size,
@@ -309,6 +309,7 @@ def _mysql(address: sa.URL, pool_size: int, patience_s: float | None) -> sa.Engi
         pool_recycle=1800,  # below MySQL's wait_timeout
         # READ COMMITTED: a retry after a lost race must see the row that won it.
         isolation_level="READ COMMITTED",
+        hide_parameters=True,  # an error's text reaches logs: it must hold no name, secret or hash
         connect_args={"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60},
     )
 

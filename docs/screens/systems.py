@@ -35,7 +35,7 @@ from attendance.database.models import (
 from attendance.database.outgoing.closing import tell_of_closing
 from attendance.database.outgoing.events import add_event
 from webapp.calendars.running import keep, read_calendar, run_calendar, write_calendar
-from webapp.lti.keys import make_key
+from webapp.lti.services.keys import make_key
 
 _NOT_A_SECRET = "whsec_bm90IGEgc2VjcmV0"  # noqa: S105 - of a receiver that does not exist
 _Event = tuple[str, str, int, int, int, str]

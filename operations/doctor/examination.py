@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from attendance.face_engine.interface import EngineInfo
+from attendance.parts import how_to_install
 from attendance.settings import Settings
 from operations.doctor.backups import examine_backups
 from operations.doctor.cameras import examine_cameras
 from operations.doctor.certificates import examine_certificates
 from operations.doctor.database import examine_answer, examine_database
-from operations.doctor.findings import Finding, problem
+from operations.doctor.findings import Finding, problem, warning
 from operations.doctor.gallery import (
     examine_distances,
     examine_engine,
@@ -25,8 +26,10 @@ from operations.doctor.machine import (
     examine_zone,
 )
 from operations.doctor.mail import examine_mail
-from operations.doctor.provider import examine_provider
+from operations.doctor.outgoing import examine_outgoing
 from operations.doctor.services import examine_services, examine_source
+
+_OURS = frozenset({"attendance", "operations", "webapp"})
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -57,8 +60,23 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _safely("cameras", lambda: examine_cameras(settings))
         yield from _safely("backup", lambda: examine_backups(settings))
         yield from _safely("mail", lambda: examine_mail(settings))
-        yield from _safely("sign-in", lambda: examine_provider(settings))
+        yield from _safely("worker", lambda: examine_outgoing(settings))
+        yield from _safely("sign-in", lambda: _provider(settings))
     yield from _safely("programs", lambda: examine_programs(settings))
+
+
+def _provider(settings: Settings) -> list[Finding]:
+    """The sign-in at the provider, where the dashboard is installed, which knows how to ask it."""
+    try:
+        from operations.doctor.provider import examine_provider  # noqa: PLC0415 - of another extra than the doctor
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in _OURS:
+            raise
+        if not settings.oidc.on:
+            return []
+        text = f"the provider was not asked from here: {how_to_install('web')}"
+        return [warning("sign-in", text, "Run `attendance doctor` on the machine of the dashboard, too.")]
+    return examine_provider(settings)
 
 
 def _safely(subject: str, examination: Callable[[], list[Finding]]) -> list[Finding]:

@@ -34,6 +34,19 @@ RIGHT = (
 )
 
 
+_PATIENCE_S = 1200
+"""Of a test here. Whole installations wait for pip, PyInstaller and MariaDB: on a machine that does much beside,
+minutes each; the first test of a fixture waits for its installation, too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder the time that installing takes."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_PATIENCE_S))
+
+
 @dataclass
 class University:
     """The demo's university on an installation, and its classes."""

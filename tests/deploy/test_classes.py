@@ -18,7 +18,7 @@ from tests.deploy.conftest import RIGHT, University, statuses
 from tests.deploy.machine import Browser, Machine
 from tests.factories import recognisable
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.long("a whole installation, and cameras through nginx")]
+pytestmark = pytest.mark.long("a whole installation, and cameras through nginx")
 
 
 @pytest.fixture(autouse=True)

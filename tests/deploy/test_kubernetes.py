@@ -93,6 +93,14 @@ def test_each_pod_gets_its_own_secrets_only(manifests: list[Manifest]) -> None:
     }
     assert {name for name, secret in given if secret == "attendance-web"} == {"web"}
     assert {name for name, secret in given if secret == "attendance-post"} == {"post"}
+    # Of the dashboard's secrets, which hold the provider's too, the worker gets the one with which it opens keys.
+    single = {
+        (container["name"], variable["valueFrom"]["secretKeyRef"]["key"])
+        for container in containers(manifests)
+        for variable in container.get("env", ())
+        if "secretKeyRef" in variable.get("valueFrom", {})
+    }
+    assert single == {("post", "ATTENDANCE_WEB_SECRET_KEY")}
 
 
 def test_every_pod_keeps_to_the_restricted_standard(manifests: list[Manifest]) -> None:

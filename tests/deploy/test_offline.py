@@ -59,7 +59,6 @@ def test_a_wheelhouse_is_made_in_no_folder_with_something_else(
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(1200)
 def test_without_an_index_in_reach_and_with_traces(tmp_path: Path, mariadb_server: MariaDb, admin_file: Path) -> None:
     folder, machine = tmp_path / "wheelhouse", Machine(tmp_path / "root", (1,))
     python = f"{sys.base_prefix}/bin/python3"

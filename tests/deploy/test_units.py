@@ -114,7 +114,7 @@ def test_every_unit_is_given_its_own_secrets_only() -> None:
     assert {name: _environment_files(name) for name in SERVICES} == {
         "attendance-backup.service": [database],
         "attendance-gallery.service": [database],
-        "attendance-post.service": [database, f"-{post}"],
+        "attendance-post.service": [database, web, f"-{post}"],
         "attendance-purge.service": [database],
         "attendance-serve@.service": [database, "/etc/attendance/serve-1.env"],
         "attendance-web.service": [database, web],

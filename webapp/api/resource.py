@@ -1,5 +1,6 @@
 """What all resources of the interface have in common: how they are described, and what is refused at their door."""
 
+import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any, TypeVar
@@ -45,6 +46,10 @@ class _Parser(FlaskParser):
             return super()._raw_load_json(req)
         except RecursionError:
             abort(400, gettext("The JSON is nested too deeply."))
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise  # told by the parser's own base
+        except ValueError:  # Python makes no number of more than 4,300 digits
+            abort(400, gettext("The JSON holds a number of too many digits."))
 
 
 class Resource(Blueprint):  # type: ignore[misc] # flask-smorest has no types

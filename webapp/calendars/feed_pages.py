@@ -11,7 +11,7 @@ from webapp.account.permissions import Access, Permission, needs
 from webapp.admin.lookup import fetch
 from webapp.admin.writing import begin_change as begin_administration
 from webapp.calendars.feed_address import address_of
-from webapp.calendars.feeds import Owner, calendar_of, feed_of, make_feed, read_feed, tag_of
+from webapp.calendars.feeds import Owner, calendar_of, feed_of, is_feed, make_feed, read_feed, tag_of
 from webapp.tools.requests import site_address
 from webapp.tools.storage import begin_change, database
 
@@ -25,7 +25,7 @@ _FRESH_S = 600
 def read() -> ResponseReturnValue:
     """A feed, for whoever has its address. The secret is a parameter, which no log of ours holds."""
     token = request.args.get("key", "")
-    if not token or len(token) > _LONGEST_TOKEN:
+    if not token or len(token) > _LONGEST_TOKEN or not is_feed(database(), token):
         abort(404)
     db, now = begin_change(), utc_now()
     reading = read_feed(db, token, now=now)

@@ -84,6 +84,15 @@ def feed_of(db: Session, owner: Owner) -> CalendarFeed | None:
     return db.scalar(sa.select(CalendarFeed).where(getattr(CalendarFeed, _column(owner)) == owner.id))
 
 
+def is_feed(db: Session, token: str) -> bool:
+    """Whether an address is a feed's: asked before a transaction begins, so that whoever guesses delays nobody."""
+    return db.scalar(_of_token(token).with_only_columns(CalendarFeed.id)) is not None
+
+
+def _of_token(token: str) -> sa.Select[CalendarFeed]:
+    return sa.select(CalendarFeed).where(CalendarFeed.token_hash == hash_token(token))
+
+
 def read_feed(db: Session, token: str, *, now: datetime) -> FeedReading | None:
     """Find the feed of an address and count that it is read, in the caller's transaction.
 
@@ -95,7 +104,7 @@ def read_feed(db: Session, token: str, *, now: datetime) -> FeedReading | None:
     Returns:
         None for an address that was never made, or has ended, or whose owner may not sign in any more.
     """
-    feed = db.scalar(sa.select(CalendarFeed).where(CalendarFeed.token_hash == hash_token(token)).with_for_update())
+    feed = db.scalar(_of_token(token).with_for_update())
     if feed is None or (feed.account is not None and not feed.account.active):
         return None
     if feed.hour_began_at is None or now - feed.hour_began_at >= _HOUR:

@@ -5,6 +5,7 @@ and nothing else; `iss`, `aud` and `azp`; `exp` and `iat`; the `nonce`.
 """
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -167,7 +168,10 @@ def _not_now() -> str:
 
 
 def _number(value: object) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A time that is a number: JSON in Python knows NaN and infinity too, which no moment is before or after."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _fetch(url: str) -> dict[str, RSAKey]:

@@ -81,7 +81,7 @@ def in_step(language: str, texts: Catalog) -> str:
     catalogue.update(texts, no_fuzzy_matching=True)
     for message in catalogue:
         if message.id:  # and not the header
-            said = message.string
+            said = message.string or ""
             message.string = (
                 _unbroken(language, said) if isinstance(said, str) else tuple(_unbroken(language, one) for one in said)
             )

@@ -15,6 +15,7 @@ from webapp.lti.services.rates import RatesWork
 from webapp.mail.worker import MailWorker
 from webapp.tools.storage import sessions_of
 from webapp.webhooks.sending import WebhookSender
+from webapp.work.checks import StandingChecks
 from webapp.work.loop import RepeatedWork, run, run_once
 from webapp.work.timed import Clockwork
 
@@ -59,6 +60,7 @@ class WorkProgram:
         self._timed = TimedStep(app, settings)
         self._calendars = CalendarFetcher(app, settings)
         self._rates = RatesWork(app)
+        self._checks = StandingChecks(app, settings)
         self._failed: list[str] = []
 
     def run(self, stopping: threading.Event) -> bool:
@@ -66,6 +68,7 @@ class WorkProgram:
         works: list[tuple[str, RepeatedWork]] = [("timed", self._timed)]
         works.append(("calendars", self._calendars))
         works.append(("rates", self._rates))
+        works.append(("checks", self._checks))
         works += [("webhooks", self.webhooks)] * SENDERS
         if self.mail is not None:
             works.append(("mail", self.mail))
@@ -91,6 +94,7 @@ class WorkProgram:
             sqlalchemy.exc.SQLAlchemyError: the database is away or refuses.
         """
         self._timed.step(stopping)
+        run_once(self._checks, stopping)
         run_once(self._calendars, stopping)
         run_once(self._rates, stopping)
         run_once(self.webhooks, stopping)

@@ -4,6 +4,7 @@ from attendance.database.models.audit import DELETED_STUDENT, ActorKind, AuditAc
 from attendance.database.models.base import Base, utc_now
 from attendance.database.models.calendars import CalendarFeed, FeedKind, TimetableCalendar
 from attendance.database.models.cameras import Camera, CameraHealth, Observation, Origin
+from attendance.database.models.checks import StandingCheck
 from attendance.database.models.erasure import Erasure, ErasureAcknowledgement, ErasureKind
 from attendance.database.models.gallery import (
     JOB_ABANDONED,
@@ -171,6 +172,7 @@ __all__ = [
     "SignInAttempt",
     "Source",
     "SpentAnswer",
+    "StandingCheck",
     "StartedProgram",
     "Status",
     "StatusLabel",

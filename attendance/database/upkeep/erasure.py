@@ -6,20 +6,23 @@ After a *withdrawal* no encoding, photo or evidence is kept. The register itself
 """
 
 import json
+import re
 import zlib
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker, undefer
 
 from attendance.database.audit.forgetting import forget_student
-from attendance.database.audit.noting import note
+from attendance.database.audit.noting import Actor, note
 from attendance.database.consent import BY_COMMAND, Recorder, actor_of, take_consent_away
 from attendance.database.engine import begin_writing
 from attendance.database.mail import forget_recipient
 from attendance.database.models import (
     DELETED_STUDENT,
+    Account,
     AttendanceEvidence,
     AuditAction,
     ErasureKind,
@@ -31,10 +34,12 @@ from attendance.database.models import (
     ImportedFile,
     ImportedFilePart,
     JobState,
+    KeptAnswer,
     PhotoProposal,
     Student,
     TimetableCalendar,
 )
+from attendance.database.outgoing.mentions import forget_account_in_queues, forget_student_in_queues
 from attendance.database.upkeep.erasure_requests import forget_number, is_being_erased, request_erasure
 from attendance.texts import english
 
@@ -114,9 +119,10 @@ def withdraw_and_erase(db: Session, student: Student, *, now: datetime, recorder
 def delete_student(db: Session, student: Student, *, now: datetime, recorder: Recorder) -> None:
     """Delete a student with every trace in the registers, and ask everybody else for the rest.
 
-    Links, consent with its history, proposed photos, entries called wrong, mail to the student, what the gallery was
-    asked, files being imported that name the student, and notes on calendars that do go along, all in the caller's
-    transaction. The audit log keeps what was done, and not to whom.
+    Links, consent with its history, proposed photos, entries called wrong, mail to the student, what webhooks tell of
+    the student, what the gallery was asked, files being imported and answers kept for programs that name the student,
+    and notes on calendars that do go along, all in the caller's transaction. The audit log keeps what was done, and not
+    to whom.
 
     Args:
         db: begun with `begin_writing`.
@@ -128,6 +134,7 @@ def delete_student(db: Session, student: Student, *, now: datetime, recorder: Re
     if student.email is not None:
         forget_recipient(db, student.email)
     told = [text for text in (student.index_number, student.name, student.email) if text]
+    forget_student_in_queues(db, student.id)
     db.execute(sa.delete(Student).where(Student.id == student.id))
     forget_index_number(db, student.index_number, told)
     db.flush()
@@ -148,25 +155,77 @@ def forget_index_number(db: Session, index_number: str, told: Collection[str]) -
     """
     db.execute(sa.delete(GalleryJob).where(GalleryJob.index_number == index_number))
     forget_number(db, index_number)
-    needles = {text.encode(encoding, "ignore") for text in told for encoding in _ENCODINGS} - {b""}
-    holding = [file_id for file_id, text in _imported_texts(db) if any(needle in text for needle in needles)]
-    db.execute(sa.delete(ImportedFile).where(ImportedFile.id.in_(holding)))
+    _remove_from_files_and_answers(db, told)
     _remove_from_calendars(db, told)
 
 
+def delete_account(db: Session, account: Account, *, actor: Actor | int | None) -> None:
+    """Delete an account, with all that is kept of the person beside the audit log.
+
+    Corrections stay, without a name; the audit log keeps who did what, by the address.
+
+    Args:
+        db: begun with `begin_writing`.
+        account: the row.
+        actor: who deletes.
+    """
+    forget_recipient(db, account.email)
+    forget_account_in_queues(db, account.id)
+    note(db, AuditAction.ACCOUNT_DELETED, actor=actor, subject=account.email)
+    told = [account.email, account.name]
+    db.execute(sa.delete(Account).where(Account.id == account.id))
+    _remove_from_files_and_answers(db, told)
+
+
+def _remove_from_files_and_answers(db: Session, told: Collection[str]) -> None:
+    """Delete files being imported, and answers kept for programs, that hold one of these texts."""
+    needles = _needles(told)
+    holding = [file_id for file_id, text in _imported_texts(db) if any(needle in text for needle in needles)]
+    db.execute(sa.delete(ImportedFile).where(ImportedFile.id.in_(holding)))
+    # Those that name one student by their address go with the student.
+    answers = sa.select(KeptAnswer.id, KeptAnswer.body).where(
+        KeptAnswer.student_id.is_(None), KeptAnswer.body.is_not(None)
+    )
+    naming = [number for number, body in db.execute(answers) if body and any(needle in body for needle in needles)]
+    db.execute(sa.delete(KeptAnswer).where(KeptAnswer.id.in_(naming)))
+
+
+def _needles(told: Collection[str]) -> set[bytes]:
+    """As what a file or an answer may hold texts: in whatever encoding, or as JSON writes them in ASCII."""
+    written = {text.encode(encoding, "ignore") for text in told for encoding in _ENCODINGS}
+    quoted = {json.dumps(text, ensure_ascii=ascii_)[1:-1].encode() for text in told for ascii_ in (True, False)}
+    return (written | quoted) - {b""}
+
+
+def calendars_naming(
+    db: Session, told: Collection[str], *, whole_words: bool = False
+) -> Iterator[tuple[TimetableCalendar, list[Any]]]:
+    """The calendars whose notes name a student, who is expected in two places at once, and the notes that do not.
+
+    Args:
+        db: any session.
+        told: texts that name the student.
+        whole_words: whether a number within a longer one does not count: too few, rather than too many.
+    """
+    edge = r"\b" if whole_words else ""
+    needles = [re.compile(edge + re.escape(json.dumps(text, ensure_ascii=False)[1:-1]) + edge) for text in told]
+    query = sa.select(TimetableCalendar).where(TimetableCalendar.report.is_not(None)).order_by(TimetableCalendar.id)
+    fresh = query.options(undefer(TimetableCalendar.report)).execution_options(populate_existing=True)
+    for calendar in db.scalars(fresh).all():
+        notes = (calendar.report or {}).get("notes", [])
+        said = [(one, json.dumps(one, ensure_ascii=False)) for one in notes]
+        others = [note for note, text in said if not any(needle.search(text) for needle in needles)]
+        if len(others) < len(notes):
+            yield calendar, others
+
+
 def _remove_from_calendars(db: Session, told: Collection[str]) -> None:
-    """Delete the notes on calendars that name this student, who is expected in two places at once.
+    """Delete the notes on calendars that name this student.
 
     The rest of a report stays, and what waits for a person's word with it: it is the timetable's.
     """
-    needles = [json.dumps(text, ensure_ascii=False)[1:-1] for text in told]
-    query = sa.select(TimetableCalendar).where(TimetableCalendar.report.is_not(None))
-    fresh = query.options(undefer(TimetableCalendar.report)).execution_options(populate_existing=True)
-    for calendar in db.scalars(fresh):
-        report = calendar.report or {}
-        said = [(one, json.dumps(one, ensure_ascii=False)) for one in report.get("notes", ())]
-        kept = [note for one, text in said if not any(needle in text for needle in needles)]
-        calendar.report = {**report, "notes": kept}
+    for calendar, others in calendars_naming(db, told):
+        calendar.report = {**(calendar.report or {}), "notes": others}
 
 
 def _remove_photos(db: Session, index_number: str, now: datetime) -> None:

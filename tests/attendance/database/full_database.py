@@ -71,6 +71,7 @@ from attendance.database.models import (
     Service,
     SessionSeries,
     SignInAttempt,
+    StandingCheck,
     StartedProgram,
     Status,
     StatusLabel,
@@ -227,6 +228,9 @@ def _fill_held(db: Session, student: Student, session: ClassSession, camera: Cam
 
 
 def _fill_log(db: Session, lecturer: Account) -> None:
+    check = StandingCheck(name="provider", checked_at=NINE.replace(microsecond=21), failing_since=NINE, changed_at=NINE)
+    check.problem, check.found = english("%(a)s ü", a="é"), {"token": "https://login.example.edu/ü"}
+    db.add(check)
     note(db, AuditAction.ROLE_GIVEN, actor=lecturer.id, student="s1", subject="ü", details={"ü": 1}, address="::1")
     note(db, AuditAction.SIGN_IN_FAILED, actor=None)
     db.add(StartedProgram(program="dashboard", salt="5" * 32, settings={"ü": "6"}, started_at=NINE))

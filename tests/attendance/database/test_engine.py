@@ -97,6 +97,17 @@ def test_upgrade_of_a_current_database_keeps_its_rows(db: Session, engine: sa.En
     assert db.scalars(sa.select(Student.name)).all() == ["Zoë Łuczak 学生"]
 
 
+def test_an_error_that_reaches_a_log_says_nothing_of_the_row(engine: sa.Engine, db: Session) -> None:
+    make_student(db, "s1", name="Zoë Łuczak")
+    db.commit()
+    twice = sa.insert(Student).values(index_number="s1", name="Zoë Łuczak", created_at=NINE)
+    for another in (engine, create_database_engine(engine.url.render_as_string(hide_password=False), patience_s=5)):
+        with another.connect() as connection, pytest.raises(sa.exc.IntegrityError) as refused:
+            connection.execute(twice)
+        assert "Zoë" not in str(refused.value)
+        assert "INSERT INTO student" in str(refused.value)
+
+
 def test_index_numbers_are_told_apart_byte_by_byte(db: Session) -> None:
     db.add_all([Student(index_number=number, name="x") for number in ("ab1", "AB1", "é1", "e1")])
     db.commit()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from io import StringIO
 from types import SimpleNamespace
 
@@ -22,6 +23,10 @@ def test_a_signal_ends_the_run_in_a_sentence(how: signal.Signals, capsys: pytest
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def _said(pace: LogOfPace, done: float) -> str:
+    return f"{done:.0%} done; {pace.left(done)}"
+
+
 def test_a_log_is_told_every_half_minute_and_a_terminal_never(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(long_runs, "time", SimpleNamespace(monotonic=lambda: now))
@@ -30,7 +35,7 @@ def test_a_log_is_told_every_half_minute_and_a_terminal_never(monkeypatch: pytes
     for passed, done in ((10, 0.1), (31, 0.25), (40, 0.3), (62, 0.5)):
         now = 1000.0 + passed
         for pace in (log, shown):
-            pace.tell(lambda done=done, pace=pace: f"{done:.0%} done; {pace.left(done)}")
+            pace.tell(partial(_said, pace, done))
     assert file.getvalue() == "25% done; about 0:01:33 left\n50% done; about 0:01:02 left\n"
     assert terminal.getvalue() == ""
     assert log.left(0) == "too early to say how long it takes"

@@ -1,5 +1,10 @@
 """What the doctor says of the sign-in at a provider."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from attendance.database.models import Role
@@ -90,3 +95,27 @@ def test_what_rules_and_break_glass_name_must_be_there(settings_of):
         (Verdict.WARNING, "ATTENDANCE_OIDC_ROLES names 'Fine Arts', which is not there"),
         (Verdict.WARNING, "ATTENDANCE_OIDC_ROLES names 'MA1', which is not there"),
     ]
+
+
+_WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"authlib", "joserfc", "flask", "flask_babel", "icalendar", "gunicorn"}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Absent())
+from attendance.settings import load_settings
+from operations.doctor import examination
+for finding in examination._provider(load_settings()):
+    print(finding.subject, finding.verdict, finding.text)
+"""
+
+
+def test_where_the_dashboard_is_not_installed_the_doctor_runs_and_says_what_it_did_not_ask(tmp_path):
+    environ = {"ATTENDANCE_DATA_DIRECTORY": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
+    oidc = {"ISSUER": "https://login.example.edu", "CLIENT_ID": "c"}
+    environ |= {f"ATTENDANCE_OIDC_{name}": value for name, value in oidc.items()}
+    environ["ATTENDANCE_WEB_ADDRESS"] = "https://attendance.example.edu"
+    done = subprocess.run([sys.executable, "-c", _WITHOUT], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sign-in warning the provider was not asked from here: the dashboard (extra web) is not ins" in done.stdout

@@ -6,18 +6,25 @@ import re
 import urllib.request
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from prometheus_client import Metric
+import sqlalchemy as sa
+import trustme
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.orm import sessionmaker
 
+from attendance.database.models import QueuedMail, WebhookEndpoint
+from attendance.database.upkeep.checks import CERTIFICATE, ENDS, SEALS, WORK, note_check
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.app import RecognitionService
 from recognition_service.outbox.store import Outbox
 from recognition_service.telemetry.metrics import Metrics, StateCollector
+from recognition_service.telemetry.outgoing import OutgoingCollector
 from recognition_service.telemetry.server import MetricsServer
 from recognition_service.telemetry.sources import Sources
 from tests.recognition_service.access.test_server import start_error
@@ -134,7 +141,61 @@ def names_of_a_replica(folder: Path) -> set[str]:
         return {metric.name for metric in StateCollector(replace(sources, replica=replica)).collect()} - alone
 
 
+def look_after_the_certificate(campus: Campus) -> datetime:
+    """Have the worker know when the dashboard's certificate ends."""
+    ends = datetime(2027, 3, 1, tzinfo=UTC)
+    with campus.sessions.begin() as db:
+        note_check(db, CERTIFICATE, None, found={ENDS: ends.isoformat()}, now=datetime.now(UTC))
+    return ends
+
+
+async def test_what_the_database_says_of_the_rest(campus: Campus) -> None:
+    ends = look_after_the_certificate(campus)
+    began = datetime.now(UTC).replace(microsecond=0)
+    with campus.sessions.begin() as db:
+        late = datetime.now(UTC) - timedelta(hours=1)
+        db.add(QueuedMail(kind="x", recipient="a@example.edu", data={}, not_before=late))
+        hook = WebhookEndpoint(name="h", url="https://example.edu", secret="whsec_AA==", events=[], failing_since=late)
+        db.add(hook)
+        note_check(db, WORK, None, now=datetime.now(UTC))
+        note_check(db, SEALS, "They cannot be opened.", now=datetime.now(UTC))
+    own = trustme.CA().issue_cert("localhost", not_after=ends + timedelta(days=30))
+    file = campus.settings.data.directory / "own.pem"
+    own.cert_chain_pems[0].write_to_path(file)
+    collector = OutgoingCollector(campus.sessions, file)
+    registry = CollectorRegistry()
+    registry.register(collector)
+    metrics = {metric.name: metric for metric in text_string_to_metric_families(generate_latest(registry).decode())}
+    assert value(metrics, "work_due", work="mail") == 1
+    assert value(metrics, "work_oldest_due_seconds", work="mail") == pytest.approx(3600, abs=60)
+    assert value(metrics, "work_due", work="webhooks") == value(metrics, "work_oldest_due_seconds", work="rates") == 0
+    assert value(metrics, "work_seen_timestamp_seconds") >= began.timestamp()
+    assert value(metrics, "webhook_receivers", state="failing") == 1
+    assert value(metrics, "webhook_receivers", state="off") == value(metrics, "lti_courses_refused") == 0
+    assert value(metrics, "sendings_failed", work="mail") == value(metrics, "calendars", state="failing") == 0
+    assert (value(metrics, "check_failing", check="seals"), value(metrics, "check_failing", check="provider")) == (1, 0)
+    assert value(metrics, "provider_changed_timestamp_seconds") == 0
+    assert value(metrics, "certificate_expiry_timestamp_seconds", certificate="dashboard") == ends.timestamp()
+    assert (
+        value(metrics, "certificate_expiry_timestamp_seconds", certificate="service")
+        == (ends + timedelta(days=30)).timestamp()
+    )
+    file.write_text("no certificate")
+    assert [
+        sample.labels for family in collector.collect() for sample in family.samples if "expiry" in sample.name
+    ] == [{"certificate": "dashboard"}]
+
+
+def test_a_database_that_is_away_leaves_the_services_certificate(tmp_path: Path) -> None:
+    file = tmp_path / "own.pem"
+    trustme.CA().issue_cert("localhost").cert_chain_pems[0].write_to_path(file)
+    away = sessionmaker(sa.create_engine(f"sqlite:///{tmp_path / 'none' / 'at-all.db'}"))
+    (family,) = OutgoingCollector(away, file).collect()
+    assert [sample.labels for sample in family.samples] == [{"certificate": "service"}]
+
+
 async def test_the_dashboard_names_metrics_that_exist(campus: Campus, tmp_path: Path) -> None:
+    look_after_the_certificate(campus)
     async with running(campus.settings) as service, calling(service) as stub:
         call = CameraCall(stub, campus.front, "front", campus.now)
         await call.opened()

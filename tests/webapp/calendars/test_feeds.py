@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from icalendar import Calendar
 
+from attendance.database.engine import begin_writing
 from attendance.database.models import (
     Attendance,
     AuditEntry,
@@ -120,6 +121,14 @@ def test_only_a_hash_is_kept(site, site_db, campus):
 @pytest.mark.parametrize("key", ["", "cal_unknown", "x" * 500, "%00", "%ff"])
 def test_an_address_that_was_never_made(site, key):
     assert site.visitor().get(f"/feeds/calendar.ics?key={key}").status_code == 404
+
+
+def test_who_guesses_addresses_locks_nothing(site):
+    with site.sessions() as other:
+        begin_writing(other)
+        other.execute(sa.text("UPDATE account SET name = name"))
+        assert site.app.test_client().get("/feeds/calendar.ics?key=cal_guessed").status_code == 404
+        other.rollback()
 
 
 def test_somebody_who_may_not_sign_in_any_more_has_no_feed(site, site_db, campus):

@@ -168,6 +168,13 @@ def test_what_repeats_for_ever_ends_with_the_term():
         ("FREQ=DAILY;BYMINUTE=0,1;BYSECOND=1,2,3", "several times a day"),
         ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "makes no sense: BYMONTHDAY"),
         ("FREQ=WEEKLY;BYDAY=XX", "cannot be understood"),
+        ("FREQ=WEEKLY;BYMONTH=13", "makes no sense: BYMONTH"),
+        ("FREQ=DAILY;BYMONTH=0;COUNT=5", "makes no sense: BYMONTH"),
+        ("FREQ=YEARLY;BYMONTH=2,x", "makes no sense: BYMONTH"),
+        ("FREQ=YEARLY;BYWEEKNO=54", "makes no sense: BYWEEKNO"),
+        ("FREQ=MONTHLY;BYMONTHDAY=-32", "makes no sense: BYMONTHDAY"),
+        ("FREQ=DAILY;BYHOUR=24", "makes no sense: BYHOUR"),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=", "makes no sense: BYSETPOS"),
     ],
 )
 def test_rules_that_nobodys_timetable_has(rule, says):

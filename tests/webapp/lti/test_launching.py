@@ -1,6 +1,7 @@
 import base64
 import hmac
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -109,6 +110,8 @@ HOSTILE: dict[str, tuple[Callable[[Platform, dict[str, Any]], str], str]] = {
     "not yet": (lambda p, c: p.sign({**c, "nbf": time.time() + 120}), "from the future"),
     "without an end": (lambda p, c: p.sign({k: v for k, v in c.items() if k != "exp"}), "from when until when"),
     "an end that is no number": (lambda p, c: p.sign({**c, "exp": "tomorrow"}), "from when until when"),
+    "an end that is never past": (lambda p, c: p.sign({**c, "exp": math.nan}), "from when until when"),
+    "made at no moment": (lambda p, c: p.sign({**c, "iat": math.inf}), "from when until when"),
     "another deployment": (lambda p, c: p.sign({**c, LTI + "deployment_id": "8"}), "deployment 8"),
     "another message": (lambda p, c: p.sign({**c, LTI + "message_type": "LtiSubmissionReviewRequest"}), "no launch"),
     "another version": (lambda p, c: p.sign({**c, LTI + "version": "1.1"}), "no launch"),

@@ -1,6 +1,7 @@
 """The administrator's pages of webhooks."""
 
 import re
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -25,6 +26,10 @@ def found(db, name="Records"):
     db.rollback()
     query = sa.select(WebhookEndpoint).where(WebhookEndpoint.name == name).options(undefer_group("secrets"))
     return db.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def _tell(kind, data, endpoint, db):
+    add_event(db, kind, data, [endpoint])
 
 
 def test_the_secret_is_shown_once(admin, site_db):
@@ -93,7 +98,7 @@ def test_deliveries_say_of_which_session_or_course_they_tell(admin, site_db, hoo
         (EventKind.AT_RISK, {"course": course.id, "student": 1}),
         (EventKind.SESSION_CLOSED, gone),
     ):
-        transact(site_db, lambda db, kind=kind, data=data: add_event(db, kind, data, [endpoint.id]))
+        transact(site_db, partial(_tell, kind, data, endpoint.id))
     text = admin.text(f"/admin/webhooks/{endpoint.id}/deliveries")
     assert "A register is complete: a session has ended MAT101, Mon" in text
     assert "A student fell below the attendance that is asked for MAT101 " in text

@@ -83,7 +83,9 @@ class SignedIn:
 class Provider:
     """Asks the provider. Safe to use from any thread; no more than `at_once` wait for it at a time."""
 
-    def __init__(self, settings: OidcSettings, redirect_uri: str, caller: Caller, *, at_once: int = 4) -> None:
+    def __init__(
+        self, settings: OidcSettings, redirect_uri: str, caller: Caller, *, at_once: int = 4, kept_s: float = _KEPT_S
+    ) -> None:
         """Get ready; nothing is asked yet.
 
         Args:
@@ -91,7 +93,9 @@ class Provider:
             redirect_uri: where it sends people back to.
             caller: what asks.
             at_once: how many may wait for it, so that a provider that hangs does not hold every thread.
+            kept_s: seconds for which what it offers is kept.
         """
+        self._kept_s = kept_s
         self._settings, self._redirect_uri, self._caller = settings, redirect_uri, caller
         self._places = threading.BoundedSemaphore(at_once)
         self._kept: tuple[float, Metadata] | None = None
@@ -108,7 +112,7 @@ class Provider:
             ProviderError: AWAY, BUSY or UNUSABLE.
         """
         kept = self._kept
-        if kept is not None and time.monotonic() - kept[0] < _KEPT_S:
+        if kept is not None and time.monotonic() - kept[0] < self._kept_s:
             return kept[1]
         found = self._understood(self._json(self.issuer.rstrip("/") + DISCOVERY))
         self._kept = time.monotonic(), found

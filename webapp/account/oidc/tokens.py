@@ -17,6 +17,8 @@ from webapp.account.oidc.trouble import ProviderError, Reason, quoted
 
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
 """With a private key of the provider's own. Not `none`, and not HS256: its key would be the client's secret."""
+_NO_TIME = 1e11
+"""Unix time in the year 5138: later ones are no moments that a date can say."""
 LEEWAY_S = 60
 """By how much the clocks of the two machines may differ."""
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -139,6 +141,9 @@ def _off(claims: Mapping[str, Any]) -> str:
 
 
 def _checked_by_hand(claims: Claims, client_id: str, *, subject: bool = True) -> Claims:
+    for name in ("exp", "iat", "nbf"):  # JSON in Python knows NaN, which is never past
+        if isinstance(claims.get(name), int | float) and not abs(claims[name]) < _NO_TIME:
+            raise ProviderError(Reason.UNTRUE, f"the claim {name}")
     audience = claims["aud"]
     if audience not in (client_id, [client_id]):
         raise ProviderError(Reason.UNTRUE, "the token is for others, too")

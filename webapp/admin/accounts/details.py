@@ -17,7 +17,6 @@ from attendance.database.access.passwords import NO_PASSWORD, generate_password,
 from attendance.database.access.roles import administers, give_role, lock_administrators, take_role
 from attendance.database.access.second_factors import lift
 from attendance.database.access.sign_ins import end_sign_ins
-from attendance.database.mail import forget_recipient
 from attendance.database.models import (
     AccessToken,
     Account,
@@ -28,6 +27,7 @@ from attendance.database.models import (
     Role,
     SignIn,
 )
+from attendance.database.upkeep import erasure
 from attendance.tables.fields import EMAIL, PERSON_NAME
 from webapp.account.identity import current_account
 from webapp.account.noting import noted
@@ -245,11 +245,10 @@ def delete_account(account_id: int) -> ResponseReturnValue:
         return answer
     db = begin_change()
     _still_administrator(db)
-    forget_recipient(db, account.email)
-    noted(AuditAction.ACCOUNT_DELETED, subject=account.email)
-    db.execute(sa.delete(Account).where(Account.id == account_id))
+    name = account.name
+    erasure.delete_account(db, account, actor=current_account().id)
     db.commit()
-    flash(gettext("%(account)s is deleted.", account=account.name), "success")
+    flash(gettext("%(account)s is deleted.", account=name), "success")
     return redirect(url_for("admin.accounts"))
 
 

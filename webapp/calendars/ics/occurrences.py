@@ -31,6 +31,12 @@ _FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 _MOST_RULES = 5
 _RARE = ("BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
 """With these a rule of days or weeks may never come true, and would be followed day by day to the year 9999."""
+_NUMBERS = {
+    "BYMONTH": (1, 12), "BYMONTHDAY": (1, 31), "BYYEARDAY": (1, 366), "BYWEEKNO": (1, 53), "BYSETPOS": (1, 366),
+    "BYHOUR": (0, 23), "BYMINUTE": (0, 59), "BYSECOND": (0, 60),
+}  # fmt: skip
+"""What they may be (RFC 5545, section 3.3.10). A rule of a thirteenth month would be followed to the year 9999."""
+_NUMBER = re.compile(r"[+-]?\d{1,3}")
 _DATE = re.compile(r"\d{8}")
 _LOCAL = re.compile(r"\d{8}T\d{6}")
 
@@ -263,6 +269,10 @@ def _rule(line: str, start: str, zones: CalendarZones) -> str:
         raise LineError(english("This event repeats several times a day, which no session does."), "RRULE")
     for name in ("INTERVAL", "COUNT"):
         if name in parts and not (parts[name].isdecimal() and int(parts[name][:9]) > 0 and len(parts[name]) < 10):
+            raise LineError(english("The rule of this event makes no sense: %(name)s.", name=name), "RRULE")
+    for name, (least, most) in _NUMBERS.items():
+        given = parts[name].split(",") if name in parts else []
+        if not all(_NUMBER.fullmatch(each) and least <= abs(int(each)) <= most for each in given):
             raise LineError(english("The rule of this event makes no sense: %(name)s.", name=name), "RRULE")
     rare = [name for name in _RARE if name in parts and frequency in ("DAILY", "WEEKLY")]
     if rare:

@@ -27,6 +27,9 @@ LINE_ITEM, SCORE = (f"https://purl.imsglobal.org/spec/lti-ags/scope/{name}" for 
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_S = 300
 _TIMEOUT_S = 20.0
+PATIENCE_S = 50.0
+"""For all that a person waits for: a web server in front gives up after a minute, and a platform that answers slowly,
+page by page, would hold a thread for hours."""
 _TOKEN_LIMIT, _REPLY_LIMIT = 100_000, 4_000_000
 _SPARE_S = 60
 """A token is asked for anew so long before it ends."""
@@ -62,14 +65,18 @@ class _Tokens:
 class PlatformService:
     """Calls one platform for one purpose."""
 
-    def __init__(self, registration: Registration, scope: str, key: SigningKey) -> None:
+    def __init__(
+        self, registration: Registration, scope: str, key: SigningKey, *, patience_s: float = PATIENCE_S
+    ) -> None:
         """Get ready.
 
         Args:
             registration: where.
             scope: for what; `MEMBERSHIPS`, `LINE_ITEM` or `SCORE`.
             key: with which this tool signs now.
+            patience_s: seconds for all calls together, however lively the platform seems.
         """
+        self._ends = time.monotonic() + patience_s
         self._at = registration
         self._scope = scope
         self._key = key
@@ -115,9 +122,9 @@ class PlatformService:
             authorised = {**headers, "Authorization": f"Bearer {self._token(anew=attempt > 0)}"}
             try:
                 if body is None:
-                    reply = outside.get(url, limit=_REPLY_LIMIT, timeout=_TIMEOUT_S, headers=authorised)
+                    reply = outside.get(url, limit=_REPLY_LIMIT, timeout=self._left(), headers=authorised)
                 else:
-                    reply = outside.post(url, body=body, headers=authorised, limit=_REPLY_LIMIT, timeout=_TIMEOUT_S)
+                    reply = outside.post(url, body=body, headers=authorised, limit=_REPLY_LIMIT, timeout=self._left())
             except OutsideError as error:
                 raise PlatformError(error.args[0]) from None
             if reply.status != _UNAUTHORISED:
@@ -128,6 +135,17 @@ class PlatformService:
                 reply.status,
             )
         return reply
+
+    def _left(self) -> float:
+        """Seconds for the next call.
+
+        Raises:
+            PlatformError: there are none.
+        """
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise PlatformError(english("%(platform)s takes too long. What it took counts.", platform=self._at.name))
+        return min(left, _TIMEOUT_S)
 
     def _token(self, *, anew: bool) -> str:
         tokens: _Tokens = current_app.extensions.setdefault(_TOKENS, _Tokens({}, threading.Lock()))
@@ -163,7 +181,7 @@ class PlatformService:
                 body=urlencode(form).encode(),
                 headers=headers,
                 limit=_TOKEN_LIMIT,
-                timeout=_TIMEOUT_S,
+                timeout=self._left(),
             )
         except OutsideError as error:
             raise PlatformError(error.args[0]) from None

@@ -71,8 +71,16 @@ def signing_key(db: Session, web_secret: str, *, now: datetime) -> SigningKey:
     """
     kept = keys(db) or [make_key(db, web_secret, now=now)]
     row = _signs(kept, now)
-    private = json.loads(unseal(row.sealed, web_secret, purpose=_PURPOSE))
-    return SigningKey(row.kid, RSAKey.import_key(private))
+    return SigningKey(row.kid, private_part(row, web_secret))
+
+
+def private_part(row: LtiKey, web_secret: str) -> RSAKey:
+    """The private part of a key.
+
+    Raises:
+        SealError: it was sealed with another web secret.
+    """
+    return RSAKey.import_key(json.loads(unseal(row.sealed, web_secret, purpose=_PURPOSE)))
 
 
 def signs(kept: Sequence[LtiKey], now: datetime) -> str | None:

@@ -30,7 +30,15 @@ from attendance.database.transactions import transact
 from attendance.texts import english
 from webapp.lti.errors import PlatformError
 from webapp.lti.people import system_of
-from webapp.lti.services.calling import LINE_ITEM, SCORE, PlatformService, Registration, below, this_tools_key
+from webapp.lti.services.calling import (
+    LINE_ITEM,
+    PATIENCE_S,
+    SCORE,
+    PlatformService,
+    Registration,
+    below,
+    this_tools_key,
+)
 from webapp.records.tallies import tally_students
 from webapp.tools.sealing import SealError
 from webapp.tools.storage import sessions_of
@@ -45,6 +53,8 @@ _MOST = 100
 _TAG = "attendance"
 _AGAIN = timedelta(minutes=20)
 """So often a course's rates are looked at; until then they are the worker's that took them."""
+_WORKERS_PATIENCE_S = 900.0
+"""For one course: less than that, so that no other worker begins with it meanwhile."""
 _NOT_OF_ONE = frozenset({401, 403, 429})
 """Refusals that the next student's rate would meet, too."""
 
@@ -113,19 +123,20 @@ def send_next_rates(now: datetime) -> bool:
         if linked_id is None:
             return False
         try:
-            sent = send_rates(db, linked_id)
+            sent = send_rates(db, linked_id, patience_s=_WORKERS_PATIENCE_S)
             log.info("lti_rates_sent", course=linked_id, sent=sent.sent, unknown=sent.unknown, refused=sent.refused)
         except (PlatformError, SealError) as error:
             log.warning("lti_rates_not_sent", course=linked_id, error=str(error))
     return True
 
 
-def send_rates(db: Session, linked_id: int) -> Sent:
+def send_rates(db: Session, linked_id: int, *, patience_s: float = PATIENCE_S) -> Sent:
     """Send a course's rates that changed, and note how that went.
 
     Args:
         db: a session with nothing pending.
         linked_id: of a course that is linked.
+        patience_s: seconds for all of it; what is not sent by then is due still.
 
     Raises:
         PlatformError: the platform does not take them; the message is kept with the course, too.
@@ -133,7 +144,7 @@ def send_rates(db: Session, linked_id: int) -> Sent:
     """
     try:
         work = _read(db, linked_id)
-        sent = _send(db, work)
+        sent = _send(db, work, patience_s)
     except (PlatformError, SealError) as error:
         _note(db, linked_id, problem=error.args[0])
         raise
@@ -196,12 +207,13 @@ def _subjects(db: Session, platform_id: int, student_ids: Any) -> dict[int, str]
     return {student: subject for student, subject in db.execute(query.order_by(ExternalIdentity.noted_at)) if student}
 
 
-def _send(db: Session, work: _Work) -> Sent:
+def _send(db: Session, work: _Work, patience_s: float) -> Sent:
     if not work.rates:
         return Sent(unknown=work.unknown)
     key = this_tools_key(db)
-    column = work.line_item_url or _column(db, work, PlatformService(work.registration, LINE_ITEM, key))
-    scores = PlatformService(work.registration, SCORE, key)
+    items = PlatformService(work.registration, LINE_ITEM, key, patience_s=patience_s)
+    column = work.line_item_url or _column(db, work, items)
+    scores = PlatformService(work.registration, SCORE, key, patience_s=patience_s)
     sent = refused = 0
     for student_id, (subject, percent) in work.rates.items():
         try:

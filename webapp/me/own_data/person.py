@@ -23,6 +23,7 @@ from attendance.database.models import (
     SignIn,
     Student,
 )
+from attendance.database.upkeep.erasure import calendars_naming
 from webapp.me.own_data.table import AT_ONCE, OwnTable, Row, each, moment_text, name_of
 
 
@@ -159,9 +160,22 @@ def _other_systems(db: Session, student_id: int) -> Iterator[Row]:
         }
 
 
+def _calendar_notes(db: Session, student_id: int) -> Iterator[Row]:
+    """Where a note names the student: not the note, which may name others."""
+    student = db.get_one(Student, student_id)
+    for calendar, _ in calendars_naming(db, [student.index_number], whole_words=True):
+        yield {
+            "calendar": calendar.name,
+            "says": gettext("You are expected in two sessions at once."),
+            "read_at": moment_text(calendar.fetched_at or calendar.applied_at),
+        }
+
+
 def _log(db: Session, student_id: int) -> Iterator[Row]:
     number = sa.select(Student.index_number).where(Student.id == student_id).scalar_subquery()
-    query = sa.select(AuditEntry, Account.name).outerjoin(Account, Account.id == AuditEntry.account_id)
+    # Whoever was added later is somebody else: SQLite gives the id of the last account that was deleted anew.
+    whose = sa.and_(Account.id == AuditEntry.account_id, Account.created_at <= AuditEntry.happened_at)
+    query = sa.select(AuditEntry, Account.name).outerjoin(Account, whose)
     query = query.where(AuditEntry.student == number).order_by(AuditEntry.happened_at, AuditEntry.id)
     for entry, who in db.execute(query.execution_options(yield_per=AT_ONCE)):
         own = entry.actor_kind is ActorKind.STUDENT
@@ -215,6 +229,12 @@ PERSON_TABLES = (
         lazy_gettext("The secret address at which your calendar program reads your sessions, without the secret."),
         ("made_at", "last_read_at"),
         _feeds,
+    ),
+    OwnTable(
+        "calendar-notes",
+        lazy_gettext("Calendars of the timetable on which a note names you."),
+        ("calendar", "says", "read_at"),
+        _calendar_notes,
     ),
     OwnTable(
         "mail",

@@ -6,5 +6,6 @@ out, and so are the hashes of links. A test holds these tables against all that 
 
 from webapp.me.own_data.person import PERSON_TABLES
 from webapp.me.own_data.register import REGISTER_TABLES
+from webapp.me.own_data.told import TOLD_TABLE
 
-TABLES = (*PERSON_TABLES, *REGISTER_TABLES)
+TABLES = (*PERSON_TABLES, *REGISTER_TABLES, TOLD_TABLE)

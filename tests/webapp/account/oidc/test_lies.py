@@ -49,6 +49,8 @@ CLAIMS = {
     "no time": changed(iat=None),
     "no end": changed(exp=None),
     "an end that is none": changed(exp="tomorrow"),
+    "an end that is never past": changed(exp=float("nan")),
+    "an end that no date can say": changed(exp=10**30),
     "another token's hash": changed(at_hash="AAAAAAAAAAAAAAAAAAAAAA"),
 }
 

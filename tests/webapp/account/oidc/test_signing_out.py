@@ -103,6 +103,8 @@ NO_LOGOUT_TOKENS: list[Claims] = [
     {"jti": None},
     {"iat": None},
     {"exp": 1},
+    {"exp": float("nan")},
+    {"exp": 10**400},
     {"exp": None},
 ]
 

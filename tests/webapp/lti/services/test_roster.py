@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.factories import enrol, make_student
 from tests.webapp.lti.conftest import course_of
 from tests.webapp.lti.platform import MEMBERSHIP, Platform
 from tests.webapp.visiting import Site, Visitor, plain
+from webapp.lti.services.calling import PlatformService
 from webapp.lti.services.keys import make_key
 
 LEARNER, TEACHER = [f"{MEMBERSHIP}#Learner"], [f"{MEMBERSHIP}#Instructor"]
@@ -158,6 +160,16 @@ def test_a_platform_that_does_not_say_changes_nothing(
         assert answer.headers["Location"] == f"/admin/lti/courses/{linked.id}", trouble
         assert words in admin.text(answer.headers["Location"]), trouble
         assert numbers_in(site_db, linked) == {"700001", "700002"}, trouble
+
+
+def test_a_platform_that_answers_for_ever_is_left(
+    site: Site, admin: Visitor, platform: Platform, linked: LtiCourse, monkeypatch: Any
+) -> None:
+    platform.page_size = 1
+    platform.members = [learner(number) for number in range(1, 9)]
+    monkeypatch.setattr("webapp.lti.roster.PlatformService", partial(PlatformService, patience_s=0.0))
+    _, page = fetch(admin, linked)
+    assert "Moodle takes too long. What it took counts." in page
 
 
 def test_an_access_token_that_ended_early_is_asked_for_anew(
