@@ -1,7 +1,7 @@
 """What the worker found when it last looked after what the programs depend on.
 
-Revision: 0030
-Before it: 0027
+Revision: 0029
+Before it: 0028
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0030"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Learning platforms that register themselves: the addresses at which they do, and those that wait to be confirmed.
 
-Revision: 0029
+Revision: 0028
 Before it: 0027
 """
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0029"
+revision = "0028"
 down_revision = "0027"
 branch_labels = None
 depends_on = None
