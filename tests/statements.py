@@ -20,8 +20,19 @@ def pytest_configure() -> None:
     shared: LRUCache[Any, Any] = LRUCache(_MOST)
     begin = sa.Engine.__init__
 
-    def begin_with_it(engine: sa.Engine, *given: Any, **named: Any) -> None:
-        begin(engine, *given, **named)
+    # By their names: `create_engine` takes those options that it finds named here.
+    def begin_with_it(  # noqa: PLR0917 - as it has them
+        engine: sa.Engine,
+        pool: Any,
+        dialect: Any,
+        url: Any,
+        logging_name: Any = None,
+        echo: Any = None,
+        query_cache_size: int = 500,
+        execution_options: Any = None,
+        hide_parameters: bool = False,
+    ) -> None:
+        begin(engine, pool, dialect, url, logging_name, echo, query_cache_size, execution_options, hide_parameters)
         if engine._compiled_cache is not None:
             engine._compiled_cache = shared
 
