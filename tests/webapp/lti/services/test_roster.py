@@ -167,7 +167,7 @@ def test_a_platform_that_answers_for_ever_is_left(
 ) -> None:
     platform.page_size = 1
     platform.members = [learner(number) for number in range(1, 9)]
-    monkeypatch.setattr("webapp.lti.roster.PlatformService", partial(PlatformService, patience_s=0.0))
+    monkeypatch.setattr("webapp.lti.services.roster.PlatformService", partial(PlatformService, patience_s=0.0))
     _, page = fetch(admin, linked)
     assert "Moodle takes too long. What it took counts." in page
 
