@@ -62,7 +62,8 @@ DECIDED_OF_STUDENTS = {
         (
             "access_token", "access_token_course", "account", "account_role", "api_token", "camera", "camera_health",
             "class_session", "course", "course_group", "department", "dropped_occurrence", "held_observation",
-            "index_version", "lti_course", "lti_deployment", "lti_key", "lti_platform", "observation", "password_link",
+            "index_version", "lti_course", "lti_deployment", "lti_key", "lti_platform", "lti_registration_address",
+            "observation", "password_link",
             "recovery_code", "room", "second_factor", "service", "session_audience", "session_room", "session_series",
             "standing_check", "started_program", "status_label", "student", "teaching_break", "timed_work",
             "webhook_endpoint",
