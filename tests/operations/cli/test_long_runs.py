@@ -16,8 +16,10 @@ from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_in_a_sentence(how: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
+    of_ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     with pytest.raises(SystemExit) as ended, stopped_by_signals():
         os.kill(os.getpid(), how)
+    signal.signal(signal.SIGINT, of_ctrl_c)
     assert ended.value.code == INTERRUPTED
     assert capsys.readouterr().err == "Stopped. What is done is kept; give the same command to go on.\n"
     assert signal.getsignal(signal.SIGTERM) == before
