@@ -44,6 +44,15 @@ class Took:
     network_processor_s: float
     """Processor time within those calls."""
 
+    def a_frame_ms(self, count: int) -> dict[str, float]:
+        """The share of one of so many frames, milliseconds."""
+        return {
+            "wall_ms": 1e3 * self.wall_s / count,
+            "processor_ms": 1e3 * self.processor_s / count,
+            "network_ms": 1e3 * self.network_s / count,
+            "network_processor_ms": 1e3 * self.network_processor_s / count,
+        }
+
 
 def engine_of(family: Family, runtime: str) -> FaceEngine:
     """The family's engine in float32, which decides everywhere.
@@ -151,15 +160,7 @@ def _frames(engine: FaceEngine, frame: Image, count: int) -> dict[str, Any]:
     return {
         "faces": len(found[0].scores),
         "first_s": first_s,
-        **{
-            step: {
-                "wall_ms": 1e3 * one.wall_s / count,
-                "processor_ms": 1e3 * one.processor_s / count,
-                "network_ms": 1e3 * one.network_s / count,
-                "network_processor_ms": 1e3 * one.network_processor_s / count,
-            }
-            for step, one in steps.items()
-        },
+        **{step: one.a_frame_ms(count) for step, one in steps.items()},
     }
 
 
