@@ -18,15 +18,13 @@ _MOST = 4_000
 def pytest_configure() -> None:
     """Give every engine the same cache; its keys name the dialect, so that dialects of one database are one."""
     shared: LRUCache[Any, Any] = LRUCache(_MOST)
-    begin = sa.Engine.__init__
 
-    def begin_with_it(engine: sa.Engine, *given: Any, **named: Any) -> None:
-        begin(engine, *given, **named)
-        if engine._compiled_cache is not None:
-            engine._compiled_cache = shared
+    def share(engine: sa.Engine, own: LRUCache[Any, Any] | None) -> None:
+        vars(engine)["_compiled_cache"] = None if own is None else shared
 
     for owner, name, put in (
-        (sa.Engine, "__init__", begin_with_it),
+        # Not its __init__: `create_engine` reads from the signature of that which arguments an engine takes.
+        (sa.Engine, "_compiled_cache", property(lambda engine: vars(engine)["_compiled_cache"], share)),
         (DefaultDialect, "__eq__", lambda own, other: _kind(own) == _kind(other)),
         (DefaultDialect, "__hash__", lambda own: hash(type(own))),
     ):
