@@ -22,7 +22,7 @@ from webapp.api.resource import Fields, Resource, asked_identifier, identifier, 
 from webapp.api.texts import text_field
 from webapp.api.writing import (
     IF_MATCH,
-    Confirmation,
+    DeletionConfirmed,
     Written,
     answered,
     locked,
@@ -144,7 +144,7 @@ def patch_course(asked: dict[str, Any], course_id: int) -> Written:
 @courses.route("/courses/<int:course_id>", methods=["DELETE"])
 @needs(Permission.ADMINISTER, scope="courses")
 @courses.doc(parameters=[IF_MATCH])
-@courses.arguments(Confirmation, location="query")
+@courses.arguments(DeletionConfirmed, location="query")
 @courses.response(204)
 def delete_course(asked: dict[str, Any], course_id: int) -> Response:
     """Delete a course with its sessions and their registers; joint sessions stay, for the other courses."""

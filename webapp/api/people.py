@@ -20,7 +20,7 @@ from webapp.api.resource import Fields, Resource, identifier, moment, no_content
 from webapp.api.texts import IndexNumber, text_field, text_or_none
 from webapp.api.writing import (
     IF_MATCH,
-    Confirmation,
+    DeletionConfirmed,
     Written,
     answered,
     locked,
@@ -190,7 +190,7 @@ def patch_student(asked: dict[str, Any], student_id: int) -> Written:
 @students.route("/students/<int:student_id>", methods=["DELETE"])
 @needs(Permission.ADMINISTER, scope="students")
 @students.doc(parameters=[IF_MATCH])
-@students.arguments(Confirmation, location="query")
+@students.arguments(DeletionConfirmed, location="query")
 @students.response(204)
 def delete_student(asked: dict[str, Any], student_id: int) -> Response:
     """Delete a student with every trace in the registers; photos and face encodings are erased, too."""

@@ -23,7 +23,7 @@ from webapp.api.session_parts import EARLY, GRACE, audiences_field, minutes_fiel
 from webapp.api.texts import RuledText
 from webapp.api.writing import (
     IF_MATCH,
-    Confirmation,
+    DeletionConfirmed,
     Written,
     answered,
     locked,
@@ -72,7 +72,7 @@ class AskedSeries(ListPart):
     uid = ma.fields.String(metadata={"description": "The one of this uid."})
 
 
-class Clock(ma.fields.String):
+class ClockTime(ma.fields.String):
     """A time of day at the institution, like 09:00."""
 
     def __init__(self, **arguments: Any) -> None:
@@ -92,8 +92,8 @@ class NewSeries(Fields):
     uid = RuledText(SERIES_UID, metadata={"description": "Its identity in the timetable's own system."})
     first_day = day(required=True)
     until = day(required=True, metadata={"description": "The last day, at most 60 weeks later."})
-    start = Clock(required=True)
-    end = Clock(required=True)
+    start = ClockTime(required=True)
+    end = ClockTime(required=True)
     room_ids = rooms_field(required=True)
     audiences = audiences_field(required=True)
     early_minutes = minutes_field(EARLY, load_default=DEFAULT_MINUTES)
@@ -106,8 +106,8 @@ class NewSeries(Fields):
 class SeriesChange(Fields):
     """What the sessions of a series that have not begun are to be; what is left out stays."""
 
-    start = Clock()
-    end = Clock()
+    start = ClockTime()
+    end = ClockTime()
     room_ids = rooms_field()
     audiences = audiences_field()
     early_minutes = minutes_field(EARLY)
@@ -190,7 +190,7 @@ def patch_series(asked: dict[str, Any], series_id: int) -> Written:
 @series.route("/series/<int:series_id>", methods=["DELETE"])
 @needs(Permission.ADMINISTER, scope="timetable")
 @series.doc(parameters=[IF_MATCH])
-@series.arguments(Confirmation, location="query")
+@series.arguments(DeletionConfirmed, location="query")
 @series.response(204)
 def delete_series(asked: dict[str, Any], series_id: int) -> Response:
     """Delete the sessions of a series that have not begun; what took place stays, with its registers."""

@@ -22,7 +22,7 @@ from webapp.api.texts import text_field, text_or_none
 from webapp.api.writing import (
     IF_MATCH,
     MAY_MATCH,
-    Confirmation,
+    DeletionConfirmed,
     Written,
     require_confirmation,
     require_match,
@@ -138,7 +138,7 @@ def patch_session(asked: dict[str, Any], session_id: int) -> Written:
 @sessions.route("/sessions/<int:session_id>", methods=["DELETE"])
 @needs(Permission.ADMINISTER, scope="timetable")
 @sessions.doc(parameters=[IF_MATCH])
-@sessions.arguments(Confirmation, location="query")
+@sessions.arguments(DeletionConfirmed, location="query")
 @sessions.response(204)
 def delete_session(asked: dict[str, Any], session_id: int) -> Response:
     """Delete a session with its register; a timetable that is imported again does not bring it back."""

@@ -38,7 +38,7 @@ IF_MATCH: dict[str, Any] = {
 MAY_MATCH = {**IF_MATCH, "required": False}
 
 
-class Confirmation(Fields):
+class DeletionConfirmed(Fields):
     """The word of whoever deletes what cannot be had back."""
 
     confirm = ma.fields.String(
