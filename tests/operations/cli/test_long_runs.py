@@ -1,6 +1,5 @@
 """Commands that run for hours end by a signal in a sentence, and tell a log now and then how far they are."""
 
-import os
 import signal
 from functools import partial
 from io import StringIO
@@ -18,7 +17,7 @@ def test_a_signal_ends_the_run_in_a_sentence(how: signal.Signals, capsys: pytest
     before = signal.getsignal(signal.SIGTERM)
     of_ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     with pytest.raises(SystemExit) as ended, stopped_by_signals():
-        os.kill(os.getpid(), how)
+        signal.raise_signal(how)  # in this thread: `os.kill` may come when it is no longer waited for
     signal.signal(signal.SIGINT, of_ctrl_c)
     assert ended.value.code == INTERRUPTED
     assert capsys.readouterr().err == "Stopped. What is done is kept; give the same command to go on.\n"

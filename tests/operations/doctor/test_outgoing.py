@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from attendance.database.models import (
     LtiCourse,
+    LtiPlatform,
     QueuedMail,
     QueueState,
     StandingCheck,
@@ -53,6 +54,7 @@ def examined(tmp_path, migrated_file):
         db.execute(sa.update(WebhookDelivery).values(state=QueueState.SENT))
         db.execute(sa.update(WebhookEndpoint).values(off_at=None, off_reason=None))
         db.execute(sa.update(TimetableCalendar).values(next_fetch_at=now + HOUR, problem=None))
+        db.execute(sa.update(LtiPlatform).values(active=True, waiting=False))
         db.execute(sa.update(LtiCourse).values(sends_rates=True, leased_until=now + HOUR, problem=None))
         db.execute(sa.delete(StandingCheck))
         db.add(StandingCheck(name="work", checked_at=now))

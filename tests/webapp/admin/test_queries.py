@@ -23,9 +23,10 @@ from attendance.settings import Settings
 from tests.factories import enrol, make_camera, make_course, make_lecturer, make_room, make_session, make_student
 from tests.webapp.tools.test_photos import PHOTO
 from tests.webapp.visiting import Site
-from webapp.admin import cameras, courses, rooms, students
+from webapp.admin import cameras
 from webapp.admin.accounts import details
 from webapp.app import create_app
+from webapp.changes import courses, rooms, students
 from webapp.tools.storage import sessions_of
 
 
@@ -77,8 +78,10 @@ def test_what_somebody_else_took_at_the_same_moment_is_refused_by_name(admin, db
     make_room(db, "Aula")
     make_camera(db, name="front")
     make_lecturer(db, email="ada@example.edu")
-    for module in (students, courses, rooms, cameras, details):
+    for module in (cameras, details):
         monkeypatch.setattr(module, "taken", lambda *_, **__: False)
+    for module in (courses, rooms, students):
+        monkeypatch.setattr(module, "refuse_taken", lambda *_, **__: None)
     others = {
         "students": make_student(db, "s2").id,
         "rooms": make_room(db, "Lab").id,

@@ -31,6 +31,7 @@ def now(db):
     db.execute(sa.update(WebhookDelivery).values(state=QueueState.SENT, not_before=now - HOUR))
     db.execute(sa.update(WebhookEndpoint).values(off_at=None, off_reason=None, failing_since=None))
     db.execute(sa.update(TimetableCalendar).values(next_fetch_at=now + HOUR, failing_since=None, waiting_since=None))
+    db.execute(sa.update(LtiPlatform).values(active=True, waiting=False))
     db.execute(sa.update(LtiCourse).values(sends_rates=True, leased_until=now + HOUR, problem=None))
     db.commit()
     return now
