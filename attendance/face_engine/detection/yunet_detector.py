@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -32,6 +32,8 @@ _ROOM_FOR_LARGE = 480
 """Pixels: a frame whose shorter side is longer is searched again, coarser."""
 _SHARED_BOXES = 0.75
 """From this share of `LARGEST_BOX` on a face may come from either of two searches; the better one stays."""
+_LEAST_LARGE = LARGEST_BOX * _SHARED_BOXES
+"""Pixels in the searched frame: smaller boxes of a coarser search do not count."""
 _PART_OF_FACE = 0.8
 """A box of which so much lies in a face found by a coarser search, with a better score, is a part of that face."""
 _SMALLEST_SIDE = 12
@@ -91,16 +93,23 @@ class YuNetDetector:
         """What YuNet says of each image at one scale, as `cv2.FaceDetectorYN` does; see `search`."""
         return finished(self._search_once(images, scale))
 
-    def _search(self, images: Sequence[Image], scale: float) -> Pieces[list[YuNetFaces | None]]:
-        found = yield from self._search_once(images, scale)
+    def _search(
+        self, images: Sequence[Image], scale: float, *, least_height: float = 0.0
+    ) -> Pieces[list[YuNetFaces | None]]:
+        found = yield from self._search_once(images, scale, least_height=least_height)
         large = [place for place, image in enumerate(images) if min(image.shape[:2]) * scale > _ROOM_FOR_LARGE]
         if large:
-            coarser = yield from of_images(self._search([images[place] for place in large], scale / COARSER), large)
+            coarser = yield from of_images(
+                self._search([images[place] for place in large], scale / COARSER, least_height=_LEAST_LARGE / COARSER),
+                large,
+            )
             for place, coarse in zip(large, coarser, strict=True):
                 found[place] = _merged(found[place], coarse)
         return found
 
-    def _search_once(self, images: Sequence[Image], scale: float) -> Pieces[list[YuNetFaces | None]]:
+    def _search_once(
+        self, images: Sequence[Image], scale: float, *, least_height: float = 0.0
+    ) -> Pieces[list[YuNetFaces | None]]:
         found: list[YuNetFaces | None] = [None] * len(images)
         by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for place, image in enumerate(images):
@@ -109,7 +118,7 @@ class YuNetDetector:
         for size, places in by_size.items():
             pixels = math.prod(size) * scale**2
             if not self._together and pixels <= WORK_PIXELS / 2 and len(places) >= at_once(self._session):
-                yield from self._search_abreast(images, scale, places, found)
+                yield from self._search_abreast(images, scale, places, found, least_height)
                 continue
             step = max(1, min(_MOST_TOGETHER, round(_PIXELS_TOGETHER / pixels))) if self._together else 1
             for start in range(0, len(places), step):
@@ -118,12 +127,17 @@ class YuNetDetector:
                 frames = np.stack(fitted) if len(fitted) > 1 else fitted[0][None]
                 every = yield from of_images(anchors_in_bands(self._session, frames, work_pixels=WORK_PIXELS), part)
                 for place, frame, anchors in zip(part, frames, every, strict=True):
-                    work = find_faces_exactly(frame, anchors, self._exact, limit=self._limit)
+                    work = self._decided(frame, anchors, least_height)
                     found[place] = yield from of_images(work, [place])
         return found
 
     def _search_abreast(
-        self, images: Sequence[Image], scale: float, places: Sequence[int], found: list[YuNetFaces | None]
+        self,
+        images: Sequence[Image],
+        scale: float,
+        places: Sequence[int],
+        found: list[YuNetFaces | None],
+        least_height: float,
     ) -> Pieces[None]:
         """Find the faces of images of one size, of which the network looks at some while those before are decided."""
         frames: dict[int, Image] = {}
@@ -135,8 +149,13 @@ class YuNetDetector:
         with closing(run_each(self._session, [partial(fit, place) for place in places])) as answers:
             for place, anchors in zip(places, answers, strict=True):
                 yield [place]
-                work = find_faces_exactly(frames.pop(place), anchors[0], self._exact, limit=self._limit)
+                work = self._decided(frames.pop(place), anchors[0], least_height)
                 found[place] = yield from of_images(work, [place])
+
+    def _decided(
+        self, frame: Image, anchors: NDArray[np.float32], least_height: float
+    ) -> Generator[None, None, YuNetFaces]:
+        return find_faces_exactly(frame, anchors, self._exact, limit=self._limit, least_height=least_height)
 
 
 def _merged(fine: YuNetFaces | None, coarse: YuNetFaces | None) -> YuNetFaces | None:
@@ -144,7 +163,7 @@ def _merged(fine: YuNetFaces | None, coarse: YuNetFaces | None) -> YuNetFaces | 
     if fine is None or coarse is None:
         return fine
     heights = coarse.boxes[:, 3] * COARSER
-    large = heights >= LARGEST_BOX * _SHARED_BOXES
+    large = heights >= _LEAST_LARGE
     small = fine.boxes[:, 3] <= LARGEST_BOX
     # Between the centres of pixels of both scales lie (COARSER - 1) / 2 pixels of the finer one.
     shift = np.float32((COARSER - 1) / 2)

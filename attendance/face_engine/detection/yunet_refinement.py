@@ -46,7 +46,12 @@ class _Piece:
 
 
 def find_faces_exactly(
-    frame: NDArray[np.uint8], anchors: NDArray[np.float32], exact: Session | None, *, limit: float
+    frame: NDArray[np.uint8],
+    anchors: NDArray[np.float32],
+    exact: Session | None,
+    *,
+    limit: float,
+    least_height: float = 0.0,
 ) -> Generator[None, None, YuNetFaces]:
     """The faces of one frame, as float32 scores decide; stops after each call of the network.
 
@@ -55,6 +60,7 @@ def find_faces_exactly(
         anchors: the network's output for it, shape (16, anchors).
         exact: the network in float32; None: the output is float32's.
         limit: the score that a face reaches.
+        least_height: of the faces that count, pixels; whether smaller ones reach the limit is left to the search.
 
     Returns:
         Faces, best first, none covered by a better one.
@@ -64,7 +70,8 @@ def find_faces_exactly(
     if exact is not None:
         places = best_first(scores, limit - MARGIN)
         found = decode(anchors, scores, places, width=width, height=height)
-        unclear = places[_undecided(found, limit)]
+        # A box of less than that share of another's height cannot cover it, nor be covered by it.
+        unclear = places[_undecided(found, limit) & (found.boxes[:, 3] >= OVERLAP * least_height)]
         if len(unclear):
             scores[unclear] = yield from _exact_scores(frame, unclear, exact)
     places = best_first(scores, limit)

@@ -10,6 +10,7 @@ from attendance.face_engine.detection import yunet_refinement
 from attendance.face_engine.detection.yunet_bands import anchors_in_bands
 from attendance.face_engine.detection.yunet_decoding import anchor_scores
 from attendance.face_engine.detection.yunet_detector import YuNetDetector, fit_frame, to_squares
+from attendance.face_engine.detection.yunet_refinement import find_faces_exactly
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Image
 from attendance.face_engine.models.opencv_files import load_opencv_graph
@@ -77,6 +78,18 @@ def test_faces_near_the_limit_are_decided_in_float32(exact: Session, crowd: Imag
         # Of two anchors on one face the other may be the better one now; the face is the same.
         apart = np.linalg.norm(middles[:, None] - wanted[None], axis=2).min(axis=0)
         assert (apart < 0.3 * (expected.boxes[:, 2] - expected.boxes[:, 0])).all()
+
+
+def test_of_a_coarser_search_only_faces_that_count_are_decided(exact: Session, crowd: Image) -> None:
+    frame = fit_frame(shrunk(crowd, 0.5), 1.0)
+    anchors = Blurred(exact, 1).run(frame[None])[0]
+    largest = max(to_squares(finished(find_faces_exactly(frame, anchors, exact, limit=0.3)).boxes)[:, 3])
+    looks = []
+    for least_height in (0.0, 10.0 * float(largest)):
+        counted = Counted(exact)
+        finished(find_faces_exactly(frame, anchors.copy(), counted, limit=0.3, least_height=least_height))
+        looks.append(len(counted.shapes))
+    assert looks[0] > looks[1] == 0
 
 
 @pytest.mark.parametrize("scale", [0.3, *(pytest.param(scale, marks=pytest.mark.exhaustive) for scale in (0.7, 0.15))])
