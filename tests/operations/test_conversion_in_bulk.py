@@ -155,7 +155,10 @@ def test_stopped_and_killed_here_the_gallery_is_the_same(undisturbed: Store, tmp
         output = gallery.said.read_text()
         assert process.returncode == 130, output[-3000:]
         assert "give the same command to go on" in output
-        assert not of_session(process.pid)
+        until = time.monotonic() + 20
+        while of_session(process.pid):  # its processes end a moment after it
+            assert time.monotonic() < until
+            time.sleep(0.1)
         kept = gallery.second
         assert kept is not None
         assert len(kept.encodings) >= len(first.encodings)
@@ -189,5 +192,5 @@ def test_on_two_nodes_one_of_which_and_the_run_are_killed_the_gallery_is_the_sam
 
 
 def photos_beside(done: Store) -> int:
-    """How many are left when these students are done."""
-    return sum(count for student, count in students(PHOTOS).items() if student not in done.encodings)
+    """How many are left when these students are done; those of one with a photo that cannot be used are tried again."""
+    return sum(count for student, count in students(PHOTOS).items() if len(done.encodings.get(student, ())) < count)
