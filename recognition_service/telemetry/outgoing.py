@@ -3,6 +3,7 @@
 The worker and the dashboard serve no metrics, and one that does not run could not tell. Each service says the same.
 """
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,36 @@ from attendance.database.engine import DatabaseError
 from attendance.database.outgoing.state import OutgoingState, outgoing_state
 from attendance.database.upkeep.checks import CERTIFICATE, ENDS, PROVIDER, SEALS, WORK
 
+_PATIENCE_S = 0.5
+"""What a scrape waits for the database: other gauges are told also while it is frozen."""
+
 log = structlog.get_logger()
+
+
+class _Reading:
+    """One look at the database, in a thread of its own, which may take as long as the database does."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self.state: OutgoingState | None = None
+        self._sessions = sessions
+        self._thread = threading.Thread(target=self._read, name="outgoing", daemon=True)
+        self._thread.start()
+
+    @property
+    def over(self) -> bool:
+        return not self._thread.is_alive()
+
+    def wait(self) -> OutgoingState | None:
+        """What was read; None: nothing, or not yet."""
+        self._thread.join(_PATIENCE_S)
+        return self.state if self.over else None
+
+    def _read(self) -> None:
+        try:
+            with self._sessions() as db:
+                self.state = outgoing_state(db, datetime.now(UTC))
+        except (sa.exc.SQLAlchemyError, DatabaseError) as error:
+            log.warning("outgoing_not_read", reason=str(getattr(error, "orig", error)))
 
 
 class OutgoingCollector(Collector):
@@ -32,13 +62,15 @@ class OutgoingCollector(Collector):
             certificate: the service's own, PEM; None: it speaks plain text.
         """
         self._sessions, self._certificate = sessions, certificate
+        self._reading: _Reading | None = None
+        self._lock = threading.Lock()
 
     def describe(self) -> list[Metric]:
         """Nothing: registering must read nothing."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All gauges; those of a database that is away are left out."""
+        """All gauges; those of a database that is away, or does not answer soon, are left out."""
         ends = GaugeMetricFamily(
             "attendance_certificate_expiry_timestamp_seconds",
             "When a certificate ends, Unix time: the service's, and the one that the dashboard shows to the worker.",
@@ -47,11 +79,13 @@ class OutgoingCollector(Collector):
         own = None if self._certificate is None else certificate_end(self._certificate)
         if own is not None:
             ends.add_metric(["service"], own.timestamp())
-        try:
-            with self._sessions() as db:
-                state = outgoing_state(db, datetime.now(UTC))
-        except (sa.exc.SQLAlchemyError, DatabaseError) as error:
-            log.warning("outgoing_not_read", reason=str(getattr(error, "orig", error)))
+        with self._lock:
+            # One that the database keeps waiting is enough.
+            reading = self._reading = (
+                _Reading(self._sessions) if self._reading is None or self._reading.over else self._reading
+            )
+        state = reading.wait()
+        if state is None:
             yield ends
             return
         check = state.checks.get(CERTIFICATE)
