@@ -16,7 +16,7 @@ from attendance.face_engine.detection.yunet_decoding import YuNetFaces, suppress
 from attendance.face_engine.detection.yunet_refinement import find_faces_exactly
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.pieces import Pieces, Search, finished, of_images
-from attendance.face_engine.runtimes.runtime import Session, at_once, run_each
+from attendance.face_engine.runtimes.runtime import Session, run_each
 
 SCORE_LIMIT = 0.3
 """A face's score reaches it. At 0.6, OpenCV's usual choice, one face of 16 to 28 pixels in ten is lost."""
@@ -30,10 +30,9 @@ COARSER = 4
 """How much smaller the frame of each further search is."""
 _ROOM_FOR_LARGE = 480
 """Pixels: a frame whose shorter side is longer is searched again, coarser."""
-_SHARED_BOXES = 0.75
-"""From this share of `LARGEST_BOX` on a face may come from either of two searches; the better one stays."""
-_LEAST_LARGE = LARGEST_BOX * _SHARED_BOXES
-"""Pixels in the searched frame: smaller boxes of a coarser search do not count."""
+_LEAST_LARGE = 0.75 * LARGEST_BOX
+"""Pixels in the searched frame: from here on a face may come from either of two searches; the better one stays. Smaller
+boxes of a coarser search do not count."""
 _PART_OF_FACE = 0.8
 """A box of which so much lies in a face found by a coarser search, with a better score, is a part of that face."""
 _SMALLEST_SIDE = 12
@@ -117,7 +116,7 @@ class YuNetDetector:
                 by_size[image.shape[:2]].append(place)
         for size, places in by_size.items():
             pixels = math.prod(size) * scale**2
-            if not self._together and pixels <= WORK_PIXELS / 2 and len(places) >= at_once(self._session):
+            if not self._together and pixels <= WORK_PIXELS / 2:
                 yield from self._search_abreast(images, scale, places, found, least_height)
                 continue
             step = max(1, min(_MOST_TOGETHER, round(_PIXELS_TOGETHER / pixels))) if self._together else 1
