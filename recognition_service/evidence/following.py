@@ -194,12 +194,14 @@ class Following:
             choice: of the frame; those in question are followed no more.
             encoded: faces, by their places.
         """
+        if not choice.followed:
+            return []
         usable = [
             place
             for place, face in encoded.items()
             if np.isfinite(face.encoding).all() and not self._is_again(choice, place, face.encoding)
         ]
-        if not usable or not choice.followed:
+        if not usable:
             return []
         encodings = np.stack([encoded[place].encoding for place in usable])
         tracks = choice.followed.values()
