@@ -9,7 +9,7 @@ from attendance.database.engine import require_current_schema
 from attendance.database.opening import open_engine
 from attendance.settings import load_settings
 from attendance.settings.logs import configure_logging
-from operations.cli.conversion import convert
+from operations.cli.bulk.conversion import convert
 from operations.cli.erasures import erasures, tell_erased
 from operations.cli.noting import note_run
 from operations.erasure import erase_students

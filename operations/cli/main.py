@@ -41,7 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str, str, Part]] = {
     "models": ("operations.cli.models", "models", "Fetch the face models, and list them.", "service"),
     "purge": ("operations.cli.upkeep", "purge", "Delete what has been kept long enough.", "service"),
     "recordings": (
-        "operations.cli.recordings",
+        "operations.cli.bulk.recordings",
         "recordings",
         "Put recorded lectures into registers, in bulk.",
         "service",

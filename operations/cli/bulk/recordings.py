@@ -18,7 +18,7 @@ from attendance.database.opening import open_engine
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.frames import SourceError
-from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
+from operations.cli.bulk.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
 from operations.cli.noting import note_run
 from operations.recordings.assembling import AskedSitting, Bulk, engine_of_settings
 from operations.recordings.journal import FILE, Journal, alone

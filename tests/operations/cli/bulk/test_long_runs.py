@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from operations.cli import long_runs
-from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals
+from operations.cli.bulk import long_runs
+from operations.cli.bulk.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

@@ -18,7 +18,7 @@ from attendance.settings.model import ModelsName, Settings
 from index_builder.consent import note_gallery, open_register, without_consent
 from index_builder.photos.judging import FORGIVABLE
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
-from operations.cli.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
+from operations.cli.bulk.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
 from operations.conversion import Conversion, ConversionTools, Telling
 from operations.conversion import convert as run_conversion
 from operations.erasure import record_index

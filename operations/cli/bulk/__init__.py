@@ -1,0 +1,1 @@
+"""Commands that run for hours over many recordings or photos, and what they share."""
