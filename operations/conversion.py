@@ -6,11 +6,12 @@ until somebody is content with a part; then they change places and the index is 
 what an interruption leaves is described in `attendance.gallery.conversion`: the same command goes on from anywhere.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from attendance.face_engine.interface import FaceEngine
+from attendance.face_engine.interface import FaceEngine, ImageError
 from attendance.gallery.conversion import change_stores, store_of_family, stores_beside
 from attendance.gallery.files import locked
 from attendance.gallery.provenance import Provenance
@@ -18,9 +19,9 @@ from attendance.gallery.publishing import BuiltIndex, build_index
 from attendance.gallery.store import Store, StoreError, read_store
 from attendance.settings.families import Family, FamilyNumbers, family_of, traits_of
 from index_builder.enrolment import FORGIVABLE, Enroller, check_model
-from index_builder.photos.looks import Looks
-from index_builder.photos.sources import Photos
-from index_builder.photos.verdicts import PhotoVerdict
+from index_builder.photos.looks import Looks, OwnLooks
+from index_builder.photos.sources import Photos, read_photo
+from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 
 _ROOT = Path("/")
 
@@ -145,6 +146,7 @@ def _encode(gallery: ConversionTools, store: Store, target: Path, telling: Telli
     conversion.left_out = [student for student in store.encodings if student not in consenting]
     kept: dict[str, list[Path]] = {}
     origins: dict[Path, Provenance] = {}
+    encoded: dict[Path, PhotoVerdict] = {}
     for student in store.encodings:
         if student not in consenting:
             continue
@@ -152,6 +154,7 @@ def _encode(gallery: ConversionTools, store: Store, target: Path, telling: Telli
         if found and not _is_done(store, done, student):
             kept[student] = list(found)
             origins |= found
+            encoded |= _encoded_of(done, student, found)
         elif not found:
             conversion.needed[student] = _why_not_kept(store.provenance[student])
     photos = Photos(_ROOT, kept, source="conversion", origins=origins)
@@ -167,7 +170,9 @@ def _encode(gallery: ConversionTools, store: Store, target: Path, telling: Telli
         accept=FORGIVABLE,
         tell=telling.verdict,
         advance=telling.photo_done,
-        looks=gallery.looks,
+        looks=_LooksOnce(
+            gallery.looks or OwnLooks(gallery.engine, gallery.max_pixels, gallery.numbers, FORGIVABLE), encoded
+        ),
     )
     conversion.interrupted = enroller.run().interrupted
     _count(conversion, consenting, target, enroller.result.verdicts)
@@ -190,6 +195,39 @@ def _is_done(store: Store, done: Store | None, student: str) -> bool:
     before = {origin.photo_sha256 for origin in store.provenance[student]}
     after = {origin.photo_sha256 for origin in done.provenance[student]}
     return before == after or not after <= before
+
+
+@dataclass(frozen=True, slots=True)
+class _LooksOnce:
+    """Looks at what is not encoded yet; what is encoded is only held against the student's other photos again."""
+
+    looks: Looks
+    encoded: Mapping[Path, PhotoVerdict]
+
+    def ahead(self, photos: Iterable[tuple[str, Path]]) -> None:
+        """See `Looks.ahead`."""
+        self.looks.ahead((name, path) for name, path in photos if path not in self.encoded)
+
+    def look_at(self, name: str, path: Path) -> PhotoVerdict:
+        """See `Looks.look_at`."""
+        verdict = self.encoded.get(path)
+        if verdict is None:
+            return self.looks.look_at(name, path)
+        try:
+            return replace(verdict, name=name, sha256=hashlib.sha256(read_photo(path)).hexdigest())
+        except ImageError as error:
+            return PhotoVerdict(name, PhotoOutcome.UNREADABLE, str(error))
+
+
+def _encoded_of(done: Store | None, student: str, found: Mapping[Path, Provenance]) -> dict[Path, PhotoVerdict]:
+    """Those of a student's photos that an earlier run took along, some others of whom could not be used."""
+    if done is None or student not in done.encodings:
+        return {}
+    taken = {
+        origin.photo_sha256: PhotoVerdict("", PhotoOutcome.OK, encoding=row, quality=origin.quality)
+        for origin, row in zip(done.provenance[student], done.encodings[student], strict=True)
+    }
+    return {path: taken[one.photo_sha256] for path, one in found.items() if one.photo_sha256 in taken}
 
 
 def _count(

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from attendance.gallery.removal import erase_from_gallery, is_in_gallery
 from attendance.gallery.store import Store, read_store
 from attendance.settings.families import DLIB_MODEL, OPENCV, SFACE_MODEL, Family, traits_of
 from index_builder.photos.judging import FORGIVABLE
+from index_builder.photos.looks import Looks, OwnLooks
 from index_builder.photos.verdicts import PhotoVerdict
 from operations.cli.main import attendance
 from operations.conversion import Conversion, ConversionTools, Telling, convert
@@ -231,6 +232,53 @@ def test_ctrl_c_keeps_what_is_done_and_the_command_goes_on(folder: Folder) -> No
     folder.convert(telling=Telling(begins=photos.append))
     assert photos == [4], "who is done is not encoded again"
     folder.is_of_opencv(*COLOURS)
+
+
+class RememberedLooks:
+    """Looks, and remembers at what."""
+
+    def __init__(self, looks: Looks) -> None:
+        self.looks = looks
+        self.asked: list[tuple[str, str]] = []
+
+    def ahead(self, photos: Iterable[tuple[str, Path]]) -> None:
+        self.asked += [("ahead", name) for name, _ in photos]
+
+    def look_at(self, name: str, path: Path) -> PhotoVerdict:
+        self.asked.append(("now", name))
+        return self.looks.look_at(name, path)
+
+
+def test_of_a_student_with_a_photo_that_cannot_be_used_only_that_one_is_tried_again(folder: Folder) -> None:
+    folder.photo("1001", 0).write_bytes(b"no picture")
+    folder.enrol("1001", 3)
+    away = [folder.photo("1003", number).rename(folder.path / f"away{number}") for number in range(2)]
+    assert folder.convert().encodings == {"1001": 2, "1002": 2, "1003": 0}
+    before = read_store(folder.second)
+    for number, path in enumerate(away):
+        path.rename(folder.photo("1003", number))
+    tools = folder.gallery
+    looks = RememberedLooks(OwnLooks(tools.engine, tools.max_pixels, tools.numbers, FORGIVABLE))
+    assert convert(replace(tools, looks=looks)).encodings == {"1001": 2, "1002": 2, "1003": 2}
+    names = [str(folder.photo(student, number))[1:] for student, number in (("1001", 0), ("1003", 0), ("1003", 1))]
+    assert looks.asked == [*(("ahead", name) for name in names), *(("now", name) for name in names)]
+    folder.is_of_opencv(*COLOURS)
+    after = read_store(folder.store)
+    np.testing.assert_array_equal(after.encodings["1001"], before.encodings["1001"])
+    assert after.provenance["1001"] == before.provenance["1001"]
+
+
+def test_a_photo_that_was_taken_along_and_is_another_by_now_is_not_used(folder: Folder) -> None:
+    folder.photo("1001", 0).write_bytes(b"no picture")
+    folder.enrol("1001", 3)
+    folder.photo("1003", 0).unlink()
+    folder.photo("1003", 1).unlink()
+    folder.convert()
+    folder.photo("1001", 1).write_bytes(encoded(picture((250, 250, 60), seed=9, size=(160, 160))))
+    told: dict[str, str] = {}
+    done = folder.convert(telling=Telling(verdict=lambda _, one: told.update({Path(one.name).name: one.detail})))
+    assert done.encodings["1001"] == 1
+    assert told["1.jpg"] == "the file holds something else than when it was enrolled"
 
 
 KILLED = """
