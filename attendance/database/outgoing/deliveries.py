@@ -46,16 +46,18 @@ def claim_delivery(db: Session, *, now: datetime, lease: timedelta) -> WebhookDe
     """
     other = aliased(WebhookDelivery)
     busy = sa.select(other.endpoint_id).where(other.state == QueueState.SENDING, other.leased_until > now)
-    ready = sa.select(WebhookEndpoint.id).where(
-        WebhookEndpoint.off_at.is_(None),
-        sa.or_(WebhookEndpoint.paused_until.is_(None), WebhookEndpoint.paused_until <= now),
-        WebhookEndpoint.id.not_in(busy),
-    )
+    ready = sa.select(WebhookEndpoint.id).where(is_told(now), WebhookEndpoint.id.not_in(busy))
     # Asked for first: with none, MariaDB would look at every delivery that waits for an endpoint which pauses.
     endpoint_ids = db.scalars(ready).all()
     if not endpoint_ids:
         return None
     return queue.claim(db, WebhookDelivery, now=now, lease=lease, only=WebhookDelivery.endpoint_id.in_(endpoint_ids))
+
+
+def is_told(now: datetime) -> sa.ColumnElement[bool]:
+    """The condition that an endpoint is on, and not left alone for now."""
+    paused = sa.or_(WebhookEndpoint.paused_until.is_(None), WebhookEndpoint.paused_until <= now)
+    return sa.and_(WebhookEndpoint.off_at.is_(None), paused)
 
 
 def note_delivered(db: Session, delivery: WebhookDelivery, answer: int, *, now: datetime) -> bool:

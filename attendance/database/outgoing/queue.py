@@ -48,10 +48,7 @@ def claim(
     Returns:
         The row as claimed; None when none is due.
     """
-    due = sa.or_(
-        sa.and_(kind.state == QueueState.WAITING, kind.not_before <= now),
-        sa.and_(kind.state == QueueState.SENDING, kind.leased_until <= now),
-    )
+    due = is_due(kind, now)
     query = sa.select(kind.id).where(due) if only is None else sa.select(kind.id).where(due, only)
     order = [kind.not_before, kind.id] if first is None else [first, kind.not_before, kind.id]
     for number in db.scalars(query.order_by(*order).limit(_CANDIDATES)).all():
@@ -65,6 +62,14 @@ def claim(
         if changed(db, sa.update(kind).where(kind.id == number, due).values(values)):
             return db.get_one(kind, number, populate_existing=True)
     return None
+
+
+def is_due(kind: type[Queued], now: datetime) -> sa.ColumnElement[bool]:
+    """The condition that a row waits and its time has come, or that the worker which carried it out died."""
+    return sa.or_(
+        sa.and_(kind.state == QueueState.WAITING, kind.not_before <= now),
+        sa.and_(kind.state == QueueState.SENDING, kind.leased_until <= now),
+    )
 
 
 def in_work(kind: type[Queued], now: datetime) -> sa.ColumnElement[bool]:

@@ -19,6 +19,8 @@ from attendance.database.models import (
     WebhookEndpoint,
 )
 from attendance.database.models.queues import Queued
+from attendance.database.outgoing.deliveries import is_told
+from attendance.database.outgoing.queue import is_due
 
 MAIL, WEBHOOKS, CALENDARS, RATES = "mail", "webhooks", "calendars", "rates"
 _NONE = timedelta(0)
@@ -66,11 +68,12 @@ class OutgoingState:
 
 def outgoing_state(db: Session, now: datetime) -> OutgoingState:
     """Look at every queue once; counts and the few rows that are in trouble."""
+    told = sa.select(WebhookEndpoint.id).where(is_told(now))
     receivers, calendars = sa.select(WebhookEndpoint), sa.select(TimetableCalendar)
     return OutgoingState(
         due={
             MAIL: _due_in(db, QueuedMail, now),
-            WEBHOOKS: _due_in(db, WebhookDelivery, now, _is_told(now)),
+            WEBHOOKS: _due_in(db, WebhookDelivery, now, WebhookDelivery.endpoint_id.in_(told)),
             CALENDARS: _oldest(db, TimetableCalendar.next_fetch_at, now, _is_free(TimetableCalendar, now)),
             RATES: _oldest(db, LtiCourse.leased_until, now, LtiCourse.id.in_(_sending())),
         },
@@ -96,23 +99,14 @@ def outgoing_state(db: Session, now: datetime) -> OutgoingState:
 
 def _due_in(db: Session, kind: type[Queued], now: datetime, *only: sa.ColumnElement[bool]) -> Due:
     """What waits to be sent, and what a worker has let go of by dying."""
-    waits = sa.and_(kind.state == QueueState.WAITING, kind.not_before <= now)
-    left = sa.and_(kind.state == QueueState.SENDING, kind.leased_until <= now)
     since = sa.case((kind.state == QueueState.WAITING, kind.not_before), else_=kind.leased_until)
-    return _oldest(db, since, now, sa.or_(waits, left), *only)
+    return _oldest(db, since, now, is_due(kind, now), *only)
 
 
 def _oldest(db: Session, since: Any, now: datetime, *conditions: sa.ColumnElement[bool]) -> Due:
     typed = sa.type_coerce(sa.func.min(since), TimetableCalendar.next_fetch_at.type)
     number, oldest = db.execute(sa.select(sa.func.count(), typed).where(since <= now, *conditions)).one()
     return Due(number, max(now - oldest, _NONE) if oldest is not None else _NONE)
-
-
-def _is_told(now: datetime) -> sa.ColumnElement[bool]:
-    """The condition that a delivery's receiver is on, and not left alone for now."""
-    paused = sa.or_(WebhookEndpoint.paused_until.is_(None), WebhookEndpoint.paused_until <= now)
-    ready = sa.select(WebhookEndpoint.id).where(WebhookEndpoint.off_at.is_(None), paused)
-    return WebhookDelivery.endpoint_id.in_(ready)
 
 
 def _is_free(kind: type[TimetableCalendar], now: datetime) -> sa.ColumnElement[bool]:
