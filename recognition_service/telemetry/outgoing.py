@@ -30,6 +30,8 @@ class _Reading:
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self.state: OutgoingState | None = None
+        self.told = False
+        """Whether a scrape had it, or its end: one that comes late is told at the next."""
         self._sessions = sessions
         self._thread = threading.Thread(target=self._read, name="outgoing", daemon=True)
         self._thread.start()
@@ -41,7 +43,8 @@ class _Reading:
     def wait(self) -> OutgoingState | None:
         """What was read; None: nothing, or not yet."""
         self._thread.join(_PATIENCE_S)
-        return self.state if self.over else None
+        self.told = self.over
+        return self.state if self.told else None
 
     def _read(self) -> None:
         try:
@@ -82,7 +85,7 @@ class OutgoingCollector(Collector):
         with self._lock:
             # One that the database keeps waiting is enough.
             reading = self._reading = (
-                _Reading(self._sessions) if self._reading is None or self._reading.over else self._reading
+                _Reading(self._sessions) if self._reading is None or self._reading.told else self._reading
             )
         state = reading.wait()
         if state is None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 import urllib.request
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 import trustme
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.models import QueuedMail, WebhookEndpoint
 from attendance.database.upkeep.checks import CERTIFICATE, ENDS, SEALS, WORK, note_check
@@ -192,6 +193,22 @@ def test_a_database_that_is_away_leaves_the_services_certificate(tmp_path: Path)
     away = sessionmaker(sa.create_engine(f"sqlite:///{tmp_path / 'none' / 'at-all.db'}"))
     (family,) = OutgoingCollector(away, file).collect()
     assert [sample.labels for sample in family.samples] == [{"certificate": "service"}]
+
+
+async def test_a_database_that_answers_late_is_told_at_the_next_scrape(campus: Campus) -> None:
+    answers, looks = threading.Event(), []
+
+    def slow() -> Session:
+        looks.append(1)
+        answers.wait(10)
+        return campus.sessions()
+
+    collector = OutgoingCollector(cast("sessionmaker[Session]", slow), None)
+    for _ in range(2):
+        assert len(list(collector.collect())) == 1, "nothing but the certificates"
+    answers.set()
+    assert "attendance_work_due" in {family.name for family in collector.collect()}
+    assert len(looks) == 1, "and nobody asked meanwhile"
 
 
 async def test_the_dashboard_names_metrics_that_exist(campus: Campus, tmp_path: Path) -> None:
