@@ -100,7 +100,7 @@ def test_a_platform_registers_itself_in_a_frame(
     there = open_page(None, platform.registering(address))
     assert_accessible(there)
     there.goto(f"{platform.address}/add?{urlencode({'url': address})}")
-    there.frame_locator("iframe").get_by_role("button", name="Register").click()
+    there.frame_locator("iframe").get_by_role("button", name="Register this tool").click()
     expect(there.get_by_role("heading", name="Added")).to_be_visible()
     assert platform.registered[0]["client_name"] == "Attendance"
     page.goto("/admin/lti")
