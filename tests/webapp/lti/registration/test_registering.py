@@ -80,6 +80,7 @@ def test_a_platform_registers_itself_and_opens_nothing_before_it_is_confirmed(
     assert (begun.status_code, "No learning platform is registered" in plain(begun.text)) == (400, True)
     for path in ("/admin/lti", f"/admin/lti/{row.id}"):
         assert "Waits for you" in admin.text(path)
+    assert "What to type in the platform" not in admin.text(f"/admin/lti/{row.id}/change"), "it knows all of it"
     form = {"name": "Moodle", "matching": "connect", "active": "y", "deployments": "7", "frame_origins": ""}
     done = admin.post(f"/admin/lti/{row.id}/change", form | platform.registration())
     assert done.status_code == 302
