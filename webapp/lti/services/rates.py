@@ -211,9 +211,11 @@ def _send(db: Session, work: _Work, patience_s: float) -> Sent:
     if not work.rates:
         return Sent(unknown=work.unknown)
     key = this_tools_key(db)
-    items = PlatformService(work.registration, LINE_ITEM, key, patience_s=patience_s)
+    # Both before the first call: the time of each runs from here.
+    items, scores = (
+        PlatformService(work.registration, scope, key, patience_s=patience_s) for scope in (LINE_ITEM, SCORE)
+    )
     column = work.line_item_url or _column(db, work, items)
-    scores = PlatformService(work.registration, SCORE, key, patience_s=patience_s)
     sent = refused = 0
     for student_id, (subject, percent) in work.rates.items():
         try:

@@ -1,6 +1,7 @@
 """The attendance rate as a column of grades of a platform."""
 
 import threading
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -25,7 +26,8 @@ from tests.factories import enrol, make_session, make_student
 from tests.webapp.lti.conftest import course_of
 from tests.webapp.lti.platform import Platform
 from tests.webapp.visiting import Site, Visitor
-from webapp.lti.services.rates import RatesWork, send_next_rates
+from webapp.lti.errors import PlatformError
+from webapp.lti.services.rates import RatesWork, send_next_rates, send_rates
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,26 @@ def test_a_platform_that_is_down_is_said_on_the_page_and_tried_again(
     work(site)
     assert len(platform.scores) == 2
     assert "503" not in admin.text(f"/admin/lti/courses/{linked.id}")
+
+
+def test_looking_for_the_column_takes_of_the_same_time_as_the_rates(
+    site: Site, site_db: Session, taught: Taught, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform, linked, students = taught.platform, taught.linked, taught.students
+    attend(site_db, linked, (students[0], Status.PRESENT), (students[1], Status.PRESENT))
+    at_once = platform._token
+
+    def slowly(form: dict[str, str]) -> tuple[int, Any, Any]:
+        time.sleep(0.6)
+        return at_once(form)
+
+    monkeypatch.setattr(platform, "_token", slowly)
+    with site.app.test_request_context(), site.sessions() as db, pytest.raises(PlatformError):
+        send_rates(db, linked.id, patience_s=1.0)
+    assert platform.scores == []
+    monkeypatch.undo()
+    assert work(site) == 1
+    assert len(platform.scores) == 2
 
 
 def test_who_left_the_course_there_keeps_nobody_from_the_rate(
