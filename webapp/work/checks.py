@@ -76,10 +76,11 @@ class StandingChecks:
 
     def step(self, stopping: threading.Event) -> bool:
         """Make the checks that are due, one after the other."""
+        provider = self._provider
         checks: dict[str, Callable[[Session], Found] | None] = {
             WORK: lambda _: None,
             SEALS: self._seals,
-            PROVIDER: None if self._provider is None else lambda _: _offers(self._provider),
+            PROVIDER: None if provider is None else lambda _: _offers(provider),
             CERTIFICATE: self._certificate if urlsplit(self._settings.web.address).scheme == "https" else None,
         }
         for name, check in checks.items():
@@ -101,6 +102,7 @@ class StandingChecks:
 
     def _make(self, db: Session, name: str, check: Callable[[Session], Found]) -> None:
         problem, found = None, None
+        db.rollback()  # the connection: who is asked may take its time
         try:
             found = check(db)
         except _NotWellError as error:
@@ -145,14 +147,12 @@ class StandingChecks:
         return {ENDS: ends.isoformat()}
 
 
-def _offers(provider: Provider | None) -> Found:
+def _offers(provider: Provider) -> Found:
     """What the provider says of itself now: what must not change unnoticed.
 
     Raises:
         _NotWellError: it does not answer, or not as it must.
     """
-    if provider is None:
-        return None
     try:
         offers: Metadata = provider.metadata()
         provider.number_of_keys()
