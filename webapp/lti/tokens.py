@@ -4,7 +4,6 @@ As the 1EdTech Security Framework 1.0, section 5.1.3, says: the signature by a k
 and nothing else; `iss`, `aud` and `azp`; `exp` and `iat`; the `nonce`.
 """
 
-import json
 import math
 import threading
 import time
@@ -182,8 +181,8 @@ def _fetch(url: str) -> dict[str, RSAKey]:
     """
     try:
         reply = outside.get(url, limit=_KEYS_LIMIT, timeout=_KEYS_TIMEOUT_S)
-        given = json.loads(reply.body)["keys"] if reply.status == 200 else None
-    except (OutsideError, ValueError, TypeError, KeyError, RecursionError):
+        given = reply.json()["keys"] if reply.status == 200 else None
+    except (OutsideError, ValueError, TypeError, KeyError):
         given = None
     if not isinstance(given, list):
         raise LaunchError(_not_now())

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import socket
 import ssl
 import threading
@@ -39,6 +40,17 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def json(self) -> Any:
+        """The body, read as JSON.
+
+        Raises:
+            ValueError: it is none, or nested deeper than can be read.
+        """
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
 
 
 def get(url: str, *, limit: int, timeout: float, headers: Mapping[str, str] | None = None) -> Reply:

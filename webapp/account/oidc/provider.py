@@ -3,7 +3,6 @@
 What it offers is kept for some minutes, its keys are not: a key that it withdraws counts for nothing from then on.
 """
 
-import json
 import secrets
 import threading
 import time
@@ -348,8 +347,8 @@ def _basic(client: Any, _method: str, address: str, headers: dict[str, str], bod
 
 def _object(address: str, reply: Reply) -> Claims:
     try:
-        said = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        said = reply.json()
+    except ValueError:
         said = None
     if not isinstance(said, dict):
         raise ProviderError(Reason.UNUSABLE, f"what {address} gives is no JSON object")

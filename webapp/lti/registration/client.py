@@ -107,8 +107,8 @@ def register(configuration: PlatformConfiguration, token: str) -> Registered:
             )
         )
     try:
-        answer = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        answer = reply.json()
+    except ValueError:
         answer = None
     return _registered(sent, answer if isinstance(answer, dict) else {})
 

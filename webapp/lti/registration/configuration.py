@@ -4,7 +4,6 @@ Names are from LTI Dynamic Registration 1.0, section 3.5, and OpenID Connect Dis
 host that the configuration comes from; else whoever makes somebody open an address could register as another platform.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,8 +84,8 @@ def fetch_configuration(url: str, token: str) -> PlatformConfiguration:
     except OutsideError as error:
         raise RegistrationError(error.args[0]) from None
     try:
-        given = json.loads(reply.body) if reply.status == 200 else None
-    except (ValueError, RecursionError):
+        given = reply.json() if reply.status == 200 else None
+    except ValueError:
         given = None
     if not isinstance(given, dict):
         raise RegistrationError(english("%(host)s does not say what it is (OpenID configuration).", host=host_of(url)))

@@ -217,8 +217,8 @@ def below(url: str, name: str) -> str:
 
 def _json(reply: Reply, platform: str) -> Any:
     try:
-        return json.loads(reply.body)
-    except (ValueError, RecursionError):
+        return reply.json()
+    except ValueError:
         raise PlatformError(english("%(platform)s does not answer as LTI says.", platform=platform)) from None
 
 
