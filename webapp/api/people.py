@@ -225,4 +225,5 @@ def _answer(student: Student, *, status: int = 200, notes: Sequence[str] | None 
     details = stored if may_part("students") else {name: stored[name] for name in ("index_number", "name")}
     location = url_for("Students.get_student", student_id=student.id) if status == 201 else None
     shown = {"id": student.id, **details}
-    return answered(StudentDetailFields, shown, stored, status=status, location=location, notes=notes)
+    # A tag of what is not shown would let a program guess it: whose e-mail address is this?
+    return answered(StudentDetailFields, shown, details, status=status, location=location, notes=notes)

@@ -171,6 +171,14 @@ def test_what_administrators_know_lecturers_do_not(made, administrator, program,
     assert "email" not in made(administrator, scopes=["read"]).read(path)
 
 
+def test_a_tag_says_nothing_of_what_is_not_shown(of_admin, program, lesson, site_db):
+    path = f"/students/{lesson.students[0].id}"
+    before, known = program.get(path).headers["ETag"], of_admin.get(path)
+    changed = of_admin.send("PATCH", path, {"email": "alan@example.edu"}, headers=tag(known))
+    assert changed.headers["ETag"] == of_admin.get(path).headers["ETag"] != known.headers["ETag"]
+    assert program.get(path).headers["ETag"] == before
+
+
 CANNOT_BE = [
     ("/students", {"name": "X"}, "#/index_number"),
     ("/students", STUDENT | {"name": " "}, "#/name"),
