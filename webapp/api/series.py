@@ -173,7 +173,7 @@ def patch_series(asked: dict[str, Any], series_id: int) -> Written:
 
     def work(db: Session) -> tuple[SessionSeries, list[str]]:
         found, notes = locked(db, SessionSeries, series_id), list[str]()
-        to_come = _to_come(db, series_id)
+        to_come = _to_come(db, series_id, lock=True)
         require_match(revision(_stored(found, to_come)))
         for session in to_come:
             before = values_of(session)
@@ -197,7 +197,7 @@ def delete_series(asked: dict[str, Any], series_id: int) -> Response:
 
     def work(db: Session) -> None:
         found = locked(db, SessionSeries, series_id)
-        to_come = _to_come(db, series_id)
+        to_come = _to_come(db, series_id, lock=True)
         require_match(revision(_stored(found, to_come)))
         if to_come:
             entries = entries_of(db, [session.id for session in to_come])
@@ -208,12 +208,11 @@ def delete_series(asked: dict[str, Any], series_id: int) -> Response:
     return no_content()
 
 
-def _to_come(db: Session, series_id: int) -> Sequence[ClassSession]:
-    query = (
-        sa.select(ClassSession)
-        .options(*parts())
-        .where(ClassSession.series_id == series_id, TAKES_PLACE, ClassSession.starts_at > utc_now())
-    )
+def _to_come(db: Session, series_id: int, *, lock: bool = False) -> Sequence[ClassSession]:
+    theirs = (ClassSession.series_id == series_id, TAKES_PLACE, ClassSession.starts_at > utc_now())
+    if lock:  # so that nobody changes one of them alone until the transaction ends
+        db.execute(sa.select(ClassSession.id).where(*theirs).order_by(ClassSession.id).with_for_update())
+    query = sa.select(ClassSession).options(*parts()).where(*theirs)
     ordered = query.order_by(ClassSession.starts_at, ClassSession.id)
     return db.scalars(ordered, execution_options={"populate_existing": True}).unique().all()
 
