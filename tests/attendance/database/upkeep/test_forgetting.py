@@ -152,11 +152,13 @@ def tell_everywhere(db, person_id, uploader, *, of_account=False):
     line = zlib.compress(f"{NUMBER};{NAME};{EMAIL}".encode("utf-16-le" if of_account else "utf-8"))
     db.add(ImportedFilePart(file_id=file.id, content=FileContent.FILE, place=0, data=line))
     (token,) = db.scalars(sa.select(KeptAnswer.token_id)).all()
-    for key, text in (("a", NUMBER if not of_account else EMAIL), ("b", "somebody else")):
+    stays = db.scalars(sa.select(Student.id).where(Student.id != person_id).limit(1)).first()
+    named = NUMBER if not of_account else EMAIL
+    for key, text, of_student in (("a", named, None), ("b", "somebody else", None), ("c", named, stays)):
         body = json.dumps({"missing": {"people": [text]}}).encode()
-        db.add(
-            KeptAnswer(token_id=token, idempotency_key=key, request_hash="7" * 64, status=200, headers={}, body=body)
-        )
+        answer = KeptAnswer(token_id=token, idempotency_key=key, request_hash="7" * 64, status=200, headers={})
+        answer.body, answer.student_id = body, of_student
+        db.add(answer)
 
 
 def test_nothing_of_a_deleted_student_is_in_any_table(db, engine):
