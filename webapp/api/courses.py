@@ -5,7 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 import sqlalchemy as sa
-from flask import Response, abort, url_for
+from flask import Response, url_for
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Course, Enrolment, Student
@@ -172,8 +172,7 @@ def list_enrolled(asked: dict[str, Any], course_id: int) -> Listing:
 @courses.response(204)
 def enrol_student(course_id: int, student_id: int) -> Response:
     """Enrol a student; one who takes the course already goes on taking it."""
-    course, student = _course_and_student(course_id, student_id)
-    write(lambda db: enrol(db, course, student, account_id=current_account().id))
+    write(lambda db: enrol(db, *_locked_both(db, course_id, student_id), account_id=current_account().id))
     return no_content()
 
 
@@ -182,8 +181,7 @@ def enrol_student(course_id: int, student_id: int) -> Response:
 @courses.response(204)
 def unenrol_student(course_id: int, student_id: int) -> Response:
     """Take a student off the roster, and out of the course's groups; what is recorded stays."""
-    course, student = _course_and_student(course_id, student_id)
-    write(lambda db: unenrol(db, course, student, account_id=current_account().id))
+    write(lambda db: unenrol(db, *_locked_both(db, course_id, student_id), account_id=current_account().id))
     return no_content()
 
 
@@ -197,11 +195,8 @@ def _students(query: sa.Select[Student], asked: dict[str, Any]) -> Listing:
     return part_of_query(database(), query, [by_id(Student.id)], asked)
 
 
-def _course_and_student(course_id: int, student_id: int) -> tuple[Course, Student]:
-    course, student = database().get(Course, course_id), database().get(Student, student_id)
-    if course is None or student is None:
-        abort(404)
-    return course, student
+def _locked_both(db: Session, course_id: int, student_id: int) -> tuple[Course, Student]:
+    return locked(db, Course, course_id), locked(db, Student, student_id)
 
 
 def _shown_course(db: Session, course: Course) -> dict[str, Any]:
