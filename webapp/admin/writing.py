@@ -14,7 +14,7 @@ from wtforms import Field
 from attendance.database.access.roles import administers
 from attendance.database.models import Account
 from webapp.account.identity import current_account
-from webapp.changes.errors import ChangeError
+from webapp.changes.errors import ChangeError, is_taken
 from webapp.tools import storage
 from webapp.tools.languages import say_error
 
@@ -60,9 +60,7 @@ def write(
 def taken(
     field: Field, column: InstrumentedAttribute[Any], message: str, *within: sa.ColumnElement[bool], but: int | None
 ) -> bool:
-    """Whether another row has the value that a field wants for itself; then the message stands at the field.
-
-    An empty field wants nothing.
+    """Whether the value that a field wants for itself `is_taken`; then the message stands at the field.
 
     Args:
         field: of a form that is valid.
@@ -71,10 +69,7 @@ def taken(
         within: conditions on the rows among which it must be.
         but: the id of the row that the form is about; None for one that is new.
     """
-    if not field.data:
-        return False
-    others = sa.select(column.class_.id).where(column == field.data, column.class_.id != (but or 0), *within)
-    if storage.database().scalar(others.limit(1)) is None:
+    if not is_taken(storage.database(), column, field.data, *within, but=but):
         return False
     field.errors = [message]
     return True

@@ -25,6 +25,26 @@ class ChangeError(AttendanceError):
         self.conflict = conflict
 
 
+def is_taken(
+    db: Session,
+    column: InstrumentedAttribute[Any],
+    value: object,
+    *within: sa.ColumnElement[bool],
+    but: int | None,
+) -> bool:
+    """Whether another row has a value that must be unique; an empty one is nobody's.
+
+    Args:
+        db: of the change.
+        column: which must be unique.
+        value: that is wanted.
+        within: conditions on the rows among which it must be.
+        but: the id of the row that is changed; None for a new one.
+    """
+    others = sa.select(column.class_.id).where(column == value, column.class_.id != (but or 0), *within)
+    return bool(value) and db.scalar(others.limit(1)) is not None
+
+
 def refuse_taken(
     db: Session,
     field: str,
@@ -34,22 +54,21 @@ def refuse_taken(
     *within: sa.ColumnElement[bool],
     but: int | None = None,
 ) -> None:
-    """Refuse a value that another row has and that must be unique; an empty one is nobody's.
+    """Refuse a value that `is_taken`.
 
     Args:
         db: of the change.
         field: how a form or a program calls the column.
-        column: which must be unique.
-        value: that is wanted.
+        column: as of `is_taken`.
+        value: the same.
         message: what is wrong.
-        within: conditions on the rows among which it must be.
-        but: the id of the row that is changed; None for a new one.
+        within: as of `is_taken`.
+        but: the same.
 
     Raises:
         ChangeError: it is taken.
     """
-    others = sa.select(column.class_.id).where(column == value, column.class_.id != (but or 0), *within)
-    if value and db.scalar(others.limit(1)) is not None:
+    if is_taken(db, column, value, *within, but=but):
         raise ChangeError(field, message, conflict=True)
 
 
