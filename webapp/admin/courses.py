@@ -1,13 +1,11 @@
 """Courses and who teaches them."""
 
-from functools import partial
-
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
 from flask_babel import gettext as _
-from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 from wtforms import BooleanField, SelectField, StringField
 
 from attendance.database.access.roles import Reach, is_taught, take_role
@@ -138,7 +136,7 @@ def edit_course(course_id: int) -> ResponseReturnValue:
         "attendance_threshold": course.attendance_threshold,
     }
     form = CourseForm(data=recorded).offer_departments()
-    if form.validate_on_submit() and write(form, partial(_save, course, form.values()), _PLACES):
+    if form.validate_on_submit() and write(form, lambda db: change_course(db, course, form.values()), _PLACES):
         flash(gettext("%(code)s is saved.", code=course.code), "success")
         return redirect(url_for("admin.course", course_id=course_id))
     return render_template("admin/course_form.html", form=form, course=course), 422 if form.errors else 200
@@ -271,11 +269,6 @@ def _course_page(course: Course, form: TeacherForm) -> ResponseReturnValue:
         upcoming=db.scalars(upcoming.options(*parts()).order_by(ClassSession.starts_at).limit(5)).all(),
     )
     return page, 422 if form.errors else 200
-
-
-def _save(course: Course, wanted: CourseValues, db: Session) -> Course:
-    change_course(db, course, wanted)
-    return course
 
 
 def _email_in(text: str) -> str:

@@ -1,13 +1,10 @@
 """Departments, which courses belong to, and who heads them."""
 
-from functools import partial
-
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
-from sqlalchemy.orm import Session
 
 from attendance.database.models import Account, AccountRole, Course, Department
 from attendance.tables.fields import DEPARTMENT_NAME
@@ -64,7 +61,7 @@ def department(department_id: int) -> ResponseReturnValue:
     """A department: its name, its heads, and the way to its courses."""
     department = fetch(Department, department_id)
     form = DepartmentForm(obj=department)
-    if form.validate_on_submit() and write(form, partial(_rename, department, form.name.data)):
+    if form.validate_on_submit() and write(form, lambda db: change_department(db, department, form.name.data)):
         flash(_("%(name)s is saved.", name=department.name), "success")
         return redirect(url_for("admin.department", department_id=department_id))
     page = render_template(
@@ -106,11 +103,6 @@ def delete_department(department_id: int) -> ResponseReturnValue:
         return redirect(back)
     flash(_("%(name)s is deleted.", name=name), "success")
     return redirect(url_for("admin.departments"))
-
-
-def _rename(department: Department, name: str, db: Session) -> Department:
-    change_department(db, department, name)
-    return department
 
 
 def _heads(department_ids: list[int]) -> sa.Select[int | None, Account]:

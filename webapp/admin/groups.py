@@ -86,7 +86,7 @@ def rename_group(course_id: int, group_id: int) -> ResponseReturnValue:
     """Give the group another name."""
     group = _group_of(course_id, group_id)
     form = GroupForm(obj=group)
-    if form.validate_on_submit() and write(form, partial(_rename, group, form.name.data)):
+    if form.validate_on_submit() and write(form, lambda db: change_group(db, group, form.name.data)):
         flash(gettext("The group %(group)s is saved.", group=group.name), "success")
         return redirect(url_for("admin.group", course_id=course_id, group_id=group_id))
     page = render_template("admin/group_form.html", course=group.course, group=group, form=form)
@@ -145,11 +145,6 @@ def delete_group(course_id: int, group_id: int) -> ResponseReturnValue:
         return redirect(back)
     flash(gettext("The group %(name)s is deleted.", name=name), "success")
     return redirect(url_for("admin.groups", course_id=course_id))
-
-
-def _rename(group: CourseGroup, name: str, db: Session) -> CourseGroup:
-    change_group(db, group, name)
-    return group
 
 
 def _join(group: CourseGroup, form: OneStudentForm, db: Session) -> Student | None:

@@ -1,12 +1,9 @@
 """Rooms."""
 
-from functools import partial
-
 import sqlalchemy as sa
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, lazy_gettext, ngettext
-from sqlalchemy.orm import Session
 
 from attendance.database.audiences import TAKES_PLACE, among, sessions_in_rooms
 from attendance.database.models import Camera, ClassSession, Room, utc_now
@@ -64,7 +61,7 @@ def room(room_id: int) -> ResponseReturnValue:
     """A room: its name and its cameras."""
     room = fetch(Room, room_id)
     form = RoomForm(obj=room)
-    if form.validate_on_submit() and write(form, partial(_rename, room, form.name.data)):
+    if form.validate_on_submit() and write(form, lambda db: change_room(db, room, form.name.data)):
         flash(gettext("%(room)s is saved.", room=room.name), "success")
         return redirect(url_for("admin.rooms"))
     cameras = database().scalars(sa.select(Camera).where(Camera.room_id == room_id).order_by(Camera.name)).all()
@@ -107,8 +104,3 @@ def delete_room(room_id: int) -> ResponseReturnValue:
         return redirect(back)
     flash(gettext("%(room)s is deleted.", room=name), "success")
     return redirect(url_for("admin.rooms"))
-
-
-def _rename(room: Room, name: str, db: Session) -> Room:
-    change_room(db, room, name)
-    return room

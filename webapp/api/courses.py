@@ -135,8 +135,7 @@ def patch_course(asked: dict[str, Any], course_id: int) -> Written:
 
     def work(db: Session) -> Course:
         course = _locked(db, course_id)
-        change_course(db, course, replace(values_of(course), **asked))
-        return course
+        return change_course(db, course, replace(values_of(course), **asked))
 
     return _answer(write(work))
 

@@ -90,8 +90,7 @@ def patch_group(asked: dict[str, Any], course_id: int, group_id: int) -> Written
     def work(db: Session) -> CourseGroup:
         group = _locked(db, course_id, group_id)
         require_match(revision(group.name))
-        change_group(db, group, asked.get("name", group.name))
-        return group
+        return change_group(db, group, asked.get("name", group.name))
 
     return _answer(write(work))
 

@@ -112,8 +112,7 @@ def patch_department(asked: dict[str, Any], department_id: int) -> Written:
 
     def work(db: Session) -> Department:
         department = _locked_department(db, department_id)
-        change_department(db, department, asked.get("name", department.name))
-        return department
+        return change_department(db, department, asked.get("name", department.name))
 
     return _department(write(work))
 
@@ -174,8 +173,7 @@ def patch_room(asked: dict[str, Any], room_id: int) -> Written:
 
     def work(db: Session) -> Room:
         room = _locked_room(db, room_id)
-        change_room(db, room, asked.get("name", room.name))
-        return room
+        return change_room(db, room, asked.get("name", room.name))
 
     return _room(write(work))
 

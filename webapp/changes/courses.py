@@ -68,7 +68,7 @@ def add_course(db: Session, wanted: CourseValues) -> Course:
     return course
 
 
-def change_course(db: Session, course: Course, wanted: CourseValues) -> None:
+def change_course(db: Session, course: Course, wanted: CourseValues) -> Course:
     """Change a course's code, name, department, and the share of its sessions that it asks for.
 
     Raises:
@@ -77,7 +77,7 @@ def change_course(db: Session, course: Course, wanted: CourseValues) -> None:
     before, after = asdict(values_of(course)), asdict(wanted)
     fields = [name for name in after if after[name] != before[name]]
     if not fields:
-        return
+        return course
     refuse_taken(db, "code", Course.code, wanted.code, _taken(), but=course.id)
     if "department_id" in fields:
         _refuse_unknown(db, wanted.department_id)
@@ -91,6 +91,7 @@ def change_course(db: Session, course: Course, wanted: CourseValues) -> None:
         for name in fields:
             setattr(course, name, after[name])
         noted(AuditAction.COURSE_CHANGED, subject=wanted.code, details=details)
+    return course
 
 
 def what_course_has(db: Session, course: Course) -> CourseHas:

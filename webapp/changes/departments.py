@@ -23,7 +23,7 @@ def add_department(db: Session, name: str) -> Department:
     return department
 
 
-def change_department(db: Session, department: Department, name: str) -> None:
+def change_department(db: Session, department: Department, name: str) -> Department:
     """Give a department another name.
 
     Raises:
@@ -31,11 +31,12 @@ def change_department(db: Session, department: Department, name: str) -> None:
     """
     before = department.name
     if name == before:
-        return
+        return department
     refuse_taken(db, "name", Department.name, name, _taken(), but=department.id)
     with unless_meanwhile(db, "name", _taken()):
         department.name = name
         noted(AuditAction.DEPARTMENT_CHANGED, subject=name, details={"before": before})
+    return department
 
 
 def why_department_stays(db: Session, department: Department) -> str | None:

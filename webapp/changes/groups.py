@@ -32,7 +32,7 @@ def add_group(db: Session, course: Course, name: str) -> CourseGroup:
     return group
 
 
-def change_group(db: Session, group: CourseGroup, name: str) -> None:
+def change_group(db: Session, group: CourseGroup, name: str) -> CourseGroup:
     """Give a group another name.
 
     Raises:
@@ -40,12 +40,13 @@ def change_group(db: Session, group: CourseGroup, name: str) -> None:
     """
     before = group.name
     if name == before:
-        return
+        return group
     refuse_taken(db, "name", CourseGroup.name, name, _taken(), CourseGroup.course_id == group.course_id, but=group.id)
     code = group.course.code
     with unless_meanwhile(db, "name", _taken()):
         group.name = name
         noted(AuditAction.GROUP_CHANGED, subject=code, details={"group": name, "before": before})
+    return group
 
 
 def why_group_stays(db: Session, group: CourseGroup) -> str | None:

@@ -24,7 +24,7 @@ def add_room(db: Session, name: str) -> Room:
     return room
 
 
-def change_room(db: Session, room: Room, name: str) -> None:
+def change_room(db: Session, room: Room, name: str) -> Room:
     """Give a room another name.
 
     Raises:
@@ -32,11 +32,12 @@ def change_room(db: Session, room: Room, name: str) -> None:
     """
     before = room.name
     if name == before:
-        return
+        return room
     refuse_taken(db, "name", Room.name, name, _taken(), but=room.id)
     with unless_meanwhile(db, "name", _taken()):
         room.name = name
         noted(AuditAction.ROOM_CHANGED, subject=name, details={"before": before})
+    return room
 
 
 def why_room_stays(db: Session, room: Room) -> str | None:
