@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from flask import abort, request
 
 from webapp.tools.requests import read_id
-from webapp.tools.storage import database
+from webapp.tools.storage import count_rows, database
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def chosen_id(name: str) -> int | None:
 
 def count(model: type[Any] | sa.FromClause, *conditions: sa.ColumnElement[bool]) -> int:
     """How many rows of a table there are that meet the conditions."""
-    return database().scalar(sa.select(sa.func.count()).select_from(model).where(*conditions)) or 0
+    return count_rows(database(), model, *conditions)
 
 
 def counts_by(key: Any, *conditions: sa.ColumnElement[bool]) -> dict[int, int]:

@@ -12,6 +12,7 @@ from attendance.database.teaching.courses import delete_course as remove_course
 from attendance.database.teaching.courses import sessions_only_of
 from webapp.account.noting import noted
 from webapp.changes.errors import ChangeError, refuse_taken, unless_meanwhile
+from webapp.tools.storage import count_rows
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,12 @@ def change_course(db: Session, course: Course, wanted: CourseValues) -> Course:
 def what_course_has(db: Session, course: Course) -> CourseHas:
     """What goes with a course, and what stays of it."""
     of_course = sessions_only_of(course.id)
-    sessions = _count(db, of_course.subquery())
+    sessions = count_rows(db, of_course.subquery())
     return CourseHas(
-        students=_count(db, sa.select(Enrolment.student_id).where(Enrolment.course_id == course.id).subquery()),
+        students=count_rows(db, Enrolment, Enrolment.course_id == course.id),
         sessions=sessions,
-        joint=_count(db, sessions_of_courses(among([course.id]))) - sessions,
-        entries=_count(db, sa.select(Attendance.session_id).where(Attendance.session_id.in_(of_course)).subquery()),
+        joint=count_rows(db, sessions_of_courses(among([course.id]))) - sessions,
+        entries=count_rows(db, Attendance, Attendance.session_id.in_(of_course)),
     )
 
 
@@ -118,10 +119,6 @@ def _refuse_unknown(db: Session, department_id: int | None) -> None:
     query = sa.select(Department.id).where(Department.id == department_id).with_for_update(read=True)
     if department_id is not None and db.scalar(query) is None:
         raise ChangeError("department_id", gettext("The department was deleted meanwhile. Choose another."))
-
-
-def _count(db: Session, rows: sa.FromClause) -> int:
-    return db.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
 
 
 def _taken() -> str:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from attendance.database.models import AuditAction, Course, Department
 from webapp.account.noting import noted
 from webapp.changes.errors import ChangeError, refuse_taken, unless_meanwhile
+from webapp.tools.storage import count_rows
 
 
 def add_department(db: Session, name: str) -> Department:
@@ -41,8 +42,7 @@ def change_department(db: Session, department: Department, name: str) -> Departm
 
 def why_department_stays(db: Session, department: Department) -> str | None:
     """Why a department cannot be deleted; None: it can."""
-    of_it = sa.select(sa.func.count()).select_from(Course).where(Course.department_id == department.id)
-    courses = db.scalar(of_it) or 0
+    courses = count_rows(db, Course, Course.department_id == department.id)
     words = ngettext(
         "%(num)s course belongs to it. A department can be deleted once no course does.",
         "%(num)s courses belong to it. A department can be deleted once no course does.",

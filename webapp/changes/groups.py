@@ -16,6 +16,7 @@ from attendance.database.models import (
 )
 from webapp.account.noting import noted
 from webapp.changes.errors import ChangeError, refuse_taken, unless_meanwhile
+from webapp.tools.storage import count_rows
 
 
 def add_group(db: Session, course: Course, name: str) -> CourseGroup:
@@ -51,10 +52,7 @@ def change_group(db: Session, group: CourseGroup, name: str) -> CourseGroup:
 
 def why_group_stays(db: Session, group: CourseGroup) -> str | None:
     """Why a group cannot be deleted; None: it can."""
-    sessions = 0
-    for model in (ClassSession, SessionAudience):
-        of_it = sa.select(sa.func.count()).select_from(model).where(model.group_id == group.id)
-        sessions += db.scalar(of_it) or 0
+    sessions = sum(count_rows(db, model, model.group_id == group.id) for model in (ClassSession, SessionAudience))
     words = ngettext(
         "%(num)s session of the timetable, past ones included, took or will take place for it. A group can be "
         "deleted once no session is for it.",

@@ -8,6 +8,7 @@ from attendance.database.audiences import is_held_in
 from attendance.database.models import AuditAction, ClassSession, Room
 from webapp.account.noting import noted
 from webapp.changes.errors import ChangeError, refuse_taken, unless_meanwhile
+from webapp.tools.storage import count_rows
 
 
 def add_room(db: Session, name: str) -> Room:
@@ -42,8 +43,7 @@ def change_room(db: Session, room: Room, name: str) -> Room:
 
 def why_room_stays(db: Session, room: Room) -> str | None:
     """Why a room cannot be deleted; None: it can."""
-    there = sa.select(sa.func.count()).select_from(ClassSession).where(is_held_in(room.id))
-    sessions = db.scalar(there) or 0
+    sessions = count_rows(db, ClassSession, is_held_in(room.id))
     words = ngettext(
         "%(num)s session of the timetable, past ones included, took or will take place here. A room can be "
         "deleted once no session is in it.",

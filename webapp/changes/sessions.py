@@ -32,6 +32,7 @@ from webapp.account.noting import noted
 from webapp.changes.errors import ChangeError
 from webapp.tools.class_sessions.planning import Series, plan_slot
 from webapp.tools.class_sessions.schedule import Slot
+from webapp.tools.storage import count_rows
 from webapp.tools.times import zone
 
 
@@ -173,8 +174,7 @@ def delete_sessions(db: Session, sessions: Sequence[ClassSession]) -> None:
 
 def entries_of(db: Session, session_ids: Sequence[int]) -> int:
     """How many entries the registers of sessions have."""
-    query = sa.select(sa.func.count()).select_from(Attendance).where(Attendance.session_id.in_(session_ids))
-    return db.scalar(query) or 0
+    return count_rows(db, Attendance, Attendance.session_id.in_(session_ids))
 
 
 def locked_session(db: Session, session: ClassSession) -> ClassSession:

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from datetime import date
 
-import sqlalchemy as sa
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
@@ -21,6 +20,7 @@ from webapp.changes.errors import ChangeError, refuse_taken, unless_meanwhile
 from webapp.imports.likeness import numbers_like
 from webapp.tools.fields import institutions_rule
 from webapp.tools.languages import LANGUAGES, say
+from webapp.tools.storage import count_rows
 from webapp.tools.times import start_of_day
 
 
@@ -126,9 +126,10 @@ def change_student(db: Session, student: Student, wanted: StudentValues) -> bool
 
 def what_student_has(db: Session, student: Student) -> StudentHas:
     """What goes with a student."""
-    courses = sa.select(sa.func.count()).select_from(Enrolment).where(Enrolment.student_id == student.id)
-    entries = sa.select(sa.func.count()).select_from(Attendance).where(Attendance.student_id == student.id)
-    return StudentHas(courses=db.scalar(courses) or 0, entries=db.scalar(entries) or 0)
+    return StudentHas(
+        courses=count_rows(db, Enrolment, Enrolment.student_id == student.id),
+        entries=count_rows(db, Attendance, Attendance.student_id == student.id),
+    )
 
 
 def delete_student(db: Session, student: Student) -> None:

@@ -1,7 +1,9 @@
 """The database as the pages use it: one short session a request."""
 
+from typing import Any
+
 from flask import Flask, current_app, g, has_request_context, request
-from sqlalchemy import Engine
+from sqlalchemy import ColumnElement, Engine, FromClause, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from attendance.database.audit.noting import ADDRESS, tell_of_entries
@@ -50,6 +52,11 @@ def database() -> Session:
             g.database_session.info[ADDRESS] = request.remote_addr
     session: Session = g.database_session
     return session
+
+
+def count_rows(db: Session, table: type[Any] | FromClause, *conditions: ColumnElement[bool]) -> int:
+    """How many rows of a table there are that meet the conditions."""
+    return db.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
 
 
 def begin_change() -> Session:
