@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask import current_app, render_template, request, url_for
+from flask import current_app, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
@@ -13,6 +13,7 @@ from webapp.admin.blueprint import blueprint
 from webapp.admin.lookup import fetch
 from webapp.admin.questions import Question, ask
 from webapp.admin.writing import begin_change
+from webapp.tools.requests import site_address
 from webapp.tools.storage import database
 
 
@@ -48,5 +49,5 @@ def student_link(student_id: int) -> ResponseReturnValue:
     token = make_student_link(database(), student_id, now=now, lifetime=lifetime)
     noted(AuditAction.OWN_PAGE_LINK_MADE, student=student.index_number)
     database().commit()
-    address = address_of_student_link(settings.web.address or request.url_root, token)
+    address = address_of_student_link(site_address(), token)
     return render_template("admin/student_link.html", student=student, address=address, until=now + lifetime, back=back)

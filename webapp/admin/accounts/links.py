@@ -23,6 +23,7 @@ from webapp.admin.questions import Question, ask
 from webapp.admin.writing import begin_change
 from webapp.exports.answers import Form, answer
 from webapp.exports.sheets import Sheet, SheetColumn
+from webapp.tools.requests import site_address
 from webapp.tools.storage import database
 from webapp.tools.times import moment_text
 
@@ -114,8 +115,7 @@ def _made(lecturers: Sequence[Account], back: str) -> ResponseReturnValue:
     tokens = make_links(db, [one.id for one in lecturers], now=now, lifetime=lifetime)
     _note_links(lecturers, by="hand")
     db.commit()
-    site = current_app.config["ATTENDANCE"].web.address or request.url_root
-    links = [GivenLink(one, address_of(site, tokens[one.id])) for one in lecturers]
+    links = [GivenLink(one, address_of(site_address(), tokens[one.id])) for one in lecturers]
     if request.form.get("as") == "csv":
         columns = [SheetColumn(heading) for heading in _CSV_HEADER]
         sheet = Sheet(gettext("Links"), columns, _rows(links, now + lifetime))
