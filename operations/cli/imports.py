@@ -147,7 +147,10 @@ def _print(done: _Tried, *, applied: bool, unanswered: bool) -> None:
             "Nothing is written. Look at the lines under \u201cplease check\u201d; if they are right, add --checked."
         )
     elif good:
-        click.echo(f"This was a trial: nothing is written. With --apply the {_lines(good)} that are good are imported.")
+        verb = "is" if good == 1 else "are"
+        click.echo(
+            f"This was a trial: nothing is written. With --apply the {_lines(good)} that {verb} good {verb} imported."
+        )
     else:
         click.echo("Nothing to import.")
 

@@ -49,6 +49,10 @@ def test_a_trial_writes_nothing_and_apply_does_what_it_said(db):
         "This was a trial: nothing is written. With --apply the 2 lines that are good are imported.\n"
     )
     assert count(db, Student) == [0]
+    assert (
+        "With --apply the 1 line that is good is imported.\n"
+        in run("students", write("1.csv", "index_number,name\ns1,A")).output
+    )
     done = run("students", file, "--apply")
     assert (done.exit_code, done.output) == (
         0,
