@@ -56,7 +56,7 @@ is no CORS). `ATTENDANCE_API_ON=false` takes the interface away.
 
 ## Ten lines
 
-`examples/mark_and_list.py` marks one student and lists who is at risk:
+After two helpers, ten lines of `examples/mark_and_list.py` mark one student and list who is at risk:
 
 ```python
 {example}```
