@@ -58,14 +58,17 @@ def connected(address: str) -> Any:
     try:
         ray.init(address, **options)
     except ray.exceptions.RayError as error:
-        raise RunnerError(f"the cluster {address} does not let us in: {_first_line(error)}") from None
+        raise RunnerError(f"the cluster {address} does not let us in: {_reason(error)}") from None
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        raise RunnerError(f"the cluster {address} cannot be reached: {_first_line(error)}") from None
+        raise RunnerError(f"the cluster {address} cannot be reached: {_reason(error)}") from None
     return ray
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _reason(error: Exception) -> str:
+    """The first line; where that announces a server's traceback, with what the traceback ends in."""
+    first, *rest = (str(error).strip() or type(error).__name__).splitlines()
+    beyond = [line for line in rest if line and not line.startswith((" ", "Traceback"))]
+    return f"{first} {beyond[0]}" if first.endswith(":") and beyond else first
 
 
 def require_tls(address: str, machines: Collection[str] = ()) -> None:

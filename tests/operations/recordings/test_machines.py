@@ -1,18 +1,20 @@
 """Machines of a cluster that run with something else, die, come back, or listen without a certificate."""
 
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from attendance.gallery.format import publish
 from attendance.settings.families import traits_of
 from operations.runners.interface import RunnerError
-from operations.runners.ray_connection import require_tls
+from operations.runners.ray_connection import connected, require_tls
 from tests.operations.recordings.commands import (
     Listener,
     begin_command,
@@ -146,6 +148,35 @@ def test_where_nobody_listens_the_run_says_so_at_once(lecture: set[tuple[int, st
 
 
 # TLS.
+
+
+def test_why_a_cluster_lets_nobody_in_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own words when the server of its clients does not start in time."""
+    ray = pytest.importorskip("ray")
+    said = (
+        "Initialization failure from server:\nTraceback (most recent call last):\n"
+        '  File "proxier.py", line 783, in Datapath\n    raise RuntimeError(\n'
+        "RuntimeError: Proxy failed to Connect to backend! Check `ray_client_server.err`\n"
+    )
+
+    def refuse(*_address: object, **_options: object) -> None:
+        raise ConnectionAbortedError(said)
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setattr(ray, "init", refuse)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            server.accept()[0].close()
+
+        Thread(target=hang_up, daemon=True).start()
+        address = f"ray://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(RunnerError) as refused:
+            connected(address)
+    assert str(refused.value) == (
+        f"the cluster {address} cannot be reached: Initialization failure from server: "
+        "RuntimeError: Proxy failed to Connect to backend! Check `ray_client_server.err`"
+    )
 
 
 @pytest.mark.exhaustive
