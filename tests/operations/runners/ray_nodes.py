@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 HEAD, OTHER, THIRD, FOURTH = (f"127.0.0.{number}" for number in range(2, 6))
 _OBJECTS = 100_000_000
 """Bytes of each node's store of objects; the least that Ray takes is 75 MB."""
-_START_S = 90.0
+_START_S = 90
 
 
 class NodeError(Exception):
@@ -67,6 +67,7 @@ class Nodes:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.token,
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": str(_START_S),  # of a client's own server; 30 by itself
             "RAY_automatic_object_spilling_enabled": "0",
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "ignore",
