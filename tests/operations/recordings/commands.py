@@ -23,7 +23,7 @@ def begin_command(words: list[str], environment: Mapping[str, str] | None = None
         "import os, resource\n"
         f"if (largest := os.environ.get({LARGEST_FILE!r})) is not None:\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))\n"
-        "from operations.cli import recordings\n"
+        "from operations.cli.bulk import recordings\n"
         "from operations.recordings.assembling import Engine\n"
         "from attendance.settings.families import Family\n"
         "from tests.operations.recordings.own_models import build\n"
