@@ -223,11 +223,15 @@ def test_killed_and_given_again_the_register_is_the_same(
     twelve(lectures)
     expected = expected_register(tmp_path)
     kills, sessions = 0, []
-    for wait_s in (12.0, 16.0, 20.0):
+    for pause_s in (0.0, 0.5, 1.0):
+        known = len(lectures.seen())
         process = begin_command([*command, "--on", "local:2"])
         sessions.append(process.pid)
+        until = time.monotonic() + 200
+        while len(lectures.seen()) == known and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(wait_s)
+            process.wait(pause_s)
         kills += process.poll() is None
         end_command(process, how=how)
     run_command([*command, "--on", "local:2"])
