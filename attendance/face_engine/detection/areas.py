@@ -18,7 +18,7 @@ from attendance.zones import Zones
 
 _REACH = 256
 """Pixels around a face's centre that are searched at most: beyond it nothing changes a face that YuNet finds in a frame
-that is searched as it is (`yunet_bands.REACH`)."""
+that is searched as it is (`yunet_bands.REACH` is a little less)."""
 _MARGIN = 1 / 10
 """Of the frame's longer side, and at most `_REACH`: a face of up to a fifth of the frame lies whole in what is
 searched."""

@@ -10,8 +10,9 @@ from attendance.face_engine.runtimes.runtime import Session
 
 GRID = STRIDES[-1]
 """Pixels: pieces of a frame start and end at multiples of it, so that their anchors are those of the frame."""
-REACH = 256
-"""Pixels around an anchor's centre beyond which nothing changes it: 224, found by changing pixels, rounded up."""
+REACH = 224
+"""Pixels beyond a cell of the grid, to each side, that the anchors in it depend on at most: one at pixel p depends on
+those from p - 219 to p + 225, as the sizes, strides and paddings of the network's layers have it."""
 WORK_PIXELS = 10_000_000
 """Of one call, or of as many calls at once as two cores take. It bounds memory, and how long others wait: some
 0.2 s on two cores. Bands of less would be mostly what they share with their neighbours."""

@@ -44,6 +44,15 @@ class _Piece:
         """Pixels."""
         return (self.right - self.left) * (self.bottom - self.top)
 
+    def with_another(self, other: "_Piece") -> "_Piece":
+        """The smallest that holds both."""
+        return _Piece(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
 
 def find_faces_exactly(
     frame: NDArray[np.uint8],
@@ -70,8 +79,8 @@ def find_faces_exactly(
     if exact is not None:
         places = best_first(scores, limit - MARGIN)
         found = decode(anchors, scores, places, width=width, height=height)
-        # A box of less than that share of another's height cannot cover it, nor be covered by it.
-        unclear = places[_undecided(found, limit) & (found.boxes[:, 3] >= OVERLAP * least_height)]
+        undecided = _undecided(found, limit)
+        unclear = places[undecided & _matters(found.boxes, undecided, least_height)]
         if len(unclear):
             scores[unclear] = yield from _exact_scores(frame, unclear, exact)
     places = best_first(scores, limit)
@@ -88,6 +97,17 @@ def _undecided(found: YuNetFaces, limit: float) -> NDArray[np.bool_]:
         YuNetFaces(found.boxes[clear], found.scores[clear], found.points[clear], found.anchors[clear])
     ).boxes
     return near & ~(_overlaps(found.boxes, certain) > OVERLAP).any(axis=1)
+
+
+def _matters(boxes: NDArray[np.float32], undecided: NDArray[np.bool_], least_height: float) -> NDArray[np.bool_]:
+    """Which boxes count, or can decide, from one undecided box to the next, whether one that counts is dropped."""
+    matters: NDArray[np.bool_] = boxes[:, 3] >= least_height
+    while not matters.all():
+        wider = matters | (_overlaps(boxes, boxes[matters & undecided]) > OVERLAP).any(axis=1)
+        if (wider == matters).all():
+            break
+        matters = wider
+    return matters
 
 
 def _overlaps(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -125,19 +145,26 @@ def _exact_scores(
 
 def _pieces(points: NDArray[np.int64], width: int, height: int) -> list[tuple[_Piece, NDArray[np.int64]]]:
     """Pieces of the frame that hold what points need, and which points each serves."""
-    pieces = []
-    waiting = np.arange(len(points))
-    while len(waiting):
-        x, y = (int(value) // GRID * GRID for value in points[waiting[0]])
-        # One cell of the coarsest level beyond, so that neighbours share the piece.
-        near = (np.abs(points[waiting] // GRID * GRID - [x, y]) <= GRID).all(axis=1)
-        reach = REACH + GRID
-        piece = _Piece(
-            max(x - reach, 0), max(y - reach, 0), min(x + reach + GRID, width), min(y + reach + GRID, height)
-        )
-        pieces.append((piece, waiting[near]))
-        waiting = waiting[~near]
+    pieces: list[tuple[_Piece, NDArray[np.int64]]] = []
+    cells, members = np.unique(points // GRID * GRID, axis=0, return_inverse=True)
+    for number, (x, y) in enumerate(cells.tolist()):
+        left, top = max(x - REACH, 0), max(y - REACH, 0)
+        piece = _Piece(left, top, min(x + GRID + REACH, width), min(y + GRID + REACH, height))
+        served = np.flatnonzero(members.reshape(-1) == number)
+        # One piece for neighbours costs no more than theirs apart, which overlap.
+        while (place := _to_join(piece, pieces)) is not None:
+            other, others = pieces.pop(place)
+            piece, served = piece.with_another(other), np.concatenate([served, others])
+        pieces.append((piece, served))
     return pieces
+
+
+def _to_join(piece: _Piece, pieces: list[tuple[_Piece, NDArray[np.int64]]]) -> int | None:
+    """Which of the pieces holds, together with this one, no more pixels than both apart; None: none of them."""
+    return next(
+        (place for place, (other, _) in enumerate(pieces) if piece.with_another(other).area <= piece.area + other.area),
+        None,
+    )
 
 
 def _places(cells: NDArray[np.int64], strides: NDArray[np.int64], width: int, height: int) -> NDArray[np.int64]:

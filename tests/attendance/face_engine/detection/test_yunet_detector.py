@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from attendance.face_engine.detection import yunet_refinement
 from attendance.face_engine.detection.yunet_bands import anchors_in_bands
-from attendance.face_engine.detection.yunet_decoding import anchor_scores
+from attendance.face_engine.detection.yunet_decoding import anchor_cells, anchor_scores
 from attendance.face_engine.detection.yunet_detector import YuNetDetector, fit_frame, to_squares
 from attendance.face_engine.detection.yunet_refinement import find_faces_exactly
 from attendance.face_engine.images import decode_image
@@ -116,6 +116,34 @@ def test_a_piece_of_a_frame_gives_the_scores_of_the_frame(exact: Session, crowd:
         ((_, height, width, _),) = counted.shapes
         assert height * width < 0.7 * frame.shape[0] * frame.shape[1]
         assert height % 32 == width % 32 == 0
+
+
+def test_neighbours_share_a_piece_that_costs_no_more_than_theirs_apart(exact: Session, crowd: Image) -> None:
+    frame = np.tile(fit_frame(crowd, 1.0), (1, 2, 1))
+    scores = anchor_scores(exact.run(frame[None])[0])
+    cells, strides = anchor_cells(frame.shape[1], frame.shape[0])
+    points = cells * strides[:, None]
+    chosen = [(0.1, 0.3), (0.1, 0.4), (0.16, 0.35), (0.9, 0.9)]
+    places = np.array([np.abs(points - np.multiply(one, frame.shape[1::-1])).sum(axis=1).argmin() for one in chosen])
+    together = Counted(exact)
+    found = finished(yunet_refinement._exact_scores(frame, places, together))
+    assert found == pytest.approx(scores[places], abs=1e-5)
+    assert len(together.shapes) == 2
+    apart = Counted(exact)
+    for place in places:
+        finished(yunet_refinement._exact_scores(frame, np.array([place]), apart))
+    pixels = [sum(int(np.prod(shape)) for shape in counted.shapes) for counted in (together, apart)]
+    assert pixels[0] < pixels[1]
+
+
+def test_a_small_box_is_decided_where_a_large_one_hangs_on_it() -> None:
+    boxes = np.array([[0, 0, 40, 100], [0, 0, 30, 60], [0, 0, 20, 40], [200, 0, 20, 40]], np.float32)
+    undecided = np.array([True, True, True, True])
+    matters = yunet_refinement._matters(boxes, undecided, 90.0)
+    assert matters.tolist() == [True, True, True, False]
+    undecided[0] = False
+    assert yunet_refinement._matters(boxes, undecided, 90.0).tolist() == [True, False, False, False]
+    assert yunet_refinement._matters(boxes, undecided, 0.0).all()
 
 
 def test_many_unclear_faces_are_one_look_at_the_whole_frame(exact: Session, crowd: Image) -> None:
