@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -177,7 +178,7 @@ class Way:
         faces: list[Face | DetectedFace] = [*detected]
         choice, places = None, list(range(len(faces)))
         if self._follows:
-            choice = self._flow.choose(self._seats.plan, at, detected, layouts_of(hall.frame, found.boxes))
+            choice = self._flow.choose(self._seats.plan, at, detected, partial(layouts_of, hall.frame))
             places = choice.to_encode
         who = shown_by(hall, found.boxes)
         while places:

@@ -5,6 +5,9 @@ A layout is the mean colours of a grid laid over head and shoulders, as in the C
 in it, so that whoever takes a seat changes it, and so does the light, a hand before the face, or a head that turns.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,9 @@ from attendance.face_engine.interface import Image
 
 Layout = NDArray[np.float32]
 """Mean colours, shape (GRID, GRID, 3), RGB."""
+
+LookAtPlaces: TypeAlias = Callable[[NDArray[np.float32]], list[Layout]]
+"""Gives the layouts at boxes of a frame, shape (n, 4), pixels, in order."""
 
 GRID = 8
 """Cells of a side: of a face of 24 pixels each is the mean of 4 x 5 of them."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attendance.database.watching.health import PictureQuality
 from attendance.face_engine.interface import DetectedFace, Face, FaceBoxes, Image, ImageError, ImageTooLargeError
@@ -63,8 +64,6 @@ class DetectedFaces:
 
     faces: list[DetectedFace]
     """Best first, in pixels of the picture as it was sent."""
-    layouts: list[Layout]
-    """One a face."""
     width: int
     height: int
     blank: bool
@@ -80,6 +79,14 @@ class DetectedFaces:
     """By how much the image was reduced."""
     place: Place[Job, Found] | None
     """In the queue, for the first faces to be encoded; None: it was used."""
+
+    def layouts(self, boxes: NDArray[np.float32]) -> list[Layout]:
+        """What is seen at some places.
+
+        Args:
+            boxes: shape (n, 4), in pixels of the picture as it was sent.
+        """
+        return layouts_of(self.image, boxes / np.float32(self.reduction))
 
 
 class Pipeline:
@@ -266,17 +273,13 @@ class Pipeline:
         boxes, image = cast("FaceBoxes", found), decoded.image
         if regions is not None and decoded.search is not None:
             boxes = regions.found(decoded.search, boxes)
-        layouts: list[Layout] = []
         with self._batcher.reserve(lane, priority) as place:
-            if len(boxes.scores):
-                layouts = await self._prepared(functools.partial(layouts_of, image, boxes.boxes), lane, priority)
             height, width = image.shape[:2]
             yield DetectedFaces(
                 [
                     DetectedFace(box * reduction, float(score))
                     for box, score in zip(boxes.boxes, boxes.scores, strict=True)
                 ],
-                layouts,
                 width * reduction,
                 height * reduction,
                 decoded.blank,

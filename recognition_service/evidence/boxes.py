@@ -45,6 +45,17 @@ def reachable(
     return plausible
 
 
+def resized(boxes: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Boxes about the same centres with other widths and heights.
+
+    Args:
+        boxes: shape (n, 4).
+        sizes: shape (n, 2).
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
+
+
 def grown(boxes: NDArray[np.float32], by: float) -> NDArray[np.float32]:
     """Boxes that reach further on every side, by this share of their widths and heights.
 

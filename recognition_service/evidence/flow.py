@@ -19,7 +19,7 @@ from attendance.database.models import Origin
 from attendance.database.watching.observation import NOBODY
 from attendance.face_engine.interface import DetectedFace, Face
 from attendance.settings.matching import MatchingRules
-from recognition_service.engine.layouts import Layout
+from recognition_service.engine.layouts import Layout, LookAtPlaces
 from recognition_service.engine.looks import Look
 from recognition_service.evidence.clearness import ClearFrom, View
 from recognition_service.evidence.following import Conditions, FaceChoice, Following
@@ -131,7 +131,7 @@ class CameraFlow:
         plan: FramePlan,
         capture_time: datetime,
         faces: Sequence[DetectedFace],
-        layouts: Sequence[Layout],
+        look: LookAtPlaces,
         *,
         origin: Origin = Origin.LIVE,
     ) -> FaceChoice:
@@ -141,12 +141,12 @@ class CameraFlow:
             plan: what `plan` gave for the capture time.
             capture_time: aware.
             faces: that were found in the frame.
-            layouts: what is seen at their places.
+            look: tells what is seen at places of the frame.
             origin: how it came.
         """
         with self._lock:
             conditions = Conditions.of(plan, origin, self._matcher_of())
-            choice = self._following.choose(conditions, capture_time.timestamp(), faces, layouts)
+            choice = self._following.choose(conditions, capture_time.timestamp(), faces, look)
             for track in list(choice.followed.values()):
                 if not self._judge.may_follow(self._following.student_of(track), origin, capture_time):
                     self._following.release(choice, [track])

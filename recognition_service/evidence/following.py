@@ -36,8 +36,8 @@ from numpy.typing import NDArray
 from attendance.database.models import Origin
 from attendance.face_engine.interface import DetectedFace, Face
 from attendance.settings.matching import MatchingRules
-from recognition_service.engine.layouts import Layout, apart
-from recognition_service.evidence.boxes import grown, overlaps_of, reachable
+from recognition_service.engine.layouts import Layout, LookAtPlaces, apart
+from recognition_service.evidence.boxes import grown, overlaps_of, reachable, resized
 from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.evidence.matching import Matcher, is_too_small
 from recognition_service.evidence.tracking import Track, Tracker
@@ -92,6 +92,8 @@ class FaceChoice:
     boxes: NDArray[np.float32]
     """Shape (n, 4)."""
     layouts: Sequence[Layout]
+    sizes: NDArray[np.float32]
+    """Shape (n, 2): widths and heights of the boxes about their centres that the layouts are of."""
     small: frozenset[int] = frozenset()
     """Those too small to be named, whatever they look like."""
     followed: dict[int, int] = field(default_factory=dict)
@@ -115,6 +117,8 @@ class _Settled:
     """The student's encodings."""
     box: NDArray[np.float32]
     layout: Layout
+    size: NDArray[np.float32]
+    """Width and height of the box that the layout is of."""
     due: float
     """When it is encoded again, seconds of capture."""
     named: int
@@ -157,7 +161,7 @@ class Following:
         self._conditions: dict[Origin, Conditions] = {}
 
     def choose(
-        self, conditions: Conditions, at: float, faces: Sequence[DetectedFace | Face], layouts: Sequence[Layout]
+        self, conditions: Conditions, at: float, faces: Sequence[DetectedFace | Face], look: LookAtPlaces
     ) -> FaceChoice:
         """Say which faces of a frame are to be encoded.
 
@@ -165,16 +169,13 @@ class Following:
             conditions: of the frame.
             at: when it was captured, seconds.
             faces: that were found in it.
-            layouts: one a face.
-
-        Raises:
-            ValueError: there are not as many `layouts` as `faces`.
+            look: tells what is seen at places of it.
         """
-        if len(faces) != len(layouts):
-            raise ValueError(f"{len(layouts)} layouts for {len(faces)} faces")
         boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
         small = frozenset(place for place, face in enumerate(faces) if is_too_small(face, self._rules))
-        choice = FaceChoice(self._canonical(conditions), at, boxes, layouts, small)
+        conditions = self._canonical(conditions)
+        sizes = self._sizes(conditions, boxes)
+        choice = FaceChoice(conditions, at, boxes, look(resized(boxes, sizes)), sizes, small)
         rhythm = self._rhythms.get(conditions.origin)
         if self.anybody and len(faces) and rhythm is not None and rhythm.is_next(at):
             choice.followed = self._followed(choice, rhythm, self._tracker.live(at))
@@ -185,7 +186,7 @@ class Following:
     ) -> FaceChoice:
         """The choice for a frame whose faces have been encoded anyway."""
         boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
-        return FaceChoice(self._canonical(conditions), at, boxes, layouts)
+        return FaceChoice(self._canonical(conditions), at, boxes, layouts, _sizes_of(boxes))
 
     def more(self, choice: FaceChoice, encoded: Mapping[int, Face]) -> list[int]:
         """Whom else to encode, now that some faces of the frame are: whoever one of those may be, too.
@@ -238,9 +239,8 @@ class Following:
         named = 1 + (before.named if before is not None and before.student == student else 0)
         spread = 1.0 if named > self._rules.confirm_frames else 0.5 + 0.5 * (_GOLDEN * track % 1.0)
         due = choice.at + spread * self._interval
-        self._settled[track] = _Settled(
-            choice.conditions, student, own, choice.boxes[place], choice.layouts[place], due, named
-        )
+        box, layout, size = choice.boxes[place], choice.layouts[place], choice.sizes[place]
+        self._settled[track] = _Settled(choice.conditions, student, own, box, layout, size, due, named)
         self._settled.move_to_end(track)
         while len(self._settled) > _MOST:
             self._settled.popitem(last=False)
@@ -249,7 +249,8 @@ class Following:
         """Take in an encoded face, on a settled track, that is like nobody: it is encoded again soon."""
         settled = self._settled.get(track)
         if settled is not None and settled.conditions is choice.conditions:
-            settled.box, settled.layout = choice.boxes[place], choice.layouts[place]
+            settled.box = choice.boxes[place]
+            settled.layout, settled.size = choice.layouts[place], choice.sizes[place]
             settled.due = choice.at + self._interval / _SOONER
 
     def unsettle(self, track: int) -> None:
@@ -274,6 +275,19 @@ class Following:
         for track in [track for track, settled in self._settled.items() if settled.conditions is known]:
             del self._settled[track]
         return conditions
+
+    def _sizes(self, conditions: Conditions, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of what is looked at for each face: as at the last encoding, where somebody settled is.
+
+        The detector's boxes of a face that nobody moves differ by a tenth, and so does what is seen in them.
+        """
+        sizes = _sizes_of(boxes)
+        settled = [track for track in self._settled.values() if track.conditions is conditions]
+        if settled and len(boxes):
+            overlaps = overlaps_of(boxes, np.stack([track.box for track in settled]))
+            for place in np.flatnonzero(overlaps.max(axis=1) >= _STAYS).tolist():
+                sizes[place] = settled[int(overlaps[place].argmax())].size
+        return sizes
 
     def _followed(self, choice: FaceChoice, rhythm: _Rhythm, live: Sequence[Track]) -> dict[int, int]:
         if not live:
@@ -324,6 +338,11 @@ class Following:
         if settled is None:
             return True  # was forgotten meanwhile
         return _nearest(encodings, settled.own) <= self._rules.threshold
+
+
+def _sizes_of(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Widths and heights of boxes, shape (n, 2)."""
+    return boxes[:, 2:] - boxes[:, :2]
 
 
 def _nearest(encodings: NDArray[np.float32], own: NDArray[np.float32]) -> float:

@@ -72,7 +72,7 @@ class Camera:
             return self.flow.observe(plan, time, faces, views=views, origin=origin, layouts=known)
         found: list[Face | DetectedFace] = [DetectedFace(one.box, one.score) for one in faces]
         kept: list[FaceView | None] = [None] * len(faces)
-        choice = self.flow.choose(plan, time, _detected(found), layouts, origin=origin)
+        choice = self.flow.choose(plan, time, _detected(found), lambda _: layouts, origin=origin)
         places, encoded = choice.to_encode, []
         while places:
             encoded += places

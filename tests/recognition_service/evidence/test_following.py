@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from attendance.database.models import HeldReason, Origin
+from attendance.face_engine.interface import DetectedFace
 from attendance.gallery.gallery import Gallery
+from recognition_service.engine.layouts import Layout
 from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.matching import Matcher
 from recognition_service.evidence.seen import MatchKind, SeenFace
@@ -253,13 +256,11 @@ def test_after_an_erasure_everybody_is_encoded(camera: Camera) -> None:
 
 
 def test_an_erasure_between_choosing_and_counting_is_no_harm(scene: Scene, camera: Camera) -> None:
-    from attendance.face_engine.interface import DetectedFace  # noqa: PLC0415
-
     time = NINE + timedelta(seconds=10.5)
     plan = scene.flow.plan(time)
     assert plan is not None
     found = [DetectedFace(ANNA.face.box, 1.0), DetectedFace(BEN.face.box, 1.0)]
-    choice = scene.flow.choose(plan, time, found, [ANNA.layout, BEN.layout])
+    choice = scene.flow.choose(plan, time, found, lambda _: [ANNA.layout, BEN.layout])
     assert choice.to_encode == []
     scene.flow.forget("anna")
     assert scene.flow.choose_more(choice, {}) == []
@@ -270,11 +271,23 @@ def test_an_erasure_between_choosing_and_counting_is_no_harm(scene: Scene, camer
     ]
 
 
-def test_as_many_layouts_as_faces_are_required(scene: Scene, camera: Camera) -> None:
-    plan = scene.flow.plan(NINE)
+def test_who_stays_is_looked_at_in_the_size_of_the_last_encoding(scene: Scene, camera: Camera) -> None:
+    """The detector's boxes of a face that nobody moves differ in size."""
+    looked: list[list[float]] = []
+
+    def look(boxes: NDArray[np.float32]) -> list[Layout]:
+        looked.extend(boxes.tolist())
+        return [ANNA.layout, BEN.layout, CARL.layout]
+
+    time = NINE + timedelta(seconds=10.5)
+    plan = scene.flow.plan(time)
     assert plan is not None
-    with pytest.raises(ValueError, match="1 layouts for 0 faces"):
-        scene.flow.choose(plan, NINE, [], [ANNA.layout])
+    before = [one.face.box for one in (ANNA, BEN)]
+    grown = [one + np.array([-2, -3, 6, 5], np.float32) for one in before]
+    came = CARL.at(600.0, side=50.0).face.box
+    choice = scene.flow.choose(plan, time, [DetectedFace(box, 0.9) for box in (*grown, came)], look)
+    assert choice.to_encode == [2]
+    assert looked == [*(pytest.approx(one + np.array([2, 1, 2, 1], np.float32)) for one in before), came.tolist()]
 
 
 def test_who_turned_away_is_looked_at_again_soon(camera: Camera) -> None:
