@@ -135,10 +135,10 @@ def _in_parts(
         prepare: makes the network's input of a part.
     """
     count, abreast = len(chips), at_once(session)
-    if together > 1 and count >= abreast:
+    if together > 1 and count:
         together = math.ceil(count / (abreast * math.ceil(count / (abreast * together))))
     starts = range(0, count, together)
-    parts = run_each(session, [partial(_part, chips, start, together, prepare) for start in starts])
+    parts = run_each(session, [partial(_part, chips, start, together, prepare) for start in starts], small=True)
     return np.concatenate([np.empty((0, size), np.float32), *parts])
 
 

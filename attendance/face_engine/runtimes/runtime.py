@@ -60,14 +60,20 @@ def at_once(session: Session) -> int:
     return session.at_once if isinstance(session, SideBySide) else 1
 
 
-def run_each(session: Session, inputs: Sequence[MakeInput]) -> Generator[NDArray[np.float32], None, None]:
+def run_each(
+    session: Session, inputs: Sequence[MakeInput], *, small: bool = False
+) -> Generator[NDArray[np.float32], None, None]:
     """The network's output for each of several inputs: side by side as far as they fill the cores, the rest in turn.
 
     Args:
         session: any.
         inputs: each is made where it is computed.
+        small: whether one input is too little work for several cores, which then wait for each other most of the time:
+            all are computed side by side, however few they are.
     """
-    if isinstance(session, SideBySide) and (whole := len(inputs) // session.at_once * session.at_once):
+    if isinstance(session, SideBySide) and (
+        whole := len(inputs) if small else len(inputs) // session.at_once * session.at_once
+    ):
         yield from session.run_side_by_side(inputs[:whole])
         inputs = inputs[whole:]
     for make in inputs:

@@ -86,9 +86,15 @@ class _Beside:
         yield from (np.array([make().sum(), 1], np.float32) for make in inputs)
 
 
-@pytest.mark.parametrize(("count", "beside"), [(0, 0), (1, 0), (2, 2), (5, 4)])
-def test_inputs_that_fill_the_cores_are_computed_side_by_side(count: int, beside: int) -> None:
-    answers = list(run_each(_Beside(), [partial(np.full, number + 1, 2.0) for number in range(count)]))
+@pytest.mark.parametrize(
+    ("count", "small", "beside"),
+    [(0, False, 0), (1, False, 0), (2, False, 2), (5, False, 4), (0, True, 0), (5, True, 5)],
+)
+def test_inputs_that_fill_the_cores_or_are_small_are_computed_side_by_side(
+    count: int, small: bool, beside: int
+) -> None:
+    inputs = [partial(np.full, number + 1, 2.0) for number in range(count)]
+    answers = list(run_each(_Beside(), inputs, small=small))
     assert [answer.tolist() for answer in answers] == [[2.0 * n, float(n <= beside)] for n in range(1, count + 1)]
 
 
