@@ -16,7 +16,7 @@ from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 from recognition_service.access.auth import CameraIdentity, current_identity
 from recognition_service.access.guarding import CallRefusedError
 from recognition_service.engine.batcher import Batcher
-from recognition_service.engine.pipeline import FoundFaces
+from recognition_service.engine.found import FoundFaces
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.errors import ServiceError, UnavailableError
 from recognition_service.evidence.gallery_watch import GalleryWatch

@@ -13,7 +13,7 @@ from attendance.aiming import AimedFace, AimedShot
 from attendance.face_engine.images import decode_image
 from attendance.face_engine.interface import Face, Image
 from attendance.settings.matching import MatchingRules
-from recognition_service.engine.pipeline import FoundFaces
+from recognition_service.engine.found import FoundFaces
 
 _MOST_WIDTH = 1600
 """Pixels of a picture that is shown: more than fit beside a page's margins."""

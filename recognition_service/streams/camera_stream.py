@@ -6,7 +6,6 @@ when it is full, and the time a client may take to read a result.
 
 import asyncio
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,46 +13,32 @@ from typing import Any
 import grpc
 import structlog
 
-from attendance.database.models import Origin
-from attendance.face_engine.interface import DetectedFace, Face
-from attendance.zones import Zones, ZonesError, parse
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.access.throttle import TokenBucket
-from recognition_service.engine.layouts import Layout
-from recognition_service.engine.looks import Look, picture_digest
-from recognition_service.engine.pipeline import DetectedFaces, FoundFaces
-from recognition_service.engine.regions import Regions
-from recognition_service.engine.similarity import LastExamined, masked
 from recognition_service.errors import (
     CaptureTimeError,
     GrownFrameError,
     InternalServiceError,
-    NoSessionError,
     OverloadedError,
     ServiceError,
     UnavailableError,
     UnchangedError,
 )
-from recognition_service.evidence.following import FaceChoice
-from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.evidence.observing import Sight
 from recognition_service.evidence.seen import SeenFace
 from recognition_service.evidence.timetable import TimetableUnavailable
 from recognition_service.outbox.store import OutboxError
-from recognition_service.presentation.views import FaceView
 from recognition_service.replies import duration, outcome_name, recognized_frame, refused_frame
-from recognition_service.streams.encoding import encode_chosen
-from recognition_service.streams.requests import capture_time_of, origin_of, priority_of
-from recognition_service.streams.state import ClockSkew, Window
+from recognition_service.streams.examining import ExaminedFrame, FrameExaminer
+from recognition_service.streams.requests import capture_time_of
+from recognition_service.streams.state import Window
 from recognition_service.streams.tools import StreamRefusedError, StreamTools
 from recognition_service.telemetry.sources import CameraState
 from recognition_service.telemetry.tracing import FrameTrace, traceparent_of
 
 _LONGEST_WRITE_S = 30.0
 _BURST_S = 2.0
-_GROWTH = 4
-"""The first frame of a call says how large its frames are: none has more than so many times its pixels."""
 
 log = structlog.get_logger()
 
@@ -61,25 +46,11 @@ Context = grpc.aio.ServicerContext[pb.StreamFramesRequest, pb.StreamFramesRespon
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    plan: FramePlan
-    capture_time: datetime
-    faces: Sequence[Face | DetectedFace] | None
-    """None: the frame shows what the last one examined showed, and was not examined."""
-    origin: Origin
-    look: Look
-    views: Sequence[FaceView | None] = ()
-    choice: FaceChoice | None = None
-    """Which of the faces are encoded; None: all are."""
-    layouts: Sequence[Layout] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _InLine:
     sequence: int
     arrived: float
     trace: FrameTrace
-    work: "asyncio.Task[_Prepared | ServiceError]"
+    work: "asyncio.Task[ExaminedFrame | ServiceError]"
     counted: asyncio.Event
     """Set when the frame's evidence has been counted, or it has none."""
 
@@ -99,20 +70,15 @@ class CameraStream:
         self.heard = True
         """Whether the camera has been heard of since this was last set to False."""
         self._last_frame: datetime | None = None
-        self._skew = ClockSkew()
         self._window = Window(tools.window)
-        self._last_examined = LastExamined(tools.skip_unchanged_s)
-        self._regions = Regions(tools.full_look_s) if tools.full_look_s else None
         self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
-        self._most_pixels: int | None = None
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
-        self._zones = _zones_of(camera)
         self._in_health = not camera.plays_recordings
-        self._origin_of = functools.partial(origin_of, plays_recordings=camera.plays_recordings)
         self._traceparent = traceparent_of(context.invocation_metadata())
         self._tools = tools
         self._flow = tools.flow_of(camera)
+        self._examiner = FrameExaminer(camera, self._flow, tools)
         self._in_flight = 0
         self._in_line: asyncio.Queue[_InLine | None] = asyncio.Queue()  # at most the window's frames
         self._newest_counted = asyncio.Event()  # of the newest frame in line
@@ -129,7 +95,7 @@ class CameraStream:
             last_frame=self._last_frame,
             in_flight=self._in_flight,
             window=self._window.size,
-            clock_skew_s=self._skew.seconds,
+            clock_skew_s=self._examiner.clock_skew_s,
             blind=self.sight is not None and self.sight.blind_since is not None,
         )
 
@@ -180,14 +146,9 @@ class CameraStream:
         """
         self.camera = replace(self.camera, zones=text)
         try:
-            self._zones = _zones_of(self.camera)
+            self._examiner.take_zones(self.camera)
         except StreamRefusedError as error:
             log.error("zones_not_read", camera=self.camera.name, reason=str(error))
-            return
-        self._last_examined.forget()
-        if self._regions is not None:
-            self._regions.forget()
-        log.info("zones_changed", camera=self.camera.name, share=round(self._zones.share(), 3))
 
     def close(self, reason: str, reconnect_after_s: float) -> None:
         """End the call soon: tell the camera, take no more frames, answer those in flight."""
@@ -207,7 +168,7 @@ class CameraStream:
             self._last_frame = datetime.now(UTC)
             self._tools.metrics.frame_received()
             if self._in_health:
-                self._tools.health.frame(self.camera.id, self._skew.seconds)
+                self._tools.health.frame(self.camera.id, self._examiner.clock_skew_s)
             arrived = asyncio.get_running_loop().time()
             if request.camera != self.camera.name:
                 raise StreamRefusedError(
@@ -265,10 +226,10 @@ class CameraStream:
 
     async def _prepare(
         self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace, before: asyncio.Event
-    ) -> _Prepared | ServiceError:
+    ) -> ExaminedFrame | ServiceError:
         """All that is done for a frame before its evidence is counted; `before` is set when its predecessor's is."""
         try:
-            return await self._examine(request, arrived, trace, before)
+            return await self._examiner.examine(request, arrived, trace, before)
         except GrownFrameError as error:
             log.warning("frames_have_grown", camera=self.camera.name, reason=str(error))
             self.close(str(error), 0.0)
@@ -280,112 +241,11 @@ class CameraStream:
         except Exception:
             return self._unknown_error("frame_failed", request.sequence)
 
-    async def _examine(
-        self, request: pb.StreamFramesRequest, arrived: float, trace: FrameTrace, before: asyncio.Event
-    ) -> _Prepared:
-        capture_time = capture_time_of(request)
-        live = self._judge_clock(request, capture_time)
-        plan, digest = await asyncio.get_running_loop().run_in_executor(
-            self._tools.executor, self._plan, capture_time, request.jpeg
-        )
-        if plan is None:
-            raise NoSessionError(f"no class session counts in {self.camera.room} at the capture time")
-        turn: dict[str, Any] = {
-            "lane": self.camera.id,
-            "priority": priority_of(plan, live=live),
-            "deadline": arrived + self._tools.deadline_s,
-        }
-        pipeline, thumbnail, zones = self._tools.pipeline, None, self._zones
-        if self._tools.skip_unchanged_s:
-            thumbnail = masked(await pipeline.thumbnail(request.jpeg, most_pixels=self._most_pixels, **turn), zones)
-            if self._last_examined.shows(thumbnail, capture_time):
-                await pipeline.wait_turn(**turn)
-                look = Look(digest, self._last_examined.blank)
-                return _Prepared(plan, capture_time, None, self._origin_of(request), look)
-        measured = live and self._in_health and self._tools.health.wants_look(self.camera.id)
-        how: dict[str, Any] = {
-            "upsample": self.camera.upsample,
-            "smallest_face": self.camera.smallest_face,
-            "formats": ("JPEG",),
-            "most_pixels": self._most_pixels,
-            "zones": zones,
-            "measured": measured,
-            "trace": trace,
-        }
-        origin = self._origin_of(request)
-
-        def examined(picture: FoundFaces | DetectedFaces) -> Look:
-            if thumbnail is not None and zones == self._zones:
-                self._last_examined.examined(thumbnail, capture_time, blank=picture.blank)
-            self._take_in(picture, live=live)
-            return Look(digest, picture.blank)
-
-        if not self._flow.follows and self._regions is None:
-            views, layouts = self._tools.keeps_views, self._tools.follows
-            found = await pipeline.find(request.jpeg, reducible=True, views=views, layouts=layouts, **how, **turn)
-            look = examined(found)
-            return _Prepared(plan, capture_time, found.faces, origin, look, found.views, layouts=found.layouts)
-        how |= {"regions": self._regions, "captured": capture_time}
-        async with pipeline.detect(request.jpeg, **how, **turn) as detected:
-            await before.wait()
-            chosen = await encode_chosen(
-                detected,
-                self._flow,
-                self._tools,
-                plan=plan,
-                capture_time=capture_time,
-                origin=origin,
-                deadline=turn["deadline"],
-                trace=trace,
-            )
-            look = examined(detected)
-        return _Prepared(plan, capture_time, chosen.faces, origin, look, chosen.views, chosen.choice)
-
-    def _take_in(self, picture: FoundFaces | DetectedFaces, *, live: bool) -> None:
-        """Note what an examined picture says of the camera."""
-        if self._most_pixels is None:
-            self._most_pixels = _GROWTH * picture.width * picture.height
-        if picture.picture is not None:
-            self._tools.health.looked(self.camera.id, picture.picture)
-        if live and self._in_health:
-            self._tools.health.faces(self.camera.id, [float(face.box[3] - face.box[1]) for face in picture.faces])
-
-    def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:
-        """The sessions that count, and the digest of the picture where there are any."""
-        plan = self._flow.plan(capture_time)
-        return plan, b"" if plan is None else picture_digest(jpeg)
-
-    def _judge_clock(self, request: pb.StreamFramesRequest, capture_time: datetime) -> bool:
-        """Measure the camera's clock, and tell whether the frame is a live one.
-
-        Raises:
-            CaptureTimeError: the frame is from the future, a live one from the past, or kept by a camera whose live
-                frames are.
-        """
-        now = datetime.now(UTC)
-        if not request.replayed:
-            self._skew.add(capture_time, now)
-        ahead = (capture_time - now).total_seconds()
-        if ahead > self._tools.max_clock_ahead_s:
-            raise CaptureTimeError(
-                f"the frame was captured {ahead:,.0f} s in the future: set the camera's clock (at most "
-                f"{self._tools.max_clock_ahead_s:g} s are accepted)"
-            )
-        if not request.replayed and -ahead > self._tools.max_clock_behind_s:
-            raise CaptureTimeError(
-                f"the frame was captured {-ahead:,.0f} s ago, and does not say that it was kept on a disk: set the "
-                f"camera's clock (at most {self._tools.max_clock_behind_s:g} s are accepted)"
-            )
-        behind_s, ahead_s = self._tools.max_clock_behind_s, self._tools.max_clock_ahead_s
-        if request.replayed and not request.recording and not self._skew.may_be_within(behind_s, ahead_s):
-            raise CaptureTimeError("the frame was kept by a camera whose clock is wrong: set the camera's clock")
-        return not request.replayed and -ahead <= self._tools.replay_age_s
-
     async def _observe(self) -> None:
         """Count the frames' evidence in the order of their arrival, and answer them."""
         while (item := await self._in_line.get()) is not None:
             work = await item.work
-            if isinstance(work, _Prepared):
+            if isinstance(work, ExaminedFrame):
                 with item.trace.stage("match and store"):
                     result = await self._count(work, item.sequence)
             else:
@@ -395,7 +255,7 @@ class CameraStream:
             await self._answer(result, item.arrived, counted=True)
         await self._replies.put(None)
 
-    async def _count(self, work: _Prepared, sequence: int) -> pb.FrameResult:
+    async def _count(self, work: ExaminedFrame, sequence: int) -> pb.FrameResult:
         session_id = work.plan.session_id
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -457,18 +317,3 @@ class CameraStream:
     def _unknown_error(self, event: str, sequence: int) -> InternalServiceError:
         log.exception(event, camera=self.camera.name, sequence=sequence)
         return InternalServiceError("something failed on this frame; the service's log says why")
-
-
-def _zones_of(camera: CameraIdentity) -> Zones:
-    """Where in the camera's picture faces count.
-
-    Raises:
-        StreamRefusedError: what its row has cannot be read; without its masks nobody must be looked for.
-    """
-    try:
-        return parse(camera.zones)
-    except ZonesError as error:
-        raise StreamRefusedError(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            f"the zones of the camera {camera.name} cannot be read; draw them anew on the dashboard: {error}",
-        ) from None

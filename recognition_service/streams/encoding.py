@@ -7,7 +7,7 @@ from datetime import datetime
 
 from attendance.database.models import Origin
 from attendance.face_engine.interface import DetectedFace, Face
-from recognition_service.engine.pipeline import DetectedFaces
+from recognition_service.engine.found import DetectedFaces
 from recognition_service.evidence.flow import CameraFlow
 from recognition_service.evidence.following import FaceChoice
 from recognition_service.evidence.frame_plan import FramePlan

@@ -13,8 +13,8 @@ from attendance.face_engine.interface import Face, Image, ImageError
 from attendance.settings.families import Family
 from attendance.settings.model import MatchingSettings
 from recognition_service.aiming.shots import Shot, drawn, shot_of, told
+from recognition_service.engine.found import FoundFaces
 from recognition_service.engine.looks import measure
-from recognition_service.engine.pipeline import FoundFaces
 from tests.recognition_service.engines import encoded
 
 RULES = MatchingSettings().rules(Family.DLIB)

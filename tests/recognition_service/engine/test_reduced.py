@@ -16,7 +16,8 @@ from attendance.face_engine.accelerated import AcceleratedEngine
 from protos.attendance.v1 import attendance_pb2 as pb
 from recognition_service.engine.batcher import Batcher
 from recognition_service.engine.decoding import reduction_for, smallest_searched
-from recognition_service.engine.pipeline import FoundFaces, Pipeline
+from recognition_service.engine.found import FoundFaces
+from recognition_service.engine.pipeline import Pipeline
 from recognition_service.engine.work import Found, Job, Wanted
 from recognition_service.engine.worker import EngineWorker
 from recognition_service.telemetry.metrics import Metrics

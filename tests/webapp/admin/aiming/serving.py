@@ -18,8 +18,8 @@ from attendance.settings.model import MatchingSettings
 from recognition_service.aiming.errors import AimingError
 from recognition_service.aiming.server import AimingServer
 from recognition_service.aiming.shots import Shot, drawn, shot_of
+from recognition_service.engine.found import FoundFaces
 from recognition_service.engine.looks import measure
-from recognition_service.engine.pipeline import FoundFaces
 from tests.recognition_service.engines import encoded
 
 RULES = MatchingSettings().rules(Family.DLIB)
