@@ -73,8 +73,8 @@ class Conversion:
 class Telling:
     """Who is told how it goes."""
 
-    begins: Callable[[int], None] = lambda _photos: None
-    """Told how many photos there are."""
+    begins: Callable[[int, int], None] = lambda _photos, _encoded: None
+    """Told how many photos there are, and how many of them an earlier run has encoded."""
     verdict: Callable[[str, PhotoVerdict], None] = lambda _student, _verdict: None
     """Told the student and what became of a photo."""
     photo_done: Callable[[], None] = lambda: None
@@ -158,7 +158,7 @@ def _encode(gallery: ConversionTools, store: Store, target: Path, telling: Telli
         elif not found:
             conversion.needed[student] = _why_not_kept(store.provenance[student])
     photos = Photos(_ROOT, kept, source="conversion", origins=origins)
-    telling.begins(photos.count)
+    telling.begins(photos.count, len(encoded))
     # Somebody looked at the photos when they were enrolled: faults of quality are no news.
     enroller = Enroller(
         gallery.engine,

@@ -192,5 +192,5 @@ def test_on_two_nodes_one_of_which_and_the_run_are_killed_the_gallery_is_the_sam
 
 
 def photos_beside(done: Store) -> int:
-    """How many are left when these students are done; those of one with a photo that cannot be used are tried again."""
-    return sum(count for student, count in students(PHOTOS).items() if len(done.encodings.get(student, ())) < count)
+    """How many are left when these are encoded; those of one with a photo that cannot be used are tried again."""
+    return sum(count - len(done.encodings.get(student, ())) for student, count in students(PHOTOS).items())

@@ -115,11 +115,12 @@ def _showing(console: Console) -> Iterator[Telling]:
         task = progress.add_task("", total=None)
         photos, done = 0, 0
 
-        def begins(count: int) -> None:
+        def begins(count: int, encoded: int) -> None:
             nonlocal photos, done
             photos, done = count, 0
             progress.update(task, total=photos, completed=0)
-            console.print(f"{photos:,} photos are to be encoded.")
+            before = f", and {encoded:,} more of the same students are already" if encoded else ""
+            console.print(f"{count - encoded:,} photos are to be encoded{before}.")
 
         def show(_student: str, verdict: PhotoVerdict) -> None:
             if verdict.outcome is not PhotoOutcome.OK:
