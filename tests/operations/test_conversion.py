@@ -121,10 +121,10 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def test_every_kept_photo_is_encoded_anew_and_published(folder: Folder) -> None:
-    photos: list[int] = []
-    done = folder.convert(telling=Telling(begins=photos.append))
+    photos: list[tuple[int, int]] = []
+    done = folder.convert(telling=Telling(begins=lambda *counts: photos.append(counts)))
     assert (done.encodings, done.needed, done.left_out) == (dict.fromkeys(COLOURS, 2), {}, [])
-    assert photos == [6]
+    assert photos == [(6, 0)]
     folder.is_of_opencv(*COLOURS)
     assert stores_beside(folder.store) == [], "the former store is gone"
     origin = read_store(folder.store).provenance["1001"][0]
@@ -228,9 +228,9 @@ def test_ctrl_c_keeps_what_is_done_and_the_command_goes_on(folder: Folder) -> No
     assert done.interrupted
     folder.is_of_dlib()
     assert sorted(read_store(folder.second).encodings) == ["1001"]
-    photos: list[int] = []
-    folder.convert(telling=Telling(begins=photos.append))
-    assert photos == [4], "who is done is not encoded again"
+    photos: list[tuple[int, int]] = []
+    folder.convert(telling=Telling(begins=lambda *counts: photos.append(counts)))
+    assert photos == [(4, 0)], "who is done is not encoded again"
     folder.is_of_opencv(*COLOURS)
 
 
