@@ -4,6 +4,7 @@ import queue
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,17 @@ _MOST_AT_ONCE = 8
 """Inputs computed side by side: frames of a batch. Where there are more cores, each input has several."""
 
 
+@cache
+def _core() -> Any:
+    """OpenVINO itself, once in a process and for as long as it lasts.
+
+    On processors with AMX its plug-in gives the thread that loads it a stack for signals, and takes that memory back
+    when the last of it goes. If that is in another thread, the first is left with a stack that is gone, and the next
+    signal ends the process.
+    """
+    return openvino.Core()
+
+
 class OpenVinoRuntime:
     """OpenVINO's CPU plug-in; a `attendance.face_engine.runtimes.runtime.Runtime`."""
 
@@ -25,7 +37,7 @@ class OpenVinoRuntime:
 
     def __init__(self, *, threads: int) -> None:
         """Start it with that many threads."""
-        self._core = openvino.Core()
+        self._core = _core()
         self._threads = threads
         self.title = f"OpenVINO {openvino.__version__.split('-')[0]}"
         self.device = describe_processor(threads)
