@@ -324,3 +324,4 @@ class Batcher(Generic[Item, Result]):
             if self._observe is not None:
                 self._observe(waits, batch.worked_s)
             batch.finish(answers)
+            answers = []  # an error knows this frame, which would keep it in memory for a while

@@ -327,17 +327,20 @@ class Pipeline:
         """
         prepared, took = await asyncio.get_running_loop().run_in_executor(self._decoders, _timed, work)
         self._batcher.charge(lane, took, priority)
-        if isinstance(prepared, ImageTooLargeError):
-            if prepared.pixels is not None and prepared.pixels <= self._max_pixels:
-                raise GrownFrameError(
-                    f"the frame has {prepared.pixels:,} pixels, many more than the call began with: connect again"
-                )
-            raise TooLargeError(str(prepared))
-        if isinstance(prepared, ImageError):
-            raise InvalidImageError(str(prepared))
-        if isinstance(prepared, Exception):
-            raise prepared
-        return prepared
+        try:
+            if isinstance(prepared, ImageTooLargeError):
+                if prepared.pixels is not None and prepared.pixels <= self._max_pixels:
+                    raise GrownFrameError(
+                        f"the frame has {prepared.pixels:,} pixels, many more than the call began with: connect again"
+                    )
+                raise TooLargeError(str(prepared))
+            if isinstance(prepared, ImageError):
+                raise InvalidImageError(str(prepared))
+            if isinstance(prepared, Exception):
+                raise prepared
+            return prepared
+        finally:
+            del prepared  # an error that knows this frame, which knows it, would stay in memory for a while
 
     def _most(self, most_pixels: int | None) -> int:
         return self._max_pixels if most_pixels is None else min(most_pixels, self._max_pixels)
@@ -363,9 +366,7 @@ def _enlarged(face: Face, by: int) -> Face:
 def _timed(work: Callable[[], Prepared]) -> tuple[Prepared | Exception, float]:
     """What the work gives, or why the frame cannot be used, and how long that took, seconds."""
     began = time.perf_counter()
-    result: Prepared | Exception
     try:
-        result = work()
+        return work(), time.perf_counter() - began
     except (ServiceError, ImageError) as error:
-        result = error
-    return result, time.perf_counter() - began
+        return error, time.perf_counter() - began

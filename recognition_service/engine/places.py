@@ -67,7 +67,9 @@ class Place(Generic[Item, Result]):
         self.spent: float | None = None
         """What it has cost so far; None: nobody has said."""
         self._queue = queue
-        self._result = result
+        self._result: asyncio.Future[Result] | None = result
+        """None: it was left. An error in it knows the frames that it passed, with pictures, and those know this place:
+        together they would stay in memory until Python looks for garbage."""
         self._item: Item | None = None
         self._timer: Timer | None = None
 
@@ -78,13 +80,15 @@ class Place(Generic[Item, Result]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._queue.forget(self)
-        self._result.cancel()
+        if self._result is not None:
+            self._result.cancel()
+            self._result = None
         self._stop_waiting()
 
     @property
     def answered(self) -> bool:
         """Whether its holder has an answer, or does not wait for one any more."""
-        return self._result.done()
+        return self._result is None or self._result.done()
 
     async def submit(
         self,
@@ -109,10 +113,10 @@ class Place(Generic[Item, Result]):
             OverloadedError: the place was taken by a lane with fewer.
             Exception: whatever the work raised for this item or for its batch.
         """
-        if not self._result.done():
+        if not self.answered:
             self._item, self.expected, self.prompt = item, expected, prompt
             self._stand_in_line(bucket, deadline)
-        return await self._result
+        return await self._answer()
 
     async def wait_turn(self, *, deadline: float = math.inf) -> None:
         """Wait for the lane's turn without an item: whoever has cost something in vain is not served again sooner.
@@ -120,9 +124,9 @@ class Place(Generic[Item, Result]):
         Raises:
             OverloadedError, ExpiredError: as for `submit`.
         """
-        if not self._result.done():
+        if not self.answered:
             self._stand_in_line(NO_WORK, deadline)
-        await self._result
+        await self._answer()
 
     def pass_turn(self) -> None:
         """End `wait_turn`."""
@@ -139,7 +143,7 @@ class Place(Generic[Item, Result]):
     def finish(self, result: Result | Exception) -> None:
         """Answer, unless nobody waits any more."""
         self._stop_waiting()
-        if self._result.done():
+        if self._result is None or self._result.done():
             return
         if isinstance(result, Exception):
             self._result.set_exception(result)
@@ -149,11 +153,16 @@ class Place(Generic[Item, Result]):
     def refuse(self, error: Exception) -> None:
         """Give the place up and answer with an error; a holder who has not submitted yet is told then."""
         self._queue.forget(self)
-        if self._result.done():
+        if self._result is None or self._result.done():
             return
         self.finish(error)
         # A holder still preparing its item may never ask; asyncio would call that a forgotten exception.
         self._result.exception()
+
+    def _answer(self) -> asyncio.Future[Result]:
+        if self._result is None:
+            raise RuntimeError("a place that was left")
+        return self._result
 
     def _stand_in_line(self, bucket: Hashable, deadline: float) -> None:
         self.bucket = bucket

@@ -1,8 +1,10 @@
 """The batcher alone: no server, no pictures, no waiting. Items are strings; the work answers them in capitals."""
 
 import asyncio
+import gc
 import heapq
 import math
+import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable
 
@@ -300,6 +302,35 @@ async def test_a_place_taken_during_preparation_is_told_at_submission(bench: Ben
         with pytest.raises(OverloadedError):
             await taken.submit("x", bucket=1)
         assert batcher.waiting == 2
+
+
+class Picture(str):
+    """An item that is large."""
+
+    __slots__ = ("__weakref__",)
+
+
+async def test_nothing_of_a_refused_item_stays_in_memory(bench: Bench, work: Work, clock: ManualClock) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=1)
+    running = send(batcher, "running")
+    await settle()
+    gc.disable()  # only what nobody refers to goes
+    try:
+        picture = Picture("large")
+        known = weakref.ref(picture)
+        late = asyncio.create_task(submit(batcher, picture, within=0.02))
+        del picture
+        await clock.advance(0.03)
+        await asyncio.wait([late])
+        assert isinstance(late.exception(), ExpiredError)
+        del late
+        await settle()
+        assert known() is None
+    finally:
+        gc.enable()
+    work.gate.set()
+    assert await running == "RUNNING"
 
 
 async def test_an_item_past_its_deadline_is_dropped_before_work(bench: Bench, work: Work, clock: ManualClock) -> None:
