@@ -49,7 +49,14 @@ def uids(sessions: sessionmaker[Session]) -> list[str]:
 
 
 def files(path: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in path.parent.glob(path.name + "*"))
+    """All pages of a database and its write-ahead log, without what is drawn at random in the log's headers.
+
+    The log's format is SQLite's: a header of 32 bytes with the size of pages, then pages, each after 24 bytes.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    kept = log.read_bytes() if log.exists() else b""
+    step = 24 + int.from_bytes(kept[8:12], "big")
+    return path.read_bytes() + b"".join(kept[place + 24 : place + step] for place in range(32, len(kept), step))
 
 
 def test_keeps_evidence_beside_its_sighting(outbox: Outbox) -> None:
