@@ -327,20 +327,20 @@ class Pipeline:
         """
         prepared, took = await asyncio.get_running_loop().run_in_executor(self._decoders, _timed, work)
         self._batcher.charge(lane, took, priority)
-        try:
-            if isinstance(prepared, ImageTooLargeError):
-                if prepared.pixels is not None and prepared.pixels <= self._max_pixels:
-                    raise GrownFrameError(
-                        f"the frame has {prepared.pixels:,} pixels, many more than the call began with: connect again"
-                    )
-                raise TooLargeError(str(prepared))
-            if isinstance(prepared, ImageError):
-                raise InvalidImageError(str(prepared))
-            if isinstance(prepared, Exception):
+        if isinstance(prepared, ImageTooLargeError):
+            if prepared.pixels is not None and prepared.pixels <= self._max_pixels:
+                raise GrownFrameError(
+                    f"the frame has {prepared.pixels:,} pixels, many more than the call began with: connect again"
+                )
+            raise TooLargeError(str(prepared))
+        if isinstance(prepared, ImageError):
+            raise InvalidImageError(str(prepared))
+        if isinstance(prepared, Exception):
+            try:
                 raise prepared
-            return prepared
-        finally:
-            del prepared  # an error that knows this frame, which knows it, would stay in memory for a while
+            finally:
+                del prepared  # an error that knows this frame, which knows it, would stay in memory for a while
+        return prepared
 
     def _most(self, most_pixels: int | None) -> int:
         return self._max_pixels if most_pixels is None else min(most_pixels, self._max_pixels)

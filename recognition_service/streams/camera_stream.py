@@ -74,7 +74,6 @@ class CameraStream:
         self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
-        self._in_health = not camera.plays_recordings
         self._traceparent = traceparent_of(context.invocation_metadata())
         self._tools = tools
         self._flow = tools.flow_of(camera)
@@ -167,7 +166,7 @@ class CameraStream:
             self.heard = True
             self._last_frame = datetime.now(UTC)
             self._tools.metrics.frame_received()
-            if self._in_health:
+            if not self.camera.plays_recordings:
                 self._tools.health.frame(self.camera.id, self._examiner.clock_skew_s)
             arrived = asyncio.get_running_loop().time()
             if request.camera != self.camera.name:

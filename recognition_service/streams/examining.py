@@ -75,7 +75,7 @@ class FrameExaminer:
 
     @property
     def clock_skew_s(self) -> float | None:
-        """By how much the camera's clock is behind ours, seconds; None while it is not known."""
+        """How far the camera's clock is ahead, seconds; None while no live frame has come."""
         return self._skew.seconds
 
     def take_zones(self, camera: CameraIdentity) -> None:
