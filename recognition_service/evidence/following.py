@@ -223,6 +223,9 @@ class Following:
     def saw(self, choice: FaceChoice) -> None:
         """Take in that the frame was counted."""
         self._rhythms.setdefault(choice.conditions.origin, _Rhythm()).take(choice.at)
+        for track in self._settled.keys() - {track.number for track in self._tracker.live(choice.at)}:
+            if self._settled[track].conditions is choice.conditions:  # those of another origin have times of their own
+                del self._settled[track]
         self.anybody = any(self._is_settled(track) for track in self._settled.values())
 
     def settle(self, choice: FaceChoice, place: int, track: int, student: str, own: NDArray[np.float32]) -> None:

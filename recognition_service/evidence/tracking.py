@@ -35,6 +35,8 @@ _REMEMBERED = 10
 """Encodings that a track or a person is known by."""
 _MOST = 512
 """Tracks, and persons, remembered; those seen longest ago are forgotten first."""
+_LATE_FRAMES = 256
+"""A track that ended is kept for so many frames more, for those that come late and are near it in time."""
 _SLOW_FACTOR, _SLOWEST_S = 2.2, 15.0
 """A camera that samples slowly gets a longer gap: two of its intervals, the interval being at most so many seconds."""
 
@@ -70,6 +72,8 @@ class Track:
     time: float
     latest: NDArray[np.float32]
     looks: _Looks
+    frame: int
+    """The count of frames taken in when it was seen last."""
 
 
 class Tracker:
@@ -81,6 +85,7 @@ class Tracker:
         self._persons: OrderedDict[int, _Looks] = OrderedDict()
         self._tracks_issued = 0
         self._persons_issued = 0
+        self._frames = 0
         self._time: float | None = None
         self._interval = 0.0
 
@@ -107,6 +112,7 @@ class Tracker:
         gap = self._take_interval(time)
         elsewhere = self._follow(time, followed or {})
         if not len(boxes):
+            self._forget(time, gap)
             return []
         tracks = self._join(time, gap, boxes, encodings, elsewhere)
         fresh = [place for place in range(len(boxes)) if place not in tracks]
@@ -115,7 +121,7 @@ class Tracker:
             tracks[place] = self._begin(time, gap, boxes[place], encodings[place], person)
         for place, track in tracks.items():
             self._see(track, time, boxes[place], encodings[place])
-        self._forget()
+        self._forget(time, gap)
         return [TrackedFace(tracks[place].number, tracks[place].person) for place in range(len(boxes))]
 
     def live(self, time: float) -> list[Track]:
@@ -168,6 +174,7 @@ class Tracker:
         if 0 < step <= _SLOWEST_S:  # others are a camera that paused, or a frame of another time
             self._interval = step
         self._time = time
+        self._frames += 1
         return self._gap()
 
     def _gap(self) -> float:
@@ -178,7 +185,7 @@ class Tracker:
         """Move tracks to where their faces are; returns whose they are."""
         moved = [(self._tracks[number], box) for number, box in followed.items() if number in self._tracks]
         for track, box in moved:
-            track.time, track.box = time, box
+            track.time, track.box, track.frame = time, box, self._frames
             self._tracks.move_to_end(track.number)
             self._persons.move_to_end(track.person)
         return {track.person for track, _ in moved}
@@ -250,22 +257,27 @@ class Tracker:
             if abs(time - other.time) <= gap:
                 del self._tracks[other.number]
         self._tracks_issued += 1
-        track = Track(self._tracks_issued, person, box, time, encoding, _Looks(self._rules.new_look))
+        track = Track(self._tracks_issued, person, box, time, encoding, _Looks(self._rules.new_look), self._frames)
         self._tracks[track.number] = track
         return track
 
     def _see(self, track: Track, time: float, box: NDArray[np.float32], encoding: NDArray[np.float32]) -> None:
         if time >= track.time:
             track.time, track.box, track.latest = time, box, encoding
+        track.frame = self._frames
         track.looks.remember(encoding)
         self._persons[track.person].remember(encoding)
         self._tracks.move_to_end(track.number)
         self._persons.move_to_end(track.person)
 
-    def _forget(self) -> None:
+    def _forget(self, time: float, gap: float) -> None:
         """Bound the memory. A person is remembered longer than any track of theirs, as both were seen at once."""
-        while len(self._tracks) > _MOST:
-            self._tracks.popitem(last=False)
+        while self._tracks:
+            oldest = next(iter(self._tracks.values()))
+            ended = abs(time - oldest.time) > gap and self._frames - oldest.frame > _LATE_FRAMES
+            if not ended and len(self._tracks) <= _MOST:
+                break
+            del self._tracks[oldest.number]
         while len(self._persons) > _MOST:
             self._persons.popitem(last=False)
 

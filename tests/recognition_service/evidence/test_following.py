@@ -78,6 +78,18 @@ def test_a_followed_face_moves_no_time_and_is_no_vote(scene: Scene, camera: Came
     assert {sighting.last_seen for sighting in scene.stored().values()} == {NINE + timedelta(seconds=last_encoded)}
 
 
+def test_who_has_left_is_kept_no_longer_than_their_track(scene: Scene, camera: Camera) -> None:
+    following = scene.flow._following
+    assert len(following._settled) == 2
+    for frame in range(1, 20):
+        camera.see(10 + frame / 2, BEN)
+    assert len(following._settled) == 1
+    for frame in range(20, 40):
+        camera.see(10 + frame / 2)
+    assert not following._settled
+    assert not following.anybody
+
+
 def test_they_are_encoded_again_in_time_and_not_all_at_once(scene: Scene) -> None:
     camera, seats = Camera(scene.flow), [ANNA, BEN, CARL]
     camera.settle(*seats)

@@ -123,6 +123,24 @@ def test_a_crowd_that_changes_all_the_time_takes_bounded_memory() -> None:
     assert len(stream.tracker._persons) <= 512
 
 
+def test_a_room_where_people_come_and_go_keeps_few_tracks_that_have_ended() -> None:
+    stream = Stream()
+    for visit in range(600):  # each out of sight for longer than a track may have gaps
+        stream.at(10.0 * visit, (box(0), look(visit % 20, 0.1, visit)))
+        stream.at(10.0 * visit + 1)
+    assert 0 < len(stream.tracker._tracks) <= 129, "those of 256 frames"
+    [again] = stream.at(6000, (box(0), look(0)))
+    assert again == TrackedFace(601, 1), "persons are remembered for longer"
+
+
+def test_a_track_far_back_is_kept_while_late_frames_are_near_it() -> None:
+    stream = Stream()
+    for step in range(400):
+        [now] = stream.at(3600 + step, (box(0), look(0, 0.2, step)))
+        [then] = stream.at(step, (box(0), look(1, 0.2, step)))
+        assert (now, then) == (TrackedFace(1, 1), TrackedFace(2, 2))
+
+
 @pytest.mark.parametrize("side", [0.0, -5.0])
 def test_a_box_without_area_is_no_error(side: float) -> None:
     stream = Stream()
