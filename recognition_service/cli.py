@@ -8,6 +8,7 @@ import click
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from recognition_service.app import RecognitionService
+from recognition_service.memory import share_arenas
 from recognition_service.telemetry.threads import switch_soon
 
 
@@ -21,6 +22,7 @@ def serve() -> None:
     settings = load_settings()
     configure_logging(settings.log)
     switch_soon()
+    share_arenas()
     asyncio.run(_serve(settings))
 
 

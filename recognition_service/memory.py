@@ -1,0 +1,25 @@
+"""How the memory of the service is handed out."""
+
+import ctypes
+import os
+import sys
+
+_M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
+_ARENAS = 2
+
+
+def share_arenas() -> bool:
+    """Let all threads of this process take memory from few arenas; call it before threads start.
+
+    glibc gives threads arenas of their own, eight a core, and none uses what is free in another's: pictures that one
+    thread decodes, a second searches and a third lets go of leave holes in all of them. After six minutes of twice
+    saturation on two cores 340 MiB of 800 were free and held, with two arenas 90 of 580, and as many frames a second.
+
+    Returns:
+        Whether it was done: other C libraries have no such thing, and a number in the environment is somebody's choice.
+    """
+    if "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", ""):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    return mallopt is not None and bool(mallopt(_M_ARENA_MAX, _ARENAS))
