@@ -243,7 +243,8 @@ def _mapped_rows(folder: Path, manifest: Manifest) -> NDArray[np.float32]:
         if tree_digest(path) != manifest.files.get(_ENCODINGS):
             raise _damaged(manifest.version, _ENCODINGS)
         try:
-            rows = np.lib.format.open_memmap(path, mode="r")
+            # As a plain array of the mapped memory: a slice of a memmap takes five times as long.
+            rows = np.asarray(np.lib.format.open_memmap(path, mode="r"))
         except (ValueError, EOFError) as error:
             raise GalleryError(f"index {manifest.version}: {_ENCODINGS} cannot be used: {error}") from None
     return rows

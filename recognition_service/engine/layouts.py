@@ -52,13 +52,9 @@ def apart(one: Layout, other: Layout) -> float:
 
 def _layout(image: Image, left: float, top: float, right: float, bottom: float) -> Layout:
     width, height = right - left, bottom - top
-    low = int(top - _ABOVE * height), int(left - _BESIDE * width)
-    high = int(bottom + _BELOW * height) + 1, int(right + _BESIDE * width) + 1
-    rows, columns = (
-        slice(*np.clip((start, end), 0, side).tolist())
-        for start, end, side in zip(low, high, image.shape, strict=False)
-    )
-    part = image[rows, columns]
+    low, high = max(0, int(top - _ABOVE * height)), max(0, int(bottom + _BELOW * height) + 1)
+    first, end = max(0, int(left - _BESIDE * width)), max(0, int(right + _BESIDE * width) + 1)
+    part = image[low:high, first:end]
     if not part.size:
         return np.zeros((GRID, GRID, 3), np.float32)
     step = max(1, min(part.shape[:2]) // _SAMPLED)

@@ -19,8 +19,9 @@ def overlaps_of(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDAr
     """
     low = np.maximum(boxes[:, np.newaxis, :2], others[np.newaxis, :, :2])
     high = np.minimum(boxes[:, np.newaxis, 2:], others[np.newaxis, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), np.prod(others[:, 2:] - others[:, :2], axis=1)
+    sides = np.maximum(high - low, 0.0)
+    shared = sides[..., 0] * sides[..., 1]
+    areas = [(of[:, 2] - of[:, 0]) * (of[:, 3] - of[:, 1]) for of in (boxes, others)]
     together = areas[0][:, np.newaxis] + areas[1] - shared
     overlaps: NDArray[np.float32] = np.divide(shared, together, out=np.zeros_like(shared), where=together > 0)
     return overlaps
