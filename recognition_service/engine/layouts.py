@@ -24,8 +24,10 @@ GRID = 8
 """Cells of a side: of a face of 24 pixels each is the mean of 4 x 5 of them."""
 _BESIDE, _ABOVE, _BELOW = 0.25, 0.25, 0.5
 """Boxes beyond the face's that are looked at: hair and shoulders."""
-_SAMPLED = 64
-"""Pixels of a side at most that are read of a large face."""
+_SAMPLED = 32
+"""Of a large face every second pixel is read, or fewer, so that no fewer than so many of a side are left. In a clip
+with a moving camera layouts of one person in two frames were then 1.64 apart in the middle, of two people 14.9; with
+twice as many 1.57 and 15.0."""
 
 
 def layouts_of(image: Image, boxes: NDArray[np.float32]) -> list[Layout]:

@@ -17,8 +17,8 @@ Times are capture times and may run backwards: a camera that lost its network se
 joins tracks that are near in time, in either direction.
 """
 
-from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,14 +52,16 @@ class TrackedFace:
 class _Looks:
     """The encodings that a face is known by: a bounded set, the oldest forgotten first."""
 
-    def __init__(self, new_look: float) -> None:
-        self.encodings: deque[NDArray[np.float32]] = deque(maxlen=_REMEMBERED)
+    def __init__(self, encoding: NDArray[np.float32], new_look: float) -> None:
+        self.rows = encoding[np.newaxis].copy()  # a row of a frame's encodings would keep them all
+        """Shape (k, d), the oldest first."""
         self._new_look = new_look
 
     def remember(self, encoding: NDArray[np.float32]) -> None:
         """Keep an encoding unless one much like it is known."""
-        if not self.encodings or _distances(encoding[np.newaxis], [self.encodings])[0, 0] >= self._new_look:
-            self.encodings.append(encoding)
+        row = encoding[np.newaxis]
+        if _distances(row, [self.rows])[0, 0] >= self._new_look:
+            self.rows = np.concatenate([self.rows[-_REMEMBERED + 1 :], row])
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ class Tracker:
         if not known or not len(boxes):
             return frozenset()
         plausible, _, _ = self._compare(time, boxes, encodings, known)
-        persons = _distances(encodings, [self._persons[track.person].encodings for track in known])
+        persons = _distances(encodings, [self._persons[track.person].rows for track in known])
         claimed = np.any(plausible | (persons <= self._rules.rejoin_distance), axis=0)
         return frozenset(known[column].number for column in np.flatnonzero(claimed).tolist())
 
@@ -194,7 +196,10 @@ class Tracker:
         self, time: float, boxes: NDArray[np.float32], encodings: NDArray[np.float32], tracks: Sequence[Track]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float32]]:
         """Of n faces and m tracks: whether they may be one, how far apart their looks are, and how they overlap."""
-        looks = _distances(encodings, [(*track.looks.encodings, track.latest) for track in tracks])
+        looks = np.minimum(
+            _distances(encodings, [track.looks.rows for track in tracks]),
+            _distances(encodings, [track.latest[np.newaxis] for track in tracks]),
+        )
         last_boxes = np.stack([track.box for track in tracks])
         overlaps = overlaps_of(boxes, last_boxes)
         elapsed = np.array([abs(time - track.time) for track in tracks])
@@ -235,18 +240,18 @@ class Tracker:
         free = [number for number in self._persons if number not in taken]
         found: dict[int, int] = {}
         if free and len(encodings):
-            looks = _distances(encodings, [self._persons[number].encodings for number in free])
+            looks = _distances(encodings, [self._persons[number].rows for number in free])
             near = int((looks <= self._rules.rejoin_distance).sum())
             for flat in np.argsort(looks, axis=None, kind="stable")[:near]:
                 place, column = divmod(int(flat), len(free))
                 if place not in found and free[column] not in taken:
                     found[place] = free[column]
                     taken.add(free[column])
-        return [found[place] if place in found else self._new_person() for place in range(len(encodings))]
+        return [found[place] if place in found else self._new_person(row) for place, row in enumerate(encodings)]
 
-    def _new_person(self) -> int:
+    def _new_person(self, encoding: NDArray[np.float32]) -> int:
         self._persons_issued += 1
-        self._persons[self._persons_issued] = _Looks(self._rules.new_look)
+        self._persons[self._persons_issued] = _Looks(encoding, self._rules.new_look)
         return self._persons_issued
 
     def _begin(
@@ -257,7 +262,8 @@ class Tracker:
             if abs(time - other.time) <= gap:
                 del self._tracks[other.number]
         self._tracks_issued += 1
-        track = Track(self._tracks_issued, person, box, time, encoding, _Looks(self._rules.new_look), self._frames)
+        looks = _Looks(encoding, self._rules.new_look)
+        track = Track(self._tracks_issued, person, box, time, encoding, looks, self._frames)
         self._tracks[track.number] = track
         return track
 
@@ -282,12 +288,16 @@ class Tracker:
             self._persons.popitem(last=False)
 
 
-def _distances(encodings: NDArray[np.float32], looks: Sequence[Iterable[NDArray[np.float32]]]) -> NDArray[np.float64]:
-    """Euclidean distance from each of n encodings to the nearest encoding of each of m looks, shape (n, m)."""
-    groups = [np.stack(tuple(group)) for group in looks]
-    rows = np.concatenate(groups).astype(np.float64)
+def _distances(encodings: NDArray[np.float32], looks: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Euclidean distance from each of n encodings to the nearest encoding of each of m looks, shape (n, m).
+
+    Args:
+        encodings: shape (n, d).
+        looks: of one row at least each, shape (k, d).
+    """
+    rows = np.concatenate(looks).astype(np.float64)
     probes = encodings.astype(np.float64)
     squares = (probes**2).sum(axis=1)[:, np.newaxis] + (rows**2).sum(axis=1) - 2.0 * (probes @ rows.T)
-    starts = np.cumsum([0] + [len(group) for group in groups[:-1]])
+    starts = np.cumsum([0] + [len(look) for look in looks[:-1]])
     nearest: NDArray[np.float64] = np.minimum.reduceat(np.sqrt(np.maximum(squares, 0.0)), starts, axis=1)
     return nearest
