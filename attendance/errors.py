@@ -118,11 +118,14 @@ and is not drawn::
       DashboardError  the demo's dashboard did not answer
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import ClassVar, NoReturn
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class AttendanceError(Exception):
@@ -140,14 +143,16 @@ class AttendanceError(Exception):
 def told_in_a_sentence() -> Iterator[None]:
     """End the program with one sentence on standard error, and no traceback, where the block meets an error of ours.
 
-    So it does for a file or folder that the operating system refuses. Everything else goes its own way. This is the
-    wrapper of all commands; none has one of its own.
+    So it does for a file or folder that the operating system refuses, and for a full disk. Everything else goes its own
+    way. This is the wrapper of all commands; none has one of its own.
     """
     try:
         yield
     except AttendanceError as error:
         _end(error.for_command(), error.exit_status)
     except OSError as error:
+        if error.errno in _NO_ROOM and error.filename is None:  # what was open when there was no room is not named
+            _end(f"what this command writes finds no room: {error.strerror}", 1)
         if error.filename is None:
             raise
         _end(f"cannot read or write {_refused(error)}", 1)

@@ -10,7 +10,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,23 +176,19 @@ def alone(folder: Path, what: Path) -> Iterator[None]:
     Raises:
         JournalError: another run is under way; the message names it.
     """
-    try:
-        make_private_folder(folder)
-        note = folder / "running.json"
-        with locked_if_free(folder / ".running.lock") as free:
-            if not free:
+    note = folder / "running.json"
+    with ExitStack() as held:
+        try:
+            make_private_folder(folder)
+            if not held.enter_context(locked_if_free(folder / ".running.lock")):
                 raise JournalError(f"another run is under way{_who(note)}: let it end, or stop it")
             make_private_file(note)
+            held.callback(note.unlink, missing_ok=True)
             begun = {"process": os.getpid(), "machine": socket.gethostname(), "takes": str(what.absolute())}
             note.write_text(json.dumps(begun | {"since": datetime.now(UTC).isoformat(timespec="seconds")}))
-            try:
-                yield
-            finally:
-                note.unlink(missing_ok=True)
-    except OSError as error:
-        if error.filename is None or not str(error.filename).startswith(str(folder)):
-            raise
-        raise JournalError(f"{folder} cannot be used: {error.strerror}") from None
+        except OSError as error:  # of a full disk it names no file
+            raise JournalError(f"{folder} cannot be used: {error.strerror}") from None
+        yield
 
 
 def _who(note: Path) -> str:

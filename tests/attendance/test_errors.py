@@ -62,6 +62,8 @@ def test_the_drawing_is_the_tree() -> None:
         (SettingsError("ATTENDANCE_X: unknown"), 2, "Error: wrong settings\nATTENDANCE_X: unknown\n"),
         (PermissionError(13, "Permission denied", "/x"), 1, "Error: cannot read or write /x: Permission denied" + WHO),
         (FileNotFoundError(2, "Missing", "x"), 1, f"Error: cannot read or write {Path('x').absolute()}: Missing\n"),
+        (OSError(28, "No space left"), 1, "Error: what this command writes finds no room: No space left\n"),
+        (OSError(27, "File too large"), 1, "Error: what this command writes finds no room: File too large\n"),
     ],
 )
 def test_a_command_ends_with_a_sentence(

@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,23 @@ def test_a_file_that_grows_while_it_is_read_is_left_for_a_later_run(lectures: Te
     age(clip)
     run_command([*command, "--on", "local:2"])
     assert lectures.seen() == {(session, "red"), (session, "green")}
+
+
+def test_the_note_of_a_run_that_finds_no_room_names_its_folder(tmp_path: Path) -> None:
+    """The database's own files are what a full disk refuses first, unless they are there and large enough."""
+    words = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from pathlib import Path
+from attendance.errors import told_in_a_sentence
+from operations.recordings.journal import alone
+with told_in_a_sentence(), alone(Path({str(tmp_path / "runs")!r}), Path("videos")):
+    print("ran")
+"""
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {tmp_path / 'runs'} cannot be used: File too large\n"
+    assert not (tmp_path / "runs" / "running.json").exists()
 
 
 def test_a_second_run_meanwhile_is_told_who_the_first_is(lectures: Term, command: list[str]) -> None:
