@@ -4,9 +4,12 @@ import ctypes
 import os
 import sys
 
+from attendance.face_engine.runtimes.runtime import usable_cores
+
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
-_ARENAS = 2
+_FEWEST, _CORES_EACH = 2, 4
+"""Arenas at least, and cores for each: on large machines threads are not to wait for two (measured on two cores)."""
 
 
 def share_arenas() -> bool:
@@ -21,5 +24,10 @@ def share_arenas() -> bool:
     """
     if "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", ""):
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    return mallopt is not None and bool(mallopt(_M_ARENA_MAX, _ARENAS))
+    if sys.platform != "linux":
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(_M_ARENA_MAX, max(_FEWEST, usable_cores() // _CORES_EACH)))

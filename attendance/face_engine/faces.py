@@ -269,7 +269,7 @@ def encode_faces(engine: FaceEngine, images: Sequence[Image], found: Sequence[Fa
                     box=boxes.boxes[place],
                     score=float(boxes.scores[place]),
                     landmarks=cut.landmarks[place],
-                    encoding=encodings[start + place],
+                    encoding=encodings[start + place].copy(),  # or whoever keeps one keeps those of the whole batch
                     sharpness=float(sharpness[start + place]),
                 )
                 for place in range(len(cut.chips))

@@ -93,7 +93,7 @@ class CameraFlow:
         self._clock = clock
         self._clear = ClearFrom(rules.clear_width, rules.clear_sharpness)
         self._lock = threading.Lock()
-        self._tracker = Tracker(rules)
+        self._tracker = Tracker(rules, clock)
         self._following = Following(rules, self._tracker)
         self._settled = SettledFaces(rules)
         self._sessions = KeptSessions(camera_id, outbox, rules, erased=self._forget_erased, clock=clock)

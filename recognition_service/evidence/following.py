@@ -223,9 +223,11 @@ class Following:
     def saw(self, choice: FaceChoice) -> None:
         """Take in that the frame was counted."""
         self._rhythms.setdefault(choice.conditions.origin, _Rhythm()).take(choice.at)
-        for track in self._settled.keys() - {track.number for track in self._tracker.live(choice.at)}:
-            if self._settled[track].conditions is choice.conditions:  # those of another origin have times of their own
+        for track, settled in list(self._settled.items()):  # frames of another origin have times of their own
+            if self._tracker.is_over(track, choice.at if settled.conditions is choice.conditions else None):
                 del self._settled[track]
+        in_use = {choice.conditions.origin} | {settled.conditions.origin for settled in self._settled.values()}
+        self._conditions = {origin: known for origin, known in self._conditions.items() if origin in in_use}
         self.anybody = any(self._is_settled(track) for track in self._settled.values())
 
     def settle(self, choice: FaceChoice, place: int, track: int, student: str, own: NDArray[np.float32]) -> None:

@@ -101,8 +101,9 @@ class SettledFaces:
             self._matcher = matcher
 
     def forget(self) -> None:
-        """Forget every search."""
+        """Forget every search, and the index that was searched, which may hold who is erased."""
         self._searches.clear()
+        self._matcher = None
 
     def _settle(self, encoding: NDArray[np.float32], roster: frozenset[str], person: int) -> FaceMatch | None:
         last = self._searches.get(person)

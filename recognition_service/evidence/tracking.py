@@ -18,9 +18,10 @@ joins tracks that are near in time, in either direction.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,9 @@ _REMEMBERED = 10
 """Encodings that a track or a person is known by."""
 _MOST = 512
 """Tracks, and persons, remembered; those seen longest ago are forgotten first."""
-_LATE_FRAMES = 256
-"""A track that ended is kept for so many frames more, for those that come late and are near it in time."""
+_KEPT_S = 120.0
+"""How long a track that ended is kept after its last frame came, for late ones that are near it in time. A camera that
+sends kept frames pauses for a minute at most, and two steps of a slow one take half a minute."""
 _SLOW_FACTOR, _SLOWEST_S = 2.2, 15.0
 """A camera that samples slowly gets a longer gap: two of its intervals, the interval being at most so many seconds."""
 
@@ -74,20 +76,26 @@ class Track:
     time: float
     latest: NDArray[np.float32]
     looks: _Looks
-    frame: int
-    """The count of frames taken in when it was seen last."""
+    seen: float
+    """When its last frame came, seconds of the tracker's clock."""
 
 
 class Tracker:
     """The tracks and persons of one stream. Used by one thread at a time."""
 
-    def __init__(self, rules: MatchingRules) -> None:
+    def __init__(self, rules: MatchingRules, clock: Callable[[], float] = monotonic) -> None:
+        """Begin without tracks.
+
+        Args:
+            rules: how far apart looks of one person are.
+            clock: monotonic seconds.
+        """
         self._rules = rules
+        self._clock = clock
         self._tracks: OrderedDict[int, Track] = OrderedDict()
         self._persons: OrderedDict[int, _Looks] = OrderedDict()
         self._tracks_issued = 0
         self._persons_issued = 0
-        self._frames = 0
         self._time: float | None = None
         self._interval = 0.0
 
@@ -139,6 +147,11 @@ class Tracker:
         """Whose track it is; None: it was forgotten."""
         return self._tracks[track].person if track in self._tracks else None
 
+    def is_over(self, track: int, time: float | None = None) -> bool:
+        """Whether a track is forgotten or, with the time of a frame's capture, no frame after that goes on it."""
+        known = self._tracks.get(track)
+        return known is None or (time is not None and time - known.time > self._gap())
+
     def claimed(
         self, time: float, boxes: NDArray[np.float32], encodings: NDArray[np.float32], tracks: Collection[int]
     ) -> frozenset[int]:
@@ -176,7 +189,6 @@ class Tracker:
         if 0 < step <= _SLOWEST_S:  # others are a camera that paused, or a frame of another time
             self._interval = step
         self._time = time
-        self._frames += 1
         return self._gap()
 
     def _gap(self) -> float:
@@ -187,7 +199,7 @@ class Tracker:
         """Move tracks to where their faces are; returns whose they are."""
         moved = [(self._tracks[number], box) for number, box in followed.items() if number in self._tracks]
         for track, box in moved:
-            track.time, track.box, track.frame = time, box, self._frames
+            track.time, track.box, track.seen = time, box, self._clock()
             self._tracks.move_to_end(track.number)
             self._persons.move_to_end(track.person)
         return {track.person for track, _ in moved}
@@ -263,14 +275,14 @@ class Tracker:
                 del self._tracks[other.number]
         self._tracks_issued += 1
         looks = _Looks(encoding, self._rules.new_look)
-        track = Track(self._tracks_issued, person, box, time, encoding, looks, self._frames)
+        track = Track(self._tracks_issued, person, box, time, encoding.copy(), looks, self._clock())
         self._tracks[track.number] = track
         return track
 
     def _see(self, track: Track, time: float, box: NDArray[np.float32], encoding: NDArray[np.float32]) -> None:
         if time >= track.time:
-            track.time, track.box, track.latest = time, box, encoding
-        track.frame = self._frames
+            track.time, track.box, track.latest = time, box, encoding.copy()
+        track.seen = self._clock()
         track.looks.remember(encoding)
         self._persons[track.person].remember(encoding)
         self._tracks.move_to_end(track.number)
@@ -280,7 +292,7 @@ class Tracker:
         """Bound the memory. A person is remembered longer than any track of theirs, as both were seen at once."""
         while self._tracks:
             oldest = next(iter(self._tracks.values()))
-            ended = abs(time - oldest.time) > gap and self._frames - oldest.frame > _LATE_FRAMES
+            ended = abs(time - oldest.time) > gap and self._clock() - oldest.seen > _KEPT_S
             if not ended and len(self._tracks) <= _MOST:
                 break
             del self._tracks[oldest.number]

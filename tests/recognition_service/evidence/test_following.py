@@ -90,6 +90,28 @@ def test_who_has_left_is_kept_no_longer_than_their_track(scene: Scene, camera: C
     assert not following.anybody
 
 
+def test_who_was_settled_by_kept_frames_is_forgotten_with_the_track(scene: Scene) -> None:
+    clock = [0.0]
+    scene.flow._tracker._clock = lambda: clock[0]
+    camera, following = Camera(scene.flow), scene.flow._following
+    camera.settle(ANNA, BEN, origin=Origin.KEPT)
+    assert set(following._conditions) == {Origin.KEPT}
+    for frame in range(400):
+        clock[0] += 0.5
+        camera.see(1800 + frame / 2)
+    assert not following._settled
+    assert not following.anybody
+    assert set(following._conditions) == {Origin.LIVE}, "and no index is kept in memory for them"
+
+
+def test_a_frame_from_before_unsettles_nobody(camera: Camera) -> None:
+    camera.see(10.5, ANNA, BEN)
+    camera.see(5.5, ANNA, BEN)
+    for frame in range(3):
+        camera.see(11 + frame / 2, ANNA, BEN)
+    assert camera.last == []
+
+
 def test_they_are_encoded_again_in_time_and_not_all_at_once(scene: Scene) -> None:
     camera, seats = Camera(scene.flow), [ANNA, BEN, CARL]
     camera.settle(*seats)

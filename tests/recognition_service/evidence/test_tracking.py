@@ -30,7 +30,8 @@ class Stream:
     """A tracker fed with (place, encoding) pairs."""
 
     def __init__(self, **values: float) -> None:
-        self.tracker = Tracker(MatchingSettings.model_validate(values).rules(Family.DLIB))
+        self.clock = 0.0
+        self.tracker = Tracker(MatchingSettings.model_validate(values).rules(Family.DLIB), lambda: self.clock)
 
     def at(self, seconds: float, *faces: tuple[list[float], NDArray[np.float32]]) -> list[TrackedFace]:
         boxes = np.array([place for place, _ in faces], np.float32).reshape(-1, 4)
@@ -126,19 +127,30 @@ def test_a_crowd_that_changes_all_the_time_takes_bounded_memory() -> None:
 def test_a_room_where_people_come_and_go_keeps_few_tracks_that_have_ended() -> None:
     stream = Stream()
     for visit in range(600):  # each out of sight for longer than a track may have gaps
+        stream.clock = 10.0 * visit
         stream.at(10.0 * visit, (box(0), look(visit % 20, 0.1, visit)))
         stream.at(10.0 * visit + 1)
-    assert 0 < len(stream.tracker._tracks) <= 129, "those of 256 frames"
+    assert 0 < len(stream.tracker._tracks) <= 13, "those of two minutes"
     [again] = stream.at(6000, (box(0), look(0)))
     assert again == TrackedFace(601, 1), "persons are remembered for longer"
 
 
-def test_a_track_far_back_is_kept_while_late_frames_are_near_it() -> None:
+def test_a_kept_face_goes_on_after_a_pause_of_a_minute_with_any_number_of_frames_of_now() -> None:
     stream = Stream()
-    for step in range(400):
-        [now] = stream.at(3600 + step, (box(0), look(0, 0.2, step)))
-        [then] = stream.at(step, (box(0), look(1, 0.2, step)))
-        assert (now, then) == (TrackedFace(1, 1), TrackedFace(2, 2))
+    assert stream.at(0, (box(0), look(1))) == [TrackedFace(1, 1)]
+    for step in range(600):
+        stream.clock += 0.1
+        stream.at(3600 + step / 10, (box(0), look(0, 0.2, step)))
+    assert stream.at(0.5, (box(0), look(1, 0.5))) == [TrackedFace(1, 1)]
+
+
+def test_what_is_kept_of_a_face_keeps_no_other_face_of_its_frame() -> None:
+    stream = Stream()
+    stream.at(0, *[(box(100.0 * place), look(place)) for place in range(20)])
+    stream.at(1, *[(box(100.0 * place), look(place, 0.3, place)) for place in range(20)])
+    for track in stream.tracker._tracks.values():
+        assert track.latest.base is None
+        assert track.looks.rows.base is None
 
 
 @pytest.mark.parametrize("side", [0.0, -5.0])
