@@ -138,7 +138,7 @@ class RecordingsRun:
     def _begin_one(self, slots: int) -> bool:
         """Begin whatever is next; whether there was anything."""
         for work in self._open:
-            if (work.ahead < slots + 2 or work.standing) and work.begin_next():
+            if work.has_room(slots + 2) and work.begin_next():
                 return True
         if len(self._open) > slots:
             return False

@@ -84,15 +84,16 @@ class SittingWork:
         """Stretches that are looked at now."""
         return len(self._looking)
 
-    @property
-    def standing(self) -> bool:
-        """Whether it has no follower now."""
-        return self._seat is None
+    def has_room(self, places: int) -> bool:
+        """Whether another stretch may be begun: few are looked at or wait for the follower, or it waits for one itself.
 
-    @property
-    def ahead(self) -> int:
-        """Stretches that are looked at, or wait for the follower."""
-        return len(self._looking) + len(self._looked)
+        Args:
+            places: for stretches that are looked at, or wait.
+        """
+        if self._seat is None or len(self._looking) + len(self._looked) < places:
+            return True
+        # What it was to take may be lost when all places are taken by later ones.
+        return self._next not in self._looked and self._next not in {one.number for one in self._looking.values()}
 
     @property
     def followed(self) -> float:
