@@ -18,6 +18,7 @@ from pathlib import Path
 from attendance.errors import AttendanceError
 from attendance.gallery.files import locked_if_free
 from attendance.private_files import make_private_file, make_private_folder
+from operations.recordings.stretches import VideoPlan
 
 FILE = "journal.db"
 """In the folder of what runs note."""
@@ -41,6 +42,17 @@ CREATE TABLE IF NOT EXISTS stretch (
     pictures INTEGER NOT NULL,
     PRIMARY KEY (key, number)
 );
+CREATE TABLE IF NOT EXISTS damaged (
+    key TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    changed_ns INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS video (
+    digest TEXT PRIMARY KEY,
+    length_s REAL NOT NULL,
+    lost_from_s REAL,
+    lost_to_s REAL
+);
 """
 
 
@@ -56,6 +68,8 @@ class DoneSitting:
     """Looked at."""
     missing: tuple[tuple[float, float], ...]
     """Without a picture that could be used, seconds of the video."""
+    file: tuple[int, int] | None = None
+    """Of which damaged file that is, as `looking.fingerprint`; None: of one without damage, or it was not noted."""
 
 
 class Journal:
@@ -106,8 +120,39 @@ class Journal:
             JournalError: the file cannot be read.
         """
         with self._told("read"):
-            row = self._connection.execute("SELECT pictures, missing FROM sitting WHERE key = ?", (key,)).fetchone()
-        return None if row is None else DoneSitting(row[0], tuple(map(tuple, json.loads(row[1]))))
+            row = self._connection.execute(
+                "SELECT pictures, missing, size, changed_ns FROM sitting LEFT JOIN damaged USING (key) WHERE key = ?",
+                (key,),
+            ).fetchone()
+        if row is None:
+            return None
+        return DoneSitting(row[0], tuple(map(tuple, json.loads(row[1]))), None if row[2] is None else (row[2], row[3]))
+
+    def length(self, digest: str) -> VideoPlan | None:
+        """What is noted of a video's length, and of what its header promises beyond; None: its packets were not read.
+
+        Args:
+            digest: of the file.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        with self._told("read"):
+            row = self._connection.execute(
+                "SELECT length_s, lost_from_s, lost_to_s FROM video WHERE digest = ?", (digest,)
+            ).fetchone()
+        return None if row is None else VideoPlan(row[0], (), None if row[1] is None else (row[1], row[2]))
+
+    def note_length(self, digest: str, found: VideoPlan) -> None:
+        """Note what a video's packets said, so that they need not be read again when all of it is done.
+
+        Raises:
+            JournalError: the disk refuses.
+        """
+        lost = found.lost_end or (None, None)
+        with self._told("written"):
+            row = digest, found.length_s, *lost
+            self._connection.execute("INSERT OR REPLACE INTO video VALUES (?, ?, ?, ?)", row)
 
     def begun(self, key: str) -> int:
         """How many stretches of a sitting that is not done were followed by a run that was stopped.
@@ -149,6 +194,9 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("INSERT OR REPLACE INTO sitting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             self._connection.execute("DELETE FROM stretch WHERE key = ?", (key,))
+            self._connection.execute("DELETE FROM damaged WHERE key = ?", (key,))
+            if done.missing and done.file is not None:
+                self._connection.execute("INSERT INTO damaged VALUES (?, ?, ?)", (key, *done.file))
             self._connection.execute("COMMIT")
 
     def close(self) -> None:

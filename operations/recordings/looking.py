@@ -22,7 +22,7 @@ from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
 from attendance.zones import EVERYWHERE, Zones
 from camera_client.frames import SourceError
-from operations.recordings.decoding import StretchPictures
+from operations.recordings.decoding import NoPictureError, StretchPictures
 from operations.recordings.stretches import VideoPlan, VideoStretch, plan_video
 from recognition_service.engine.decoding import reduction_for, smallest_searched
 from recognition_service.engine.looks import Look, reduced, shows_nothing
@@ -148,6 +148,7 @@ def look_at(job: LookJob) -> tuple[Told, Looked]:
 
     Raises:
         FileChangedError: the file is not what it was.
+        SourceError: it cannot be opened on this machine, or not be read with what is installed; no fault of the file.
         EngineError: the engine itself fails.
     """
     cv2.setNumThreads(1)  # the machine's processors have other stretches to look at
@@ -160,7 +161,7 @@ def look_at(job: LookJob) -> tuple[Told, Looked]:
         for place, picture in source.pictures(job.begins_s, job.ends_s):
             looker.see(job.started_at + timedelta(seconds=place), picture)
         missing = source.missing
-    except SourceError:
+    except NoPictureError:
         missing = [(job.stretch.begins_s, job.stretch.ends_s)]
     _require_unchanged(job)
     told = Told(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from attendance.errors import AttendanceError
 from camera_client.frames import SourceError
 from operations.recordings.following import FollowJob
-from operations.recordings.journal import Journal, JournalError
+from operations.recordings.journal import DoneSitting, Journal, JournalError
 from operations.recordings.looking import Lens, PlanJob, fingerprint, plan
 from operations.recordings.sitting_work import SittingPlan, SittingWork, in_words, name_of
 from operations.recordings.sittings import Sitting
@@ -69,6 +69,8 @@ class RunReport:
     """Of these, how many wait for somebody to look: they may be of photos held before the camera."""
     done: float = 0.0
     """Which part of the bytes is done, from 0 to 1."""
+    passed_over: float = 0.0
+    """Which part took no time: it was done before, or left out."""
     repeated: int = 0
     """Stretches looked at again that a stopped run had followed."""
 
@@ -157,6 +159,8 @@ class RecordingsRun:
             except (AttendanceError, OSError) as error:
                 self._leave_out(waiting, getattr(error, "strerror", None) or str(error))
                 continue
+            if self._done_before(waiting):
+                continue
             task = self._tools.runner.begin(plan, PlanJob(waiting.video.path, self._tools.stretch_s))
             self._planning[task] = waiting
             return True
@@ -210,6 +214,7 @@ class RecordingsRun:
             return
         finally:
             self._tools.runner.forget(task)
+        self._tools.journal.note_length(waiting.digest, found)
         sittings = self._tools.sittings(waiting.video, waiting.digest, found.length_s)
         if not sittings:
             self._leave_out(
@@ -219,22 +224,46 @@ class RecordingsRun:
             return
         self._queue(waiting, found, sittings)
 
+    def _done_before(self, waiting: _Waiting) -> bool:
+        """Pass over a video of which all is done: reading its packets alone takes as long as copying it."""
+        found = None if self._tools.again else self._tools.journal.length(waiting.digest)
+        if found is None:
+            return False
+        sittings = self._tools.sittings(waiting.video, waiting.digest, found.length_s)
+        if not sittings or any(self._done(waiting, sitting) is None for sitting in sittings):
+            return False
+        self._queue(waiting, found, sittings)
+        return True
+
+    def _done(self, waiting: _Waiting, sitting: Sitting) -> DoneSitting | None:
+        """What is noted of a sitting; None: it is to be done. A damaged file that was changed may have been mended."""
+        before = None if self._tools.again else self._tools.journal.done(sitting.key)
+        if before is not None and before.missing and before.file not in {None, waiting.expected}:
+            return None
+        return before
+
     def _queue(self, waiting: _Waiting, found: VideoPlan, sittings: Sequence[Sitting]) -> None:
         fresh: list[SittingPlan] = []
         share = waiting.share / len(sittings)
         for sitting in sittings:
-            before = None if self._tools.again else self._tools.journal.done(sitting.key)
+            before = self._done(waiting, sitting)
             if before is not None:
-                self.report.done += share
+                self._pass_over(share)
                 if before.missing:
-                    self._tell_damage(waiting.video, before.pictures, before.missing)
+                    self._tell_damage(waiting.video, before, "; --again looks at it once more")
                 continue
             fresh.append(self._plan_of(waiting, found, sitting, share))
         if fresh:
             self.report.videos += 1
         else:
             self.report.known += 1
-        self._sittings.extend(one for one in fresh if one.stretches)
+        for one in fresh:
+            if one.stretches:
+                self._sittings.append(one)
+                continue
+            self._pass_over(share)
+            why = f"there is no picture in it while {_sessions_of(one.sitting)} counts"
+            self.report.left.append(LeftOutVideo(name_of(waiting.video.path), why))
         if found.lost_end is not None:
             self.report.left.append(
                 LeftOutVideo(name_of(waiting.video.path), f"damaged: its end is missing, {in_words((found.lost_end,))}")
@@ -268,9 +297,10 @@ class RecordingsRun:
         self._tools.outbox.put(records.sightings, records.evidence)
         self._tools.outbox.put_observed(records.observed)
         sitting = plan_of.sitting
-        self._tools.journal.note_sitting(
-            sitting.key, plan_of.video.path, (sitting.begins_at, sitting.ends_at), done, work.job.index_version
-        )
+        if not work.refused:  # else a later run, with other settings, may use what this one could not
+            self._tools.journal.note_sitting(
+                sitting.key, plan_of.video.path, (sitting.begins_at, sitting.ends_at), done, work.job.index_version
+            )
         self._close(work)
         report = self.report
         report.sittings += 1
@@ -280,17 +310,17 @@ class RecordingsRun:
         report.processor_s += work.took_s
         report.seconds += (sitting.ends_at - sitting.begins_at).total_seconds()
         if done.missing:
-            self._tell_damage(plan_of.video, done.pictures, done.missing)
+            self._tell_damage(plan_of.video, done)
         elif work.refused:
             report.left.append(LeftOutVideo(name_of(plan_of.video.path), work.refused))
 
-    def _tell_damage(self, video: Video, pictures: int, missing: tuple[tuple[float, float], ...]) -> None:
-        lost = sum(ends - begins for begins, ends in missing)
+    def _tell_damage(self, video: Video, done: DoneSitting, advice: str = "") -> None:
+        lost = sum(ends - begins for begins, ends in done.missing)
         self.report.left.append(
             LeftOutVideo(
                 name_of(video.path),
-                f"damaged: pictures are missing from {in_words(missing)} ({lost:.1f} s); {pictures:,} pictures of the "
-                "rest were looked at and count",
+                f"damaged: pictures are missing from {in_words(done.missing)} ({lost:.1f} s); {done.pictures:,} "
+                f"pictures of the rest were looked at and count{advice}",
             )
         )
 
@@ -303,9 +333,18 @@ class RecordingsRun:
         self._open.remove(work)
         self.report.done += work.plan.share
 
+    def _pass_over(self, share: float) -> None:
+        self.report.done += share
+        self.report.passed_over += share
+
     def _leave_out(self, waiting: _Waiting, why: str) -> None:
-        self.report.done += waiting.share
+        self._pass_over(waiting.share)
         self.report.left.append(LeftOutVideo(name_of(waiting.video.path), why))
+
+
+def _sessions_of(sitting: Sitting) -> str:
+    numbers = sorted(plan.session_id for plan in sitting.plans)
+    return f"session {numbers[0]}" if len(numbers) == 1 else f"sessions {', '.join(map(str, numbers))}"
 
 
 def _size_of(video: Video) -> int:

@@ -105,7 +105,7 @@ class SittingWork:
         """What the journal keeps of it."""
         told = [self._told[number] for number in sorted(self._told)]
         missing = [one for part in told for one in part.missing]
-        return DoneSitting(sum(one.pictures for one in told), _joined(missing))
+        return DoneSitting(sum(one.pictures for one in told), _joined(missing), self.plan.expected)
 
     def begin_next(self) -> bool:
         """Have the next stretch looked at; whether there was one."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camera_client.decoding.opening import open_video
-from camera_client.frames import SampleGrid
+from camera_client.frames import SampleGrid, SourceError
 from camera_client.sources import silence_libraries
 
 _USUAL_FPS = 25.0
@@ -90,6 +90,8 @@ def plan_video(path: Path, stretch_s: float) -> VideoPlan:
     fps, header_frames = reader.fps or _USUAL_FPS, reader.frames
     reader.release()
     stamps, keys = _packets(path)
+    if not len(stamps) and not header_frames:  # a recorder that ended at once
+        raise SourceError(f"{path}: there is no picture in it")
     longest = header_frames / fps + _BEYOND_S if header_frames else np.inf
     if len(stamps):
         keys = keys[stamps - stamps.min() <= longest]

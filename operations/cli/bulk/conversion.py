@@ -113,14 +113,14 @@ def _showing(console: Console) -> Iterator[Telling]:
     columns = (TextColumn("Encoding photos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
-        photos, done = 0, 0
+        photos, done, before = 0, 0, 0
 
         def begins(count: int, encoded: int) -> None:
-            nonlocal photos, done
-            photos, done = count, 0
+            nonlocal photos, done, before
+            photos, done, before = count, 0, encoded
             progress.update(task, total=photos, completed=0)
-            before = f", and {encoded:,} more of the same students are already" if encoded else ""
-            console.print(f"{count - encoded:,} photos are to be encoded{before}.")
+            already = f", and {encoded:,} more of the same students are already" if encoded else ""
+            console.print(f"{count - encoded:,} photos are to be encoded{already}.")
 
         def show(_student: str, verdict: PhotoVerdict) -> None:
             if verdict.outcome is not PhotoOutcome.OK:
@@ -130,7 +130,7 @@ def _showing(console: Console) -> Iterator[Telling]:
             nonlocal done
             done += 1
             progress.update(task, completed=done)
-            log.tell(lambda: f"{done:,} of {photos:,} photos done; {log.left(done / photos)}")
+            log.tell(lambda: f"{done:,} of {photos:,} photos done; {log.left(done / photos, before / photos)}")
 
         yield Telling(begins, show, photo_done)
 

@@ -50,15 +50,17 @@ class LogOfPace:
         """Seconds since the beginning."""
         return time.monotonic() - self._began
 
-    def left(self, done: float) -> str:
+    def left(self, done: float, passed_over: float = 0.0) -> str:
         """When it may end, in words.
 
         Args:
             done: which part is done, from 0 to 1.
+            passed_over: which part of that took no time, as an earlier run had done it.
         """
-        if done <= 0.001:
+        worked = done - passed_over
+        if worked <= 0.001:
             return "too early to say how long it takes"
-        return f"about {timedelta(seconds=round(self.passed_s * (1 - done) / done))} left"
+        return f"about {timedelta(seconds=round(self.passed_s * (1 - done) / worked))} left"
 
     def tell(self, words: Callable[[], str]) -> None:
         """Say it, if it is time to."""

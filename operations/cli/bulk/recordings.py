@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.engine import require_current_schema, session_factory
 from attendance.database.opening import open_engine
+from attendance.errors import AttendanceError
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.frames import SourceError
@@ -118,18 +119,24 @@ def _run(
     for source in dict.fromkeys(video.start_from for video in videos):
         count = sum(video.start_from is source for video in videos)
         console.print(f"{count} of {len(videos)} recordings: {source} says when they began.")
-    stopped = False
+    stopped, failed = False, None
     with bulk.prepared(videos, left, console.print) as (work, where):
+        # Before anything is entered: however the run ends, the log says who answers.
+        note_run(database, {"answers": bulk.answers, "recordings_given": len(videos)})
         console.print(f"On {where}; {bulk.answers} answers for it.")
         with _showing(console, work) as tell:
             try:
                 work.go(tell)
             except KeyboardInterrupt:
                 stopped = True
+            except AttendanceError as error:
+                failed = error
     report = work.report
-    note_run(database, {"answers": bulk.answers, "recordings": report.videos, "left_out": len(report.left)})
     undelivered = bulk.undelivered()
     _tell(report, undelivered, stopped=stopped)
+    if failed is not None:
+        raise failed
+    note_run(database, {"answers": bulk.answers, "recordings": report.videos, "left_out": len(report.left)})
     if stopped:
         return INTERRUPTED
     return 1 if report.left or undelivered else 0
@@ -144,7 +151,8 @@ def _showing(console: Console, work: RecordingsRun) -> Iterator[Callable[[RunRep
         task = progress.add_task("", total=1.0, pace="")
 
         def tell(report: RunReport) -> None:
-            pace = f"{report.seconds / max(log.passed_s, 1e-3):.1f} hours of video an hour, {log.left(work.done)}"
+            ends = log.left(work.done, report.passed_over)
+            pace = f"{report.seconds / max(log.passed_s, 1e-3):.1f} hours of video an hour, {ends}"
             progress.update(task, completed=work.done, pace=pace)
             log.tell(lambda: f"{work.done:.0%} done; {pace}")
 
