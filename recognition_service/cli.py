@@ -8,7 +8,7 @@ import click
 from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from recognition_service.app import RecognitionService
-from recognition_service.memory import share_arenas
+from recognition_service.memory import look_for_garbage_in_what_is_new, share_arenas
 from recognition_service.telemetry.threads import switch_soon
 
 
@@ -44,6 +44,7 @@ async def _serve(settings: Settings) -> None:
         await asyncio.wait({starting, stop_asked}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
+            look_for_garbage_in_what_is_new()
             click.echo(_ready_line(service))
             await stop_asked
             click.echo("Stopping: frames in flight are finished and stored (Ctrl-C again to wait no longer).")

@@ -58,3 +58,11 @@ def test_a_number_in_the_environment_is_somebodys_choice(tmp_path: Path, name: s
     answer, count = arenas(tmp_path, "shared", **{name: value})
     assert answer == "False"
     assert 2 < count <= 5
+
+
+def test_what_is_loaded_is_passed_over() -> None:
+    words = (
+        "import gc; from recognition_service.memory import look_for_garbage_in_what_is_new as done; "
+        "done(); assert gc.get_freeze_count() > 1000; assert len(gc.get_objects()) < 1000"
+    )
+    subprocess.run([sys.executable, "-c", words], check=True)
