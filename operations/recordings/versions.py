@@ -5,10 +5,9 @@ import os
 import platform
 import socket
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from operations.runners.ray_cluster import Admission
 from recognition_service.engine.work import BuildEngine
 
 _PACKAGES = ("attendance", "camera_client", "index_builder", "operations", "recognition_service")
-_LIBRARIES = ("av", "opencv-python", "opencv-python-headless", "openvino", "onnxruntime", "numpy")
 _DIGITS = 12
 _INDEX_VARIABLE = "ATTENDANCE_GALLERY_INDEX"
 
@@ -34,15 +32,12 @@ class MachineFacts:
     index: str | None
     """None: there is none, or nobody asked."""
     python: str
-    libraries: str
-    """That decode videos and run networks, with their versions: others give other pictures and encodings."""
 
     def differs(self, wanted: "MachineFacts") -> str | None:
         """What is other than it is to be, a sentence; None: nothing is."""
         for what, own, theirs in (
             ("code", self.code, wanted.code),
             ("Python", self.python, wanted.python),
-            ("libraries", self.libraries, wanted.libraries),
             ("models", self.models, wanted.models),
             ("index", self.index, wanted.index),
         ):
@@ -69,16 +64,11 @@ def facts(job: FactsJob) -> tuple[MachineFacts, None]:
     """
     index = None if job.index_path is None else current_version(own_index(job.index_path))
     models = name_of_models(engine_of(job.build).info)
-    python = platform.python_version()
-    return MachineFacts(socket.gethostname(), name_of_code(), models, index, python, name_of_libraries()), None
+    return MachineFacts(socket.gethostname(), name_of_code(), models, index, platform.python_version()), None
 
 
 def admission_of(
-    build: BuildEngine,
-    info: EngineInfo,
-    index_path: Path | None,
-    index: Callable[[], str | None],
-    tell: Callable[[str], None],
+    build: BuildEngine, info: EngineInfo, index_path: Path | None, index: str | None, tell: Callable[[str], None]
 ) -> Admission:
     """Lets those machines work that run with what this one does.
 
@@ -86,14 +76,14 @@ def admission_of(
         build: makes the engine, there.
         info: of the engine here.
         index_path: the folder of indexes; None: it is not needed.
-        index: gives that which is searched now; another may be published during a run.
+        index: that is searched.
         tell: told in a sentence which machine is not used and why, which is gone, and which joins later.
     """
-    fixed = MachineFacts("", name_of_code(), name_of_models(info), None, platform.python_version(), name_of_libraries())
+    wanted = MachineFacts("", name_of_code(), name_of_models(info), index, platform.python_version())
     return Admission(
         facts,
         FactsJob(build, index_path),
-        lambda told: told.differs(replace(fixed, index=index())),
+        lambda told: told.differs(wanted),
         tell,
     )
 
@@ -102,15 +92,6 @@ def own_index(index_path: Path) -> Path:
     """The folder of indexes on this machine: its own setting, where its environment has one."""
     own = os.environ.get(_INDEX_VARIABLE)
     return Path(own) if own else index_path
-
-
-def name_of_libraries() -> str:
-    """Those that decode videos and run networks, with their versions; one that is not installed is left out."""
-    found = []
-    for library in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found.append(f"{library} {version(library)}")
-    return ", ".join(found)
 
 
 def name_of_models(info: EngineInfo) -> str:

@@ -33,8 +33,6 @@ _LOOK_S = 2.0
 """How often it is asked which machines there are."""
 _HEAD_S = 20.0
 """How long the head may be silent; after a minute Ray ends the whole program."""
-_ASK_AGAIN_S = 30.0
-"""How often a machine that was refused is asked again: a new index may be on its way there."""
 _PROBE_S = 120.0
 """How long a machine may take to say what it runs with: it loads the models."""
 
@@ -52,9 +50,6 @@ class _Machine:
     """It was admitted once."""
     doubted: bool = False
     """It was given work and did not begin it: it is asked again, if it is still there."""
-    refused: str = ""
-    """Why it may not be used, as it was told last."""
-    asked_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -290,9 +285,9 @@ class RayRunner:
                 continue
             why = str(told) if isinstance(told, AttendanceError) else self._admission.judge(told)
             if why is not None:
-                self._refuse(machine, why)
+                self._state.refused.append(f"{machine.name}: {why}")
+                self._admission.tell(f"machine not used: {machine.name}: {why}")
                 continue
-            machine.refused = ""
             if state.usable_at and not machine.joined:
                 self._admission.tell(f"machine joined: {machine.name}")
             machine.admitted = machine.joined = True
@@ -321,15 +316,8 @@ class RayRunner:
             machines[node_id] = machine
             self._probe(machine)
         for machine in machines.values():
-            again = machine.refused and machine.probe is None and time.monotonic() - machine.asked_at > _ASK_AGAIN_S
-            if machine.doubted or again:
+            if machine.doubted:
                 self._probe(machine)
-
-    def _refuse(self, machine: _Machine, why: str) -> None:
-        if why != machine.refused:  # it is asked again and again
-            self._state.refused.append(f"{machine.name}: {why}")
-            self._admission.tell(f"machine not used: {machine.name}: {why}")
-        machine.refused = why
 
     def _head_answers(self) -> bool:
         """Whether the head does; asking Ray would wait for it.
@@ -348,7 +336,7 @@ class RayRunner:
 
     def _probe(self, machine: _Machine) -> None:
         """Ask a machine what it runs with."""
-        machine.doubted, machine.asked_at = False, time.monotonic()
+        machine.doubted = False
         task = self._on(self._do, machine, num_cpus=1, num_returns=2, max_retries=0)
         machine.probe = task.remote(self._admission.work, self._admission.argument)[0]
 

@@ -5,10 +5,7 @@ import socket
 import ssl
 from collections.abc import Collection
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
-
-import grpc
 
 from attendance.parts import how_to_install
 from operations.runners.interface import RunnerError
@@ -18,8 +15,6 @@ _CLIENT = "ray://"
 _FILES = ("RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT")
 _ANSWER_S = 10.0
 """How long the cluster's port may take to say who it is."""
-_ASKS_HEAD, _ASKS_CLIENT_SERVER = "/ray.rpc.NodeInfoGcsService/CheckAlive", "/ray.rpc.RayletDriver/ClusterInfo"
-"""Calls that change nothing (src/ray/protobuf/gcs_service.proto and ray_client.proto of Ray 2.60)."""
 
 
 class Away:
@@ -56,7 +51,6 @@ def connected(address: str) -> Any:
     except ModuleNotFoundError:
         raise RunnerError(f"{how_to_install('ray')}") from None
     _greet(address)
-    _require_token(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     host, _ = _host_and_port(address)
     if not address.startswith(_CLIENT) and _is_loopback(host):
@@ -136,41 +130,6 @@ def _greet(address: str) -> None:
         )
     if _speaks_tls() and not speaks:
         raise RunnerError(f"the cluster {address} speaks without TLS; start every machine of it with RAY_USE_TLS=1")
-
-
-def _require_token(address: str) -> None:
-    """Ask the cluster for something without a token: it must not be told.
-
-    Ray itself takes a token to a cluster that wants none, and says nothing.
-
-    Raises:
-        RunnerError: it is told, or it is no cluster.
-    """
-    ask = _ASKS_CLIENT_SERVER if address.startswith(_CLIENT) else _ASKS_HEAD
-    with _channel(address) as channel:
-        call: Any = channel.unary_unary(ask)
-        try:
-            call(b"", timeout=_ANSWER_S)
-            code = grpc.StatusCode.OK
-        except grpc.RpcError as error:
-            code = error.code()
-    if code is grpc.StatusCode.UNAUTHENTICATED:
-        return
-    if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
-        raise RunnerError(f"the cluster {address} cannot be reached: it does not answer")
-    raise RunnerError(
-        f"the cluster {address} answers without a token: whoever reaches a port of it runs code on it. Start every "
-        "machine of it with RAY_AUTH_MODE=token and the cluster's RAY_AUTH_TOKEN_PATH"
-    )
-
-
-def _channel(address: str) -> grpc.Channel:
-    host, port = _host_and_port(address)
-    target, options = f"{host}:{port}" if ":" not in host else f"[{host}]:{port}", [("grpc.enable_http_proxy", 0)]
-    if not _speaks_tls():
-        return grpc.insecure_channel(target, options)
-    certificate, key, authority = (Path(os.environ[name]).read_bytes() for name in _FILES)
-    return grpc.secure_channel(target, grpc.ssl_channel_credentials(authority, key, certificate), options)
 
 
 def answers(address: str) -> bool:

@@ -75,7 +75,7 @@ def _looks(on: str | None, models: ModelsInUse, engine: FaceEngine, settings: Se
     with closing(
         runner_of(
             on,
-            lambda: admission_of(build, engine.info, None, lambda: None, lambda text: click.echo(text, err=True)),
+            lambda: admission_of(build, engine.info, None, None, lambda text: click.echo(text, err=True)),
             processes=settings.recordings.processes,
             preload=["operations.photo_looks"],
         )

@@ -16,7 +16,7 @@ from tests.operations.recordings.commands import (
     without_ids,
 )
 from tests.operations.recordings.lectures import NINE, Scene, Term, twelve
-from tests.operations.runners.ray_nodes import HEAD, OTHER, Nodes, no_nodes, two_nodes
+from tests.operations.runners.ray_nodes import HEAD, OTHER, Nodes, two_nodes
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 RED_AND_GREEN = [Scene(6, "red"), Scene(6, "green")]
@@ -90,22 +90,6 @@ def test_a_cluster_open_to_everybody_is_refused(lectures: Term, monkeypatch: pyt
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with pytest.raises(RunnerError, match="RAY_AUTH_MODE is not token"):
         lectures.run("ray:127.0.0.2:1")
-
-
-@pytest.mark.parametrize("client", [False, True])
-def test_a_cluster_whose_machines_want_no_token_is_refused(
-    lectures: Term, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, client: bool
-) -> None:
-    """Ray takes a token there, is let in, and says nothing."""
-    lectures.session("Hall", NINE)
-    lectures.clip("Hall", NINE, RED_AND_GREEN)
-    with no_nodes(client=client) as made:
-        made.start(HEAD, environment={"RAY_AUTH_MODE": "disabled"})
-        monkeypatch.setenv("RAY_AUTH_MODE", "token")
-        monkeypatch.setenv("RAY_AUTH_TOKEN", made.token)
-        with pytest.raises(RunnerError, match="answers without a token"):
-            lectures.run(made.on)
-    assert lectures.seen() == set()
 
 
 @pytest.mark.exhaustive

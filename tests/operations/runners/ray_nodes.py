@@ -162,25 +162,18 @@ class Nodes:
 
 
 @contextmanager
-def no_nodes(*, client: bool = False, tls: bool = False) -> Iterator[Nodes]:
-    """A cluster to be started, for as long as the block lasts; nothing of it stays, on the disk or in memory."""
+def two_nodes(*, client: bool = False, processors: int = 1, tls: bool = False) -> Iterator[Nodes]:
+    """The cluster, for as long as the block lasts; nothing of it stays, on the disk or in memory."""
     pytest.importorskip("ray", reason="Ray is not installed (extra ray; `make install-dev` brings it)")
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # paths of Unix sockets are short
     nodes = Nodes(folder, client=client, tls=tls)
     try:
+        nodes.start(HEAD, processors=processors)
+        nodes.start(OTHER, processors=processors)
         yield nodes
     finally:
         nodes.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def two_nodes(*, client: bool = False, processors: int = 1, tls: bool = False) -> Iterator[Nodes]:
-    """A cluster that has started; see `no_nodes`."""
-    with no_nodes(client=client, tls=tls) as nodes:
-        nodes.start(HEAD, processors=processors)
-        nodes.start(OTHER, processors=processors)
-        yield nodes
 
 
 def of_session(session: int) -> list[int]:
