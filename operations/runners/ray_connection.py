@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Collection
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from attendance.parts import how_to_install
@@ -15,6 +16,9 @@ _CLIENT = "ray://"
 _FILES = ("RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT")
 _ANSWER_S = 10.0
 """How long the cluster's port may take to say who it is."""
+_HEADS_CALL = "/ray.rpc.NodeInfoGcsService/CheckAlive"
+_CLIENT_SERVERS_CALL = "/ray.rpc.RayletDriver/ClusterInfo"
+"""Calls that change nothing; Ray's own clients make them, with the token."""
 
 
 class Away:
@@ -51,6 +55,7 @@ def connected(address: str) -> Any:
     except ModuleNotFoundError:
         raise RunnerError(f"{how_to_install('ray')}") from None
     _greet(address)
+    _require_token(address)
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     host, _ = _host_and_port(address)
     if not address.startswith(_CLIENT) and _is_loopback(host):
@@ -130,6 +135,55 @@ def _greet(address: str) -> None:
         )
     if _speaks_tls() and not speaks:
         raise RunnerError(f"the cluster {address} speaks without TLS; start every machine of it with RAY_USE_TLS=1")
+
+
+def _require_token(address: str) -> None:
+    """Refuse a cluster that answers who shows no token: one started with RAY_AUTH_MODE=disabled takes ours, too.
+
+    A machine started without a token joins no cluster whose head asks for one, so the head speaks for all of them.
+
+    Raises:
+        RunnerError: it does, or it cannot be told.
+    """
+    import grpc  # noqa: PLC0415 - only a cluster needs it
+
+    host, port = _host_and_port(address)
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    call, what = (
+        (_CLIENT_SERVERS_CALL, "server of Ray's clients")
+        if address.startswith(_CLIENT)
+        else (_HEADS_CALL, "head of a Ray cluster")
+    )
+    options = (("grpc.enable_http_proxy", 0),)  # as Ray's own channels
+    channel = (
+        grpc.secure_channel(target, grpc.ssl_channel_credentials(*_certificates()), options)
+        if _speaks_tls()
+        else grpc.insecure_channel(target, options)
+    )
+    with channel:
+        try:
+            channel.unary_unary(call, request_serializer=bytes, response_deserializer=bytes)(b"", timeout=_ANSWER_S)
+        except grpc.RpcError as error:
+            code, details = error.code(), error.details()
+        else:
+            code, details = grpc.StatusCode.OK, ""
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        return
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        raise RunnerError(f"the cluster {address} cannot be reached: {details}")
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        raise RunnerError(f"whoever answers at {address} is no {what} that this version knows: is it the right port?")
+    raise RunnerError(
+        f"the cluster {address} is open to everybody: it answers without a token, and whoever reaches a port of it "
+        "runs code on it. Stop every machine of it, and start them with RAY_AUTH_MODE=token and the cluster's "
+        "RAY_AUTH_TOKEN_PATH"
+    )
+
+
+def _certificates() -> tuple[bytes, bytes, bytes]:
+    """Authority, key and certificate of this machine."""
+    certificate, key, authority = (Path(os.environ[name]).read_bytes() for name in _FILES)
+    return authority, key, certificate
 
 
 def answers(address: str) -> bool:

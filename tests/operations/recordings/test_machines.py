@@ -4,11 +4,14 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
+import grpc
 import pytest
 
 from attendance.gallery.format import publish
@@ -147,6 +150,43 @@ def test_where_nobody_listens_the_run_says_so_at_once(lecture: set[tuple[int, st
     assert "Traceback" not in output
 
 
+@contextmanager
+def asking_for_tokens() -> Iterator[str]:
+    """The address of a server that lets in nobody without a token, as Ray's does."""
+
+    class NoToken(grpc.GenericRpcHandler):
+        def service(self, _call: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+            return grpc.unary_unary_rpc_method_handler(self._refuse)
+
+        def _refuse(self, _request: bytes, context: grpc.ServicerContext) -> bytes:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "Invalid or missing authentication token")
+
+    server = grpc.server(ThreadPoolExecutor(1), (NoToken(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+def test_where_whoever_listens_hangs_up_it_is_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    server.accept()[0].close()
+
+        Thread(target=hang_up, daemon=True).start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(RunnerError, match=f"the cluster {address} cannot be reached: "):
+            connected(address)
+        server.shutdown(socket.SHUT_RDWR)
+
+
 # TLS.
 
 
@@ -164,15 +204,8 @@ def test_why_a_cluster_lets_nobody_in_is_said(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setattr(ray, "init", refuse)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def hang_up() -> None:
-            server.accept()[0].close()
-
-        Thread(target=hang_up, daemon=True).start()
-        address = f"ray://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(RunnerError) as refused:
-            connected(address)
+    with asking_for_tokens() as address, pytest.raises(RunnerError) as refused:
+        connected(address)
     assert str(refused.value) == (
         f"the cluster {address} cannot be reached: Initialization failure from server: "
         "RuntimeError: Proxy failed to Connect to backend! Check `ray_client_server.err`"

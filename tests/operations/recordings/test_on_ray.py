@@ -80,11 +80,32 @@ def test_by_rays_client_server(lectures: Term, command: list[str], monkeypatch: 
     lectures.clip("Hall", NINE, RED_AND_GREEN)
     with two_nodes(client=True) as made:
         monkeypatch.setenv("RAY_AUTH_TOKEN", made.token)
+        wrong = made.on.replace("ray://", "ray:")
+        output = run_command([*command, "--on", wrong], status=1)
+        assert "is no head of a Ray cluster that this version knows: is it the right port?" in output
         assert "machines" in ran(command, made.on)
     assert lectures.seen() == {(session, "red"), (session, "green")}
 
 
-def test_a_cluster_open_to_everybody_is_refused(lectures: Term, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_cluster_open_to_everybody_is_refused(
+    lectures: Term, command: list[str], monkeypatch: pytest.MonkeyPatch, *, tls: bool
+) -> None:
+    """Its machines were started so; the command itself has a token, which such a cluster takes, as it takes all."""
+    lectures.session("Hall", NINE)
+    lectures.clip("Hall", NINE, RED_AND_GREEN)
+    with two_nodes(client=True, tls=tls, mode="disabled") as nodes:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", nodes.token)
+        secured = {} if nodes.certificates is None else nodes.certificates.environment(HEAD)
+        for on in (nodes.on, nodes.head):
+            output = run_command([*command, "--on", on], {"RAY_AUTH_MODE": "token", **secured}, status=1)
+            assert "is open to everybody: it answers without a token" in output
+            assert "start them with RAY_AUTH_MODE=token" in output
+            assert "Traceback" not in output
+    assert lectures.seen() == set()
+
+
+def test_a_command_that_asks_for_no_token_is_refused(lectures: Term, monkeypatch: pytest.MonkeyPatch) -> None:
     lectures.session("Hall", NINE)
     lectures.clip("Hall", NINE, RED_AND_GREEN)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")

@@ -52,19 +52,20 @@ class Certificates:
 class Nodes:
     """Nodes, two at first. `kill` one, `start` one."""
 
-    def __init__(self, folder: Path, *, client: bool = False, tls: bool = False) -> None:
+    def __init__(self, folder: Path, *, client: bool = False, tls: bool = False, mode: str = "token") -> None:
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.token = secrets.token_urlsafe(32)
         self.port, self._client_port = _free_port(HEAD), _free_port("127.0.0.1")
         self._client = client
+        self._mode = mode
         self.certificates = Certificates(folder) if tls else None
 
     @property
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_MODE": self._mode,
             "RAY_AUTH_TOKEN": self.token,
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": str(_START_S),  # of a client's own server; 30 by itself
@@ -74,9 +75,14 @@ class Nodes:
         }
 
     @property
+    def head(self) -> str:
+        """The head's address, which takes no clients."""
+        return f"ray:{HEAD}:{self.port}"
+
+    @property
     def on(self) -> str:
         """As the option of the command."""
-        return f"ray://{HEAD}:{self._client_port}" if self._client else f"ray:{HEAD}:{self.port}"
+        return f"ray://{HEAD}:{self._client_port}" if self._client else self.head
 
     def environment_of(self, address: str) -> dict[str, str]:
         """Of a node, or of a program at its address."""
@@ -162,11 +168,18 @@ class Nodes:
 
 
 @contextmanager
-def two_nodes(*, client: bool = False, processors: int = 1, tls: bool = False) -> Iterator[Nodes]:
-    """The cluster, for as long as the block lasts; nothing of it stays, on the disk or in memory."""
+def two_nodes(*, client: bool = False, processors: int = 1, tls: bool = False, mode: str = "token") -> Iterator[Nodes]:
+    """The cluster, for as long as the block lasts; nothing of it stays, on the disk or in memory.
+
+    Args:
+        client: whether the head has a server of Ray's clients.
+        processors: that each node says it has.
+        tls: whether they speak it.
+        mode: whom they let in, as Ray's RAY_AUTH_MODE.
+    """
     pytest.importorskip("ray", reason="Ray is not installed (extra ray; `make install-dev` brings it)")
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # paths of Unix sockets are short
-    nodes = Nodes(folder, client=client, tls=tls)
+    nodes = Nodes(folder, client=client, tls=tls, mode=mode)
     try:
         nodes.start(HEAD, processors=processors)
         nodes.start(OTHER, processors=processors)
