@@ -112,7 +112,7 @@ class Bulk:
             closing(
                 runner_of(
                     self._asked.on,
-                    lambda: admission_of(engine.build, engine.info, index_path, self._index(), tell),
+                    lambda: admission_of(engine.build, engine.info, index_path, self._index, tell),
                     processes=settings.recordings.processes,
                     preload=["operations.recordings.following"],
                     prepare=functools.partial(configure_logging, settings.log),

@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -14,11 +14,12 @@ from pathlib import Path
 from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.versions import current_version
 from operations.recordings.looking import engine_of
-from operations.runners.ray_cluster import Admission
+from operations.runners.ray_cluster import Admission, Refusal
 from recognition_service.engine.work import BuildEngine
 
 _PACKAGES = ("attendance", "camera_client", "index_builder", "operations", "recognition_service")
 _DIGITS = 12
+_INDEX = "the index"
 _INDEX_VARIABLE = "ATTENDANCE_GALLERY_INDEX"
 
 
@@ -33,17 +34,23 @@ class MachineFacts:
     """None: there is none, or nobody asked."""
     python: str
 
-    def differs(self, wanted: "MachineFacts") -> str | None:
-        """What is other than it is to be, a sentence; None: nothing is."""
-        for what, own, theirs in (
-            ("code", self.code, wanted.code),
-            ("Python", self.python, wanted.python),
-            ("models", self.models, wanted.models),
-            ("index", self.index, wanted.index),
-        ):
+    def differs(self, wanted: "MachineFacts") -> Refusal | None:
+        """What is other than it is to be; an index that alone is another may be on its way. None: nothing is."""
+        for what, own, theirs in self._beside(wanted):
             if own != theirs:
-                return f"{self.machine} has another version of the {what}: {own or 'none'}, where the run has {theirs}"
+                return Refusal(
+                    f"{self.machine} has another version of {what}: {own or 'none'}, where the run has "
+                    f"{theirs or 'none'}",
+                    passes=what == _INDEX,
+                )
         return None
+
+    def _beside(self, wanted: "MachineFacts") -> Iterator[tuple[str, str | None, str | None]]:
+        """What is compared, its version there, and the one it is to be."""
+        yield "the code", self.code, wanted.code
+        yield "the Python", self.python, wanted.python
+        yield "the models", self.models, wanted.models
+        yield _INDEX, self.index, wanted.index  # last: whatever else differs does not pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,19 @@ def facts(job: FactsJob) -> tuple[MachineFacts, None]:
     """
     index = None if job.index_path is None else current_version(own_index(job.index_path))
     models = name_of_models(engine_of(job.build).info)
-    return MachineFacts(socket.gethostname(), name_of_code(), models, index, platform.python_version()), None
+    return _facts_of(socket.gethostname(), models, index), None
+
+
+def _facts_of(machine: str, models: str, index: str | None) -> MachineFacts:
+    return MachineFacts(machine, name_of_code(), models, index, platform.python_version())
 
 
 def admission_of(
-    build: BuildEngine, info: EngineInfo, index_path: Path | None, index: str | None, tell: Callable[[str], None]
+    build: BuildEngine,
+    info: EngineInfo,
+    index_path: Path | None,
+    index: Callable[[], str] | None,
+    tell: Callable[[str], None],
 ) -> Admission:
     """Lets those machines work that run with what this one does.
 
@@ -76,14 +91,15 @@ def admission_of(
         build: makes the engine, there.
         info: of the engine here.
         index_path: the folder of indexes; None: it is not needed.
-        index: that is searched.
+        index: that is searched now; asked whenever a machine is judged, for one may be published during a run. None:
+            it is not needed.
         tell: told in a sentence which machine is not used and why, which is gone, and which joins later.
     """
-    wanted = MachineFacts("", name_of_code(), name_of_models(info), index, platform.python_version())
+    models = name_of_models(info)
     return Admission(
         facts,
         FactsJob(build, index_path),
-        lambda told: told.differs(wanted),
+        lambda told: told.differs(_facts_of("", models, None if index is None else index())),
         tell,
     )
 

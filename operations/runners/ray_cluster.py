@@ -33,6 +33,8 @@ _LOOK_S = 2.0
 """How often it is asked which machines there are."""
 _HEAD_S = 20.0
 """How long the head may be silent; after a minute Ray ends the whole program."""
+_ASK_AGAIN_S = 30.0
+"""How long a machine that was refused for what may pass is let alone."""
 _PROBE_S = 120.0
 """How long a machine may take to say what it runs with: it loads the models."""
 
@@ -48,8 +50,9 @@ class _Machine:
     admitted: bool = False
     joined: bool = False
     """It was admitted once."""
-    doubted: bool = False
-    """It was given work and did not begin it: it is asked again, if it is still there."""
+    ask_at: float | None = None
+    """When it is asked again, if it is still there: it did not begin its work, or was refused for what may pass."""
+    refusal: "Refusal | None" = None
 
 
 @dataclass(slots=True)
@@ -61,12 +64,21 @@ class _Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a machine may not be used."""
+
+    why: str
+    passes: bool = False
+    """Whether it may be over soon; the machine is asked again now and then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """What a machine is asked before it is given work."""
 
     work: Work
     argument: Any
-    judge: Callable[[Any], str | None]
+    judge: Callable[[Any], Refusal | None]
     """Given what it told, why it may not be used; None: it may."""
     tell: Callable[[str], None]
     """Told in a sentence which machine is not used and why, which is gone, and which joins later."""
@@ -85,8 +97,6 @@ class _State:
     """When the head last answered."""
     usable_at: float = 0.0
     """When there last was a machine that may work; 0 while those that are there at the beginning are asked."""
-    refused: list[str] = field(default_factory=list)
-    """Machines that may not, and why."""
 
 
 class RayRunner:
@@ -228,7 +238,7 @@ class RayRunner:
             begun.machine.at_work -= begun.takes_slot
             if isinstance(outcome, TaskLostError) and not isinstance(outcome, KeptLostError):
                 # Else it would be the freest of all, and be given everything before it is known to be gone.
-                begun.machine.admitted, begun.machine.doubted = False, True
+                begun.machine.admitted, begun.machine.ask_at = False, 0.0
                 self._state.looked_at = 0.0
 
     def _outcome(self, ref: Any) -> Any:
@@ -255,7 +265,8 @@ class RayRunner:
         while (silent := self._asked()) and time.monotonic() < until:
             self._look_around(wait_s=0.5)
         if not self._usable():
-            why = [*self._state.refused, *(f"{one.name}: it does not answer" for one in silent)]
+            refused = [(one.name, one.refusal.why) for one in self._state.machines.values() if one.refusal]
+            why = [f"{name}: {one}" for name, one in (*refused, *((one.name, "it does not answer") for one in silent))]
             raise RunnerError(
                 f"no machine of the cluster {self._address} can be used. "
                 + ("; ".join(why) or "It has none with a processor for it")
@@ -283,14 +294,25 @@ class RayRunner:
             told = self._outcome(ref)
             if isinstance(told, NotBegunError):  # it was gone before it answered
                 continue
-            why = str(told) if isinstance(told, AttendanceError) else self._admission.judge(told)
-            if why is not None:
-                self._state.refused.append(f"{machine.name}: {why}")
-                self._admission.tell(f"machine not used: {machine.name}: {why}")
-                continue
-            if state.usable_at and not machine.joined:
-                self._admission.tell(f"machine joined: {machine.name}")
-            machine.admitted = machine.joined = True
+            refusal = Refusal(str(told)) if isinstance(told, AttendanceError) else self._admission.judge(told)
+            if refusal is None:
+                self._admit(machine)
+            else:
+                self._refuse(machine, refusal)
+
+    def _admit(self, machine: _Machine) -> None:
+        if machine.refusal is not None or (self._state.usable_at and not machine.joined):
+            self._admission.tell(f"machine joined: {machine.name}")
+        machine.refusal = None
+        machine.admitted = machine.joined = True
+
+    def _refuse(self, machine: _Machine, refusal: Refusal) -> None:
+        known = machine.refusal is not None and machine.refusal.passes and refusal.passes
+        machine.refusal = refusal
+        if refusal.passes:
+            machine.ask_at = time.monotonic() + _ASK_AGAIN_S
+        if not known:  # else it would be told at each asking
+            self._admission.tell(f"machine not used: {machine.name}: {refusal.why}")
 
     def _count_machines(self) -> None:
         state = self._state
@@ -316,7 +338,7 @@ class RayRunner:
             machines[node_id] = machine
             self._probe(machine)
         for machine in machines.values():
-            if machine.doubted:
+            if machine.ask_at is not None and machine.ask_at <= time.monotonic():
                 self._probe(machine)
 
     def _head_answers(self) -> bool:
@@ -336,7 +358,7 @@ class RayRunner:
 
     def _probe(self, machine: _Machine) -> None:
         """Ask a machine what it runs with."""
-        machine.doubted = False
+        machine.ask_at = None
         task = self._on(self._do, machine, num_cpus=1, num_returns=2, max_retries=0)
         machine.probe = task.remote(self._admission.work, self._admission.argument)[0]
 

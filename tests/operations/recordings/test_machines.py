@@ -126,6 +126,37 @@ def test_a_machine_that_comes_back_joins_again(lectures: Term, command: list[str
 
 
 @pytest.mark.exhaustive
+def test_an_index_published_during_a_run_keeps_no_machine_out(
+    lectures: Term, command: list[str], nodes: Nodes, tmp_path: Path
+) -> None:
+    """A machine comes back with the new one; another's copy comes later, and the machine joins then."""
+    index, copy = lectures.settings.index_path, tmp_path / "copy"
+    shutil.copytree(index, copy)
+    expected = set()
+    for hour in range(12):
+        starts = NINE + timedelta(hours=hour)
+        session = lectures.session("Hall", starts)
+        lectures.clip("Hall", starts, [Scene(15, "red", SLEEP), Scene(15, "green", SLEEP)])
+        expected |= {(session, "red"), (session, "green")}
+    process = begin_command([*command, "--on", nodes.on])
+    said = Listener(process)
+    said.until(lambda: bool(lectures.seen()))
+    lectures.publish("violet")
+    nodes.kill(OTHER)
+    nodes.start(THIRD, environment={"ATTENDANCE_GALLERY_INDEX": str(copy)})
+    said.until(lambda: f"machine not used: {THIRD}: " in said.text)
+    nodes.start(OTHER)
+    said.until(lambda: f"machine joined: {OTHER}" in said.text)
+    shutil.copytree(index, copy, dirs_exist_ok=True)
+    said.until(lambda: f"machine joined: {THIRD}" in said.text)
+    said.until_it_ends()
+    assert process.returncode == 0, said.text
+    (line,) = [line for line in said.text.splitlines() if "machine not used: " in line]
+    assert "another version of the index: " in line
+    assert lectures.seen() == expected
+
+
+@pytest.mark.exhaustive
 def test_where_the_head_is_gone_the_run_ends_and_goes_on_later(
     lectures: Term, command: list[str], nodes: Nodes, tmp_path: Path
 ) -> None:
