@@ -1,15 +1,18 @@
-"""What a machine runs with: code, models and index, each by a name that differs where they do."""
+"""What a machine runs with: code, libraries, models and index, each by a name that differs where they do."""
 
 import hashlib
 import os
 import platform
+import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+
+import cv2
 
 from attendance.face_engine.interface import EngineInfo
 from attendance.gallery.versions import current_version
@@ -19,6 +22,8 @@ from recognition_service.engine.work import BuildEngine
 
 _PACKAGES = ("attendance", "camera_client", "index_builder", "operations", "recognition_service")
 _DIGITS = 12
+_RUNTIMES = {"OpenVINO": ("openvino",), "ONNX Runtime": ("onnxruntime", "onnxruntime-gpu")}
+"""Libraries that run the networks, and what packages they come in."""
 _INDEX = "the index"
 _INDEX_VARIABLE = "ATTENDANCE_GALLERY_INDEX"
 
@@ -33,6 +38,8 @@ class MachineFacts:
     index: str | None
     """None: there is none, or nobody asked."""
     python: str
+    libraries: tuple[tuple[str, str | None], ...]
+    """Those that decode and compute, in the same order everywhere, and their versions; None: it is not installed."""
 
     def differs(self, wanted: "MachineFacts") -> Refusal | None:
         """What is other than it is to be; an index that alone is another may be on its way. None: nothing is."""
@@ -47,8 +54,10 @@ class MachineFacts:
 
     def _beside(self, wanted: "MachineFacts") -> Iterator[tuple[str, str | None, str | None]]:
         """What is compared, its version there, and the one it is to be."""
-        yield "the code", self.code, wanted.code
+        yield "the code", self.code, wanted.code  # first and alone: facts that other code tells may lack the rest
         yield "the Python", self.python, wanted.python
+        for (name, own), (_, theirs) in zip(self.libraries, wanted.libraries, strict=True):
+            yield name, own, theirs
         yield "the models", self.models, wanted.models
         yield _INDEX, self.index, wanted.index  # last: whatever else differs does not pass
 
@@ -75,7 +84,7 @@ def facts(job: FactsJob) -> tuple[MachineFacts, None]:
 
 
 def _facts_of(machine: str, models: str, index: str | None) -> MachineFacts:
-    return MachineFacts(machine, name_of_code(), models, index, platform.python_version())
+    return MachineFacts(machine, name_of_code(), models, index, platform.python_version(), libraries())
 
 
 def admission_of(
@@ -114,6 +123,39 @@ def name_of_models(info: EngineInfo) -> str:
     """The engine's models, and a digest of their files."""
     digest = hashlib.sha256("\n".join(sorted(f"{one.name} {one.sha256}" for one in info.models)).encode())
     return f"{info.model} {digest.hexdigest()[:_DIGITS]}"
+
+
+@lru_cache(maxsize=1)
+def libraries() -> tuple[tuple[str, str | None], ...]:
+    """What decodes videos and runs the networks, by name, and its version here; None: it is not installed.
+
+    Which runtime an engine takes is each machine's choice, by what it measures; all must be the same versions.
+    """
+    # Systems build both against an FFmpeg of their own, and that is what decodes.
+    codec = re.search(r"avcodec:\s+YES \(([^)]+)\)", cv2.getBuildInformation())
+    opencv = f"{cv2.__version__} with avcodec {codec[1]}" if codec else cv2.__version__
+    return (
+        ("OpenCV", opencv),
+        ("PyAV", _pyav()),
+        *((name, _packaged(packages)) for name, packages in _RUNTIMES.items()),
+    )
+
+
+def _pyav() -> str | None:
+    try:
+        import av  # noqa: PLC0415 - an extra
+    except ImportError:  # also one whose FFmpeg is gone
+        return None
+    return f"{av.__version__} with avcodec {'.'.join(map(str, av.library_versions['libavcodec']))}"
+
+
+def _packaged(packages: Sequence[str]) -> str | None:
+    for package in packages:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return None
 
 
 @lru_cache(maxsize=1)
