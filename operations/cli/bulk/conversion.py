@@ -19,6 +19,7 @@ from index_builder.consent import note_gallery, open_register, without_consent
 from index_builder.photos.judging import FORGIVABLE
 from index_builder.photos.verdicts import PhotoOutcome, PhotoVerdict
 from operations.cli.bulk.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
+from operations.cli.bulk.places import place_to_run
 from operations.conversion import Conversion, ConversionTools, Telling
 from operations.conversion import convert as run_conversion
 from operations.erasure import record_index
@@ -40,6 +41,7 @@ from operations.runners.choosing import runner_of
 @click.option(
     "--on",
     metavar="WHERE",
+    callback=place_to_run,
     help="Where photos are looked at: local, or local:4 for four processes; ray://HOST:10001 or ray:HOST:6379, a Ray "
     "cluster. Default: in this process.",
 )

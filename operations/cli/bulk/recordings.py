@@ -20,10 +20,11 @@ from attendance.settings import Settings, load_settings
 from attendance.settings.logs import configure_logging
 from camera_client.frames import SourceError
 from operations.cli.bulk.long_runs import INTERRUPTED, LogOfPace, stopped_by_signals, tell_stopped
+from operations.cli.bulk.places import place_to_run
 from operations.cli.noting import note_run
 from operations.recordings.assembling import AskedSitting, Bulk, engine_of_settings
 from operations.recordings.journal import FILE, Journal, alone
-from operations.recordings.names import NamePattern
+from operations.recordings.names import NamePattern, PatternError
 from operations.recordings.running import RecordingsRun, RunReport
 from operations.recordings.sitting_work import name_of
 from operations.recordings.sittings import sittings_of
@@ -32,6 +33,13 @@ from operations.recordings.videos import Choices, LeftOutVideo, Video, digest_of
 
 
 @click.group()
+def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | None) -> NamePattern | None:
+    try:
+        return NamePattern(text) if text else None
+    except PatternError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def recordings() -> None:
     """Put recorded lectures into registers, in bulk."""
 
@@ -43,6 +51,7 @@ def recordings() -> None:
     default="local",
     show_default=True,
     metavar="WHERE",
+    callback=place_to_run,
     help="local, or local:4 for four processes; ray://HOST:10001 (a Ray client server); ray:HOST:6379 (the head of the "
     "cluster of which this machine is one).",
 )
@@ -51,6 +60,7 @@ def recordings() -> None:
     "pattern",
     metavar="PATTERN",
     help="What files' names say, e.g. {room}_%Y-%m-%d_%H-%M.mp4: {room}, {camera}, * for anything, and strftime's "
+    callback=_pattern,
     "%Y %y %m %d %H %M %S %z. With a / it is held against the path within the folder.",
 )
 @click.option("--room", help="The room of recordings of which neither the list nor the name says it.")
@@ -72,7 +82,7 @@ def recordings() -> None:
 def run(  # noqa: PLR0917 - click's parameters
     place: Path,
     on: str,
-    pattern: str | None,
+    pattern: NamePattern | None,
     room: str | None,
     camera: str | None,
     container_dates: bool,
@@ -88,7 +98,7 @@ def run(  # noqa: PLR0917 - click's parameters
     """
     settings = _with(load_settings(), token_file)
     configure_logging(settings.log)
-    choices = Choices(NamePattern(pattern) if pattern else None, room, camera, container_dates)
+    choices = Choices(pattern, room, camera, container_dates)
     asked = AskedSitting(on, rate or settings.recordings.rate, again)
     with stopped_by_signals(), open_engine(settings.database_url, pool_size=settings.database.pool_size) as database:
         require_current_schema(database)
