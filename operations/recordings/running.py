@@ -6,16 +6,15 @@ never more than the runner has places for, and two.
 """
 
 import functools
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from attendance.errors import AttendanceError
-from camera_client.frames import SourceError
 from operations.recordings.following import FollowJob
 from operations.recordings.journal import DoneSitting, Journal, JournalError
-from operations.recordings.looking import Lens, PlanJob, fingerprint, plan
+from operations.recordings.looking import Lens, PlanJob, plan
+from operations.recordings.settling import settled
 from operations.recordings.sitting_work import SittingPlan, SittingWork, in_words, name_of
 from operations.recordings.sittings import Sitting
 from operations.recordings.stretches import VideoPlan
@@ -154,7 +153,7 @@ class RecordingsRun:
         while self._videos:
             waiting = self._videos.popleft()
             try:
-                waiting.expected = self._settled(waiting.video)
+                waiting.expected = settled(waiting.video.path, self._tools.settle_s)
                 waiting.digest = digest_of(waiting.video.path)
             except (AttendanceError, OSError) as error:
                 self._leave_out(waiting, getattr(error, "strerror", None) or str(error))
@@ -165,21 +164,6 @@ class RecordingsRun:
             self._planning[task] = waiting
             return True
         return False
-
-    def _settled(self, video: Video) -> tuple[int, int]:
-        """The file's fingerprint.
-
-        Raises:
-            SourceError: it is still being written.
-        """
-        found = fingerprint(video.path)
-        age = time.time() - found[1] / 1e9
-        if -self._tools.settle_s < age < self._tools.settle_s:  # clocks of file servers differ a little
-            raise SourceError(
-                f"it was changed {age:.0f} s ago, and may still be growing: left for a later run "
-                "(ATTENDANCE_RECORDINGS_SETTLE_S)"
-            )
-        return found
 
     def _take(self, task: Task) -> None:
         if task in self._planning:

@@ -5,6 +5,7 @@ OpenCV's raw mode gives each packet's presentation time, and whether it is a key
 Times are seconds from the video's first picture.
 """
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +123,17 @@ def header_length(path: Path) -> float:
         return reader.frames / (reader.fps or _USUAL_FPS)
     finally:
         reader.release()
+
+
+def length_of(path: Path) -> float:
+    """The length that a video's header says, seconds; where it says none, all packets are read for it.
+
+    Matroska and WebM that were written live have none.
+
+    Raises:
+        SourceError: it is no video, or an empty or damaged one.
+    """
+    return header_length(path) or plan_video(path, math.inf).length_s
 
 
 def _packets(path: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

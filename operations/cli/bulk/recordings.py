@@ -26,13 +26,13 @@ from operations.recordings.assembling import AskedSitting, Bulk, engine_of_setti
 from operations.recordings.journal import FILE, Journal, alone
 from operations.recordings.names import NamePattern, PatternError
 from operations.recordings.running import RecordingsRun, RunReport
+from operations.recordings.settling import settled
 from operations.recordings.sitting_work import name_of
 from operations.recordings.sittings import sittings_of
-from operations.recordings.stretches import header_length
+from operations.recordings.stretches import length_of
 from operations.recordings.videos import Choices, LeftOutVideo, Video, digest_of, find_videos
 
 
-@click.group()
 def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | None) -> NamePattern | None:
     try:
         return NamePattern(text) if text else None
@@ -40,6 +40,7 @@ def _pattern(_context: click.Context, _parameter: click.Parameter, text: str | N
         raise click.BadParameter(str(error)) from None
 
 
+@click.group()
 def recordings() -> None:
     """Put recorded lectures into registers, in bulk."""
 
@@ -50,8 +51,8 @@ def recordings() -> None:
     "--on",
     default="local",
     show_default=True,
-    metavar="WHERE",
     callback=place_to_run,
+    metavar="WHERE",
     help="local, or local:4 for four processes; ray://HOST:10001 (a Ray client server); ray:HOST:6379 (the head of the "
     "cluster of which this machine is one).",
 )
@@ -59,8 +60,8 @@ def recordings() -> None:
     "--name",
     "pattern",
     metavar="PATTERN",
-    help="What files' names say, e.g. {room}_%Y-%m-%d_%H-%M.mp4: {room}, {camera}, * for anything, and strftime's "
     callback=_pattern,
+    help="What files' names say, e.g. {room}_%Y-%m-%d_%H-%M.mp4: {room}, {camera}, * for anything, and strftime's "
     "%Y %y %m %d %H %M %S %z. With a / it is held against the path within the folder.",
 )
 @click.option("--room", help="The room of recordings of which neither the list nor the name says it.")
@@ -107,7 +108,7 @@ def run(  # noqa: PLR0917 - click's parameters
             if dry_run:
                 with _done_before(settings, again=again) as done:
                     for video in videos:
-                        _tell_sessions(db, video, left, ZoneInfo(settings.institution.timezone), done)
+                        _tell_sessions(db, video, left, settings, done)
                 _tell_left(left)
                 sys.exit(1 if left else 0)
         with alone(settings.recordings_path, place):
@@ -181,14 +182,16 @@ def _done_before(settings: Settings, *, again: bool) -> Iterator[Callable[[str],
 
 
 def _tell_sessions(
-    db: Session, video: Video, left: list[LeftOutVideo], zone: ZoneInfo, done: Callable[[str], bool]
+    db: Session, video: Video, left: list[LeftOutVideo], settings: Settings, done: Callable[[str], bool]
 ) -> None:
-    """Say which sessions a recording would touch, by the length that its header says."""
+    """Say which sessions a recording would touch, by its header where that says how long it is."""
     try:
-        length, digest = header_length(video.path), digest_of(video.path)
+        settled(video.path, settings.recordings.settle_s)
+        length, digest = length_of(video.path), digest_of(video.path)
     except (SourceError, OSError) as error:
-        left.append(LeftOutVideo(name_of(video.path), str(error)))
+        left.append(LeftOutVideo(name_of(video.path), getattr(error, "strerror", None) or str(error)))
         return
+    zone = ZoneInfo(settings.institution.timezone)
     begins = video.starts_at.astimezone(zone)
     click.echo(
         f"{name_of(video.path)}: {video.camera.room}, camera {video.camera.name}, from {begins:%Y-%m-%d %H:%M:%S %Z} "
