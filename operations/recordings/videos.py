@@ -24,13 +24,9 @@ from attendance.tables.fields import CAMERA_NAME, ROOM_NAME
 from attendance.tables.reading import Column, Line, read_table_file
 from attendance.zones import Zones, ZonesError, parse
 from operations.recordings.container_dates import container_date
+from operations.recordings.folders import is_video, videos_below
 from operations.recordings.names import NamedVideo, NamePattern, PatternError
 
-SUFFIXES = frozenset({
-    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
-    ".vob", ".webm", ".wmv",
-})  # fmt: skip
-"""Of what is looked at in a folder."""
 _SAMPLE = 1 << 20
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200
 _NOTHING = NamedVideo(None, None, None)
@@ -116,7 +112,7 @@ def find_videos(
     seen: set[Path] = set()
     for path, within, line in _candidates(place):
         try:
-            if isinstance(line, LineError):
+            if isinstance(line, LineError | ListError):
                 raise line
             real = path.resolve()
             if real in seen:
@@ -146,14 +142,12 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _candidates(place: Path) -> Iterator[tuple[Path, Path, Line | LineError | None]]:
-    """Each file, its path within the folder, and its line of the list or what is wrong with that."""
+def _candidates(place: Path) -> Iterator[tuple[Path, Path, Line | LineError | ListError | None]]:
+    """Each file, its path within the folder, and its line of the list or what is wrong with one of them."""
     if place.is_dir():
-        for path in sorted(place.rglob("*")):
-            hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
-            if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
-                yield path, path.relative_to(place), None
-    elif place.suffix.lower() in SUFFIXES and place.is_file():
+        for path, refused in videos_below(place):
+            yield path, path.relative_to(place), None if refused is None else ListError(refused)
+    elif is_video(place) and place.is_file():
         yield place, Path(place.name), None
     elif not place.exists():
         raise ListError(f"{place}: no such folder or list")
