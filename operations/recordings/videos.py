@@ -172,12 +172,7 @@ def _video(  # noqa: PLR0917 - what is known of it
     if choices.pattern and read is None and line is None and not (choices.room or choices.camera):
         raise PatternError("its name is not of the pattern, and nothing else says in which room it was taken")
     named = read or _NOTHING
-    said_room = None if line is None else line.optional_text(ROOM)
-    said_camera = None if line is None else line.optional_text(CAMERA)
-    if said_room or said_camera:
-        camera = _camera(db, said_room, said_camera)
-    else:
-        camera = _camera(db, named.room or choices.room, named.camera or choices.camera)
+    camera = _camera(db, *_said(line, named, choices))
     starts_at, start_from = _start(path, line, named, choices, institution)
     if not _FIRST_YEAR <= starts_at.year < _LAST_YEAR:
         raise ListError(f"by {start_from} it began in the year {starts_at.year}")
@@ -210,31 +205,71 @@ def _start(
     )
 
 
-def _camera(db: Session, room: str | None, camera: str | None) -> TakenBy:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The name of a room or a camera."""
+
+    name: str
+    by: str
+
+
+def _said(line: Line | None, named: NamedVideo, choices: Choices) -> tuple[_Said | None, _Said | None]:
+    """Room and camera, each from the first of list, name and command that says it.
+
+    A camera stands in one room: once it is said, whatever goes after it is not asked for the room.
+    """
+    room: _Said | None = None
+    listed = (None, None) if line is None else (line.optional_text(ROOM), line.optional_text(CAMERA))
+    sources = (
+        ("the list", *listed),
+        ("its name", named.room, named.camera),
+        ("the command", choices.room, choices.camera),
+    )
+    for by, said_room, said_camera in sources:
+        if said_room and room is None:
+            room = _Said(said_room, by)
+        if said_camera:
+            return room, _Said(said_camera, by)
+    return room, None
+
+
+def _camera(db: Session, room: _Said | None, camera: _Said | None) -> TakenBy:
     """The one camera that is meant."""
-    if not room and not camera:
+    if room is None and camera is None:
         raise ListError("nothing says in which room it was taken: give --room or --camera, a list, or a pattern")
     query = sa.select(Camera).join(Room).order_by(Camera.id)
-    if room:
-        if db.scalar(sa.select(Room.id).where(Room.name == room)) is None:
-            raise ListError(f"there is no room {room!r}")
-        query = query.where(Room.name == room)
-    if camera:
-        query = query.where(Camera.name == camera)
+    if room is not None:
+        if db.scalar(sa.select(Room.id).where(Room.name == room.name)) is None:
+            raise ListError(f"there is no room {room.name!r}")
+        query = query.where(Room.name == room.name)
+    if camera is not None:
+        found = db.scalars(query.where(Camera.name == camera.name)).all()
+        if not found:
+            raise ListError(_why_not_there(db, room, camera))
+        return _taken_by(found[0])
     found = db.scalars(query).all()
     chosen = found if len(found) == 1 else [one for one in found if not one.extra]
     if len(chosen) != 1:
-        raise ListError(_why_not_one(room, camera, chosen))
+        raise ListError(_why_not_one(room, chosen))
     return _taken_by(chosen[0])
 
 
-def _why_not_one(room: str | None, camera: str | None, found: Sequence[Camera]) -> str:
-    if camera:
-        return f"there is no camera {camera!r} in the room {room!r}" if room else f"no room has a camera {camera!r}"
+def _why_not_there(db: Session, room: _Said | None, camera: _Said) -> str:
+    elsewhere = db.scalar(sa.select(Room.name).join(Camera).where(Camera.name == camera.name))
+    if room is None or elsewhere is None:
+        return f"no room has a camera {camera.name!r}"
+    return (
+        f"there is no camera {camera.name!r} ({camera.by} says it) in the room {room.name!r} ({room.by} says it): it "
+        f"stands in the room {elsewhere!r}"
+    )
+
+
+def _why_not_one(room: _Said | None, found: Sequence[Camera]) -> str:
+    name = "" if room is None else room.name
     if not found:
-        return f"the room {room!r} has no camera: `attendance camera add` registers the one that took the recording"
+        return f"the room {name!r} has no camera: `attendance camera add` registers the one that took the recording"
     names = ", ".join(one.name for one in found)
-    return f"the room {room!r} has several cameras ({names}): say which took the recording"
+    return f"the room {name!r} has several cameras ({names}): say which took the recording"
 
 
 def _taken_by(camera: Camera) -> TakenBy:
