@@ -192,7 +192,7 @@ def asking_for_tokens() -> Iterator[str]:
         def _refuse(self, _request: bytes, context: grpc.ServicerContext) -> bytes:
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "Invalid or missing authentication token")
 
-    server = grpc.server(ThreadPoolExecutor(1), (NoToken(),))
+    server = grpc.server(ThreadPoolExecutor(1), [NoToken()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
