@@ -45,6 +45,7 @@ and is not drawn::
       UnpicklingError  a pickle holds more than data
       SourceError  a camera's source gives no frames
         InterlacedError  a source's pictures are interlaced, and cannot be read as they are
+        DamagedStretchError  no picture of a part of a recording can be read
       PictureError  a picture cannot be sent
       ConnectError  the service cannot be called with these settings
       StreamError  a call ended before its time

@@ -19,7 +19,7 @@ _STEPS_BACK_S = (0.0, 1.0, 5.0, 20.0)
 """Where a seek lands behind the key frame, it is tried from before it."""
 
 
-class NoPictureError(SourceError):
+class DamagedStretchError(SourceError):
     """A stretch of a video is damaged: no picture of it can be read."""
 
 
@@ -50,7 +50,7 @@ class StretchPictures:
             ends_s: nor are those from there on.
 
         Raises:
-            NoPictureError: there is none that can be read.
+            DamagedStretchError: there is none that can be read.
             SourceError: the video cannot be opened, or not be read with what is installed here.
         """
         silence_libraries()
@@ -79,7 +79,7 @@ class StretchPictures:
     def _judge(self, places: VideoPlaces, part: "_Part") -> None:
         self.read = places.count
         if places.count == 0:
-            raise NoPictureError(
+            raise DamagedStretchError(
                 f"{self._path}: no picture from {self._stretch.begins_s:.1f} s to {self._stretch.ends_s:.1f} s can "
                 "be read"
             )

@@ -22,7 +22,7 @@ from attendance.face_engine.factory import create_engine
 from attendance.face_engine.interface import Face, FaceEngine, Image, ImageError
 from attendance.zones import EVERYWHERE, Zones
 from camera_client.frames import SourceError
-from operations.recordings.decoding import NoPictureError, StretchPictures
+from operations.recordings.decoding import DamagedStretchError, StretchPictures
 from operations.recordings.stretches import VideoPlan, VideoStretch, plan_video
 from recognition_service.engine.decoding import reduction_for, smallest_searched
 from recognition_service.engine.looks import Look, reduced, shows_nothing
@@ -161,7 +161,7 @@ def look_at(job: LookJob) -> tuple[Told, Looked]:
         for place, picture in source.pictures(job.begins_s, job.ends_s):
             looker.see(job.started_at + timedelta(seconds=place), picture)
         missing = source.missing
-    except NoPictureError:
+    except DamagedStretchError:
         missing = [(job.stretch.begins_s, job.stretch.ends_s)]
     _require_unchanged(job)
     told = Told(
