@@ -152,11 +152,11 @@ def told_in_a_sentence() -> Iterator[None]:
     except AttendanceError as error:
         _end(error.for_command(), error.exit_status)
     except OSError as error:
-        if error.errno in _NO_ROOM and error.filename is None:  # what was open when there was no room is not named
+        if error.filename is not None:
+            _end(f"cannot read or write {_refused(error)}", 1)
+        if error.errno in _NO_ROOM:  # what was open when there was no room is not named
             _end(f"what this command writes finds no room: {error.strerror}", 1)
-        if error.filename is None:
-            raise
-        _end(f"cannot read or write {_refused(error)}", 1)
+        raise
 
 
 def _refused(error: OSError) -> str:

@@ -23,9 +23,8 @@ def share_arenas() -> bool:
     Returns:
         Whether it was done: other C libraries have no such thing, and a number in the environment is somebody's choice.
     """
-    if "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", ""):
-        return False
-    if sys.platform != "linux":
+    chosen = "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", "")
+    if chosen or sys.platform != "linux":
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -34,10 +34,25 @@ def runner_of(
     Raises:
         RunnerError: it names none, or the cluster cannot be used.
     """
-    local = _LOCAL.fullmatch(text)
-    if local is not None:
-        return LocalRunner(int(local["processes"] or processes), preload=preload, prepare=prepare)
+    place = _read(text)
+    if place.re is _LOCAL:
+        return LocalRunner(int(place["processes"] or processes), preload=preload, prepare=prepare)
+    return RayRunner(text if place["client"] else place["head"], admission())
+
+
+def require_place(text: str) -> None:
+    """See whether a text names a runner; none is made.
+
+    Raises:
+        RunnerError: it names none.
+    """
+    _read(text)
+
+
+def _read(text: str) -> re.Match[str]:
+    if (local := _LOCAL.fullmatch(text)) is not None:
+        return local
     ray = _RAY.fullmatch(text)
     if ray is None or not 0 < int(ray["client_port"] or ray["head_port"]) <= _LAST_PORT:
         raise RunnerError(f"{text!r} is no place to run: local, local:4, ray://HOST:10001 or ray:HOST:6379")
-    return RayRunner(text if ray["client"] else ray["head"], admission())
+    return ray

@@ -104,15 +104,20 @@ def test_where_no_machine_fits_the_run_ends_and_names_them_all(
     assert lectures.seen() == set()
 
 
-@pytest.mark.exhaustive
-def test_a_machine_that_comes_back_joins_again(lectures: Term, command: list[str], nodes: Nodes) -> None:
-    """Eight clips that take long to look at, so that there is work left when it is back."""
+def long_lectures(lectures: Term, count: int) -> set[tuple[int, str]]:
+    """Clips that take long to look at, so that work is left when a machine joins; whom they show in which session."""
     expected = set()
-    for hour in range(8):
+    for hour in range(count):
         starts = NINE + timedelta(hours=hour)
         session = lectures.session("Hall", starts)
         lectures.clip("Hall", starts, [Scene(15, "red", SLEEP), Scene(15, "green", SLEEP)])
         expected |= {(session, "red"), (session, "green")}
+    return expected
+
+
+@pytest.mark.exhaustive
+def test_a_machine_that_comes_back_joins_again(lectures: Term, command: list[str], nodes: Nodes) -> None:
+    expected = long_lectures(lectures, 8)
     process = begin_command([*command, "--on", nodes.on])
     said = Listener(process)
     said.until(lambda: bool(lectures.seen()))
@@ -132,12 +137,7 @@ def test_an_index_published_during_a_run_keeps_no_machine_out(
     """A machine comes back with the new one; another's copy comes later, and the machine joins then."""
     index, copy = lectures.settings.index_path, tmp_path / "copy"
     shutil.copytree(index, copy)
-    expected = set()
-    for hour in range(12):
-        starts = NINE + timedelta(hours=hour)
-        session = lectures.session("Hall", starts)
-        lectures.clip("Hall", starts, [Scene(15, "red", SLEEP), Scene(15, "green", SLEEP)])
-        expected |= {(session, "red"), (session, "green")}
+    expected = long_lectures(lectures, 12)
     process = begin_command([*command, "--on", nodes.on])
     said = Listener(process)
     said.until(lambda: bool(lectures.seen()))
