@@ -3,9 +3,8 @@
 import asyncio
 import functools
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
@@ -43,8 +42,10 @@ from recognition_service.evidence.observing import Observers
 from recognition_service.evidence.recognisable import RecognisableWatch
 from recognition_service.evidence.timetable import Timetable
 from recognition_service.listening import ServerSetupError
+from recognition_service.memory import give_back_what_is_free
 from recognition_service.outbox.committer import Committer
 from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.parts import Parts
 from recognition_service.presentation.impossible import Whereabouts
 from recognition_service.presentation.judging import PresentationJudge
 from recognition_service.replication.fetching import replica_of
@@ -60,7 +61,6 @@ from recognition_service.telemetry.metrics import Metrics, StateCollector
 from recognition_service.telemetry.outgoing import OutgoingCollector
 from recognition_service.telemetry.server import MetricsServer
 from recognition_service.telemetry.sources import Sources
-from recognition_service.telemetry.threads import name_thread
 from recognition_service.telemetry.tracing import NoTracing, Tracing, TracingError, open_tracing
 from recognition_service.telemetry.transaction_times import time_transactions
 
@@ -106,7 +106,7 @@ class RecognitionService:
         self._settings = settings
         self._build_engine = build_engine
         self._family = family
-        self._parts = AsyncExitStack()  # closes in reverse: calls, batches, engine, commits, files
+        self._parts = Parts()  # end in reverse: calls, batches, engine, commits, files
         self._statistics = Statistics()
         self._metrics = Metrics()
         self._metrics_server = MetricsServer(settings.service.metrics_listen, self._metrics)
@@ -175,12 +175,7 @@ class RecognitionService:
             await self._server.stop(0)
 
     async def _start(self) -> None:
-        if self._opens_tracing:
-            service = self._settings.service
-            endpoint = service.tracing_endpoint
-            address = None if endpoint is None else endpoint.get_secret_value()
-            self._tracing = open_tracing(address, service.tracing_ratio)
-        self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
+        self._start_tracing()
         settings = self._settings
         if self._replica is not None:
             self._parts.push_async_callback(self._replica.close)
@@ -188,8 +183,8 @@ class RecognitionService:
         build, rules = await asyncio.to_thread(self._choose_models)
         self._liveness = await asyncio.to_thread(self._load_liveness)
         sessions = await self._open_database()
-        lookups = self._executor(_LOOKUP_THREADS, "lookup")
-        flows = self._executor(_FLOW_THREADS, "flow")
+        lookups = self._parts.executor(_LOOKUP_THREADS, "lookup")
+        flows = self._parts.executor(_FLOW_THREADS, "flow")
         outbox = await asyncio.to_thread(Outbox, settings.outbox_path)
         self._parts.callback(outbox.close)
         timetable = self._start_attendance(sessions, outbox)
@@ -200,7 +195,7 @@ class RecognitionService:
         readiness = Readiness(
             self._health,
             outbox,
-            self._executor(1, "readiness"),  # look-ups wait for a database that is frozen
+            self._parts.executor(1, "readiness"),  # look-ups wait for a database that is frozen
             engine_ready=lambda: self._worker.ready,
             gallery=lambda: self.gallery,
             index_problem=lambda: (self._replica.problem or "it is being fetched") if self._replica else None,
@@ -230,16 +225,17 @@ class RecognitionService:
         info = await self._worker.start()
         require_models(info, rules.family)
         await self._gallery.load(info)
-        self._watch("readiness", readiness.watch())
-        self._watch("gallery", self._gallery.watch())
+        self._parts.watch("memory", give_back_what_is_free())
+        self._parts.watch("readiness", readiness.watch())
+        self._parts.watch("gallery", self._gallery.watch())
         if self._replica is not None:
             self._replica.use_engine(info)
-            self._watch("replica", self._replica.watch())
-        self._watch("recognisable", RecognisableWatch(lambda: self.gallery, sessions, lookups).watch())
+            self._parts.watch("replica", self._replica.watch())
+        self._parts.watch("recognisable", RecognisableWatch(lambda: self.gallery, sessions, lookups).watch())
         self._erasures = ErasureWatch(
             self.name,
             sessions,
-            self._executor(1, "erasures"),
+            self._parts.executor(1, "erasures"),
             outbox=outbox,
             timetable=timetable,
             whereabouts=self._whereabouts,
@@ -248,11 +244,19 @@ class RecognitionService:
             state=lambda: state_of(self.address, self.gallery, self._replica, outbox),
             replica=self._replica,
         )
-        self._watch("erasures", self._erasures.watch())
-        writes = self._executor(1, "health")
-        self._watch("health", watch_health(self._health_log, hub.live_cameras, outbox, writes))
-        cameras = self._executor(1, "cameras")
-        self._watch("cameras", CameraWatch(hub, tokens, sessions, cameras, aiming_address=aiming.address).watch())
+        self._parts.watch("erasures", self._erasures.watch())
+        writes = self._parts.executor(1, "health")
+        self._parts.watch("health", watch_health(self._health_log, hub.live_cameras, outbox, writes))
+        cameras = self._parts.executor(1, "cameras")
+        self._parts.watch("cameras", CameraWatch(hub, tokens, sessions, cameras, aiming_address=aiming.address).watch())
+
+    def _start_tracing(self) -> None:
+        if self._opens_tracing:
+            service = self._settings.service
+            endpoint = service.tracing_endpoint
+            address = None if endpoint is None else endpoint.get_secret_value()
+            self._tracing = open_tracing(address, service.tracing_ratio)
+        self._parts.push_async_callback(asyncio.to_thread, self._tracing.close)
 
     def _choose_models(self) -> tuple[BuildEngine, MatchingRules]:
         """The engine, and what is decided by with its models."""
@@ -338,7 +342,7 @@ class RecognitionService:
 
         pipeline = Pipeline(
             batcher,
-            self._executor(service.decode_threads, "decode"),
+            self._parts.executor(service.decode_threads, "decode"),
             self._metrics,
             max_bytes=service.max_message_bytes,
             max_pixels=self._settings.engine.max_pixels,
@@ -349,7 +353,7 @@ class RecognitionService:
         )
         aiming = AimingViews(
             pipeline,
-            self._executor(_AIMING_THREADS, "aiming"),
+            self._parts.executor(_AIMING_THREADS, "aiming"),
             rules,
             session_counts=lambda room_id, moment: bool(frame_plan(timetable.plans(room_id, moment), moment)),
             connected=lambda camera_id: camera_id in self._hub.streams,
@@ -362,18 +366,10 @@ class RecognitionService:
             executor=flows,
             statistics=self._statistics,
             metrics=self._metrics,
-            window=service.window,
-            deadline_s=service.frame_deadline_ms / 1000,
-            replay_age_s=service.replay_age_s,
-            max_clock_ahead_s=service.max_clock_ahead_s,
-            max_clock_behind_s=service.max_clock_behind_s,
-            max_rate=service.max_camera_rate,
-            skip_unchanged_s=service.skip_unchanged_s,
-            full_look_s=service.full_look_s,
+            settings=service,
+            rules=rules,
             tracing=self._tracing,
             health=self._health_log,
-            follows=rules.encode_interval_s > 0,
-            keeps_views=rules.presentation is Presentation.HOLD,
         )
 
     def _judges(self, rules: MatchingRules) -> Callable[[int], PresentationJudge]:
@@ -440,19 +436,3 @@ class RecognitionService:
         await server.stop(_LAST_WORDS_S)
         await stopping
         await hub.wait_finished()
-
-    def _executor(self, threads: int, name: str) -> ThreadPoolExecutor:
-        executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=name_thread, initargs=(name,))
-        self._parts.callback(executor.shutdown, wait=False, cancel_futures=True)
-        return executor
-
-    def _watch(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=name)
-
-        async def end() -> None:
-            task.cancel()
-            (result,) = await asyncio.gather(task, return_exceptions=True)
-            if isinstance(result, Exception):
-                log.error("watch_failed", watch=name, exc_info=result)
-
-        self._parts.push_async_callback(end)

@@ -135,9 +135,13 @@ def _idle(bench: loads.Bench, lengths: _Lengths, _results: dict[str, Any], _over
     return [loads.idle(bench, lengths.idle_cameras, frames) for frames in folders]
 
 
+# Memory is watched before there are hundreds of cameras and huge frames, after which it can only shrink.
 _PARTS: dict[str, _Part] = {
     "saturation": lambda bench, lengths, results, _s: loads.saturation(
         bench, lengths.rounds, _CAMERAS * results["services"]
+    ),
+    "overload": lambda bench, _lengths, results, overload_s: loads.overload(
+        bench, results["saturation"]["service_rate"], 2 * _CAMERAS, overload_s
     ),
     "seats": _seats,
     "doors": _doors,
@@ -145,9 +149,6 @@ _PARTS: dict[str, _Part] = {
     "latency": _latency,
     "fairness": lambda bench, _l, results, _s: loads.fairness(bench, results["saturation"]["service_rate"], _CAMERAS),
     "idle": _idle,
-    "overload": lambda bench, _lengths, results, overload_s: loads.overload(
-        bench, results["saturation"]["service_rate"], 2 * _CAMERAS, overload_s
-    ),
 }
 
 

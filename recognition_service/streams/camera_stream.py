@@ -70,8 +70,9 @@ class CameraStream:
         self.heard = True
         """Whether the camera has been heard of since this was last set to False."""
         self._last_frame: datetime | None = None
-        self._window = Window(tools.window)
-        self._rate = TokenBucket(tools.max_rate, max(_BURST_S * tools.max_rate, tools.window))
+        self._settings = settings = tools.settings
+        self._window = Window(settings.window)
+        self._rate = TokenBucket(settings.max_camera_rate, max(_BURST_S * settings.max_camera_rate, settings.window))
         self._confirmed: set[tuple[int, str]] = set()  # at most the rosters of the sessions seen
         self._context = context
         self._traceparent = traceparent_of(context.invocation_metadata())
@@ -83,7 +84,7 @@ class CameraStream:
         self._newest_counted = asyncio.Event()  # of the newest frame in line
         self._newest_counted.set()
         # A reply, and whether it gives a place in the window back.
-        self._replies: asyncio.Queue[tuple[pb.StreamFramesResponse, bool] | None] = asyncio.Queue(2 * tools.window)
+        self._replies: asyncio.Queue[tuple[pb.StreamFramesResponse, bool] | None] = asyncio.Queue(2 * settings.window)
         self._ended: asyncio.Future[pb.StreamClosing] = asyncio.get_running_loop().create_future()
 
     @property
@@ -112,7 +113,7 @@ class CameraStream:
         await self._context.write(
             pb.StreamFramesResponse(
                 opened=pb.StreamOpened(
-                    room=self.camera.room or "", window=self._tools.window, service_time=datetime.now(UTC)
+                    room=self.camera.room or "", window=self._settings.window, service_time=datetime.now(UTC)
                 )
             )
         )
@@ -199,10 +200,10 @@ class CameraStream:
 
     def _too_much(self) -> OverloadedError | None:
         """Why the camera's frame is one too many. A window that was shrunk is not held against frames on their way."""
-        if self._in_flight >= self._tools.window:
-            return OverloadedError(f"more than {self._tools.window} frames without a result: wait for results")
+        if self._in_flight >= self._settings.window:
+            return OverloadedError(f"more than {self._settings.window} frames without a result: wait for results")
         if not self._rate.take():
-            return OverloadedError(f"more than {self._tools.max_rate:g} frames a second: send fewer")
+            return OverloadedError(f"more than {self._settings.max_camera_rate:g} frames a second: send fewer")
         return None
 
     async def _next_request(self) -> pb.StreamFramesRequest | None:

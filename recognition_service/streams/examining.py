@@ -66,8 +66,9 @@ class FrameExaminer:
         self._flow = flow
         self._tools = tools
         self._skew = ClockSkew()
-        self._last_examined = LastExamined(tools.skip_unchanged_s)
-        self._regions = Regions(tools.full_look_s) if tools.full_look_s else None
+        self._settings = settings = tools.settings
+        self._last_examined = LastExamined(settings.skip_unchanged_s)
+        self._regions = Regions(settings.full_look_s) if settings.full_look_s else None
         self._most_pixels: int | None = None
         self._zones = _zones_of(camera)
         self._in_health = not camera.plays_recordings
@@ -118,7 +119,7 @@ class FrameExaminer:
             "deadline": arrived + self._tools.deadline_s,
         }
         pipeline, thumbnail, zones = self._tools.pipeline, None, self._zones
-        if self._tools.skip_unchanged_s:
+        if self._settings.skip_unchanged_s:
             thumbnail = masked(await pipeline.thumbnail(request.jpeg, most_pixels=self._most_pixels, **turn), zones)
             if self._last_examined.shows(thumbnail, capture_time):
                 await pipeline.wait_turn(**turn)
@@ -188,20 +189,20 @@ class FrameExaminer:
         if not request.replayed:
             self._skew.add(capture_time, now)
         ahead = (capture_time - now).total_seconds()
-        if ahead > self._tools.max_clock_ahead_s:
+        if ahead > self._settings.max_clock_ahead_s:
             raise CaptureTimeError(
                 f"the frame was captured {ahead:,.0f} s in the future: set the camera's clock (at most "
-                f"{self._tools.max_clock_ahead_s:g} s are accepted)"
+                f"{self._settings.max_clock_ahead_s:g} s are accepted)"
             )
-        if not request.replayed and -ahead > self._tools.max_clock_behind_s:
+        if not request.replayed and -ahead > self._settings.max_clock_behind_s:
             raise CaptureTimeError(
                 f"the frame was captured {-ahead:,.0f} s ago, and does not say that it was kept on a disk: set the "
-                f"camera's clock (at most {self._tools.max_clock_behind_s:g} s are accepted)"
+                f"camera's clock (at most {self._settings.max_clock_behind_s:g} s are accepted)"
             )
-        behind_s, ahead_s = self._tools.max_clock_behind_s, self._tools.max_clock_ahead_s
+        behind_s, ahead_s = self._settings.max_clock_behind_s, self._settings.max_clock_ahead_s
         if request.replayed and not request.recording and not self._skew.may_be_within(behind_s, ahead_s):
             raise CaptureTimeError("the frame was kept by a camera whose clock is wrong: set the camera's clock")
-        return not request.replayed and -ahead <= self._tools.replay_age_s
+        return not request.replayed and -ahead <= self._settings.replay_age_s
 
 
 def _zones_of(camera: CameraIdentity) -> Zones:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import grpc
 
 from attendance.errors import AttendanceError
+from attendance.settings.matching import MatchingRules, Presentation
+from attendance.settings.service import ServiceSettings
 from recognition_service.access.auth import CameraIdentity
 from recognition_service.aiming.views import AimingViews
 from recognition_service.engine.pipeline import Pipeline
@@ -36,22 +38,23 @@ class StreamTools:
     """Where flows are called, which block."""
     statistics: Statistics
     metrics: Metrics
-    window: int
-    deadline_s: float
-    replay_age_s: float
-    """Frames captured longer ago than this, seconds, are no live ones."""
-    max_clock_ahead_s: float
-    max_clock_behind_s: float
-    max_rate: float
-    """Frames a second accepted of one camera."""
-    skip_unchanged_s: float
-    """How long frames that show the same are skipped, seconds; 0: not at all."""
-    full_look_s: float
-    """At least once in so many seconds all of a frame is searched, else what has changed; 0: always all of it."""
+    settings: ServiceSettings
+    rules: MatchingRules
     tracing: Tracing
     health: HealthLog
     aiming: AimingViews
-    follows: bool = True
-    """Whether the faces of those who are confirmed and stay where they are need not be encoded in every frame."""
-    keeps_views: bool = True
-    """Whether the pixels of faces are looked at, to tell persons from pictures."""
+
+    @property
+    def deadline_s(self) -> float:
+        """How long a frame may take, seconds, from its arrival."""
+        return self.settings.frame_deadline_ms / 1000
+
+    @property
+    def follows(self) -> bool:
+        """Whether the faces of those who are confirmed and stay where they are need not be encoded in every frame."""
+        return self.rules.encode_interval_s > 0
+
+    @property
+    def keeps_views(self) -> bool:
+        """Whether the pixels of faces are looked at, to tell persons from pictures."""
+        return self.rules.presentation is Presentation.HOLD

@@ -1,4 +1,4 @@
-"""Where threads take memory from, in processes of their own."""
+"""Where threads take memory from, and what is given back, in processes of their own."""
 
 import os
 import platform
@@ -58,6 +58,32 @@ def test_a_number_in_the_environment_is_somebodys_choice(tmp_path: Path, name: s
     answer, count = arenas(tmp_path, "shared", **{name: value})
     assert answer == "False"
     assert 2 < count <= 5
+
+
+_HOLES = """
+import asyncio, re
+from contextlib import suppress
+from recognition_service.memory import give_back_what_is_free
+def held():
+    return int(re.search(r"RssAnon:\\s*(\\d+)", open("/proc/self/status").read())[1]) >> 10
+blocks = [bytes(100_000) for _ in range(3000)]
+kept = blocks[::100]
+full = held()
+del blocks
+holes = held()
+async def wait():
+    with suppress(TimeoutError):
+        await asyncio.wait_for(give_back_what_is_free(0.05), 0.5)
+asyncio.run(wait())
+print(full, holes, held())
+"""
+
+
+def test_what_is_free_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", _HOLES], capture_output=True, text=True, check=True)
+    full, holes, after = map(int, done.stdout.split())
+    assert holes > full - 50, "or the test shows nothing"
+    assert after < full / 2
 
 
 def test_what_is_loaded_is_passed_over() -> None:
