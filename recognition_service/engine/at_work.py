@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from recognition_service.engine.lanes import Lanes
 from recognition_service.engine.places import Clock, Item, Place, Result
@@ -33,7 +33,9 @@ class BatchAtWork(Generic[Item, Result]):
         places: Sequence[Place[Item, Result]],
         tags: Mapping[Place[Item, Result], float],
         lanes: Lanes[Item, Result],
+        *,
         clock: Clock,
+        piece_over: "Callable[[BatchAtWork[Item, Result]], None]",
     ) -> None:
         """Begin.
 
@@ -43,27 +45,30 @@ class BatchAtWork(Generic[Item, Result]):
             tags: where each of them starts.
             lanes: are charged.
             clock: tells how long it works.
+            piece_over: called when a piece is over, at once, so that whoever has the next in hand works from then on.
         """
         self.places = places
-        self.task: asyncio.Task[None] | None = None
-        """Does the work."""
+        self._piece_over = piece_over
+        self._task: asyncio.Task[None] | None = None
         self._tags = {place: tags[place] for place in places}
         self._lanes = lanes
         self._clock = clock
         self._left = set(places)
         self._may_go = asyncio.Event()
-        self._piece: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._begun = False
+        self._in_hand = False
         self._worked_s = 0.0
+        self.piece_s: float | None = None
+        """How long the last piece took, seconds; None: it was not worked on, as nobody waited for it any more."""
         self.working_since: float | None = None
         """Since when it has been at work on a piece; None: it is not."""
         self._bucket = bucket
-        self._pieces = 0
+        self.pieces = 0
+        """Those that are over."""
 
     @property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return self.task is not None and self.task.done()
+        return self._task is not None and self._task.done()
 
     @property
     def expected(self) -> float:
@@ -77,8 +82,8 @@ class BatchAtWork(Generic[Item, Result]):
 
     @property
     def piece_key(self) -> Hashable:
-        """What its next piece, or that at work, has in common with those of other batches that take about as long."""
-        return self._bucket, self._pieces, len(self.places)
+        """What its next piece, or that at work, has in common with others' that take as much more as was expected."""
+        return self._bucket, self.pieces, len(self.places)
 
     @property
     def turn(self) -> tuple[bool, int, float, float]:
@@ -97,32 +102,27 @@ class BatchAtWork(Generic[Item, Result]):
         if self.working_since is None:
             self.working_since = self._clock.time()
 
-    async def do_next_piece(self) -> float:
-        """Let the task do a piece; when nobody waits for what is left, end it instead.
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin the first piece.
 
-        Returns:
-            How long it took from `begin_piece` on, seconds.
+        Args:
+            work: on the whole batch; it asks for its turn in `after_piece`.
         """
-        if self.task is None:
-            raise RuntimeError("a batch without work")
-        if self._begun and all(place.answered for place in self._left):
-            self.task.cancel()
-        self._piece = asyncio.get_running_loop().create_future()
-        self.task.add_done_callback(self._end_piece)
-        before = self._worked_s
-        self._begun = True
+        self._in_hand = True
+        self._task = asyncio.create_task(work, name="batch")
+        self._task.add_done_callback(self._end_piece)
+
+    def go_on(self) -> None:
+        """Let the work do its next piece; when nobody waits for what is left, end it instead."""
+        self._in_hand = True
+        if all(place.answered for place in self._left):
+            self.abandon()
         self._may_go.set()
-        try:
-            await self._piece
-        finally:
-            self.task.remove_done_callback(self._end_piece)
-        self._pieces += 1
-        return self._worked_s - before
 
     def abandon(self) -> None:
         """End the work between two pieces."""
-        if self.task is not None:
-            self.task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def after_piece(self, spent: Mapping[int, float], answers: Mapping[int, Result | Exception]) -> None:
         """See `Pauses`."""
@@ -147,7 +147,14 @@ class BatchAtWork(Generic[Item, Result]):
             self._lanes.end(place)
             place.finish(answer)
 
-    def _end_piece(self, _task: object = None) -> None:
-        self._worked_s, self.working_since = self.worked_s, None
-        if not self._piece.done():
-            self._piece.set_result(None)
+    def _end_piece(self, task: asyncio.Task[None] | None = None) -> None:
+        """A piece is over, or all the work."""
+        if not self._in_hand:
+            return
+        before = self._worked_s
+        self._worked_s, began, self.working_since = self.worked_s, self.working_since, None
+        cut_short = began is None or (task is not None and task.cancelled())
+        self.piece_s = None if cut_short else self._worked_s - before
+        self._in_hand = False
+        self._piece_over(self)
+        self.pieces += 1

@@ -6,7 +6,8 @@
 - A batch that is at work does so in pieces. Between two of them the turn may be another's, so that nobody waits for
   more than a piece because others have larger items (`at_work`).
 - Whoever does the work is handed the next batch's piece a moment before it is expected to be done with the last, and
-  never asks for one. A piece is expected to take what pieces of that place in batches of that bucket took before.
+  never asks for one. A piece is expected to take what pieces of that place in batches of that bucket took before, for
+  as much as those were expected to cost.
 - When the queue is full, a lane with fewer places takes one from the lane with most (McKenney, "Stochastic fairness
   queueing", INFOCOM 1990), so that a fast lane cannot keep slow ones out.
 - Priorities, the maximum queue size and the time-out action are those of Triton's dynamic batcher: a smaller number
@@ -90,8 +91,7 @@ class Batcher(Generic[Item, Result]):
         self._hand_over_s = hand_over_s
         self._at_work: list[BatchAtWork[Item, Result]] = []
         self._in_hand: list[BatchAtWork[Item, Result]] = []  # of those, at work on a piece, or next
-        self._pieces: set[asyncio.Task[None]] = set()
-        self._piece_s: OrderedDict[Hashable, float] = OrderedDict()
+        self._piece_s: OrderedDict[Hashable, float] = OrderedDict()  # for each unit of what the batch should cost
         self._buckets: dict[Hashable, dict[Place[Item, Result], None]] = {}  # places in line, oldest first
         self._places = 0
         self._changed = asyncio.Event()
@@ -201,7 +201,7 @@ class Batcher(Generic[Item, Result]):
         expected = self._piece_s.get(piece.piece_key)
         if len(self._in_hand) > 1 or not self._hand_over_s or expected is None or piece.working_since is None:
             return math.inf
-        return piece.working_since + expected - self._hand_over_s
+        return piece.working_since + expected * _weight(piece) - self._hand_over_s
 
     async def _wait_for_change(self, now: float) -> None:
         """Wait until there is something new, or the next piece may be handed over, or a batch may wait no longer."""
@@ -274,33 +274,33 @@ class Batcher(Generic[Item, Result]):
         waits = [began - (place.in_line_since or began) for place in places]
         items = [place.start() for place in places]
         self.batches += 1
-        batch = BatchAtWork(bucket, places, tags, self._lanes, self.clock)
-        batch.task = asyncio.create_task(self._work(batch, bucket, items, waits), name="batch")
+        batch = BatchAtWork(bucket, places, tags, self._lanes, clock=self.clock, piece_over=self._piece_over)
         self._at_work.append(batch)
-        self._go_on(batch)
+        self._take_in_hand(batch)
+        batch.begin(self._work(batch, bucket, items, waits))
 
     def _go_on(self, batch: BatchAtWork[Item, Result]) -> None:
         """Hand a batch's next piece over."""
+        self._take_in_hand(batch)
+        batch.go_on()
+
+    def _take_in_hand(self, batch: BatchAtWork[Item, Result]) -> None:
         self._in_hand.append(batch)
         self._in_hand[0].begin_piece()
-        piece = asyncio.create_task(self._do_piece(batch), name="piece")
-        self._pieces.add(piece)
-        piece.add_done_callback(self._pieces.discard)
 
-    async def _do_piece(self, batch: BatchAtWork[Item, Result]) -> None:
-        key = batch.piece_key
-        took = await batch.do_next_piece()
+    def _piece_over(self, batch: BatchAtWork[Item, Result]) -> None:
         self._in_hand.remove(batch)
         if self._in_hand:
             self._in_hand[0].begin_piece()
-        self._learn(key, took)
+        if batch.piece_s is not None:
+            self._learn(batch.piece_key, batch.piece_s / _weight(batch))
         if batch.done:
             self._at_work.remove(batch)
             self._lanes.forget_idle()
         self._changed.set()
 
     def _learn(self, key: Hashable, took: float) -> None:
-        """Take in how long a piece took."""
+        """Take in how long a piece took, for each unit of what its batch was expected to cost."""
         before = self._piece_s.get(key, took)
         self._piece_s[key] = before + _LEARNED * (took - before)
         self._piece_s.move_to_end(key)
@@ -325,3 +325,8 @@ class Batcher(Generic[Item, Result]):
                 self._observe(waits, batch.worked_s)
             batch.finish(answers)
             answers = []  # an error knows this frame, which would keep it in memory for a while
+
+
+def _weight(batch: BatchAtWork[Item, Result]) -> float:
+    """What a batch is expected to cost; 1 where nobody can say."""
+    return batch.expected or 1.0

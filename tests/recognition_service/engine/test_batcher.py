@@ -4,6 +4,7 @@ import asyncio
 import gc
 import heapq
 import math
+import random
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable
@@ -138,14 +139,22 @@ async def bench(work: Work, clock: ManualClock) -> AsyncIterator[Bench]:
 
 
 async def submit(
-    batcher: Batcher[str, str], item: str, *, lane: str = "a", bucket: Hashable = 1, within: float = LONG
+    batcher: Batcher[str, str],
+    item: str,
+    *,
+    lane: str = "a",
+    bucket: Hashable = 1,
+    within: float = LONG,
+    expected: float = 1.0,
 ) -> str:
     with batcher.reserve(lane) as place:
-        return await place.submit(item, bucket=bucket, deadline=batcher.clock.time() + within)
+        return await place.submit(item, bucket=bucket, deadline=batcher.clock.time() + within, expected=expected)
 
 
-def send(batcher: Batcher[str, str], item: str, *, lane: str = "a", bucket: Hashable = 1) -> asyncio.Task[str]:
-    return asyncio.create_task(submit(batcher, item, lane=lane, bucket=bucket))
+def send(
+    batcher: Batcher[str, str], item: str, *, lane: str = "a", bucket: Hashable = 1, expected: float = 1.0
+) -> asyncio.Task[str]:
+    return asyncio.create_task(submit(batcher, item, lane=lane, bucket=bucket, expected=expected))
 
 
 async def settle() -> None:
@@ -544,4 +553,65 @@ async def test_who_comes_before_the_hand_over_has_the_turn_that_is_theirs(clock:
         await clock.advance(0.1)
     await asyncio.gather(*sent)
     assert [item for item, _ in work.asked] == ["a", "b", "urgent", "c"]
+    await batcher.close()
+
+
+class TimedPieces:
+    """Does batches in three pieces, one after the other, in the order in which it is asked; says when it is done."""
+
+    def __init__(self, clock: ManualClock, piece_s: float) -> None:
+        self.clock = clock
+        self.piece_s = piece_s
+        self.asked: list[str] = []
+        """First items of batches, one for each piece."""
+        self._free_at = clock.time()
+
+    async def __call__(self, bucket: Hashable, items: list[str], pauses: Pauses[str]) -> list[str | Exception]:
+        for left in (2, 1, 0):
+            self.asked.append(items[0])
+            self._free_at = max(self.clock.time(), self._free_at) + self.piece_s
+            done = asyncio.Event()
+            self.clock.call_at(self._free_at, done.set)
+            await done.wait()
+            if left:
+                await pauses.after_piece(dict.fromkeys(range(len(items)), self.piece_s / len(items)), {})
+        return [item.upper() for item in items]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_pieces_that_are_handed_over_are_counted_as_they_are_done(clock: ManualClock, seed: int) -> None:
+    """Now and then the loop hears of several ends at once, as behind other work."""
+    chance = random.Random(seed)
+    work, spent = TimedPieces(clock, piece_s=0.1), []
+    batcher: Batcher[str, str] = Batcher(
+        work,
+        max_batch=1,
+        max_delay_s=0,
+        max_queue=16,
+        hand_over_s=0.15,  # longer than a piece: the next two are handed over together
+        observe=lambda waits, seconds: spent.append(seconds),
+        clock=clock,
+    )
+    batcher.start()
+    sent = [send(batcher, item, lane=item) for item in "abcdef"]
+    began = clock.time()
+    while not all(one.done() for one in sent):
+        await clock.advance(chance.choice([0.01, 0.02, 0.05, 0.3]))
+    assert await asyncio.gather(*sent) == list("ABCDEF")
+    assert work.asked[:6] == list("abcdef"), "each has a turn before one has two"
+    assert sorted(work.asked[-6:]) == list("abcdef")
+    assert sum(spent) <= clock.time() - began + 1e-9, "nobody works while another does"
+    await batcher.close()
+
+
+async def test_a_piece_of_more_is_expected_to_take_as_much_longer(clock: ManualClock) -> None:
+    work = Timed(clock)
+    batcher: Batcher[str, str] = Batcher(work, max_batch=1, max_delay_s=0, max_queue=16, hand_over_s=0.15, clock=clock)
+    batcher.start()
+    sent = [send(batcher, item, expected=expected) for item, expected in (("a", 1.0), ("b", 2.0), ("c", 2.0))]
+    for _ in range(50):
+        await clock.advance(0.1)
+    await asyncio.gather(*sent)
+    # The second should take two seconds, so that the third is handed over when it has ended, not after 0.85 s.
+    assert work.asked == [("a", 0.0), ("b", 1.0), ("c", 2.0)]
     await batcher.close()
