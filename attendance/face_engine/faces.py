@@ -5,13 +5,13 @@ Whoever has both frames and tracks may decide in between which faces need no enc
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attendance.face_engine.detection.areas import Area, areas_of, merged
-from attendance.face_engine.interface import EngineError, Face, FaceBoxes, FaceEngine, Image
+from attendance.face_engine.interface import DetectedFace, EngineError, Face, FaceBoxes, FaceEngine, Image
 from attendance.face_engine.pieces import EngineInPieces, Search
 from attendance.zones import EVERYWHERE, Zones
 
@@ -29,6 +29,8 @@ class PieceOfWork:
     """Which part of it was for which image, by its place; together 1."""
     answers: Mapping[int, list[Face]] = field(default_factory=dict)
     """The faces, best first, of each image that is finished by it."""
+    narrow: Mapping[int, list[DetectedFace]] = field(default_factory=dict)
+    """Those of the same images that were too narrow to be encoded, best first."""
 
 
 def find_faces(
@@ -60,6 +62,7 @@ def find_in_pieces(
     upsample: int | None = None,
     smallest_face: int | None = None,
     zones: Zones = EVERYWHERE,
+    narrowest: float = 0.0,
 ) -> Iterator[PieceOfWork]:
     """Find and encode the faces of each image, in pieces between which others may use the engine.
 
@@ -74,6 +77,7 @@ def find_in_pieces(
         zones: where faces count, in each of the images. What they leave out is not searched as far as that saves
             anything, and a face whose centre lies there is neither encoded nor an answer. Boxes and landmarks are in
             pixels of the image all the same.
+        narrowest: width in pixels of the narrowest face that is encoded.
 
     Yields:
         What each piece was for; each image's faces come once.
@@ -90,7 +94,10 @@ def find_in_pieces(
             found: list[FaceBoxes] = over.value
             break
         yield PieceOfWork(shared_out(places))
-    yield from encode_in_pieces(engine, images, found)
+    wide = [boxes.at_least(narrowest) for boxes in found]
+    chosen = [boxes.chosen(which) for boxes, which in zip(found, wide, strict=True)]
+    for piece in encode_in_pieces(engine, images, chosen):
+        yield replace(piece, narrow={place: _detected(found[place].chosen(~wide[place])) for place in piece.answers})
 
 
 def search_in_pieces(
@@ -296,6 +303,10 @@ def measure_sharpness(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] - 4 * inner
     variance: NDArray[np.float32] = laplacian.reshape(len(chips), -1).var(axis=1)
     return variance
+
+
+def _detected(found: FaceBoxes) -> list[DetectedFace]:
+    return [DetectedFace(box, float(score)) for box, score in zip(found.boxes, found.scores, strict=True)]
 
 
 def _require_count(step: str, got: int, expected: int) -> None:

@@ -55,6 +55,10 @@ class FaceBoxes:
         which = np.asarray(places, None if len(places) else np.intp)
         return FaceBoxes(self.boxes[which], self.scores[which])
 
+    def at_least(self, width: float) -> NDArray[np.bool_]:
+        """Which of the faces are so wide, pixels: shape (n,); those whose width is no number are not."""
+        return np.asarray((self.boxes[:, 2] - self.boxes[:, 0]).astype(np.float64) >= width)
+
 
 @dataclass(frozen=True, slots=True)
 class AlignedFaces:

@@ -121,12 +121,15 @@ class Batcher(Generic[Item, Result]):
         """Places taken over those there are."""
         return self._places / self._max_queue
 
-    def reserve(self, lane: Hashable, priority: int = 1) -> Place[Item, Result]:
+    def reserve(self, lane: Hashable, priority: int = 1, *, again: bool = False) -> Place[Item, Result]:
         """Take a place in the queue.
 
         Args:
             lane: whose item it will be; lanes share the batches fairly.
             priority: items of a smaller number go first, and take the places of those of larger ones.
+            again: whether more is to be done for an item that has been at work: it is not refused, keeps its place, and
+                goes before what its lane has in line, or what was done would be lost. There are never more such places
+                than those that were at work, and while there are, others find the queue full sooner.
 
         Raises:
             OverloadedError: the queue is full, nothing in it has less priority, and no lane of this priority has more
@@ -136,9 +139,9 @@ class Batcher(Generic[Item, Result]):
         if self._closing:
             raise UnavailableError("the service is stopping")
         key = (priority, lane)
-        if self._places >= self._max_queue:
+        if self._places >= self._max_queue and not again:
             self._make_room(key)
-        place: Place[Item, Result] = Place(self, key, asyncio.get_running_loop().create_future())
+        place: Place[Item, Result] = Place(self, key, asyncio.get_running_loop().create_future(), keeps=again)
         self._lanes.add(place)
         self._places += 1
         return place
@@ -173,11 +176,11 @@ class Batcher(Generic[Item, Result]):
 
     def _make_room(self, key: LaneKey) -> None:
         """Take the newest place of the least important lanes' longest, for an item that has a better right to it."""
-        last, most = self._lanes.longest()
+        last, most = self._lanes.longest() or (key[0], ())
         if last < key[0] or (last == key[0] and len(most) <= self._lanes.places_of(key) + 1):
             raise OverloadedError("the queue is full")
         reason = "other cameras have fewer frames in it" if last == key[0] else "others' frames are more urgent"
-        [*_, newest] = most
+        [*_, newest] = (place for place in most if not place.keeps)
         newest.refuse(OverloadedError(f"the queue is full, and {reason}"))
 
     async def _dispatch(self) -> None:

@@ -19,17 +19,24 @@ class FoundFaces:
     """The faces of one picture."""
 
     faces: list[Face]
-    """Best first."""
+    """Best first; those encoded."""
     width: int
     height: int
     blank: bool = False
     """The picture shows nothing: it is black, white, or all of one shade."""
+    narrow: Sequence[DetectedFace] = ()
+    """Those too narrow to be encoded, where not all were to be."""
     views: Sequence[FaceView] = ()
-    """The pixels of each face, where they were wanted."""
+    """The pixels of each face encoded, where they were wanted."""
     picture: PictureQuality | None = None
     """How bright and sharp it is, where that was wanted."""
-    layouts: Sequence[Layout] = ()
-    """What is seen at the place of each face, where that was wanted."""
+    layouts: Sequence[Layout] | None = None
+    """What is seen at the place of each face encoded, where that was wanted."""
+
+    @property
+    def everybody(self) -> Sequence[Face | DetectedFace]:
+        """All faces, those encoded first."""
+        return [*self.faces, *self.narrow]
 
 
 @dataclass(slots=True, eq=False)

@@ -24,9 +24,9 @@ class Lane(Generic[Item, Result]):
         """Items of batches that are at work."""
 
     def tags(self) -> dict[Place[Item, Result], float]:
-        """Where each item in line starts."""
+        """Where each item in line starts: those that were at work before, then the others."""
         tags, tag = {}, self.next_tag
-        for place in self.places:
+        for place in sorted(self.places, key=lambda place: not place.keeps):
             if place.in_line_since is not None:
                 tags[place] = tag
                 tag += place.expected
@@ -95,11 +95,16 @@ class Lanes(Generic[Item, Result]):
         """Note that service of a priority has come so far: where the item starts whose turn it is."""
         self._virtual_times[priority] = max(self._virtual_times[priority], tag)
 
-    def longest(self) -> tuple[int, Collection[Place[Item, Result]]]:
-        """The priority and the places of the least important lanes' longest."""
+    def longest(self) -> tuple[int, Collection[Place[Item, Result]]] | None:
+        """The priority and the places of the least important lanes' longest; None: nobody has any that may be taken."""
         return max(
-            ((priority, lane.places) for (priority, _), lane in self._lanes.items() if lane.places),
+            (
+                (priority, lane.places)
+                for (priority, _), lane in self._lanes.items()
+                if not all(place.keeps for place in lane.places)
+            ),
             key=lambda item: (item[0], len(item[1])),
+            default=None,
         )
 
     def forget_idle(self, *, all_of_them: bool = False) -> None:

@@ -118,6 +118,7 @@ class Pipeline:
         priority: int = 1,
         reducible: bool = False,
         smallest_face: int | None = None,
+        narrowest: float = 0.0,
         most_pixels: int | None = None,
         views: bool = False,
         layouts: bool = False,
@@ -138,6 +139,7 @@ class Pipeline:
             reducible: whether only faces of the smallest width wanted are looked for. Boxes, landmarks and the size are
                 those of the picture as it was sent, up to a rounding of its size to a multiple of the reduction.
             smallest_face: that width, of a picture that is reducible; None: the pipeline's.
+            narrowest: width in pixels of the narrowest face that is encoded.
             most_pixels: what the sender may send, where that is less than the pipeline accepts.
             views: whether the pixels of the faces are wanted, too.
             layouts: whether it is wanted what is seen at their places.
@@ -150,7 +152,7 @@ class Pipeline:
         """
         smallest = (smallest_face or self._smallest_face) if reducible else None
         reduction = reduction_for(smallest)
-        wanted = Wanted(upsample, smallest_searched(smallest), zones)
+        wanted = Wanted(upsample, smallest_searched(smallest), zones, narrowest=narrowest / reduction)
         work = functools.partial(
             decode,
             data,
@@ -162,18 +164,28 @@ class Pipeline:
         decoded, found = await self._looked_at(
             data, work=work, wanted=wanted, lane=lane, priority=priority, deadline=deadline, trace=trace
         )
-        faces = cast("list[Face]", found)
+        together = cast("list[Face | DetectedFace]", found)
+        faces = [face for face in together if isinstance(face, Face)]
+        narrow = [face for face in together if isinstance(face, DetectedFace)]
         seen: Sequence[FaceView] = ()
         if views and faces:
             cut = functools.partial(views_of, decoded.image, faces, crops=self._crops)
             seen = await self._prepared(cut, lane, priority)
-        laid_out: Sequence[Layout] = ()
+        laid_out: Sequence[Layout] | None = [] if layouts else None
         if layouts and faces:
             look = functools.partial(layouts_of, decoded.image, np.stack([face.box for face in faces]))
             laid_out = await self._prepared(look, lane, priority)
         height, width = decoded.image.shape[:2]
-        faces = [_enlarged(face, reduction) for face in faces]
-        return FoundFaces(faces, width * reduction, height * reduction, decoded.blank, seen, decoded.picture, laid_out)
+        return FoundFaces(
+            [_enlarged(face, reduction) for face in faces],
+            width * reduction,
+            height * reduction,
+            decoded.blank,
+            [replace(face, box=face.box * reduction) for face in narrow],
+            seen,
+            decoded.picture,
+            laid_out,
+        )
 
     @asynccontextmanager
     async def detect(
@@ -195,9 +207,9 @@ class Pipeline:
     ) -> AsyncIterator[DetectedFaces]:
         """Find the faces of one picture, which may be reduced, without encoding them; arguments as for `find`.
 
-        Whatever `encode` needs is kept until the context is left. It takes a place in the queue, so that there are
-        never more decoded pictures than places. With a camera's `regions`, and the time at which the picture was
-        `captured`, only what has changed is searched.
+        Whatever `encode` needs is kept until the context is left. It takes a place in the queue, which is its own
+        however full that is, so that others' pictures wait undecoded meanwhile. With a camera's `regions`, and the time
+        at which the picture was `captured`, only what has changed is searched.
 
         Raises:
             ServiceError: as for `find`.
@@ -222,7 +234,7 @@ class Pipeline:
         boxes, image = cast("FaceBoxes", found), decoded.image
         if regions is not None and decoded.search is not None:
             boxes = regions.found(decoded.search, boxes)
-        with self._batcher.reserve(lane, priority) as place:
+        with self._batcher.reserve(lane, priority, again=True) as place:
             height, width = image.shape[:2]
             yield DetectedFaces(
                 [
@@ -246,16 +258,14 @@ class Pipeline:
         detected: DetectedFaces,
         places: Sequence[int],
         *,
-        deadline: float,
         views: bool = False,
         trace: FrameTrace = NOT_TRACED,
     ) -> tuple[list[Face], Sequence[FaceView]]:
-        """Encode some of the faces that were found in a picture.
+        """Encode some of the faces that were found in a picture; begun is begun: no deadline ends it.
 
         Args:
             detected: what `detect` gave, while its context is open.
             places: of the faces, one at least.
-            deadline: as for `find`.
             views: as for `find`.
             trace: gets a span for waiting for a batch and its work.
 
@@ -263,15 +273,15 @@ class Pipeline:
             The faces, in the order of `places`, and their pixels where those were wanted.
 
         Raises:
-            ServiceError: as for `find`.
+            ServiceError: the engine failed, or the service stops.
         """
         lane, priority, image = detected.lane, detected.priority, detected.image
         place, detected.place = detected.place, None
         job = FacesOfImage(image, detected.boxes.chosen(places))
         expected = self._expected_of_faces_s(len(places))
-        with trace.stage("wait and encode faces"), place or self._batcher.reserve(lane, priority) as held:
+        with trace.stage("wait and encode faces"), place or self._batcher.reserve(lane, priority, again=True) as held:
             # It has waited for a batch before: faces that come while the engine is at work make one, others need none.
-            found = await held.submit(job, bucket=(Encoding(),), deadline=deadline, expected=expected, prompt=True)
+            found = await held.submit(job, bucket=(Encoding(),), expected=expected, prompt=True)
         faces = cast("list[Face]", found)
         seen: Sequence[FaceView] = ()
         if views:
@@ -364,9 +374,12 @@ def _enlarged(face: Face, by: int) -> Face:
 
 
 def _timed(work: Callable[[], Prepared]) -> tuple[Prepared | Exception, float]:
-    """What the work gives, or why the frame cannot be used, and how long that took, seconds."""
-    began = time.perf_counter()
+    """What the work gives, or why the frame cannot be used, and what that took of a processor, seconds.
+
+    Not how long it took: a camera does not pay for the processors that others had meanwhile.
+    """
+    began = time.thread_time()
     try:
-        return work(), time.perf_counter() - began
+        return work(), time.thread_time() - began
     except (ServiceError, ImageError) as error:
-        return error, time.perf_counter() - began
+        return error, time.thread_time() - began

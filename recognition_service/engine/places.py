@@ -54,8 +54,12 @@ class Place(Generic[Item, Result]):
     Use it as a context manager: leaving without a result gives the place back.
     """
 
-    def __init__(self, queue: "Queue[Item, Result]", lane: LaneKey, result: asyncio.Future[Result]) -> None:
+    def __init__(
+        self, queue: "Queue[Item, Result]", lane: LaneKey, result: asyncio.Future[Result], *, keeps: bool = False
+    ) -> None:
         self.lane = lane
+        self.keeps = keeps
+        """Whether work has been done for it before: nobody takes it, and it goes before others of its lane."""
         self.deferred = False
         """Whether its deadline has passed and it goes behind all others for that."""
         self.bucket: Hashable = None

@@ -19,7 +19,7 @@ from attendance.face_engine.faces import (
     search_in_pieces,
     shared_out,
 )
-from attendance.face_engine.interface import EngineInfo, Face, FaceBoxes, FaceEngine, Image, ImageError
+from attendance.face_engine.interface import DetectedFace, EngineInfo, Face, FaceBoxes, FaceEngine, Image, ImageError
 from attendance.face_engine.pieces import Search
 from attendance.zones import EVERYWHERE, Zones
 
@@ -49,8 +49,8 @@ class FacesOfImage:
 
 
 Job: TypeAlias = Image | FacesOfImage
-Found: TypeAlias = list[Face] | FaceBoxes
-"""The faces of a job: encoded, or their boxes alone where that was wanted."""
+Found: TypeAlias = list[Face | DetectedFace] | FaceBoxes
+"""The faces of a job: first those encoded, then those too narrow for it; or boxes alone where that was wanted."""
 Answer: TypeAlias = Found | Failure
 
 
@@ -80,6 +80,8 @@ class Wanted:
     """Where faces count."""
     encoded: bool = True
     """Whether the faces found are encoded too; else their boxes are the answer."""
+    narrowest: float = 0.0
+    """Width in pixels of the narrowest face that is encoded then."""
     areas: tuple[Area, ...] | None = None
     """What of an image is searched, where its faces are not encoded too; None: all that the zones leave."""
 
@@ -167,12 +169,12 @@ def _in_pieces(engine: FaceEngine, jobs: Sequence[Job], task: Task) -> Iterator[
     images = [job for job in jobs if not isinstance(job, FacesOfImage)]
     how: dict[str, Any] = {"upsample": task.upsample, "smallest_face": task.smallest_face, "zones": task.zones}
     if task.encoded:
-        return map(_shares_and_answers, find_in_pieces(engine, images, **how))
+        return map(_shares_and_answers, find_in_pieces(engine, images, **how, narrowest=task.narrowest))
     return _searched(search_in_pieces(engine, images, **how, areas=task.areas))
 
 
 def _shares_and_answers(piece: PieceOfWork) -> _Piece:
-    return piece.shares, dict(piece.answers)
+    return piece.shares, {place: [*faces, *piece.narrow.get(place, ())] for place, faces in piece.answers.items()}
 
 
 def _searched(search: Search) -> Iterator[_Piece]:

@@ -172,7 +172,7 @@ class CameraFlow:
         origin: Origin = Origin.LIVE,
         look: Look = Look(),  # noqa: B008 - it does not change
         choice: FaceChoice | None = None,
-        layouts: Sequence[Layout] = (),
+        layouts: Sequence[Layout] | None = None,
     ) -> list[SeenFace]:
         """Count the faces of one frame; what they confirm is on disk when this returns.
 
@@ -184,12 +184,12 @@ class CameraFlow:
             plan: what `plan` gave for the capture time.
             capture_time: aware.
             faces: of the frame; not encoded are only those that `choice` says.
-            views: their pixels, one a face; a face without pixels shows no sign of life.
+            views: their pixels, one a face encoded or more; a face without pixels shows no sign of life.
             origin: how it came. Frames of one origin confirm nobody together with those of another.
             look: what it looks like.
-            choice: what `choose` gave for the frame; None: all its faces were encoded.
-            layouts: what is seen at the places of faces that were all encoded; without them, nobody becomes one whose
-                face need not be.
+            choice: what `choose` gave for the frame; None: all its faces that are large enough were encoded.
+            layouts: what is seen at the places of the faces of a frame that needs no `choice`, of those encoded, which
+                come first; None: nobody becomes one whose face need not be.
 
         Returns:
             One for each face, in order.
@@ -207,7 +207,7 @@ class CameraFlow:
                 if isinstance(face, Face) and not small[place] and np.isfinite(face.encoding).all()
             }
             matcher = self._matcher_of()
-            if choice is None and layouts:
+            if choice is None and layouts is not None:
                 choice = self._following.all_encoded(
                     Conditions.of(plan, origin, matcher), capture_time.timestamp(), faces, layouts
                 )

@@ -184,7 +184,14 @@ class Following:
     def all_encoded(
         self, conditions: Conditions, at: float, faces: Sequence[DetectedFace | Face], layouts: Sequence[Layout]
     ) -> FaceChoice:
-        """The choice for a frame whose faces have been encoded anyway."""
+        """The choice for a frame whose faces were encoded anyway, but those too small to be named, which come last.
+
+        Args:
+            conditions: of the frame.
+            at: when it was captured, seconds.
+            faces: that were found in it.
+            layouts: what is seen at the places of those encoded.
+        """
         boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
         return FaceChoice(self._canonical(conditions), at, boxes, layouts, _sizes_of(boxes))
 

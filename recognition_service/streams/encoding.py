@@ -34,7 +34,6 @@ async def encode_chosen(
     plan: FramePlan,
     capture_time: datetime,
     origin: Origin,
-    deadline: float,
     trace: FrameTrace,
 ) -> ChosenFaces:
     """Ask the flow which faces must be encoded, and encode them. The frames before must have been observed.
@@ -49,9 +48,7 @@ async def encode_chosen(
     views: list[FaceView | None] = [None] * len(faces)
     places = choice.to_encode
     while places:
-        encoded, seen = await tools.pipeline.encode(
-            detected, places, deadline=deadline, views=tools.keeps_views, trace=trace
-        )
+        encoded, seen = await tools.pipeline.encode(detected, places, views=tools.keeps_views, trace=trace)
         for number, place in enumerate(places):
             faces[place] = encoded[number]
             views[place] = seen[number] if seen else None

@@ -50,7 +50,8 @@ class ExaminedFrame:
     views: Sequence[FaceView | None] = ()
     choice: FaceChoice | None = None
     """Which of the faces are encoded; None: all are."""
-    layouts: Sequence[Layout] = ()
+    layouts: Sequence[Layout] | None = None
+    """As for `CameraFlow.observe`."""
 
 
 class FrameExaminer:
@@ -145,9 +146,12 @@ class FrameExaminer:
 
         if not self._flow.follows and self._regions is None:
             views, layouts = self._tools.keeps_views, self._tools.follows
-            found = await pipeline.find(request.jpeg, reducible=True, views=views, layouts=layouts, **how, **turn)
+            narrowest = self._tools.rules.smallest_named
+            found = await pipeline.find(
+                request.jpeg, reducible=True, narrowest=narrowest, views=views, layouts=layouts, **how, **turn
+            )
             look = examined(found)
-            return ExaminedFrame(plan, capture_time, found.faces, origin, look, found.views, layouts=found.layouts)
+            return ExaminedFrame(plan, capture_time, found.everybody, origin, look, found.views, layouts=found.layouts)
         how |= {"regions": self._regions, "captured": capture_time}
         async with pipeline.detect(request.jpeg, **how, **turn) as detected:
             await before.wait()
@@ -158,7 +162,6 @@ class FrameExaminer:
                 plan=plan,
                 capture_time=capture_time,
                 origin=origin,
-                deadline=turn["deadline"],
                 trace=trace,
             )
             look = examined(detected)
@@ -171,7 +174,8 @@ class FrameExaminer:
         if picture.picture is not None:
             self._tools.health.looked(self._camera.id, picture.picture)
         if live and self._in_health:
-            self._tools.health.faces(self._camera.id, [float(face.box[3] - face.box[1]) for face in picture.faces])
+            faces = picture.everybody if isinstance(picture, FoundFaces) else picture.faces
+            self._tools.health.faces(self._camera.id, [float(face.box[3] - face.box[1]) for face in faces])
 
     def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:
         """The sessions that count, and the digest of the picture where there are any."""

@@ -67,7 +67,7 @@ class Camera:
         self.faces += len(faces)
         if not (self._follows and self.flow.follows):
             self._count(list(range(len(faces))))
-            known = layouts if self._follows else []
+            known = layouts if self._follows else None
             views = [_view(time, face) for face in faces]
             return self.flow.observe(plan, time, faces, views=views, origin=origin, layouts=known)
         found: list[Face | DetectedFace] = [DetectedFace(one.box, one.score) for one in faces]

@@ -131,13 +131,28 @@ def test_images_with_few_faces_are_finished_before_those_with_many(six_people: I
     assert answered == [[], [(1, 0), (3, 1)], [(2, 70)], [], [(0, 130)]]
 
 
+def test_narrow_faces_are_found_and_not_encoded(six_people: Image) -> None:
+    blank = np.zeros((100, 100, 3), np.uint8)
+    engine = Crowded([2, 3, 0], widths=[30.0, 19.99, 20.0])
+    pieces = list(find_in_pieces(engine, [blank] * 3, narrowest=20.0))
+    encoded = {place: [face.score for face in faces] for piece in pieces for place, faces in piece.answers.items()}
+    narrow = {place: [face.score for face in faces] for piece in pieces for place, faces in piece.narrow.items()}
+    assert encoded == {0: [0.0], 1: [0.0, 2.0], 2: []}
+    assert narrow == {0: [1.0], 1: [1.0], 2: []}
+    assert engine.encoded == 3
+    everybody = list(find_in_pieces(engine, [blank] * 3))
+    assert {place: len(faces) for piece in everybody for place, faces in piece.answers.items()} == {0: 2, 1: 3, 2: 0}
+
+
 class Crowded:
     """Finds as many faces in images as it was told to."""
 
     blocks_interpreter = False
 
-    def __init__(self, counts: Sequence[int]) -> None:
+    def __init__(self, counts: Sequence[int], *, widths: Sequence[float] = ()) -> None:
         self._counts = counts
+        self._widths = widths
+        self.encoded = 0
 
     @property
     def info(self) -> EngineInfo:
@@ -146,7 +161,13 @@ class Crowded:
     def detect(
         self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
     ) -> list[FaceBoxes]:
-        return [FaceBoxes(np.zeros((count, 4), np.float32), np.zeros(count, np.float32)) for count in self._counts]
+        found = []
+        for count in self._counts:
+            boxes = np.zeros((count, 4), np.float32)
+            if self._widths:
+                boxes[:, 2] = self._widths[:count]
+            found.append(FaceBoxes(boxes, np.arange(count, dtype=np.float32)))
+        return found
 
     def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
         return [
@@ -158,6 +179,7 @@ class Crowded:
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         assert len(chips) <= 64
+        self.encoded += len(chips)
         return np.zeros((len(chips), 128), np.float32)
 
     def close(self) -> None:

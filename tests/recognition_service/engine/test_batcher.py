@@ -305,6 +305,35 @@ async def test_a_lane_with_fewer_places_takes_one_from_the_lane_with_most(bench:
     assert await asyncio.gather(running, *fast[:2], slow) == ["RUNNING", "FAST0", "FAST1", "SLOW"]
 
 
+async def test_what_was_at_work_keeps_its_place_in_a_full_queue(bench: Bench, work: Work) -> None:
+    work.gate.clear()
+    batcher = bench(max_batch=1, max_queue=2)
+    blocker = send(batcher, "first", lane="z")
+    await settle()
+    waiting = [send(batcher, f"a{n}", lane="a") for n in range(2)]
+    await settle()
+    with batcher.reserve("a", again=True) as again:
+        with pytest.raises(OverloadedError):
+            await submit(batcher, "c", lane="a")
+        taken = send(batcher, "b", lane="b")  # of what lane a has, it takes the newest that is new
+        await settle()
+        answer = asyncio.ensure_future(again.submit("more", bucket=2))
+        await settle()
+        work.gate.set()
+        assert await answer == "MORE"
+    assert [str(one) for one in await asyncio.gather(blocker, *waiting, taken, return_exceptions=True)] == [
+        *("FIRST", "A0", "the queue is full, and other cameras have fewer frames in it", "B")
+    ]
+    assert [items for _, items in work.batches[1:3]] in ([["more"], ["b"]], [["b"], ["more"]]), "before its lane's own"
+
+
+async def test_places_that_are_kept_are_not_taken(bench: Bench) -> None:
+    batcher = bench(max_queue=2)
+    with batcher.reserve("a", again=True), batcher.reserve("a", again=True), pytest.raises(OverloadedError):
+        batcher.reserve("b")
+    assert batcher.waiting == 0
+
+
 async def test_a_place_taken_during_preparation_is_told_at_submission(bench: Bench) -> None:
     batcher = bench(max_queue=2)
     with batcher.reserve("fast"), batcher.reserve("fast") as taken, batcher.reserve("slow"):

@@ -345,6 +345,17 @@ def _turned() -> np.ndarray:
     return (PEOPLE[0] + away * (RULES.threshold + 0.03) / np.linalg.norm(away)).astype(np.float32)
 
 
+def test_nobody_in_a_frame_that_was_looked_at_before_anybody_was_settled(scene: Scene, camera: Camera) -> None:
+    """The service looks at several frames at once: one may be on the way that leaves nobody out."""
+    plan = camera.plan
+    assert plan is not None
+    camera.see(10.5, ANNA, BEN)
+    assert camera.last == []
+    scene.flow.observe(plan, NINE + timedelta(seconds=11), [], layouts=[])
+    camera.see(11.5, ANNA, BEN)
+    assert camera.last == [0, 1], "whoever was missing in a single frame is encoded"
+
+
 def test_faces_too_small_to_be_named_are_not_encoded(camera: Camera) -> None:
     small = shown(5).at(900.0, 0.0, RULES.smallest_named - 1)
     seen = camera.see(10.5, ANNA, small, BEN)

@@ -1,13 +1,25 @@
 """Which faces of a stream reach the encoder, through the whole service."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attendance.face_engine.interface import FaceBoxes
+from attendance.settings.families import DLIB
 from protos.attendance.v1 import attendance_pb2 as pb
+from recognition_service.engine.at_work import Pauses
+from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.pipeline import Pipeline
+from recognition_service.engine.places import Place
+from recognition_service.engine.work import Found, Job
+from recognition_service.engine.worker import EngineWorker
+from recognition_service.telemetry.metrics import Metrics
 from tests.recognition_service.campus import CameraCall, Campus, calling, face_of, running
 from tests.recognition_service.engines import ColourEngine, alive, encoded, encoding_of, picture
 
@@ -87,6 +99,55 @@ async def test_a_frame_whose_face_cannot_be_encoded_is_refused_alone(start: Star
     engine.fails = False
     (face,) = (await call.ask(face_of("green"))).faces
     assert face.student == "green"
+
+
+class SmallFace(CountingEngine):
+    """Sees the same face, and says that it is too small to be named."""
+
+    def detect(self, *arguments: Any, **options: Any) -> list[FaceBoxes]:
+        box = np.array([[8, 8, 8 + DLIB.smallest_named - 1, 72]], np.float32)
+        return [
+            replace(boxes, boxes=box) if len(boxes.boxes) else boxes for boxes in super().detect(*arguments, **options)
+        ]
+
+
+async def test_a_face_too_small_is_told_and_never_encoded(start: Start, open_stream: OpenStream) -> None:
+    engine = SmallFace()
+    call = await open_stream(await start(engine=engine))
+    before = engine.encoded  # to warm up
+    results = [await call.ask(face_of("red")) for _ in range(3)]
+    assert matches(results) == [pb.MATCH_TOO_SMALL] * 3
+    assert engine.encoded == before
+
+
+async def test_a_frame_that_was_searched_is_answered_however_full_the_queue_is() -> None:
+    """Another camera takes the only place while a frame is searched, and the frame's deadline passes."""
+    engine = CountingEngine()
+    worker = EngineWorker(lambda: engine)
+    holder: list[Place[Job, Found]] = []
+
+    async def find(bucket: Any, jobs: Sequence[Job], pauses: Pauses[Found]) -> list[Found | Exception]:
+        if not holder:
+            holder.append(batcher.reserve("other"))
+        return await worker.find(bucket, jobs, pauses)
+
+    batcher: Batcher[Job, Found] = Batcher(find, max_batch=1, max_delay_s=0, max_queue=1)
+    with ThreadPoolExecutor(1) as decoders:
+        pipeline = Pipeline(
+            batcher, decoders, Metrics(), max_bytes=10**8, max_pixels=10**8, expected_s=worker.expected_s
+        )
+        await worker.start()
+        batcher.start()
+        deadline = batcher.clock.time() + 0.3
+        async with pipeline.detect(
+            encoded(face_of("red")), lane="own", upsample=0, deadline=deadline, formats=("JPEG",)
+        ) as detected:
+            await asyncio.sleep(0.4)
+            faces, _ = await pipeline.encode(detected, [0])
+        assert len(faces) == 1
+        batcher.forget(holder[0])
+        await batcher.close()
+        await worker.close()
 
 
 async def test_the_setting_0_encodes_every_face(campus: Campus) -> None:
