@@ -32,8 +32,7 @@ from attendance.settings.matching import MatchingRules, MatchingSettings, Presen
 from benchmarks.hall import COLUMNS, FACES, HEIGHT, WIDTH, WIDTHS, Hall, shown_by
 from benchmarks.pictures import face_crops
 from benchmarks.service.campus import Campus, make_campus
-from benchmarks.service.program import Service
-from benchmarks.skipping import Clip, make_calm, stream_clip
+from benchmarks.skipping import Clip, Seen, make_calm, send_clip
 from operations.demo.people import FRAMES_PER_SECOND, LATE, ON_TIME
 from recognition_service.engine.layouts import layouts_of
 from recognition_service.evidence.flow import CameraFlow
@@ -102,25 +101,20 @@ def _clips(folder: Path) -> None:
         print(f"\nThe {name} clip")
         sent = [_send(campus, next(tokens), clip, interval_s) for interval_s in INTERVALS]
         print("encoded again after | faces encoded | engine time | students confirmed | later, longest")
-        (_, _, whole_s, usual) = sent[0]
-        for interval_s, (found, encoded, engine_s, confirmed) in zip(INTERVALS, sent, strict=True):
-            later = max((confirmed[who] - usual[who] for who in usual.keys() & confirmed.keys()), default=0.0)
+        usual = sent[0]
+        for interval_s, seen in zip(INTERVALS, sent, strict=True):
+            both = usual.confirmed_s.keys() & seen.confirmed_s.keys()
+            later = max((seen.confirmed_s[who] - usual.confirmed_s[who] for who in both), default=0.0)
             print(
-                f"{interval_s:>17g} s | {encoded:>5.0f} of {found:>4.0f} | {engine_s / whole_s:>10.0%} |"
-                f" {len(confirmed):>10} of {len(ON_TIME + LATE):>3}    | {later:>6.1f} s"
+                f"{interval_s:>17g} s | {seen.encoded:>5.0f} of {seen.found:>4.0f} |"
+                f" {seen.engine_s / usual.engine_s:>10.0%} |"
+                f" {len(seen.confirmed_s):>10} of {len(ON_TIME + LATE):>3}    | {later:>6.1f} s"
             )
 
 
-def _send(
-    campus: Campus, own: tuple[str, str], clip: Path, interval_s: float
-) -> tuple[float, float, float, dict[str, float]]:
-    camera, token = own
-    environ = campus.environ | {"ATTENDANCE_MATCHING_ENCODE_INTERVAL_S": str(interval_s)}
-    with Service(environ, campus.folder / f"{camera}.log") as service:
-        before = service.engine_s()
-        confirmed = stream_clip(service.address, camera, token, Clip(clip, FRAMES_PER_SECOND)).confirmed_s
-        found, encoded = service.total("attendance_faces_total"), service.total("attendance_faces_encoded_total")
-        return found, encoded, service.engine_s() - before, confirmed
+def _send(campus: Campus, own: tuple[str, str], clip: Path, interval_s: float) -> Seen:
+    settings = {"ATTENDANCE_MATCHING_ENCODE_INTERVAL_S": str(interval_s)}
+    return send_clip(campus, own, Clip(clip, FRAMES_PER_SECOND), settings)
 
 
 def film(engine: FaceEngine, folder: Path, *, frames: int, lively: bool) -> tuple[Cost, Cost]:

@@ -7,7 +7,9 @@ five seconds, where a third of those who sit move; and a door through which two 
 
 The settings are `service.skip_unchanged_s`, which answers frames that show the same without looking for anybody, and
 `service.full_look_s`, which searches only what has changed. Printed are the frames skipped, the processor time of the
-whole service, and when each student on the roster was confirmed, in seconds of the clip, against neither.
+whole service, when each student on the roster was confirmed, in seconds of the clip, against neither, and whether the
+register is the same by the rule in `benchmarks.service.registers`. `--following` sends the clips with every face
+encoded and with settled students followed (`matching.encode_interval_s`), each with and without looking less.
 """
 
 import argparse
@@ -27,8 +29,10 @@ import grpc
 import numpy as np
 
 from attendance.settings.families import Family
+from attendance.settings.matching import MatchingSettings
 from benchmarks.service.campus import Campus, make_campus
 from benchmarks.service.program import Service
+from benchmarks.service.registers import Register, differences, most_older_s, register_of
 from benchmarks.tables import markdown
 from operations.demo.classroom import FRAME_SIZE
 from operations.demo.people import FRAMES_PER_SECOND
@@ -36,6 +40,7 @@ from protos.attendance.v1 import attendance_pb2 as pb
 from protos.attendance.v1 import attendance_pb2_grpc as pb_grpc
 
 _SKIP, _LOOK = "ATTENDANCE_SERVICE_SKIP_UNCHANGED_S", "ATTENDANCE_SERVICE_FULL_LOOK_S"
+_FOLLOW = "ATTENDANCE_MATCHING_ENCODE_INTERVAL_S"
 _NEITHER = {_SKIP: "0", _LOOK: "0"}
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "everything is looked at": {},
@@ -44,7 +49,15 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "a full look every 5 s": {_LOOK: "5"},
     "a full look every 20 s": {_LOOK: "20"},
 }
-_QUICK = ("everything is looked at", "a full look every 5 s")
+FOLLOWING: Mapping[str, Mapping[str, str]] = {
+    "every face of every frame": {_FOLLOW: "0"},
+    "followed for 60 s": {_FOLLOW: "60"},
+    "a full look every 5 s": {_FOLLOW: "0", _LOOK: "5"},
+    "both": {_FOLLOW: "60", _LOOK: "5"},
+    "both, and unchanged frames skipped for 2 s": {_FOLLOW: "60", _LOOK: "5", _SKIP: "2"},
+}
+"""The first is what the others are compared with."""
+_QUICK = ("everything is looked at", "every face of every frame", "a full look every 5 s", "both")
 _HELD = int(2 * FRAMES_PER_SECOND)
 _NOISE = 3.0
 _SEAT_RATE, _DOOR_RATE = 0.2, 4.0
@@ -65,22 +78,86 @@ class Clip:
 class Seen:
     """What came of one sending of the clip."""
 
+    begins: datetime
+    """When the first frame was captured."""
     outcomes: Counter[str] = field(default_factory=Counter)
     confirmed_s: dict[str, float] = field(default_factory=dict)
+    register: Register = field(default_factory=dict)
     cpu_s: float = 0.0
+    engine_s: float = 0.0
+    found: float = 0.0
+    """Faces."""
+    encoded: float = 0.0
+    """Of them."""
 
 
 def main() -> None:
     """Send, count, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two settings only: does it work at all")
+    parser.add_argument("--quick", action="store_true", help="a few settings only: does it work at all")
+    parser.add_argument("--following", action="store_true", help="compare the registers with following on and off")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", module="face_recognition_models")
-    settings = {name: own for name, own in SETTINGS.items() if not options.quick or name in _QUICK}
+    settings = FOLLOWING if options.following else SETTINGS
+    settings = {name: own for name, own in settings.items() if not options.quick or name in _QUICK}
     with tempfile.TemporaryDirectory(prefix="skipping-") as folder:
-        for name, clip, campus, camera in _cast(Path(folder), len(settings)):
-            seen = {how: send_clip(campus, next(camera), clip, own) for how, own in settings.items()}
-            print(f"\n**{name}**\n\n{_table(seen)}", flush=True)
+        for name, seen in send_all(Path(folder) / "campuses", settings):
+            print(f"\n**{name}**\n\n{table(seen, settings)}", flush=True)
+
+
+def send_all(folder: Path, settings: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, dict[str, Seen]]]:
+    """Send every clip with each of the settings; gives the clip's name, and what came of it by each.
+
+    Args:
+        folder: for the campuses; made.
+        settings: by their names.
+    """
+    campuses = make_campuses(folder, len(settings))
+    free = {id(campus): list(campus.tokens.items()) for campus in campuses}
+    for name, (campus, clip) in clips_of(*campuses).items():
+        yield name, send_each(campus, clip, free[id(campus)], settings)
+
+
+def send_each(
+    campus: Campus, clip: Clip, free: list[tuple[str, str]], settings: Mapping[str, Mapping[str, str]]
+) -> dict[str, Seen]:
+    """Send a clip with each of the settings, by cameras that have not sent anything yet.
+
+    Args:
+        campus: with the clip.
+        clip: what they send.
+        free: names and tokens of cameras; those that are used are taken out.
+        settings: by their names.
+    """
+    cameras = cameras_for(clip, free, len(settings))
+    return {
+        how: send_clip(campus, camera, clip, own) for camera, (how, own) in zip(cameras, settings.items(), strict=True)
+    }
+
+
+def broken_by(seen: Mapping[str, Seen], settings: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """How registers break the rule against that of the first setting, a line a student.
+
+    Args:
+        seen: what came of one clip by each setting.
+        settings: the same.
+    """
+    return [f"{how}: {line}" for how in seen for line in _broken_by(how, seen, settings)]
+
+
+def _broken_by(how: str, seen: Mapping[str, Seen], settings: Mapping[str, Mapping[str, str]]) -> list[str]:
+    first = next(iter(seen))
+    return differences(
+        seen[first].register,
+        seen[how].register,
+        older_s=_older_s(settings[how]),
+        newer_s=_older_s(settings[first]),
+    )
+
+
+def _older_s(own: Mapping[str, str]) -> float:
+    """By how much last sightings may be earlier with these settings, seconds."""
+    return float(own.get(_FOLLOW, MatchingSettings().encode_interval_s)) + float(own.get(_SKIP, 0))
 
 
 def make_campuses(folder: Path, times: int) -> tuple[Campus, Campus]:
@@ -117,14 +194,6 @@ def clips_of(demo: Campus, halls: Campus) -> dict[str, tuple[Campus, Clip]]:
     }
 
 
-def _cast(folder: Path, times: int) -> Iterator[tuple[str, Clip, Campus, Iterator[tuple[str, str]]]]:
-    """Each clip with its campus and cameras that have not sent anything yet."""
-    campuses = make_campuses(folder, times)
-    free = {id(campus): list(campus.tokens.items()) for campus in campuses}
-    for name, (campus, clip) in clips_of(*campuses).items():
-        yield name, clip, campus, iter(cameras_for(clip, free[id(campus)], times))
-
-
 def cameras_for(clip: Clip, free: list[tuple[str, str]], count: int) -> list[tuple[str, str]]:
     """Take so many cameras of the clip's kind out of those that are free."""
     taken = [one for one in free if one[0].startswith(clip.kind)][:count]
@@ -158,20 +227,25 @@ def _make_quiet(door: Path, folder: Path) -> Path:
     return folder
 
 
-def _table(seen: Mapping[str, Seen]) -> str:
+def table(seen: Mapping[str, Seen], settings: Mapping[str, Mapping[str, str]]) -> str:
+    """What came of one clip by each of the settings."""
     first = next(iter(seen.values()))
-    rows = [["setting", "frames skipped", "processor time", "students confirmed", "later, median and most, s"]]
+    rows = [["setting", "skipped", "encoded", "processor time", "confirmed", "later, median and most, s", "register"]]
     for how, one in seen.items():
         later = [at - first.confirmed_s[who] for who, at in one.confirmed_s.items() if who in first.confirmed_s]
         times = f"{statistics.median(later):.1f}, {max(later):.1f}" if later else "-"
         same = "the same" if one.confirmed_s.keys() == first.confirmed_s.keys() else "others"
+        broken = _broken_by(how, seen, settings)
+        older_s = most_older_s(first.register, one.register)
         rows.append(
             [
                 how,
                 f"{one.outcomes['unchanged']} of {one.outcomes.total()}",
+                f"{one.encoded:.0f} of {one.found:.0f}",
                 f"{one.cpu_s / first.cpu_s:.0%}",
                 f"{len(one.confirmed_s)}, {same}",
                 times,
+                "; ".join(broken) or f"the same, last seen up to {older_s:.1f} s earlier",
             ]
         )
     return markdown(rows)
@@ -188,17 +262,18 @@ def send_clip(campus: Campus, own: tuple[str, str], clip: Clip, settings: Mappin
     """
     camera, token = own
     with Service({**campus.environ, **_NEITHER, **settings}, campus.folder / f"{camera}.log") as service:
-        before = service.cpu_s
+        cpu_s, engine_s = service.cpu_s, service.engine_s()
         seen = stream_clip(service.address, camera, token, clip)
-        seen.cpu_s = service.cpu_s - before
+        seen.cpu_s, seen.engine_s = service.cpu_s - cpu_s, service.engine_s() - engine_s
+        seen.found = service.total("attendance_faces_total")
+        seen.encoded = service.total("attendance_faces_encoded_total")
+    seen.register = register_of(campus.database_url, campus.room_of(camera), seen.begins)
     return seen
 
 
-def requests(camera: str, clip: Clip) -> Iterator[tuple[float, pb.StreamFramesRequest]]:
-    """The frames of a clip as a camera sends them, each with its second of the clip; the last was captured just now."""
-    frames = sorted(clip.folder.iterdir())
-    begins = datetime.now(UTC) - timedelta(seconds=len(frames) / clip.rate)
-    for number, path in enumerate(frames):
+def requests(camera: str, clip: Clip, begins: datetime) -> Iterator[tuple[float, pb.StreamFramesRequest]]:
+    """The frames of a clip as a camera sends them, each with its second of the clip."""
+    for number, path in enumerate(sorted(clip.folder.iterdir())):
         second = number / clip.rate
         request = pb.StreamFramesRequest(camera=camera, sequence=number + 1, jpeg=path.read_bytes())
         request.capture_time.FromDatetime(begins + timedelta(seconds=second))
@@ -206,17 +281,17 @@ def requests(camera: str, clip: Clip) -> Iterator[tuple[float, pb.StreamFramesRe
 
 
 def stream_clip(address: str, camera: str, token: str, clip: Clip) -> Seen:
-    """Send a clip as a camera does, one frame after the other."""
+    """Send a clip as a camera does, one frame after the other; the last was captured just now."""
     return asyncio.run(_stream(address, camera, token, clip))
 
 
 async def _stream(address: str, camera: str, token: str, clip: Clip) -> Seen:
-    seen = Seen()
+    seen = Seen(datetime.now(UTC) - timedelta(seconds=len(list(clip.folder.iterdir())) / clip.rate))
     async with grpc.aio.insecure_channel(address) as channel:
         stub: Any = pb_grpc.RecognitionServiceStub(channel)  # type: ignore[no-untyped-call]
         call = stub.StreamFrames(metadata=(("authorization", f"Bearer {token}"),))
         await call.read()
-        for second, request in requests(camera, clip):
+        for second, request in requests(camera, clip, seen.begins):
             await call.write(request)
             result = (await call.read()).result
             seen.outcomes[pb.FrameOutcome.Name(result.outcome).removeprefix("FRAME_OUTCOME_").lower()] += 1

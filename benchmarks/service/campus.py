@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,11 +87,20 @@ class Campus:
         return self.folder / "tls"
 
     @property
+    def database_url(self) -> str:
+        """With the register."""
+        return f"sqlite:///{self.folder / 'attendance.db'}"
+
+    def room_of(self, camera: str) -> str:
+        """The name of a camera's room."""
+        return f"Hall {camera}"
+
+    @property
     def environ(self) -> dict[str, str]:
         """Settings of the service."""
         settings = {
             "ATTENDANCE_DATA_DIRECTORY": str(self.folder),
-            "ATTENDANCE_DATABASE_URL": f"sqlite:///{self.folder / 'attendance.db'}",
+            "ATTENDANCE_DATABASE_URL": self.database_url,
             "ATTENDANCE_GALLERY_INDEX": str(self.folder / "index"),
             "ATTENDANCE_MATCHING_PRESENTATION": "off",  # cameras show pictures
         }
@@ -125,6 +134,7 @@ def make_campus(
     """
     pictures = fetch_pictures(print)
     _write_frames(pictures, folder)
+    counts = {"camera": cameras, "door": doors, "seat": seats}
     engine: FaceEngine = AcceleratedEngine() if family is Family.DLIB else OpenCvEngine()
     seated: list[scenes.Seated] = []
     try:
@@ -133,7 +143,9 @@ def make_campus(
             scenes.write_hall(seated, folder / "hall")
             scenes.write_hall(seated, folder / "filling", frames=_FILLING_FRAMES, sway=8.0, arriving=True)
             scenes.write_door(seated, folder / "door")
-        encodings = _publish(pictures, folder, engine, students, seated)
+        people = scenes.gallery_of(seated) or _enrol(pictures, folder, engine)
+        roster = tuple(people) if halls else tuple(person.index_number for person in ROSTER)
+        campus = furnish(folder, engine, people | _invented(engine, students), roster, counts)
     finally:
         engine.close()
     make_ca = [
@@ -148,12 +160,36 @@ def make_campus(
     ]
     if certificates:
         subprocess.run(make_ca, check=True, capture_output=True)
-    counts = {"camera": cameras, "door": doors, "seat": seats}
+    return campus
+
+
+def furnish(
+    folder: Path,
+    engine: FaceEngine,
+    gallery: Mapping[str, NDArray[np.float32]],
+    roster: Sequence[str],
+    counts: Mapping[str, int],
+) -> Campus:
+    """Write what the service needs besides frames: a published gallery, and a database.
+
+    Args:
+        folder: for both.
+        engine: made the encodings.
+        gallery: encodings, shape (n, d), by index number.
+        roster: index numbers of those whom a session in each camera's room expects.
+        counts: how many cameras of each kind: camera, door, seat.
+    """
+    manifest, _ = publish(
+        folder / "index",
+        gallery,
+        model=engine.info.model,
+        traits=traits_of(engine.info.model),
+        encoding_size=engine.info.encoding_size,
+    )
     names = [f"{kind}-{number:03d}" for kind, count in counts.items() for number in range(count)]
     tokens = {name: new_token("cam") for name in names}
-    monitoring = new_token("api")
-    campus = Campus(folder, tokens, monitoring, encodings, family)
-    _write_database(campus, [one.index_number for one in seated])
+    campus = Campus(folder, tokens, new_token("api"), int(manifest.encodings), Family(engine.info.family))
+    _write_database(campus, roster)
     return campus
 
 
@@ -173,20 +209,12 @@ def _write_frames(pictures: Path, folder: Path) -> None:
     scenes.write_large(decode_image(first, max_pixels=_MAX_PIXELS), folder / "large")
 
 
-def _publish(pictures: Path, folder: Path, engine: FaceEngine, students: int, seated: Sequence[scenes.Seated]) -> int:
-    rows = {one.index_number: one.encoding[np.newaxis] for one in seated} or _enrol(pictures, folder, engine)
+def _invented(engine: FaceEngine, students: int) -> dict[str, NDArray[np.float32]]:
+    """Encodings of students who are never seen."""
     invented = measure_people(engine).draw(students * PHOTOS)
     if engine.info.family == Family.OPENCV:
         invented /= np.linalg.norm(invented, axis=1, keepdims=True)
-    gallery = {f"9{place:06d}": invented[place * PHOTOS : (place + 1) * PHOTOS] for place in range(students)}
-    manifest, _ = publish(
-        folder / "index",
-        rows | gallery,
-        model=engine.info.model,
-        traits=traits_of(engine.info.model),
-        encoding_size=engine.info.encoding_size,
-    )
-    return int(manifest.encodings)
+    return {f"9{place:06d}": invented[place * PHOTOS : (place + 1) * PHOTOS] for place in range(students)}
 
 
 def _enrol(pictures: Path, folder: Path, engine: FaceEngine) -> dict[str, NDArray[np.float32]]:
@@ -202,20 +230,17 @@ def _enrol(pictures: Path, folder: Path, engine: FaceEngine) -> dict[str, NDArra
     return rows
 
 
-def _write_database(campus: Campus, seated: Sequence[str]) -> None:
-    engine = create_database_engine(campus.environ["ATTENDANCE_DATABASE_URL"])
+def _write_database(campus: Campus, roster: Sequence[str]) -> None:
+    engine = create_database_engine(campus.database_url)
     upgrade(engine)
     now = datetime.now(UTC)
     with session_factory(engine).begin() as db:
         course = Course(code="CS101", name="Introduction to Computing")
-        names = {number: f"Student {number}" for number in seated} or {
-            person.index_number: person.name for person in ROSTER
-        }
         students = [
-            Student(index_number=number, name=name, consent_given_at=now, consent_means="benchmark")
-            for number, name in names.items()
+            Student(index_number=number, name=f"Student {number}", consent_given_at=now, consent_means="benchmark")
+            for number in roster
         ]
-        rooms = [Room(name=f"Hall {name}") for name in campus.tokens]
+        rooms = [Room(name=campus.room_of(name)) for name in campus.tokens]
         role = TokenRole.MONITORING
         db.add_all([course, *students, *rooms])
         db.add(ApiToken(name="benchmark", role=role, token_hash=hash_token(campus.monitoring)))

@@ -85,6 +85,7 @@ class Service:
         until = time.monotonic() + _PATIENCE_S
         while "listens on" not in self._log.read_text(errors="replace"):
             if self._process.poll() is not None or time.monotonic() > until:
+                self.__exit__()
                 raise SystemExit(f"The service did not start:\n{self._log.read_text(errors='replace')}")
             time.sleep(0.1)
         return self

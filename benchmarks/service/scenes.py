@@ -65,6 +65,11 @@ def cast(engine: FaceEngine, pictures: Path) -> list[Seated]:
     ]
 
 
+def gallery_of(people: Sequence[Seated]) -> dict[str, NDArray[np.float32]]:
+    """Their encodings by index number, one each."""
+    return {one.index_number: one.encoding[np.newaxis] for one in people}
+
+
 def write_hall(
     people: Sequence[Seated], folder: Path, *, frames: int = _HALL_FRAMES, sway: float = 2.0, arriving: bool = False
 ) -> None:

@@ -1,42 +1,99 @@
-"""Looking less at frames changes nobody's register, on each clip of the benchmark and for real."""
+"""Following, and looking less at frames, change nobody's register, on each clip of the benchmark and for real."""
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
-import sqlalchemy as sa
+from numpy.typing import NDArray
 
-from attendance.database.engine import create_database_engine, session_factory
-from attendance.database.models import Attendance, ClassSession, Room, Student
-from benchmarks.service.campus import Campus
-from benchmarks.skipping import SETTINGS, cameras_for, clips_of, make_campuses, send_clip
+from attendance.database.models import Status
+from attendance.face_engine.faces import find_faces
+from attendance.face_engine.images import decode_image
+from attendance.face_engine.opencv_engine import OpenCvEngine
+from benchmarks.service import scenes
+from benchmarks.service.campus import furnish
+from benchmarks.service.registers import Entry, differences
+from benchmarks.skipping import FOLLOWING, Clip, broken_by, send_all, send_each, table
+
+EVERY_FACE, BOTH = "every face of every frame", "both"
+FILLING_FRAMES, SEAT_RATE = 12, 0.2
+VIDEO_RATE, VIDEO_STEP = 29.97, 7
 
 
-def register_of(campus: Campus, camera: str) -> dict[str, str]:
-    """Who is entered for the session in a camera's room, and as what."""
-    engine = create_database_engine(campus.environ["ATTENDANCE_DATABASE_URL"])
-    with session_factory(engine)() as db:
-        rows = db.execute(
-            sa.select(Student.index_number, Attendance.status)
-            .join(Attendance, Attendance.student_id == Student.id)
-            .join(ClassSession, Attendance.session_id == ClassSession.id)
-            .join(Room, ClassSession.room_id == Room.id)
-            .where(Room.name == f"Hall {camera}")
-        )
-        found = {number: status.value for number, status in rows if status}
-    engine.dispose()
-    return found
+def test_whose_times_are_other_than_the_rule_allows_is_named() -> None:
+    usual = {who: Entry(Status.LATE, 10.0, 100.0) for who in ("a", "b", "c", "d", "e")}
+    other = {
+        "a": Entry(Status.LATE, 10.0, 40.0),
+        "b": Entry(Status.LATE, 10.0, 39.5),
+        "c": Entry(Status.LATE, 10.5, 100.0),
+        "d": Entry(Status.PRESENT, 10.0, 100.0),
+        "f": Entry(Status.LATE, 10.0, 100.0),
+    }
+    lines = differences(usual, other, older_s=60.0)
+    assert [line.partition(":")[0] for line in lines] == ["e", "f", "b", "c", "d"]
+    assert differences(usual, usual, older_s=0.0) == []
+    earlier, later = {"a": other["a"]}, {"a": usual["a"]}
+    assert differences(earlier, later, older_s=60.0), "nobody is last seen later"
+    assert differences(earlier, later, older_s=60.0, newer_s=60.0) == []
+
+
+@pytest.mark.long("a hall's frames are made, and two services started and sent them")
+def test_the_register_of_a_hall_that_fills_is_the_same(tmp_path: Path, pictures: Path, opencv_models: Path) -> None:
+    """A minute of it, in which ten are confirmed and the first of them settled, with neither and with both."""
+    engine = OpenCvEngine()
+    people = scenes.cast(engine, pictures)
+    clip = Clip(tmp_path / "filling", SEAT_RATE)
+    scenes.write_hall(people, clip.folder, frames=FILLING_FRAMES, sway=8.0, arriving=True)
+    gallery = scenes.gallery_of(people)
+    campus = furnish(tmp_path, engine, gallery, tuple(gallery), {"camera": 2})
+    engine.close()
+    settings = {how: FOLLOWING[how] for how in (EVERY_FACE, BOTH)}
+    seen = send_each(campus, clip, list(campus.tokens.items()), settings)
+    assert broken_by(seen, settings) == [], table(seen, settings)
+    assert len(seen[EVERY_FACE].register) >= 10
+    assert seen[EVERY_FACE].encoded == seen[EVERY_FACE].found
+    assert seen[BOTH].encoded < seen[BOTH].found, "some are followed"
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_registers_are_the_same_on_every_clip(tmp_path: Path, opencv_models: Path) -> None:
-    campuses = make_campuses(tmp_path / "campuses", 2)
-    free = {id(campus): list(campus.tokens.items()) for campus in campuses}
-    compared = [SETTINGS[how] for how in ("everything is looked at", "a full look every 5 s")]
-    for name, (campus, clip) in clips_of(*campuses).items():
-        cameras = cameras_for(clip, free[id(campus)], len(compared))
-        for camera, settings in zip(cameras, compared, strict=True):
-            send_clip(campus, camera, clip, settings)
-        registers = [register_of(campus, camera) for camera, _ in cameras]
-        assert registers[0], name
-        assert registers[0] == registers[1], name
+    broken = []
+    for name, seen in send_all(tmp_path / "campuses", FOLLOWING):
+        assert seen[EVERY_FACE].register, name
+        broken += [f"{name}: {line}" for line in broken_by(seen, FOLLOWING)]
+    assert broken == []
+
+
+def enrolled(engine: OpenCvEngine, photos: Path) -> dict[str, NDArray[np.float32]]:
+    """The encodings of people's photos, by the names of their folders."""
+    rows = {}
+    for folder in sorted(photos.iterdir()):
+        images = [decode_image(path.read_bytes(), max_pixels=16_000_000) for path in sorted(folder.iterdir())]
+        rows[folder.name] = np.stack([faces[0].encoding for faces in find_faces(engine, images) if faces])
+    return rows
+
+
+def cut_up(video: Path, folder: Path) -> Path:
+    """Every seventh frame of a video as a JPEG; returns the folder."""
+    folder.mkdir()
+    reading, number = cv2.VideoCapture(str(video)), 0
+    while (frame := reading.read())[0]:
+        if number % VIDEO_STEP == 0:
+            cv2.imwrite(str(folder / f"{number:05d}.jpg"), frame[1])
+        number += 1
+    reading.release()
+    return folder
+
+
+@pytest.mark.timeout(600)
+def test_registers_of_a_real_video_are_the_same(tmp_path: Path, shared_faces: Path, opencv_models: Path) -> None:
+    engine = OpenCvEngine()
+    gallery = enrolled(engine, shared_faces / "enrol")
+    campus = furnish(tmp_path, engine, gallery, tuple(gallery), {"camera": len(FOLLOWING)})
+    engine.close()
+    clip = Clip(cut_up(shared_faces / "hamilton_clip.mp4", tmp_path / "video"), VIDEO_RATE / VIDEO_STEP)
+    seen = send_each(campus, clip, list(campus.tokens.items()), FOLLOWING)
+    assert broken_by(seen, FOLLOWING) == [], table(seen, FOLLOWING)
+    assert seen[EVERY_FACE].register.keys() == {"lin_manuel_miranda"}
