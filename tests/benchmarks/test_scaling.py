@@ -1,5 +1,6 @@
 """How many cameras a machine takes: the arithmetic follows the measurements, and the simulation the service."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -344,7 +345,7 @@ def test_the_batcher_is_made_as_the_service_makes_it_and_the_engine_does_one_pie
             async with self._engine:
                 at_work += 1
                 most = max(most, at_work)
-                await hour.asyncio.sleep(seconds)
+                await asyncio.sleep(seconds)
                 at_work -= 1
 
     run(Counted(Hour(cameras=12, costs=replace(COSTS, search_s=1.0), students=2)).begin())
@@ -381,7 +382,7 @@ def test_the_tables_have_a_row_for_each_machine_and_each_simulated_hour() -> Non
 
 
 def test_the_tables_follow_what_the_service_was_measured_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    service = read_results("service")
+    service = dict(read_results("service"))
     results = {"measured_at": "2026-11-26", "processor": "P", "cores": 2, "load_before": 0.0, "hours": [],
                "jpeg_bytes": {"720p": 1e5, "1080p": 2e5}}  # fmt: skip
     before = tables(results)
