@@ -68,9 +68,9 @@ _FLOW_THREADS = 16
 _LOOKUP_THREADS = 2
 _AIMING_THREADS = 2
 _BATCHES_END_S = 10.0
-_LARGE_S = 1.0
+LARGE_S = 1.0
 """A batch that the engine needs so long for keeps memory while others have their turns."""
-_HAND_OVER_S = 0.005
+HAND_OVER_S = 0.005
 """What it takes at most until the loop has heard of the end of a batch's work and has begun the next: some waits of
 threads for each other (`telemetry.threads`)."""
 _LAST_WORDS_S = 0.5
@@ -404,8 +404,8 @@ class RecognitionService:
         service = self._settings.service
         batcher = Batcher(
             self._worker.find,
-            large=_LARGE_S,
-            hand_over_s=_HAND_OVER_S,
+            large=LARGE_S,
+            hand_over_s=HAND_OVER_S,
             max_batch=service.max_batch,
             max_delay_s=service.max_delay_ms / 1000,
             max_queue=service.max_queue,

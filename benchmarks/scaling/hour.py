@@ -1,8 +1,12 @@
 """The first minutes of the hour, simulated: every lecture begins at once, and all cameras want the same machine.
 
-The batcher with its fair queueing, the window that slows a camera down, and the confirmation are the service's own. The
-engine, the decoders and Python's lock only wait, for as long as they were measured to take. Time is virtual, so that a
-quarter of an hour with hundreds of cameras takes seconds.
+The batcher with its fair queueing, the window that slows a camera down, following and the confirmation are the
+service's own (`room`). The engine, the decoders and Python's lock only wait, for as long as they were measured to take.
+Time is virtual, so that a quarter of an hour with hundreds of cameras takes minutes at most.
+
+A frame goes the service's way (`streams.examining`): while nobody in its room is settled it is searched and encoded in
+one turn at the engine. Later it is searched, waits until the frame before it is counted, and has those faces encoded in
+a second turn that must be.
 
 One service process is simulated. A larger machine runs several, each with its cores and its share of the cameras.
 """
@@ -10,22 +14,23 @@ One service process is simulated. A larger machine runs several, each with its c
 import asyncio
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from attendance.settings.families import Family
-from attendance.settings.matching import MatchingRules, MatchingSettings
+from attendance.settings.matching import MatchingSettings
 from attendance.settings.service import ServiceSettings
 from benchmarks.scaling.measured import FrameCosts
+from benchmarks.scaling.room import Room, Student
 from benchmarks.scaling.virtual_time import run
+from recognition_service.app import HAND_OVER_S, LARGE_S
 from recognition_service.engine.at_work import Pauses
 from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.places import Place
 from recognition_service.errors import ServiceError
-from recognition_service.evidence.confirmation import Confirmer
-from recognition_service.evidence.seen import FaceMatch, MatchKind
+from recognition_service.evidence.following import FaceChoice
 from recognition_service.streams.state import Window
 
 EARLY_S = 300.0
@@ -34,11 +39,12 @@ GRACE_S = 600.0
 """Who is there so long after it is in time: the default of a class session."""
 _FIRST, _LAST, _MOST = -240.0, 240.0, 0.0
 """When people sit down, seconds from the hour: a triangle that is highest at the hour."""
-_FACING = 0.6
+FACING = 0.6
 """Share of the frames in which somebody's face can be seen; in others they look away or down."""
-_ENCODED_AGAIN_S = 60.0
-"""How often a confirmed face is encoded, where only what can change a decision is."""
-_HOUR = datetime(2026, 10, 5, 9, tzinfo=UTC)
+_ENCODED_TOGETHER = 64
+"""Faces in a piece of encoding, as in `face_engine.faces`."""
+_FIND, _SEARCH, _ENCODE = "find", "search", "encode"
+"""Buckets of the batcher: search and encode at once; search alone; encode faces found before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,8 @@ class Hour:
     """Frames a second that a camera offers."""
     every_face: bool = False
     """Whether faces of confirmed students are encoded in every frame."""
+    facing: float = FACING
+    """Share of the frames in which somebody's face can be seen."""
     seed: int = 20261005
 
 
@@ -75,6 +83,8 @@ class Beginning:
     p95_s: float | None
     slowest_camera: float
     """Frames of the camera with fewest, over the mean."""
+    encoded_share: float
+    """Of the faces that were visible in frames looked at in those ten minutes, those that were encoded."""
 
     def as_dict(self) -> dict[str, Any]:
         """For results.json."""
@@ -82,57 +92,71 @@ class Beginning:
 
 
 @dataclass(slots=True)
-class _Student:
-    name: str
-    sits_at: float
-    confirmed_at: float | None = None
-    encoded_at: float = -1e9
-
-
-@dataclass(slots=True)
 class _Camera:
     name: str
-    students: list[_Student]
-    confirmer: Confirmer
+    room: Room
     window: Window
+    counted: asyncio.Event
+    """Of its newest frame."""
     in_flight: int = 0
     offered: int = 0
     looked_at: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Frame:
     camera: _Camera
     at: float
     """When it was captured."""
-    encoded: list[_Student] = field(default_factory=list)
+    seats: Sequence[int]
+    """Who is visible in it."""
+    choice: FaceChoice | None = None
+    """Who of those is encoded; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the engine does with a frame in one turn."""
+
+    faces: int
+    """That are encoded in it."""
 
 
 def simulate(hour: Hour) -> Beginning:
     """Run the beginning of the hour."""
-    return run(_Simulation(hour).begin())
+    return run(Simulation(hour).begin())
 
 
-class _Simulation:
+class Simulation:
+    """One hour's beginning; to be begun in virtual time."""
+
     def __init__(self, hour: Hour) -> None:
+        """Prepare."""
         self._hour = hour
         self._chance = np.random.default_rng(hour.seed)
-        self._rules: MatchingRules = MatchingSettings().rules(hour.family)
+        rules = MatchingSettings().rules(hour.family)
+        self._rules = replace(rules, encode_interval_s=0.0) if hour.every_face else rules
         self._settings = ServiceSettings()
-        self._cameras = [self._camera(number) for number in range(hour.cameras)]
-        self._usual_s = hour.costs.frame_s(hour.students) / hour.cores
+        costs = hour.costs
+        # What decoding and Python take of the cores goes off the search, so that all together take no more than all.
+        self._search_s = (costs.decode_s + costs.search_s + costs.rest_s) / hour.cores
+        self._face_s = costs.face_s / hour.cores
+        self._visible = self._encoded = 0
 
     async def begin(self) -> Beginning:
+        """Simulate, from five minutes before the hour until the grace period is over."""
         settings = self._settings
         self._loop = asyncio.get_running_loop()
         self._decoders = asyncio.Semaphore(settings.decode_threads)
-        self._interpreter = asyncio.Lock()
-        self._batcher: Batcher[_Frame, _Frame] = Batcher(
+        self._interpreter, self._engine = asyncio.Lock(), asyncio.Lock()
+        self._cameras = [self._camera(number) for number in range(self._hour.cameras)]
+        self._batcher: Batcher[_Job, _Job] = Batcher(
             self._work,
             max_batch=settings.max_batch,
             max_delay_s=settings.max_delay_ms / 1e3,
             max_queue=settings.max_queue,
-            large=1.0,
+            large=LARGE_S,
+            hand_over_s=HAND_OVER_S,
         )
         self._batcher.start()
         async with asyncio.TaskGroup() as group:
@@ -143,11 +167,13 @@ class _Simulation:
 
     def _camera(self, number: int) -> _Camera:
         students = [
-            _Student(f"{number}-{seat}", EARLY_S + self._chance.triangular(_FIRST, _MOST, _LAST))
+            Student(f"{number}-{seat}", EARLY_S + self._chance.triangular(_FIRST, _MOST, _LAST))
             for seat in range(self._hour.students)
         ]
-        window = Window(self._settings.window)
-        return _Camera(f"camera-{number}", students, Confirmer(self._rules), window)
+        room = Room(students, self._rules, self._chance, self._loop.time, facing=self._hour.facing)
+        counted = asyncio.Event()
+        counted.set()
+        return _Camera(f"camera-{number}", room, Window(self._settings.window), counted)
 
     async def _watch(self, camera: _Camera, group: asyncio.TaskGroup) -> None:
         """Offer a frame at each interval, unless the window is full."""
@@ -156,69 +182,104 @@ class _Simulation:
         while (now := self._loop.time()) < EARLY_S + GRACE_S:
             camera.offered += now >= EARLY_S
             if camera.in_flight < camera.window.size:
-                group.create_task(self._send(_Frame(camera, now)))
+                group.create_task(self._send(_Frame(camera, now, camera.room.visible(now))))
             await asyncio.sleep(interval)
 
     async def _send(self, frame: _Frame) -> None:
+        """A frame's way, to its answer; those of a camera are counted in their order."""
         camera = frame.camera
+        before, camera.counted = camera.counted, asyncio.Event()
+        counted = camera.counted
         camera.in_flight += 1
         try:
-            with self._batcher.reserve(camera.name) as place:
-                async with self._decoders:
-                    await asyncio.sleep(self._hour.costs.decode_s)
-                deadline = frame.at + self._settings.frame_deadline_ms / 1e3
-                await place.submit(frame, bucket=0, deadline=deadline, expected=self._usual_s)
+            await self._examine(frame, before)
+            examined = True
+        except ServiceError:  # overloaded, or past its deadline: the camera goes on with its next frame
+            examined = False
+        await before.wait()
+        if examined:
             async with self._interpreter:
                 await asyncio.sleep(self._hour.costs.rest_s)
             self._count(frame)
-        except ServiceError:  # overloaded, or past its deadline: the camera goes on with its next frame
-            pass
-        finally:
-            camera.in_flight -= 1
-            camera.window.answer(self._batcher.load)
+        counted.set()
+        camera.in_flight -= 1
+        camera.window.answer(self._batcher.load)
 
-    async def _work(
-        self, _bucket: Hashable, frames: list[_Frame], pauses: Pauses[_Frame]
-    ) -> Sequence[_Frame | Exception]:
-        """The engine: one frame after the other, each on all cores that are left over."""
-        for number, frame in enumerate(frames):
-            frame.encoded = [student for student in frame.camera.students if self._is_encoded(student, frame.at)]
-            took = self._hour.costs.frame_s(len(frame.encoded)) / self._hour.cores
-            await asyncio.sleep(took)
-            await pauses.after_piece({number: took}, {number: frame})
-        return frames
+    async def _examine(self, frame: _Frame, before: asyncio.Event) -> None:
+        """All that is done for a frame before its evidence is counted.
 
-    def _is_encoded(self, student: _Student, at: float) -> bool:
-        if student.sits_at > at or self._chance.random() > _FACING:
-            return False
-        if student.confirmed_at is not None and not self._hour.every_face:
-            return at - student.encoded_at >= _ENCODED_AGAIN_S
-        return True
+        Raises:
+            ServiceError: it cannot be looked at now.
+        """
+        name, room = frame.camera.name, frame.camera.room
+        follows = room.follows
+        bucket, job = (_SEARCH, _Job(0)) if follows else (_FIND, _Job(len(frame.seats)))
+        with self._batcher.reserve(name) as place:
+            async with self._decoders:
+                await asyncio.sleep(self._hour.costs.decode_s)
+            await self._submit(place, job, bucket, frame.at)
+        if not follows:
+            return
+        with self._batcher.reserve(name) as kept:
+            await before.wait()
+            frame.choice = room.choose(frame.at, frame.seats)
+            await self._encode(frame, kept)
+
+    async def _encode(self, frame: _Frame, kept: Place[_Job, _Job]) -> None:
+        """Have those faces of a frame encoded that must be, with the place that its picture was kept in."""
+        choice, room, held = frame.choice, frame.camera.room, kept
+        if choice is None:
+            raise RuntimeError("nobody was chosen")
+        places = choice.to_encode
+        while places:
+            with held:
+                await self._submit(held, _Job(len(places)), _ENCODE, frame.at)
+            places = room.choose_more(choice, frame.seats, places)
+            if places:
+                held = self._batcher.reserve(frame.camera.name)
+
+    async def _submit(self, place: Place[_Job, _Job], job: _Job, bucket: str, at: float) -> None:
+        deadline = at + self._settings.frame_deadline_ms / 1e3
+        expected = self._cost_s(job, bucket)
+        await place.submit(job, bucket=bucket, deadline=deadline, expected=expected, prompt=bucket == _ENCODE)
+
+    def _cost_s(self, job: _Job, bucket: Hashable) -> float:
+        """How long the engine is at work on it, on all cores, seconds."""
+        return (0.0 if bucket == _ENCODE else self._search_s) + job.faces * self._face_s
+
+    async def _work(self, bucket: Hashable, jobs: list[_Job], pauses: Pauses[_Job]) -> Sequence[_Job | Exception]:
+        """The engine, piece by piece: a search is one, and so are the faces that are encoded together."""
+        if bucket != _ENCODE:
+            for number in range(len(jobs)):
+                await self._piece(self._search_s)
+                answered = {} if bucket == _FIND else {number: jobs[number]}
+                await pauses.after_piece({number: self._search_s}, answered)
+        if bucket != _SEARCH:
+            for part in _encoding_parts([job.faces for job in jobs]):
+                spent = {number: jobs[number].faces * self._face_s for number in part}
+                await self._piece(sum(spent.values()))
+                await pauses.after_piece(spent, {number: jobs[number] for number in part})
+        return jobs
+
+    async def _piece(self, seconds: float) -> None:
+        """Be at work, which the engine's thread is on one piece at a time, also where the next is handed over early."""
+        async with self._engine:
+            await asyncio.sleep(seconds)
 
     def _count(self, frame: _Frame) -> None:
         camera, now = frame.camera, self._loop.time()
-        camera.looked_at += EARLY_S <= now < EARLY_S + GRACE_S
-        captured = _HOUR + timedelta(seconds=frame.at - EARLY_S)
-        for student in frame.encoded:
-            student.encoded_at = frame.at
-            person = camera.students.index(student)
-            confirmed = camera.confirmer.observe(person, captured, self._match(student))
-            if confirmed and student.confirmed_at is None and now <= EARLY_S + GRACE_S:
-                student.confirmed_at = now
-
-    def _match(self, student: _Student) -> FaceMatch:
-        """As far from the student's photos as a face in a lecture is: two spans within the threshold, give or take one.
-
-        With dlib's numbers 0.45 +- 0.05, which `recognition_service.evidence.confirmation` was judged by.
-        """
-        rules = self._rules
-        distance = self._chance.normal(rules.threshold - 2 * rules.vote_span, rules.vote_span)
-        kind = MatchKind.STUDENT if distance <= rules.threshold else MatchKind.UNKNOWN
-        named = student.name if kind is MatchKind.STUDENT else None
-        return FaceMatch(kind, named, distance, distance + 4 * rules.margin, nearest=student.name)
+        confirmed = camera.room.count(frame.at, frame.seats, frame.choice)
+        if now > EARLY_S + GRACE_S:
+            return
+        if now >= EARLY_S:
+            camera.looked_at += 1
+            self._visible += len(frame.seats)
+            self._encoded += len(frame.seats if frame.choice is None else frame.choice.to_encode)
+        for student in confirmed:
+            student.confirmed_at = now if student.confirmed_at is None else student.confirmed_at
 
     def _beginning(self) -> Beginning:
-        students = [student for camera in self._cameras for student in camera.students]
+        students = [student for camera in self._cameras for student in camera.room.students]
         took = sorted(_took(student) for student in students)
         looked_at = [camera.looked_at for camera in self._cameras]
         return Beginning(
@@ -229,10 +290,21 @@ class _Simulation:
             median_s=_at(took, 0.5),
             p95_s=_at(took, 0.95),
             slowest_camera=min(looked_at) * len(looked_at) / max(sum(looked_at), 1),
+            encoded_share=self._encoded / max(self._visible, 1),
         )
 
 
-def _took(student: _Student) -> float:
+def _encoding_parts(counts: Sequence[int]) -> list[list[int]]:
+    """Which jobs are encoded together, by their numbers of faces: those with fewest first."""
+    parts: list[list[int]] = [[]]
+    for number in sorted(range(len(counts)), key=counts.__getitem__):
+        if parts[-1] and sum(counts[other] for other in parts[-1]) + counts[number] > _ENCODED_TOGETHER:
+            parts.append([])
+        parts[-1].append(number)
+    return parts
+
+
+def _took(student: Student) -> float:
     return math.inf if student.confirmed_at is None else student.confirmed_at - student.sits_at
 
 

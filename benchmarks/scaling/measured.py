@@ -8,6 +8,7 @@ from typing import Any
 
 from attendance.face_engine.scaling import scale_for
 from attendance.settings.families import OPENCV
+from benchmarks.service.scenes import DOOR_FACE, SEAT_FACE
 
 _BENCHMARKS = Path(__file__).parents[1]
 _MADE_ON = 2
@@ -16,7 +17,12 @@ _BATCH = "8"
 """Frames in one call on a GPU: the service's usual batch."""
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
 """Width and height of frames."""
+LOADS = {"720p": "doors", "1080p": "seats"}
+"""The load of `benchmarks.service` that has frames of that size."""
+SMALLEST = {"720p": DOOR_FACE, "1080p": SEAT_FACE}
+"""Pixels: the smallest face that its cameras are set to look for."""
 FAMILIES = ("opencv", "dlib")
+_DECODING, _ENGINE = "decoding", "engine"
 
 Results = Mapping[str, Any]
 
@@ -26,12 +32,13 @@ class FrameCosts:
     """Processor time of one frame, seconds of one core."""
 
     decode_s: float
+    """Decoding, and a glance at what it gave."""
     search_s: float
     """Finding faces."""
     face_s: float
     """Each face: landmarks, its chip, its encoding, and with dlib the patches that decide."""
     rest_s: float
-    """What Python does around them, one frame at a time in a process: reading, matching, tracking, answering."""
+    """What Python does around them, one frame at a time in a process: reading, matching, storing, answering."""
 
     def engine_s(self, faces: float) -> float:
         """Of the face engine, for a frame of which so many faces are encoded."""
@@ -59,6 +66,30 @@ class GpuCosts:
         return self.gpu_search_s + faces * self.gpu_face_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuRun:
+    """Services that were measured on one machine with one GPU."""
+
+    rate: float
+    """Frames a second that they answered."""
+    rate_without: float
+    """The same of as many services on as many cores without a GPU."""
+    services: int
+    cores: int
+    gpu: str
+    frame: tuple[int, int]
+    """Width and height of the frames, pixels."""
+
+    @property
+    def gain(self) -> float:
+        """How many times the frames of the same cores the GPU made of them; less than 1: fewer."""
+        return self.rate / self.rate_without
+
+    def rate_of(self, cores: int, gpus: int) -> float:
+        """Frames a second of so many such machines as these cores and GPUs make, or of a part of one."""
+        return self.rate * min(cores / self.cores, gpus)
+
+
 def read_results(folder: str = "") -> Results:
     """What a benchmark wrote last; without a folder, `make bench`."""
     results: Results = json.loads((_BENCHMARKS / folder / "results.json").read_text(encoding="utf-8"))
@@ -72,7 +103,9 @@ def read_machines() -> dict[str, Any]:
     return machines
 
 
-def frame_costs(family: str, size: str, *, engine: Results, service: Results, decode_s_a_pixel: float) -> FrameCosts:
+def frame_costs(
+    family: str, size: str, *, engine: Results, service: Results, smallest_face: int | None = None
+) -> FrameCosts:
     """What a frame costs with the models of a family, not doubled.
 
     Args:
@@ -80,17 +113,103 @@ def frame_costs(family: str, size: str, *, engine: Results, service: Results, de
         size: one of `SIZES`.
         engine: results of `make bench`: milliseconds of all cores.
         service: results of `python -m benchmarks.service`, with milliseconds of one core.
-        decode_s_a_pixel: of JPEG, seconds of one core.
+        smallest_face: pixels that a camera is set to; None: the family's. It counts with the models opencv. Where the
+            service was measured with it, the search is what it took there.
+
+    Raises:
+        ValueError: the service's results lack a figure.
     """
-    width, height = SIZES[size]
     cores = int(engine.get("cores", _MADE_ON))
-    search_ms, face_ms = (_opencv if family == "opencv" else _dlib)(engine, size)
+    search_ms, face_ms = _opencv(engine, size, smallest_face) if family == "opencv" else _dlib(engine, size)
+    if family == figure(service, "models") and smallest_face == SMALLEST[size]:
+        search_ms = _searched_ms(service, size, cores * face_ms) / cores
+    stages = figure(service, LOADS[size], "stages_cpu_ms")
+    beside = {name: spent for name, spent in stages.items() if name not in (_DECODING, _ENGINE)}
     return FrameCosts(
-        decode_s=decode_s_a_pixel * width * height,
+        decode_s=figure(service, LOADS[size], "stages_cpu_ms", _DECODING) / 1e3,
         search_s=cores * search_ms / 1e3,
         face_s=cores * face_ms / 1e3,
-        rest_s=max(_beside_s(service, decode_s_a_pixel), 0.0),
+        rest_s=sum(beside.values()) / 1e3,
     )
+
+
+def gpu_run(machines: Mapping[str, Any]) -> GpuRun:
+    """The run of services on a GPU that answered most.
+
+    Args:
+        machines: of `python -m benchmarks.scaling.machine`, by name.
+
+    Raises:
+        ValueError: none was measured, or none without a GPU beside it.
+    """
+    without = {
+        (run["used"], run["services"], tuple(one["frame"])): run["service_rate"]
+        for one in machines.values()
+        if not one["gpu"]
+        for run in one["runs"]
+    }
+    runs = [
+        GpuRun(
+            rate=run["service_rate"],
+            rate_without=without[run["used"], run["services"], tuple(one["frame"])],
+            services=run["services"],
+            cores=run["used"],
+            gpu=one["gpu"],
+            frame=(one["frame"][0], one["frame"][1]),
+        )
+        for one in machines.values()
+        if one["gpu"]
+        for run in one["runs"]
+        if (run["used"], run["services"], tuple(one["frame"])) in without
+    ]
+    if not runs:
+        raise ValueError(
+            "no services were measured on a GPU, and as many on the same cores without: measure both with"
+            " `python -m benchmarks.scaling.machine`"
+        )
+    return max(runs, key=lambda run: run.rate)
+
+
+def _searched_ms(service: Results, size: str, face_ms: float) -> float:
+    """What the search took of one core in the service: all of its engine's time but that of the faces encoded.
+
+    Raises:
+        ValueError: a figure was not measured, or they do not go together.
+    """
+    load = LOADS[size]
+    faces = figure(service, load, "encoded_share") * figure(service, load, "faces_a_frame")
+    search_ms = float(figure(service, load, "stages_cpu_ms", _ENGINE) - faces * face_ms)
+    if search_ms <= 0:
+        raise ValueError(f"{load}: {faces:.1f} faces of {face_ms:.1f} ms take longer than the engine did; measure anew")
+    return search_ms
+
+
+def figure(results: Results, *keys: str, written_by: str = "python -m benchmarks.service") -> Any:
+    """A figure of a benchmark's results.
+
+    Args:
+        results: all of them.
+        keys: the way to it, from the outside in.
+        written_by: the command that measures it.
+
+    Raises:
+        ValueError: it is not there; the message names it.
+    """
+    found: Any = results
+    for key in keys:
+        if not isinstance(found, Mapping) or key not in found:
+            raise ValueError(f"the results have no {'.'.join(keys)}: measure it with `{written_by}`")
+        found = found[key]
+    return found
+
+
+def settled_share(service: Results) -> float:
+    """Of the faces before cameras that look at seats, those that are encoded once all are settled.
+
+    Raises:
+        ValueError: as for `figure`.
+    """
+    return float(figure(service, LOADS["1080p"], "encoded_share"))
 
 
 def gpu_costs(family: str, size: str, results: Results) -> GpuCosts:
@@ -111,29 +230,20 @@ def gpu_costs(family: str, size: str, results: Results) -> GpuCosts:
     )
 
 
-def _beside_s(service: Results, decode_s_a_pixel: float) -> float:
-    """What a frame costs in the service beside decoding and the engine."""
-    saturation = service["saturation"]
-    if "bare_cpu_ms" in saturation:  # of both, measured beside it
-        return float(saturation["service_cpu_ms"] - saturation["bare_cpu_ms"]) / 1e3
-    width, height = service["frame"]
-    beside_s = (saturation["service_cpu_ms"] - saturation["engine_cpu_ms"]) / 1e3
-    return float(beside_s - decode_s_a_pixel * width * height)
-
-
-def _opencv(engine: Results, size: str) -> tuple[float, float]:
+def _opencv(engine: Results, size: str, smallest_face: int | None) -> tuple[float, float]:
     """Of the search and of a face: the search costs what its pixels cost, and the hall's other time is its faces'.
 
-    Frames are searched larger than they are, as the hall was; the frame of two faces was not.
+    Frames are searched larger than they are, as the hall was, or smaller, as the smallest face wanted asks for; the
+    frame of two faces was searched as it was.
     """
-    searched = scale_for(OPENCV.smallest_sought) ** 2
-    search_a_pixel = searched * engine["frame_640x480_two_faces_ms"]["default detector"] / (640 * 480)
+    plain = engine["frame_640x480_two_faces_ms"]["default detector"] / (640 * 480)
+    search_a_pixel = scale_for(OPENCV.smallest_sought) ** 2 * plain
     hall_width, hall_height = SIZES["1080p"]
     found = engine["hall_faces_found"]["default"]
     faces = found["faces"] + found["others"]
     face_ms = (engine["hall_ms"]["default"] - search_a_pixel * hall_width * hall_height) / faces
     width, height = SIZES[size]
-    return search_a_pixel * width * height, face_ms
+    return scale_for(smallest_face or OPENCV.smallest_sought) ** 2 * plain * width * height, face_ms
 
 
 def _dlib(engine: Results, size: str) -> tuple[float, float]:

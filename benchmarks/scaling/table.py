@@ -7,22 +7,25 @@ from typing import Any
 from benchmarks.scaling.hour import Beginning
 from benchmarks.scaling.measured import (
     FAMILIES,
+    LOADS,
+    SMALLEST,
     FrameCosts,
     GpuCosts,
+    GpuRun,
+    Results,
+    figure,
     frame_costs,
     gpu_costs,
+    gpu_run,
     read_machines,
     read_results,
     rows_a_second,
+    settled_share,
 )
 from benchmarks.scaling.stages import MACHINES, CameraKind, Limits, Machine, limits
 from benchmarks.tables import markdown, measured_on
 
-_SETTLED = 0.1
-"""Share of the faces that are encoded once everybody is confirmed, where only what can change a decision is."""
 _FACES = 20
-_SEATS = CameraKind("seats, at the hour", "1080p", 0.2, _FACES, 400_000)
-_DOOR = CameraKind("at a door", "720p", 4, 2, 180_000)
 _SIZES_OF_A_CAMPUS = (10, 100, 1_000, 10_000)
 _MACHINE = Machine("16 cores", 16, 10)
 _ROWS_A_ROOM = 60
@@ -33,74 +36,123 @@ Machines = dict[str, dict[str, Any]]
 """Of `python -m benchmarks.scaling.machine`, by name."""
 
 
+class _Kinds:
+    """The cameras of the tables, and what their frames cost."""
+
+    def __init__(self, results: Results) -> None:
+        """Take the figures from the results at hand.
+
+        Args:
+            results: of `python -m benchmarks.scaling`.
+
+        Raises:
+            ValueError: a figure was not measured.
+        """
+        self.engine, self.service = read_results(), read_results("service")
+        size = {name: figure(results, "jpeg_bytes", name, written_by="python -m benchmarks.scaling") for name in LOADS}
+        seats, doors = SMALLEST["1080p"], SMALLEST["720p"]
+        settled = settled_share(self.service) * _FACES
+        self.door = CameraKind("at a door", "720p", 4, 2, size["720p"], doors)
+        self.seats = CameraKind("seats, at the hour", "1080p", 0.2, _FACES, size["1080p"], seats)
+        self.settled = replace(self.seats, name="seats, later", faces=settled)
+        self.unset = [replace(kind, smallest_face=None) for kind in (self.seats, self.settled)]
+
+    def costs(self, family: str, kind: CameraKind) -> FrameCosts:
+        """Of a frame of such a camera."""
+        smallest = kind.smallest_face
+        return frame_costs(family, kind.size, engine=self.engine, service=self.service, smallest_face=smallest)
+
+    def measured(self, family: str, kind: CameraKind) -> str:
+        """How many such cameras two cores were measured to have room for; only one load of each size was."""
+        if family != self.service["models"] or kind not in (self.door, self.settled):
+            return "-"
+        return f"{figure(self.service, LOADS[kind.size], 'room_for'):.0f}"
+
+
 def tables(results: dict[str, Any]) -> str:
     """Everything, in Markdown.
 
     Args:
         results: of `python -m benchmarks.scaling`; the others' are read.
+
+    Raises:
+        ValueError: a figure was not measured.
     """
-    jpeg = results["jpeg"]
-    every = {
-        (family, size): frame_costs(
-            family, size, engine=read_results(), service=read_results("service"),
-            decode_s_a_pixel=jpeg["decode_s_a_pixel"],
-        )
-        for family in FAMILIES
-        for size in ("720p", "1080p")
-    }  # fmt: skip
+    kinds = _Kinds(results)
     database = rows_a_second(read_results("register"))
     machines, with_gpu = read_machines(), read_results("gpu")
-    on_gpu = gpu_costs("opencv", "1080p", with_gpu)
+    on_gpu, services_on_gpu = gpu_costs("opencv", "1080p", with_gpu), gpu_run(machines)
     return "\n\n".join([
         f"{measured_on(results)}; the other figures are those of [performance.md](performance.md).",
-        _costs(every),
-        _kinds(every, database),
-        _machines(every["opencv", "1080p"], on_gpu, database, machines),
-        _gpu(on_gpu, with_gpu["gpu"]),
+        _costs(kinds),
+        _two_cores(kinds, database),
+        _machines(kinds, on_gpu, services_on_gpu, database, machines),
+        _gpu(on_gpu, services_on_gpu),
         _measured(machines),
-        _campus(every["opencv", "1080p"], database),
+        _campus(kinds, database),
         _hours(results["hours"]),
     ])  # fmt: skip
 
 
-def _costs(every: dict[tuple[str, str], FrameCosts]) -> str:
-    rows = [["models", "frame", "decoding", "search", "each face", "Python", f"whole frame, {_FACES} faces"]]
-    rows += [
-        [family, size, *map(_ms, (one.decode_s, one.search_s, one.face_s, one.rest_s, one.frame_s(_FACES)))]
-        for (family, size), one in every.items()
-    ]
+def _costs(kinds: _Kinds) -> str:
+    rows = [["models", "frame", "smallest face", "decoding", "search", "each face", "Python",
+             f"whole frame, {_FACES} faces"]]  # fmt: skip
+    for family, kind in _looks(kinds, [kinds.door, kinds.seats, kinds.unset[0]]):
+        one = kinds.costs(family, kind)
+        spent = (one.decode_s, one.search_s, one.face_s, one.rest_s, one.frame_s(_FACES))
+        rows.append([family, kind.size, _smallest(family, kind), *map(_ms, spent)])
     return "**One frame**, not doubled, milliseconds of one core:\n\n" + markdown(rows)
 
 
-def _kinds(every: dict[tuple[str, str], FrameCosts], database: float) -> str:
-    rows = [["camera", "models", "frames/s", "frame", "faces encoded", "cameras for two cores"]]
-    for kind in (_DOOR, _SEATS, _settled(_SEATS)):
-        for family in FAMILIES:
-            found = limits(every[family, kind.size], MACHINES[0], kind, rows_a_second=database)
-            rows.append([kind.name, family, f"{kind.rate:g}", kind.size, f"{kind.faces:g}", _cameras(found.cameras)])
+def _two_cores(kinds: _Kinds, database: float) -> str:
+    rows = [["camera", "models", "frames/s", "frame", "smallest face", "faces encoded", "cameras for two cores",
+             "measured: room for"]]  # fmt: skip
+    for family, kind in _looks(kinds, [kinds.door, kinds.seats, kinds.settled, *kinds.unset]):
+        found = limits(kinds.costs(family, kind), MACHINES[0], kind, rows_a_second=database)
+        rows.append([
+            *(kind.name, family, f"{kind.rate:g}", kind.size, _smallest(family, kind), f"{kind.faces:.3g}"),
+            *(_cameras(found.cameras), kinds.measured(family, kind)),
+        ])  # fmt: skip
     return "**What two cores take**, a third left free:\n\n" + markdown(rows)
 
 
-def _machines(of_frame: FrameCosts, on_gpu: GpuCosts, database: float, machines: Machines) -> str:
+def _looks(kinds: _Kinds, some: list[CameraKind]) -> list[tuple[str, CameraKind]]:
+    """Models and cameras; what a camera is set to look for counts with the models opencv alone."""
+    return [(family, kind) for kind in some for family in FAMILIES if family == "opencv" or kind not in kinds.unset]
+
+
+def _smallest(family: str, kind: CameraKind) -> str:
+    return f"{kind.smallest_face} px" if family == "opencv" and kind.smallest_face else "not set"
+
+
+def _machines(kinds: _Kinds, on_gpu: GpuCosts, services_on_gpu: GpuRun, database: float, machines: Machines) -> str:
     rows = [["machine", "everybody is new", "ends first", "everybody is settled", "ends first", "services",
              "what it rests on"]]  # fmt: skip
     for machine in MACHINES:
         new, settled = (
-            limits(of_frame, machine, kind, rows_a_second=database, gpu=on_gpu if machine.gpus else None)
-            for kind in (_SEATS, _settled(_SEATS))
+            limits(
+                kinds.costs("opencv", kind), machine, kind, rows_a_second=database, gpu=on_gpu, gpu_run=services_on_gpu
+            )
+            for kind in (kinds.seats, kinds.settled)
         )
-        rows.append([
-            machine.name, *_limit(new), *_limit(settled), str(settled.processes), _rests_on(machine, machines),
-        ])  # fmt: skip
+        rests_on = _rests_on(machine, machines, services_on_gpu)
+        rows.append([machine.name, *_limit(new), *_limit(settled), str(settled.processes), rests_on])
     return (
-        "**Which stage ends first**: cameras that look at seats, models opencv, a third left free. The numbers of"
-        " cameras are calculated from what a frame costs on two cores:\n\n" + markdown(rows)
+        f"**Which stage ends first**: cameras that look at seats, smallest face {kinds.seats.smallest_face} px, models"
+        " opencv, a third left free. The numbers of cameras are calculated from what a frame costs on two cores; with a"
+        f" GPU they are no more than what services there were measured to answer:\n\n{markdown(rows)}"
     )
 
 
-def _rests_on(machine: Machine, machines: Machines) -> str:
+def _rests_on(machine: Machine, machines: Machines, run: GpuRun) -> str:
     if machine.gpus:
-        return "a frame's costs beside a GPU were measured; calculated from them"
+        rate, (width, height) = run.rate_of(machine.cores, machine.gpus), run.frame
+        measured = (machine.cores, machine.gpus) == (run.cores, 1)
+        how = "measured" if measured else f"{rate / run.rate:g} times the measured {run.rate:.0f}"
+        return (
+            f"at most {rate:.0f} frames/s of {width} x {height}, {how}, and {run.gain:.2f} times the same cores alone:"
+            f" {run.rate:.0f} frames/s with the GPU, {run.rate_without:.0f} without, measured"
+        )
     if machine.cores == _MEASURED_CORES:
         return "measured: a frame's costs"
     growth = [_growth(run, one["runs"]) for one in machines.values() for run in one["runs"] if not one["gpu"]
@@ -111,9 +163,12 @@ def _rests_on(machine: Machine, machines: Machines) -> str:
     return f"measured: {max(found):.1f} times the frames of two cores, calculated {machine.cores / _MEASURED_CORES:g}"
 
 
-def _gpu(on_gpu: GpuCosts, name: str) -> str:
+def _gpu(on_gpu: GpuCosts, run: GpuRun) -> str:
     return (
-        f"With a GPU the networks leave the processor, and no more. On the machine with one {name} a 1080p frame takes"
+        f"With a GPU the networks leave the processor, and no more. {run.services} services on {run.cores} cores and"
+        f" one {run.gpu} answered {run.rate:.1f} frames a second of {run.frame[0]} x {run.frame[1]}, in their first"
+        f" seconds, where as many services on as many cores without one answered {run.rate_without:.1f}: nobody has"
+        " measured more, nor larger frames, so the rows above are bounded by both rates. There a 1080p frame takes"
         f" {_ms(on_gpu.search_s)} ms of a core beside the GPU (it is scaled, boxes are chosen, and the driver waits"
         f" busily) and each face {_ms(on_gpu.face_s)} ms (landmarks and its chip); of the GPU"
         f" {_ms(on_gpu.gpu_search_s)} ms and {_ms(on_gpu.gpu_face_s)} ms."
@@ -153,13 +208,17 @@ def _growth(run: dict[str, Any], runs: list[dict[str, Any]]) -> float | None:
     return float(run["service_rate"] / base[0]) if base and base[0] else None
 
 
-def _campus(of_frame: FrameCosts, database: float) -> str:
+def _campus(kinds: _Kinds, database: float) -> str:
     rows = [["cameras", "frames/s", "cores", "network in", "machines of 16 cores", "the same, settled", "rows an hour"]]
-    new, settled = (limits(of_frame, _MACHINE, kind, rows_a_second=database) for kind in (_SEATS, _settled(_SEATS)))
+    new, settled = (
+        limits(kinds.costs("opencv", kind), _MACHINE, kind, rows_a_second=database)
+        for kind in (kinds.seats, kinds.settled)
+    )
+    seats = kinds.seats
     for count in _SIZES_OF_A_CAMPUS:
-        mbit = count * _SEATS.rate * _SEATS.frame_bytes * 8 / 1e6
+        mbit = count * seats.rate * seats.frame_bytes * 8 / 1e6
         rows.append([
-            f"{count:,}", f"{count * _SEATS.rate:,.0f}", f"{math.ceil(_MACHINE.cores * count / new.processor):,}",
+            f"{count:,}", f"{count * seats.rate:,.0f}", f"{math.ceil(_MACHINE.cores * count / new.processor):,}",
             f"{mbit:,.0f} Mbit/s", str(math.ceil(count / new.cameras)), str(math.ceil(count / settled.cameras)),
             f"{count * _ROWS_A_ROOM:,}",
         ])  # fmt: skip
@@ -170,20 +229,19 @@ def _campus(of_frame: FrameCosts, database: float) -> str:
 
 
 def _hours(hours: list[dict[str, Any]]) -> str:
-    rows = [["cameras", "every face encoded", "frames/s", "of what was offered", "confirmed in time",
+    rows = [["cameras", "every face encoded", "frames/s", "of what was offered", "faces encoded", "confirmed in time",
              "half within", "95 % within", "camera with fewest frames"]]  # fmt: skip
     for hour in hours:
         one = Beginning(**{field.name: hour[field.name] for field in fields(Beginning)})
         rows.append([
             *(str(one.cameras), "yes" if hour["every_face"] else "no"),
-            *(f"{one.frames_a_second:.1f}", f"{one.of_offered:.0%}", f"{one.in_time:.1%}"),
+            *(f"{one.frames_a_second:.1f}", f"{one.of_offered:.0%}", f"{one.encoded_share:.0%}", f"{one.in_time:.1%}"),
             *(_seconds(one.median_s), _seconds(one.p95_s), f"{one.slowest_camera:.2f} of the mean"),
         ])  # fmt: skip
-    return "**The first ten minutes of the hour**, one service process with two cores, simulated:\n\n" + markdown(rows)
-
-
-def _settled(kind: CameraKind) -> CameraKind:
-    return replace(kind, name="seats, later", faces=_SETTLED * kind.faces)
+    return (
+        "**The first ten minutes of the hour**, one service process with two cores, frames as of the cameras before"
+        " seats, simulated:\n\n" + markdown(rows)
+    )
 
 
 def _limit(found: Limits) -> list[str]:

@@ -16,6 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from attendance.face_engine.runtimes.runtime import usable_cores
 from operations.demo.programs import free_port
+from recognition_service.evidence import timetable
+from recognition_service.outbox import committer
 
 _PATIENCE_S = 120.0
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -24,7 +26,11 @@ _STAGES = {
     "face-engine": "engine",
     "flow": "matching and storing",
     "lookup": "database",
-    "outbox": "database",
+    committer.NAME: "database",
+    timetable.NAME: "database",
+    "cameras": "database",
+    "erasures": "database",
+    "health": "database",
 }
 """What threads do, by the beginnings of their names; the rest is gRPC's own and the libraries'."""
 LOOP, OTHERS = "event loop", "gRPC and others"
@@ -123,8 +129,7 @@ class Service:
                     name, seconds = (task / "comm").read_text().strip(), cpu_s(pid, task=task.name)
                 except FileNotFoundError:  # the thread has ended meanwhile
                     continue
-                known = next((stage for start, stage in _STAGES.items() if name.startswith(start)), OTHERS)
-                stages[LOOP if task.name == str(self.pid) else known] += seconds
+                stages[LOOP if task.name == str(self.pid) else stage_of(name)] += seconds
         return stages
 
     def engine_s(self) -> float:
@@ -203,6 +208,11 @@ class Fleet:
     def total(self, name: str, **labels: str) -> float:
         """See `Programs`."""
         return sum(service.total(name, **labels) for service in self.services)
+
+
+def stage_of(thread: str) -> str:
+    """What a thread of a service does, by its name as the system knows it; the first thread is the event loop's."""
+    return next((stage for start, stage in _STAGES.items() if thread.startswith(start)), OTHERS)
 
 
 def engine_threads(count: int) -> int:

@@ -20,9 +20,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.engine import DatabaseError
 from attendance.database.timetable import SessionPlan, room_plans
 from attendance.errors import AttendanceError
+from recognition_service.telemetry.threads import name_thread
 
 log = structlog.get_logger(__name__)
 
+NAME = "timetable"
+"""Of the threads that read, as the system knows them."""
 _BLOCK = timedelta(hours=1)
 _MOST_BLOCKS = 4096
 _READERS = 4
@@ -79,7 +82,7 @@ class Timetable:
         self._lock = threading.Lock()
         self._blocks: OrderedDict[_Key, _Block] = OrderedDict()
         self._epoch = 0  # of what was forgotten
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="timetable")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=NAME, initializer=name_thread, initargs=(NAME,))
 
     def plans(self, room_id: int, capture_time: datetime) -> _Plans:
         """The sessions of a room that may count at a time, by start; some may turn out not to.

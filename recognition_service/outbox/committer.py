@@ -31,9 +31,12 @@ from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
 from recognition_service.outbox.set_aside import SetAside
 from recognition_service.outbox.store import Outbox, OutboxError
+from recognition_service.telemetry.threads import name_thread
 
 log = structlog.get_logger(__name__)
 
+NAME = "committer"
+"""Of its thread, as the system knows it."""
 _BATCH = 200
 _POLL_S = 5.0
 """How often the outbox is looked at without being told: another process may share the file."""
@@ -77,7 +80,7 @@ class Committer:
         self._refused = SetAside(base_s=base_s, cap_s=cap_s)
         self._refused_observed = SetAside(base_s=base_s, cap_s=cap_s)
         self._failures = 0
-        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
 
     def start(self) -> None:
         """Begin to commit, first what an earlier process left."""
@@ -106,6 +109,7 @@ class Committer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        name_thread(NAME)
         while not self._abandon.is_set():
             self._wake.clear()
             last = self._stopping.is_set()  # asked before: what is put during a look is seen by the next

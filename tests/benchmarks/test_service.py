@@ -9,8 +9,10 @@ from attendance.settings.families import Family
 from benchmarks.service import loads
 from benchmarks.service.aims import aims
 from benchmarks.service.campus import FULL, make_campus
-from benchmarks.service.program import LOOP, Fleet
+from benchmarks.service.program import LOOP, OTHERS, Fleet, stage_of
 from benchmarks.service.table import tables, targets
+from recognition_service.evidence import timetable
+from recognition_service.outbox import committer
 
 
 def of_many(**changes: Any) -> dict[str, Any]:
@@ -40,6 +42,21 @@ def test_an_aim_is_reached_or_not(name: str, one: dict[str, Any], reached: bool)
     (aim,) = aims({name: one})
     assert aim.reached is reached
     assert aim.verdict == ("yes" if reached else "**no**")
+
+
+@pytest.mark.parametrize(
+    ("thread", "stage"),
+    [
+        ("face-engine", "engine"),
+        ("flow", "matching and storing"),
+        (committer.NAME, "database"),
+        (timetable.NAME, "database"),
+        ("cameras", "database"),
+        ("event_engine", OTHERS),
+    ],
+)
+def test_what_threads_cost_is_counted_where_they_work(thread: str, stage: str) -> None:
+    assert stage_of(thread) == stage
 
 
 def test_latency_is_judged_against_one_frame_alone() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.audiences import Audience, audiences_of, set_audiences, set_rooms
 from attendance.database.engine import create_database_engine
 from attendance.database.models import ClassSession, SessionState
-from recognition_service.evidence.timetable import Timetable, TimetableUnavailable
+from recognition_service.evidence.timetable import NAME, Timetable, TimetableUnavailable
 from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student
 
 
@@ -50,6 +50,11 @@ def nowhere(tmp_path: Path) -> Iterator[sa.Engine]:
     engine = create_database_engine("mysql+pymysql://nobody:none@127.0.0.1:1/none")
     yield engine
     engine.dispose()
+
+
+def test_the_system_knows_its_threads(timetable: Timetable, room_id: int) -> None:
+    timetable.plans(room_id, NINE)
+    assert NAME in [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
 
 
 def test_gives_the_sessions_around_a_time(timetable: Timetable, room_id: int) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -17,7 +18,7 @@ from attendance.backoff import full_jitter
 from attendance.database.engine import create_database_engine
 from attendance.database.models import Attendance, ClassSession, Enrolment, Guest, Status, Student
 from attendance.database.register import Sighting, record_sighting
-from recognition_service.outbox.committer import Committer
+from recognition_service.outbox.committer import NAME, Committer
 from recognition_service.outbox.store import Outbox, OutboxError
 from tests.factories import NINE, enrol, make_camera, make_course, make_group, make_session, make_student
 
@@ -106,6 +107,14 @@ def test_stopping_commits_the_rest_first(
     assert committer.stop(timeout=60)
     assert outbox.depth() == 0
     assert sorted(register(sessions)) == STUDENTS
+
+
+def test_the_system_knows_its_thread(outbox: Outbox, sessions: sessionmaker[Session]) -> None:
+    def names() -> list[str]:
+        return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+
+    with running(outbox, sessions):
+        wait_until(lambda: NAME in names())
 
 
 def test_one_that_never_started_stops(outbox: Outbox, sessions: sessionmaker[Session]) -> None:
