@@ -217,10 +217,10 @@ class Simulation:
         with self._batcher.reserve(name) as place:
             async with self._decoders:
                 await asyncio.sleep(self._hour.costs.decode_s)
-            await self._submit(place, job, bucket, frame.at)
+            await self._submit(place, job, bucket, frame.at + self._settings.frame_deadline_ms / 1e3)
         if not follows:
             return
-        with self._batcher.reserve(name) as kept:
+        with self._batcher.reserve(name, again=True) as kept:
             await before.wait()
             frame.choice = room.choose(frame.at, frame.seats)
             await self._encode(frame, kept)
@@ -233,13 +233,12 @@ class Simulation:
         places = choice.to_encode
         while places:
             with held:
-                await self._submit(held, _Job(len(places)), _ENCODE, frame.at)
+                await self._submit(held, _Job(len(places)), _ENCODE)
             places = room.choose_more(choice, frame.seats, places)
             if places:
-                held = self._batcher.reserve(frame.camera.name)
+                held = self._batcher.reserve(frame.camera.name, again=True)
 
-    async def _submit(self, place: Place[_Job, _Job], job: _Job, bucket: str, at: float) -> None:
-        deadline = at + self._settings.frame_deadline_ms / 1e3
+    async def _submit(self, place: Place[_Job, _Job], job: _Job, bucket: str, deadline: float = math.inf) -> None:
         expected = self._cost_s(job, bucket)
         await place.submit(job, bucket=bucket, deadline=deadline, expected=expected, prompt=bucket == _ENCODE)
 
