@@ -135,17 +135,14 @@ def send_each(
     }
 
 
-def broken_by(seen: Mapping[str, Seen], settings: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """How registers break the rule against that of the first setting, a line a student.
+def broken_by(how: str, seen: Mapping[str, Seen], settings: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """How a register breaks the rule against that of the first setting, a line a student.
 
     Args:
+        how: the setting's name.
         seen: what came of one clip by each setting.
         settings: the same.
     """
-    return [f"{how}: {line}" for how in seen for line in _broken_by(how, seen, settings)]
-
-
-def _broken_by(how: str, seen: Mapping[str, Seen], settings: Mapping[str, Mapping[str, str]]) -> list[str]:
     first = next(iter(seen))
     return differences(
         seen[first].register,
@@ -235,7 +232,7 @@ def table(seen: Mapping[str, Seen], settings: Mapping[str, Mapping[str, str]]) -
         later = [at - first.confirmed_s[who] for who, at in one.confirmed_s.items() if who in first.confirmed_s]
         times = f"{statistics.median(later):.1f}, {max(later):.1f}" if later else "-"
         same = "the same" if one.confirmed_s.keys() == first.confirmed_s.keys() else "others"
-        broken = _broken_by(how, seen, settings)
+        broken = broken_by(how, seen, settings)
         older_s = most_older_s(first.register, one.register)
         rows.append(
             [
