@@ -52,7 +52,7 @@ def test_the_register_of_a_hall_that_fills_is_the_same(tmp_path: Path, pictures:
     seen = send_each(campus, clip, list(campus.tokens.items()), settings)
     assert broken_by(BOTH, seen, settings) == [], table(seen, settings)
     assert len(seen[EVERY_FACE].register) >= 10
-    assert seen[EVERY_FACE].encoded == seen[EVERY_FACE].found
+    assert seen[EVERY_FACE].encoded > 0.9 * seen[EVERY_FACE].found, "all but those too small to be named"
     assert seen[BOTH].encoded < seen[BOTH].found, "some are followed"
 
 
