@@ -167,7 +167,7 @@ class Way:
         began = time.perf_counter()
         [found] = detect_faces(self._engine, [hall.frame])
         self.cost.searching_s += time.perf_counter() - began
-        detected = [DetectedFace(box, float(score)) for box, score in zip(found.boxes, found.scores, strict=True)]
+        detected = found.faces()
         self.cost.found += sum(not is_too_small(face, self._rules) for face in detected)
         faces: list[Face | DetectedFace] = [*detected]
         choice, places = None, list(range(len(faces)))

@@ -97,7 +97,7 @@ def find_in_pieces(
     wide = [boxes.at_least(narrowest) for boxes in found]
     chosen = [boxes.chosen(which) for boxes, which in zip(found, wide, strict=True)]
     for piece in encode_in_pieces(engine, images, chosen):
-        yield replace(piece, narrow={place: _detected(found[place].chosen(~wide[place])) for place in piece.answers})
+        yield replace(piece, narrow={place: found[place].chosen(~wide[place]).faces() for place in piece.answers})
 
 
 def search_in_pieces(
@@ -142,7 +142,7 @@ def encode_in_pieces(engine: FaceEngine, images: Sequence[Image], found: Sequenc
         EngineError: the engine gave more or fewer answers than it was asked for.
     """
     faces: dict[int, list[Face]] = {place: [] for place in range(len(images))}
-    for part in _encoding_parts([len(boxes.scores) for boxes in found]):
+    for part in encoding_parts([len(boxes.scores) for boxes in found]):
         chosen = [found[place].chosen(np.arange(start, end)) for place, start, end in part]
         encoded = encode_faces(engine, [images[place] for place, _, _ in part], chosen)
         count = sum(map(len, encoded))
@@ -197,8 +197,12 @@ def _search_areas(  # noqa: PLR0917 - as of a search
     ]
 
 
-def _encoding_parts(counts: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:
-    """What is encoded together: images by their numbers of faces, fewest first, as places and ranges of faces."""
+def encoding_parts(counts: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:
+    """What is encoded together: images by their numbers of faces, fewest first, as places and ranges of faces.
+
+    Args:
+        counts: the number of faces of each image.
+    """
     part: list[tuple[int, int, int]] = []
     room = _ENCODED_TOGETHER
     for place in sorted(range(len(counts)), key=counts.__getitem__):
@@ -303,10 +307,6 @@ def measure_sharpness(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] - 4 * inner
     variance: NDArray[np.float32] = laplacian.reshape(len(chips), -1).var(axis=1)
     return variance
-
-
-def _detected(found: FaceBoxes) -> list[DetectedFace]:
-    return [DetectedFace(box, float(score)) for box, score in zip(found.boxes, found.scores, strict=True)]
 
 
 def _require_count(step: str, got: int, expected: int) -> None:

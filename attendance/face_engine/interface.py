@@ -59,6 +59,10 @@ class FaceBoxes:
         """Which of the faces are so wide, pixels: shape (n,); those whose width is no number are not."""
         return np.asarray((self.boxes[:, 2] - self.boxes[:, 0]).astype(np.float64) >= width)
 
+    def faces(self) -> "list[DetectedFace]":
+        """The faces one by one, in their order."""
+        return [DetectedFace(box, float(score)) for box, score in zip(self.boxes, self.scores, strict=True)]
+
 
 @dataclass(frozen=True, slots=True)
 class AlignedFaces:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from attendance.face_engine.faces import encoding_parts
 from attendance.settings.families import Family
 from attendance.settings.matching import MatchingSettings
 from attendance.settings.service import ServiceSettings
@@ -41,8 +42,6 @@ _FIRST, _LAST, _MOST = -240.0, 240.0, 0.0
 """When people sit down, seconds from the hour: a triangle that is highest at the hour."""
 FACING = 0.6
 """Share of the frames in which somebody's face can be seen; in others they look away or down."""
-_ENCODED_TOGETHER = 64
-"""Faces in a piece of encoding, as in `face_engine.faces`."""
 _FIND, _SEARCH, _ENCODE = "find", "search", "encode"
 """Buckets of the batcher: search and encode at once; search alone; encode faces found before."""
 
@@ -254,10 +253,11 @@ class Simulation:
                 answered = {} if bucket == _FIND else {number: jobs[number]}
                 await pauses.after_piece({number: self._search_s}, answered)
         if bucket != _SEARCH:
-            for part in _encoding_parts([job.faces for job in jobs]):
-                spent = {number: jobs[number].faces * self._face_s for number in part}
+            for part in encoding_parts([job.faces for job in jobs]):
+                spent = {number: (end - start) * self._face_s for number, start, end in part}
                 await self._piece(sum(spent.values()))
-                await pauses.after_piece(spent, {number: jobs[number] for number in part})
+                finished = {number: jobs[number] for number, _, end in part if end == jobs[number].faces}
+                await pauses.after_piece(spent, finished)
         return jobs
 
     async def _piece(self, seconds: float) -> None:
@@ -291,16 +291,6 @@ class Simulation:
             slowest_camera=min(looked_at) * len(looked_at) / max(sum(looked_at), 1),
             encoded_share=self._encoded / max(self._visible, 1),
         )
-
-
-def _encoding_parts(counts: Sequence[int]) -> list[list[int]]:
-    """Which jobs are encoded together, by their numbers of faces: those with fewest first."""
-    parts: list[list[int]] = [[]]
-    for number in sorted(range(len(counts)), key=counts.__getitem__):
-        if parts[-1] and sum(counts[other] for other in parts[-1]) + counts[number] > _ENCODED_TOGETHER:
-            parts.append([])
-        parts[-1].append(number)
-    return parts
 
 
 def _took(student: Student) -> float:

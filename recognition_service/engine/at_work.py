@@ -62,8 +62,7 @@ class BatchAtWork(Generic[Item, Result]):
         self.working_since: float | None = None
         """Since when it has been at work on a piece; None: it is not."""
         self._bucket = bucket
-        self.pieces = 0
-        """Those that are over."""
+        self._pieces = 0  # that are over
 
     @property
     def done(self) -> bool:
@@ -83,7 +82,7 @@ class BatchAtWork(Generic[Item, Result]):
     @property
     def piece_key(self) -> Hashable:
         """What its next piece, or that at work, has in common with others' that take as much more as was expected."""
-        return self._bucket, self.pieces, len(self.places)
+        return self._bucket, self._pieces, len(self.places)
 
     @property
     def turn(self) -> tuple[bool, int, float, float]:
@@ -157,4 +156,4 @@ class BatchAtWork(Generic[Item, Result]):
         self.piece_s = None if cut_short else self._worked_s - before
         self._in_hand = False
         self._piece_over(self)
-        self.pieces += 1
+        self._pieces += 1

@@ -33,11 +33,6 @@ class FoundFaces:
     layouts: Sequence[Layout] | None = None
     """What is seen at the place of each face encoded, where that was wanted."""
 
-    @property
-    def everybody(self) -> Sequence[Face | DetectedFace]:
-        """All faces, those encoded first."""
-        return [*self.faces, *self.narrow]
-
 
 @dataclass(slots=True, eq=False)
 class DetectedFaces:

@@ -101,7 +101,7 @@ class Lanes(Generic[Item, Result]):
             (
                 (priority, lane.places)
                 for (priority, _), lane in self._lanes.items()
-                if not all(place.keeps for place in lane.places)
+                if any(not place.keeps for place in lane.places)
             ),
             key=lambda item: (item[0], len(item[1])),
             default=None,

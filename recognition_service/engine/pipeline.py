@@ -36,6 +36,7 @@ from recognition_service.telemetry.metrics import Metrics
 from recognition_service.telemetry.tracing import NOT_TRACED, FrameTrace
 
 Prepared = TypeVar("Prepared")
+AnyFace = TypeVar("AnyFace", Face, DetectedFace)
 
 
 class Pipeline:
@@ -181,7 +182,7 @@ class Pipeline:
             width * reduction,
             height * reduction,
             decoded.blank,
-            [replace(face, box=face.box * reduction) for face in narrow],
+            [_enlarged(face, reduction) for face in narrow],
             seen,
             decoded.picture,
             laid_out,
@@ -237,10 +238,7 @@ class Pipeline:
         with self._batcher.reserve(lane, priority, again=True) as place:
             height, width = image.shape[:2]
             yield DetectedFaces(
-                [
-                    DetectedFace(box * reduction, float(score))
-                    for box, score in zip(boxes.boxes, boxes.scores, strict=True)
-                ],
+                [_enlarged(face, reduction) for face in boxes.faces()],
                 width * reduction,
                 height * reduction,
                 decoded.blank,
@@ -368,9 +366,13 @@ class Pipeline:
         return decoded
 
 
-def _enlarged(face: Face, by: int) -> Face:
+def _enlarged(face: AnyFace, by: int) -> AnyFace:
     """A face of a reduced picture, in pixels of the picture itself."""
-    return face if by == 1 else replace(face, box=face.box * by, landmarks=face.landmarks * by)
+    if by == 1:
+        return face
+    if isinstance(face, Face):
+        return replace(face, box=face.box * by, landmarks=face.landmarks * by)
+    return replace(face, box=face.box * by)
 
 
 def _timed(work: Callable[[], Prepared]) -> tuple[Prepared | Exception, float]:

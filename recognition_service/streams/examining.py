@@ -138,10 +138,10 @@ class FrameExaminer:
         }
         origin = self._origin_of(request)
 
-        def examined(picture: FoundFaces | DetectedFaces) -> Look:
+        def examined(picture: FoundFaces | DetectedFaces, faces: Sequence[Face | DetectedFace]) -> Look:
             if thumbnail is not None and zones == self._zones:
                 self._last_examined.examined(thumbnail, capture_time, blank=picture.blank)
-            self._take_in(picture, live=live)
+            self._take_in(picture, faces, live=live)
             return Look(digest, picture.blank)
 
         if not self._flow.follows and self._regions is None:
@@ -150,8 +150,9 @@ class FrameExaminer:
             found = await pipeline.find(
                 request.jpeg, reducible=True, narrowest=narrowest, views=views, layouts=layouts, **how, **turn
             )
-            look = examined(found)
-            return ExaminedFrame(plan, capture_time, found.everybody, origin, look, found.views, layouts=found.layouts)
+            faces: list[Face | DetectedFace] = [*found.faces, *found.narrow]
+            look = examined(found, faces)
+            return ExaminedFrame(plan, capture_time, faces, origin, look, found.views, layouts=found.layouts)
         how |= {"regions": self._regions, "captured": capture_time}
         async with pipeline.detect(request.jpeg, **how, **turn) as detected:
             await before.wait()
@@ -164,17 +165,18 @@ class FrameExaminer:
                 origin=origin,
                 trace=trace,
             )
-            look = examined(detected)
+            look = examined(detected, detected.faces)
         return ExaminedFrame(plan, capture_time, chosen.faces, origin, look, chosen.views, chosen.choice)
 
-    def _take_in(self, picture: FoundFaces | DetectedFaces, *, live: bool) -> None:
+    def _take_in(
+        self, picture: FoundFaces | DetectedFaces, faces: Sequence[Face | DetectedFace], *, live: bool
+    ) -> None:
         """Note what an examined picture says of the camera."""
         if self._most_pixels is None:
             self._most_pixels = _GROWTH * picture.width * picture.height
         if picture.picture is not None:
             self._tools.health.looked(self._camera.id, picture.picture)
         if live and self._in_health:
-            faces = picture.everybody if isinstance(picture, FoundFaces) else picture.faces
             self._tools.health.faces(self._camera.id, [float(face.box[3] - face.box[1]) for face in faces])
 
     def _plan(self, capture_time: datetime, jpeg: bytes) -> tuple[FramePlan | None, bytes]:

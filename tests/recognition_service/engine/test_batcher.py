@@ -7,7 +7,7 @@ import math
 import random
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 
 import pytest
 
@@ -267,13 +267,19 @@ async def test_a_camera_sending_ten_times_as_much_gets_no_more_than_its_share(be
     assert min(served.values()) >= 0.9 * mean, served
 
 
-async def test_a_full_queue_refuses(bench: Bench, work: Work) -> None:
+async def fill(batcher: Batcher[str, str], work: Work, items: Sequence[str], *, lane: str) -> list[asyncio.Task[str]]:
+    """Have one item at work, of lane z, until the gate opens, and others of a lane in line; gives them all."""
     work.gate.clear()
+    sent = [send(batcher, "running", lane="z")]
+    await settle()
+    sent += [send(batcher, item, lane=lane) for item in items]
+    await settle()
+    return sent
+
+
+async def test_a_full_queue_refuses(bench: Bench, work: Work) -> None:
     batcher = bench(max_batch=1, max_queue=2)
-    sent = [send(batcher, "running")]
-    await settle()
-    sent += [send(batcher, str(n)) for n in range(2)]
-    await settle()
+    sent = await fill(batcher, work, ["0", "1"], lane="a")
     with pytest.raises(OverloadedError, match="full"):
         batcher.reserve("a")
     work.gate.set()
@@ -290,12 +296,8 @@ async def test_places_in_preparation_count(bench: Bench) -> None:
 
 
 async def test_a_lane_with_fewer_places_takes_one_from_the_lane_with_most(bench: Bench, work: Work) -> None:
-    work.gate.clear()
     batcher = bench(max_batch=1, max_queue=3)
-    running = send(batcher, "running", lane="z")
-    await settle()
-    fast = [send(batcher, f"fast{n}", lane="fast") for n in range(3)]
-    await settle()
+    running, *fast = await fill(batcher, work, ["fast0", "fast1", "fast2"], lane="fast")
     slow = send(batcher, "slow", lane="slow")
     await settle()
     assert batcher.waiting == 3
@@ -306,12 +308,8 @@ async def test_a_lane_with_fewer_places_takes_one_from_the_lane_with_most(bench:
 
 
 async def test_what_was_at_work_keeps_its_place_in_a_full_queue(bench: Bench, work: Work) -> None:
-    work.gate.clear()
     batcher = bench(max_batch=1, max_queue=2)
-    blocker = send(batcher, "first", lane="z")
-    await settle()
-    waiting = [send(batcher, f"a{n}", lane="a") for n in range(2)]
-    await settle()
+    sent = await fill(batcher, work, ["a0", "a1"], lane="a")
     with batcher.reserve("a", again=True) as again:
         with pytest.raises(OverloadedError):
             await submit(batcher, "c", lane="a")
@@ -321,8 +319,8 @@ async def test_what_was_at_work_keeps_its_place_in_a_full_queue(bench: Bench, wo
         await settle()
         work.gate.set()
         assert await answer == "MORE"
-    assert [str(one) for one in await asyncio.gather(blocker, *waiting, taken, return_exceptions=True)] == [
-        *("FIRST", "A0", "the queue is full, and other cameras have fewer frames in it", "B")
+    assert [str(one) for one in await asyncio.gather(*sent, taken, return_exceptions=True)] == [
+        *("RUNNING", "A0", "the queue is full, and other cameras have fewer frames in it", "B")
     ]
     assert [items for _, items in work.batches[1:3]] in ([["more"], ["b"]], [["b"], ["more"]]), "before its lane's own"
 
