@@ -106,7 +106,12 @@ def is_expected(db: Session, session: ClassSession, student_id: int) -> bool:
 
 def expected_by_index_number(db: Session, session: ClassSession, index_number: str) -> int | None:
     """The id of a student who is expected in a session and has not withdrawn consent; None for others."""
-    return _one_of(db, index_number, expected_students(session))
+    return expected_by_index_numbers(db, session, (index_number,)).get(index_number)
+
+
+def expected_by_index_numbers(db: Session, session: ClassSession, index_numbers: Collection[str]) -> dict[str, int]:
+    """The ids of those students who are expected in a session and have not withdrawn consent, by index number."""
+    return _some_of(db, index_numbers, expected_students(session))
 
 
 def guest_by_index_number(db: Session, session: ClassSession, index_number: str) -> int | None:
@@ -114,7 +119,7 @@ def guest_by_index_number(db: Session, session: ClassSession, index_number: str)
     if session.cancelled or all(audience.group_id is None for audience in audiences_of(session)):
         return None
     of_courses = sa.select(Enrolment.student_id).where(Enrolment.course_id.in_(courses_of(session)))
-    student_id = _one_of(db, index_number, of_courses)
+    student_id = _some_of(db, (index_number,), of_courses).get(index_number)
     return None if student_id is None or is_expected(db, session, student_id) else student_id
 
 
@@ -251,14 +256,17 @@ def _exists(table: Any, *conditions: sa.ColumnElement[bool]) -> sa.Exists:
     return sa.exists().where(*conditions).correlate_except(table)
 
 
-def _one_of(db: Session, index_number: str, student_ids: sa.Select[int]) -> int | None:
-    return db.scalar(
-        sa.select(Student.id).where(
-            Student.index_number == index_number,
+def _some_of(db: Session, index_numbers: Collection[str], student_ids: sa.Select[int]) -> dict[str, int]:
+    if not index_numbers:
+        return {}
+    found = db.execute(
+        sa.select(Student.index_number, Student.id).where(
+            Student.index_number.in_(index_numbers),
             Student.consent_withdrawn_at.is_(None),
             Student.id.in_(student_ids),
         )
     )
+    return dict(found.all())
 
 
 def among(ids: Collection[int]) -> Condition:

@@ -36,12 +36,21 @@ class Author:
 
 def locked_entry(db: Session, session_id: int, student_id: int) -> Attendance | None:
     """The entry as it is now, which nobody else changes until the transaction ends; None without one."""
-    return db.scalar(
+    return locked_entries(db, session_id, (student_id,)).get(student_id)
+
+
+def locked_entries(db: Session, session_id: int, student_ids: Collection[int]) -> dict[int, Attendance]:
+    """By student, the entries that there are of some, as `locked_entry` gives one; locked in the order of students."""
+    if not student_ids:
+        return {}
+    rows = db.scalars(
         sa.select(Attendance)
-        .where(Attendance.session_id == session_id, Attendance.student_id == student_id)
+        .where(Attendance.session_id == session_id, Attendance.student_id.in_(student_ids))
+        .order_by(Attendance.student_id)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+    return {row.student_id: row for row in rows}
 
 
 def first_versions(db: Session, session_id: int, student_ids: Collection[int]) -> dict[int, int]:

@@ -4,8 +4,8 @@ What is concluded of each student is in `conclusions`, the rules, and `decisions
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,15 +13,23 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
-from attendance.database.audiences import expected_by_index_number, expected_students
+from attendance.database.audiences import expected_by_index_number, expected_by_index_numbers, expected_students
 from attendance.database.conclusions import Conclusion, basis_of, closing_of, is_within
 from attendance.database.decisions import conclusion_of_sighting, decide_entry, decide_session
 from attendance.database.engine import rules_of
-from attendance.database.entries import Author, add_entry, add_sighted, first_versions, locked_entry, take_out_entries
+from attendance.database.entries import (
+    Author,
+    add_entry,
+    add_sighted,
+    first_versions,
+    locked_entries,
+    locked_entry,
+    take_out_entries,
+)
 from attendance.database.models import Attendance, ClassSession, Closing, HeldReason, Origin, Source, Status, utc_now
 from attendance.database.outgoing.closing import tell_of_closing
 from attendance.database.transactions import ATTEMPTS, transact
-from attendance.database.watching.rooms import known_camera
+from attendance.database.watching.rooms import known_camera, known_cameras
 
 log = structlog.get_logger()
 
@@ -48,62 +56,76 @@ class Sighting:
 def record_sighting(
     db: Session, sighting: Sighting, *, decide: bool = True, author: Author | None = None
 ) -> Attendance | None:
-    """Enter a sighting in the register, in the caller's transaction.
+    """Enter one sighting in the register, in the caller's transaction, as `enter_sightings` enters many.
 
-    Any order and any repetition of the same sightings leaves the same row. A status that a person set stays; only the
-    times seen are brought up to date. Begin the transaction with `begin_writing`.
+    Begin the transaction with `begin_writing`.
 
     Args:
         db: the caller's session.
         sighting: the sighting.
-        decide: whether to decide a closed session again at once. Without, `decide_closed` is to follow in the same
-            transaction: once for many sightings.
+        decide: whether to decide a closed session again at once. Without, the caller does, in the same transaction.
         author: who lets it count, where that was a person; the entry's history says so then.
 
     Returns:
-        The row; None when there is nothing to enter it for: the session or the student is gone, the student has left
-        the roster or withdrawn consent, or the session's times have changed so that the sighting is outside it.
+        The row; None when there is nothing to enter it for.
     """
-    for _ in range(ATTEMPTS):
-        session = session_in_force(db, sighting.session_id)
-        student_id = expected_by_index_number(db, session, sighting.index_number) if session else None
-        if session is None or student_id is None or not is_within(session, sighting.first_seen, sighting.last_seen):
-            return None
-        camera_id = known_camera(db, sighting.camera_id)
-        row = locked_entry(db, session.id, student_id)
+    session = session_in_force(db, sighting.session_id)
+    if session is None:
+        return None
+    [row] = enter_sightings(db, session, (sighting,), author=author)
+    if row is not None and decide:
+        decide_if_closed(db, session)
+    return row
+
+
+def enter_sightings(
+    db: Session, session: ClassSession, sightings: Sequence[Sighting], *, author: Author | None = None
+) -> list[Attendance | None]:
+    """Enter sightings of one session in its register, in the caller's transaction, in a few statements for all of them.
+
+    Any order and any repetition of the same sightings leaves the same rows. A status that a person set stays; only the
+    times seen are brought up to date. Let `decide_if_closed` follow in the same transaction.
+
+    Args:
+        db: the caller's session.
+        session: as `session_in_force` gave it.
+        sightings: all of that session.
+        author: who lets them count, where that was a person; the entries' histories say so then.
+
+    Returns:
+        For each its row; None when there is nothing to enter it for: the student is gone, has left the roster or
+        withdrawn consent, or the session's times have changed so that the sighting is outside it.
+    """
+    inside = [one for one in sightings if is_within(session, one.first_seen, one.last_seen)]
+    students = expected_by_index_numbers(db, session, {one.index_number for one in inside})
+    cameras = known_cameras(db, {one.camera_id for one in inside})
+    rows = locked_entries(db, session.id, students.values())
+    entered: list[Attendance | None] = []
+    for one in sightings:
+        student_id = students.get(one.index_number)
+        if student_id is None or not is_within(session, one.first_seen, one.last_seen):
+            entered.append(None)
+            continue
+        known = replace(one, camera_id=one.camera_id if one.camera_id in cameras else None)
+        row = rows.get(student_id)
+        if row is None:
+            row = _enter(db, session, student_id, known, author)
+        else:
+            _merge(db, session, row, known, author or Author(_LATE))
         if row is not None:
-            _merge(db, session, row, sighting, camera_id, author or Author(_LATE))
-            if session.closed_at is not None and decide:
-                decide_closed(db, (session.id,))
-            return row
-        concluded = conclusion_of_sighting(db, session, sighting.first_seen)
-        row = Attendance(
-            session_id=session.id,
-            student_id=student_id,
-            status=concluded.status,
-            watched_from=concluded.watched_from,
-            source=Source.MACHINE,
-            first_seen=sighting.first_seen,
-            last_seen=sighting.last_seen,
-            confidence=sighting.confidence,
-            camera_id=camera_id,
-            version=first_versions(db, session.id, (student_id,))[student_id],
-            origin=sighting.origin,
-        )
-        if add_sighted(db, row) if author is None else add_entry(db, row, author):
-            return row
-    raise RuntimeError(f"session {sighting.session_id}: a student's row appears and disappears")
+            rows[student_id] = row
+        entered.append(row)
+    db.flush()
+    return entered
 
 
-def decide_closed(db: Session, session_ids: Collection[int]) -> None:
-    """Decide those of the sessions again that are closed, in the transaction that recorded sightings in them.
+def decide_if_closed(db: Session, session: ClassSession) -> None:
+    """Decide a session again, if it is closed, in the transaction that recorded sightings in it.
 
     What came after the end counts as if it had been known then, also for those who were not seen.
     """
-    for session_id in sorted(session_ids):
-        session = session_in_force(db, session_id)
-        if session is not None and session.closed_at is not None:
-            decide_session(db, session, Author(_LATE))
+    if session.closed_at is not None:
+        decide_session(db, session, Author(_LATE))
 
 
 def close_ended_sessions(sessions: sessionmaker[Session], now: datetime) -> int:
@@ -197,23 +219,54 @@ def session_in_force(db: Session, session_id: int) -> ClassSession | None:
     )
 
 
-def _merge(  # noqa: PLR0917 - a sighting of an entry
-    db: Session, session: ClassSession, row: Attendance, sighting: Sighting, camera_id: int | None, author: Author
-) -> None:
+def _enter(
+    db: Session, session: ClassSession, student_id: int, sighting: Sighting, author: Author | None
+) -> Attendance | None:
+    """Make the entry of a student who has none; None when the student is gone."""
+    for _ in range(ATTEMPTS):
+        concluded = conclusion_of_sighting(db, session, sighting.first_seen)
+        row = Attendance(
+            session_id=session.id,
+            student_id=student_id,
+            status=concluded.status,
+            watched_from=concluded.watched_from,
+            source=Source.MACHINE,
+            first_seen=sighting.first_seen,
+            last_seen=sighting.last_seen,
+            confidence=sighting.confidence,
+            camera_id=sighting.camera_id,
+            version=first_versions(db, session.id, (student_id,))[student_id],
+            origin=sighting.origin,
+        )
+        if add_sighted(db, row) if author is None else add_entry(db, row, author):
+            return row
+        # Another was first, or the student or the camera is gone.
+        if expected_by_index_number(db, session, sighting.index_number) is None:
+            return None
+        sighting = replace(sighting, camera_id=known_camera(db, sighting.camera_id))
+        kept = locked_entry(db, session.id, student_id)
+        if kept is not None:
+            _merge(db, session, kept, sighting, author or Author(_LATE))
+            return kept
+    raise RuntimeError(f"session {sighting.session_id}: a student's row appears and disappears")
+
+
+def _merge(db: Session, session: ClassSession, row: Attendance, sighting: Sighting, author: Author) -> None:
     first_seen, last_seen, confidence = sighting.first_seen, sighting.last_seen, sighting.confidence
-    seen_by, origin = camera_id, sighting.origin
+    seen_by, origin = sighting.camera_id, sighting.origin
     # Times that are the session's no more, since it was moved, say nothing of this one.
     if row.first_seen is not None and row.last_seen is not None and is_within(session, row.first_seen, row.last_seen):
         # The smaller camera number on a tie, and the surer origin, so that the order of arrival does not matter.
         known = row.first_seen, _place(row.camera_id), _rank(row.origin)
-        if known < (first_seen, _place(camera_id), _rank(origin)):
+        if known < (first_seen, _place(seen_by), _rank(origin)):
             first_seen, seen_by, origin = row.first_seen, row.camera_id, row.origin or Origin.LIVE
         last_seen, confidence = max(row.last_seen, last_seen), max(row.confidence or 0.0, confidence)
+    # What is concluded rests on the first sighting alone; what else it rests on is followed where that changes.
+    concludes = first_seen != row.first_seen
     row.first_seen, row.last_seen, row.confidence, row.camera_id = first_seen, last_seen, confidence, seen_by
     row.origin = origin
-    if row.source is Source.MACHINE and session.closed_at is None:
+    if concludes and row.source is Source.MACHINE and session.closed_at is None:
         decide_entry(db, row, conclusion_of_sighting(db, session, first_seen), author)
-    db.flush()
 
 
 def _place(camera_id: int | None) -> float:

@@ -37,7 +37,7 @@ from attendance.face_engine.models.weights import (
     weights_file,
 )
 from attendance.face_engine.network_engine import NetworkEngine, Steps, load_landmarks
-from attendance.face_engine.pieces import Search
+from attendance.face_engine.pieces import Known, Search
 from attendance.face_engine.runtimes.runtime import Runtime, Session
 from attendance.face_engine.scaling import doublings_for
 
@@ -53,10 +53,10 @@ DEFAULT_WORK_PIXELS = 16_000_000
 class Detector(Protocol):
     """What the engine searches with."""
 
-    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int, known: Known) -> Search:
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous.
 
-        Stops after each call of a network.
+        Stops after each call of a network. `known` is given the faces of each image as soon as they are known.
         """
 
 
@@ -145,9 +145,9 @@ class AcceleratedEngine(NetworkEngine):
         )
         super().__init__(steps, info, max_pixels=max_pixels, upsample=upsample, smallest_face=smallest_face)
 
-    def _search(self, images: list[Image], scale: float) -> Search:
+    def _search(self, images: list[Image], scale: float, known: Known) -> Search:
         """Images of one size share one call of the network."""
-        return self._detector.detect_in_pieces(images, round(math.log2(scale)))
+        return self._detector.detect_in_pieces(images, round(math.log2(scale)), known)
 
     def _scale_for(self, smallest_face: int | None) -> float:
         return 2.0 ** doublings_for(smallest_face)

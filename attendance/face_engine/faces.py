@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from attendance.face_engine.detection.areas import Area, areas_of, merged
 from attendance.face_engine.interface import DetectedFace, EngineError, Face, FaceBoxes, FaceEngine, Image
-from attendance.face_engine.pieces import EngineInPieces, Search
+from attendance.face_engine.pieces import EngineInPieces, Known, Search
 from attendance.zones import EVERYWHERE, Zones
 
 # ITU-R BT.601 luma.
@@ -108,15 +108,18 @@ def search_in_pieces(
     smallest_face: int | None = None,
     zones: Zones = EVERYWHERE,
     areas: Sequence[Area] | None = None,
+    known: Known | None = None,
 ) -> Search:
     """Find the faces of each image without encoding them, in pieces; arguments and errors as for `find_in_pieces`.
 
-    `areas` are what of each image is searched; None: what the zones leave.
+    `areas` are what of each image is searched; None: what the zones leave. `known` is given the faces of images that
+    the engine is done with before the end, where it says so.
     """
+    known = {} if known is None else known
     if areas is not None or zones:
-        found = yield from _search_areas(engine, images, upsample, smallest_face, zones, areas)
+        found = yield from _search_areas(engine, images, upsample, smallest_face, zones, areas, known)
     else:
-        found = yield from _search(engine, images, upsample, smallest_face)
+        found = yield from _search(engine, images, upsample, smallest_face, known)
     _require_count("detection", len(found), len(images))
     return found
 
@@ -154,9 +157,11 @@ def encode_in_pieces(engine: FaceEngine, images: Sequence[Image], found: Sequenc
         yield PieceOfWork({p: len(own) / count for (p, _, _), own in zip(part, encoded, strict=True) if count}, answers)
 
 
-def _search(engine: FaceEngine, images: Sequence[Image], upsample: int | None, smallest_face: int | None) -> Search:
+def _search(
+    engine: FaceEngine, images: Sequence[Image], upsample: int | None, smallest_face: int | None, known: Known
+) -> Search:
     if isinstance(engine, EngineInPieces):
-        return (yield from engine.detect_in_pieces(images, upsample=upsample, smallest_face=smallest_face))
+        return (yield from engine.detect_in_pieces(images, upsample=upsample, smallest_face=smallest_face, known=known))
     found = engine.detect(images, upsample=upsample, smallest_face=smallest_face)
     if images:
         yield range(len(images))
@@ -170,6 +175,7 @@ def _search_areas(  # noqa: PLR0917 - as of a search
     smallest_face: int | None,
     zones: Zones,
     given: Sequence[Area] | None,
+    known: Known,
 ) -> Search:
     """The faces that lie in zones and areas; each area of an image is searched as an image of its own."""
     areas = [
@@ -177,24 +183,29 @@ def _search_areas(  # noqa: PLR0917 - as of a search
         for place, image in enumerate(images)
         for area in (areas_of(zones, *image.shape[1::-1]) if given is None else given)
     ]
-    work = _search(engine, [area.cut(images[place]) for place, area in areas], upsample, smallest_face)
+    parts_of: dict[int, list[int]] = {place: [] for place in range(len(images))}
+    for part, (place, _) in enumerate(areas):
+        parts_of[place].append(part)
+
+    def whole(place: int, found: Mapping[int, FaceBoxes]) -> FaceBoxes:
+        parts = [(areas[part][1], found[part]) for part in parts_of[place]]
+        return merged(parts, zones, *images[place].shape[1::-1], of_cores=given is not None)
+
+    parts_known: dict[int, FaceBoxes] = {}
+    work = _search(engine, [area.cut(images[place]) for place, area in areas], upsample, smallest_face, parts_known)
     while True:
         try:
             parts = next(work)
         except StopIteration as over:
             _require_count("detection", len(over.value), len(areas))
-            found = list(zip(areas, over.value, strict=True))
+            every = dict(enumerate(over.value))
             break
-        yield [areas[part][0] for part in parts]
-    return [
-        merged(
-            [(area, boxes) for (of, area), boxes in found if of == place],
-            zones,
-            *image.shape[1::-1],
-            of_cores=given is not None,
-        )
-        for place, image in enumerate(images)
-    ]
+        places = [areas[part][0] for part in parts]
+        for place in parts_of.keys() - known.keys():
+            if all(part in parts_known for part in parts_of[place]):
+                known[place] = whole(place, parts_known)
+        yield places
+    return [whole(place, every) for place in parts_of]
 
 
 def encoding_parts(counts: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:

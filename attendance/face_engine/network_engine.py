@@ -21,7 +21,7 @@ from attendance.face_engine.interface import (
 )
 from attendance.face_engine.models.landmark_file import read_landmark_model
 from attendance.face_engine.models.weights import LANDMARKS, weights_file
-from attendance.face_engine.pieces import Search, finished
+from attendance.face_engine.pieces import Known, Search, finished
 from attendance.face_engine.scaling import fitted
 
 
@@ -71,17 +71,23 @@ class NetworkEngine(ABC):
         return finished(self.detect_in_pieces(images, upsample=upsample, smallest_face=smallest_face))
 
     def detect_in_pieces(
-        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+        self,
+        images: Sequence[Image],
+        *,
+        upsample: int | None = None,
+        smallest_face: int | None = None,
+        known: Known | None = None,
     ) -> Search:
         """The same; stops after each call of a network; see `EngineInPieces`."""
+        known = {} if known is None else known
         doublings = self._upsample if upsample is None else upsample
         checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings or 0)
         self._open()
         if doublings is not None:
-            return (yield from self._search(checked, 2.0**doublings))
+            return (yield from self._search(checked, 2.0**doublings, known))
         wanted = self._smallest_face if smallest_face is None else smallest_face
         scale = fitted(self._scale_for(wanted), checked, max_pixels=self._max_pixels)
-        return (yield from self._search(checked, scale))
+        return (yield from self._search(checked, scale, known))
 
     def align(self, images: Sequence[Image], faces: Sequence[FaceBoxes]) -> list[AlignedFaces]:
         """Find five landmarks of every face and cut its chip; see `FaceEngine.align`. All faces are one call."""
@@ -99,8 +105,8 @@ class NetworkEngine(ABC):
         self._steps = None
 
     @abstractmethod
-    def _search(self, images: list[Image], scale: float) -> Search:
-        """Find the faces of checked images, whose sides are multiplied by `scale` first."""
+    def _search(self, images: list[Image], scale: float, known: Known) -> Search:
+        """Find the faces of checked images, whose sides are multiplied by `scale` first; `known` is given them too."""
 
     @abstractmethod
     def _scale_for(self, smallest_face: int | None) -> float:

@@ -19,7 +19,7 @@ from attendance.face_engine.network_engine import (
     describe_precisions,
     load_landmarks,
 )
-from attendance.face_engine.pieces import Search
+from attendance.face_engine.pieces import Known, Search
 from attendance.face_engine.runtimes.runtime import Runtime, Session
 from attendance.face_engine.scaling import scale_for
 
@@ -103,8 +103,8 @@ class OpenCvEngine(NetworkEngine):
             Steps(aligner, embedder), info, max_pixels=max_pixels, upsample=upsample, smallest_face=smallest_face
         )
 
-    def _search(self, images: list[Image], scale: float) -> Search:
-        return self._detector.detect_in_pieces(images, scale)
+    def _search(self, images: list[Image], scale: float, known: Known) -> Search:
+        return self._detector.detect_in_pieces(images, scale, known)
 
     def _scale_for(self, smallest_face: int | None) -> float:
         return scale_for(smallest_face)

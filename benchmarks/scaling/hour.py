@@ -29,6 +29,7 @@ from benchmarks.scaling.virtual_time import run
 from recognition_service.app import HAND_OVER_S, LARGE_S
 from recognition_service.engine.at_work import Pauses
 from recognition_service.engine.batcher import Batcher
+from recognition_service.engine.pipeline import FACES_GATHERED_S
 from recognition_service.engine.places import Place
 from recognition_service.errors import ServiceError
 from recognition_service.evidence.following import FaceChoice
@@ -239,7 +240,9 @@ class Simulation:
 
     async def _submit(self, place: Place[_Job, _Job], job: _Job, bucket: str, deadline: float = math.inf) -> None:
         expected = self._cost_s(job, bucket)
-        await place.submit(job, bucket=bucket, deadline=deadline, expected=expected, prompt=bucket == _ENCODE)
+        prompt = bucket == _ENCODE
+        gathers_s = FACES_GATHERED_S if prompt else 0.0
+        await place.submit(job, bucket=bucket, deadline=deadline, expected=expected, prompt=prompt, gathers_s=gathers_s)
 
     def _cost_s(self, job: _Job, bucket: Hashable) -> float:
         """How long the engine is at work on it, on all cores, seconds."""

@@ -260,7 +260,10 @@ class Batcher(Generic[Item, Result]):
     def _due(self, places: dict[Place[Item, Result], None]) -> float:
         """The time at which a batch of these places may wait no longer."""
         oldest = next(iter(places))
-        return (oldest.in_line_since or 0.0) + (0.0 if oldest.prompt else self._max_delay_s)
+        waits_s = self._max_delay_s
+        if oldest.prompt:
+            waits_s = oldest.gathers_s if self._at_work else 0.0
+        return (oldest.in_line_since or 0.0) + waits_s
 
     def _begin(
         self, bucket: Hashable, places: list[Place[Item, Result]], tags: dict[Place[Item, Result], float]

@@ -66,6 +66,8 @@ class Place(Generic[Item, Result]):
         self.in_line_since: float | None = None
         self.prompt = False
         """Whether its batch does not wait to fill while the engine is free."""
+        self.gathers_s = 0.0
+        """How long such a batch waits to fill while the engine is at work, seconds."""
         self.expected = 0.0
         """What its item is expected to cost."""
         self.spent: float | None = None
@@ -102,6 +104,7 @@ class Place(Generic[Item, Result]):
         deadline: float = math.inf,
         expected: float = 1.0,
         prompt: bool = False,
+        gathers_s: float = 0.0,
     ) -> Result:
         """Wait for a batch with the item and for its result.
 
@@ -111,6 +114,7 @@ class Place(Generic[Item, Result]):
             deadline: the clock's time after which the item is dropped, or deferred, unless its batch has started.
             expected: what its work will cost, about; what it did cost counts as soon as it is known.
             prompt: whether its batch does not wait to fill while the engine is free.
+            gathers_s: how long a prompt one waits to fill while the engine is at work, seconds.
 
         Raises:
             ExpiredError: the deadline passed first, and the time-out action is to reject.
@@ -118,7 +122,7 @@ class Place(Generic[Item, Result]):
             Exception: whatever the work raised for this item or for its batch.
         """
         if not self.answered:
-            self._item, self.expected, self.prompt = item, expected, prompt
+            self._item, self.expected, self.prompt, self.gathers_s = item, expected, prompt, gathers_s
             self._stand_in_line(bucket, deadline)
         return await self._answer()
 

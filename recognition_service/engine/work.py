@@ -20,7 +20,7 @@ from attendance.face_engine.faces import (
     shared_out,
 )
 from attendance.face_engine.interface import DetectedFace, EngineInfo, Face, FaceBoxes, FaceEngine, Image, ImageError
-from attendance.face_engine.pieces import Search
+from attendance.face_engine.pieces import Known, Search
 from attendance.zones import EVERYWHERE, Zones
 
 BuildEngine: TypeAlias = Callable[[], FaceEngine]
@@ -170,25 +170,32 @@ def _in_pieces(engine: FaceEngine, jobs: Sequence[Job], task: Task) -> Iterator[
     how: dict[str, Any] = {"upsample": task.upsample, "smallest_face": task.smallest_face, "zones": task.zones}
     if task.encoded:
         return map(_shares_and_answers, find_in_pieces(engine, images, **how, narrowest=task.narrowest))
-    return _searched(search_in_pieces(engine, images, **how, areas=task.areas))
+    known: Known = {}
+    return _searched(search_in_pieces(engine, images, **how, areas=task.areas, known=known), known)
 
 
 def _shares_and_answers(piece: PieceOfWork) -> _Piece:
     return piece.shares, {place: [*faces, *piece.narrow.get(place, ())] for place, faces in piece.answers.items()}
 
 
-def _searched(search: Search) -> Iterator[_Piece]:
-    """A search whose boxes are the answer; what comes after its last call of a network is a piece of its own."""
+def _searched(search: Search, known: Known) -> Iterator[_Piece]:
+    """A search whose boxes are the answer; what comes after its last call of a network is a piece of its own.
+
+    Whose faces are `known` before the end is answered then: its encoding, and its camera, need not wait for others.
+    """
     shares: Mapping[int, float] = {}
+    answered: set[int] = set()
     while True:
         try:
             places = next(search)
         except StopIteration as over:
             found: list[FaceBoxes] = over.value
-            yield shares, dict(enumerate(found))
+            yield shares, {place: boxes for place, boxes in enumerate(found) if place not in answered}
             return
         shares = shared_out(places)
-        yield shares, {}
+        new = {place: boxes for place, boxes in known.items() if place not in answered}
+        answered |= new.keys()
+        yield shares, new
 
 
 def answers_of(steps: Iterator[Step]) -> list[Answer]:

@@ -14,6 +14,7 @@ import random
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import sqlalchemy as sa
 import structlog
@@ -23,10 +24,10 @@ from attendance.backoff import full_jitter
 from attendance.database.engine import DatabaseError, begin_writing
 from attendance.database.evidence import Evidence, record_evidence
 from attendance.database.guests import record_guest
-from attendance.database.register import Sighting, decide_closed
+from attendance.database.register import Sighting
 from attendance.database.transactions import is_databases_fault
 from attendance.database.watching.health import HealthHour, record_health
-from attendance.database.watching.late_frames import is_held_evidence, take_in_observed, take_in_sighting
+from attendance.database.watching.late_frames import is_held_evidence, take_in_observed, take_in_sightings
 from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
 from recognition_service.outbox.set_aside import SetAside
@@ -229,9 +230,11 @@ class Committer:
         """Commit these in one transaction; whether there was a place for every sighting."""
         with self._sessions.begin() as db:
             begin_writing(db)
-            placed = [take_in_sighting(db, one, self._late_frames) for one in sightings]
-            decide_closed(db, {sighting.session_id for sighting in sightings})
-            entered = {_key(one) for one, there in zip(sightings, placed, strict=True) if there}
+            entered: set[tuple[int, str]] = set()
+            for session_id, of_session in groupby(sightings, key=lambda one: one.session_id):
+                together = list(of_session)
+                placed = take_in_sightings(db, session_id, together, self._late_frames)
+                entered |= {_key(one) for one, there in zip(together, placed, strict=True) if there}
             others = [one for one in sightings if _key(one) not in entered and not one.held]
             nowhere = [one for one in others if record_guest(db, one) is None]
             for proof in evidence:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from attendance.database.models import AttendanceEvidence
 from attendance.database.register import Sighting
-from attendance.database.watching.late_frames import take_in_sighting
+from attendance.database.watching.late_frames import take_in_sightings
 from attendance.gallery.store import Store
 from attendance.settings.attendance import LateFrames
 from operations.erasure import ErasureReport, erase_students
@@ -29,12 +29,12 @@ def away(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """While set, the committer finds the database away, so that what was seen waits."""
     away = threading.Event()
 
-    def record(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
+    def record(db: Session, session_id: int, sightings: Sequence[Sighting], rule: LateFrames) -> list[bool]:
         if away.is_set():
             raise sa.exc.OperationalError("", {}, Exception("away"))
-        return take_in_sighting(db, sighting, rule)
+        return take_in_sightings(db, session_id, sightings, rule)
 
-    monkeypatch.setattr("recognition_service.outbox.committer.take_in_sighting", record)
+    monkeypatch.setattr("recognition_service.outbox.committer.take_in_sightings", record)
     return away
 
 

@@ -13,7 +13,7 @@ from attendance.database.access.tokens import hash_token, new_token
 from attendance.database.engine import begin_writing
 from attendance.database.models import Camera
 from attendance.face_engine.interface import FaceBoxes, Image
-from attendance.face_engine.pieces import Search
+from attendance.face_engine.pieces import Known, Search
 from protos.attendance.v1 import attendance_pb2 as pb
 from tests.recognition_service.campus import CameraCall, Campus, face_of
 from tests.recognition_service.engines import ColourEngine, encoded, picture
@@ -31,7 +31,12 @@ class WaitingEngine(ColourEngine):
     """Takes a fiftieth of a second for each hundred thousand pixels, as pieces."""
 
     def detect_in_pieces(
-        self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
+        self,
+        images: Sequence[Image],
+        *,
+        upsample: int | None = None,
+        smallest_face: int | None = None,
+        known: Known | None = None,
     ) -> Search:
         found: list[FaceBoxes] = []
         for place, image in enumerate(images):

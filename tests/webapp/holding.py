@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from attendance.database.models import Camera, HeldReason, Origin, Student
-from attendance.database.register import Sighting, decide_closed
+from attendance.database.register import Sighting
 from attendance.database.transactions import transact
-from attendance.database.watching.late_frames import take_in_observed, take_in_sighting
+from attendance.database.watching.late_frames import take_in_observed, take_in_sightings
 from attendance.database.watching.observation import MinuteOfCamera, observed_hours
 from attendance.settings.attendance import LateFrames
 from tests.webapp.lessons import Lesson
@@ -36,7 +36,6 @@ def keep(db: Session, lesson: Lesson, camera: Camera, *students: Student, minute
 
 def _take_in(db: Session, sighting: Sighting) -> None:
     def work(db: Session) -> None:
-        assert take_in_sighting(db, sighting, LateFrames.PROPOSE)
-        decide_closed(db, (sighting.session_id,))
+        assert take_in_sightings(db, sighting.session_id, [sighting], LateFrames.PROPOSE) == [True]
 
     transact(db, work)

@@ -21,7 +21,7 @@ def hold_sighting(db: Session, sighting: Sighting, *, late: bool, now: datetime 
 
     Any order and any repetition leaves the same row: reasons united, times widened. One that a person refused stays
     refused, whatever comes of it later; what comes of one that a person accepted counts at once. Begin the transaction
-    with `begin_writing`, and end it with `register.decide_closed`.
+    with `begin_writing`, and end it with `register.decide_if_closed`.
 
     Args:
         db: the caller's session.

@@ -6,6 +6,7 @@ otherwise (`attendance.late_frames`). Until then they are held: whom they show, 
 an operator plays them, with a token of their own, and has said so by that.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -15,42 +16,47 @@ from attendance.database.decisions import take_in_observation
 from attendance.database.evidence import Evidence
 from attendance.database.held.minutes import hold_late_minutes
 from attendance.database.held.taking_in import counts_already, hold_sighting
-from attendance.database.models import HeldReason, Origin
-from attendance.database.register import Sighting, record_sighting, session_in_force
+from attendance.database.models import ClassSession, HeldReason, Origin
+from attendance.database.register import Sighting, decide_if_closed, enter_sightings, session_in_force
 from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
 
 log = structlog.get_logger()
 
 
-def is_late(db: Session, session_id: int, origin: Origin, rule: LateFrames) -> bool:
+def is_late(session: ClassSession, origin: Origin, rule: LateFrames) -> bool:
     """Whether what frames of this origin show of the session as it stands needs a person's word first."""
-    if rule is not LateFrames.PROPOSE or origin is not Origin.KEPT:
-        return False
-    session = session_in_force(db, session_id)
-    return session is not None and session.closed_at is not None
+    return rule is LateFrames.PROPOSE and origin is Origin.KEPT and session.closed_at is not None
 
 
-def take_in_sighting(db: Session, sighting: Sighting, rule: LateFrames) -> bool:
-    """Enter a sighting in the register, or hold it where that is said of it or the rule says so.
+def take_in_sightings(db: Session, session_id: int, sightings: Sequence[Sighting], rule: LateFrames) -> list[bool]:
+    """Enter sightings of one session in its register, or hold those of which that is said or of which the rule says so.
 
-    In the caller's transaction, as `record_sighting`; end it with `register.decide_closed`.
+    In the caller's transaction, as `enter_sightings`; a closed session is decided again at the end.
 
     Returns:
-        Whether there is a place for it; what confirmed the student belongs there too.
+        For each whether there is a place for it; what confirmed the student belongs there too.
     """
-    late = is_late(db, sighting.session_id, sighting.origin, rule)
-    if not (late or sighting.held):
-        return record_sighting(db, sighting, decide=False) is not None
+    session = session_in_force(db, session_id)
+    if session is None:
+        return [False] * len(sightings)
+    held = [bool(one.held) or is_late(session, one.origin, rule) for one in sightings]
+    rows = enter_sightings(db, session, [one for one, waits in zip(sightings, held, strict=True) if not waits])
+    entered = iter(rows)
+    placed = [
+        _hold(db, session, one, rule) if waits else next(entered) is not None
+        for one, waits in zip(sightings, held, strict=True)
+    ]
+    decide_if_closed(db, session)
+    return placed
+
+
+def _hold(db: Session, session: ClassSession, sighting: Sighting, rule: LateFrames) -> bool:
+    late = is_late(session, sighting.origin, rule)
     reasons = (*sighting.held, HeldReason.LATE) if late else sighting.held
     row = hold_sighting(db, replace(sighting, held=reasons), late=late)
     if row is not None:
-        log.info(
-            "sighting_held",
-            session=sighting.session_id,
-            origin=sighting.origin,
-            reasons=row.reasons,
-        )
+        log.info("sighting_held", session=session.id, origin=sighting.origin, reasons=row.reasons)
     return row is not None
 
 
@@ -69,5 +75,6 @@ def take_in_observed(db: Session, observed: Observed, rule: LateFrames) -> bool:
 
 def is_held_evidence(db: Session, evidence: Evidence, rule: LateFrames) -> bool:
     """Whether what confirmed a student waits for a person's word as its sighting does, which was taken in before it."""
-    late = is_late(db, evidence.session_id, evidence.origin, rule)
+    session = session_in_force(db, evidence.session_id)
+    late = session is not None and is_late(session, evidence.origin, rule)
     return (late or evidence.held) and not counts_already(db, evidence)

@@ -1,7 +1,7 @@
 """Whether rooms are watched now: the state of their cameras, for pages and commands."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -92,4 +92,10 @@ def camera_now(camera: Camera, now: datetime) -> CameraNow:
 
 def known_camera(db: Session, camera_id: int | None) -> int | None:
     """The camera's id, None when it was removed: that somebody was seen outlives what saw it."""
-    return None if camera_id is None else db.scalar(sa.select(Camera.id).where(Camera.id == camera_id))
+    return camera_id if camera_id in known_cameras(db, (camera_id,)) else None
+
+
+def known_cameras(db: Session, camera_ids: Iterable[int | None]) -> frozenset[int]:
+    """Those of the cameras that were not removed."""
+    ids = {camera_id for camera_id in camera_ids if camera_id is not None}
+    return frozenset(db.scalars(sa.select(Camera.id).where(Camera.id.in_(ids)))) if ids else frozenset()

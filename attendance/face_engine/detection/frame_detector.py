@@ -13,7 +13,7 @@ from attendance.face_engine.detection.tile_detector import DetectorGeometry, no_
 from attendance.face_engine.detection.tiles import upsample_image, upsampled_layout
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.models.dlib_file import Network
-from attendance.face_engine.pieces import Search, finished, of_images
+from attendance.face_engine.pieces import Known, Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 _SMALLEST_SIDE = 12
@@ -40,9 +40,9 @@ class FrameDetector:
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
         """Find the faces of each image, which may differ in size; checked RGB images."""
-        return finished(self.detect_in_pieces(images, upsample))
+        return finished(self.detect_in_pieces(images, upsample, {}))
 
-    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int, known: Known) -> Search:
         """The same; stops after each call of the network."""
         found = [no_faces() for _ in images]
         by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -56,7 +56,7 @@ class FrameDetector:
                 part = places[start : start + together]
                 work = self._run([images[place] for place in part], layout, upsample)
                 for place, boxes in zip(part, (yield from of_images(work, part)), strict=True):
-                    found[place] = boxes
+                    found[place] = known[place] = boxes
         return found
 
     def _run(self, images: list[Image], layout: TileLayout, upsample: int) -> Generator[None, None, list[FaceBoxes]]:

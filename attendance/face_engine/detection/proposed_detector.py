@@ -19,7 +19,7 @@ from attendance.face_engine.detection.tile_detector import DetectorGeometry, no_
 from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_layout
 from attendance.face_engine.detection.yunet_detector import YuNetDetector
 from attendance.face_engine.interface import FaceBoxes, Image
-from attendance.face_engine.pieces import Search, finished, of_images
+from attendance.face_engine.pieces import Known, Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 _THRESHOLD = 0.0
@@ -67,13 +67,14 @@ class ProposedDetector:
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
-        return finished(self.detect_in_pieces(images, upsample))
+        return finished(self.detect_in_pieces(images, upsample, {}))
 
-    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int, known: Known) -> Search:
         """The same; stops after each call of a network."""
         found = []
         for place, image in enumerate(images):
-            found.append((yield from of_images(self._search(image, upsample), [place])))
+            known[place] = yield from of_images(self._search(image, upsample), [place])
+            found.append(known[place])
         return found
 
     def _search(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
@@ -93,7 +94,7 @@ class ProposedDetector:
         )
 
     def _search_whole(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:
-        (proposed,) = yield from self._proposer.detect_in_pieces([image], 1.0)
+        (proposed,) = yield from self._proposer.detect_in_pieces([image], 1.0, {})
         if not len(proposed.scores):
             return no_faces()
         doubled = upsample_image(image, upsample)

@@ -16,7 +16,7 @@ from attendance.face_engine.detection.refinement import Refiner
 from attendance.face_engine.detection.tiles import fill_tile, upsample_image, upsampled_layout, upsampled_size
 from attendance.face_engine.interface import FaceBoxes, Image
 from attendance.face_engine.models.dlib_file import Network
-from attendance.face_engine.pieces import Search, finished, of_images
+from attendance.face_engine.pieces import Known, Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session
 
 _SMALLEST_SIDE = 12
@@ -67,19 +67,20 @@ class TileDetector:
 
     def detect(self, images: Sequence[Image], upsample: int) -> list[FaceBoxes]:
         """Find the faces of each image, which may differ in size; checked RGB images, contiguous."""
-        return finished(self.detect_in_pieces(images, upsample))
+        return finished(self.detect_in_pieces(images, upsample, {}))
 
-    def detect_in_pieces(self, images: Sequence[Image], upsample: int) -> Search:
+    def detect_in_pieces(self, images: Sequence[Image], upsample: int, known: Known) -> Search:
         """The same; stops after each call of the network."""
         found: list[FaceBoxes] = [no_faces()] * len(images)
         for layout, places in self._batches(images, upsample):
             if in_parts(layout, self._work_pixels):
                 for place in places:
                     found[place] = yield from of_images(self._detect_in_parts(images[place], upsample), [place])
+                    known[place] = found[place]
                 continue
             work = self._run([images[place] for place in places], layout, upsample)
             for place, boxes in zip(places, (yield from of_images(work, places)), strict=True):
-                found[place] = boxes
+                found[place] = known[place] = boxes
         return found
 
     def _detect_in_parts(self, image: Image, upsample: int) -> Generator[object, None, FaceBoxes]:

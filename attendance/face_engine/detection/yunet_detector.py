@@ -2,9 +2,10 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from attendance.face_engine.detection.yunet_bands import GRID, WORK_PIXELS, anch
 from attendance.face_engine.detection.yunet_decoding import YuNetFaces, suppress
 from attendance.face_engine.detection.yunet_refinement import find_faces_exactly
 from attendance.face_engine.interface import FaceBoxes, Image
-from attendance.face_engine.pieces import Pieces, Search, finished, of_images
+from attendance.face_engine.pieces import Known, Pieces, Search, finished, of_images
 from attendance.face_engine.runtimes.runtime import Session, run_each
 
 SCORE_LIMIT = 0.3
@@ -42,6 +43,9 @@ _MOST_TOGETHER = 32
 """Frames in one call on a GPU."""
 _PIXELS_TOGETHER = 64_000_000
 """Pixels of frames in one call on a GPU."""
+
+Tell: TypeAlias = Callable[[int, YuNetFaces | None], None]
+"""Is told what was found in an image, by its place, as soon as it is known; None: it is too small for a face."""
 
 
 class YuNetDetector:
@@ -74,11 +78,16 @@ class YuNetDetector:
             For each image the squares that dlib's detector would draw, in its own pixels, not rounded; scores are
             YuNet's, from 0 to 1.
         """
-        return finished(self.detect_in_pieces(images, scale))
+        return finished(self.detect_in_pieces(images, scale, {}))
 
-    def detect_in_pieces(self, images: Sequence[Image], scale: float) -> Search:
-        """The same; stops after each call of the network."""
-        return [_squares(found, scale) for found in (yield from self._search(images, scale))]
+    def detect_in_pieces(self, images: Sequence[Image], scale: float, known: Known) -> Search:
+        """The same; stops after each call of the network. `known` is given the faces of each image as it is done."""
+
+        def tell(place: int, found: YuNetFaces | None) -> None:
+            known[place] = _squares(found, scale)
+
+        yield from self._search(images, scale, tell)
+        return [known[place] for place in range(len(images))]
 
     def search(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
         """The faces of each image, in pixels of the scaled one; None for one that is too small for a face.
@@ -86,38 +95,47 @@ class YuNetDetector:
         YuNet knows faces of up to some 500 pixels; what is larger it sees in parts. So frames in which there is room
         for such are searched again at a quarter of the scale, which costs a sixteenth.
         """
-        return finished(self._search(images, scale))
+        found: dict[int, YuNetFaces | None] = {}
+        finished(self._search(images, scale, found.__setitem__))
+        return [found[place] for place in range(len(images))]
 
     def search_once(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
         """What YuNet says of each image at one scale, as `cv2.FaceDetectorYN` does; see `search`."""
-        return finished(self._search_once(images, scale))
+        found: dict[int, YuNetFaces | None] = {}
+        finished(self._search_once(images, scale, found.__setitem__))
+        return [found[place] for place in range(len(images))]
 
-    def _search(
-        self, images: Sequence[Image], scale: float, *, least_height: float = 0.0
-    ) -> Pieces[list[YuNetFaces | None]]:
-        found = yield from self._search_once(images, scale, least_height=least_height)
+    def _search(self, images: Sequence[Image], scale: float, tell: Tell, *, least_height: float = 0.0) -> Pieces[None]:
+        # The coarser search, which takes a sixteenth, comes first: then each image is done as soon as it was searched.
+        coarser: dict[int, YuNetFaces | None] = {}
         large = [place for place, image in enumerate(images) if min(image.shape[:2]) * scale > _ROOM_FOR_LARGE]
         if large:
-            coarser = yield from of_images(
-                self._search([images[place] for place in large], scale / COARSER, least_height=_LEAST_LARGE / COARSER),
-                large,
+            work = self._search(
+                [images[place] for place in large],
+                scale / COARSER,
+                lambda at, found: coarser.update({large[at]: found}),
+                least_height=_LEAST_LARGE / COARSER,
             )
-            for place, coarse in zip(large, coarser, strict=True):
-                found[place] = _merged(found[place], coarse)
-        return found
+            yield from of_images(work, large)
+
+        def finish(place: int, found: YuNetFaces | None) -> None:
+            tell(place, _merged(found, coarser[place]) if place in coarser else found)
+
+        yield from self._search_once(images, scale, finish, least_height=least_height)
 
     def _search_once(
-        self, images: Sequence[Image], scale: float, *, least_height: float = 0.0
-    ) -> Pieces[list[YuNetFaces | None]]:
-        found: list[YuNetFaces | None] = [None] * len(images)
+        self, images: Sequence[Image], scale: float, tell: Tell, *, least_height: float = 0.0
+    ) -> Pieces[None]:
         by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for place, image in enumerate(images):
             if min(image.shape[:2]) * scale >= _SMALLEST_SIDE:
                 by_size[image.shape[:2]].append(place)
+            else:
+                tell(place, None)
         for size, places in by_size.items():
             pixels = math.prod(size) * scale**2
             if not self._together and pixels <= WORK_PIXELS / 2:
-                yield from self._search_abreast(images, scale, places, found, least_height)
+                yield from self._search_abreast(images, scale, places, tell, least_height)
                 continue
             step = max(1, min(_MOST_TOGETHER, round(_PIXELS_TOGETHER / pixels))) if self._together else 1
             for start in range(0, len(places), step):
@@ -127,15 +145,14 @@ class YuNetDetector:
                 every = yield from of_images(anchors_in_bands(self._session, frames, work_pixels=WORK_PIXELS), part)
                 for place, frame, anchors in zip(part, frames, every, strict=True):
                     work = self._decided(frame, anchors, least_height)
-                    found[place] = yield from of_images(work, [place])
-        return found
+                    tell(place, (yield from of_images(work, [place])))
 
     def _search_abreast(
         self,
         images: Sequence[Image],
         scale: float,
         places: Sequence[int],
-        found: list[YuNetFaces | None],
+        tell: Tell,
         least_height: float,
     ) -> Pieces[None]:
         """Find the faces of images of one size, of which the network looks at some while those before are decided."""
@@ -147,9 +164,9 @@ class YuNetDetector:
 
         with closing(run_each(self._session, [partial(fit, place) for place in places])) as answers:
             for place, anchors in zip(places, answers, strict=True):
-                yield [place]
                 work = self._decided(frames.pop(place), anchors[0], least_height)
-                found[place] = yield from of_images(work, [place])
+                tell(place, (yield from of_images(work, [place])))
+                yield [place]
 
     def _decided(
         self, frame: Image, anchors: NDArray[np.float32], least_height: float

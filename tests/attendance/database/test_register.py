@@ -1,5 +1,6 @@
 """The rules of attendance, on SQLite and on MariaDB."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,7 +14,9 @@ from attendance.database.register import (
     Sighting,
     apply_session_times,
     close_ended_sessions,
+    enter_sightings,
     record_sighting,
+    session_in_force,
 )
 from tests.factories import (
     NINE,
@@ -87,6 +90,54 @@ def test_who_is_unknown_or_not_on_the_roster_is_not_entered(db: Session, course_
     assert record_sighting(db, Sighting(course_session.id + 99, "s1", NINE, NINE, 0.9, None)) is None
     db.commit()
     assert db.scalars(sa.select(Attendance)).all() == []
+
+
+def entered(db: Session, session: ClassSession, sightings: list[Sighting]) -> list[str | None]:
+    """Enters them all at once; for each the student whose row it is."""
+    locked = session_in_force(db, session.id)
+    assert locked is not None
+    rows = enter_sightings(db, locked, sightings)
+    numbers = dict(db.execute(sa.select(Student.id, Student.index_number)).all())
+    return [None if row is None else numbers[row.student_id] for row in rows]
+
+
+def test_many_sightings_are_entered_together_each_in_its_place(db: Session, course_session: ClassSession) -> None:
+    make_student(db, "other")
+    camera, removed = make_camera(db), make_camera(db)
+    db.delete(removed)
+    record_sighting(db, seen(course_session, at(7), student="s2"))
+    db.commit()
+    many = [
+        replace(seen(course_session, at(5), student="s2"), camera_id=camera.id),
+        seen(course_session, at(5), student="other"),
+        seen(course_session, at(3), student="s1"),
+        seen(course_session, NINE - timedelta(days=1), student="s1"),
+        replace(seen(course_session, at(2), at(9), student="s1"), camera_id=removed.id),
+        seen(course_session, at(5), student="nobody"),
+    ]
+    assert entered(db, course_session, many) == ["s2", None, "s1", None, "s1", None]
+    db.commit()
+    rows = [row_of(db, student) for student in ("s1", "s2")]
+    assert [(row.first_seen, row.last_seen, row.camera_id) for row in rows] == [
+        (at(2), at(9), None),
+        (at(5), at(7), camera.id),
+    ]
+
+
+def test_students_of_a_session_share_their_statements(db: Session) -> None:
+    course = make_course(db)
+    enrol(db, course, *(make_student(db, f"s{number}") for number in range(20)))
+    session = make_session(db, course)
+    sightings = [seen(session, at(30), student=f"s{number}") for number in range(20)]
+    entered(db, session, sightings)
+    db.commit()
+    statements: list[str] = []
+    sa.event.listen(db.get_bind(), "before_cursor_execute", lambda *call: statements.append(call[2]))
+    later = [replace(one, last_seen=at(31)) for one in sightings]
+    assert entered(db, session, later) == [one.index_number for one in later]
+    db.commit()
+    assert {row.last_seen for row in db.scalars(sa.select(Attendance))} == {at(31)}
+    assert len(statements) < len(sightings)
 
 
 def test_a_sighting_outlives_its_camera(db: Session, course_session: ClassSession) -> None:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from attendance.face_engine.accelerated import AcceleratedEngine
 from attendance.face_engine.detection.areas import area_around
 from attendance.face_engine.faces import find_faces, find_in_pieces, search_in_pieces
-from attendance.face_engine.interface import Face, FaceEngine, Image
+from attendance.face_engine.interface import Face, FaceBoxes, FaceEngine, Image
 from attendance.face_engine.opencv_engine import OpenCvEngine
-from attendance.face_engine.pieces import Search, finished
+from attendance.face_engine.pieces import Known, Search, finished
 from attendance.zones import EVERYWHERE, Zones
 
 LEFT = ((0, 0), (0.5, 0), (0.5, 1), (0, 1))
@@ -112,9 +112,9 @@ class Counting(OpenCvEngine):
 
     searched = encoded = 0
 
-    def _search(self, images: list[Image], scale: float) -> Search:
+    def _search(self, images: list[Image], scale: float, known: Known) -> Search:
         self.searched += sum(image.shape[0] * image.shape[1] for image in images)
-        return super()._search(images, scale)
+        return super()._search(images, scale, known)
 
     def encode(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.encoded += len(chips)
@@ -136,6 +136,27 @@ def test_frames_of_a_batch_keep_their_places(yunet: FaceEngine, row: Image) -> N
     for piece in find_in_pieces(yunet, [blank, row, blank], zones=CASES["the middle masked"]):
         answers |= piece.answers
     assert [len(answers[place]) for place in range(3)] == [0, 6, 0]
+
+
+@pytest.mark.parametrize("zones", [EVERYWHERE, CASES["the middle masked"]])
+def test_a_frame_of_a_batch_is_known_before_the_others_are_searched(
+    yunet: FaceEngine, row: Image, zones: Zones
+) -> None:
+    known: dict[int, FaceBoxes] = {}
+    order: list[int] = []
+    search = search_in_pieces(yunet, [row, row[:, ::-1].copy(), row], zones=zones, known=known)
+    while True:
+        try:
+            next(search)
+        except StopIteration as over:
+            found: list[FaceBoxes] = over.value
+            break
+        order.append(len(known))
+    assert order == sorted(order)
+    assert {1, 2, 3} <= set(order)
+    for place, boxes in enumerate(found):
+        assert np.array_equal(known[place].boxes, boxes.boxes)
+        assert np.array_equal(known[place].scores, boxes.scores)
 
 
 def centre(face: Face, width: int, height: int) -> tuple[float, float]:

@@ -201,9 +201,28 @@ async def test_what_is_prompt_waits_for_nothing_while_the_engine_is_free(bench: 
     assert work.sizes == [1, 1, 3], "those that come while it is at work share a batch"
 
 
-async def _prompt(batcher: Batcher[str, str], item: str) -> str:
-    with batcher.reserve("a") as place:
-        return await place.submit(item, bucket=1, prompt=True)
+@pytest.mark.parametrize(("gathers_s", "after"), [(0.0, 1), (0.15, 2), (9.0, 3)])
+async def test_what_is_prompt_gathers_for_a_while_beside_a_batch_at_work(
+    clock: ManualClock, gathers_s: float, after: int
+) -> None:
+    work = TimedPieces(clock, piece_s=0.1)
+    batcher: Batcher[str, str] = Batcher(work, max_batch=4, max_delay_s=0, max_queue=16, clock=clock)
+    batcher.start()
+    first = send(batcher, "a", lane="a")
+    await clock.advance(0.01)
+    faces = [asyncio.create_task(_prompt(batcher, item, "b", 2, gathers_s)) for item in ("face", "other")]
+    while not all(one.done() for one in (first, *faces)):
+        await clock.advance(0.01)
+    assert work.asked.index("face") == after, "pieces of the batch at work"
+    assert work.asked.count("face") == 3, "the two share a batch"
+    await batcher.close()
+
+
+async def _prompt(
+    batcher: Batcher[str, str], item: str, lane: str = "a", bucket: int = 1, gathers_s: float = 0.0
+) -> str:
+    with batcher.reserve(lane) as place:
+        return await place.submit(item, bucket=bucket, prompt=True, gathers_s=gathers_s)
 
 
 async def test_no_batch_is_larger_than_the_maximum(bench: Bench, work: Work) -> None:

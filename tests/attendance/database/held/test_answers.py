@@ -29,8 +29,9 @@ from attendance.database.models import (
 from attendance.database.register import (
     Sighting,
     apply_session_times,
-    decide_closed,
+    decide_if_closed,
     record_sighting,
+    session_in_force,
 )
 from attendance.database.transactions import transact
 from attendance.database.upkeep.erasure import withdraw
@@ -61,8 +62,10 @@ def hold(sessions: sessionmaker[Session], sighting: Sighting, *, late: bool = Fa
 
     def work(db: Session) -> int:
         row = hold_sighting(db, sighting, late=late)
-        decide_closed(db, (sighting.session_id,))
+        session = session_in_force(db, sighting.session_id)
         assert row is not None
+        assert session is not None
+        decide_if_closed(db, session)
         return row.id
 
     with sessions() as db:

@@ -20,9 +20,9 @@ from attendance.database.models import (
     Status,
     Unrecorded,
 )
-from attendance.database.register import Sighting, decide_closed
+from attendance.database.register import Sighting
 from attendance.database.transactions import transact
-from attendance.database.watching.late_frames import take_in_observed, take_in_sighting
+from attendance.database.watching.late_frames import take_in_observed, take_in_sightings
 from attendance.database.watching.observation import MinuteCounts, MinuteOfCamera, Observed, observed_hours
 from attendance.settings.attendance import LateFrames
 from tests.attendance.database.held.places import Place, close, make_place
@@ -153,9 +153,8 @@ def test_who_was_seen_in_the_outage_is_not_absent_by_it(sessions: sessionmaker[S
     seen = Sighting(place.session, "s1", NINE, NINE, 0.9, place.camera, Origin.KEPT)
 
     def late(db: Session) -> None:
-        assert take_in_sighting(db, seen, LateFrames.PROPOSE)
-        assert take_in_sighting(db, replace(seen, index_number="s2"), LateFrames.PROPOSE)
-        decide_closed(db, (place.session,))
+        both = [seen, replace(seen, index_number="s2")]
+        assert take_in_sightings(db, place.session, both, LateFrames.PROPOSE) == [True, True]
 
     with sessions() as db:
         transact(db, late)
