@@ -147,7 +147,7 @@ def find_each(engine: FaceEngine, jobs: Sequence[Job], task: Task) -> Steps:
             if len(jobs) == 1:
                 yield Step({0: took}, {0: _failure(error)})
                 return
-            yield Step(dict.fromkeys(left, took / len(left)), {})
+            yield Step(dict.fromkeys(left, took / max(1, len(left))), {})
             break
         if piece is None:
             return

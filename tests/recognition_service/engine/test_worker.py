@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from attendance.face_engine.interface import EngineError, FaceBoxes, FaceEngine
+from attendance.face_engine.interface import EngineError, FaceBoxes, FaceEngine, Image
+from attendance.face_engine.pieces import Known, Search
 from recognition_service.engine.process import EngineDiedError, EngineProcess
 from recognition_service.engine.work import Encoding, FacesOfImage, Found, Wanted
 from recognition_service.engine.worker import EngineWorker, WorkerLimits
@@ -266,12 +267,57 @@ class Noted:
 
     def __init__(self) -> None:
         self.spent: dict[int, float] = {}
-        self.answered: list[int] = []
+        self.by_piece: list[list[int]] = []
+        """Who was answered by each."""
+
+    @property
+    def answered(self) -> list[int]:
+        return [place for piece in self.by_piece for place in piece]
 
     async def after_piece(self, spent: Mapping[int, float], answers: Mapping[int, Found | Exception]) -> None:
         for place, seconds in spent.items():
             self.spent[place] = self.spent.get(place, 0.0) + seconds
-        self.answered += answers
+        self.by_piece.append(list(answers))
+
+
+class InTurn(engines.ColourEngine):
+    """Searches one image after the other, and says so."""
+
+    def detect_in_pieces(
+        self,
+        images: Sequence[Image],
+        *,
+        upsample: int | None = None,
+        smallest_face: int | None = None,
+        known: Known | None = None,
+    ) -> Search:
+        told = {} if known is None else known
+        for place, image in enumerate(images):
+            [told[place]] = self.detect([image])
+            yield [place]
+        return [told[place] for place in range(len(images))]
+
+
+async def test_who_is_known_is_answered_before_the_batch_is_over(make_worker: MakeWorker) -> None:
+    worker = make_worker(InTurn)
+    await worker.start()
+    noted = Noted()
+    searched = (96, 128, Wanted(encoded=False))
+    answers = await worker.find(searched, [engines.picture(RED), engines.picture(), engines.picture(GREEN)], noted)
+    assert noted.by_piece == [[0], [1], [2]]
+    assert [len(one.scores) for one in answers if isinstance(one, FaceBoxes)] == [1, 0, 1]
+
+
+async def test_who_was_known_keeps_the_answer_when_another_fails(make_worker: MakeWorker) -> None:
+    worker = make_worker(InTurn)
+    await worker.start()
+    noted = Noted()
+    cursed = engines.picture(corner=engines.RAISE)
+    images = [engines.picture(RED), cursed, engines.picture(GREEN)]
+    answers = await worker.find((96, 128, Wanted(encoded=False)), images, noted)
+    assert noted.answered == [0, 1, 2], "each once"
+    assert noted.by_piece[0] == [0]
+    assert [type(one) for one in answers] == [FaceBoxes, InternalServiceError, FaceBoxes]
 
 
 @pytest.mark.parametrize("build", [engines.build, engines.build_blocking])
