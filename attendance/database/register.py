@@ -81,8 +81,9 @@ def record_sighting(
 def enter_sightings(
     db: Session, session: ClassSession, sightings: Sequence[Sighting], *, author: Author | None = None
 ) -> list[Attendance | None]:
-    """Enter sightings of one session in its register, in the caller's transaction, in a few statements for all of them.
+    """Enter sightings of one session in its register, in the caller's transaction.
 
+    Those of students who have an entry share a few statements, however many they are; a new entry has its own.
     Any order and any repetition of the same sightings leaves the same rows. A status that a person set stays; only the
     times seen are brought up to date. Let `decide_if_closed` follow in the same transaction.
 
@@ -96,9 +97,8 @@ def enter_sightings(
         For each its row; None when there is nothing to enter it for: the student is gone, has left the roster or
         withdrawn consent, or the session's times have changed so that the sighting is outside it.
     """
-    inside = [one for one in sightings if is_within(session, one.first_seen, one.last_seen)]
-    students = expected_by_index_numbers(db, session, {one.index_number for one in inside})
-    cameras = known_cameras(db, {one.camera_id for one in inside})
+    students = expected_by_index_numbers(db, session, {one.index_number for one in sightings})
+    cameras = known_cameras(db, (one.camera_id for one in sightings))
     rows = locked_entries(db, session.id, students.values())
     entered: list[Attendance | None] = []
     for one in sightings:

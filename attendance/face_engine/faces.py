@@ -205,7 +205,7 @@ def _search_areas(  # noqa: PLR0917 - as of a search
             if all(part in parts_known for part in parts_of[place]):
                 known[place] = whole(place, parts_known)
         yield places
-    return [whole(place, every) for place in parts_of]
+    return [known[place] if place in known else whole(place, every) for place in parts_of]
 
 
 def encoding_parts(counts: Sequence[int]) -> Iterator[list[tuple[int, int, int]]]:

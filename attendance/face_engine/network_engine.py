@@ -68,7 +68,7 @@ class NetworkEngine(ABC):
         self, images: Sequence[Image], *, upsample: int | None = None, smallest_face: int | None = None
     ) -> list[FaceBoxes]:
         """Find the faces of each image; see `FaceEngine.detect`."""
-        return finished(self.detect_in_pieces(images, upsample=upsample, smallest_face=smallest_face))
+        return finished(self.detect_in_pieces(images, upsample=upsample, smallest_face=smallest_face, known={}))
 
     def detect_in_pieces(
         self,
@@ -76,10 +76,9 @@ class NetworkEngine(ABC):
         *,
         upsample: int | None = None,
         smallest_face: int | None = None,
-        known: Known | None = None,
+        known: Known,
     ) -> Search:
         """The same; stops after each call of a network; see `EngineInPieces`."""
-        known = {} if known is None else known
         doublings = self._upsample if upsample is None else upsample
         checked = check_images(images, max_pixels=self._max_pixels, upsample=doublings or 0)
         self._open()

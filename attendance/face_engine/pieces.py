@@ -30,7 +30,7 @@ class EngineInPieces(Protocol):
         *,
         upsample: int | None = None,
         smallest_face: int | None = None,
-        known: Known | None = None,
+        known: Known,
     ) -> Search:
         """As `FaceEngine.detect`; no piece is longer than one call of a network, which the engine bounds.
 

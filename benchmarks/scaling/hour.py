@@ -240,9 +240,14 @@ class Simulation:
 
     async def _submit(self, place: Place[_Job, _Job], job: _Job, bucket: str, deadline: float = math.inf) -> None:
         expected = self._cost_s(job, bucket)
-        prompt = bucket == _ENCODE
-        gathers_s = FACES_GATHERED_S if prompt else 0.0
-        await place.submit(job, bucket=bucket, deadline=deadline, expected=expected, prompt=prompt, gathers_s=gathers_s)
+        await place.submit(
+            job,
+            bucket=bucket,
+            deadline=deadline,
+            expected=expected,
+            prompt=bucket == _ENCODE,
+            gathers_s=FACES_GATHERED_S,
+        )
 
     def _cost_s(self, job: _Job, bucket: Hashable) -> float:
         """How long the engine is at work on it, on all cores, seconds."""

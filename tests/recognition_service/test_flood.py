@@ -36,7 +36,7 @@ class WaitingEngine(ColourEngine):
         *,
         upsample: int | None = None,
         smallest_face: int | None = None,
-        known: Known | None = None,
+        known: Known,
     ) -> Search:
         found: list[FaceBoxes] = []
         for place, image in enumerate(images):

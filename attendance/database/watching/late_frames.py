@@ -16,7 +16,7 @@ from attendance.database.decisions import take_in_observation
 from attendance.database.evidence import Evidence
 from attendance.database.held.minutes import hold_late_minutes
 from attendance.database.held.taking_in import counts_already, hold_sighting
-from attendance.database.models import ClassSession, HeldReason, Origin
+from attendance.database.models import ClassSession, HeldReason, HeldSighting, Origin
 from attendance.database.register import Sighting, decide_if_closed, enter_sightings, session_in_force
 from attendance.database.watching.observation import Observed
 from attendance.settings.attendance import LateFrames
@@ -30,7 +30,7 @@ def is_late(session: ClassSession, origin: Origin, rule: LateFrames) -> bool:
 
 
 def take_in_sightings(db: Session, session_id: int, sightings: Sequence[Sighting], rule: LateFrames) -> list[bool]:
-    """Enter sightings of one session in its register, or hold those of which that is said or of which the rule says so.
+    """Enter sightings of one session in its register, but hold those that say so themselves or of which the rule does.
 
     In the caller's transaction, as `enter_sightings`; a closed session is decided again at the end.
 
@@ -40,24 +40,25 @@ def take_in_sightings(db: Session, session_id: int, sightings: Sequence[Sighting
     session = session_in_force(db, session_id)
     if session is None:
         return [False] * len(sightings)
-    held = [bool(one.held) or is_late(session, one.origin, rule) for one in sightings]
-    rows = enter_sightings(db, session, [one for one, waits in zip(sightings, held, strict=True) if not waits])
-    entered = iter(rows)
-    placed = [
-        _hold(db, session, one, rule) if waits else next(entered) is not None
-        for one, waits in zip(sightings, held, strict=True)
-    ]
+    marked = [_marked(session, one, rule) for one in sightings]
+    entered = iter(enter_sightings(db, session, [one for one in marked if not one.held]))
+    placed = [(_hold(db, one) if one.held else next(entered)) is not None for one in marked]
     decide_if_closed(db, session)
     return placed
 
 
-def _hold(db: Session, session: ClassSession, sighting: Sighting, rule: LateFrames) -> bool:
-    late = is_late(session, sighting.origin, rule)
-    reasons = (*sighting.held, HeldReason.LATE) if late else sighting.held
-    row = hold_sighting(db, replace(sighting, held=reasons), late=late)
+def _marked(session: ClassSession, sighting: Sighting, rule: LateFrames) -> Sighting:
+    """The sighting, with one more reason to hold it where it is late."""
+    if not is_late(session, sighting.origin, rule):
+        return sighting
+    return replace(sighting, held=(*sighting.held, HeldReason.LATE))
+
+
+def _hold(db: Session, sighting: Sighting) -> HeldSighting | None:
+    row = hold_sighting(db, sighting, late=HeldReason.LATE in sighting.held)
     if row is not None:
-        log.info("sighting_held", session=session.id, origin=sighting.origin, reasons=row.reasons)
-    return row is not None
+        log.info("sighting_held", session=sighting.session_id, origin=sighting.origin, reasons=row.reasons)
+    return row
 
 
 def take_in_observed(db: Session, observed: Observed, rule: LateFrames) -> bool:

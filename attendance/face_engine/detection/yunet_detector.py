@@ -95,15 +95,11 @@ class YuNetDetector:
         YuNet knows faces of up to some 500 pixels; what is larger it sees in parts. So frames in which there is room
         for such are searched again at a quarter of the scale, which costs a sixteenth.
         """
-        found: dict[int, YuNetFaces | None] = {}
-        finished(self._search(images, scale, found.__setitem__))
-        return [found[place] for place in range(len(images))]
+        return _every(partial(self._search, images, scale), len(images))
 
     def search_once(self, images: Sequence[Image], scale: float) -> list[YuNetFaces | None]:
         """What YuNet says of each image at one scale, as `cv2.FaceDetectorYN` does; see `search`."""
-        found: dict[int, YuNetFaces | None] = {}
-        finished(self._search_once(images, scale, found.__setitem__))
-        return [found[place] for place in range(len(images))]
+        return _every(partial(self._search_once, images, scale), len(images))
 
     def _search(self, images: Sequence[Image], scale: float, tell: Tell, *, least_height: float = 0.0) -> Pieces[None]:
         # The coarser search, which takes a sixteenth, comes first: then each image is done as soon as it was searched.
@@ -172,6 +168,13 @@ class YuNetDetector:
         self, frame: Image, anchors: NDArray[np.float32], least_height: float
     ) -> Generator[None, None, YuNetFaces]:
         return find_faces_exactly(frame, anchors, self._exact, limit=self._limit, least_height=least_height)
+
+
+def _every(search: Callable[[Tell], Pieces[None]], count: int) -> list[YuNetFaces | None]:
+    """What a search of so many images tells of each, without a pause."""
+    found: dict[int, YuNetFaces | None] = {}
+    finished(search(found.__setitem__))
+    return [found[place] for place in range(count)]
 
 
 def _merged(fine: YuNetFaces | None, coarse: YuNetFaces | None) -> YuNetFaces | None:

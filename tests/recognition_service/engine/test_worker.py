@@ -289,13 +289,12 @@ class InTurn(engines.ColourEngine):
         *,
         upsample: int | None = None,
         smallest_face: int | None = None,
-        known: Known | None = None,
+        known: Known,
     ) -> Search:
-        told = {} if known is None else known
         for place, image in enumerate(images):
-            [told[place]] = self.detect([image])
+            [known[place]] = self.detect([image])
             yield [place]
-        return [told[place] for place in range(len(images))]
+        return [known[place] for place in range(len(images))]
 
 
 async def test_who_is_known_is_answered_before_the_batch_is_over(make_worker: MakeWorker) -> None:
