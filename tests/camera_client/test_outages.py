@@ -132,9 +132,15 @@ async def test_a_network_that_falls_silent_is_noticed_before_the_connection_brea
 async def test_frames_that_the_service_cannot_store_come_again_later(start_service: Any, spool: Spool) -> None:
     away = asyncio.Event()
     away.set()
-    service = ScriptedService(
-        [Behaviour(window=64, outcome=lambda _: pb.FRAME_OUTCOME_UNAVAILABLE if away.is_set() else 1)]
-    )
+    refused: set[int] = set()
+
+    def outcome(frame: pb.StreamFramesRequest) -> Any:
+        if not away.is_set():
+            return pb.FRAME_OUTCOME_RECOGNIZED
+        refused.update(numbers([frame]))
+        return pb.FRAME_OUTCOME_UNAVAILABLE
+
+    service = ScriptedService([Behaviour(window=64, outcome=outcome)])
     it = live(await start_service(service), spool)
     async with at_work(it):
         await until(lambda: len(spool) >= 20)
@@ -143,8 +149,10 @@ async def test_frames_that_the_service_cannot_store_come_again_later(start_servi
         await until(lambda: not len(spool))
     assert it.run.counts.replayed >= 20
     assert it.run.counts.reconnects == 0
-    got = {number for number, frame in zip(numbers(service.frames), service.frames, strict=True) if frame.replayed}
-    assert got >= set(range(15))
+    assert len(refused) >= 20
+    assert refused <= set(numbers([frame for frame in service.frames if frame.replayed]))
+    # Only what a newer frame replaced before it was sent, on a slow machine, was never here.
+    assert len(set(range(max(refused))) - set(numbers(service.frames))) <= it.run.waiting.dropped
 
 
 @pytest.mark.parametrize("outcome", [pb.FRAME_OUTCOME_OVERLOADED, pb.FRAME_OUTCOME_EXPIRED])

@@ -98,3 +98,18 @@ def test_the_registers_filter_survives_reload_and_back(term, open_page):
     page.get_by_label("Status", exact=True).first.select_option("")
     expect(rows).to_have_count(len(LETTERS))
     expect(page).to_have_url(re.compile(rf"/sessions/{session.id}$"))
+
+
+def test_a_narrowed_register_that_cannot_be_read_at_once_is_read_a_little_later(term, open_page):
+    page = open_page(term.lecturer)
+    session = term.sessions[2]
+    page.route(f"**/sessions/{session.id}", lambda route: route.abort(), times=1)  # the narrowed one has a query
+    page.goto(f"/sessions/{session.id}?q=go")
+    rows, search = page.locator("[data-rows] > tr:visible"), page.get_by_label("Search this register")
+    expect(rows).to_have_count(1)
+    search.fill("g")  # meanwhile somebody types
+    expect(page.locator("[data-filter][data-ready]")).to_be_attached(timeout=20_000)
+    expect(search).to_have_value("g")
+    expect(search).to_be_focused()
+    search.fill("")
+    expect(rows).to_have_count(len(LETTERS))

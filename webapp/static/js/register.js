@@ -8,6 +8,9 @@ import { setUpCorrections } from "./register-correct.js";
 
 const LATER_THAN_A_DAY_MS = 24 * 60 * 60 * 1000;
 const SAID_AT_ONCE = 3;
+const READ_LIMIT_MS = 4000;
+const TRY_AGAIN_MS = 2000;
+const LONGEST_WAIT_MS = 60_000;
 const announcer = () => document.querySelector("[data-announce]");
 
 function rowFromHtml(html) {
@@ -42,15 +45,18 @@ function announce(sayings) {
 
 // Puts the page as it is now in place of the page as it was; rows that are the same stay untouched.
 async function readPageAgain() {
-  const answer = await fetch(wholeAddress(), { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(4000) });
+  const answer = await fetch(wholeAddress(), { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(READ_LIMIT_MS) });
   if (answer.redirected || !answer.ok) throw new Error(`the page answers ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [now, was] = [page.querySelector("[data-register]"), document.querySelector("[data-register]")];
   const sameShape = now.dataset.phase === was.dataset.phase && rowIds(now) === rowIds(was);
   if (!sameShape) {
-    const typed = document.querySelector("[data-filter]") ? new FormData(document.querySelector("[data-filter]")) : null;
+    const filter = document.querySelector("[data-filter]");
+    const typed = filter ? new FormData(filter) : null;
+    const typing = filter?.contains(document.activeElement) ? document.activeElement.name : null;
     was.replaceWith(document.adoptNode(now));
     start(typed, { whole: true });
+    if (typing) document.querySelector("[data-filter]")?.elements[typing]?.focus();
     return now.dataset.readAt;
   }
   was.dataset.revision = now.dataset.revision;
@@ -68,6 +74,19 @@ async function readPageAgain() {
   announce(sayings);
   filterRows();
   return now.dataset.readAt;
+}
+
+// Reads the page again until it is read: nothing else would bring what it is read for. Less and less often.
+async function readUntilRead() {
+  const register = document.querySelector("[data-register]");
+  for (let wait = TRY_AGAIN_MS; document.querySelector("[data-register]") === register; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+    try {
+      await readPageAgain();
+      return;
+    } catch {
+      await new Promise((resume) => window.setTimeout(resume, wait));
+    }
+  }
 }
 
 // What is shown of the cameras; a table that is open stays open, and what is wrong is said when it begins.
@@ -123,7 +142,7 @@ function start(typed = null, { whole = false } = {}) {
   const register = document.querySelector("[data-register]");
   watcher?.stop();
   watcher = null;
-  if (isNarrowed() && !whole) readPageAgain().then(setUpFilter, () => {}); // until then the server's rows are shown
+  if (isNarrowed() && !whole) readUntilRead().then(setUpFilter); // until then the server's rows are shown
   else setUpFilter(typed);
   countChosen();
   if (register.dataset.live) {
@@ -145,7 +164,7 @@ function start(typed = null, { whole = false } = {}) {
     watcher.start();
   } else if (register.dataset.opensAt) {
     const wait = new Date(register.dataset.opensAt) - Date.now();
-    if (wait < LATER_THAN_A_DAY_MS) window.setTimeout(() => readPageAgain().catch(() => {}), Math.max(wait, 0) + 1000);
+    if (wait < LATER_THAN_A_DAY_MS) window.setTimeout(readUntilRead, Math.max(wait, 0) + 1000);
   }
 }
 
@@ -158,6 +177,6 @@ if (document.querySelector("[data-register]")) {
     showCounts(counts);
     filterRows();
     // Nobody is asked any more about an entry that a person has decided; a closed register hears of it by no stream.
-    if (document.querySelector("[data-held] section")) readPageAgain().catch(() => {});
+    if (document.querySelector("[data-held] section")) readUntilRead();
   });
 }
