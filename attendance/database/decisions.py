@@ -41,7 +41,13 @@ from attendance.database.models import (
     Student,
     Unrecorded,
 )
-from attendance.database.watching.observation import Observed, SessionMinute, observed_minutes, record_observation
+from attendance.database.watching.observation import (
+    Learnt,
+    Observed,
+    SessionMinute,
+    observed_minutes,
+    record_observation,
+)
 from attendance.texts import english
 
 _HOUR = timedelta(hours=1)
@@ -141,13 +147,13 @@ def take_in_observation(db: Session, observed: Observed) -> bool:
     Returns:
         Whether anything was learnt.
     """
-    if not record_observation(db, observed):
-        return False
-    follow_observation(db, observed.room_id, observed.hour)
-    return True
+    learnt = record_observation(db, observed)
+    if learnt:
+        follow_observation(db, observed.room_id, observed.hour, learnt)
+    return bool(learnt)
 
 
-def follow_observation(db: Session, room_id: int, hour: datetime) -> None:
+def follow_observation(db: Session, room_id: int, hour: datetime, learnt: Learnt = Learnt.MINUTES) -> None:
     """Let registers follow what was recorded of an hour of a room, in the caller's transaction."""
     db.flush()
     noted = sa.exists().where(Attendance.session_id == ClassSession.id, Attendance.watched_from.is_not(None))
@@ -165,7 +171,9 @@ def follow_observation(db: Session, room_id: int, hour: datetime) -> None:
     ).all()
     for session in sessions:
         resting = basis_of(session) is Closing.OBSERVED
-        if resting or (session.closed_at is None and db.scalar(sa.select(noted).where(ClassSession.id == session.id))):
+        # How many faces there were says something of those nobody saw, which are concluded of when it is closed.
+        follows = session.closed_at is None and learnt is Learnt.MINUTES
+        if resting or (follows and db.scalar(sa.select(noted).where(ClassSession.id == session.id))):
             decide_session(db, session, Author(english("What was watched became known after this had been decided.")))
 
 

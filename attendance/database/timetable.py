@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from attendance.database.audiences import TAKES_PLACE, Audience, audiences_of, courses_of, sessions_in_rooms
+from attendance.database.audiences import TAKES_PLACE, Audience, among, audiences_of, courses_of, sessions_in_rooms
 from attendance.database.models import ClassSession, CourseGroupMember, Enrolment, Student
 
 _LONGEST_EARLY = timedelta(days=1)
@@ -40,19 +40,28 @@ class SessionPlan:
         return self.starts_at - timedelta(minutes=self.early_minutes)
 
 
-def room_plans(db: Session, room_id: int, since: datetime, until: datetime) -> list[SessionPlan]:
-    """The sessions of a room for which attendance counts at some time between `since` and `until`, by start."""
+def room_plans(
+    db: Session, room_ids: Collection[int], since: datetime, until: datetime
+) -> dict[int, list[SessionPlan]]:
+    """The sessions of rooms for which attendance counts at some time between `since` and `until`.
+
+    Returns:
+        For each of the rooms its sessions, by start.
+    """
     near = (TAKES_PLACE, ClassSession.ends_at > since, ClassSession.starts_at <= until + _LONGEST_EARLY)
-    here = sessions_in_rooms(lambda column: column == room_id, *near)
-    candidates = db.scalars(
-        sa.select(ClassSession)
-        .join(here, here.c.session_id == ClassSession.id)
+    there = sessions_in_rooms(among(room_ids), *near)
+    candidates = db.execute(
+        sa.select(there.c.room_id, ClassSession)
+        .join(there, there.c.session_id == ClassSession.id)
         .options(selectinload(ClassSession.further_audiences))
         .order_by(ClassSession.starts_at, ClassSession.id)
     ).all()
-    sessions = [session for session in candidates if session.starts_at - _early(session) <= until]
-    members = _members(db, sessions)
-    return [_plan(session, room_id, members) for session in sessions]
+    held = [(room_id, session) for room_id, session in candidates if session.starts_at - _early(session) <= until]
+    members = _members(db, [session for _, session in held])
+    plans: dict[int, list[SessionPlan]] = {room_id: [] for room_id in room_ids}
+    for room_id, session in held:
+        plans[room_id].append(_plan(session, room_id, members))
+    return plans
 
 
 def not_to_be_recorded(db: Session, index_numbers: Collection[str]) -> frozenset[str]:

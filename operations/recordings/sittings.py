@@ -31,10 +31,11 @@ def sittings_of(db: Session, video: Video, digest: str, length_s: float) -> list
         digest: of its file.
         length_s: of the recording.
     """
+    room_id = video.camera.room_id
     begins, ends = video.starts_at, video.starts_at + timedelta(seconds=length_s)
     plans = [
         plan
-        for plan in room_plans(db, video.camera.room_id, begins, ends)
+        for plan in room_plans(db, [room_id], begins, ends)[room_id]
         if plan.opens_at < ends and plan.ends_at > begins
     ]
     groups: list[list[SessionPlan]] = []

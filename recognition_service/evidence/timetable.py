@@ -2,16 +2,18 @@
 
 Sessions are read an hour at a time for a room, so that old frames from a camera's spool find the sessions of their own
 time. What was read serves for `refresh_s`; then the next frame has it read again, once for all cameras that ask, and a
-change made in the dashboard is seen within that time. While the database is away, what was read last goes on serving.
+change made in the dashboard is seen within that time. Rooms in use whose turn comes soon are read with it, so that many
+rooms cost the database little more than one. While it is away, what was read last goes on serving.
 """
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import sqlalchemy as sa
 import structlog
@@ -29,6 +31,12 @@ NAME = "timetable"
 _BLOCK = timedelta(hours=1)
 _MOST_BLOCKS = 4096
 _READERS = 4
+_SOON = 0.5
+"""Share of `refresh_s` after which a room is read with another whose turn it is..."""
+_IN_USE = 2
+"""... when a frame has asked for it within so many times `refresh_s`."""
+_MOST_TOGETHER = 50
+"""Rooms read at once: frames wait for what is read."""
 _PATIENCE_S = 1.0
 """How long frames wait for a reading under way before they go on with what was read before."""
 _FIRST_PATIENCE_S = 10.0
@@ -49,7 +57,8 @@ class _Block:
     plans: _Plans | None = None
     read_at: float = 0.0
     tried_at: float = 0.0
-    reading: Future[_Plans] | None = None
+    asked_at: float = 0.0
+    reading: Future[None] | None = None
     problem: str = ""
 
 
@@ -94,7 +103,8 @@ class Timetable:
         key = room_id, moment.replace(minute=0, second=0, microsecond=0)
         with self._lock:
             block = self._block(key)
-            if block.plans is not None and self._clock() - block.read_at < self._refresh_s:
+            block.asked_at = self._clock()
+            if block.plans is not None and block.asked_at - block.read_at < self._refresh_s:
                 return block.plans
             reading = self._start(key, block)
             patience = self._first_patience_s if block.plans is None else self._patience_s
@@ -132,40 +142,67 @@ class Timetable:
             self._blocks.popitem(last=False)
         return block
 
-    def _start(self, key: _Key, block: _Block) -> Future[_Plans] | None:
+    def _start(self, key: _Key, block: _Block) -> Future[None] | None:
         """The reading to wait for: the one under way, or a new one unless one failed a moment ago."""
         if block.reading is not None:
             return block.reading
         now = self._clock()
         if block.problem and now - block.tried_at < self._refresh_s:
             return None
-        block.tried_at = now
+        room_id, hour = key
+        together = {room_id: block}
+        if not block.problem:  # after a failure each is read by itself: what fails for one room is not the others'
+            together |= self._due_soon(hour, now)
+        for one in together.values():
+            one.tried_at = now
         try:
-            block.reading = self._readers.submit(self._read, key, block, now, self._epoch)
+            reading = self._readers.submit(self._read, hour, together, now, self._epoch)
         except RuntimeError:
             block.problem = "the service is stopping"
-        return block.reading
+            return None
+        for one in together.values():
+            one.reading = reading
+        return reading
 
-    def _read(self, key: _Key, block: _Block, asked_at: float, epoch: int) -> _Plans:
-        room_id, since = key
-        plans: _Plans | None = None
+    def _due_soon(self, hour: datetime, now: float) -> dict[int, _Block]:
+        """The rooms of an hour that are in use, and were read a while ago."""
+        due = (
+            (room_id, block)
+            for (room_id, of_hour), block in self._blocks.items()
+            if of_hour == hour
+            and block.reading is None
+            and block.plans is not None
+            and not block.problem
+            and now - block.asked_at < _IN_USE * self._refresh_s
+            and now - block.read_at >= _SOON * self._refresh_s
+        )
+        return dict(islice(due, _MOST_TOGETHER - 1))
+
+    def _read(self, hour: datetime, blocks: Mapping[int, _Block], asked_at: float, epoch: int) -> None:
+        """Read the sessions of rooms in an hour, in a thread of its own."""
+        plans: Mapping[int, Sequence[SessionPlan]] = {}
         problem = ""
         try:
             with self._sessions() as db:
-                plans = tuple(room_plans(db, room_id, since, since + _BLOCK))
+                plans = room_plans(db, blocks.keys(), hour, hour + _BLOCK)
         except (sa.exc.SQLAlchemyError, DatabaseError, OSError) as error:
             problem = str(getattr(error, "orig", None) or error)
-            log.warning("timetable_not_read", room=room_id, error=problem, serving_older=block.plans is not None)
+            older = all(block.plans is not None for block in blocks.values())
+            log.warning("timetable_not_read", rooms=[*blocks], error=problem, serving_older=older)
         except Exception:
             problem = "reading it failed; the service's log says why"
-            log.exception("timetable_not_read", room=room_id)
+            log.exception("timetable_not_read", rooms=[*blocks])
         finally:
             with self._lock:
-                block.reading = None
-                block.problem = problem
-                if plans is not None and epoch != self._epoch and block.plans is not None:
-                    plans = None  # it may name somebody who was erased meanwhile: it is read again
-                if plans is not None:
-                    # As of the asking: what changed while the database answered may not be in the answer.
-                    block.plans, block.read_at = plans, asked_at
-        return plans or ()
+                for room_id, block in blocks.items():
+                    self._take_in(block, plans.get(room_id), problem, asked_at, epoch)
+
+    def _take_in(
+        self, block: _Block, plans: Sequence[SessionPlan] | None, problem: str, asked_at: float, epoch: int
+    ) -> None:
+        block.reading = None
+        block.problem = problem
+        if plans is None or (epoch != self._epoch and block.plans is not None):
+            return  # read while somebody was erased, it may name them: it is read again
+        # As of the asking: what changed while the database answered may not be in the answer.
+        block.plans, block.read_at = tuple(plans), asked_at

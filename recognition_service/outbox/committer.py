@@ -41,6 +41,8 @@ NAME = "committer"
 _BATCH = 200
 _POLL_S = 5.0
 """How often the outbox is looked at without being told: another process may share the file."""
+_GATHER_S = 0.5
+"""How long after a put others' are waited for: frames of many cameras are committed together."""
 _BASE_S, _CAP_S, _STOPPING_CAP_S = 0.1, 30.0, 1.0
 _ONE_BY_ONE = 3
 """After so many failures in a row, sightings are tried one at a time, in case one of them is what fails."""
@@ -58,6 +60,7 @@ class Committer:
         *,
         late_frames: LateFrames = LateFrames.PROPOSE,
         poll_s: float = _POLL_S,
+        gather_s: float = _GATHER_S,
         base_s: float = _BASE_S,
         cap_s: float = _CAP_S,
     ) -> None:
@@ -68,13 +71,15 @@ class Committer:
             sessions: connects to the shared database.
             late_frames: what kept frames do to a closed session.
             poll_s: seconds between looks at the outbox when nothing is put.
+            gather_s: seconds from a put until it is committed, with what was put meanwhile.
             base_s: largest wait after the first failure, seconds.
             cap_s: largest wait of all, seconds.
         """
         self._outbox = outbox
         self._sessions = sessions
         self._late_frames = late_frames
-        self._poll_s, self._base_s, self._cap_s = poll_s, base_s, cap_s
+        self._poll_s, self._gather_s = poll_s, gather_s
+        self._base_s, self._cap_s = base_s, cap_s
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._abandon = threading.Event()
@@ -123,8 +128,8 @@ class Committer:
                     self._stopping.wait(full_jitter(self._failures, base_s=self._base_s, cap_s=self._cap_s))
             elif last:
                 return
-            else:
-                self._wake.wait(self._poll_s)
+            elif self._wake.wait(self._poll_s):
+                self._stopping.wait(self._gather_s)
 
     def _drain(self) -> bool:
         """Commit until nothing is due; whether it failed."""

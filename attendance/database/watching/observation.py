@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -199,18 +200,28 @@ def observed_hours(camera_id: int | None, room_id: int, minutes: Iterable[Minute
     ]
 
 
-def record_observation(db: Session, observed: Observed) -> bool:
+class Learnt(IntEnum):
+    """What an observation has added to what is known; true when it is anything."""
+
+    NOTHING = 0
+    COUNTS = 1
+    """More faces in minutes, of which it is known as before whether they were watched or blind."""
+    MINUTES = 2
+    """Of a minute that it was watched, or blind; or for the first time anything of a camera's hour."""
+
+
+def record_observation(db: Session, observed: Observed) -> Learnt:
     """Merge what was observed into what is known, in the caller's transaction.
 
     Begin the transaction with `begin_writing`. What a camera watched that was removed since stays what it is.
 
     Returns:
-        Whether anything changed. What was observed in a room that is gone changes nothing.
+        What changed. What was observed in a room that is gone changes nothing.
     """
     for _ in range(ATTEMPTS):
         if db.scalar(sa.select(Room.id).where(Room.id == observed.room_id)) is None:
             log.warning("observation_without_place", room=observed.room_id, hour=observed.hour.isoformat())
-            return False
+            return Learnt.NOTHING
         camera_id = _camera_or_held_room(db, observed)
         row = _locked_row(db, camera_id, observed)
         if row is not None:
@@ -225,7 +236,7 @@ def record_observation(db: Session, observed: Observed) -> bool:
             counts=observed.counts,
         )
         if inserted(db, row):
-            return True
+            return Learnt.MINUTES
     raise RuntimeError(f"room {observed.room_id}: a camera's row of {observed.hour} appears and disappears")
 
 
@@ -364,12 +375,14 @@ def _locked_row(db: Session, camera_id: int | None, observed: Observed) -> Obser
     ).first()
 
 
-def _merge(db: Session, row: Observation, observed: Observed) -> bool:
+def _merge(db: Session, row: Observation, observed: Observed) -> Learnt:
     before = Observed(observed.camera_id, row.room_id, row.hour, row.watched, row.watched_live, row.blind, row.counts)
     after = before.merged(replace(observed, recorded=0))
     row.watched, row.watched_live, row.blind, row.counts = after.watched, after.watched_live, after.blind, after.counts
     db.flush()
-    return after != before
+    if after == before:
+        return Learnt.NOTHING
+    return Learnt.COUNTS if replace(after, counts=before.counts) == before else Learnt.MINUTES
 
 
 def counts_of(counts: bytes, minute: int) -> MinuteCounts:

@@ -80,11 +80,11 @@ def test_nobody_is_expected_in_a_cancelled_session(db: Session) -> None:
     enrol(db, course, student)
     room = make_room(db)
     session = make_session(db, course, room)
-    assert [plan.session_id for plan in room_plans(db, room.id, NINE, NINE)] == [session.id]
+    assert [plan.session_id for plan in room_plans(db, [room.id], NINE, NINE)[room.id]] == [session.id]
     session.state = SessionState.CANCELLED
     db.flush()
     assert _expected(db, session) == []
-    assert room_plans(db, room.id, NINE, NINE) == []
+    assert room_plans(db, [room.id], NINE, NINE)[room.id] == []
 
 
 def test_a_whole_course_holds_its_groups_and_rows_are_kept(db: Session) -> None:
@@ -155,7 +155,7 @@ def test_a_plan_names_who_is_expected_and_who_may_come_as_a_guest_in_each_room(d
     hall, overflow = make_room(db), make_room(db)
     session = make_session(db, course, hall, group=group, also_for=(joined,), also_in=(overflow,))
     for room in (hall, overflow):
-        (plan,) = room_plans(db, room.id, NINE, NINE + timedelta(hours=1))
+        (plan,) = room_plans(db, [room.id], NINE, NINE + timedelta(hours=1))[room.id]
         assert (plan.session_id, plan.room_id) == (session.id, room.id)
         assert plan.roster == {"s1", "s3"}
         assert plan.guests == {"s2"}

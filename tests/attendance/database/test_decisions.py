@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from attendance.database import decisions
 from attendance.database.bulk import WantedEntry, decide_many, undo
 from attendance.database.corrections import EntryChangedError, correct, give_back
 from attendance.database.decisions import take_in_observation
@@ -95,6 +96,29 @@ def report(db, *observed):
 
 def ids(db):
     return dict(db.execute(sa.select(Student.index_number, Student.id)).all())
+
+
+def test_more_faces_in_a_minute_decide_nothing_while_a_session_is_open(db, sessions, lesson, monkeypatch):
+    see(db, lesson, 1, 40)
+    decided, decide = [], decisions.decide_session
+
+    def noted(db, session, *more):
+        decided.append(session.id)
+        return decide(db, session, *more)
+
+    monkeypatch.setattr(decisions, "decide_session", noted)
+    early = {"since": NINE, "until": NINE + 20 * MINUTE}
+    report(db, *reported(lesson, **early, unnamed=1))
+    assert decided == [lesson.id]  # it decides whether s1 was late, or only seen late
+    report(db, *reported(lesson, **early, unnamed=8))
+    assert decided == [lesson.id]
+    report(db, *reported(lesson, unnamed=1))
+    assert close_ended_sessions(sessions, END) == 1
+    assert entries(db)["s2"] is Status.ABSENT
+    decided.clear()
+    report(db, *reported(lesson, unnamed=8))
+    assert decided
+    assert entries(db)["s2"] is Unrecorded.UNNAMED
 
 
 def test_r1_a_session_that_is_entered_after_its_end_makes_nobody_absent(db, sessions, lesson):

@@ -20,7 +20,7 @@ def test_plans_of_the_room_by_start_with_their_rosters(db: Session) -> None:
     early = make_session(db, first, room)
     make_session(db, first, other)
     make_session(db, empty, room, starts_at=NINE + timedelta(hours=4))
-    plans = room_plans(db, room.id, NINE, NINE + timedelta(hours=8))
+    plans = room_plans(db, [room.id], NINE, NINE + timedelta(hours=8))[room.id]
     assert [plan.session_id for plan in plans[:2]] == [early.id, later.id]
     assert [plan.roster for plan in plans] == [frozenset({"s1", "s2"}), frozenset({"s3"}), frozenset()]
     assert plans[0].opens_at == NINE - timedelta(minutes=10)
@@ -33,7 +33,7 @@ def test_plans_of_the_room_by_start_with_their_rosters(db: Session) -> None:
 def test_a_session_counts_from_its_early_window_to_its_end(db: Session, since: int, until: int, found: int) -> None:
     room = make_room(db)
     make_session(db, make_course(db), room)
-    plans = room_plans(db, room.id, NINE + timedelta(minutes=since), NINE + timedelta(minutes=until))
+    plans = room_plans(db, [room.id], NINE + timedelta(minutes=since), NINE + timedelta(minutes=until))[room.id]
     assert len(plans) == found
 
 

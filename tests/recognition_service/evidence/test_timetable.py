@@ -1,6 +1,6 @@
 import threading
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from attendance.database.audiences import Audience, audiences_of, set_audiences, set_rooms
 from attendance.database.engine import create_database_engine
 from attendance.database.models import ClassSession, SessionState
+from attendance.database.timetable import SessionPlan, room_plans
 from recognition_service.evidence.timetable import NAME, Timetable, TimetableUnavailable
 from tests.factories import NINE, enrol, make_course, make_room, make_session, make_student
 
@@ -130,6 +131,78 @@ def test_many_cameras_of_a_room_read_once(
         camera.join()
     assert found == [1] * 8
     assert len(reads) == 1
+
+
+@pytest.fixture
+def readings(sessions: sessionmaker[Session]) -> list[str]:
+    """The statements that read sessions."""
+    statements: list[str] = []
+
+    @sa.event.listens_for(sessions.kw["bind"], "before_cursor_execute")
+    def _note(*arguments: object) -> None:
+        if "FROM class_session" in str(arguments[2]):
+            statements.append(str(arguments[2]))
+
+    return statements
+
+
+@pytest.fixture
+def more_rooms(sessions: sessionmaker[Session], room_id: int) -> list[int]:
+    """Rooms of which each has a course of one student at nine."""
+    with sessions.begin() as db:
+        rooms = [make_room(db) for _ in range(3)]
+        for number, room in enumerate(rooms):
+            course = make_course(db)
+            enrol(db, course, make_student(db, f"of {number}"))
+            make_session(db, course, room)
+        return [room.id for room in rooms]
+
+
+def test_rooms_in_use_are_read_together(
+    timetable: Timetable,
+    room_id: int,
+    more_rooms: list[int],
+    clock: Clock,
+    readings: list[str],
+) -> None:
+    *in_use, unused = more_rooms
+    assert len(timetable.plans(unused, NINE)) == 1
+    clock.now += 8
+    for room in (room_id, *in_use):
+        assert len(timetable.plans(room, NINE)) == 1
+    assert len(readings) == 4
+    readings.clear()
+    clock.now += 5
+    assert [len(timetable.plans(room, NINE)[0].roster) for room in (room_id, *in_use)] == [2, 1, 1]
+    assert len(readings) == 1
+    assert len(timetable.plans(unused, NINE)) == 1  # nobody had asked for it for a while
+    assert len(readings) == 2
+
+
+def test_a_room_that_cannot_be_read_leaves_others_as_they_are(
+    timetable: Timetable, room_id: int, more_rooms: list[int], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, *others = more_rooms
+    for room in (room_id, *more_rooms):
+        timetable.plans(room, NINE)
+    asked: list[set[int]] = []
+
+    def read(db: Session, room_ids: Collection[int], *hours: datetime) -> dict[int, list[SessionPlan]]:
+        asked.append(set(room_ids))
+        if broken in room_ids:
+            raise ValueError("a session like no other")
+        return room_plans(db, room_ids, *hours)
+
+    monkeypatch.setattr("recognition_service.evidence.timetable.room_plans", read)
+    rooms = {room_id, *more_rooms}
+    clock.now += 5
+    for _ in range(3):
+        for room in sorted(rooms):
+            assert len(timetable.plans(room, NINE)) == 1  # what was read before
+        clock.now += 5
+    assert asked[0] == rooms
+    assert all(len(each) == 1 for each in asked[1:] if broken in each)
+    assert {room_id, *others} in asked[2:]
 
 
 def test_a_database_that_hangs_delays_frames_once(room_id: int, sessions: sessionmaker[Session], clock: Clock) -> None:

@@ -87,6 +87,18 @@ def test_commits_what_is_put(outbox: Outbox, sessions: sessionmaker[Session], cl
     assert rows["s0"].camera_id == class_sighting.camera_id
 
 
+def test_what_many_cameras_put_is_committed_together(
+    outbox: Outbox, sessions: sessionmaker[Session], class_sighting: Sighting
+) -> None:
+    commits: list[None] = []
+    sa.event.listen(sessions.kw["bind"], "commit", lambda _: commits.append(None))
+    with running(outbox, sessions, poll_s=3600, gather_s=3600):
+        for sighting in of_class(class_sighting):
+            outbox.put([sighting])
+    assert sorted(register(sessions)) == STUDENTS  # stopping waits for nobody
+    assert len(commits) < len(STUDENTS) / 2
+
+
 def test_commits_what_an_earlier_process_left(
     outbox: Outbox, sessions: sessionmaker[Session], class_sighting: Sighting
 ) -> None:

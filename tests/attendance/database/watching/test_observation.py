@@ -1,6 +1,7 @@
 import functools
 import random
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -12,6 +13,7 @@ from attendance.database.models import Camera, ClassSession, Observation, Room
 from attendance.database.transactions import transact
 from attendance.database.watching.observation import (
     NOBODY,
+    Learnt,
     MinuteCounts,
     MinuteOfCamera,
     Observed,
@@ -36,7 +38,7 @@ def report(camera: Camera, room: Room, *numbers: int, counts: MinuteCounts = NOB
     return observed
 
 
-def record(sessions: sessionmaker[Session], *reports: Observed) -> list[bool]:
+def record(sessions: sessionmaker[Session], *reports: Observed) -> list[Learnt]:
     with sessions() as db:
         return [transact(db, functools.partial(record_observation, observed=one)) for one in reports]
 
@@ -98,9 +100,12 @@ def test_merges_reports_in_any_order_and_any_number(
     assert counts_of(left[0].counts, 3) == NOBODY
 
 
-def test_says_whether_anything_changed(sessions: sessionmaker[Session], camera: Camera, room: Room) -> None:
-    first, more = report(camera, room, 3), report(camera, room, 3, counts=FIVE_SEEN)
-    assert record(sessions, first, first, more, first, more) == [True, False, True, False, False]
+def test_says_what_changed(sessions: sessionmaker[Session], camera: Camera, room: Room) -> None:
+    first, more = report(camera, room, 3, live=False), report(camera, room, 3, counts=FIVE_SEEN, live=False)
+    learnt = record(sessions, first, first, more, first, more)
+    assert learnt == [Learnt.MINUTES, Learnt.NOTHING, Learnt.COUNTS, Learnt.NOTHING, Learnt.NOTHING]
+    others = [report(camera, room, 3), report(camera, room, 3, 4), replace(first, watched=0, blind=1 << 5)]
+    assert record(sessions, *others) == [Learnt.MINUTES] * 3
 
 
 def test_two_writers_at_once_lose_nothing(sessions: sessionmaker[Session], camera: Camera, room: Room) -> None:
@@ -133,7 +138,7 @@ def test_keeps_what_a_camera_watched_that_was_removed(
     record(sessions, report(camera, room, 0, 1, 2))
     db.delete(camera)
     db.commit()
-    assert record(sessions, late, late) == [True, False]
+    assert record(sessions, late, late) == [Learnt.MINUTES, Learnt.NOTHING]
     assert [one.camera_id for one in rows(sessions)] == [None]
     assert watched(observed_minutes(db, session)) == [0, 1, 2, 4, 5]
 
@@ -144,7 +149,7 @@ def test_drops_what_was_observed_in_a_room_that_is_gone(
     late = report(camera, room, 4)
     db.delete(room)
     db.commit()
-    assert record(sessions, late) == [False]
+    assert record(sessions, late) == [Learnt.NOTHING]
     assert not rows(sessions)
 
 
