@@ -100,10 +100,13 @@ def _measure(
     }
     with Fleet(campus.environ, campus.folder, services) as fleet:
         bench = loads.Bench(campus, fleet, lengths.seconds, lengths.warm_up_s)
+        known: list[str] = []
         for name, part in _PARTS.items():
             if name in wanted or name == "saturation":
                 _tell(name)
                 results[name] = part(bench, lengths, results, overload_s)
+                print(*(line for line in targets(results) if line not in known), sep="\n", flush=True)
+                known = targets(results)
                 if not results["saturation"]["service_rate"]:
                     raise SystemExit(f"The service recognised no frame; see {campus.folder}/service-1.log")
     if "tls" in wanted:
@@ -135,18 +138,19 @@ def _idle(bench: loads.Bench, lengths: _Lengths, _results: dict[str, Any], _over
     return [loads.idle(bench, lengths.idle_cameras, frames) for frames in folders]
 
 
-# Memory is watched before there are hundreds of cameras and huge frames, after which it can only shrink.
+# What is compared is measured one after the other: a machine that others share has slow hours. Memory is watched before
+# there are hundreds of cameras and huge frames, after which it can only shrink.
 _PARTS: dict[str, _Part] = {
     "saturation": lambda bench, lengths, results, _s: loads.saturation(
         bench, lengths.rounds, _CAMERAS * results["services"]
     ),
+    "alone": lambda bench, _lengths, _results, _s: loads.alone(bench),
+    "latency": _latency,
     "overload": lambda bench, _lengths, results, overload_s: loads.overload(
         bench, results["saturation"]["service_rate"], 2 * _CAMERAS, overload_s
     ),
     "seats": _seats,
     "doors": _doors,
-    "alone": lambda bench, _lengths, _results, _s: loads.alone(bench),
-    "latency": _latency,
     "fairness": lambda bench, _l, results, _s: loads.fairness(bench, results["saturation"]["service_rate"], _CAMERAS),
     "idle": _idle,
 }
