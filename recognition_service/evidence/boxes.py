@@ -57,7 +57,24 @@ def resized(boxes: NDArray[np.float32], sizes: NDArray[np.float32]) -> NDArray[n
     return np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=1)
 
 
-def grown(boxes: NDArray[np.float32], by: float) -> NDArray[np.float32]:
+def touched(boxes: NDArray[np.float32], others: NDArray[np.float32], beside: float) -> NDArray[np.bool_]:
+    """Whether each of n faces is touched by each of m others it could be mistaken for by its place, shape (n, m).
+
+    What is so much narrower that no face shrinks as much is none of those: somebody far behind, or what the detector
+    takes for a face on a shoulder.
+
+    Args:
+        boxes: shape (n, 4): left, top, right, bottom, pixels.
+        others: shape (m, 4).
+        beside: share of a face's width and height by which it reaches further.
+    """
+    widths = [of[:, 2] - of[:, 0] for of in (boxes, others)]
+    large_enough = _SIZE_RATIO * widths[1] >= widths[0][:, np.newaxis]
+    near: NDArray[np.bool_] = (overlaps_of(_grown(boxes, beside), _grown(others, beside)) > 0) & large_enough
+    return near
+
+
+def _grown(boxes: NDArray[np.float32], by: float) -> NDArray[np.float32]:
     """Boxes that reach further on every side, by this share of their widths and heights.
 
     Args:

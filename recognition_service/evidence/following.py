@@ -13,7 +13,8 @@ into a free place                  no track was there
 while the student is away          a track that was missing in a single frame is not followed
 while the camera was away          a step longer than the camera's own, or than 15 seconds, follows nobody
 by shifting over, however slowly   the face must overlap both its last box and that of its last encoding by half
-by crossing, or covering the face  no other face, and no other live track, may touch the one or the other
+by crossing, or covering the face  no other face, and no other live track, may touch the one or the other, but one
+                                   that is less than half as wide: nobody becomes so much larger at once
 from a seat that is left empty     where a track has been gone for two frames, whoever it could have reached is encoded
 at once, in the same place         what is seen there changes: hair, clothes, what is behind them (`engine.layouts`)
 by changing places with another    whoever is encoded, may be a followed person, and is not plainly the one who was
@@ -37,7 +38,7 @@ from attendance.database.models import Origin
 from attendance.face_engine.interface import DetectedFace, Face
 from attendance.settings.matching import MatchingRules
 from recognition_service.engine.layouts import Layout, LookAtPlaces, apart
-from recognition_service.evidence.boxes import grown, overlaps_of, reachable, resized
+from recognition_service.evidence.boxes import overlaps_of, reachable, resized, touched
 from recognition_service.evidence.frame_plan import FramePlan
 from recognition_service.evidence.matching import Matcher, is_too_small
 from recognition_service.evidence.tracking import Track, Tracker
@@ -305,17 +306,16 @@ class Following:
         if not live:
             return {}
         boxes, last = choice.boxes, np.stack([track.box for track in live])
-        wide, wide_last = grown(boxes, _BESIDE), grown(last, _BESIDE)
-        touching = overlaps_of(wide, wide_last) > 0
-        alone = (overlaps_of(wide, wide) > 0).sum(axis=1) == 1
+        beside_tracks, beside_faces = touched(boxes, last, _BESIDE), touched(last, boxes, _BESIDE)
+        alone = touched(boxes, boxes, _BESIDE).sum(axis=1) == 1
         stays = overlaps_of(boxes, last) >= _STAYS
-        gone = [live[column] for column in np.flatnonzero(~np.any(touching, axis=0)).tolist()]
+        gone = [live[column] for column in np.flatnonzero(~np.any(beside_faces, axis=1)).tolist()]
         left = _near_who_left(choice, [track for track in gone if track.time == rhythm.before])
         followed = {}
-        for place in np.flatnonzero(alone & (touching.sum(axis=1) == 1) & ~left).tolist():
-            [column] = np.flatnonzero(touching[place]).tolist()
+        for place in np.flatnonzero(alone & (beside_tracks.sum(axis=1) == 1) & ~left).tolist():
+            [column] = np.flatnonzero(beside_tracks[place]).tolist()
             track = live[column]
-            only = touching[:, column].sum() == 1 and stays[place, column]
+            only = beside_faces[column].sum() == 1 and stays[place, column]
             if not only or track.time != rhythm.last or place in choice.small:
                 continue
             choice.in_place[place] = track.number

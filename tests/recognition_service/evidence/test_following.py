@@ -231,6 +231,26 @@ def test_whom_somebody_comes_near_is_encoded(camera: Camera, beside: float) -> N
     assert camera.last == [0], "who was near may still be"
 
 
+@pytest.mark.parametrize("beside", [90.0, -45.0])
+def test_what_is_less_than_half_as_wide_is_nobody_near(camera: Camera, beside: float) -> None:
+    """Somebody far behind, or a shoulder that is taken for a face: neither is Anna half a second later."""
+    for frame in range(4):
+        small = replace(shown(5).at(beside, 20.0, 39.0), layout=layout_of(20 + frame))
+        camera.see(10.5 + frame / 2, ANNA, small, BEN)
+        assert camera.last == [1]
+    camera.see(12.5, ANNA, BEN)
+    assert camera.last == []
+    camera.see(13.0, ANNA, shown(5).at(beside, 20.0, 41.0), BEN)
+    assert camera.last == [0, 1]
+
+
+def test_who_has_left_is_missed_although_something_small_is_there(camera: Camera) -> None:
+    small = shown(5).at(20.0, 20.0, 39.0)
+    camera.see(10.5, small, BEN)
+    camera.see(11.0, small, BEN)
+    assert camera.last == [0, 1], "Ben may be she"
+
+
 def test_whom_somebody_covers_is_encoded(camera: Camera) -> None:
     stranger = shown(5).at(10.0, 10.0, 100.0)  # in front of her
     assert named(camera.see(10.5, stranger, BEN)) == [None, None]
