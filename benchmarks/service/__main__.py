@@ -105,8 +105,10 @@ def _measure(
             if name in wanted or name == "saturation":
                 _tell(name)
                 results[name] = part(bench, lengths, results, overload_s)
-                print(*(line for line in targets(results) if line not in known), sep="\n", flush=True)
-                known = targets(results)
+                for line in targets(results):
+                    if line not in known:
+                        known.append(line)
+                        print(line, flush=True)
                 if not results["saturation"]["service_rate"]:
                     raise SystemExit(f"The service recognised no frame; see {campus.folder}/service-1.log")
     if "tls" in wanted:

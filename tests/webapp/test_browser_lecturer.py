@@ -84,6 +84,16 @@ def test_the_end_of_a_session_is_seen_without_a_reload(dashboard, db, open_page)
     expect(row(page, lesson.students[0])).to_be_hidden()
 
 
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_register_goes_live_when_its_session_opens_whatever_the_browsers_clock(dashboard, db, open_page, hours):
+    lesson = make_lesson(db, "Ada Byron", starts_at=utc_now() + timedelta(minutes=10, seconds=4))
+    page = open_page(lesson.lecturer, "/")
+    page.clock.install(time=utc_now() + timedelta(hours=hours))
+    page.goto(f"/sessions/{lesson.session.id}")
+    expect(page.get_by_text("Attendance counts from")).to_be_visible()
+    expect(page.locator("[data-live-state]")).to_contain_text("Live", timeout=20_000)
+
+
 def test_without_streams_the_register_is_read_again_now_and_then(dashboard, db, open_page):
     lesson = make_lesson(db, "Ada Byron")
     page = open_page(lesson.lecturer, "/")

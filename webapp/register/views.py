@@ -86,6 +86,7 @@ def register_page(session: ClassSession, form: FlaskForm, *, chosen: Collection[
         basis=basis_of(session),
         reason_words=reason_words,
         read_at=_clock(now),
+        opens_in_s=(register.opens_at - now).total_seconds(),
         guests=guests_of(database(), session, courses_seen(session)),
         export_addresses={
             form: url_for(

@@ -60,6 +60,7 @@ async function readPageAgain() {
     return now.dataset.readAt;
   }
   was.dataset.revision = now.dataset.revision;
+  if (now.dataset.opensIn) was.dataset.opensIn = now.dataset.opensIn;
   const sayings = [];
   for (const row of now.querySelectorAll("[data-rows] > tr")) {
     const old = document.getElementById(row.id);
@@ -162,10 +163,19 @@ function start(typed = null, { whole = false } = {}) {
       onState: showState,
     });
     watcher.start();
-  } else if (register.dataset.opensAt) {
-    const wait = new Date(register.dataset.opensAt) - Date.now();
-    if (wait < LATER_THAN_A_DAY_MS) window.setTimeout(readUntilRead, Math.max(wait, 0) + 1000);
+  } else if (register.dataset.opensIn) {
+    waitForOpening(register);
   }
+}
+
+// By the server's clock: the browser's may be wrong.
+function waitForOpening(register) {
+  const wait = 1000 * register.dataset.opensIn;
+  if (wait > LATER_THAN_A_DAY_MS) return;
+  window.setTimeout(async () => {
+    await readUntilRead();
+    if (document.querySelector("[data-register]") === register) waitForOpening(register); // it has not begun yet
+  }, Math.max(wait, 0) + 1000);
 }
 
 if (document.querySelector("[data-register]")) {
