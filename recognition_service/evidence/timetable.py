@@ -57,7 +57,8 @@ class _Block:
     plans: _Plans | None = None
     read_at: float = 0.0
     tried_at: float = 0.0
-    asked_at: float = 0.0
+    used_at: float = 0.0
+    """When a frame last asked for it."""
     reading: Future[None] | None = None
     problem: str = ""
 
@@ -103,8 +104,8 @@ class Timetable:
         key = room_id, moment.replace(minute=0, second=0, microsecond=0)
         with self._lock:
             block = self._block(key)
-            block.asked_at = self._clock()
-            if block.plans is not None and block.asked_at - block.read_at < self._refresh_s:
+            block.used_at = self._clock()
+            if block.plans is not None and block.used_at - block.read_at < self._refresh_s:
                 return block.plans
             reading = self._start(key, block)
             patience = self._first_patience_s if block.plans is None else self._patience_s
@@ -173,7 +174,7 @@ class Timetable:
             and block.reading is None
             and block.plans is not None
             and not block.problem
-            and now - block.asked_at < _IN_USE * self._refresh_s
+            and now - block.used_at < _IN_USE * self._refresh_s
             and now - block.read_at >= _SOON * self._refresh_s
         )
         return dict(islice(due, _MOST_TOGETHER - 1))
