@@ -111,7 +111,7 @@ def camera_with_signs() -> Iterator[RtspCamera]:
 
 def test_a_password_of_any_signs_opens_the_camera_when_it_is_encoded(camera_with_signs: RtspCamera) -> None:
     address = f"rtsp://admin:pa%2Fs%3Fs%23%5B7%5D%40%25@127.0.0.1:{camera_with_signs.port}/live"
-    source = open_source(address, SourceOptions(rate=10, give_up_after_s=5), encoder=JpegEncoder())
+    source = open_source(address, SourceOptions(rate=10, give_up_after_s=60), encoder=JpegEncoder())
     with capture_logs() as events:
         assert len(list(itertools.islice(source.frames(threading.Event()), 2))) == 2
     assert "pa%2Fs" not in str(events) + source.name
