@@ -102,7 +102,8 @@ class University:
         machine.start(name, words, environ or {}, str(machine.root))
 
     def end_class(self, session_id: int) -> None:
-        """Move the end of a class session to now."""
+        """Move the end of a class session to now, when all that was seen of it is in the database."""
+        self.machine.wait_until(self.machine.has_stored, "what was seen does not reach the database")
         with self.sessions.begin() as db:
             db.execute(sa.update(ClassSession).where(ClassSession.id == session_id).values(ends_at=datetime.now(UTC)))
 

@@ -23,6 +23,7 @@ from operations.demo.programs import free_port
 from tests.deploy.units import Unit
 
 SOURCE = Path(__file__).parents[2]
+_SERVICE = "attendance-serve"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NGINX = """
 daemon off;
@@ -129,7 +130,7 @@ class Machine:
 
     def start_service(self, number: int) -> None:
         """Start a recognition service and wait until it recognises."""
-        self.start_unit("attendance-serve", str(number))
+        self.start_unit(_SERVICE, str(number))
         self.wait_until(lambda: self.metric(number, "attendance_ready") == 1, f"service {number} is not ready")
 
     def start_nginx(self) -> None:
@@ -163,9 +164,13 @@ class Machine:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def send_signal(self, name: str, what: signal.Signals) -> None:
+        """Send a program a signal."""
+        self.running[name].send_signal(what)
+
     def reload_nginx(self) -> None:
         """Let nginx read its site again, as `systemctl reload nginx` does."""
-        self.running["nginx"].send_signal(signal.SIGHUP)
+        self.send_signal("nginx", signal.SIGHUP)
 
     def end(self, *names: str) -> None:
         """End programs as systemd does."""
@@ -197,7 +202,7 @@ class Machine:
 
     def metric(self, number: int, name: str) -> float:
         """A gauge of a recognition service; not a number while there is none."""
-        log = self.root / "test-logs" / f"attendance-serve{number}"
+        log = self.root / "test-logs" / f"{_SERVICE}{number}"
         addresses = [
             json.loads(line)["address"] for line in log.read_text().splitlines() if "metrics_listening" in line
         ]
@@ -207,6 +212,11 @@ class Machine:
         except (IndexError, OSError):
             found = None
         return float(found[1]) if found else float("nan")
+
+    def has_stored(self) -> bool:
+        """Whether the recognition services that run have brought the database all that they know."""
+        numbers = [int(name.removeprefix(_SERVICE)) for name in self.running if name.startswith(_SERVICE)]
+        return all(self.metric(number, "attendance_outbox_sightings") == 0 for number in numbers)
 
     def browser(self) -> "Browser":
         """A browser that knows the certificate authority."""

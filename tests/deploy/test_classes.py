@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -33,14 +34,21 @@ def test_a_class_is_seen_on_the_dashboard_although_a_service_is_killed(universit
     session_id = university.add_camera("hall-a")
     for number in (1, 2):
         machine.start_service(number)
+
+    def somebody_is_confirmed() -> bool:
+        return any(machine.metric(number, "attendance_confirmations_total") > 0 for number in (1, 2))
+
     with Events(browser, session_id) as events:
         university.start_camera("hall-a")
-        # Somebody has been confirmed, and a browser that watches is told while the stream goes on.
+        machine.wait_until(somebody_is_confirmed, "nobody is confirmed")
+        # A fast machine is through the class before the register is told: the camera goes on when a browser has heard.
+        machine.send_signal("hall-a", signal.SIGSTOP)
         machine.wait_until(lambda: "rows" in events.names, "no event comes through nginx")
         assert events.open
         assert not machine.has_ended("hall-a")
         (victim,) = [number for number in (1, 2) if machine.metric(number, "attendance_streams") == 1]
         machine.kill(f"attendance-serve{victim}")
+        machine.send_signal("hall-a", signal.SIGCONT)
         machine.wait_until(lambda: machine.has_ended("hall-a"), "the camera does not end")
         university.end_class(session_id)
         machine.wait_until(lambda: statuses(browser, session_id) == RIGHT, "the register is not right")
