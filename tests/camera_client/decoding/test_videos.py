@@ -285,7 +285,7 @@ def test_an_interlaced_network_camera_is_asked_again_since_it_may_be_set_right(
         encode(tmp_path / "b.ts", "libx264", 60).replace(path)
 
     with capture_logs() as events:
-        person = threading.Thread(target=set_right)
+        person = threading.Thread(target=set_right, daemon=True)
         person.start()
         first = next(iter(source.frames(stop)))
         stop.set()
